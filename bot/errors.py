@@ -1,0 +1,34 @@
+"""What the bot says when something is wrong, apart from what it logs."""
+
+from __future__ import annotations
+
+from bot.texts import say
+
+
+class UserFacingError(Exception):
+    """An end of a question that is a sentence.
+
+    `sentence(locale)` goes to the chat. `str(exc)` goes to the log: the name of the sentence
+    alone, since its values may hold what people wrote.
+    """
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.values = values
+
+    def sentence(self, locale: str) -> str:
+        """In the asker's language."""
+        return say(locale, self.key, **self.values)
+
+
+class PictureRefused(UserFacingError):
+    """A picture that cannot be used; the sentence names the file and the reason."""
+
+
+class Busy(UserFacingError):
+    """Too much is going on for this asker or for the bot; nothing was run."""
+
+
+class ConfigurationError(Exception):
+    """The operator must change something; `str(exc)` says what, one problem a line."""

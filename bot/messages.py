@@ -1,0 +1,198 @@
+"""The values that cross between a platform and the core. Imports nothing of ours.
+
+Ids are opaque: only the adapter that made them may parse them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadKey:
+    """A thread of a chat."""
+
+    platform: str
+    team: str
+    channel: str
+    thread: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageKey:
+    """A message of a chat: what a question is claimed by."""
+
+    platform: str
+    team: str
+    channel: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who asks."""
+
+    id: str
+    name: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that came with a message; its bytes are fetched through the `Exchange`."""
+
+    name: str = field(repr=False)
+    ref: str
+    """Where the adapter finds it; opaque."""
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingMessage:
+    """One message addressed to the bot, stripped of its platform."""
+
+    key: MessageKey
+    thread: ThreadKey
+    author: Author
+    text: str = field(repr=False)
+    attachments: tuple[Attachment, ...] = ()
+    locale: str = "en"
+    revision: int = 0
+    """Counts up when the same question is to be answered anew; each revision is claimed once."""
+    again: bool = False
+    """The same question about the same pictures: only the answer shall be another."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For the inbox."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> IncomingMessage:
+        """The reverse of `to_json`."""
+        return cls(
+            **data
+            | {
+                "key": MessageKey(**data["key"]),
+                "thread": ThreadKey(**data["thread"]),
+                "author": Author(**data["author"]),
+                "attachments": tuple(Attachment(**item) for item in data["attachments"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptPicture:
+    """A picture the answer is about."""
+
+    number: int
+    """Its number in the thread, from 1."""
+    name: str = field(repr=False)
+    notes: tuple[str, ...] = ()
+    """What was done to it (shrunk, first frame), as sentences for the asker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What an answer used and what it left out, in the asker's language."""
+
+    pictures: tuple[ReceiptPicture, ...] = ()
+    skipped: tuple[str, ...] = ()
+    """One sentence for each picture that could not be used."""
+    dropped: tuple[str, ...] = ()
+    """What no longer fits the model's context."""
+    notes: tuple[str, ...] = ()
+    """How the answer ended, where that is worth a word."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For the store and the playground."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Receipt:
+        """The reverse of `to_json`."""
+        return cls(
+            pictures=tuple(
+                ReceiptPicture(**item | {"notes": tuple(item["notes"])})
+                for item in data["pictures"]
+            ),
+            **{name: tuple(data[name]) for name in ("skipped", "dropped", "notes")},
+        )
+
+
+class Stage(StrEnum):
+    """What the asker waits for."""
+
+    QUEUED = "queued"
+    READING = "reading"
+    ANSWERING = "answering"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a question stands. `position` is its place in the queue, 1 the next to run."""
+
+    stage: Stage
+    position: int | None = None
+
+
+class Outcome(StrEnum):
+    """How a question ended."""
+
+    ANSWERED = "answered"
+    STOPPED = "stopped"
+    """By the asker; the text is what had been said so far."""
+    REFUSED = "refused"
+    """The text is a sentence that says what happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """The end of every accepted question."""
+
+    outcome: Outcome
+    text: str = field(repr=False)
+    receipt: Receipt
+    timings: dict[str, float] = field(default_factory=dict)
+    """Seconds: ``first_token_s``, ``total_s``; empty when the model did not run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyLimits:
+    """What one message of the platform holds, and how often it may be edited."""
+
+    max_length: int | None = None
+    """In the platform's unit; `None` is no limit."""
+    measure: Callable[[str], int] = len
+    """Length of a text in the platform's unit."""
+    pace_s: float = 0.05
+    """Seconds between two edits."""
+
+
+class Exchange(Protocol):
+    """One question and its reply, as the adapter offers them. Lives as long as the answer.
+
+    Only one task ever calls `status`, `show` and `end`, one call at a time.
+    """
+
+    @property
+    def limits(self) -> ReplyLimits:
+        """Of one message of the reply."""
+        ...
+
+    def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """The attachment's bytes, in pieces. Raises: OSError when they cannot be had."""
+        ...
+
+    async def status(self, status: Status) -> None:
+        """Show what the asker waits for."""
+        ...
+
+    async def show(self, part: int, text: str) -> None:
+        """Make or edit the reply's message number `part` (from 0) to hold this text."""
+        ...
+
+    async def end(self, ending: Ending) -> None:
+        """The last call; every part already holds its final text."""
+        ...

@@ -1,0 +1,28 @@
+"""Every sentence the bot says. One catalogue a language, one key a sentence."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import resources
+
+LANGUAGES = ("en", "ja")
+
+
+def language_of(locale: str) -> str:
+    """The catalogue for a locale such as ``ja-JP``; English where there is none."""
+    language = locale.replace("_", "-").split("-")[0].lower()
+    return language if language in LANGUAGES else "en"
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """All sentences of one language, by key."""
+    text = resources.files(__name__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
+    sentences: dict[str, str] = tomllib.loads(text)
+    return sentences
+
+
+def say(locale: str, key: str, **values: object) -> str:
+    """The sentence in the asker's language, its values filled in."""
+    return catalogue(language_of(locale))[key].format(**values)

@@ -1,0 +1,278 @@
+"""Load a model by name and run it: from `ModelSpec` to a running engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+import transformers
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
+
+from inference.errors import ModelUnavailable
+from inference.models import family_of, resolve_name
+from inference.processor import load_processor
+from inference.transformers_backend import TransformersBackend
+from inference.types import (
+    GenerationRequest,
+    Message,
+    ModelInfo,
+    ModelSpec,
+    Picture,
+    Role,
+    Sampling,
+)
+from inference.worker import Worker, running_worker
+
+POCKET = "pocket"
+
+# Quantising these saves little and costs much: they are small, and errors in them reach everything.
+# Patterns, matched from the beginning of a module's full name.
+UNQUANTISED = [
+    rf".*{module}"
+    for module in (
+        "lm_head",
+        "vision_tower",
+        "vision_model",
+        "visual",
+        "multi_modal_projector",
+        "connector",
+        "qformer",
+        "language_projection",
+    )
+]
+
+
+@asynccontextmanager
+async def running_engine(
+    spec: ModelSpec, *, cache_dir: Path, progress: TextIO, max_waiting: int
+) -> AsyncIterator[Worker]:
+    """Load a model and serve it until the context ends.
+
+    Args:
+        spec: what to load.
+        cache_dir: where the pocket model is put together.
+        progress: what takes time is told here.
+        max_waiting: requests that may wait beside the one that runs.
+
+    Raises:
+        ModelUnavailable: its message is one sentence for the operator.
+    """
+
+    def load() -> TransformersBackend:
+        return load_model(spec, cache_dir=cache_dir, progress=progress)
+
+    async with running_worker(load, max_waiting=max_waiting) as worker:
+        yield worker
+
+
+def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> TransformersBackend:
+    """Load weights and processor and run them once, so that the first asker need not wait.
+
+    Raises:
+        ModelUnavailable: its message is one sentence for the operator.
+    """
+    transformers.logging.set_verbosity_error()
+    if not progress.isatty():
+        transformers.logging.disable_progress_bar()
+    device = _device(spec.device)
+    path = resolve_name(spec.name)
+    if _is_folder(path):
+        path = str(Path(path).expanduser())
+    elif path == POCKET:
+        path = _pocket(cache_dir, progress)
+    with _one_sentence(spec):
+        options: dict[str, Any] = {} if spec.revision is None else {"revision": spec.revision}
+        config = AutoConfig.from_pretrained(path, **options)
+        if type(config) not in transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+            raise ModelUnavailable(
+                f"The model '{spec.name}' does not answer about pictures "
+                f"(its type is '{config.model_type}')."
+            )
+        processor = load_processor(path, spec.revision, config)
+        weights = AutoModelForImageTextToText.from_pretrained(
+            path, **options, **_placement(spec, device)
+        ).eval()
+    family = family_of(config, getattr(processor, "chat_template", None))
+    complete_processor(processor, config)
+    backend = TransformersBackend(
+        weights=weights,
+        processor=processor,
+        family=family,
+        model=ModelInfo(
+            name=spec.name,
+            family=family.name,
+            context_tokens=family.context_of(config, spec.context_tokens),
+            max_pictures=spec.max_pictures or family.max_pictures,
+            needs_picture=family.needs_picture,
+            sampling=family.sampling,
+            cannot=family.cannot,
+            device=str(weights.device),
+            weights=spec.quantize
+            if spec.quantize != "none"
+            else str(weights.dtype).removeprefix("torch."),
+        ),
+    )
+    with _one_sentence(spec):
+        _warm_up(backend)
+    return backend
+
+
+def complete_processor(processor: Any, config: Any) -> None:
+    """Give the processor what it needs to count a picture's tokens, from the model's config.
+
+    Old LLaVA checkpoints leave these out: without them the count is off by one or fails.
+    """
+    if not hasattr(processor, "vision_feature_select_strategy"):
+        return
+    if getattr(processor, "patch_size", 0) is None:
+        processor.patch_size = config.vision_config.patch_size
+        # CLIP's tower puts one class token before its patches.
+        processor.num_additional_image_tokens = 1
+    if processor.vision_feature_select_strategy is None:
+        processor.vision_feature_select_strategy = config.vision_feature_select_strategy
+
+
+def _pocket(cache_dir: Path, progress: TextIO) -> str:
+    from inference.pocket.fetch import PocketUnavailable, ensure_pocket
+    from inference.pocket.model import register
+
+    register()
+    try:
+        return str(ensure_pocket(cache_dir, progress=progress))
+    except PocketUnavailable as exc:
+        raise ModelUnavailable(str(exc)) from None
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ModelUnavailable(
+            f"The device '{wanted}' is not usable here: set DEVICE to auto, cpu or a GPU "
+            "that this machine has, for example cuda:0."
+        ) from None
+    return device
+
+
+def _placement(spec: ModelSpec, device: torch.device) -> dict[str, Any]:
+    """Arguments of `from_pretrained` that say where the weights go and how they are held."""
+    # bfloat16 on a GPU: float16 overflows in LLaVA. float32 on a CPU: few have fast bfloat16.
+    dtype = {
+        "auto": torch.bfloat16 if device.type == "cuda" else torch.float32,
+        "float32": torch.float32,
+        "bfloat16": torch.bfloat16,
+        "float16": torch.float16,
+    }[spec.dtype]
+    placement: dict[str, Any] = {"dtype": dtype, "device_map": {"": device}}
+    if spec.quantize == "nf4":
+        placement["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+            llm_int8_skip_modules=UNQUANTISED,
+        )
+    elif spec.quantize == "int8":
+        placement["quantization_config"] = BitsAndBytesConfig(
+            load_in_8bit=True, llm_int8_skip_modules=UNQUANTISED
+        )
+    return placement
+
+
+def _warm_up(backend: TransformersBackend) -> None:
+    """Answer once about a grey square: kernels are chosen, workspaces allocated."""
+    import hashlib
+    import io
+
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), (128, 128, 128)).save(file, "PNG")
+    data = file.getvalue()
+    picture = Picture(
+        digest=hashlib.sha256(data).hexdigest(), data=data, width_px=64, height_px=64
+    )
+    question = Message(role=Role.USER, text="Hello", pictures=(picture,))
+    sampling = Sampling(temperature=0.0, max_new_tokens=2)
+    backend.generate(
+        GenerationRequest(messages=(question,), sampling=sampling),
+        on_text=lambda _text: None,
+        cancelled=lambda: False,
+    )
+
+
+@contextmanager
+def _one_sentence(spec: ModelSpec) -> Iterator[None]:
+    """Turn what loading raises into one sentence that names the remedy."""
+    name = spec.name
+    try:
+        yield
+    except ModelUnavailable:
+        raise
+    except torch.OutOfMemoryError:
+        raise ModelUnavailable(
+            f"The model '{name}' does not fit the device's memory: "
+            "try --load-4bit, or a smaller model."
+        ) from None
+    except ImportError as exc:
+        missing = exc.name or str(exc).strip().splitlines()[0]
+        raise ModelUnavailable(
+            f"The model '{name}' needs a Python package that is missing: {missing}."
+        ) from None
+    except OSError as exc:
+        raise ModelUnavailable(_why_not_found(spec, exc)) from None
+    except SafetensorError:
+        raise ModelUnavailable(
+            f"The weights of the model '{name}' are damaged: delete them and download them again."
+        ) from None
+    except (KeyError, ValueError) as exc:
+        if _is_folder(name) and not any(Path(name).expanduser().glob("config.json")):
+            raise ModelUnavailable(_why_not_found(spec, exc)) from None
+        raise ModelUnavailable(
+            f"The model '{name}' cannot be loaded: transformers {transformers.__version__} "
+            f"does not understand its files ({type(exc).__name__})."
+        ) from None
+
+
+def _is_folder(name: str) -> bool:
+    return Path(name).expanduser().is_dir()
+
+
+def _why_not_found(spec: ModelSpec, exc: BaseException | None) -> str:
+    name = spec.name
+    if _is_folder(name):
+        return f"The folder '{name}' holds no model that transformers can read."
+    while exc is not None:
+        match exc:
+            case GatedRepoError():
+                return (
+                    f"The model '{name}' is gated: accept its licence on the model hub "
+                    "and set HF_TOKEN."
+                )
+            case RepositoryNotFoundError():
+                return f"There is no model '{name}' on the model hub: check MODEL."
+            case RevisionNotFoundError():
+                return f"The model '{name}' has no revision '{spec.revision}'."
+            case LocalEntryNotFoundError():
+                break
+            case EntryNotFoundError():
+                return f"The repository '{name}' holds no model that transformers can read."
+        exc = exc.__cause__ or exc.__context__
+    return (
+        f"The model '{name}' is neither a folder here nor in the download cache, "
+        "and the model hub cannot be reached."
+    )

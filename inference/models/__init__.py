@@ -1,0 +1,71 @@
+"""The table of model families: how each one is spoken to and what it can take.
+
+A new family is a row in :data:`FAMILIES` and, if its conversation or its pictures are special, a
+file beside this one. A model that matches no row runs by its own chat template.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inference.models import blip_2, chat_template, llava
+from inference.models.family import Family
+
+GENERIC = Family(name="generic", model_types=frozenset(), render=chat_template.render)
+
+FAMILIES: tuple[Family, ...] = (
+    llava.POCKET,
+    llava.LLAVA_1_5,
+    Family(
+        name="llava",  # LLaVA's architecture with another conversation: its own template
+        model_types=frozenset({"llava"}),
+        render=chat_template.render,
+        max_pictures=4,
+    ),
+    Family(
+        name="llava-next",
+        model_types=frozenset({"llava_next"}),
+        render=chat_template.render,
+        max_pictures=1,  # up to 2,880 tokens a picture, and trained on one
+        context_tokens=4096,
+    ),
+    Family(
+        name="llava-onevision",
+        model_types=frozenset({"llava_onevision"}),
+        render=chat_template.render,
+        max_pictures=8,
+    ),
+    blip_2.BLIP_2,
+    Family(
+        name="smolvlm",
+        model_types=frozenset({"smolvlm", "idefics3"}),
+        render=chat_template.render,
+        max_pictures=8,
+    ),
+    Family(
+        name="qwen2.5-vl",
+        model_types=frozenset({"qwen2_5_vl"}),
+        render=chat_template.render,
+        max_pictures=8,
+    ),
+)
+
+# The article's names are the original checkpoints; these are the same weights as transformers
+# loads them.
+ALIASES = {
+    "liuhaotian/llava-v1.5-7b": "llava-hf/llava-1.5-7b-hf",
+    "liuhaotian/llava-v1.5-13b": "llava-hf/llava-1.5-13b-hf",
+}
+
+
+def resolve_name(name: str) -> str:
+    """What to load for a name people write."""
+    return ALIASES.get(name, name)
+
+
+def family_of(config: Any, template: str | None) -> Family:
+    """The first row that fits a model's config and its own chat template (None: it has none)."""
+    for family in FAMILIES:
+        if config.model_type in family.model_types and family.fits(config, template):
+            return family
+    return GENERIC

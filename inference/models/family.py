@@ -1,0 +1,52 @@
+"""What the engine must know about a family of models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from inference.types import Message, Sampling
+
+DEFAULT_CONTEXT_TOKENS = 2048
+
+
+def _any_model(_config: Any, _template: str | None) -> bool:
+    return True
+
+
+def _as_it_is(picture: Image.Image, _processor: Any) -> Image.Image:
+    return picture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One row of the table."""
+
+    name: str
+    model_types: frozenset[str]
+    """`config.model_type` of its checkpoints."""
+    render: Callable[[Any, tuple[Message, ...]], str]
+    """(processor, messages) → the prompt, with one placeholder a picture."""
+    fits: Callable[[Any, str | None], bool] = _any_model
+    """(config, the checkpoint's own chat template) → whether the row is meant."""
+    fit_picture: Callable[[Image.Image, Any], Image.Image] = _as_it_is
+    """(RGB picture, processor) → what the processor shall read."""
+    max_pictures: int = 4
+    needs_picture: bool = False
+    """The model cannot answer without a picture."""
+    context_tokens: int | None = None
+    """A bound below what the config allows."""
+    stop_texts: tuple[str, ...] = ()
+    """The answer ends before any of these."""
+    sampling: Sampling = field(default_factory=Sampling)
+    cannot: tuple[str, ...] = ()
+    """What people should know it cannot do: keys of the bot's catalogue of sentences."""
+
+    def context_of(self, config: Any, wanted: int | None) -> int:
+        """Tokens of context: the least of the model's, the row's and the operator's bound."""
+        text_config = config.get_text_config(decoder=True)
+        model = getattr(text_config, "max_position_embeddings", None) or DEFAULT_CONTEXT_TOKENS
+        return min(bound for bound in (model, self.context_tokens, wanted) if bound is not None)

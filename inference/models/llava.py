@@ -1,0 +1,75 @@
+"""LLaVA-1.5 as it was trained, and the pocket model, which has LLaVA's architecture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PIL import Image
+
+from inference.models import chat_template
+from inference.models.family import Family
+from inference.pictures import pad_to_square
+from inference.types import Message, Role, Sampling
+
+VICUNA_SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the user's questions."
+)
+
+
+def render_vicuna_v1(_processor: Any, messages: tuple[Message, ...]) -> str:
+    """Render the conversation LLaVA-1.5 was trained on.
+
+    The converted checkpoints' own template leaves the system sentence out and puts a space where
+    ``</s>`` belongs.
+
+    Source: ``conv_vicuna_v1`` in ``llava/conversation.py`` of LLaVA 1.2.
+    """
+    system = VICUNA_SYSTEM
+    rounds = []
+    for message in messages:
+        match message.role:
+            case Role.SYSTEM:
+                system = message.text
+            case Role.USER:
+                pictures = "<image>\n" * len(message.pictures)
+                rounds.append(f"USER: {pictures}{message.text} ASSISTANT:")
+            case Role.ASSISTANT:
+                rounds.append(f" {message.text}</s>")
+    return f"{system} {''.join(rounds)}"
+
+
+def _is_llava_1_5(config: Any, template: str | None) -> bool:
+    """CLIP tower, Llama decoder, and no template that says it was trained on something else."""
+    return (
+        config.vision_config.model_type == "clip_vision_model"
+        and config.text_config.model_type == "llama"
+        and (template is None or "ASSISTANT:" in template)
+    )
+
+
+def _pad(picture: Image.Image, processor: Any) -> Image.Image:
+    return pad_to_square(picture, tuple(processor.image_processor.image_mean))
+
+
+LLAVA_1_5 = Family(
+    name="llava-1.5",
+    model_types=frozenset({"llava"}),
+    render=render_vicuna_v1,
+    fits=_is_llava_1_5,
+    fit_picture=_pad,
+    max_pictures=4,  # 576 tokens each in a context of 4,096
+    stop_texts=("USER:",),
+    cannot=("reads_no_small_text",),
+)
+
+POCKET = Family(
+    name="pocket",
+    model_types=frozenset({"llava"}),
+    render=chat_template.render,
+    fits=lambda config, _template: config.vision_config.model_type == "pocket_vision",
+    max_pictures=4,
+    context_tokens=2048,  # SmolLM2 takes more, but two cores do not read it in time
+    sampling=Sampling(temperature=0.0, max_new_tokens=160),
+    cannot=("pocket_is_small", "reads_no_text", "english_only"),
+)

@@ -1,0 +1,38 @@
+"""From a normalised picture to what a model's processor reads."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image
+
+from inference.types import Picture
+
+
+def open_picture(picture: Picture) -> Image.Image:
+    """Decode a normalised picture. Returns: RGB, `picture.width_px` × `picture.height_px`."""
+    with Image.open(io.BytesIO(picture.data)) as image:
+        return image.convert("RGB")
+
+
+def pad_to_square(image: Image.Image, mean: tuple[float, float, float]) -> Image.Image:
+    """Centre the picture on a square of the processor's mean colour.
+
+    LLaVA-1.5 was trained on pictures padded like this; the converted checkpoints' processor by
+    default cuts both ends off instead.
+
+    Args:
+        image: RGB, of any size.
+        mean: the image processor's mean, each channel in 0…1.
+
+    Returns: RGB, both sides the longer side of `image`.
+    Source: ``expand2square`` in ``llava/mm_utils.py`` of LLaVA 1.2.
+    """
+    width, height = image.size
+    if width == height:
+        return image
+    side = max(width, height)
+    red, green, blue = (int(channel * 255) for channel in mean)
+    square = Image.new("RGB", (side, side), (red, green, blue))
+    square.paste(image, ((side - width) // 2, (side - height) // 2))
+    return square

@@ -1,0 +1,220 @@
+"""The plain backend: any `AutoModelForImageTextToText`, one request at a time, by `generate()`."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import StoppingCriteria, StoppingCriteriaList
+
+from inference.detokenize import Detokenizer
+from inference.errors import (
+    ContextExceeded,
+    EngineDead,
+    GenerationFailed,
+    TooManyPictures,
+    trace_of,
+)
+from inference.models.family import Family
+from inference.pictures import open_picture
+from inference.repetition import is_looping
+from inference.types import Finished, FinishReason, GenerationRequest, Message, ModelInfo
+
+log = logging.getLogger(__name__)
+
+
+class TransformersBackend:
+    """One loaded model. Implements `inference.worker.Backend`."""
+
+    def __init__(
+        self, *, weights: Any, processor: Any, family: Family, model: ModelInfo
+    ) -> None:
+        """Take a `PreTrainedModel` in eval mode and its processor."""
+        self._weights = weights
+        self._processor = processor
+        self._family = family
+        self._model = model
+        # Fast tokenizers refuse to be used by two threads at once.
+        self._processing = threading.Lock()
+        self._last_prepared: tuple[tuple[Message, ...], dict[str, torch.Tensor]] | None = None
+        self._control_tokens = sorted(
+            {
+                *processor.tokenizer.all_special_tokens,
+                *processor.tokenizer.get_added_vocab(),
+                str(getattr(processor, "image_token", "<image>")),
+            },
+            key=len,
+            reverse=True,
+        )
+
+    @property
+    def model(self) -> ModelInfo:
+        """What is loaded."""
+        return self._model
+
+    def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
+        """Length of the prompt in tokens, its pictures included. Raises: TooManyPictures."""
+        return int(self._prepare(messages)["input_ids"].shape[-1])
+
+    def generate(
+        self,
+        request: GenerationRequest,
+        on_text: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> Finished:
+        """See `inference.worker.Backend.generate`."""
+        begun = time.perf_counter()
+        inputs = self._prepare(request.messages)
+        prompt_tokens = int(inputs["input_ids"].shape[-1])
+        room = self._model.context_tokens - prompt_tokens
+        if room < 1:
+            raise ContextExceeded(prompt_tokens + 1, self._model.context_tokens)
+        sampling = request.sampling
+        listener = _Listener(
+            Detokenizer(self._processor.tokenizer, self._family.stop_texts),
+            on_text,
+            cancelled,
+            stop_ids=self._stop_ids(),
+            max_new_tokens=min(sampling.max_new_tokens, room),
+        )
+        options: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
+        if sampling.temperature > 0:
+            options = {
+                "do_sample": True,
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+            }
+            torch.manual_seed(torch.seed() if sampling.seed is None else sampling.seed)
+        try:
+            with torch.inference_mode():
+                self._weights.generate(
+                    **self._on_device(inputs),
+                    **options,
+                    top_k=None,
+                    max_new_tokens=listener.max_new_tokens,
+                    stopping_criteria=StoppingCriteriaList([listener]),
+                )
+        except torch.OutOfMemoryError as exc:
+            # Its traceback holds the tensors of the failed step: they are free once it is gone.
+            exc.__traceback__ = None
+            failure = GenerationFailed("out of memory")
+        except torch.AcceleratorError as exc:
+            log.error("the device failed: %s", trace_of(exc))
+            raise EngineDead("the device failed") from None
+        else:
+            listener.finish()
+            return Finished(
+                reason=listener.reason,
+                prompt_tokens=prompt_tokens,
+                new_tokens=len(listener.token_ids),
+                first_token_s=(listener.first_token_at or time.perf_counter()) - begun,
+                total_s=time.perf_counter() - begun,
+            )
+        torch.cuda.empty_cache()
+        raise failure
+
+    def _prepare(self, messages: tuple[Message, ...]) -> dict[str, torch.Tensor]:
+        """Turn messages into tensors on the CPU.
+
+        The last result is kept: what was just measured is usually generated from next.
+        """
+        with self._processing:
+            if self._last_prepared is not None and self._last_prepared[0] == messages:
+                return self._last_prepared[1]
+            inputs = self._process(messages)
+            self._last_prepared = (messages, inputs)
+            return inputs
+
+    def _process(self, messages: tuple[Message, ...]) -> dict[str, torch.Tensor]:
+        pictures = [picture for message in messages for picture in message.pictures]
+        if len(pictures) > self._model.max_pictures:
+            raise TooManyPictures(len(pictures), self._model.max_pictures)
+        prompt = self._family.render(self._processor, tuple(map(self._neutralise, messages)))
+        options: dict[str, Any] = {}
+        if pictures:
+            options["images"] = [
+                self._family.fit_picture(open_picture(picture), self._processor)
+                for picture in pictures
+            ]
+        begin = self._processor.tokenizer.bos_token
+        if begin is not None and prompt.startswith(begin):
+            options["add_special_tokens"] = False  # the template has set it already
+        return dict(self._processor(text=prompt, return_tensors="pt", **options))
+
+    def _neutralise(self, message: Message) -> Message:
+        """Keep what people write from being read as control tokens or as a picture's place."""
+        text = message.text
+        for token in self._control_tokens:
+            if len(token) > 1:
+                text = text.replace(token, f"{token[0]} {token[1:]}")
+        return Message(role=message.role, text=text, pictures=message.pictures)
+
+    def _on_device(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {
+            name: tensor.to(
+                self._weights.device, self._weights.dtype if tensor.is_floating_point() else None
+            )
+            for name, tensor in inputs.items()
+        }
+
+    def _stop_ids(self) -> frozenset[int]:
+        config = self._weights.generation_config
+        stop = config.eos_token_id
+        ids = stop if isinstance(stop, list) else [stop]
+        return frozenset(i for i in (*ids, self._processor.tokenizer.eos_token_id) if i is not None)
+
+
+class _Listener(StoppingCriteria):  # type: ignore[no-any-unimported, misc] # untyped in part
+    """Asked by `generate()` after every token: passes text on and decides whether to go on."""
+
+    def __init__(
+        self,
+        detokenizer: Detokenizer,
+        on_text: Callable[[str], None],
+        cancelled: Callable[[], bool],
+        *,
+        stop_ids: frozenset[int],
+        max_new_tokens: int,
+    ) -> None:
+        self._detokenizer = detokenizer
+        self._on_text = on_text
+        self._cancelled = cancelled
+        self._stop_ids = stop_ids
+        self.max_new_tokens = max_new_tokens
+        self.token_ids: list[int] = []
+        self.first_token_at: float | None = None
+        self.reason = FinishReason.LENGTH
+
+    def __call__(
+        self, input_ids: torch.Tensor, _scores: torch.Tensor | None, **_: object
+    ) -> torch.Tensor:
+        """Take the newest token. Returns: bool[1], whether the answer ends here."""
+        stop = self._take(int(input_ids[0, -1]))
+        return torch.tensor([stop], device=input_ids.device)
+
+    def finish(self) -> None:
+        """Pass on what is left; call it once after `generate()`."""
+        self._emit(self._detokenizer.flush())
+
+    def _take(self, token_id: int) -> bool:
+        self.first_token_at = self.first_token_at or time.perf_counter()
+        self.token_ids.append(token_id)
+        if self._cancelled():
+            self.reason = FinishReason.ABORTED
+        elif token_id in self._stop_ids:
+            self.reason = FinishReason.STOP
+        else:
+            self._emit(self._detokenizer.push(token_id))
+            if self._detokenizer.stopped:
+                self.reason = FinishReason.STOP
+            elif is_looping(self.token_ids):
+                self.reason = FinishReason.REPETITION
+        return self.reason is not FinishReason.LENGTH
+
+    def _emit(self, text: str) -> None:
+        if text:
+            self._on_text(text)

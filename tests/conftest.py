@@ -1,0 +1,29 @@
+"""Fixtures every test may use. See tests/README.md."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Before transformers is imported anywhere: the tests never ask a hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folder of a tiny random checkpoint of the named family, built once a session."""
+    from tests.tiny_models import TINY_MODELS
+
+    built: dict[str, Path] = {}
+
+    def build(family: str) -> Path:
+        if family not in built:
+            folder = tmp_path_factory.mktemp(family.replace(".", "_"))
+            built[family] = TINY_MODELS[family](folder)
+        return built[family]
+
+    return build

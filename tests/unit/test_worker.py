@@ -1,0 +1,290 @@
+"""The worker: a bounded queue in front, one thread that owns the device."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+import pytest
+
+from inference.errors import (
+    ContextExceeded,
+    EngineDead,
+    GenerationFailed,
+    InferenceError,
+    ModelUnavailable,
+    QueueFull,
+)
+from inference.types import (
+    Chunk,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Message,
+    ModelInfo,
+    Queued,
+    Role,
+    Sampling,
+    Started,
+    TextDelta,
+)
+from inference.worker import Worker, running_worker
+
+MODEL = ModelInfo(
+    name="scripted",
+    family="none",
+    context_tokens=100,
+    max_pictures=1,
+    sampling=Sampling(),
+    device="cpu",
+    weights="none",
+)
+
+
+class ScriptedBackend:
+    """Takes one step whenever the test allows one; says a word a step."""
+
+    def __init__(self) -> None:
+        self.model = MODEL
+        self.steps = threading.Semaphore(0)
+        self.steps_taken = 0
+        self.threads: set[str] = set()
+        self.raises: BaseException | None = None
+
+    def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
+        return sum(len(message.text) for message in messages)
+
+    def generate(
+        self,
+        request: GenerationRequest,
+        on_text: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> Finished:
+        self.threads.add(threading.current_thread().name)
+        reason = FinishReason.LENGTH
+        for word in request.messages[-1].text.split():
+            while not self.steps.acquire(timeout=0.01):
+                if cancelled():
+                    break
+            if self.raises is not None:
+                raise self.raises
+            self.steps_taken += 1
+            if cancelled():
+                reason = FinishReason.ABORTED
+                break
+            on_text(word)
+        return Finished(
+            reason=reason, prompt_tokens=1, new_tokens=1, first_token_s=0.0, total_s=0.0
+        )
+
+
+@pytest.fixture
+def backend() -> ScriptedBackend:
+    return ScriptedBackend()
+
+
+@pytest.fixture
+async def worker(backend: ScriptedBackend) -> AsyncIterator[Worker]:
+    async with running_worker(lambda: backend, max_waiting=2) as worker:
+        yield worker
+
+
+def ask(text: str) -> GenerationRequest:
+    return GenerationRequest(
+        messages=(Message(role=Role.USER, text=text),), sampling=Sampling()
+    )
+
+
+async def collect(worker: Worker, text: str) -> list[Chunk]:
+    async with aclosing(worker.stream(ask(text))) as chunks:
+        return [chunk async for chunk in chunks]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+def text_of(chunks: list[Chunk]) -> str:
+    return " ".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
+
+
+async def test_text_streams_as_it_is_made(worker: Worker, backend: ScriptedBackend) -> None:
+    async with aclosing(worker.stream(ask("one two"))) as chunks:
+        assert await anext(chunks) == Started()
+        backend.steps.release()
+        assert await anext(chunks) == TextDelta("one")
+        backend.steps.release()
+        assert await anext(chunks) == TextDelta("two")
+        assert isinstance(await anext(chunks), Finished)
+
+
+async def test_the_model_is_used_on_one_thread_only(
+    worker: Worker, backend: ScriptedBackend
+) -> None:
+    backend.steps.release(100)
+    await asyncio.gather(*(collect(worker, "a b") for _ in range(3)))
+    assert backend.threads == {"device"}
+
+
+async def test_requests_run_in_the_order_they_came(
+    worker: Worker, backend: ScriptedBackend
+) -> None:
+    tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
+    ended: list[str] = []
+    for task, name in zip(tasks, "abc", strict=True):
+        task.add_done_callback(lambda _task, name=name: ended.append(name))  # type: ignore[misc]
+    await asyncio.sleep(0)
+    backend.steps.release(3)
+    await asyncio.gather(*tasks)
+    assert ended == ["a", "b", "c"]
+
+
+async def test_the_place_in_the_queue_is_told_whenever_it_changes(
+    worker: Worker, backend: ScriptedBackend
+) -> None:
+    tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
+    await asyncio.sleep(0.01)
+    backend.steps.release(3)
+    first, second, third = await asyncio.gather(*tasks)
+    assert [c for c in first if isinstance(c, Queued)] == []
+    assert [c for c in second if isinstance(c, Queued)] == [Queued(1)]
+    assert [c for c in third if isinstance(c, Queued)] == [Queued(2), Queued(1)]
+
+
+async def test_a_full_queue_refuses_and_nothing_is_run(
+    worker: Worker, backend: ScriptedBackend
+) -> None:
+    tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
+    await asyncio.sleep(0.01)
+    with pytest.raises(QueueFull):
+        await collect(worker, "d")
+    backend.steps.release(3)
+    await asyncio.gather(*tasks)
+    assert backend.steps_taken == 3
+
+
+async def test_when_the_asker_leaves_the_generation_stops_within_one_step(
+    worker: Worker, backend: ScriptedBackend
+) -> None:
+    async with aclosing(worker.stream(ask("one two three four five"))) as chunks:
+        await anext(chunks)
+        backend.steps.release()
+        assert await anext(chunks) == TextDelta("one")
+    backend.steps.release(100)
+    assert text_of(await collect(worker, "next")) == "next"
+    assert backend.steps_taken <= 1 + 1 + 1  # "one", at most one more step, "next"
+
+
+async def test_a_cancelled_asker_frees_the_device(
+    worker: Worker, backend: ScriptedBackend
+) -> None:
+    task = asyncio.create_task(collect(worker, "one two three four five"))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    backend.steps.release(100)
+    assert text_of(await collect(worker, "next")) == "next"
+    assert backend.steps_taken <= 2
+
+
+async def test_a_waiting_request_can_be_withdrawn_and_those_behind_it_move_up(
+    worker: Worker, backend: ScriptedBackend
+) -> None:
+    first = asyncio.create_task(collect(worker, "a"))
+    await asyncio.sleep(0)
+    withdrawn = worker.stream(ask("never"))
+    assert await anext(withdrawn) == Queued(1)
+    third = asyncio.create_task(collect(worker, "c"))
+    await asyncio.sleep(0)
+    await withdrawn.aclose()
+    backend.steps.release(10)
+    await first
+    assert [c for c in await third if isinstance(c, Queued)] == [Queued(2), Queued(1)]
+    assert backend.steps_taken == 2
+
+
+async def test_an_exception_ends_its_own_stream_and_no_other(
+    worker: Worker, backend: ScriptedBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend.raises = ValueError("the secret text of a question")
+    backend.steps.release()
+    with pytest.raises(GenerationFailed):
+        await collect(worker, "one")
+    backend.raises = None
+    backend.steps.release()
+    assert text_of(await collect(worker, "two")) == "two"
+    assert "ValueError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_rejected_request_ends_with_its_reason(
+    worker: Worker, backend: ScriptedBackend
+) -> None:
+    backend.raises = ContextExceeded(200, 100)
+    backend.steps.release()
+    with pytest.raises(ContextExceeded):
+        await collect(worker, "one")
+
+
+async def test_when_the_device_dies_every_asker_is_told(
+    worker: Worker, backend: ScriptedBackend
+) -> None:
+    tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
+    await asyncio.sleep(0.01)
+    backend.raises = EngineDead("the device failed")
+    backend.steps.release()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(result, EngineDead) for result in results)
+    assert worker.died.is_set()
+    with pytest.raises(EngineDead):
+        await collect(worker, "d")
+
+
+async def test_shutdown_ends_every_stream_and_joins_the_thread(backend: ScriptedBackend) -> None:
+    async with running_worker(lambda: backend, max_waiting=2) as worker:
+        tasks = [asyncio.create_task(collect(worker, text)) for text in ("a b", "b")]
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(result, EngineDead) for result in results)
+    assert not any(thread.name == "device" for thread in threading.enumerate())
+
+
+async def test_a_model_that_cannot_be_loaded_says_so_and_leaves_no_thread() -> None:
+    def load() -> ScriptedBackend:
+        raise ModelUnavailable("There is no such model.")
+
+    with pytest.raises(ModelUnavailable, match="There is no such model"):
+        async with running_worker(load, max_waiting=1):
+            pass
+    await until(lambda: not any(t.name == "device" for t in threading.enumerate()))
+
+
+async def test_a_surprise_while_loading_is_one_sentence_and_a_trace_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def load() -> ScriptedBackend:
+        raise ZeroDivisionError
+
+    with (
+        caplog.at_level(logging.ERROR),
+        pytest.raises(ModelUnavailable, match="cannot be loaded .ZeroDivisionError; see the log"),
+    ):
+        async with running_worker(load, max_waiting=1):
+            pass
+    assert "test_worker.py" in caplog.text
+
+
+async def test_the_prompt_is_measured_off_the_loop(worker: Worker) -> None:
+    assert await worker.prompt_tokens((Message(role=Role.USER, text="four"),)) == 4
+
+
+def test_every_engine_error_is_an_inference_error() -> None:
+    assert issubclass(EngineDead, InferenceError)
+    assert issubclass(QueueFull, InferenceError)
