@@ -194,5 +194,9 @@ class Exchange(Protocol):
         ...
 
     async def end(self, ending: Ending) -> None:
-        """The last call; every part already holds its final text."""
+        """The last call.
+
+        Every part already holds its final text, unless the question was refused: then nothing
+        more was shown, and the sentence in `ending.text` is to be said here.
+        """
         ...

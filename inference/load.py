@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+import huggingface_hub
 import torch
 import transformers
 from huggingface_hub.errors import (
@@ -82,7 +84,10 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Transfo
     Raises:
         ModelUnavailable: its message is one sentence for the operator.
     """
+    print(f"Loading the model {spec.name} …", file=progress, flush=True)
+    # What goes wrong is said in one sentence below; their retries and hints would bury it.
     transformers.logging.set_verbosity_error()
+    huggingface_hub.logging.set_verbosity(logging.CRITICAL)
     if not progress.isatty():
         transformers.logging.disable_progress_bar()
     device = _device(spec.device)

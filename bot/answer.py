@@ -1,0 +1,410 @@
+"""The use case. Read this file first.
+
+A question goes: claim → access → pictures → conversation → generate → reply. It ends in an answer
+or in a sentence; a crash anywhere leaves it in the inbox, and the next start takes it up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field, replace
+
+from bot.access import Access
+from bot.attachments import Attachments
+from bot.conversation import Conversation, fit
+from bot.errors import Busy, UserFacingError
+from bot.lanes import Lanes, Place
+from bot.messages import (
+    Ending,
+    Exchange,
+    IncomingMessage,
+    MessageKey,
+    Outcome,
+    Receipt,
+    ReceiptPicture,
+    Stage,
+    Status,
+    ThreadKey,
+)
+from bot.reply import Reply, running_reply
+from bot.store import NewPicture, Store, StoredPicture, Turn, TurnState
+from bot.texts import say
+from inference.engine import Engine
+from inference.errors import EngineDead, InferenceError, QueueFull, trace_of
+from inference.types import (
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    ModelInfo,
+    Queued,
+    Sampling,
+    Started,
+    TextDelta,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+"""A question that ended the process so often is given up, with a sentence."""
+
+AGAIN_TEMPERATURE = 0.6
+"""Asked again, a model that answers greedily must be allowed another answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOptions:
+    """What the operator chooses; `None` leaves it to the model."""
+
+    system_prompt: str | None = None
+    temperature: float | None = None
+    max_new_tokens: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _UnderWay:
+    """A claimed question that has not ended."""
+
+    message: IncomingMessage
+    receipt: Receipt = field(default_factory=Receipt)
+    work: asyncio.Task[Ending] | None = None
+    stopped: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop(self) -> None:
+        self.stopped = True
+        if self.work is not None:
+            self.work.cancel()
+
+
+class Answers:
+    """Answers questions, and knows which are under way. Lives as long as the bot."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: Engine,
+        attachments: Attachments,
+        access: Access,
+        options: AnswerOptions,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._attachments = attachments
+        self._access = access
+        self._options = options
+        self._lanes = Lanes()
+        self._under_way: dict[MessageKey, _UnderWay] = {}
+        self._tasks: set[asyncio.Task[bool]] = set()
+        self._draining = False
+
+    # -- what adapters call -------------------------------------------------------------------
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model that answers."""
+        return self._engine.model
+
+
+    def ask(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
+        """Answer a question in a task of its own; see `answer`. Raises: Busy (shutting down)."""
+        if self._draining:
+            raise Busy("shutting_down")
+        return self._spawn(message, self.answer(message, exchange))
+
+    def stop(self, key: MessageKey) -> bool:
+        """Stop a question, waiting or running; false when it is not under way."""
+        under_way = self._under_way.get(key)
+        if under_way is not None:
+            under_way.stop()
+        return under_way is not None
+
+    def under_way(self, thread: ThreadKey) -> MessageKey | None:
+        """The thread's first question that has not ended."""
+        keys = (key for key, it in self._under_way.items() if it.message.thread == thread)
+        return next(keys, None)
+
+    async def forget_thread(self, thread: ThreadKey) -> bool:
+        """Stop what is under way in a thread and erase it; false when there is none."""
+        mine = [it for it in self._under_way.values() if it.message.thread == thread]
+        for under_way in mine:
+            under_way.stop()
+        for under_way in mine:
+            await under_way.over.wait()
+        return await self._store.forget_thread(thread)
+
+    def resume(
+        self, message: IncomingMessage, exchange: Exchange, attempts: int
+    ) -> asyncio.Task[bool]:
+        """Take up, in a task, a question that an earlier run has claimed and not ended."""
+        return self._spawn(message, self._resume(message, exchange, attempts))
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more questions; let those under way end, and leave the rest to the next start."""
+        self._draining = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- the way of a question ----------------------------------------------------------------
+
+    async def answer(self, message: IncomingMessage, exchange: Exchange) -> bool:
+        """Answer a question; false when it has been claimed before, and nothing was done."""
+        with self._lanes.place(message.thread) as place:
+            if not await self._store.claim(message):
+                return False
+            await self._see_through(message, exchange, place)
+        return True
+
+    async def _resume(
+        self, message: IncomingMessage, exchange: Exchange, attempts: int
+    ) -> bool:
+        with self._lanes.place(message.thread) as place:
+            await self._see_through(message, exchange, place, attempts=attempts)
+        return True
+
+    async def _see_through(
+        self, message: IncomingMessage, exchange: Exchange, place: Place, *, attempts: int = 0
+    ) -> None:
+        """From the claim to the last edit; only then is the question off the inbox."""
+        with self._registered(message) as under_way:
+            async with running_reply(exchange) as reply:
+                ending = await self._ending(under_way, exchange, place, reply, attempts)
+            await self._store.answer_turn(message, ending)
+            await reply.finish(ending)
+            await self._store.end(message)
+
+    async def _ending(
+        self,
+        under_way: _UnderWay,
+        exchange: Exchange,
+        place: Place,
+        reply: Reply,
+        attempts: int,
+    ) -> Ending:
+        """Whatever happens becomes an answer or a sentence; only a shutdown goes through."""
+        message = under_way.message
+        try:
+            if attempts >= MAX_ATTEMPTS:
+                raise UserFacingError("gave_up", attempts=attempts)
+            under_way.work = asyncio.create_task(self._work(under_way, exchange, place, reply))
+            return await under_way.work
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not under_way.stopped or (task is not None and task.cancelling()):
+                raise
+            outcome, text = Outcome.STOPPED, reply.text.strip()
+            receipt = replace(under_way.receipt, notes=(say(message.locale, "ended_stopped"),))
+        except UserFacingError as exc:
+            outcome, text = Outcome.REFUSED, exc.sentence(message.locale)
+            receipt = under_way.receipt
+        except InferenceError as exc:
+            log.warning("the engine refused: %s", type(exc).__name__)
+            outcome, text = Outcome.REFUSED, _in_words(exc).sentence(message.locale)
+            receipt = under_way.receipt
+        except Exception as exc:  # noqa: BLE001 - every accepted question ends in a sentence
+            log.error("a question failed: %s", trace_of(exc))
+            outcome, text = Outcome.REFUSED, say(message.locale, "something_broke")
+            receipt = under_way.receipt
+        if await self._store.turn(message) is None:
+            await self._store.begin_turn(
+                message, question=message.text.strip(), new_pictures=(), receipt=receipt
+            )
+        return Ending(outcome=outcome, text=text, receipt=receipt)
+
+    async def _work(
+        self, under_way: _UnderWay, exchange: Exchange, place: Place, reply: Reply
+    ) -> Ending:
+        message = under_way.message
+        with self._access.admitted(message.author):
+            await place.reached()
+            reply.status(Status(Stage.READING))
+            turn = await self._store.turn(message)
+            if turn is None:
+                await self._take_down(message, exchange)
+            elif turn.state is not TurnState.PENDING:
+                # The process died between the answer and its delivery.
+                return Ending(
+                    outcome=Outcome(turn.state.value),
+                    text=turn.answer or "",
+                    receipt=turn.receipt,
+                )
+            turns = await self._turns_up_to(message)
+            sampling = self._sampling(message)
+            conversation = await self._conversation(turns, sampling)
+            under_way.receipt = _receipt(message.locale, turns[-1], conversation)
+            finished = await self._generate(conversation, sampling, reply)
+        text = reply.text.strip()
+        if not text:
+            raise UserFacingError("empty_answer")
+        return Ending(
+            outcome=Outcome.ANSWERED,
+            text=text,
+            receipt=_with_reason(message.locale, under_way.receipt, finished.reason),
+            timings={"first_token_s": finished.first_token_s, "total_s": finished.total_s},
+        )
+
+    async def _take_down(self, message: IncomingMessage, exchange: Exchange) -> None:
+        """Fetch the pictures and write the question down, so that a restart needs neither."""
+        taken = await self._attachments.take(message.attachments, exchange.open)
+        skipped = tuple(refusal.sentence(message.locale) for refusal in taken.refusals)
+        if skipped and not taken.pictures:
+            raise UserFacingError("no_picture_usable", reasons=" ".join(skipped))
+        await self._store.begin_turn(
+            message,
+            question=self._question(message, len(taken.pictures)),
+            new_pictures=[
+                NewPicture(
+                    name=taken_picture.name,
+                    picture=taken_picture.picture,
+                    notes=taken_picture.notes_in(message.locale),
+                )
+                for taken_picture in taken.pictures
+            ],
+            receipt=Receipt(skipped=skipped),
+        )
+
+    def _question(self, message: IncomingMessage, num_pictures: int) -> str:
+        """What was asked; a picture without words asks what is in it."""
+        text = message.text.strip()
+        if text:
+            return text
+        if not num_pictures and not message.again:
+            raise UserFacingError("empty_question")
+        locale = "en" if "english_only" in self._engine.model.cannot else message.locale
+        return say(locale, "default_question" if num_pictures < 2 else "default_question_several")
+
+    async def _turns_up_to(self, message: IncomingMessage) -> tuple[Turn, ...]:
+        turns = await self._store.turns(message.thread)
+        last = next(i for i, turn in enumerate(turns) if turn.message == message.key.message)
+        return turns[: last + 1]
+
+    async def _conversation(
+        self, turns: tuple[Turn, ...], sampling: Sampling
+    ) -> Conversation:
+        model = self._engine.model
+        conversation = await fit(
+            turns,
+            model=model,
+            reserve_tokens=min(sampling.max_new_tokens, model.context_tokens // 4),
+            system_prompt=self._options.system_prompt,
+            count_tokens=self._engine.prompt_tokens,
+            read_picture=self._store.read_picture,
+        )
+        if model.needs_picture and not conversation.pictures:
+            raise UserFacingError("needs_picture")
+        return conversation
+
+    async def _generate(
+        self, conversation: Conversation, sampling: Sampling, reply: Reply
+    ) -> Finished:
+        request = GenerationRequest(messages=conversation.messages, sampling=sampling)
+        # aclosing: an asker who stops must free the device now.
+        async with aclosing(self._engine.stream(request)) as chunks:
+            async for chunk in chunks:
+                match chunk:
+                    case Queued(position):
+                        reply.status(Status(Stage.QUEUED, position))
+                    case Started():
+                        reply.status(Status(Stage.READING))
+                    case TextDelta(text):
+                        if not reply.text:
+                            reply.status(Status(Stage.ANSWERING))
+                            text = text.lstrip()
+                        reply.append(text)
+                    case Finished():
+                        return chunk
+        raise EngineDead("the stream ended without an end")
+
+    def _sampling(self, message: IncomingMessage) -> Sampling:
+        sampling = self._engine.model.sampling
+        if self._options.temperature is not None:
+            sampling = replace(sampling, temperature=self._options.temperature)
+        if self._options.max_new_tokens is not None:
+            sampling = replace(sampling, max_new_tokens=self._options.max_new_tokens)
+        if message.again:
+            temperature = max(sampling.temperature, AGAIN_TEMPERATURE)
+            sampling = replace(sampling, temperature=temperature)
+        return sampling
+
+    # -- what is under way --------------------------------------------------------------------
+
+    @contextmanager
+    def _registered(self, message: IncomingMessage) -> Iterator[_UnderWay]:
+        under_way = _UnderWay(message=message)
+        self._under_way[message.key] = under_way
+        try:
+            yield under_way
+        finally:
+            under_way.over.set()
+            if self._under_way.get(message.key) is under_way:
+                del self._under_way[message.key]
+
+    def _spawn(
+        self, message: IncomingMessage, coroutine: Coroutine[object, object, bool]
+    ) -> asyncio.Task[bool]:
+        task = asyncio.create_task(coroutine, name=f"answer-{message.key.platform}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[bool]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            # The store itself failed: the question stays in the inbox for the next start.
+            log.error("a question was left unfinished: %s", trace_of(exc))
+
+
+def _in_words(exc: InferenceError) -> UserFacingError:
+    match exc:
+        case QueueFull():
+            return Busy("queue_full", waiting=exc.waiting)
+        case EngineDead():
+            return UserFacingError("engine_dead")
+        case _:
+            return UserFacingError("generation_failed")
+
+
+def _receipt(locale: str, turn: Turn, conversation: Conversation) -> Receipt:
+    dropped = []
+    if conversation.dropped_turns == 1:
+        dropped.append(say(locale, "dropped_turn"))
+    elif conversation.dropped_turns:
+        dropped.append(say(locale, "dropped_turns", count=conversation.dropped_turns))
+    for picture in conversation.left_out:
+        reason = say(locale, "note_left_out", limit=len(conversation.pictures))
+        dropped.append(_dropped_picture(locale, picture, reason))
+    for picture in conversation.no_room:
+        dropped.append(_dropped_picture(locale, picture, say(locale, "note_no_room")))
+    return Receipt(
+        pictures=tuple(
+            ReceiptPicture(
+                number=picture.number,
+                name=picture.name,
+                # What was done to it is news once, in the turn it came with.
+                notes=picture.notes if picture in turn.pictures else (),
+            )
+            for picture in conversation.pictures
+        ),
+        skipped=turn.receipt.skipped,
+        dropped=tuple(dropped),
+    )
+
+
+def _dropped_picture(locale: str, picture: StoredPicture, reason: str) -> str:
+    return say(locale, "dropped_picture", number=picture.number, name=picture.name, reason=reason)
+
+
+def _with_reason(locale: str, receipt: Receipt, reason: FinishReason) -> Receipt:
+    match reason:
+        case FinishReason.LENGTH:
+            return replace(receipt, notes=(say(locale, "ended_length"),))
+        case FinishReason.REPETITION:
+            return replace(receipt, notes=(say(locale, "ended_repetition"),))
+        case _:
+            return receipt

@@ -1,0 +1,284 @@
+"""The composition root: the only module that imports everything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import tempfile
+import webbrowser
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from bot.access import Access
+from bot.answer import AnswerOptions, Answers
+from bot.attachments import Attachments
+from bot.errors import ConfigurationError
+from bot.platforms.platform import Platform, PlatformUnavailable
+from bot.platforms.terminal import Terminal, locale_of_environment
+from bot.platforms.web.server import Playground
+from bot.platforms.web.uploads import Uploads
+from bot.settings import Settings
+from bot.store import Store, running_store
+from inference.errors import trace_of
+
+# Imported before the event loop runs: loading torch's libraries would hold it up.
+from inference.load import running_engine
+from inference.types import ModelSpec
+from inference.worker import Worker
+
+log = logging.getLogger(__name__)
+
+EXIT_ENGINE_DEAD = 70
+"""The model's device failed; a supervisor should start the process again."""
+SWEEP_INTERVAL_S = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a running bot is made of."""
+
+    settings: Settings
+    store: Store
+    engine: Worker
+    answers: Answers
+
+
+PlatformMaker = Callable[[Parts], Platform | None]
+"""Makes an adapter; `None` when it has no settings. Raises: PlatformUnavailable, ImportError."""
+
+
+@asynccontextmanager
+async def running_parts(settings: Settings, *, state: Path) -> AsyncIterator[Parts]:
+    """The core with its store in `state` and its model loaded.
+
+    Raises:
+        ModelUnavailable: its message is one sentence for the operator.
+    """
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(running_store(state))
+        engine = await stack.enter_async_context(
+            running_engine(
+                ModelSpec(
+                    name=settings.model,
+                    revision=settings.model_revision,
+                    quantize=settings.quantize,
+                    dtype=settings.dtype,
+                    device=settings.device,
+                    context_tokens=settings.context_tokens,
+                    max_pictures=settings.max_pictures,
+                ),
+                cache_dir=settings.data_dir / "models",
+                progress=sys.stderr,
+                max_waiting=settings.max_waiting,
+            )
+        )
+        attachments = Attachments(
+            settings.picture_limits, pictures_per_question=settings.pictures_per_question
+        )
+        stack.callback(attachments.close)
+        answers = Answers(
+            store=store,
+            engine=engine,
+            attachments=attachments,
+            access=Access(questions_per_user=settings.questions_per_user),
+            options=AnswerOptions(
+                system_prompt=settings.system_prompt,
+                temperature=settings.temperature,
+                max_new_tokens=settings.max_new_tokens,
+            ),
+        )
+        yield Parts(settings=settings, store=store, engine=engine, answers=answers)
+
+
+@asynccontextmanager
+async def running_terminal(settings: Settings) -> AsyncIterator[Terminal]:
+    """A conversation at the terminal. Nothing of it is kept when it ends.
+
+    Raises:
+        ModelUnavailable: its message is one sentence for the operator.
+    """
+    with tempfile.TemporaryDirectory(prefix="llava-bot-") as folder:
+        async with running_parts(settings, state=Path(folder)) as parts:
+            yield Terminal(parts.answers, locale=locale_of_environment())
+
+
+# -- llava-bot run ------------------------------------------------------------------------------
+
+
+def make_playground(parts: Parts) -> Playground:
+    """The playground runs always."""
+    settings = parts.settings
+    password = settings.llava_bot_password
+    return Playground(
+        core=parts.answers,
+        store=parts.store,
+        uploads=Uploads(
+            settings.data_dir / "uploads",
+            max_file_bytes=settings.picture_limits.max_bytes,
+            max_files=settings.pictures_per_question,
+        ),
+        host=settings.llava_bot_host,
+        port=settings.llava_bot_port,
+        password=None if password is None else password.get_secret_value(),
+        pictures_per_question=settings.pictures_per_question,
+    )
+
+
+# A new platform is a line here (docs/add-a-platform.md).
+PLATFORMS: dict[str, PlatformMaker] = {"playground": make_playground}
+
+
+async def run(
+    settings: Settings,
+    *,
+    open_page: bool = False,
+    platforms: dict[str, PlatformMaker] = PLATFORMS,
+) -> int:
+    """Run the bot until a signal or the engine's death. Returns: the exit code.
+
+    Raises:
+        ConfigurationError: no platform could be started, or another bot uses the directory.
+        ModelUnavailable: the model cannot be loaded.
+    """
+    end = asyncio.Event()
+    this = asyncio.current_task()
+    assert this is not None  # noqa: S101 - always so in a coroutine
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # While the model loads there is nothing to drain yet.
+        loop.add_signal_handler(number, this.cancel)
+    with _only_one(settings.data_dir):
+        async with running_parts(settings, state=settings.data_dir) as parts:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, end.set)
+            async with _swept(parts.store, settings.thread_days):
+                return await _serve(parts, platforms, end, open_page=open_page)
+
+
+async def _serve(
+    parts: Parts, makers: dict[str, PlatformMaker], end: asyncio.Event, *, open_page: bool
+) -> int:
+    made = _make_platforms(parts, makers)
+    try:
+        # First what an earlier run has left, then new input: their places come before.
+        await _resume_unfinished(parts, made)
+        started = await _start_platforms(made)
+        if not started:
+            raise ConfigurationError("No platform could be started; the reasons stand above.")
+        log.info("%s answers on %s", parts.engine.model.name, parts.engine.model.device)
+        _announce(started, open_page=open_page)
+        died = asyncio.create_task(parts.engine.died.wait())
+        ended = asyncio.create_task(end.wait())
+        await asyncio.wait({died, ended}, return_when=asyncio.FIRST_COMPLETED)
+        died.cancel()
+        ended.cancel()
+        log.info("stopping: running answers have %g s to end", parts.settings.drain_s)
+        for platform in started:
+            await platform.stop_intake()
+        await parts.answers.drain(parts.settings.drain_s)
+        return EXIT_ENGINE_DEAD if parts.engine.died.is_set() else 0
+    finally:
+        for platform in made:
+            await platform.close()
+
+
+def _make_platforms(parts: Parts, makers: dict[str, PlatformMaker]) -> list[Platform]:
+    made = []
+    for name, make in makers.items():
+        try:
+            platform = make(parts)
+        except ImportError as exc:
+            log.error("%s does not run: the package %s is missing.", name, exc.name)
+        except PlatformUnavailable as exc:
+            log.error("%s does not run: %s", name, exc)
+        else:
+            if platform is not None:
+                made.append(platform)
+    return made
+
+
+async def _start_platforms(made: Sequence[Platform]) -> list[Platform]:
+    """Start each; one that cannot leaves the others running."""
+    started = []
+    for platform in made:
+        try:
+            await platform.start()
+        except PlatformUnavailable as exc:
+            log.error("%s does not run: %s", platform.name, exc)
+        except Exception as exc:  # noqa: BLE001 - an SDK's surprise must not take the others down
+            log.error("%s does not run: %s", platform.name, trace_of(exc))
+        else:
+            started.append(platform)
+    return started
+
+
+async def _resume_unfinished(parts: Parts, made: Sequence[Platform]) -> None:
+    by_name = {platform.name: platform for platform in made}
+    for message, attempts in await parts.store.unfinished():
+        platform = by_name.get(message.key.platform)
+        if platform is None:
+            log.warning("a question of %s waits for that platform", message.key.platform)
+        else:
+            parts.answers.resume(message, await platform.resumed(message), attempts)
+
+
+def _announce(started: Sequence[Platform], *, open_page: bool) -> None:
+    for platform in started:
+        if isinstance(platform, Playground):
+            log.info("the playground is at %s", platform.address)
+            if open_page:
+                # In a thread: some browsers keep the call until they are closed.
+                asyncio.get_running_loop().run_in_executor(
+                    None, webbrowser.open, platform.address
+                )
+
+
+@contextlib.contextmanager
+def _only_one(data_dir: Path) -> Iterator[None]:
+    """Two bots on one directory would take up each other's questions."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileLock(data_dir / "run.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise ConfigurationError(
+            f"Another llava-bot runs on {data_dir}: stop it, or set DATA_DIR."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@asynccontextmanager
+async def _swept(store: Store, thread_days: int) -> AsyncIterator[None]:
+    """Erase expired threads now and every hour."""
+
+    async def sweep() -> None:
+        while True:
+            try:
+                gone = await store.forget_older_than(timedelta(days=thread_days))
+            except Exception as exc:  # noqa: BLE001 - tried again in an hour
+                log.error("expired threads were not erased: %s", trace_of(exc))
+            else:
+                if gone:
+                    log.info("%d expired threads erased", gone)
+            await asyncio.sleep(SWEEP_INTERVAL_S)
+
+    if not thread_days:
+        yield
+        return
+    sweeping = asyncio.create_task(sweep(), name="sweep")
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        await asyncio.gather(sweeping, return_exceptions=True)

@@ -1,0 +1,77 @@
+"""From a message's attachments to normalised pictures, or to sentences that say why not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from bot.errors import PictureRefused
+from bot.messages import Attachment
+from bot.pictures import NormalisedPicture, PictureLimits, check_size, normalise, short_name
+
+Open = Callable[[Attachment], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of a message's attachments; every one is in one of the two."""
+
+    pictures: tuple[NormalisedPicture, ...]
+    refusals: tuple[PictureRefused, ...]
+
+
+class Attachments:
+    """Fetches and normalises, a bounded number at a time. Lives as long as the bot."""
+
+    def __init__(
+        self, limits: PictureLimits, *, pictures_per_question: int, workers: int = 2
+    ) -> None:
+        self._limits = limits
+        self._pictures_per_question = pictures_per_question
+        # Threads of their own: a decoder at work must not hold up the loop's other helpers, and
+        # their number bounds the memory that decoding takes.
+        self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+
+    async def take(self, attachments: tuple[Attachment, ...], open_: Open) -> Taken:
+        """Fetch and normalise all attachments of a message. Refuses; never raises for one."""
+        pictures: list[NormalisedPicture] = []
+        refusals: list[PictureRefused] = []
+        for attachment in attachments:
+            try:
+                if len(pictures) == self._pictures_per_question:
+                    raise PictureRefused(
+                        "pictures_too_many",
+                        name=short_name(attachment.name),
+                        limit=self._pictures_per_question,
+                    )
+                pictures.append(await self._take_one(attachment, open_))
+            except PictureRefused as refusal:
+                refusals.append(refusal)
+        return Taken(pictures=tuple(pictures), refusals=tuple(refusals))
+
+    async def _take_one(self, attachment: Attachment, open_: Open) -> NormalisedPicture:
+        if attachment.size_bytes is not None:
+            check_size(attachment.name, attachment.size_bytes, self._limits)
+        try:
+            data = await self._fetch(attachment, open_)
+        except OSError:
+            raise PictureRefused(
+                "picture_unreachable", name=short_name(attachment.name)
+            ) from None
+        return await asyncio.get_running_loop().run_in_executor(
+            self._decoders, normalise, attachment.name, data, self._limits
+        )
+
+    async def _fetch(self, attachment: Attachment, open_: Open) -> bytes:
+        """Read an attachment up to the limit, whatever its announced size."""
+        data = bytearray()
+        async for piece in open_(attachment):
+            data += piece
+            check_size(attachment.name, max(1, len(data)), self._limits)
+        return bytes(data)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._decoders.shutdown(wait=False, cancel_futures=True)

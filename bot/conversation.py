@@ -1,0 +1,160 @@
+"""What the model is shown: the turns and pictures of a thread that fit its context.
+
+The oldest text goes first and the pictures stay; the pictures of turns whose text is gone stand
+before the first question that is still there. Only when the bare question does not fit beside
+them do pictures of earlier turns go, oldest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bot.errors import UserFacingError
+from bot.store import StoredPicture, Turn, TurnState
+from inference.types import Message, ModelInfo, Picture, Role
+
+CountTokens = Callable[[tuple[Message, ...]], Awaitable[int]]
+ReadPicture = Callable[[StoredPicture], Awaitable[Picture]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What is sent to the model, and what of the thread is not."""
+
+    messages: tuple[Message, ...] = field(repr=False)
+    pictures: tuple[StoredPicture, ...]
+    """Shown to the model, in the thread's order."""
+    dropped_turns: int = 0
+    left_out: tuple[StoredPicture, ...] = ()
+    """Pictures beyond the number the model takes."""
+    no_room: tuple[StoredPicture, ...] = ()
+    """Pictures that do not fit its context."""
+
+
+async def fit(
+    turns: tuple[Turn, ...],
+    *,
+    model: ModelInfo,
+    reserve_tokens: int,
+    system_prompt: str | None,
+    count_tokens: CountTokens,
+    read_picture: ReadPicture,
+) -> Conversation:
+    """Choose what the model is shown of a thread whose last turn is the question.
+
+    Args:
+        turns: oldest first; the last is the question to answer.
+        model: its bounds hold.
+        reserve_tokens: kept free for the answer.
+        system_prompt: said first, if any.
+        count_tokens: length of a prompt.
+        read_picture: fetches a stored picture's bytes.
+
+    Raises:
+        UserFacingError: the question alone is too long for the model.
+    """
+    earlier, question = turns[:-1], turns[-1]
+    shown, left_out = _choose_pictures(turns, model.max_pictures)
+    loaded = {picture.number: await read_picture(picture) for picture in shown}
+    draft = _Draft(earlier, question, loaded, system_prompt)
+    budget = model.context_tokens - reserve_tokens
+    bare = len(earlier)  # dropping as many leaves the question alone
+
+    async def fits(dropped_turns: int) -> bool:
+        return await count_tokens(draft.messages(dropped_turns)) <= budget
+
+    no_room: list[StoredPicture] = []
+    while not await fits(0) and not await fits(bare):
+        expendable = [picture for picture in draft.shown() if picture not in question.pictures]
+        if not expendable:
+            raise UserFacingError("question_too_long", limit=round(budget * 0.7, -1))
+        no_room.append(expendable[0])
+        del draft.pictures[expendable[0].number]
+    dropped = await _least(fits, bare)
+    return Conversation(
+        messages=draft.messages(dropped),
+        pictures=tuple(draft.shown()),
+        dropped_turns=sum(1 for turn in earlier[:dropped] if _was_said(turn)),
+        left_out=left_out,
+        no_room=tuple(no_room),
+    )
+
+
+async def _least(fits: Callable[[int], Awaitable[bool]], most: int) -> int:
+    """The smallest number of turns to drop that fits; `most` is known to fit."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high) // 2
+        if await fits(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return high
+
+
+def _choose_pictures(
+    turns: tuple[Turn, ...], limit: int
+) -> tuple[tuple[StoredPicture, ...], tuple[StoredPicture, ...]]:
+    """The question's own pictures, then the latest of the thread, as many as the model takes."""
+    earlier = [picture for turn in turns[:-1] for picture in turn.pictures]
+    by_worth = [*turns[-1].pictures, *reversed(earlier)]
+    shown, left_out = by_worth[:limit], by_worth[limit:]
+    return (
+        tuple(sorted(shown, key=lambda picture: picture.number)),
+        tuple(sorted(left_out, key=lambda picture: picture.number)),
+    )
+
+
+def _was_said(turn: Turn) -> bool:
+    """Whether a turn's words are part of the conversation: it has an answer of the model."""
+    return turn.state in {TurnState.ANSWERED, TurnState.STOPPED} and bool(turn.answer)
+
+
+class _Draft:
+    """Writes the messages for a number of dropped turns."""
+
+    def __init__(
+        self,
+        earlier: tuple[Turn, ...],
+        question: Turn,
+        pictures: dict[int, Picture],
+        system_prompt: str | None,
+    ) -> None:
+        self._earlier = earlier
+        self._question = question
+        self._system_prompt = system_prompt
+        self.pictures = pictures
+
+    def shown(self) -> list[StoredPicture]:
+        """The stored pictures that are still in the draft, in the thread's order."""
+        stored = [p for turn in (*self._earlier, self._question) for p in turn.pictures]
+        return sorted(
+            (picture for picture in stored if picture.number in self.pictures),
+            key=lambda picture: picture.number,
+        )
+
+    def messages(self, dropped_turns: int) -> tuple[Message, ...]:
+        messages: list[Message] = []
+        if self._system_prompt:
+            messages.append(Message(role=Role.SYSTEM, text=self._system_prompt))
+        carried: list[Picture] = []  # of turns without words, for the next question
+        for index, turn in enumerate(self._earlier):
+            carried += self._pictures_of(turn)
+            if index >= dropped_turns and _was_said(turn):
+                messages.append(_asked(turn, carried))
+                messages.append(Message(role=Role.ASSISTANT, text=turn.answer or ""))
+                carried = []
+        messages.append(_asked(self._question, carried + self._pictures_of(self._question)))
+        return tuple(messages)
+
+    def _pictures_of(self, turn: Turn) -> list[Picture]:
+        return [
+            self.pictures[picture.number]
+            for picture in turn.pictures
+            if picture.number in self.pictures
+        ]
+
+
+def _asked(turn: Turn, pictures: list[Picture]) -> Message:
+    return Message(role=Role.USER, text=turn.question, pictures=tuple(pictures))

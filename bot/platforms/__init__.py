@@ -1,0 +1,1 @@
+"""Adapters: translate in, translate out, decide nothing."""

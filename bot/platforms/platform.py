@@ -1,0 +1,63 @@
+"""What an adapter is, and what it may ask of the core."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from bot.messages import Exchange, IncomingMessage, MessageKey, ThreadKey
+from inference.types import ModelInfo
+
+
+class PlatformUnavailable(Exception):
+    """An adapter cannot run; `str(exc)` is one sentence that names the remedy."""
+
+
+class Core(Protocol):
+    """What adapters ask of the core (`bot.answer.Answers`)."""
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model that answers."""
+        ...
+
+    def ask(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
+        """Answer a question in a task of its own. Raises: Busy."""
+        ...
+
+    def stop(self, key: MessageKey) -> bool:
+        """Stop a question; false when it is not under way."""
+        ...
+
+    def under_way(self, thread: ThreadKey) -> MessageKey | None:
+        """The thread's first question that has not ended."""
+        ...
+
+    async def forget_thread(self, thread: ThreadKey) -> bool:
+        """Stop and erase a thread; false when there is none."""
+        ...
+
+
+class Platform(Protocol):
+    """One adapter. Made by `bot.app`, lives as long as the bot."""
+
+    @property
+    def name(self) -> str:
+        """As in `MessageKey.platform`."""
+        ...
+
+    async def resumed(self, message: IncomingMessage) -> Exchange:
+        """An exchange that goes on with the reply an earlier run had begun."""
+        ...
+
+    async def start(self) -> None:
+        """Let input in. Raises: PlatformUnavailable."""
+        ...
+
+    async def stop_intake(self) -> None:
+        """Let no more input in; replies under way go on."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything; safe after a failed start."""
+        ...

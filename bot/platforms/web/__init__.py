@@ -1,0 +1,1 @@
+"""The playground: one page and its HTTP interface (docs/playground.md)."""

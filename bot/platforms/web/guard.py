@@ -1,0 +1,101 @@
+"""Who may talk to the playground: this page alone, and those who know the password."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from bot.texts import say
+from inference.errors import trace_of
+
+log = logging.getLogger(__name__)
+
+LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+def locale_of(request: web.Request) -> str:
+    """The first language of Accept-Language."""
+    return request.headers.get("Accept-Language", "en").split(",")[0].split(";")[0].strip()
+
+
+def refusal(request: web.Request, status: int, key: str, **values: object) -> web.Response:
+    """A refusal as JSON, its sentence in the visitor's language."""
+    return web.json_response(
+        {"error": say(locale_of(request), key, **values)}, status=status, headers=HEADERS
+    )
+
+
+def guard(*, host: str, password: str | None) -> Middleware:
+    """Refuse other sites' pages, foreign host names (DNS rebinding) and a wrong password."""
+    names = LOCAL_NAMES | {host}
+
+    @web.middleware
+    async def middleware(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        # With a password, any name may lead here: it protects against rebinding too.
+        if password is None and urlsplit(f"//{request.host}").hostname not in names:
+            return refusal(request, 403, "http_wrong_host")
+        if _is_cross_site(request):
+            return refusal(request, 403, "http_cross_site")
+        if password is not None and not _knows(request, password):
+            response = refusal(request, 401, "http_password")
+            response.headers["WWW-Authenticate"] = 'Basic realm="llava-bot", charset="UTF-8"'
+            return response
+        response = await handler(request)
+        if not response.prepared:
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+        return response
+
+    return middleware
+
+
+@web.middleware
+async def failures_are_sentences(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """A surprise goes to the log; the visitor gets a sentence."""
+    try:
+        return await handler(request)
+    except web.HTTPException as exc:
+        if exc.status < 400:
+            raise
+        return refusal(request, exc.status, "http_not_found" if exc.status == 404 else "http_bad")
+    except Exception as exc:  # noqa: BLE001 - the border to the network: nothing may leak through
+        log.error("a request failed: %s", trace_of(exc))
+        return refusal(request, 500, "something_broke")
+
+
+def _is_cross_site(request: web.Request) -> bool:
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        return True
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    is_link = request.headers.get("Sec-Fetch-Mode") == "navigate" and request.method == "GET"
+    return site not in {"same-origin", "none"} and not (is_link and request.path == "/")
+
+
+def _knows(request: web.Request, password: str) -> bool:
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return False
+    try:
+        given = base64.b64decode(encoded, validate=True).partition(b":")[2]
+    except (binascii.Error, ValueError):
+        return False
+    return secrets.compare_digest(given, password.encode())

@@ -1,0 +1,119 @@
+// What a turn, its receipt and a line of the side bar look like.
+
+import { el, icon } from "./dom.js";
+import { showMarkdown } from "./markdown.js";
+import { t } from "./texts.js";
+
+/** An empty turn; `updateTurn` fills it, as often as the turn changes. */
+export function turnNode() {
+  return el("article", { "data-turn": true },
+    el("section", { class: "asked" }),
+    el("section", { class: "reply" },
+      el("h2", { class: "visually-hidden" }, t("page_model")),
+      el("div", { "data-role": "answer", "aria-live": "polite" }),
+      el("p", { "data-role": "status", role: "status" }),
+      el("div", { class: "after" })));
+}
+
+/** Bring a turn's node up to date, touching only what changed.
+ *
+ * `urls` maps a picture's number to its address: an answer's receipt names
+ * pictures of earlier turns too.
+ */
+export function updateTurn(node, turn, urls) {
+  const [asked, reply] = node.children;
+  const [, answer, status, after] = reply.children;
+  const running = turn.state === "pending";
+  if (turn.message_id) node.dataset.turn = turn.message_id;
+  replaceIfNew(asked, [turn.question, turn.pictures], () => [
+    el("h2", { class: "visually-hidden" }, t("page_you")),
+    turn.pictures.length > 0 && el("ul", { class: "pictures" }, ...turn.pictures.map(pictureItem)),
+    turn.question && el("p", { class: "bubble" }, turn.question),
+  ]);
+  answer.dataset.state = running ? "streaming" : turn.state;
+  answer.ariaBusy = String(running);
+  showMarkdown(answer, turn.answer ?? (turn.state === "refused" ? t("page_refused") : ""));
+  const sentence = running ? statusSentence(turn) : "";
+  if (status.textContent !== sentence) status.textContent = sentence;
+  replaceIfNew(after, running ? null : [turn.receipt, turn.answer, [...urls]], () =>
+    running ? [] : [receiptNode(turn.receipt, urls), actionsNode(turn)]);
+}
+
+function replaceIfNew(node, source, build) {
+  const key = JSON.stringify(source);
+  if (node.source === key) return;
+  node.source = key;
+  node.replaceChildren(...build().filter(Boolean));
+}
+
+function statusSentence({ stage, position, withPictures }) {
+  if (stage === "queued") return t("page_queued", { position });
+  if (stage === "reading") return t(withPictures ? "page_reading" : "page_reading_text");
+  if (stage === "sending") return t("page_sending");
+  return t("page_answering");
+}
+
+function pictureItem({ number, name, url }) {
+  const label = number ? t("page_picture", { number }) : name;
+  return el("li", {},
+    el("button", { type: "button", class: "picture", "data-full": url, "data-name": name, title: name, "aria-label": label },
+      pictureImage(url, name, label),
+      number && el("span", { class: "number", "aria-hidden": "true" }, number)));
+}
+
+/** A thumbnail, or a tile with the file's name where the browser cannot decode it (HEIC). */
+export function pictureImage(url, name, alt) {
+  const image = el("img", { src: url, alt, draggable: "false", decoding: "async" });
+  image.addEventListener("error", () => {
+    image.closest("[data-full]")?.removeAttribute("data-full");
+    image.replaceWith(el("span", { class: "file-tile" }, icon("file"), el("span", {}, name)));
+  });
+  return image;
+}
+
+function receiptNode(receipt, urls) {
+  if (!receipt) return null;
+  const { pictures = [], skipped = [], dropped = [], notes = [] } = receipt;
+  if (!pictures.length && !skipped.length && !dropped.length && !notes.length) return null;
+  return el("ul", { "data-role": "receipt" },
+    ...pictures.map((picture) => receiptPicture(picture, urls.get(picture.number))),
+    ...skipped.map((sentence) => el("li", { class: "warning" }, icon("warning"), el("span", {}, sentence))),
+    ...[...dropped, ...notes].map((sentence) => el("li", { class: "quiet" }, sentence)));
+}
+
+function receiptPicture({ number, name, notes = [] }, url) {
+  const label = t("page_picture", { number });
+  const content = [
+    url && el("img", { src: url, alt: "", width: "24", height: "24", draggable: "false" }),
+    el("span", {}, el("b", {}, label), " · ", el("span", { class: "file-name" }, name),
+      notes.length > 0 && el("span", { class: "quiet" }, ` — ${notes.join(" · ")}`)),
+  ];
+  return el("li", { class: "chip" }, url
+    ? el("button", { type: "button", "data-full": url, "data-name": name, title: label }, ...content)
+    : el("span", {}, ...content));
+}
+
+function actionsNode(turn) {
+  return el("div", { class: "actions" },
+    el("button", { type: "button", class: "tool", "data-action": "again" }, icon("again"), el("span", {}, t("page_again"))),
+    turn.answer && turn.state !== "refused" && el("button", { type: "button", class: "tool", "data-action": "copy" },
+      icon("copy"), el("span", { role: "status" }, t("page_copy"))));
+}
+
+export function threadItem({ thread_id, title, picture_url, current, running }) {
+  const name = title || t("page_untitled");
+  return el("li", {},
+    el("a", { href: `#/t/${encodeURIComponent(thread_id)}`, "aria-current": current && "page", title: name },
+      picture_url ? el("img", { src: picture_url, alt: "", width: "36", height: "36", loading: "lazy", draggable: "false" })
+        : el("span", { class: "no-picture" }, icon("picture")),
+      el("span", { class: "name" }, name),
+      running && el("span", { class: "running" }, el("span", { class: "visually-hidden" }, t("page_answering")))),
+    el("button", { type: "button", class: "icon-button", "data-action": "delete", "data-thread": thread_id,
+      "aria-label": `${t("page_delete")}: ${name}`, title: t("page_delete") }, icon("delete")));
+}
+
+export function sampleItem({ url, name, question }) {
+  return el("li", {},
+    el("button", { type: "button", "data-sample": name, "data-url": url, "data-question": question },
+      el("img", { src: url, alt: name, draggable: "false" }), el("span", {}, question)));
+}

@@ -1,0 +1,20 @@
+// The page's sentences, in the visitor's language, as /api/info served them.
+
+let sentences = {};
+
+/** Take the sentences and write them into every element that names one. */
+export function useTexts(texts, root = document) {
+  sentences = texts;
+  for (const node of root.querySelectorAll("[data-text]")) node.textContent = t(node.dataset.text);
+  for (const node of root.querySelectorAll("[data-placeholder]")) node.placeholder = t(node.dataset.placeholder);
+  for (const node of root.querySelectorAll("[data-label]")) {
+    node.setAttribute("aria-label", t(node.dataset.label));
+    if (node.matches("button")) node.title = t(node.dataset.label);
+  }
+}
+
+/** The sentence of that key, its `{name}` placeholders filled. */
+export function t(key, values = {}) {
+  const sentence = sentences[key] ?? key;
+  return sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+}

@@ -1,0 +1,111 @@
+"""Uploads on disk until their question is written down: a crash must not lose them."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import BodyPartReader, MultipartReader, web
+
+from bot.messages import Attachment
+
+CHUNK_BYTES = 256 * 1024
+MAX_TEXT_BYTES = 100_000
+SPARE_FILES = 8
+"""So many files beyond the limit are still named in the receipt."""
+
+
+class BadUpload(Exception):
+    """Not the form that is expected: `key` and `values` make the sentence."""
+
+    def __init__(self, status: int, key: str, **values: object) -> None:
+        super().__init__(key)
+        self.status = status
+        self.key = key
+        self.values = values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A question as it was posted."""
+
+    text: str
+    attachments: tuple[Attachment, ...]
+
+
+class Uploads:
+    """A folder of uploads, one folder a message."""
+
+    def __init__(self, folder: Path, *, max_file_bytes: int, max_files: int) -> None:
+        self._folder = folder
+        self._max_file_bytes = max_file_bytes
+        self._max_files = max_files
+
+    @property
+    def max_total_bytes(self) -> int:
+        """Of one form."""
+        return self._max_file_bytes * self._max_files + MAX_TEXT_BYTES
+
+    async def receive(self, request: web.Request, message_id: str) -> Form:
+        """Read a form of ``text`` and ``images`` to disk. Raises: BadUpload."""
+        if not request.content_type.startswith("multipart/"):
+            raise BadUpload(400, "http_bad_request")
+        try:
+            return await self._read_form(await request.multipart(), message_id)
+        except (BadUpload, asyncio.CancelledError):
+            await self.discard(message_id)
+            raise
+        except (ValueError, AssertionError, OSError):
+            await self.discard(message_id)
+            raise BadUpload(400, "http_bad_request") from None
+
+    async def discard(self, message_id: str) -> None:
+        """Remove a message's files."""
+        await asyncio.to_thread(shutil.rmtree, self._folder / message_id, ignore_errors=True)
+
+    async def keep_only(self, message_ids: set[str]) -> None:
+        """Remove what an earlier run has left behind."""
+        if await asyncio.to_thread(self._folder.is_dir):
+            for folder in await asyncio.to_thread(lambda: list(self._folder.iterdir())):
+                if folder.name not in message_ids:
+                    await self.discard(folder.name)
+
+    async def _read_form(self, form: MultipartReader, message_id: str) -> Form:
+        text = ""
+        attachments: list[Attachment] = []
+        total = 0
+        while (part := await form.next()) is not None:
+            if not isinstance(part, BodyPartReader):
+                raise BadUpload(400, "http_bad_request")
+            if part.name == "text":
+                data = await part.read(decode=True)
+                if len(data) > MAX_TEXT_BYTES:
+                    raise BadUpload(413, "http_too_large", limit_mb=MAX_TEXT_BYTES / 1e6)
+                text = bytes(data).decode("utf-8")
+            elif part.name == "images":
+                if len(attachments) >= self._max_files + SPARE_FILES:
+                    raise BadUpload(400, "http_too_many", limit=self._max_files)
+                path = self._folder / message_id / str(len(attachments))
+                size = await self._save(part, path)
+                total += size
+                if total > self.max_total_bytes:
+                    raise BadUpload(413, "http_too_large", limit_mb=self.max_total_bytes / 1e6)
+                attachments.append(
+                    Attachment(name=part.filename or "picture", ref=str(path), size_bytes=size)
+                )
+        return Form(text=text, attachments=tuple(attachments))
+
+    async def _save(self, part: BodyPartReader, path: Path) -> int:
+        """Write a file up to the limit; beyond it only count. Returns: its size in bytes."""
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        size = 0
+        with await asyncio.to_thread(path.open, "wb") as file:
+            while piece := await part.read_chunk(CHUNK_BYTES):
+                size += len(piece)
+                if size > self.max_total_bytes:
+                    raise BadUpload(413, "http_too_large", limit_mb=self.max_total_bytes / 1e6)
+                if size <= self._max_file_bytes:
+                    await asyncio.to_thread(file.write, piece)
+        return size

@@ -1,0 +1,143 @@
+"""Settings from the environment and `.env`, typed; all problems are reported at once."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.errors import ConfigurationError
+from bot.pictures import PictureLimits
+from inference.types import DType, Quantization
+
+
+def default_data_dir() -> Path:
+    """The platform's usual place for application data."""
+    return platformdirs.user_data_path("llava-bot", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """Every setting; its name in capitals is the variable's."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore"
+    )
+
+    model: str = Field(
+        "pocket",
+        description="The model: `pocket`, a name on the model hub such as "
+        "`llava-hf/llava-1.5-7b-hf`, or a folder.",
+    )
+    model_revision: str | None = Field(
+        None, description="A branch, tag or commit of the model's repository."
+    )
+    quantize: Quantization = Field(
+        "none", description="Hold the weights in fewer bits: `none`, `int8` or `nf4` (4 bits)."
+    )
+    dtype: DType = Field(
+        "auto",
+        description="Number format of the weights: `auto` (bfloat16 on a GPU, float32 on a CPU), "
+        "`float32`, `bfloat16`, `float16`.",
+    )
+    device: str = Field("auto", description="Where the model runs: `auto`, `cpu`, `cuda:0`, …")
+    context_tokens: Annotated[int, Field(ge=128)] | None = Field(
+        None, description="Bound the model's context, to save memory."
+    )
+    max_pictures: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Pictures the model is shown at once; by default what suits its family."
+    )
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        None, description="0 always gives the likeliest answer; by default the model's own (0.2)."
+    )
+    max_new_tokens: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Longest answer in tokens; by default the model's own (512)."
+    )
+    system_prompt: str | None = Field(
+        None, description="Said to the model before every conversation."
+    )
+    max_waiting: int = Field(
+        32, ge=0, description="Questions that may wait for the model; one more is refused."
+    )
+    questions_per_user: int = Field(
+        5, ge=1, description="Questions one person may have under way at once."
+    )
+    pictures_per_question: int = Field(8, ge=1, le=32, description="Pictures read a question.")
+    picture_max_mb: float = Field(30, gt=0, description="Largest picture file that is read.")
+    picture_max_megapixels: float = Field(
+        100, gt=0, description="Largest picture that is decoded."
+    )
+    picture_side_px: int = Field(
+        2048, ge=336, description="Pictures are shrunk to this longer side before they are kept."
+    )
+    thread_days: int = Field(
+        30, ge=0, description="Threads nobody touched for so long are erased; 0 keeps them."
+    )
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="The one directory for all state; by default the platform's usual place.",
+    )
+    drain_s: float = Field(
+        10, ge=0, description="Seconds a running answer may take to end when the bot is stopped."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="How much is logged. Texts and pictures never are."
+    )
+    llava_bot_host: str = Field(
+        "127.0.0.1",
+        description="Address the playground listens on; any other needs a password.",
+    )
+    llava_bot_port: int = Field(8787, ge=0, le=65535, description="Port of the playground.")
+    llava_bot_password: SecretStr | None = Field(
+        None, validate_default=True, description="Password of the playground (any user name)."
+    )
+
+    @property
+    def picture_limits(self) -> PictureLimits:
+        """The bounds on pictures."""
+        return PictureLimits(
+            max_bytes=int(self.picture_max_mb * 1e6),
+            max_pixels=int(self.picture_max_megapixels * 1e6),
+            max_side_px=self.picture_side_px,
+        )
+
+    @field_validator("llava_bot_password")
+    @classmethod
+    def _needed_when_others_can_reach_the_playground(
+        cls, password: SecretStr | None, info: ValidationInfo
+    ) -> SecretStr | None:
+        if password is None and not is_loopback(info.data.get("llava_bot_host", "localhost")):
+            raise ValueError("it is needed when LLAVA_BOT_HOST is not a loopback address")
+        return password
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; `overrides` (not `None`) win over environment and `.env`.
+
+    Raises:
+        ConfigurationError: names every setting that is wrong, one a line.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as exc:
+        problems = [_problem(dict(error)) for error in exc.errors()]
+        raise ConfigurationError("\n".join(problems)) from None
+
+
+def _problem(error: dict[str, Any]) -> str:
+    name = str(error["loc"][0]).upper()
+    message = str(error["msg"]).removeprefix("Value error, ")
+    given = "" if "PASSWORD" in name or "TOKEN" in name else f" (it is {error['input']!r})"
+    return f"{name}: {message}{given}."

@@ -1,0 +1,6 @@
+"""What the bot remembers: threads, turns, pictures, and the inbox of claimed questions."""
+
+from bot.store.store import Store, running_store
+from bot.store.values import NewPicture, StoredPicture, ThreadSummary, Turn, TurnState
+
+__all__ = ["NewPicture", "Store", "StoredPicture", "ThreadSummary", "Turn", "TurnState", "running_store"]

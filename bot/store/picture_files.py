@@ -1,0 +1,45 @@
+"""Pictures' bytes, in files named by their digest."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+SUFFIXES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg"}
+
+
+def suffix_of(data: bytes) -> str:
+    """``png`` or ``jpg``: what a normalised picture is."""
+    return next(suffix for head, suffix in SUFFIXES.items() if data.startswith(head))
+
+
+class PictureFiles:
+    """A folder of pictures. Blocking: call it in a thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, digest: str, suffix: str) -> Path:
+        """Where a picture lies."""
+        return self._folder / digest[:2] / f"{digest}.{suffix}"
+
+    def write(self, digest: str, suffix: str, data: bytes) -> None:
+        """Write a picture whole or not at all, and surely: it outlives a power cut."""
+        path = self.path(digest, suffix)
+        if path.exists():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        with unfinished.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+
+    def read(self, digest: str, suffix: str) -> bytes:
+        """Read a picture. Raises: OSError."""
+        return self.path(digest, suffix).read_bytes()
+
+    def remove(self, digest: str, suffix: str) -> None:
+        """Remove a picture; it may be gone already."""
+        self.path(digest, suffix).unlink(missing_ok=True)

@@ -1,0 +1,439 @@
+"""The store's one public face. Every method is one transaction; none blocks the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, text, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bot.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
+from bot.store.database import open_database
+from bot.store.picture_files import PictureFiles, suffix_of
+from bot.store.schema import inbox, pictures, threads, turn_pictures, turns
+from bot.store.values import NewPicture, StoredPicture, ThreadSummary, Turn, TurnState
+from inference.types import Picture
+
+TITLE_LENGTH = 80
+
+
+@asynccontextmanager
+async def running_store(folder: Path) -> AsyncIterator[Store]:
+    """Open the store in a folder, made and migrated as needed; closed on every exit."""
+    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+    async with open_database(folder / "llava-bot.db") as database:
+        yield Store(database, PictureFiles(folder / "pictures"))
+
+
+class Store:
+    """Threads, turns, pictures and the inbox. Made by `running_store`."""
+
+    def __init__(self, database: AsyncEngine, files: PictureFiles) -> None:
+        self._database = database
+        self._files = files
+        # A picture must not be swept away between its file and the row that refers to it.
+        self._sweeping = asyncio.Lock()
+
+    # -- the inbox ----------------------------------------------------------------------------
+
+    async def claim(self, message: IncomingMessage) -> bool:
+        """Take a question: true for the first caller of this message and revision, ever."""
+        async with self._database.begin() as connection:
+            thread_id = await self._touch_thread(connection, message.thread)
+            claimed = await connection.execute(
+                sqlite_insert(inbox)
+                .values(
+                    **_key_columns(message.key),
+                    revision=message.revision,
+                    thread_id=thread_id,
+                    incoming=message.to_json(),
+                    claimed_at=_now(),
+                )
+                .on_conflict_do_nothing()
+            )
+            return claimed.rowcount == 1
+
+    async def unfinished(self) -> list[tuple[IncomingMessage, int]]:
+        """Questions claimed and never ended, oldest first, each with its attempts so far.
+
+        Call it once, on start: every row found is counted as one more attempt.
+        """
+        async with self._database.begin() as connection:
+            rows = await connection.execute(
+                select(inbox.c.incoming, inbox.c.attempts)
+                .where(inbox.c.ended_at.is_(None))
+                .order_by(inbox.c.id)
+            )
+            found = [(IncomingMessage.from_json(row.incoming), row.attempts) for row in rows]
+            await connection.execute(
+                update(inbox)
+                .where(inbox.c.ended_at.is_(None))
+                .values(attempts=inbox.c.attempts + 1)
+            )
+            return found
+
+    async def end(self, message: IncomingMessage) -> None:
+        """The answer has landed: the question is never taken up again."""
+        async with self._database.begin() as connection:
+            await connection.execute(
+                update(inbox)
+                .where(*_is_message(message.key), inbox.c.revision == message.revision)
+                .values(ended_at=_now())
+            )
+
+    async def last_incoming(self, thread: ThreadKey) -> IncomingMessage | None:
+        """The latest revision of the thread's last question."""
+        async with self._database.connect() as connection:
+            last = await connection.execute(
+                select(inbox.c.incoming)
+                .select_from(inbox.join(threads).join(turns, turns.c.thread_id == threads.c.id))
+                .where(*_is_thread(thread), turns.c.message == inbox.c.message)
+                .order_by(turns.c.id.desc(), inbox.c.revision.desc())
+                .limit(1)
+            )
+            row = last.first()
+            return None if row is None else IncomingMessage.from_json(row.incoming)
+
+    # -- turns --------------------------------------------------------------------------------
+
+    async def begin_turn(
+        self,
+        message: IncomingMessage,
+        *,
+        question: str,
+        new_pictures: Sequence[NewPicture],
+        receipt: Receipt,
+    ) -> None:
+        """Write down a question with its pictures before it is answered.
+
+        When it is asked again, its pictures stay as they are and `new_pictures` is ignored.
+        """
+        async with self._sweeping:
+            await asyncio.to_thread(self._write_files, [new.picture for new in new_pictures])
+            async with self._database.begin() as connection:
+                thread_id = await self._touch_thread(connection, message.thread, title=question)
+                turn_id = await self._upsert_turn(
+                    connection, thread_id, message, question, receipt
+                )
+                if not message.again:
+                    await self._set_pictures(connection, thread_id, turn_id, new_pictures)
+
+    async def turn(self, message: IncomingMessage) -> Turn | None:
+        """The turn begun for this very revision of a question, if `begin_turn` was done."""
+        async with self._database.connect() as connection:
+            found = await connection.execute(
+                select(turns)
+                .join(threads)
+                .where(
+                    *_is_thread(message.thread),
+                    turns.c.message == message.key.message,
+                    turns.c.revision == message.revision,
+                )
+            )
+            return next(iter(await self._as_turns(connection, found.all())), None)
+
+    async def answer_turn(self, message: IncomingMessage, ending: Ending) -> None:
+        """Write down the answer. Nothing happens when the thread has been forgotten meanwhile."""
+        thread_id = select(threads.c.id).where(*_is_thread(message.thread)).scalar_subquery()
+        async with self._database.begin() as connection:
+            await connection.execute(
+                update(turns)
+                .where(turns.c.thread_id == thread_id, turns.c.message == message.key.message)
+                .values(
+                    state=TurnState(ending.outcome.value),
+                    answer=ending.text,
+                    receipt=ending.receipt.to_json(),
+                )
+            )
+
+    async def turns(self, thread: ThreadKey) -> tuple[Turn, ...]:
+        """All turns of a thread, oldest first."""
+        async with self._database.connect() as connection:
+            found = await connection.execute(
+                select(turns).join(threads).where(*_is_thread(thread)).order_by(turns.c.id)
+            )
+            return await self._as_turns(connection, found.all())
+
+    # -- threads ------------------------------------------------------------------------------
+
+    async def make_thread(self, thread: ThreadKey) -> None:
+        """Make a thread before its first question."""
+        async with self._database.begin() as connection:
+            await self._touch_thread(connection, thread)
+
+    async def title(self, thread: ThreadKey) -> str | None:
+        """The thread's title, empty before its first question; `None`: no such thread."""
+        async with self._database.connect() as connection:
+            found = await connection.execute(select(threads.c.title).where(*_is_thread(thread)))
+            row = found.first()
+            return None if row is None else str(row.title)
+
+    async def list_threads(
+        self, platform: str, team: str, channel: str
+    ) -> tuple[ThreadSummary, ...]:
+        """The threads of a channel that hold a question, newest first."""
+        first_picture = (
+            select(func.min(turn_pictures.c.number))
+            .select_from(turn_pictures.join(turns))
+            .where(turns.c.thread_id == threads.c.id)
+            .correlate(threads)
+            .scalar_subquery()
+        )
+        has_turn = select(turns.c.id).where(turns.c.thread_id == threads.c.id).exists()
+        async with self._database.connect() as connection:
+            rows = await connection.execute(
+                select(
+                    threads.c.thread,
+                    threads.c.title,
+                    threads.c.touched_at,
+                    first_picture.label("first_picture_number"),
+                )
+                .where(
+                    threads.c.platform == platform,
+                    threads.c.team == team,
+                    threads.c.channel == channel,
+                    has_turn,
+                )
+                .order_by(threads.c.touched_at.desc(), threads.c.id.desc())
+            )
+            return tuple(
+                ThreadSummary(
+                    thread=row.thread,
+                    title=row.title,
+                    touched_at=row.touched_at.replace(tzinfo=UTC),
+                    first_picture_number=row.first_picture_number,
+                )
+                for row in rows
+            )
+
+    async def forget_thread(self, thread: ThreadKey) -> bool:
+        """Erase a thread with its questions and pictures; false when there is none."""
+        return await self._forget(_is_thread(thread)) > 0
+
+    async def forget_older_than(self, age: timedelta) -> int:
+        """Erase the threads nobody has touched for so long. Returns: how many."""
+        return await self._forget([threads.c.touched_at < _now() - age])
+
+    async def _forget(self, condition: Sequence[Any]) -> int:
+        async with self._sweeping:
+            async with self._database.begin() as connection:
+                gone = await connection.execute(delete(threads).where(*condition))
+                unused = ~select(turn_pictures.c.turn_id).where(
+                    turn_pictures.c.digest == pictures.c.digest
+                ).exists()
+                swept = await connection.execute(
+                    delete(pictures)
+                    .where(unused)
+                    .returning(pictures.c.digest, pictures.c.suffix)
+                )
+                files = swept.all()
+            await asyncio.to_thread(self._remove_files, files)
+        if gone.rowcount:
+            # The write-ahead log still holds the old pages: empty it.
+            async with self._database.connect() as connection:
+                await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        return gone.rowcount
+
+    # -- pictures -----------------------------------------------------------------------------
+
+    async def read_picture(self, stored: StoredPicture) -> Picture:
+        """The picture with its bytes. Raises: OSError when its file is gone."""
+        data = await self._read_file(stored.digest)
+        return Picture(
+            digest=stored.digest,
+            data=data,
+            width_px=stored.width_px,
+            height_px=stored.height_px,
+        )
+
+    async def picture_file(self, thread: ThreadKey, number: int) -> tuple[bytes, str] | None:
+        """The bytes and the suffix of a thread's picture; `None`: no such picture."""
+        async with self._database.connect() as connection:
+            found = await connection.execute(
+                select(pictures.c.digest, pictures.c.suffix)
+                .join(turn_pictures)
+                .join(turns)
+                .join(threads)
+                .where(*_is_thread(thread), turn_pictures.c.number == number)
+            )
+            row = found.first()
+        if row is None:
+            return None
+        return await asyncio.to_thread(self._files.read, row.digest, row.suffix), row.suffix
+
+    async def _read_file(self, digest: str) -> bytes:
+        async with self._database.connect() as connection:
+            found = await connection.execute(
+                select(pictures.c.suffix).where(pictures.c.digest == digest)
+            )
+            suffix = found.scalar_one()
+        return await asyncio.to_thread(self._files.read, digest, suffix)
+
+    def _write_files(self, new_pictures: Sequence[Picture]) -> None:
+        for picture in new_pictures:
+            self._files.write(picture.digest, suffix_of(picture.data), picture.data)
+
+    def _remove_files(self, files: Sequence[Row[Any]]) -> None:
+        for digest, suffix in files:
+            self._files.remove(digest, suffix)
+
+    # -- within a transaction -----------------------------------------------------------------
+
+    async def _touch_thread(
+        self, connection: AsyncConnection, thread: ThreadKey, title: str = ""
+    ) -> int:
+        """Make the thread or mark it as used now; the first title it is given stays."""
+        made = sqlite_insert(threads).values(
+            platform=thread.platform,
+            team=thread.team,
+            channel=thread.channel,
+            thread=thread.thread,
+            title=title[:TITLE_LENGTH],
+            touched_at=_now(),
+        )
+        row = await connection.execute(
+            made.on_conflict_do_update(
+                index_elements=["platform", "team", "channel", "thread"],
+                set_={
+                    "touched_at": made.excluded.touched_at,
+                    "title": func.coalesce(
+                        func.nullif(threads.c.title, ""), made.excluded.title
+                    ),
+                },
+            ).returning(threads.c.id)
+        )
+        return int(row.scalar_one())
+
+    async def _upsert_turn(
+        self,
+        connection: AsyncConnection,
+        thread_id: int,
+        message: IncomingMessage,
+        question: str,
+        receipt: Receipt,
+    ) -> int:
+        values = {
+            "revision": message.revision,
+            "author_name": message.author.name,
+            "question": question,
+            "state": TurnState.PENDING,
+            "answer": None,
+            "receipt": receipt.to_json(),
+        }
+        row = await connection.execute(
+            sqlite_insert(turns)
+            .values(thread_id=thread_id, message=message.key.message, **values)
+            .on_conflict_do_update(index_elements=["thread_id", "message"], set_=values)
+            .returning(turns.c.id)
+        )
+        return int(row.scalar_one())
+
+    async def _set_pictures(
+        self,
+        connection: AsyncConnection,
+        thread_id: int,
+        turn_id: int,
+        new_pictures: Sequence[NewPicture],
+    ) -> None:
+        await connection.execute(delete(turn_pictures).where(turn_pictures.c.turn_id == turn_id))
+        highest = await connection.execute(
+            select(func.coalesce(func.max(turn_pictures.c.number), 0))
+            .join(turns)
+            .where(turns.c.thread_id == thread_id)
+        )
+        first_number = highest.scalar_one() + 1
+        for position, new in enumerate(new_pictures):
+            picture = new.picture
+            await connection.execute(
+                sqlite_insert(pictures)
+                .values(
+                    digest=picture.digest,
+                    suffix=suffix_of(picture.data),
+                    width_px=picture.width_px,
+                    height_px=picture.height_px,
+                    size_bytes=len(picture.data),
+                )
+                .on_conflict_do_nothing()
+            )
+            await connection.execute(
+                insert(turn_pictures).values(
+                    turn_id=turn_id,
+                    position=position,
+                    number=first_number + position,
+                    digest=picture.digest,
+                    name=new.name,
+                    notes=new.notes,
+                )
+            )
+
+    async def _as_turns(
+        self, connection: AsyncConnection, rows: Sequence[Row[Any]]
+    ) -> tuple[Turn, ...]:
+        shown = await self._pictures_by_turn(connection, [row.id for row in rows])
+        return tuple(
+            Turn(
+                message=row.message,
+                author_name=row.author_name,
+                question=row.question,
+                state=TurnState(row.state),
+                answer=row.answer,
+                receipt=Receipt.from_json(row.receipt),
+                pictures=tuple(shown.get(row.id, ())),
+            )
+            for row in rows
+        )
+
+    async def _pictures_by_turn(
+        self, connection: AsyncConnection, turn_ids: Sequence[int]
+    ) -> dict[int, list[StoredPicture]]:
+        rows = await connection.execute(
+            select(turn_pictures, pictures.c.width_px, pictures.c.height_px)
+            .join(pictures)
+            .where(turn_pictures.c.turn_id.in_(turn_ids))
+            .order_by(turn_pictures.c.turn_id, turn_pictures.c.position)
+        )
+        shown: dict[int, list[StoredPicture]] = {}
+        for row in rows:
+            shown.setdefault(row.turn_id, []).append(
+                StoredPicture(
+                    digest=row.digest,
+                    number=row.number,
+                    name=row.name,
+                    notes=tuple(row.notes),
+                    width_px=row.width_px,
+                    height_px=row.height_px,
+                )
+            )
+        return shown
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _key_columns(key: MessageKey) -> dict[str, str]:
+    return {
+        "platform": key.platform,
+        "team": key.team,
+        "channel": key.channel,
+        "message": key.message,
+    }
+
+
+def _is_message(key: MessageKey) -> list[Any]:
+    return [inbox.c[name] == value for name, value in _key_columns(key).items()]
+
+
+def _is_thread(thread: ThreadKey) -> list[Any]:
+    return [
+        threads.c.platform == thread.platform,
+        threads.c.team == thread.team,
+        threads.c.channel == thread.channel,
+        threads.c.thread == thread.thread,
+    ]

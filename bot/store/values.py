@@ -1,0 +1,65 @@
+"""What the store gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from bot.messages import Receipt
+from inference.types import Picture
+
+
+class TurnState(StrEnum):
+    """Where a turn stands."""
+
+    PENDING = "pending"
+    ANSWERED = "answered"
+    STOPPED = "stopped"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPicture:
+    """A picture to be stored with a question."""
+
+    name: str = field(repr=False)
+    picture: Picture
+    notes: tuple[str, ...] = ()
+    """What was done to it, as sentences for the asker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPicture:
+    """A picture of a thread. Its bytes are read with `Store.read_picture`."""
+
+    digest: str
+    number: int
+    """In the thread, from 1."""
+    name: str = field(repr=False)
+    notes: tuple[str, ...]
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A question and its latest answer."""
+
+    message: str
+    author_name: str = field(repr=False)
+    question: str = field(repr=False)
+    state: TurnState
+    answer: str | None = field(repr=False)
+    receipt: Receipt
+    pictures: tuple[StoredPicture, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadSummary:
+    """A thread in a list."""
+
+    thread: str
+    title: str = field(repr=False)
+    touched_at: datetime
+    first_picture_number: int | None

@@ -1,0 +1,88 @@
+"""Engines that tests steer, behind the real worker."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from inference.types import (
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Message,
+    ModelInfo,
+    Sampling,
+)
+
+MODEL = ModelInfo(
+    name="scripted",
+    family="scripted",
+    context_tokens=200,
+    max_pictures=3,
+    sampling=Sampling(max_new_tokens=40),
+    device="cpu",
+    weights="none",
+)
+
+PICTURE_TOKENS = 20
+
+
+class ScriptedBackend:
+    """Implements `inference.worker.Backend`: says what the test wants, a word a step.
+
+    A prompt's length is its number of words plus `PICTURE_TOKENS` a picture. With `hold()` it
+    takes a step only when the test releases one.
+    """
+
+    def __init__(self, **model: object) -> None:
+        self.model = replace(MODEL, **model)  # type: ignore[arg-type]
+        self.requests: list[GenerationRequest] = []
+        self.answer: Callable[[GenerationRequest], str] = lambda request: (
+            f"answer to {request.messages[-1].text}"
+        )
+        self.raises: BaseException | None = None
+        self.reason = FinishReason.STOP
+        self.steps_taken = 0
+        self._steps: threading.Semaphore | None = None
+
+    def hold(self) -> None:
+        """Stand still before every word until `release`."""
+        self._steps = threading.Semaphore(0)
+
+    def release(self, steps: int = 10_000) -> None:
+        """Allow so many words."""
+        assert self._steps is not None
+        self._steps.release(steps)
+
+    def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
+        return sum(
+            len(message.text.split()) + PICTURE_TOKENS * len(message.pictures)
+            for message in messages
+        )
+
+    def generate(
+        self,
+        request: GenerationRequest,
+        on_text: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> Finished:
+        self.requests.append(request)
+        reason = self.reason
+        for index, word in enumerate(self.answer(request).split(" ")):
+            self._step(cancelled)
+            if self.raises is not None:
+                raise self.raises
+            if cancelled():
+                reason = FinishReason.ABORTED
+                break
+            self.steps_taken += 1
+            on_text(word if index == 0 else f" {word}")
+        return Finished(
+            reason=reason, prompt_tokens=1, new_tokens=1, first_token_s=0.01, total_s=0.02
+        )
+
+    def _step(self, cancelled: Callable[[], bool]) -> None:
+        while self._steps is not None and not self._steps.acquire(timeout=0.005):
+            if cancelled():
+                return

@@ -1,0 +1,242 @@
+"""What the store remembers, claims and forgets. Real SQLite, real files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from bot.messages import (
+    Attachment,
+    Author,
+    Ending,
+    IncomingMessage,
+    MessageKey,
+    Outcome,
+    Receipt,
+    ReceiptPicture,
+    ThreadKey,
+)
+from bot.store import NewPicture, Store, TurnState, running_store
+from bot.store.database import open_database
+from bot.store.schema import metadata
+from tests.pictures import plain_picture
+
+THREAD = ThreadKey(platform="web", team="t", channel="c", thread="1")
+RED, BLUE = (250, 0, 0), (0, 0, 250)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with running_store(tmp_path) as store:
+        yield store
+
+
+def incoming(message: str = "m1", **changes: object) -> IncomingMessage:
+    return replace(
+        IncomingMessage(
+            key=MessageKey(platform="web", team="t", channel="c", message=message),
+            thread=THREAD,
+            author=Author(id="u", name="Ann"),
+            text="What is it?",
+            attachments=(Attachment(name="a.png", ref="x", size_bytes=3),),
+        ),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def new(colour: tuple[int, int, int] = RED, name: str = "a.png") -> NewPicture:
+    return NewPicture(name=name, picture=plain_picture(colour), notes=("shrunk",))
+
+
+def ending(text: str = "A cat.") -> Ending:
+    receipt = Receipt(pictures=(ReceiptPicture(number=1, name="a.png"),), skipped=("b",))
+    return Ending(outcome=Outcome.ANSWERED, text=text, receipt=receipt)
+
+
+async def ask(store: Store, message: IncomingMessage, *pictures: NewPicture) -> None:
+    assert await store.claim(message)
+    await store.begin_turn(
+        message, question=message.text, new_pictures=pictures, receipt=Receipt()
+    )
+
+
+async def test_a_question_claimed_twice_is_claimed_once(store: Store) -> None:
+    assert await store.claim(incoming())
+    assert not await store.claim(incoming())
+
+
+async def test_of_many_claims_at_once_one_wins(store: Store) -> None:
+    claims = await asyncio.gather(*(store.claim(incoming()) for _ in range(20)))
+    assert sum(claims) == 1
+
+
+async def test_of_two_bots_on_one_database_one_wins(tmp_path: Path) -> None:
+    async with running_store(tmp_path) as first, running_store(tmp_path) as second:
+        messages = [incoming(f"m{i}") for i in range(10)]
+        claims = await asyncio.gather(*(s.claim(m) for m in messages for s in (first, second)))
+    assert sum(claims) == len(messages)
+
+
+async def test_another_revision_of_a_question_can_be_claimed(store: Store) -> None:
+    assert await store.claim(incoming())
+    assert await store.claim(incoming(revision=1))
+
+
+async def test_a_claim_outlives_the_process(tmp_path: Path) -> None:
+    async with running_store(tmp_path) as store:
+        await store.claim(incoming())
+    async with running_store(tmp_path) as store:
+        assert not await store.claim(incoming())
+        assert await store.unfinished() == [(incoming(), 1)]
+
+
+async def test_unfinished_questions_come_in_the_order_they_were_claimed(store: Store) -> None:
+    for name in ("b", "a", "c"):
+        await store.claim(incoming(name))
+    await store.end(incoming("a"))
+    assert [m.key.message for m, _ in await store.unfinished()] == ["b", "c"]
+
+
+async def test_every_start_counts_an_attempt(store: Store) -> None:
+    await store.claim(incoming())
+    assert [(await store.unfinished())[0][1] for _ in range(3)] == [1, 2, 3]
+
+
+async def test_a_turn_holds_question_pictures_answer_and_receipt(store: Store) -> None:
+    await ask(store, incoming(), new(RED), new(BLUE, "b.png"))
+    (turn,) = await store.turns(THREAD)
+    assert (turn.state, turn.question, turn.author_name) == (
+        TurnState.PENDING,
+        "What is it?",
+        "Ann",
+    )
+    assert [(p.number, p.name, p.notes) for p in turn.pictures] == [
+        (1, "a.png", ("shrunk",)),
+        (2, "b.png", ("shrunk",)),
+    ]
+    await store.answer_turn(incoming(), ending())
+    (turn,) = await store.turns(THREAD)
+    assert (turn.state, turn.answer, turn.receipt) == (
+        TurnState.ANSWERED,
+        "A cat.",
+        ending().receipt,
+    )
+
+
+async def test_the_pixels_stay(tmp_path: Path) -> None:
+    async with running_store(tmp_path) as store:
+        await ask(store, incoming(), new(RED))
+    async with running_store(tmp_path) as store:
+        (turn,) = await store.turns(THREAD)
+        picture = await store.read_picture(turn.pictures[0])
+        assert picture.data == plain_picture(RED).data
+        assert await store.picture_file(THREAD, 1) == (picture.data, "png")
+        assert await store.picture_file(THREAD, 2) is None
+
+
+async def test_pictures_are_numbered_through_the_thread(store: Store) -> None:
+    await ask(store, incoming("m1"), new(RED))
+    await ask(store, incoming("m2"), new(BLUE), new(RED))
+    numbers = [[p.number for p in turn.pictures] for turn in await store.turns(THREAD)]
+    assert numbers == [[1], [2, 3]]
+
+
+async def test_asked_again_the_pictures_stay_and_the_answer_goes(store: Store) -> None:
+    await ask(store, incoming(), new(RED))
+    await store.answer_turn(incoming(), ending())
+    again = incoming(revision=1, again=True, attachments=())
+    await ask(store, again)
+    (turn,) = await store.turns(THREAD)
+    assert (turn.state, turn.answer, len(turn.pictures)) == (TurnState.PENDING, None, 1)
+    assert await store.turn(incoming()) is None
+    assert await store.turn(again) == turn
+    assert await store.last_incoming(THREAD) == again
+
+
+async def test_the_same_picture_is_kept_once(store: Store, tmp_path: Path) -> None:
+    await ask(store, incoming("m1"), new(RED))
+    await ask(store, incoming("m2"), new(RED))
+    assert len(list((tmp_path / "pictures").rglob("*.png"))) == 1
+
+
+async def test_a_forgotten_thread_leaves_no_text_and_no_picture_on_disk(
+    store: Store, tmp_path: Path
+) -> None:
+    other = replace(THREAD, thread="2")
+    await ask(store, incoming("m1", text="secret-question"), new(RED), new(BLUE))
+    await store.answer_turn(incoming("m1"), ending("secret-answer"))
+    await ask(store, incoming("m2", thread=other), new(BLUE))
+    assert b"secret" in b"".join(f.read_bytes() for f in tmp_path.glob("llava-bot.db*"))
+    assert await store.forget_thread(THREAD)
+    assert await store.turns(THREAD) == ()
+    assert await store.unfinished() == [(incoming("m2", thread=other), 1)]
+    assert b"secret" not in b"".join(f.read_bytes() for f in tmp_path.glob("llava-bot.db*"))
+    files = [f.read_bytes() for f in (tmp_path / "pictures").rglob("*.png")]
+    assert files == [plain_picture(BLUE).data]  # the other thread's stays
+    assert not await store.forget_thread(THREAD)
+
+
+async def test_an_answer_to_a_forgotten_thread_does_not_bring_it_back(store: Store) -> None:
+    await ask(store, incoming(), new(RED))
+    await store.forget_thread(THREAD)
+    await store.answer_turn(incoming(), ending())
+    await store.end(incoming())
+    assert await store.title(THREAD) is None
+
+
+async def test_threads_nobody_touched_expire(store: Store) -> None:
+    await ask(store, incoming(), new(RED))
+    assert await store.forget_older_than(timedelta(days=1)) == 0
+    assert await store.forget_older_than(timedelta(seconds=-1)) == 1
+    assert await store.turns(THREAD) == ()
+
+
+async def test_threads_are_listed_newest_first_by_their_first_question(store: Store) -> None:
+    other = replace(THREAD, thread="2")
+    await store.make_thread(replace(THREAD, thread="empty"))
+    await ask(store, incoming("m1", text="First?"), new(RED))
+    await ask(store, incoming("m2", thread=other, text="Second?"))
+    listed = await store.list_threads("web", "t", "c")
+    assert [(t.thread, t.title, t.first_picture_number) for t in listed] == [
+        ("2", "Second?", None),
+        ("1", "First?", 1),
+    ]
+    await ask(store, incoming("m3", text="Follow-up?"))
+    listed = await store.list_threads("web", "t", "c")
+    assert [(t.thread, t.title) for t in listed] == [("1", "First?"), ("2", "Second?")]
+    assert await store.list_threads("web", "t", "elsewhere") == ()
+
+
+async def test_the_database_is_private_and_crash_safe(store: Store, tmp_path: Path) -> None:
+    async with store._database.connect() as connection:
+        pragmas = {
+            name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+        }
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "secure_delete": 1,
+    }
+
+
+async def test_the_migrations_make_the_schema_that_the_queries_use(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "x.db") as database, database.connect() as connection:
+        differences = await connection.run_sync(
+            lambda c: compare_metadata(MigrationContext.configure(c), metadata)
+        )
+    assert differences == []
+
+
+async def test_a_reopened_database_is_not_migrated_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with running_store(tmp_path) as store:
+            assert await store.unfinished() == []
