@@ -55,9 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="print text, model, timings and receipt as JSON"
     )
 
-    chat = commands.add_parser(
-        "chat", help="ask several questions about a picture, one a line"
-    )
+    chat = commands.add_parser("chat", help="ask several questions about a picture, one a line")
     chat.add_argument(
         "--image-file",
         action="append",
@@ -91,9 +89,7 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {
-        name: value for name, value in vars(arguments).items() if name in Settings.model_fields
-    }
+    return {name: value for name, value in vars(arguments).items() if name in Settings.model_fields}
 
 
 def _set_up_logging(settings: Settings, *, quiet: bool) -> None:

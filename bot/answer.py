@@ -108,7 +108,6 @@ class Answers:
         """The model that answers."""
         return self._engine.model
 
-
     def ask(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
         """Answer a question in a task of its own; see `answer`. Raises: Busy (shutting down)."""
         if self._draining:
@@ -161,9 +160,7 @@ class Answers:
             await self._see_through(message, exchange, place)
         return True
 
-    async def _resume(
-        self, message: IncomingMessage, exchange: Exchange, attempts: int
-    ) -> bool:
+    async def _resume(self, message: IncomingMessage, exchange: Exchange, attempts: int) -> bool:
         with self._lanes.place(message.thread) as place:
             await self._see_through(message, exchange, place, attempts=attempts)
         return True
@@ -190,32 +187,51 @@ class Answers:
         """Whatever happens becomes an answer or a sentence; only a shutdown goes through."""
         message = under_way.message
         try:
-            if attempts >= MAX_ATTEMPTS:
-                raise UserFacingError("gave_up", attempts=attempts)
-            under_way.work = asyncio.create_task(self._work(under_way, exchange, place, reply))
-            return await under_way.work
+            if attempts < MAX_ATTEMPTS:
+                under_way.work = asyncio.create_task(
+                    self._work(under_way, exchange, place, reply), name="work"
+                )
+                return await under_way.work
+            refusal = UserFacingError("gave_up", attempts=attempts)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not under_way.stopped or (task is not None and task.cancelling()):
                 raise
-            outcome, text = Outcome.STOPPED, reply.text.strip()
-            receipt = replace(under_way.receipt, notes=(say(message.locale, "ended_stopped"),))
+            return await self._stopped(under_way, reply)
         except UserFacingError as exc:
-            outcome, text = Outcome.REFUSED, exc.sentence(message.locale)
-            receipt = under_way.receipt
+            refusal = exc
         except InferenceError as exc:
             log.warning("the engine refused: %s", type(exc).__name__)
-            outcome, text = Outcome.REFUSED, _in_words(exc).sentence(message.locale)
-            receipt = under_way.receipt
+            refusal = _in_words(exc)
         except Exception as exc:  # noqa: BLE001 - every accepted question ends in a sentence
             log.error("a question failed: %s", trace_of(exc))
-            outcome, text = Outcome.REFUSED, say(message.locale, "something_broke")
-            receipt = under_way.receipt
+            refusal = UserFacingError("something_broke")
+        await self._make_sure_it_is_written_down(under_way)
+        return Ending(
+            outcome=Outcome.REFUSED,
+            text=refusal.sentence(message.locale),
+            receipt=under_way.receipt,
+        )
+
+    async def _stopped(self, under_way: _UnderWay, reply: Reply) -> Ending:
+        await self._make_sure_it_is_written_down(under_way)
+        note = say(under_way.message.locale, "ended_stopped")
+        return Ending(
+            outcome=Outcome.STOPPED,
+            text=reply.text.strip(),
+            receipt=replace(under_way.receipt, notes=(note,)),
+        )
+
+    async def _make_sure_it_is_written_down(self, under_way: _UnderWay) -> None:
+        """A question that ended early stands in its thread all the same."""
+        message = under_way.message
         if await self._store.turn(message) is None:
             await self._store.begin_turn(
-                message, question=message.text.strip(), new_pictures=(), receipt=receipt
+                message,
+                question=message.text.strip(),
+                new_pictures=(),
+                receipt=under_way.receipt,
             )
-        return Ending(outcome=outcome, text=text, receipt=receipt)
 
     async def _work(
         self, under_way: _UnderWay, exchange: Exchange, place: Place, reply: Reply
@@ -284,9 +300,7 @@ class Answers:
         last = next(i for i, turn in enumerate(turns) if turn.message == message.key.message)
         return turns[: last + 1]
 
-    async def _conversation(
-        self, turns: tuple[Turn, ...], sampling: Sampling
-    ) -> Conversation:
+    async def _conversation(self, turns: tuple[Turn, ...], sampling: Sampling) -> Conversation:
         model = self._engine.model
         conversation = await fit(
             turns,
@@ -376,11 +390,10 @@ def _receipt(locale: str, turn: Turn, conversation: Conversation) -> Receipt:
         dropped.append(say(locale, "dropped_turn"))
     elif conversation.dropped_turns:
         dropped.append(say(locale, "dropped_turns", count=conversation.dropped_turns))
-    for picture in conversation.left_out:
-        reason = say(locale, "note_left_out", limit=len(conversation.pictures))
-        dropped.append(_dropped_picture(locale, picture, reason))
-    for picture in conversation.no_room:
-        dropped.append(_dropped_picture(locale, picture, say(locale, "note_no_room")))
+    too_many = say(locale, "note_left_out", limit=len(conversation.pictures))
+    no_room = say(locale, "note_no_room")
+    dropped += [_dropped_picture(locale, picture, too_many) for picture in conversation.left_out]
+    dropped += [_dropped_picture(locale, picture, no_room) for picture in conversation.no_room]
     return Receipt(
         pictures=tuple(
             ReceiptPicture(

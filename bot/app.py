@@ -236,9 +236,7 @@ def _announce(started: Sequence[Platform], *, open_page: bool) -> None:
             log.info("the playground is at %s", platform.address)
             if open_page:
                 # In a thread: some browsers keep the call until they are closed.
-                asyncio.get_running_loop().run_in_executor(
-                    None, webbrowser.open, platform.address
-                )
+                asyncio.get_running_loop().run_in_executor(None, webbrowser.open, platform.address)
 
 
 @contextlib.contextmanager

@@ -39,17 +39,21 @@ class Attachments:
         pictures: list[NormalisedPicture] = []
         refusals: list[PictureRefused] = []
         for attachment in attachments:
+            if len(pictures) == self._pictures_per_question:
+                refusals.append(self._one_too_many(attachment))
+                continue
             try:
-                if len(pictures) == self._pictures_per_question:
-                    raise PictureRefused(
-                        "pictures_too_many",
-                        name=short_name(attachment.name),
-                        limit=self._pictures_per_question,
-                    )
                 pictures.append(await self._take_one(attachment, open_))
             except PictureRefused as refusal:
                 refusals.append(refusal)
         return Taken(pictures=tuple(pictures), refusals=tuple(refusals))
+
+    def _one_too_many(self, attachment: Attachment) -> PictureRefused:
+        return PictureRefused(
+            "pictures_too_many",
+            name=short_name(attachment.name),
+            limit=self._pictures_per_question,
+        )
 
     async def _take_one(self, attachment: Attachment, open_: Open) -> NormalisedPicture:
         if attachment.size_bytes is not None:
@@ -57,9 +61,7 @@ class Attachments:
         try:
             data = await self._fetch(attachment, open_)
         except OSError:
-            raise PictureRefused(
-                "picture_unreachable", name=short_name(attachment.name)
-            ) from None
+            raise PictureRefused("picture_unreachable", name=short_name(attachment.name)) from None
         return await asyncio.get_running_loop().run_in_executor(
             self._decoders, normalise, attachment.name, data, self._limits
         )

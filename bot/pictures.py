@@ -180,11 +180,11 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     low, high = image.getextrema()
     if isinstance(low, tuple) or isinstance(high, tuple):
         raise TypeError("grey expected")
-    if 0 <= low and 255 < high <= 65535:
+    if low >= 0 and 255 < high <= 65535:
         low, high = 0, 65535
-    elif 0 <= low and high <= 1:
+    elif low >= 0 and high <= 1:
         low, high = 0, 1
-    elif 0 <= low and high <= 255:
+    elif low >= 0 and high <= 255:
         low, high = 0, 255
     scale = 255 / (high - low)
     return image.point(lambda value: value * scale - low * scale).convert("L")

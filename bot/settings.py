@@ -67,9 +67,7 @@ class Settings(BaseSettings):
     )
     pictures_per_question: int = Field(8, ge=1, le=32, description="Pictures read a question.")
     picture_max_mb: float = Field(30, gt=0, description="Largest picture file that is read.")
-    picture_max_megapixels: float = Field(
-        100, gt=0, description="Largest picture that is decoded."
-    )
+    picture_max_megapixels: float = Field(100, gt=0, description="Largest picture that is decoded.")
     picture_side_px: int = Field(
         2048, ge=336, description="Pictures are shrunk to this longer side before they are kept."
     )

@@ -208,9 +208,7 @@ def _warm_up(backend: TransformersBackend) -> None:
     file = io.BytesIO()
     Image.new("RGB", (64, 64), (128, 128, 128)).save(file, "PNG")
     data = file.getvalue()
-    picture = Picture(
-        digest=hashlib.sha256(data).hexdigest(), data=data, width_px=64, height_px=64
-    )
+    picture = Picture(digest=hashlib.sha256(data).hexdigest(), data=data, width_px=64, height_px=64)
     question = Message(role=Role.USER, text="Hello", pictures=(picture,))
     sampling = Sampling(temperature=0.0, max_new_tokens=2)
     backend.generate(

@@ -28,7 +28,7 @@ def load_processor(path: str, revision: str | None, config: PreTrainedConfig) ->
         ImportError: the processor needs another package that is missing; the message names it.
     """
     options: dict[str, Any] = {} if revision is None else {"revision": revision}
-    processor_class = PROCESSOR_MAPPING.get(type(config), None)
+    processor_class: Any = PROCESSOR_MAPPING.get(type(config), None)
     wants_video = processor_class is not None and "video_processor" in (
         processor_class.get_attributes()
     )

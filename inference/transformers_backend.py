@@ -30,9 +30,7 @@ log = logging.getLogger(__name__)
 class TransformersBackend:
     """One loaded model. Implements `inference.worker.Backend`."""
 
-    def __init__(
-        self, *, weights: Any, processor: Any, family: Family, model: ModelInfo
-    ) -> None:
+    def __init__(self, *, weights: Any, processor: Any, family: Family, model: ModelInfo) -> None:
         """Take a `PreTrainedModel` in eval mode and its processor."""
         self._weights = weights
         self._processor = processor
@@ -168,7 +166,7 @@ class TransformersBackend:
         return frozenset(i for i in (*ids, self._processor.tokenizer.eos_token_id) if i is not None)
 
 
-class _Listener(StoppingCriteria):  # type: ignore[no-any-unimported, misc] # untyped in part
+class _Listener(StoppingCriteria):
     """Asked by `generate()` after every token: passes text on and decides whether to go on."""
 
     def __init__(

@@ -201,7 +201,9 @@ class Worker:
             log.error("loading failed: %s", trace_of(exc))
             self._to_loop(
                 self._load_failed,
-                ModelUnavailable(f"The model cannot be loaded ({type(exc).__name__}; see the log)."),
+                ModelUnavailable(
+                    f"The model cannot be loaded ({type(exc).__name__}; see the log)."
+                ),
             )
             return
         self._to_loop(self._load_done, backend)

@@ -89,6 +89,13 @@ def byte_tokenizer(*special: str, bos: bool) -> PreTrainedTokenizerFast:
     return fast
 
 
+def id_of(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    """The id of one token."""
+    token_id = tokenizer.convert_tokens_to_ids(token)
+    assert isinstance(token_id, int)
+    return token_id
+
+
 class Parts:
     """A processor saved piece by piece: its class wants a video part, which wants torchvision."""
 
@@ -128,7 +135,7 @@ def llava_1_5(folder: Path) -> Path:
     config = LlavaConfig(
         vision_config=TOWER | {"model_type": "clip_vision_model", "image_size": 336},
         text_config=LLAMA | {"vocab_size": len(tokenizer)},
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        image_token_index=id_of(tokenizer, "<image>"),
         image_seq_length=576,
     )
     processor = LlavaProcessor(
@@ -148,7 +155,7 @@ def llava_next(folder: Path) -> Path:
     config = LlavaNextConfig(
         vision_config=TOWER | {"model_type": "clip_vision_model", "image_size": 28},
         text_config=LLAMA | {"model_type": "mistral", "vocab_size": len(tokenizer)},
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        image_token_index=id_of(tokenizer, "<image>"),
         image_grid_pinpoints=grid,
         image_seq_length=4,
     )
@@ -175,8 +182,8 @@ def llava_onevision(folder: Path) -> Path:
         vision_config=TOWER
         | {"model_type": "siglip_vision_model", "image_size": 28, "vision_use_head": False},
         text_config=QWEN2 | {"vocab_size": len(tokenizer)},
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        video_token_index=tokenizer.convert_tokens_to_ids("<video>"),
+        image_token_index=id_of(tokenizer, "<image>"),
+        video_token_index=id_of(tokenizer, "<video>"),
         image_grid_pinpoints=grid,
         vision_feature_select_strategy="full",
         vision_aspect_ratio="anyres_max_9",
@@ -220,7 +227,7 @@ def blip_2(folder: Path) -> Path:
             "pad_token_id": 2,
         },
         num_query_tokens=4,
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        image_token_index=id_of(tokenizer, "<image>"),
     )
     processor = Blip2Processor(
         image_processor=BlipImageProcessorPil(size={"height": 28, "width": 28}),
@@ -238,9 +245,8 @@ def smolvlm(folder: Path) -> Path:
     config = SmolVLMConfig(
         vision_config=TOWER | {"model_type": "smolvlm_vision", "image_size": 56},
         text_config=LLAMA | {"vocab_size": len(tokenizer), "pad_token_id": 2},
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        image_token_id=id_of(tokenizer, "<image>"),
         scale_factor=2,
-        pad_token_id=2,
     )
     processor = Parts(
         "SmolVLMProcessor",
@@ -260,7 +266,7 @@ def qwen2_5_vl(folder: Path) -> Path:
     """Native-resolution tower with window attention, Qwen2 decoder with three-part positions."""
     special = ("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
     tokenizer = byte_tokenizer(*special, "<|im_start|>", "<|im_end|>", bos=False)
-    ids = {t: tokenizer.convert_tokens_to_ids(t) for t in special}
+    ids = {t: id_of(tokenizer, t) for t in special}
     config = Qwen2_5_VLConfig(
         vision_config={
             "depth": 2,

@@ -61,7 +61,7 @@ async def read_picture(source: str, limits: PictureLimits) -> PictureFile:
     locale = locale_of_environment()
     try:
         if is_address(source):
-            name = source.rsplit("/", 1)[-1].split("?")[0]
+            name = source.rsplit("/", 1)[-1].split("?", maxsplit=1)[0]
             data = await _fetch(source, name, limits)
         else:
             name, data = Path(source).name, await asyncio.to_thread(_read_file, source, limits)
@@ -111,7 +111,7 @@ class TerminalExchange:
     async def status(self, status: Status) -> None:
         """Nobody waits in a queue at a terminal."""
 
-    async def show(self, part: int, text: str) -> None:
+    async def show(self, part: int, text: str) -> None:  # noqa: ARG002 - there is one part
         """Print what has been added."""
         if self._out is not None:
             print(text[self._printed :], end="", file=self._out, flush=True)

@@ -3,4 +3,12 @@
 from bot.store.store import Store, running_store
 from bot.store.values import NewPicture, StoredPicture, ThreadSummary, Turn, TurnState
 
-__all__ = ["NewPicture", "Store", "StoredPicture", "ThreadSummary", "Turn", "TurnState", "running_store"]
+__all__ = [
+    "NewPicture",
+    "Store",
+    "StoredPicture",
+    "ThreadSummary",
+    "Turn",
+    "TurnState",
+    "running_store",
+]

@@ -118,9 +118,7 @@ class Store:
             await asyncio.to_thread(self._write_files, [new.picture for new in new_pictures])
             async with self._database.begin() as connection:
                 thread_id = await self._touch_thread(connection, message.thread, title=question)
-                turn_id = await self._upsert_turn(
-                    connection, thread_id, message, question, receipt
-                )
+                turn_id = await self._upsert_turn(connection, thread_id, message, question, receipt)
                 if not message.again:
                     await self._set_pictures(connection, thread_id, turn_id, new_pictures)
 
@@ -224,15 +222,15 @@ class Store:
         async with self._sweeping:
             async with self._database.begin() as connection:
                 gone = await connection.execute(delete(threads).where(*condition))
-                unused = ~select(turn_pictures.c.turn_id).where(
-                    turn_pictures.c.digest == pictures.c.digest
-                ).exists()
-                swept = await connection.execute(
-                    delete(pictures)
-                    .where(unused)
-                    .returning(pictures.c.digest, pictures.c.suffix)
+                unused = (
+                    ~select(turn_pictures.c.turn_id)
+                    .where(turn_pictures.c.digest == pictures.c.digest)
+                    .exists()
                 )
-                files = swept.all()
+                swept = await connection.execute(
+                    delete(pictures).where(unused).returning(pictures.c.digest, pictures.c.suffix)
+                )
+                files = [(row.digest, row.suffix) for row in swept]
             await asyncio.to_thread(self._remove_files, files)
         if gone.rowcount:
             # The write-ahead log still holds the old pages: empty it.
@@ -279,7 +277,7 @@ class Store:
         for picture in new_pictures:
             self._files.write(picture.digest, suffix_of(picture.data), picture.data)
 
-    def _remove_files(self, files: Sequence[Row[Any]]) -> None:
+    def _remove_files(self, files: Sequence[tuple[str, str]]) -> None:
         for digest, suffix in files:
             self._files.remove(digest, suffix)
 
@@ -302,9 +300,7 @@ class Store:
                 index_elements=["platform", "team", "channel", "thread"],
                 set_={
                     "touched_at": made.excluded.touched_at,
-                    "title": func.coalesce(
-                        func.nullif(threads.c.title, ""), made.excluded.title
-                    ),
+                    "title": func.coalesce(func.nullif(threads.c.title, ""), made.excluded.title),
                 },
             ).returning(threads.c.id)
         )

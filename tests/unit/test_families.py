@@ -70,9 +70,7 @@ def test_each_family_answers_about_a_picture(
 
 
 @pytest.mark.parametrize("family", TINY_MODELS)
-def test_each_family_sees_the_pixels(
-    family: str, tiny_checkpoint: Callable[[str], Path]
-) -> None:
+def test_each_family_sees_the_pixels(family: str, tiny_checkpoint: Callable[[str], Path]) -> None:
     backend = load(tiny_checkpoint(family))
     logits = []
     for colour in ((255, 0, 0), (0, 0, 255)):
@@ -267,7 +265,7 @@ def test_the_articles_defaults_hold(tiny_checkpoint: Callable[[str], Path]) -> N
 
 
 def test_a_name_nobody_knows_gets_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnavailable, match="^The model 'no/such' is neither a folder here"):
+    with pytest.raises(ModelUnavailable, match=r"^The model 'no/such' is neither a folder here"):
         load(Path("no/such"))
 
 

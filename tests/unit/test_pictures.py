@@ -175,9 +175,11 @@ def test_a_floating_point_tiff_can_be_seen() -> None:
 
 
 def test_black_and_white_and_flat_pictures_are_fine() -> None:
-    assert opened(normalise("p", encode(Image.new("1", (50, 50), 1)), LIMITS)).getpixel(
-        (1, 1)
-    ) == (255, 255, 255)
+    assert opened(normalise("p", encode(Image.new("1", (50, 50), 1)), LIMITS)).getpixel((1, 1)) == (
+        255,
+        255,
+        255,
+    )
     assert normalise("p", encode(Image.new("I;16", (50, 50), 7)), LIMITS)
 
 
@@ -191,9 +193,7 @@ def test_colours_of_a_wide_profile_are_brought_to_srgb() -> None:
 @pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "AVIF"])
 def test_an_animation_gives_its_first_frame_and_says_so(file_format: str) -> None:
     frames = [Image.new("RGB", (64, 64), colour) for colour in (RED, GREEN, BLUE)]
-    data = encode(
-        frames[0], file_format, save_all=True, append_images=frames[1:], duration=100
-    )
+    data = encode(frames[0], file_format, save_all=True, append_images=frames[1:], duration=100)
     result = normalise("dance.gif", data, LIMITS)
     assert result.notes == (("note_first_frame", {"frames": 3}),)
     assert result.notes_in("en") == ("animated: only the first of 3 frames was looked at",)
@@ -202,7 +202,9 @@ def test_an_animation_gives_its_first_frame_and_says_so(file_format: str) -> Non
 
 def test_a_tiff_of_several_pages_gives_its_first_page_and_says_so() -> None:
     pages = [Image.new("RGB", (64, 64), colour) for colour in (RED, GREEN)]
-    result = normalise("p", encode(pages[0], "TIFF", save_all=True, append_images=pages[1:]), LIMITS)
+    result = normalise(
+        "p", encode(pages[0], "TIFF", save_all=True, append_images=pages[1:]), LIMITS
+    )
     assert keys(result) == ["note_first_page"]
 
 
@@ -257,7 +259,9 @@ def png_header(width: int, height: int) -> bytes:
     """A PNG that claims a size and holds a few bytes: a decompression bomb's header."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (

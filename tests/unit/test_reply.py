@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 import regex
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 from bot.messages import Attachment, Ending, Outcome, Receipt, ReplyLimits, Stage, Status
 from bot.reply import FINAL_ATTEMPTS, running_reply, split
-
 
 SECRET = "text of an answer"
 
@@ -32,8 +32,8 @@ class RecordingExchange:
         self.edit_s = 0.0
         self._busy = False
 
-    def open(self, attachment: Attachment) -> None:  # type: ignore[override]
-        raise NotImplementedError
+    def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        raise AssertionError(attachment)
 
     async def status(self, status: Status) -> None:
         await self._call(status)
@@ -67,7 +67,7 @@ def answered(text: str) -> Ending:
 
 async def test_latest_text_wins_and_edits_are_paced() -> None:
     exchange = RecordingExchange(pace_s=0.05)
-    async with running_reply(exchange) as reply:  # type: ignore[arg-type]
+    async with running_reply(exchange) as reply:
         for word in ["a"] * 200:
             reply.append(word)
             await asyncio.sleep(0.001)
@@ -79,7 +79,7 @@ async def test_latest_text_wins_and_edits_are_paced() -> None:
 async def test_one_call_at_a_time_even_when_the_platform_is_slow() -> None:
     exchange = RecordingExchange(pace_s=0)
     exchange.edit_s = 0.01
-    async with running_reply(exchange) as reply:  # type: ignore[arg-type]
+    async with running_reply(exchange) as reply:
         for _ in range(50):
             reply.append("word ")
             reply.status(Status(Stage.ANSWERING))
@@ -90,7 +90,7 @@ async def test_one_call_at_a_time_even_when_the_platform_is_slow() -> None:
 
 async def test_a_later_status_replaces_an_earlier_one() -> None:
     exchange = RecordingExchange(pace_s=0.05)
-    async with running_reply(exchange) as reply:  # type: ignore[arg-type]
+    async with running_reply(exchange) as reply:
         for position in (9, 8, 7):
             reply.status(Status(Stage.QUEUED, position))
         await asyncio.sleep(0.02)
@@ -100,7 +100,7 @@ async def test_a_later_status_replaces_an_earlier_one() -> None:
 async def test_a_failed_edit_is_repaired_by_the_next(caplog: pytest.LogCaptureFixture) -> None:
     exchange = RecordingExchange()
     exchange.failures_left = 1
-    async with running_reply(exchange) as reply:  # type: ignore[arg-type]
+    async with running_reply(exchange) as reply:
         reply.append("one")
         await asyncio.sleep(0.03)
         reply.append(" two")
@@ -112,7 +112,7 @@ async def test_a_failed_edit_is_repaired_by_the_next(caplog: pytest.LogCaptureFi
 async def test_the_final_text_lands_though_edits_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.reply.FIRST_RETRY_S", 0.001)
     exchange = RecordingExchange()
-    async with running_reply(exchange) as reply:  # type: ignore[arg-type]
+    async with running_reply(exchange) as reply:
         pass
     exchange.failures_left = FINAL_ATTEMPTS - 1
     await reply.finish(answered("the final text"))
@@ -122,7 +122,7 @@ async def test_the_final_text_lands_though_edits_fail(monkeypatch: pytest.Monkey
 
 async def test_a_long_answer_goes_on_in_further_messages() -> None:
     exchange = RecordingExchange(max_length=20)
-    async with running_reply(exchange) as reply:  # type: ignore[arg-type]
+    async with running_reply(exchange) as reply:
         for word in ("one two three four five six seven ",) * 3:
             reply.append(word)
             await asyncio.sleep(0.02)
@@ -135,7 +135,7 @@ async def test_a_long_answer_goes_on_in_further_messages() -> None:
 
 async def test_a_refusal_is_left_to_the_adapter_to_say() -> None:
     exchange = RecordingExchange()
-    async with running_reply(exchange) as reply:  # type: ignore[arg-type]
+    async with running_reply(exchange) as reply:
         pass
     await reply.finish(Ending(outcome=Outcome.REFUSED, text="Sorry.", receipt=Receipt()))
     assert exchange.parts == {}

@@ -38,6 +38,11 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         yield store
 
 
+def database_bytes(folder: Path) -> bytes:
+    """All that lies on disk of the database, its log included."""
+    return b"".join(file.read_bytes() for file in folder.glob("llava-bot.db*"))
+
+
 def incoming(message: str = "m1", **changes: object) -> IncomingMessage:
     return replace(
         IncomingMessage(
@@ -62,9 +67,7 @@ def ending(text: str = "A cat.") -> Ending:
 
 async def ask(store: Store, message: IncomingMessage, *pictures: NewPicture) -> None:
     assert await store.claim(message)
-    await store.begin_turn(
-        message, question=message.text, new_pictures=pictures, receipt=Receipt()
-    )
+    await store.begin_turn(message, question=message.text, new_pictures=pictures, receipt=Receipt())
 
 
 async def test_a_question_claimed_twice_is_claimed_once(store: Store) -> None:
@@ -173,11 +176,11 @@ async def test_a_forgotten_thread_leaves_no_text_and_no_picture_on_disk(
     await ask(store, incoming("m1", text="secret-question"), new(RED), new(BLUE))
     await store.answer_turn(incoming("m1"), ending("secret-answer"))
     await ask(store, incoming("m2", thread=other), new(BLUE))
-    assert b"secret" in b"".join(f.read_bytes() for f in tmp_path.glob("llava-bot.db*"))
+    assert b"secret" in database_bytes(tmp_path)
     assert await store.forget_thread(THREAD)
     assert await store.turns(THREAD) == ()
     assert await store.unfinished() == [(incoming("m2", thread=other), 1)]
-    assert b"secret" not in b"".join(f.read_bytes() for f in tmp_path.glob("llava-bot.db*"))
+    assert b"secret" not in database_bytes(tmp_path)
     files = [f.read_bytes() for f in (tmp_path / "pictures").rglob("*.png")]
     assert files == [plain_picture(BLUE).data]  # the other thread's stays
     assert not await store.forget_thread(THREAD)

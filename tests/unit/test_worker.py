@@ -32,6 +32,7 @@ from inference.types import (
     TextDelta,
 )
 from inference.worker import Worker, running_worker
+from tests.waiting import until
 
 MODEL = ModelInfo(
     name="scripted",
@@ -93,20 +94,12 @@ async def worker(backend: ScriptedBackend) -> AsyncIterator[Worker]:
 
 
 def ask(text: str) -> GenerationRequest:
-    return GenerationRequest(
-        messages=(Message(role=Role.USER, text=text),), sampling=Sampling()
-    )
+    return GenerationRequest(messages=(Message(role=Role.USER, text=text),), sampling=Sampling())
 
 
 async def collect(worker: Worker, text: str) -> list[Chunk]:
     async with aclosing(worker.stream(ask(text))) as chunks:
         return [chunk async for chunk in chunks]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 def text_of(chunks: list[Chunk]) -> str:
@@ -180,9 +173,7 @@ async def test_when_the_asker_leaves_the_generation_stops_within_one_step(
     assert backend.steps_taken <= 1 + 1 + 1  # "one", at most one more step, "next"
 
 
-async def test_a_cancelled_asker_frees_the_device(
-    worker: Worker, backend: ScriptedBackend
-) -> None:
+async def test_a_cancelled_asker_frees_the_device(worker: Worker, backend: ScriptedBackend) -> None:
     task = asyncio.create_task(collect(worker, "one two three four five"))
     await asyncio.sleep(0.01)
     task.cancel()
@@ -274,7 +265,7 @@ async def test_a_surprise_while_loading_is_one_sentence_and_a_trace_in_the_log(
 
     with (
         caplog.at_level(logging.ERROR),
-        pytest.raises(ModelUnavailable, match="cannot be loaded .ZeroDivisionError; see the log"),
+        pytest.raises(ModelUnavailable, match=r"cannot be loaded .ZeroDivisionError; see the log"),
     ):
         async with running_worker(load, max_waiting=1):
             pass

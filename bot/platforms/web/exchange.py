@@ -40,7 +40,7 @@ class WebExchange:
         self._status = status
         self._tell(_status_event(status))
 
-    async def show(self, part: int, text: str) -> None:
+    async def show(self, part: int, text: str) -> None:  # noqa: ARG002 - there is one part
         """Tell the followers what has been added. A reply only grows, and has one part."""
         added, self._text = text[len(self._text) :], text
         if added:

@@ -56,11 +56,11 @@ def guard(*, host: str, password: str | None) -> Middleware:
             response = refusal(request, 401, "http_password")
             response.headers["WWW-Authenticate"] = 'Basic realm="llava-bot", charset="UTF-8"'
             return response
-        response = await handler(request)
-        if not response.prepared:
+        answer = await handler(request)
+        if not answer.prepared:
             for name, value in HEADERS.items():
-                response.headers.setdefault(name, value)
-        return response
+                answer.headers.setdefault(name, value)
+        return answer
 
     return middleware
 

@@ -225,7 +225,8 @@ class Playground:
 
     async def _ask_again(self, request: web.Request) -> web.StreamResponse:
         thread = _thread_of(request)
-        if self._core.under_way(thread) is not None:
+        running = self._core.under_way(thread)
+        if running is not None and running.message in self._exchanges:
             return refusal(request, 409, "http_busy_thread")
         last = await self._store.last_incoming(thread)
         if last is None:
@@ -239,9 +240,7 @@ class Playground:
         )
         return await self._answer(request, again)
 
-    async def _answer(
-        self, request: web.Request, message: IncomingMessage
-    ) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, message: IncomingMessage) -> web.StreamResponse:
         exchange = self._exchange(message)
         events = exchange.follow()
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.messages import Attachment
 
@@ -57,7 +58,7 @@ class Uploads:
         except (BadUpload, asyncio.CancelledError):
             await self.discard(message_id)
             raise
-        except (ValueError, AssertionError, OSError):
+        except (HttpProcessingError, ValueError, AssertionError):
             await self.discard(message_id)
             raise BadUpload(400, "http_bad_request") from None
 

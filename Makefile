@@ -1,0 +1,58 @@
+# `make run` and `make test` work on a fresh machine (python3 with pip); again, they start at once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types imports pytest browser format clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run-installed ## install what is missing, fetch the pocket model, open the playground
+	@$(BIN)/llava-bot run --open
+
+test: lint types imports pytest ## install what is missing and run every check
+
+lint: $(VENV)/.dev-installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.dev-installed
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev-installed
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/.dev-installed browser
+	$(BIN)/python -m pytest
+
+browser: ## Chromium, for the tests of the playground's page
+	@tests/install_chromium.sh
+
+format: $(VENV)/.dev-installed ## write the code the way `make test` wants it
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## remove everything that was installed or cached here
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# Debian ships python3 without ensurepip; then pip of the system fills the environment.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "llava-bot needs Python 3.11 or newer: make PYTHON=python3.12 …" >&2; exit 1; }
+	@echo "Making $(VENV) …"
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null \
+	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) \
+	       && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+
+$(VENV)/.run-installed: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing; the first time this takes a few minutes …"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev-installed: $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing; the first time this takes a few minutes …"
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.run-installed

@@ -1,0 +1,79 @@
+"""The core with the real store and the real worker, for scenario tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from bot.access import Access
+from bot.answer import AnswerOptions, Answers
+from bot.attachments import Attachments
+from bot.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
+from bot.pictures import PictureLimits
+from bot.store import Store, running_store
+from inference.worker import running_worker
+from tests.engines import ScriptedBackend
+from tests.pictures import encode
+from tests.scenario.exchange import FakeExchange
+
+RED = encode(Image.new("RGB", (60, 40), "red"))
+BLUE = encode(Image.new("RGB", (60, 40), "blue"))
+
+
+@asynccontextmanager
+async def running_answers(
+    folder: Path,
+    backend: ScriptedBackend,
+    *,
+    max_waiting: int = 10,
+    questions_per_user: int = 10,
+    options: AnswerOptions | None = None,
+) -> AsyncIterator[tuple[Answers, Store]]:
+    async with (
+        running_store(folder) as store,
+        running_worker(lambda: backend, max_waiting=max_waiting) as engine,
+    ):
+        attachments = Attachments(PictureLimits(max_bytes=100_000), pictures_per_question=2)
+        yield (
+            Answers(
+                store=store,
+                engine=engine,
+                attachments=attachments,
+                access=Access(questions_per_user=questions_per_user),
+                options=options or AnswerOptions(),
+            ),
+            store,
+        )
+        attachments.close()
+
+
+def thread(name: str = "t") -> ThreadKey:
+    return ThreadKey(platform="test", team="", channel="", thread=name)
+
+
+def message(
+    text: str,
+    *files: str,
+    id: str | None = None,  # noqa: A002 - the message's id
+    in_thread: str = "t",
+    author: str = "ann",
+    **changes: object,
+) -> IncomingMessage:
+    return replace(
+        IncomingMessage(
+            key=MessageKey(platform="test", team="", channel="", message=id or text),
+            thread=thread(in_thread),
+            author=Author(id=author),
+            text=text,
+            attachments=tuple(Attachment(name=f"{f}.png", ref=f) for f in files),
+        ),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def red() -> FakeExchange:
+    return FakeExchange({"red": RED, "blue": BLUE})

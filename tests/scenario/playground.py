@@ -1,0 +1,100 @@
+"""The real playground on a loopback port, and a client that reads its event streams."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.answer import Answers
+from bot.platforms.web.server import Playground
+from bot.platforms.web.uploads import Uploads
+from bot.store import Store
+from tests.engines import ScriptedBackend
+from tests.scenario.core import running_answers
+
+
+@dataclass
+class Client:
+    """What a page does, without the page."""
+
+    http: aiohttp.ClientSession
+    answers: Answers
+    store: Store
+    playground: Playground
+    folder: Path
+    streams: list[aiohttp.ClientResponse] = field(default_factory=list)
+
+    async def make_thread(self) -> str:
+        async with self.http.post("/api/threads") as response:
+            assert response.status == 201
+            thread_id: str = (await response.json())["thread_id"]
+            return thread_id
+
+    async def ask(
+        self, thread_id: str, text: str, *files: tuple[str, bytes], **headers: str
+    ) -> aiohttp.ClientResponse:
+        """Post a question; the response is the event stream."""
+        form = aiohttp.FormData(default_to_multipart=True)
+        form.add_field("text", text)
+        for name, data in files:
+            form.add_field("images", data, filename=name)
+        path = f"/api/threads/{thread_id}/messages"
+        return await self.http.post(path, data=form, headers=headers)
+
+    async def answer(
+        self, thread_id: str, text: str, *files: tuple[str, bytes], **headers: str
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """Post a question and read all its events."""
+        async with await self.ask(thread_id, text, *files, **headers) as response:
+            assert response.status == 200, await response.text()
+            return [event async for event in events(response)]
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        async with self.http.get(path) as response:
+            return response.status, await response.json(content_type=None)
+
+
+async def events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Parse an event stream as the standard says, for the fields that are used."""
+    name, data = "", ""
+    async for raw in response.content:
+        line = raw.decode().rstrip("\n")
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            data = line.removeprefix("data: ")
+        elif not line and name:
+            yield name, json.loads(data)
+            name, data = "", ""
+
+
+@asynccontextmanager
+async def running_playground(
+    folder: Path, backend: ScriptedBackend, *, password: str | None = None, **core: Any
+) -> AsyncIterator[Client]:
+    """A playground over a scripted model, with its state in `folder`."""
+    async with running_answers(folder, backend, **core) as (answers, store):
+        playground = Playground(
+            core=answers,
+            store=store,
+            uploads=Uploads(folder / "uploads", max_file_bytes=100_000, max_files=2),
+            host="127.0.0.1",
+            port=0,
+            password=password,
+            pictures_per_question=2,
+        )
+        for message, attempts in await store.unfinished():
+            answers.resume(message, await playground.resumed(message), attempts)
+        await playground.start()
+        try:
+            async with aiohttp.ClientSession(playground.address) as http:
+                yield Client(http, answers, store, playground, folder)
+                await answers.drain(0)
+        finally:
+            await playground.close()
