@@ -9,10 +9,11 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from bot.errors import ConfigurationError
-from bot.platforms.terminal import PictureFile, TerminalError, chat, read_picture
+from bot.platforms.terminal import PictureFile, Terminal, TerminalError, chat, read_picture
 from bot.settings import Settings, load_settings
 from inference.errors import ModelUnavailable
 
@@ -102,18 +103,22 @@ def _set_up_logging(settings: Settings, *, quiet: bool) -> None:
 
 
 def _command(arguments: argparse.Namespace, settings: Settings) -> int:
-    # `bot.app` brings torch along. It is imported here, before an event loop runs, and after
-    # everything that can go wrong without it.
+    # `bot.app` brings torch along: it is imported after everything that can go wrong without it.
     match arguments.command:
         case "run":
             from bot.app import run
 
-            return asyncio.run(run(settings, open_page=arguments.open and _has_screen()))
+            return run(settings, open_page=arguments.open and _has_screen())
         case "ask":
-            (picture,) = _read_pictures([arguments.picture], settings)
-            return asyncio.run(_ask(picture, arguments.question, settings, arguments.json))
+            pictures = _read_pictures([arguments.picture], settings)
+            from bot.app import run_terminal
+
+            return run_terminal(settings, partial(_ask, arguments, pictures))
         case _:
-            return asyncio.run(_chat(_read_pictures(arguments.image_file, settings), settings))
+            pictures = _read_pictures(arguments.image_file, settings)
+            from bot.app import run_terminal
+
+            return run_terminal(settings, partial(chat, pictures))
 
 
 def _has_screen() -> bool:
@@ -123,38 +128,26 @@ def _has_screen() -> bool:
 
 
 def _read_pictures(sources: Sequence[str], settings: Settings) -> tuple[PictureFile, ...]:
-    """Read and check the pictures; import the rest only when they are fine."""
-
     async def read() -> list[PictureFile]:
         return [await read_picture(source, settings.picture_limits) for source in sources]
 
-    pictures = asyncio.run(read())
-    import bot.app  # noqa: F401 - before the next event loop runs
-
-    return tuple(pictures)
+    return tuple(asyncio.run(read()))
 
 
-async def _ask(picture: PictureFile, question: str, settings: Settings, as_json: bool) -> int:
-    from bot.app import running_terminal
-
-    async with running_terminal(settings) as terminal:
-        ending = await terminal.ask(question, (picture,), None if as_json else sys.stdout)
-        if as_json:
-            result = {
-                "text": ending.text,
-                "model": terminal.model.name,
-                "timings": ending.timings,
-                "receipt": ending.receipt.to_json(),
-            }
-            print(json.dumps(result, ensure_ascii=False))
+async def _ask(
+    arguments: argparse.Namespace, pictures: tuple[PictureFile, ...], terminal: Terminal
+) -> int:
+    out = None if arguments.json else sys.stdout
+    ending = await terminal.ask(arguments.question, pictures, out)
+    if arguments.json:
+        result = {
+            "text": ending.text,
+            "model": terminal.model.name,
+            "timings": ending.timings,
+            "receipt": ending.receipt.to_json(),
+        }
+        print(json.dumps(result, ensure_ascii=False))
     return 0
-
-
-async def _chat(pictures: tuple[PictureFile, ...], settings: Settings) -> int:
-    from bot.app import running_terminal
-
-    async with running_terminal(settings) as terminal:
-        return await chat(terminal, pictures)
 
 
 if __name__ == "__main__":

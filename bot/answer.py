@@ -63,9 +63,9 @@ class AnswerOptions:
     max_new_tokens: int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _UnderWay:
-    """A claimed question that has not ended."""
+    """A question that has not ended."""
 
     message: IncomingMessage
     receipt: Receipt = field(default_factory=Receipt)
@@ -97,7 +97,7 @@ class Answers:
         self._access = access
         self._options = options
         self._lanes = Lanes()
-        self._under_way: dict[MessageKey, _UnderWay] = {}
+        self._under_way: list[_UnderWay] = []  # in the order they came
         self._tasks: set[asyncio.Task[bool]] = set()
         self._draining = False
 
@@ -116,19 +116,19 @@ class Answers:
 
     def stop(self, key: MessageKey) -> bool:
         """Stop a question, waiting or running; false when it is not under way."""
-        under_way = self._under_way.get(key)
-        if under_way is not None:
+        found = [it for it in self._under_way if it.message.key == key]
+        for under_way in found:
             under_way.stop()
-        return under_way is not None
+        return bool(found)
 
     def under_way(self, thread: ThreadKey) -> MessageKey | None:
         """The thread's first question that has not ended."""
-        keys = (key for key, it in self._under_way.items() if it.message.thread == thread)
+        keys = (it.message.key for it in self._under_way if it.message.thread == thread)
         return next(keys, None)
 
     async def forget_thread(self, thread: ThreadKey) -> bool:
         """Stop what is under way in a thread and erase it; false when there is none."""
-        mine = [it for it in self._under_way.values() if it.message.thread == thread]
+        mine = [it for it in self._under_way if it.message.thread == thread]
         for under_way in mine:
             under_way.stop()
         for under_way in mine:
@@ -154,27 +154,27 @@ class Answers:
 
     async def answer(self, message: IncomingMessage, exchange: Exchange) -> bool:
         """Answer a question; false when it has been claimed before, and nothing was done."""
-        with self._lanes.place(message.thread) as place:
+        with self._lanes.place(message.thread) as place, self._registered(message) as under_way:
             if not await self._store.claim(message):
                 return False
-            await self._see_through(message, exchange, place)
+            await self._see_through(under_way, exchange, place)
         return True
 
     async def _resume(self, message: IncomingMessage, exchange: Exchange, attempts: int) -> bool:
-        with self._lanes.place(message.thread) as place:
-            await self._see_through(message, exchange, place, attempts=attempts)
+        with self._lanes.place(message.thread) as place, self._registered(message) as under_way:
+            await self._see_through(under_way, exchange, place, attempts=attempts)
         return True
 
     async def _see_through(
-        self, message: IncomingMessage, exchange: Exchange, place: Place, *, attempts: int = 0
+        self, under_way: _UnderWay, exchange: Exchange, place: Place, *, attempts: int = 0
     ) -> None:
         """From the claim to the last edit; only then is the question off the inbox."""
-        with self._registered(message) as under_way:
-            async with running_reply(exchange) as reply:
-                ending = await self._ending(under_way, exchange, place, reply, attempts)
-            await self._store.answer_turn(message, ending)
-            await reply.finish(ending)
-            await self._store.end(message)
+        message = under_way.message
+        async with running_reply(exchange) as reply:
+            ending = await self._ending(under_way, exchange, place, reply, attempts)
+        await self._store.answer_turn(message, ending)
+        await reply.finish(ending)
+        await self._store.end(message)
 
     async def _ending(
         self,
@@ -186,6 +186,8 @@ class Answers:
     ) -> Ending:
         """Whatever happens becomes an answer or a sentence; only a shutdown goes through."""
         message = under_way.message
+        if under_way.stopped:
+            return await self._stopped(under_way, reply)
         try:
             if attempts < MAX_ATTEMPTS:
                 under_way.work = asyncio.create_task(
@@ -351,13 +353,12 @@ class Answers:
     @contextmanager
     def _registered(self, message: IncomingMessage) -> Iterator[_UnderWay]:
         under_way = _UnderWay(message=message)
-        self._under_way[message.key] = under_way
+        self._under_way.append(under_way)
         try:
             yield under_way
         finally:
             under_way.over.set()
-            if self._under_way.get(message.key) is under_way:
-                del self._under_way[message.key]
+            self._under_way.remove(under_way)
 
     def _spawn(
         self, message: IncomingMessage, coroutine: Coroutine[object, object, bool]

@@ -9,11 +9,12 @@ import signal
 import sys
 import tempfile
 import webbrowser
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -28,11 +29,9 @@ from bot.platforms.web.uploads import Uploads
 from bot.settings import Settings
 from bot.store import Store, running_store
 from inference.errors import trace_of
-
-# Imported before the event loop runs: loading torch's libraries would hold it up.
-from inference.load import running_engine
+from inference.load import load_model
 from inference.types import ModelSpec
-from inference.worker import Worker
+from inference.worker import DeviceThread, Worker, running_worker
 
 log = logging.getLogger(__name__)
 
@@ -55,30 +54,35 @@ PlatformMaker = Callable[[Parts], Platform | None]
 """Makes an adapter; `None` when it has no settings. Raises: PlatformUnavailable, ImportError."""
 
 
-@asynccontextmanager
-async def running_parts(settings: Settings, *, state: Path) -> AsyncIterator[Parts]:
-    """The core with its store in `state` and its model loaded.
+def loading_device(settings: Settings) -> DeviceThread:
+    """The device thread with the model that the settings name. Enter it before a loop runs.
 
-    Raises:
+    Entering raises:
         ModelUnavailable: its message is one sentence for the operator.
     """
+    spec = ModelSpec(
+        name=settings.model,
+        revision=settings.model_revision,
+        quantize=settings.quantize,
+        dtype=settings.dtype,
+        device=settings.device,
+        context_tokens=settings.context_tokens,
+        max_pictures=settings.max_pictures,
+    )
+    return DeviceThread(
+        lambda: load_model(spec, cache_dir=settings.data_dir / "models", progress=sys.stderr)
+    )
+
+
+@asynccontextmanager
+async def running_parts(
+    settings: Settings, device: DeviceThread, *, state: Path
+) -> AsyncIterator[Parts]:
+    """The core over a loaded model, with its store in `state`."""
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(running_store(state))
         engine = await stack.enter_async_context(
-            running_engine(
-                ModelSpec(
-                    name=settings.model,
-                    revision=settings.model_revision,
-                    quantize=settings.quantize,
-                    dtype=settings.dtype,
-                    device=settings.device,
-                    context_tokens=settings.context_tokens,
-                    max_pictures=settings.max_pictures,
-                ),
-                cache_dir=settings.data_dir / "models",
-                progress=sys.stderr,
-                max_waiting=settings.max_waiting,
-            )
+            running_worker(device, max_waiting=settings.max_waiting)
         )
         attachments = Attachments(
             settings.picture_limits, pictures_per_question=settings.pictures_per_question
@@ -98,16 +102,24 @@ async def running_parts(settings: Settings, *, state: Path) -> AsyncIterator[Par
         yield Parts(settings=settings, store=store, engine=engine, answers=answers)
 
 
-@asynccontextmanager
-async def running_terminal(settings: Settings) -> AsyncIterator[Terminal]:
-    """A conversation at the terminal. Nothing of it is kept when it ends.
+def run_terminal(
+    settings: Settings, converse: Callable[[Terminal], Coroutine[Any, Any, int]]
+) -> int:
+    """Hold a conversation at the terminal; nothing of it is kept. Returns: the exit code.
 
     Raises:
         ModelUnavailable: its message is one sentence for the operator.
     """
-    with tempfile.TemporaryDirectory(prefix="llava-bot-") as folder:
-        async with running_parts(settings, state=Path(folder)) as parts:
-            yield Terminal(parts.answers, locale=locale_of_environment())
+
+    async def run(device: DeviceThread, state: Path) -> int:
+        async with running_parts(settings, device, state=state) as parts:
+            return await converse(Terminal(parts.answers, locale=locale_of_environment()))
+
+    with (
+        loading_device(settings) as device,
+        tempfile.TemporaryDirectory(prefix="llava-bot-") as folder,
+    ):
+        return asyncio.run(run(device, Path(folder)))
 
 
 # -- llava-bot run ------------------------------------------------------------------------------
@@ -136,7 +148,7 @@ def make_playground(parts: Parts) -> Playground:
 PLATFORMS: dict[str, PlatformMaker] = {"playground": make_playground}
 
 
-async def run(
+def run(
     settings: Settings,
     *,
     open_page: bool = False,
@@ -148,19 +160,25 @@ async def run(
         ConfigurationError: no platform could be started, or another bot uses the directory.
         ModelUnavailable: the model cannot be loaded.
     """
+    with _only_one(settings.data_dir), loading_device(settings) as device:
+        return asyncio.run(_run(settings, device, platforms, open_page=open_page))
+
+
+async def _run(
+    settings: Settings,
+    device: DeviceThread,
+    platforms: dict[str, PlatformMaker],
+    *,
+    open_page: bool,
+) -> int:
     end = asyncio.Event()
-    this = asyncio.current_task()
-    assert this is not None  # noqa: S101 - always so in a coroutine
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        # While the model loads there is nothing to drain yet.
-        loop.add_signal_handler(number, this.cancel)
-    with _only_one(settings.data_dir):
-        async with running_parts(settings, state=settings.data_dir) as parts:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, end.set)
-            async with _swept(parts.store, settings.thread_days):
-                return await _serve(parts, platforms, end, open_page=open_page)
+        asyncio.get_running_loop().add_signal_handler(number, end.set)
+    async with (
+        running_parts(settings, device, state=settings.data_dir) as parts,
+        _swept(parts.store, settings.thread_days),
+    ):
+        return await _serve(parts, platforms, end, open_page=open_page)
 
 
 async def _serve(

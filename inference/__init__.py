@@ -1,5 +1,5 @@
 """Models, pictures and tokens; knows no chat platform.
 
 Public surface: :mod:`inference.types`, :mod:`inference.errors`, :mod:`inference.engine` (the
-protocol) and :func:`inference.load.running_engine` (what implements it).
+protocol), :func:`inference.load.load_model` and :mod:`inference.worker` (what implements it).
 """

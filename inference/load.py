@@ -1,10 +1,10 @@
-"""Load a model by name and run it: from `ModelSpec` to a running engine."""
+"""Load a model by name: from `ModelSpec` to a backend that has answered once."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,7 +34,6 @@ from inference.types import (
     Role,
     Sampling,
 )
-from inference.worker import Worker, running_worker
 
 POCKET = "pocket"
 
@@ -55,31 +54,13 @@ UNQUANTISED = [
 ]
 
 
-@asynccontextmanager
-async def running_engine(
-    spec: ModelSpec, *, cache_dir: Path, progress: TextIO, max_waiting: int
-) -> AsyncIterator[Worker]:
-    """Load a model and serve it until the context ends.
+def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> TransformersBackend:
+    """Load weights and processor and run them once, so that the first asker need not wait.
 
     Args:
         spec: what to load.
         cache_dir: where the pocket model is put together.
         progress: what takes time is told here.
-        max_waiting: requests that may wait beside the one that runs.
-
-    Raises:
-        ModelUnavailable: its message is one sentence for the operator.
-    """
-
-    def load() -> TransformersBackend:
-        return load_model(spec, cache_dir=cache_dir, progress=progress)
-
-    async with running_worker(load, max_waiting=max_waiting) as worker:
-        yield worker
-
-
-def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> TransformersBackend:
-    """Load weights and processor and run them once, so that the first asker need not wait.
 
     Raises:
         ModelUnavailable: its message is one sentence for the operator.

@@ -1,8 +1,9 @@
 """The worker: a bounded queue on the event loop, one thread that owns the device.
 
-Every method of `Worker` runs on the loop; only `_device_loop` and what it calls run on the
-thread. The two meet in two places: `_inbox` (loop → thread, at most one job at a time) and
-`loop.call_soon_threadsafe` (thread → loop).
+The thread comes first: `DeviceThread` loads the model before an event loop runs, since libraries
+hold the interpreter's lock for tens of milliseconds while they read tokenizers and link kernels.
+`Worker` then joins it to the loop. The two meet in two places: `DeviceThread.run` (loop → thread,
+one job at a time) and `loop.call_soon_threadsafe` (thread → loop).
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import sys
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from typing import Protocol, TypeAlias
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias
 
 from inference.errors import (
     EngineDead,
@@ -72,6 +75,55 @@ class Backend(Protocol):
 Load: TypeAlias = Callable[[], Backend]
 
 
+class DeviceThread:
+    """The thread that owns the device: the model is loaded on entry, the thread joined on exit."""
+
+    def __init__(self, load: Load) -> None:
+        self._loaded: Future[Backend] = Future()
+        self._work: queue.SimpleQueue[Callable[[Backend], None] | None] = queue.SimpleQueue()
+        # A daemon: an interrupted download must not keep the process alive.
+        self._thread = threading.Thread(target=self._live, args=(load,), name="device", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Start and load; waits. Raises: ModelUnavailable."""
+        self._thread.start()
+        self._loaded.result()
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._work.put(None)
+        self._thread.join()
+
+    @property
+    def backend(self) -> Backend:
+        """What has been loaded."""
+        return self._loaded.result()
+
+    def run(self, work: Callable[[Backend], None]) -> None:
+        """Have something done on the thread; does not wait. It must not raise."""
+        self._work.put(work)
+
+    def _live(self, load: Load) -> None:
+        try:
+            backend = load()
+        except ModelUnavailable as exc:
+            self._loaded.set_exception(exc)
+            return
+        except Exception as exc:  # noqa: BLE001 - crosses the thread: whatever load raises
+            log.error("loading failed: %s", trace_of(exc))
+            sentence = f"The model cannot be loaded ({type(exc).__name__}; see the log)."
+            self._loaded.set_exception(ModelUnavailable(sentence))
+            return
+        self._loaded.set_result(backend)
+        while (work := self._work.get()) is not None:
+            work(backend)
+
+
 class _Job:
     """One request on its way, from `stream` to its last chunk."""
 
@@ -84,14 +136,14 @@ class _Job:
 class Worker:
     """Implements `inference.engine.Engine` over a backend. Made by `running_worker`."""
 
-    def __init__(self, *, max_waiting: int) -> None:
+    def __init__(self, device: DeviceThread, *, max_waiting: int) -> None:
+        self._device = device
         self._max_waiting = max_waiting
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Job] = deque()
         self._running: _Job | None = None
-        self._inbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._loaded: asyncio.Future[Backend] = self._loop.create_future()
-        self._thread: threading.Thread | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._dead: EngineDead | None = None
         self.died = asyncio.Event()
         """Set when the engine cannot go on and the process must restart."""
@@ -99,11 +151,11 @@ class Worker:
     @property
     def model(self) -> ModelInfo:
         """What is loaded."""
-        return self._loaded.result().model
+        return self._device.backend.model
 
     async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See `Engine.prompt_tokens`."""
-        return await asyncio.to_thread(self._loaded.result().prompt_tokens, messages)
+        return await asyncio.to_thread(self._device.backend.prompt_tokens, messages)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """See `Engine.stream`."""
@@ -118,6 +170,17 @@ class Worker:
                     return
         finally:
             self._leave(job)
+
+    async def stop(self) -> None:
+        """End every stream; return once the device stands still."""
+        self._dead = self._dead or EngineDead("the engine is shutting down")
+        self._end_waiting(self._dead)
+        if self._running is not None:
+            self._running.cancelled.set()
+            self._running.out.put_nowait(EngineDead(str(self._dead)))
+        await self._idle.wait()
+
+    # -- the queue ----------------------------------------------------------------------------
 
     def _enter(self, request: GenerationRequest) -> _Job:
         if self._dead is not None:
@@ -141,9 +204,10 @@ class Worker:
     def _start_next(self) -> None:
         if not self._waiting:
             return
-        self._running = self._waiting.popleft()
-        self._running.out.put_nowait(Started())
-        self._inbox.put(self._running)
+        job = self._running = self._waiting.popleft()
+        self._idle.clear()
+        job.out.put_nowait(Started())
+        self._device.run(lambda backend: self._generate(backend, job))
         self._tell_positions()
 
     def _tell_positions(self) -> None:
@@ -153,106 +217,46 @@ class Worker:
     def _finished(self, job: _Job, outcome: Finished | InferenceError) -> None:
         job.out.put_nowait(outcome)
         self._running = None
+        self._idle.set()
         if isinstance(outcome, EngineDead):
-            self._die(outcome)
+            self._dead = outcome
+            self.died.set()
+            self._end_waiting(outcome)
         else:
             self._start_next()
 
-    def _die(self, reason: EngineDead) -> None:
-        self._dead = reason
-        self.died.set()
-        self._end_all(reason)
-
-    def _end_all(self, reason: EngineDead) -> None:
+    def _end_waiting(self, reason: EngineDead) -> None:
         while self._waiting:
             self._waiting.popleft().out.put_nowait(EngineDead(str(reason)))
 
-    # -- life ---------------------------------------------------------------------------------
+    # -- on the device thread -----------------------------------------------------------------
 
-    async def start(self, load: Load) -> None:
-        """Start the thread and load on it. Raises: ModelUnavailable."""
-        # A daemon: an interrupted download or load must not keep the process alive.
-        self._thread = threading.Thread(
-            target=self._device_loop, args=(load,), name="device", daemon=True
-        )
-        self._thread.start()
-        await self._loaded
-
-    async def stop(self) -> None:
-        """End every stream, finish the step under way, join the thread."""
-        self._dead = self._dead or EngineDead("the engine is shutting down")
-        self._end_all(self._dead)
-        if self._running is not None:
-            self._running.cancelled.set()
-            self._running.out.put_nowait(EngineDead(str(self._dead)))
-        self._inbox.put(None)
-        if self._thread is not None and self._loaded.done():
-            await asyncio.to_thread(self._thread.join)
-
-    # -- the device thread --------------------------------------------------------------------
-
-    def _device_loop(self, load: Load) -> None:
-        try:
-            backend = load()
-        except ModelUnavailable as exc:
-            self._to_loop(self._load_failed, exc)
-            return
-        except Exception as exc:  # noqa: BLE001 - crosses the thread: whatever load raises
-            log.error("loading failed: %s", trace_of(exc))
-            self._to_loop(
-                self._load_failed,
-                ModelUnavailable(
-                    f"The model cannot be loaded ({type(exc).__name__}; see the log)."
-                ),
-            )
-            return
-        self._to_loop(self._load_done, backend)
-        while (job := self._inbox.get()) is not None:
-            self._to_loop(self._finished, job, self._run(backend, job))
-
-    def _run(self, backend: Backend, job: _Job) -> Finished | InferenceError:
+    def _generate(self, backend: Backend, job: _Job) -> None:
         def on_text(text: str) -> None:
-            self._to_loop(job.out.put_nowait, TextDelta(text))
+            self._loop.call_soon_threadsafe(job.out.put_nowait, TextDelta(text))
 
+        outcome: Finished | InferenceError
         try:
-            return backend.generate(job.request, on_text, job.cancelled.is_set)
+            outcome = backend.generate(job.request, on_text, job.cancelled.is_set)
         except InferenceError as exc:
-            return exc
+            outcome = exc
         except Exception as exc:  # noqa: BLE001 - crosses the thread: the asker must hear of it
             log.error("generation failed: %s", trace_of(exc))
-            return GenerationFailed(type(exc).__name__)
-
-    def _to_loop(self, callback: Callable[..., object], *args: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(callback, *args)
-        except RuntimeError:
-            # The loop is closed: the process is ending and nobody listens any more.
-            log.debug("the event loop is closed")
-
-    def _load_done(self, backend: Backend) -> None:
-        if not self._loaded.done():
-            self._loaded.set_result(backend)
-
-    def _load_failed(self, exc: ModelUnavailable) -> None:
-        if not self._loaded.done():
-            self._loaded.set_exception(exc)
+            outcome = GenerationFailed(type(exc).__name__)
+        self._loop.call_soon_threadsafe(self._finished, job, outcome)
 
 
 @asynccontextmanager
-async def running_worker(load: Load, *, max_waiting: int) -> AsyncIterator[Worker]:
-    """Own the device thread: weights loaded on entry, thread joined on every exit.
+async def running_worker(device: DeviceThread, *, max_waiting: int) -> AsyncIterator[Worker]:
+    """Join a loaded device to the running event loop; every stream ends on every exit.
 
     Args:
-        load: runs on the device thread and returns the backend.
+        device: entered; it outlives the worker.
         max_waiting: requests that may wait beside the one that runs.
-
-    Raises:
-        ModelUnavailable: nothing was loaded.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    worker = Worker(max_waiting=max_waiting)
+    worker = Worker(device, max_waiting=max_waiting)
     try:
-        await worker.start(load)
         yield worker
     finally:
         await worker.stop()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from inference.types import (
@@ -14,6 +16,19 @@ from inference.types import (
     ModelInfo,
     Sampling,
 )
+from inference.worker import DeviceThread, Load, Worker, running_worker
+
+
+@asynccontextmanager
+async def running_on_device(load: Load, *, max_waiting: int) -> AsyncIterator[Worker]:
+    """A device thread and its worker, started from within the loop that a test runs in."""
+    device = await asyncio.to_thread(DeviceThread(load).__enter__)
+    try:
+        async with running_worker(device, max_waiting=max_waiting) as worker:
+            yield worker
+    finally:
+        await asyncio.to_thread(device.__exit__, None, None, None)
+
 
 MODEL = ModelInfo(
     name="scripted",

@@ -187,7 +187,7 @@ def questions_from(stream: TextIO) -> asyncio.Queue[str | None]:
     return lines
 
 
-async def chat(terminal: Terminal, pictures: tuple[PictureFile, ...]) -> int:
+async def chat(pictures: tuple[PictureFile, ...], terminal: Terminal) -> int:
     """Several questions about the same pictures, one a line, until the input ends.
 
     Prompts as LLaVA's own command line does when a person sits there; otherwise prints the

@@ -15,8 +15,7 @@ from bot.attachments import Attachments
 from bot.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
 from bot.pictures import PictureLimits
 from bot.store import Store, running_store
-from inference.worker import running_worker
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedBackend, running_on_device
 from tests.pictures import encode
 from tests.scenario.exchange import FakeExchange
 
@@ -35,7 +34,7 @@ async def running_answers(
 ) -> AsyncIterator[tuple[Answers, Store]]:
     async with (
         running_store(folder) as store,
-        running_worker(lambda: backend, max_waiting=max_waiting) as engine,
+        running_on_device(lambda: backend, max_waiting=max_waiting) as engine,
     ):
         attachments = Attachments(PictureLimits(max_bytes=100_000), pictures_per_question=2)
         yield (

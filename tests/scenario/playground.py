@@ -76,7 +76,12 @@ async def events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, d
 
 @asynccontextmanager
 async def running_playground(
-    folder: Path, backend: ScriptedBackend, *, password: str | None = None, **core: Any
+    folder: Path,
+    backend: ScriptedBackend,
+    *,
+    port: int = 0,
+    password: str | None = None,
+    **core: Any,
 ) -> AsyncIterator[Client]:
     """A playground over a scripted model, with its state in `folder`."""
     async with running_answers(folder, backend, **core) as (answers, store):
@@ -85,7 +90,7 @@ async def running_playground(
             store=store,
             uploads=Uploads(folder / "uploads", max_file_bytes=100_000, max_files=2),
             host="127.0.0.1",
-            port=0,
+            port=port,
             password=password,
             pictures_per_question=2,
         )

@@ -31,7 +31,8 @@ from inference.types import (
     Started,
     TextDelta,
 )
-from inference.worker import Worker, running_worker
+from inference.worker import DeviceThread, Worker
+from tests.engines import running_on_device
 from tests.waiting import until
 
 MODEL = ModelInfo(
@@ -89,7 +90,7 @@ def backend() -> ScriptedBackend:
 
 @pytest.fixture
 async def worker(backend: ScriptedBackend) -> AsyncIterator[Worker]:
-    async with running_worker(lambda: backend, max_waiting=2) as worker:
+    async with running_on_device(lambda: backend, max_waiting=2) as worker:
         yield worker
 
 
@@ -238,7 +239,7 @@ async def test_when_the_device_dies_every_asker_is_told(
 
 
 async def test_shutdown_ends_every_stream_and_joins_the_thread(backend: ScriptedBackend) -> None:
-    async with running_worker(lambda: backend, max_waiting=2) as worker:
+    async with running_on_device(lambda: backend, max_waiting=2) as worker:
         tasks = [asyncio.create_task(collect(worker, text)) for text in ("a b", "b")]
         await asyncio.sleep(0.01)
     async with asyncio.timeout(5):
@@ -252,7 +253,7 @@ async def test_a_model_that_cannot_be_loaded_says_so_and_leaves_no_thread() -> N
         raise ModelUnavailable("There is no such model.")
 
     with pytest.raises(ModelUnavailable, match="There is no such model"):
-        async with running_worker(load, max_waiting=1):
+        async with running_on_device(load, max_waiting=1):
             pass
     await until(lambda: not any(t.name == "device" for t in threading.enumerate()))
 
@@ -267,9 +268,21 @@ async def test_a_surprise_while_loading_is_one_sentence_and_a_trace_in_the_log(
         caplog.at_level(logging.ERROR),
         pytest.raises(ModelUnavailable, match=r"cannot be loaded .ZeroDivisionError; see the log"),
     ):
-        async with running_worker(load, max_waiting=1):
+        async with running_on_device(load, max_waiting=1):
             pass
     assert "test_worker.py" in caplog.text
+
+
+def test_the_model_is_loaded_before_an_event_loop_runs(backend: ScriptedBackend) -> None:
+    loaded_on: list[str] = []
+
+    def load() -> ScriptedBackend:
+        loaded_on.append(threading.current_thread().name)
+        return backend
+
+    with DeviceThread(load) as device:
+        assert device.backend is backend
+    assert loaded_on == ["device"]
 
 
 async def test_the_prompt_is_measured_off_the_loop(worker: Worker) -> None:

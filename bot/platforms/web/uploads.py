@@ -84,7 +84,7 @@ class Uploads:
                 data = await part.read(decode=True)
                 if len(data) > MAX_TEXT_BYTES:
                     raise BadUpload(413, "http_too_large", limit_mb=MAX_TEXT_BYTES / 1e6)
-                text = bytes(data).decode("utf-8")
+                text = bytes(data).decode("utf-8").replace("\r\n", "\n")  # forms send CRLF
             elif part.name == "images":
                 if len(attachments) >= self._max_files + SPARE_FILES:
                     raise BadUpload(400, "http_too_many", limit=self._max_files)

@@ -21,6 +21,7 @@ export class Thread {
   node = el("div", { class: "turns" });
   #abort = new AbortController();
   #asked = 0; // counts questions: what was loaded before the last one is stale
+  #stopping = false;
   #frame = 0;
 
   constructor(id, onChange) {
@@ -78,6 +79,7 @@ export class Thread {
   }
 
   async stop() {
+    this.#stopping = true;
     if (this.last?.stage === "sending") this.#abort.abort(); // the upload; the server may have it already
     if (this.id) await api.stopAnswer(this.id).catch(() => {}); // too late, or away: the stream tells
   }
@@ -92,6 +94,7 @@ export class Thread {
   /** Send a question and follow its answer; returns the error if it was not taken. */
   async #run(turn, send) {
     this.#asked += 1;
+    this.#stopping = false;
     this.#abort = new AbortController();
     this.alert = "";
     this.running = true;
@@ -155,6 +158,11 @@ export class Thread {
     let first = true; // the first delta holds all the text so far
     for await (const { event, data } of api.readEvents(response)) {
       const turn = this.last;
+      if (this.#stopping && (event === "status" || event === "delta")) {
+        // It was pressed before the server knew of the question.
+        this.#stopping = false;
+        api.stopAnswer(this.id).catch(() => {});
+      }
       if (event === "status") {
         Object.assign(turn, data);
       } else if (event === "delta") {

@@ -1,0 +1,315 @@
+"""The playground's page in a real Chromium, against the real server."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from tests.engines import ScriptedBackend
+from tests.pictures import plain_picture
+from tests.scenario.core import RED
+from tests.scenario.playground import Client, running_playground
+
+pytestmark = pytest.mark.browser
+
+# Chromium reaches for its makers' hosts unless told not to; here it may talk to nobody else.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LAST_ANSWER = "[data-turn]:last-child [data-role=answer]"
+LAST_RECEIPT = "[data-turn]:last-child [data-role=receipt]"
+
+
+def chromium() -> str:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    assert found, "Chromium is missing: run `make browser`"
+    return found
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def backend() -> ScriptedBackend:
+    return ScriptedBackend(name="pocket", cannot=("reads_no_text",))
+
+
+@pytest.fixture
+async def client(tmp_path: Path, backend: ScriptedBackend) -> AsyncIterator[Client]:
+    async with running_playground(tmp_path, backend) as client:
+        yield client
+
+
+@pytest.fixture
+async def page(client: Client, browser: Browser) -> AsyncIterator[Page]:
+    async with opened(client, browser) as page:
+        yield page
+
+
+@asynccontextmanager
+async def opened(client: Client, browser: Browser, **options: object) -> AsyncIterator[Page]:
+    """A page; any error it logs fails the test."""
+    context = await browser.new_context(**{"locale": "en-GB"} | options)  # type: ignore[arg-type]
+    page = await context.new_page()
+    page.set_default_timeout(10_000)
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    await page.goto(client.playground.address)
+    await expect(page.locator("#question")).to_be_visible()
+    yield page
+    await context.close()
+    assert failures == []
+
+
+def photo(name: str = "photo.png", data: bytes = RED) -> dict[str, object]:
+    return {"name": name, "mimeType": "image/png", "buffer": data}
+
+
+async def ask(page: Page, text: str, *photos: dict[str, object]) -> None:
+    if photos:
+        await page.set_input_files("#file-input", list(photos))  # type: ignore[arg-type]
+    await page.fill("#question", text)
+    await page.press("#question", "Enter")
+
+
+async def expect_answer(page: Page, text: str, state: str = "answered") -> None:
+    await expect(page.locator(f"{LAST_ANSWER}[data-state={state}]")).to_contain_text(text)
+
+
+async def test_a_picture_a_question_an_answer_and_a_follow_up(
+    page: Page, backend: ScriptedBackend
+) -> None:
+    await ask(page, "What is in this picture?", photo())
+    await expect_answer(page, "answer to What is in this picture?")
+    await expect(page.locator(LAST_RECEIPT)).to_contain_text("photo.png")
+    await ask(page, "What colour is it?")
+    await expect_answer(page, "answer to What colour is it?")
+    assert [len(m.pictures) for m in backend.requests[-1].messages] == [1, 0, 0]
+    await expect(page.locator("[data-turn]")).to_have_count(2)
+
+
+async def test_the_page_says_which_model_answers_and_what_it_cannot_do(page: Page) -> None:
+    await expect(page.locator("#model")).to_contain_text("pocket")
+    await page.locator("#model").click()
+    await expect(page.get_by_text("It does not read text.").first).to_be_visible()
+
+
+async def test_the_thread_survives_a_reload_and_a_restart(tmp_path: Path, browser: Browser) -> None:
+    first, second = ScriptedBackend(), ScriptedBackend()
+    async with running_playground(tmp_path, first) as client, opened(client, browser) as page:
+        await ask(page, "What is it?", photo())
+        await expect_answer(page, "answer to What is it?")
+        await page.reload()
+        await expect_answer(page, "answer to What is it?")
+        fragment = page.url.partition("#")[2]
+    async with running_playground(tmp_path, second) as client, opened(client, browser) as page:
+        await page.goto(f"{client.playground.address}/#{fragment}")
+        await expect_answer(page, "answer to What is it?")
+        await ask(page, "And its colour?")
+        await expect_answer(page, "answer to And its colour?")
+    assert len(second.requests[0].messages[0].pictures) == 1
+
+
+async def test_the_answer_streams_and_stop_keeps_what_was_said(
+    page: Page, backend: ScriptedBackend
+) -> None:
+    backend.hold()
+    backend.answer = lambda _: "one two three four"
+    await ask(page, "Count.")
+    await expect(page.locator("[data-role=status]").first).to_contain_text("Reading")
+    backend.release(2)
+    await expect_answer(page, "one two", state="streaming")
+    await page.click("#stop")
+    await expect_answer(page, "one two", state="stopped")
+    await expect(page.locator(LAST_RECEIPT)).to_contain_text("Stopped.")
+
+
+async def test_the_place_in_the_queue_is_shown(
+    client: Client, page: Page, backend: ScriptedBackend
+) -> None:
+    backend.hold()
+    other = await client.ask(await client.make_thread(), "first")
+    await ask(page, "second")
+    await expect(page.locator("[data-role=status]").first).to_contain_text("number 1")
+    backend.release()
+    await expect_answer(page, "answer to second")
+    other.close()
+
+
+async def test_a_reload_in_mid_answer_goes_on_with_the_answer(
+    page: Page, backend: ScriptedBackend
+) -> None:
+    backend.hold()
+    backend.answer = lambda _: "one two three four"
+    await ask(page, "Count.", photo())
+    backend.release(2)
+    await expect_answer(page, "one two", state="streaming")
+    await page.reload()
+    await expect_answer(page, "one two", state="streaming")
+    backend.release()
+    await expect_answer(page, "one two three four")
+
+
+async def test_ask_again_replaces_the_answer(page: Page, backend: ScriptedBackend) -> None:
+    await ask(page, "q", photo())
+    await expect_answer(page, "answer to q")
+    backend.answer = lambda _: "another answer"
+    await page.locator("[data-action=again]:visible").click()
+    await expect_answer(page, "another answer")
+    await expect(page.locator("[data-turn]")).to_have_count(1)
+
+
+async def test_two_threads_never_mix(page: Page, backend: ScriptedBackend) -> None:
+    backend.hold()
+    await ask(page, "first thread")
+    await expect(page.locator("#threads li")).to_have_count(1)
+    await page.click("#new-thread")
+    await ask(page, "second thread")
+    await expect(page.locator("#threads li")).to_have_count(2)
+    backend.release()
+    await expect_answer(page, "answer to second thread")
+    await page.locator("#threads li", has_text="first thread").locator("a, button").first.click()
+    await expect_answer(page, "answer to first thread")
+    await expect(page.locator("[data-turn]")).to_have_count(1)
+
+
+async def test_a_deleted_thread_is_gone(client: Client, page: Page) -> None:
+    await ask(page, "q", photo())
+    await expect_answer(page, "answer to q")
+    await page.click("#delete-thread")
+    await page.locator("#confirm-delete button[value=delete]").click()
+    await expect(page.locator("#threads li")).to_have_count(0)
+    assert (await client.get("/api/threads"))[1] == {"threads": []}
+
+
+async def test_pasted_and_dropped_pictures_are_asked_about(
+    page: Page, backend: ScriptedBackend
+) -> None:
+    await page.evaluate(
+        """async () => {
+            const png = await (await fetch('/static/samples/cat.jpg')).blob();
+            for (const kind of ['paste', 'drop']) {
+                const data = new DataTransfer();
+                data.items.add(new File([png], kind + '.jpg', {type: 'image/jpeg'}));
+                const options = {bubbles: true, cancelable: true};
+                document.body.dispatchEvent(kind === 'paste'
+                    ? new ClipboardEvent('paste', {...options, clipboardData: data})
+                    : new DragEvent('drop', {...options, dataTransfer: data}));
+            }
+        }"""
+    )
+    await expect(page.locator("#pending > *")).to_have_count(2)
+    await ask(page, "Both?")
+    await expect_answer(page, "answer to Both?")
+    assert len(backend.requests[-1].messages[0].pictures) == 2
+
+
+async def test_a_sample_picture_answers_with_one_click(
+    page: Page, backend: ScriptedBackend
+) -> None:
+    await page.locator("[data-sample]").first.click()
+    await expect_answer(page, "answer to What is in this picture?")
+    assert len(backend.requests[-1].messages[0].pictures) == 1
+
+
+async def test_a_picture_that_cannot_be_used_is_named_and_the_question_is_kept(
+    page: Page,
+) -> None:
+    await ask(page, "What?", photo("notes.txt", b"hello"))
+    await expect_answer(page, "“notes.txt” was left out", state="refused")
+    await page.reload()
+    await expect_answer(page, "“notes.txt” was left out", state="refused")
+
+
+async def test_the_receipt_tells_what_was_shrunk_and_skipped(page: Page) -> None:
+    large = plain_picture((0, 120, 0), (3000, 1500)).data
+    await ask(page, "q", photo("large.png", large), photo("notes.txt", b"hello"))
+    await expect_answer(page, "answer to q")
+    receipt = page.locator(LAST_RECEIPT)
+    await expect(receipt).to_contain_text("shrunk from 3000 × 1500 to 2048 × 1024 pixels")
+    await expect(receipt).to_contain_text("“notes.txt” was left out")
+
+
+async def test_model_text_is_text_and_never_markup(page: Page, backend: ScriptedBackend) -> None:
+    backend.answer = lambda _: (
+        "<img src=x onerror=document.title='hacked'> **bold** [l](javascript:alert(1))"
+    )
+    await ask(page, "<script>document.title='hacked'</script>")
+    await expect_answer(page, "<img src=x")
+    await expect(page).not_to_have_title("hacked")
+    assert await page.locator(f"{LAST_ANSWER} img").count() == 0
+    assert await page.locator("a[href^=javascript]").count() == 0
+
+
+async def test_the_keyboard_is_enough(page: Page, backend: ScriptedBackend) -> None:
+    await page.focus("#question")
+    await page.keyboard.type("line one")
+    await page.keyboard.press("Shift+Enter")
+    await page.keyboard.type("line two")
+    await page.keyboard.press("Enter")
+    await expect_answer(page, "answer to line one")
+    assert backend.requests[-1].messages[-1].text == "line one\nline two"
+    backend.hold()
+    await page.keyboard.type("stop me")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#stop")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.locator(f"{LAST_ANSWER}[data-state=stopped]")).to_be_attached()
+
+
+async def test_a_phone_in_japanese_and_in_the_dark(client: Client, browser: Browser) -> None:
+    phone = {
+        "viewport": {"width": 390, "height": 844},
+        "locale": "ja-JP",
+        "color_scheme": "dark",
+        "has_touch": True,
+        "is_mobile": True,
+    }
+    async with opened(client, browser, **phone) as page:
+        await expect(page.locator("#send")).to_be_visible()
+        await expect(page.locator("html")).to_have_attribute("lang", "ja")
+        await ask(page, "これは何？", photo())
+        await expect_answer(page, "answer to これは何？")
+        width = await page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390, "the page scrolls sideways"
+        background = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        channels = [int(n) for n in re.findall(r"\d+", background)[:3]]
+        assert max(channels) < 80, "the page is not dark"
+
+
+async def test_a_server_that_comes_back_finishes_the_answer_on_the_page(
+    tmp_path: Path, browser: Browser
+) -> None:
+    first, second = ScriptedBackend(), ScriptedBackend()
+    first.hold()
+    async with running_playground(tmp_path, first) as client:
+        port = int(client.playground.address.rsplit(":", 1)[1])
+        context = await browser.new_context(locale="en-GB")
+        page = await context.new_page()
+        await page.goto(client.playground.address)
+        await ask(page, "What is it?", photo())
+        await expect(page.locator("[data-role=status]").first).to_contain_text("Reading")
+    await expect(page.locator("#offline")).to_be_visible(timeout=15_000)
+    async with running_playground(tmp_path, second, port=port):
+        await expect(page.locator(f"{LAST_ANSWER}[data-state=answered]")).to_contain_text(
+            "answer to What is it?", timeout=20_000
+        )
+        await context.close()
