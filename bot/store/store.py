@@ -1,4 +1,7 @@
-"""The store's one public face. Every method is one transaction; none blocks the loop."""
+"""The store's one public face.
+
+Every method is one transaction, none blocks the loop, and none is cut short by a cancellation.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from bot.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.store.database import open_database
 from bot.store.picture_files import PictureFiles, suffix_of
 from bot.store.schema import inbox, pictures, threads, turn_pictures, turns
+from bot.store.uninterrupted import uninterrupted
 from bot.store.values import NewPicture, StoredPicture, ThreadSummary, Turn, TurnState
 from inference.types import Picture
 
@@ -42,6 +46,7 @@ class Store:
 
     # -- the inbox ----------------------------------------------------------------------------
 
+    @uninterrupted
     async def claim(self, message: IncomingMessage) -> bool:
         """Take a question: true for the first caller of this message and revision, ever."""
         async with self._database.begin() as connection:
@@ -59,6 +64,7 @@ class Store:
             )
             return claimed.rowcount == 1
 
+    @uninterrupted
     async def unfinished(self) -> list[tuple[IncomingMessage, int]]:
         """Questions claimed and never ended, oldest first, each with its attempts so far.
 
@@ -78,6 +84,7 @@ class Store:
             )
             return found
 
+    @uninterrupted
     async def end(self, message: IncomingMessage) -> None:
         """The answer has landed: the question is never taken up again."""
         async with self._database.begin() as connection:
@@ -87,6 +94,7 @@ class Store:
                 .values(ended_at=_now())
             )
 
+    @uninterrupted
     async def last_incoming(self, thread: ThreadKey) -> IncomingMessage | None:
         """The latest revision of the thread's last question."""
         async with self._database.connect() as connection:
@@ -102,6 +110,7 @@ class Store:
 
     # -- turns --------------------------------------------------------------------------------
 
+    @uninterrupted
     async def begin_turn(
         self,
         message: IncomingMessage,
@@ -122,6 +131,7 @@ class Store:
                 if not message.again:
                     await self._set_pictures(connection, thread_id, turn_id, new_pictures)
 
+    @uninterrupted
     async def turn(self, message: IncomingMessage) -> Turn | None:
         """The turn begun for this very revision of a question, if `begin_turn` was done."""
         async with self._database.connect() as connection:
@@ -136,6 +146,7 @@ class Store:
             )
             return next(iter(await self._as_turns(connection, found.all())), None)
 
+    @uninterrupted
     async def answer_turn(self, message: IncomingMessage, ending: Ending) -> None:
         """Write down the answer. Nothing happens when the thread has been forgotten meanwhile."""
         thread_id = select(threads.c.id).where(*_is_thread(message.thread)).scalar_subquery()
@@ -150,6 +161,7 @@ class Store:
                 )
             )
 
+    @uninterrupted
     async def turns(self, thread: ThreadKey) -> tuple[Turn, ...]:
         """All turns of a thread, oldest first."""
         async with self._database.connect() as connection:
@@ -160,11 +172,13 @@ class Store:
 
     # -- threads ------------------------------------------------------------------------------
 
+    @uninterrupted
     async def make_thread(self, thread: ThreadKey) -> None:
         """Make a thread before its first question."""
         async with self._database.begin() as connection:
             await self._touch_thread(connection, thread)
 
+    @uninterrupted
     async def title(self, thread: ThreadKey) -> str | None:
         """The thread's title, empty before its first question; `None`: no such thread."""
         async with self._database.connect() as connection:
@@ -172,6 +186,7 @@ class Store:
             row = found.first()
             return None if row is None else str(row.title)
 
+    @uninterrupted
     async def list_threads(
         self, platform: str, team: str, channel: str
     ) -> tuple[ThreadSummary, ...]:
@@ -210,10 +225,12 @@ class Store:
                 for row in rows
             )
 
+    @uninterrupted
     async def forget_thread(self, thread: ThreadKey) -> bool:
         """Erase a thread with its questions and pictures; false when there is none."""
         return await self._forget(_is_thread(thread)) > 0
 
+    @uninterrupted
     async def forget_older_than(self, age: timedelta) -> int:
         """Erase the threads nobody has touched for so long. Returns: how many."""
         return await self._forget([threads.c.touched_at < _now() - age])
@@ -240,6 +257,7 @@ class Store:
 
     # -- pictures -----------------------------------------------------------------------------
 
+    @uninterrupted
     async def read_picture(self, stored: StoredPicture) -> Picture:
         """The picture with its bytes. Raises: OSError when its file is gone."""
         data = await self._read_file(stored.digest)
@@ -250,6 +268,7 @@ class Store:
             height_px=stored.height_px,
         )
 
+    @uninterrupted
     async def picture_file(self, thread: ThreadKey, number: int) -> tuple[bytes, str] | None:
         """The bytes and the suffix of a thread's picture; `None`: no such picture."""
         async with self._database.connect() as connection:

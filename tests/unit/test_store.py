@@ -231,6 +231,16 @@ async def test_the_database_is_private_and_crash_safe(store: Store, tmp_path: Pa
     }
 
 
+async def test_a_cancelled_caller_does_not_leave_the_database_locked(store: Store) -> None:
+    for i in range(60):
+        task = asyncio.create_task(store.claim(incoming(f"m{i}")))
+        await asyncio.sleep(i % 12 * 0.0003)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(2):
+            await store.make_thread(THREAD)
+
+
 async def test_the_migrations_make_the_schema_that_the_queries_use(tmp_path: Path) -> None:
     async with open_database(tmp_path / "x.db") as database, database.connect() as connection:
         differences = await connection.run_sync(

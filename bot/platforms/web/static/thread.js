@@ -21,7 +21,7 @@ export class Thread {
   node = el("div", { class: "turns" });
   #abort = new AbortController();
   #asked = 0; // counts questions: what was loaded before the last one is stale
-  #stopping = false;
+  #stopping = false; // asked for, perhaps before the server knew of the question
   #frame = 0;
 
   constructor(id, onChange) {
@@ -80,7 +80,7 @@ export class Thread {
 
   async stop() {
     this.#stopping = true;
-    if (this.last?.stage === "sending") this.#abort.abort(); // the upload; the server may have it already
+    if (this.last?.stage === "sending") return; // the server does not know of it yet: its first event does it
     if (this.id) await api.stopAnswer(this.id).catch(() => {}); // too late, or away: the stream tells
   }
 
@@ -159,7 +159,6 @@ export class Thread {
     for await (const { event, data } of api.readEvents(response)) {
       const turn = this.last;
       if (this.#stopping && (event === "status" || event === "delta")) {
-        // It was pressed before the server knew of the question.
         this.#stopping = false;
         api.stopAnswer(this.id).catch(() => {});
       }

@@ -1,0 +1,33 @@
+"""Keep a transaction whole when its caller is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def uninterrupted(
+    method: Callable[P, Coroutine[Any, Any, T]],
+) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Let the method end before a cancellation goes on.
+
+    Cut short, a statement still runs on the driver's thread while its connection is given back:
+    the write lock then stays taken and every later writer waits for it in vain.
+    """
+
+    @functools.wraps(method)
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        task = asyncio.ensure_future(method(*args, **kwargs))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            while not task.done():
+                await asyncio.wait({task})
+            raise
+
+    return wrapper
