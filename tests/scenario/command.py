@@ -1,0 +1,112 @@
+"""The real command in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def environment(data_dir: Path, **settings: str) -> dict[str, str]:
+    """A clean environment: none of the machine's own settings."""
+    kept = ("PATH", "HOME", "TMPDIR", "SSL_CERT_FILE")
+    return {name: os.environ[name] for name in kept if name in os.environ} | {
+        "DATA_DIR": str(data_dir),
+        "HF_HUB_OFFLINE": "1",
+        "LANG": "en_GB.UTF-8",
+        "PYTHONWARNINGS": "ignore",
+        **settings,
+    }
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command has printed and returned."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last_sentence(self) -> str:
+        return self.err.strip().splitlines()[-1] if self.err.strip() else ""
+
+
+async def llava_bot(
+    *arguments: str, data_dir: Path, stdin: str = "", cwd: Path | None = None, **settings: str
+) -> Result:
+    """Run a command to its end."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *arguments,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=environment(data_dir, PYTHONPATH=str(Path.cwd()), **settings),
+        cwd=cwd or data_dir,
+    )
+    out, err = await process.communicate(stdin.encode())
+    return Result(process.returncode or 0, out.decode(), err.decode())
+
+
+class RunningBot:
+    """`llava-bot run` with its address and what it logs."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.address = ""
+        self.log: list[str] = []
+        self._reading = asyncio.create_task(self._read())
+        self._ready = asyncio.Event()
+
+    async def wait_until_ready(self) -> None:
+        async with asyncio.timeout(60):
+            await self._ready.wait()
+        assert self.address, "".join(self.log)
+
+    async def exit_code(self) -> int:
+        async with asyncio.timeout(30):
+            code = await self.process.wait()
+            await self._reading
+            return code
+
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.log.append(line.decode())
+            if found := re.search(r"the playground is at (http://\S+)", self.log[-1]):
+                self.address = found[1]
+                self._ready.set()
+        self._ready.set()
+
+
+@asynccontextmanager
+async def running_bot(data_dir: Path, *arguments: str, **settings: str) -> AsyncIterator[RunningBot]:
+    """Start `llava-bot run` on a free port; killed at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        "run",
+        "--port",
+        "0",
+        *arguments,
+        stderr=PIPE,
+        env=environment(data_dir, PYTHONPATH=str(Path.cwd()), **settings),
+        cwd=data_dir,
+    )
+    bot = RunningBot(process)
+    try:
+        yield bot
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await bot.exit_code()

@@ -1,0 +1,153 @@
+"""`llava-bot ask` and `llava-bot chat`: answers on stdout, sentences on stderr, no traceback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tests.pictures import encode, plain_picture
+from tests.scenario.command import Result, llava_bot
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    path = tmp_path / "photo.png"
+    path.write_bytes(plain_picture().data)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def model(tiny_checkpoint: Callable[[str], Path]) -> str:
+    return str(tiny_checkpoint("qwen2.5-vl"))
+
+
+async def test_ask_prints_the_answer_alone(tmp_path: Path, picture: str, model: str) -> None:
+    result = await llava_bot(
+        *("ask", picture, "What is it?", "--model", model, "--temperature", "0"),
+        *("--max-new-tokens", "12"),
+        data_dir=tmp_path,
+    )
+    assert result.code == 0, result.err
+    assert result.out.strip()
+    assert result.out.endswith("\n")
+    assert "Loading the model" not in result.out
+    as_json = await llava_bot(
+        *("ask", picture, "What is it?", "--model", model, "--temperature", "0"),
+        *("--max-new-tokens", "12", "--json"),
+        data_dir=tmp_path,
+    )
+    shown = json.loads(as_json.out)
+    assert shown["text"] == result.out.strip()
+    assert shown["model"] == model
+    assert shown["timings"]["total_s"] >= shown["timings"]["first_token_s"] > 0
+    assert shown["receipt"]["pictures"] == [{"number": 1, "name": "photo.png", "notes": []}]
+
+
+async def test_chat_answers_several_questions_about_one_picture(
+    tmp_path: Path, picture: str, model: str
+) -> None:
+    result = await llava_bot(
+        *("chat", "--image-file", picture, "--model-path", model, "--load-4bit"),
+        *("--temperature", "0", "--max-new-tokens", "5"),
+        data_dir=tmp_path,
+        stdin="What is it?\n\nWhat colour is it?\n",
+    )
+    assert result.code == 0, result.err
+    assert result.out.count("\n") >= 2
+    assert "USER" not in result.out
+
+
+async def test_a_picture_by_web_address(tmp_path: Path, model: str) -> None:
+    app = web.Application()
+    data = plain_picture().data
+
+    async def serve(_request: web.Request) -> web.Response:
+        return web.Response(body=data, content_type="image/png")
+
+    app.router.add_get("/cat.png", serve)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    address = "http://127.0.0.1:{}".format(runner.addresses[0][1])
+    try:
+        arguments = ("--model", model, "--max-new-tokens", "5")
+        result = await llava_bot(
+            "ask", f"{address}/cat.png?size=1", "What?", *arguments, "--json", data_dir=tmp_path
+        )
+        assert result.code == 0, result.err
+        assert json.loads(result.out)["receipt"]["pictures"][0]["name"] == "cat.png"
+        missing = await llava_bot("ask", f"{address}/dog.png", "What?", data_dir=tmp_path)
+        assert_one_sentence(missing, f"The picture at {address}/dog.png cannot be fetched: ")
+    finally:
+        await runner.cleanup()
+
+
+def assert_one_sentence(result: Result, begin: str) -> None:
+    assert result.code == 1
+    assert result.out == ""
+    assert "Traceback" not in result.err
+    assert result.last_sentence.startswith(begin), result.err
+
+
+async def test_a_missing_file_gets_one_sentence(tmp_path: Path) -> None:
+    result = await llava_bot("ask", "nofile.png", "What?", data_dir=tmp_path)
+    assert_one_sentence(result, "There is no file “nofile.png”.")
+    assert result.err.count("\n") == 1
+
+
+async def test_a_picture_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "notes.png").write_text("hello")
+    result = await llava_bot("ask", "notes.png", "What?", data_dir=tmp_path)
+    assert_one_sentence(result, "“notes.png” was left out: it is not a picture")
+    (tmp_path / "cut.jpg").write_bytes(plain_jpeg()[:300])
+    japanese = await llava_bot("ask", "cut.jpg", "何？", data_dir=tmp_path, LANG="ja_JP.UTF-8")
+    assert_one_sentence(japanese, "「cut.jpg」は使いませんでした。")
+
+
+def plain_jpeg() -> bytes:
+    from PIL import Image
+
+    return encode(Image.new("RGB", (300, 300), "red"), "JPEG")
+
+
+async def test_an_unknown_model_gets_one_sentence(tmp_path: Path, picture: str) -> None:
+    result = await llava_bot("ask", picture, "What?", "--model", "no/such", data_dir=tmp_path)
+    assert_one_sentence(result, "The model 'no/such' is neither a folder here nor in the download")
+
+
+async def test_an_address_that_nobody_answers_gets_one_sentence(tmp_path: Path) -> None:
+    result = await llava_bot("ask", "http://127.0.0.1:9/cat.png", "What?", data_dir=tmp_path)
+    assert_one_sentence(result, "The picture at http://127.0.0.1:9/cat.png cannot be fetched")
+
+
+async def test_wrong_settings_are_all_named_at_once(tmp_path: Path, picture: str) -> None:
+    result = await llava_bot(
+        *("ask", picture, "What?"),
+        data_dir=tmp_path,
+        QUANTIZE="int3",
+        TEMPERATURE="hot",
+        LLAVA_BOT_HOST="0.0.0.0",
+    )
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    assert [line.split(":")[0] for line in result.err.strip().splitlines()] == [
+        "QUANTIZE",
+        "TEMPERATURE",
+        "LLAVA_BOT_PASSWORD",
+    ]
+
+
+async def test_settings_may_stand_in_a_file(tmp_path: Path, picture: str) -> None:
+    (tmp_path / ".env").write_text("MODEL=from/the-file\n")
+    result = await llava_bot("ask", picture, "What?", data_dir=tmp_path)
+    assert_one_sentence(result, "The model 'from/the-file' is neither")
+
+
+async def test_a_wrong_command_shows_the_usage(tmp_path: Path) -> None:
+    result = await llava_bot("dance", data_dir=tmp_path)
+    assert result.code == 2
+    assert "usage: llava-bot" in result.err

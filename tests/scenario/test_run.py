@@ -1,0 +1,218 @@
+"""`llava-bot run` as a process: it starts, drains, survives a kill, and says what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import shutil
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot import app
+from bot.platforms.platform import PlatformUnavailable
+from tests.pictures import plain_picture
+from tests.scenario.command import RunningBot, llava_bot, running_bot
+from tests.scenario.playground import events
+
+
+@pytest.fixture(scope="session")
+def talkative(
+    tiny_checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """A model that never ends by itself: an answer lasts as long as its number of tokens."""
+    folder = tmp_path_factory.mktemp("talkative")
+    shutil.copytree(tiny_checkpoint("llava-onevision"), folder, dirs_exist_ok=True)
+    config = json.loads((folder / "generation_config.json").read_text())
+    config["suppress_tokens"] = [config["eos_token_id"]]
+    (folder / "generation_config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+@asynccontextmanager
+async def asking(bot: RunningBot, thread: str) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
+    """Ask about a picture and give the events once the answer has begun."""
+    form = aiohttp.FormData()
+    form.add_field("text", "What is it?")
+    form.add_field("images", plain_picture().data, filename="a.png")
+    async with (
+        aiohttp.ClientSession(bot.address) as http,
+        http.post(f"/api/threads/{thread}/messages", data=form) as response,
+    ):
+        stream = events(response)
+        async for name, _ in stream:
+            if name == "delta":
+                break
+        yield stream
+
+
+async def make_thread(bot: RunningBot) -> str:
+    async with (
+        aiohttp.ClientSession(bot.address) as http,
+        http.post("/api/threads") as response,
+    ):
+        thread: str = (await response.json())["thread_id"]
+        return thread
+
+
+async def turns(bot: RunningBot, thread: str) -> list[dict[str, Any]]:
+    async with (
+        aiohttp.ClientSession(bot.address) as http,
+        http.get(f"/api/threads/{thread}") as response,
+    ):
+        shown: list[dict[str, Any]] = (await response.json())["turns"]
+        return shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_lets_the_running_answer_end(
+    number: signal.Signals, tmp_path: Path, talkative: str
+) -> None:
+    options = ("--model", talkative, "--temperature", "1")
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "400") as bot:
+        await bot.wait_until_ready()
+        thread = await make_thread(bot)
+        async with asking(bot, thread) as stream:
+            bot.process.send_signal(number)
+            rest = [event async for event in stream]
+        assert rest[-1][0] == "done"
+        assert await bot.exit_code() == 0
+    assert "Traceback" not in "".join(bot.log)
+    async with running_bot(tmp_path, *options) as bot:
+        await bot.wait_until_ready()
+        assert [turn["state"] for turn in await turns(bot, thread)] == ["answered"]
+
+
+async def test_killed_in_mid_answer_the_question_is_answered_once_at_the_next_start(
+    tmp_path: Path, talkative: str
+) -> None:
+    options = ("--model", talkative, "--temperature", "1")
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "20000") as bot:
+        await bot.wait_until_ready()
+        thread = await make_thread(bot)
+        with pytest.raises(aiohttp.ClientError):
+            async with asking(bot, thread) as stream:
+                bot.process.kill()
+                async for _ in stream:
+                    pass
+        await bot.exit_code()
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "20") as bot:
+        await bot.wait_until_ready()
+        async with asyncio.timeout(20):
+            while (shown := await turns(bot, thread))[0]["state"] == "pending":
+                await asyncio.sleep(0.05)
+        (turn,) = shown
+        assert (turn["state"], len(turn["pictures"])) == ("answered", 1)
+        assert turn["answer"]
+        async with asking(bot, thread) as stream:  # a follow-up still sees the picture
+            rest = [event async for event in stream]
+        assert [p["number"] for p in rest[-1][1]["receipt"]["pictures"]] == [1, 2]
+
+
+async def test_an_answer_that_does_not_end_in_time_is_left_to_the_next_start(
+    tmp_path: Path, talkative: str
+) -> None:
+    options = ("--model", talkative, "--temperature", "1")
+    async with running_bot(
+        tmp_path, *options, "--max-new-tokens", "20000", DRAIN_S="0.2"
+    ) as bot:
+        await bot.wait_until_ready()
+        thread = await make_thread(bot)
+        async with asking(bot, thread) as stream:
+            bot.process.terminate()
+            rest = [event async for event in stream]
+        assert "done" not in [name for name, _ in rest]
+        assert await bot.exit_code() == 0
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "5") as bot:
+        await bot.wait_until_ready()
+        async with asyncio.timeout(20):
+            while (await turns(bot, thread))[0]["state"] == "pending":
+                await asyncio.sleep(0.05)
+
+
+async def test_a_second_bot_on_the_same_directory_is_refused_with_a_sentence(
+    tmp_path: Path, talkative: str
+) -> None:
+    async with running_bot(tmp_path, "--model", talkative) as bot:
+        await bot.wait_until_ready()
+        second = await llava_bot("run", "--model", talkative, data_dir=tmp_path)
+    assert second.code == 1
+    assert second.last_sentence.startswith("Another llava-bot runs on ")
+
+
+async def test_a_port_in_use_gets_a_sentence(tmp_path: Path, talkative: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = await llava_bot("run", "--model", talkative, "--port", port, data_dir=tmp_path)
+    assert result.code == 1
+    assert f"The playground cannot listen on 127.0.0.1:{port}" in result.err
+    assert "LLAVA_BOT_PORT" in result.err
+    assert "Traceback" not in result.err
+
+
+async def test_a_model_that_cannot_be_loaded_ends_the_start_with_a_sentence(
+    tmp_path: Path,
+) -> None:
+    result = await llava_bot("run", "--model", "no/such", data_dir=tmp_path)
+    assert result.code == 1
+    assert result.last_sentence.startswith("The model 'no/such' is neither a folder here")
+    assert "Traceback" not in result.err
+
+
+# -- platforms ------------------------------------------------------------------------------------
+
+
+class FakePlatform:
+    """Starts, or fails to."""
+
+    def __init__(self, name: str, failure: Exception | None = None) -> None:
+        self.name = name
+        self.failure = failure
+        self.started = False
+
+    async def start(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.started = True
+
+
+def refuse(failure: Exception) -> Callable[[object], FakePlatform]:
+    def make(_parts: object) -> FakePlatform:
+        raise failure
+
+    return make
+
+
+async def test_a_platform_that_cannot_run_leaves_the_others_running_and_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    good = FakePlatform("good")
+    makers: dict[str, Any] = {
+        "good": lambda _: good,
+        "unset": lambda _: None,
+        "no-package": refuse(ModuleNotFoundError("No module named 'x'", name="x")),
+        "bad-settings": refuse(PlatformUnavailable("The token is no token.")),
+        "bad-token": lambda _: FakePlatform("bad-token", PlatformUnavailable("It was refused.")),
+        "surprise": lambda _: FakePlatform("surprise", RuntimeError("secret")),
+    }
+    with caplog.at_level(logging.INFO):
+        made = app._make_platforms(SimpleNamespace(), makers)  # type: ignore[arg-type]
+        started = await app._start_platforms(made)
+    assert [platform.name for platform in started] == ["good"]
+    assert good.started
+    sentences = [record.getMessage().splitlines()[0] for record in caplog.records]
+    assert sentences == [
+        "no-package does not run: the package x is missing.",
+        "bad-settings does not run: The token is no token.",
+        "bad-token does not run: It was refused.",
+        "surprise does not run: builtins.RuntimeError",
+    ]
+    assert "secret" not in caplog.text
