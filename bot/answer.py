@@ -70,11 +70,11 @@ class _UnderWay:
     message: IncomingMessage
     receipt: Receipt = field(default_factory=Receipt)
     work: asyncio.Task[Ending] | None = None
-    stopped: bool = False
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:
-        self.stopped = True
+        self.stopped.set()
         if self.work is not None:
             self.work.cancel()
 
@@ -186,7 +186,7 @@ class Answers:
     ) -> Ending:
         """Whatever happens becomes an answer or a sentence; only a shutdown goes through."""
         message = under_way.message
-        if under_way.stopped:
+        if under_way.stopped.is_set():
             return await self._stopped(under_way, reply)
         try:
             if attempts < MAX_ATTEMPTS:
@@ -197,7 +197,7 @@ class Answers:
             refusal = UserFacingError("gave_up", attempts=attempts)
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not under_way.stopped or (task is not None and task.cancelling()):
+            if not under_way.stopped.is_set() or (task is not None and task.cancelling()):
                 raise
             return await self._stopped(under_way, reply)
         except UserFacingError as exc:

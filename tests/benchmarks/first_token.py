@@ -1,0 +1,74 @@
+"""From a 12-megapixel phone photo to the first word, and how late the event loop comes meanwhile.
+
+Run: `python -m tests.benchmarks.first_token` (the model is `MODEL`, by default the pocket).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from bot.app import loading_device, running_parts
+from bot.settings import load_settings
+from inference.worker import DeviceThread
+from tests.lag import probing
+from tests.photos import phone_photo
+from tests.scenario.core import message
+from tests.scenario.exchange import FakeExchange
+
+ROUNDS = 5
+
+
+class TimedExchange(FakeExchange):
+    """Notes when the first word is shown."""
+
+    def __init__(self, files: dict[str, bytes] | None = None) -> None:
+        super().__init__(files)
+        self.begun = time.perf_counter()
+        self.first_word_s = 0.0
+
+    async def show(self, part: int, text: str) -> None:
+        self.first_word_s = self.first_word_s or time.perf_counter() - self.begun
+        await super().show(part, text)
+
+
+async def measure(device: DeviceThread, state: Path) -> None:
+    photo = phone_photo()
+    new, follow_up = [], []
+    async with (
+        running_parts(load_settings(), device, state=state) as parts,
+        probing() as probe,
+    ):
+        for i in range(ROUNDS):
+            for question, files, times in (
+                ("What is this?", {"p": photo}, new),
+                ("What colour is it?", {}, follow_up),
+            ):
+                exchange = TimedExchange(files)
+                asked = message(question, *files, id=f"{question}{i}", in_thread=f"t{i}")
+                await parts.answers.ask(asked, exchange)
+                times.append(exchange.first_word_s)
+        print(f"{parts.engine.model.name} on {parts.engine.model.device}, {os.cpu_count()} cores")
+    for what, times in (("a new 12-megapixel photo", new), ("a follow-up", follow_up)):
+        print(
+            f"first word about {what}: median {statistics.median(times):.2f} s, "
+            f"worst {max(times):.2f} s of {ROUNDS}"
+        )
+    print(
+        f"event loop lag: p50 {probe.quantile_s(0.5) * 1e3:.1f} ms, "
+        f"p99 {probe.quantile_s(0.99) * 1e3:.1f} ms, worst {max(probe.lags_s) * 1e3:.1f} ms"
+    )
+
+
+def main() -> None:
+    """Load, measure, print."""
+    with loading_device(load_settings()) as device, tempfile.TemporaryDirectory() as state:
+        asyncio.run(measure(device, Path(state)))
+
+
+if __name__ == "__main__":
+    main()

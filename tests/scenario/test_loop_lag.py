@@ -1,0 +1,52 @@
+"""Promise 3: the event loop is never blocked for more than 20 ms.
+
+Two probes over the whole way of a question with the pocket model and a 12-megapixel photo. A
+blocking call on the loop's thread (a file, a lock, a sleep) raises at once, wherever it is;
+and a probe that wakes every millisecond measures how late it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from blockbuster import blockbuster_ctx
+
+from bot.app import loading_device, running_parts
+from bot.settings import load_settings
+from tests.lag import LagProbe, probing
+from tests.photos import phone_photo
+from tests.scenario.core import message
+from tests.scenario.exchange import FakeExchange
+
+BLOCKED_S = 0.020
+"""The promise."""
+SPARED = 0.005
+"""Share of wakings that may come later: the operating system's scheduler is not ours."""
+
+
+def test_the_loop_is_never_blocked_while_a_question_is_answered(
+    pocket_data_dir: Path, tmp_path: Path
+) -> None:
+    photo = phone_photo()
+    settings = load_settings(data_dir=pocket_data_dir, model="pocket")
+
+    async def ask() -> tuple[LagProbe, FakeExchange, FakeExchange]:
+        async with (
+            running_parts(settings, device, state=tmp_path) as parts,
+            probing() as probe,
+        ):
+            first, second = FakeExchange({"photo": photo}), FakeExchange()
+            with blockbuster_ctx():
+                await parts.answers.ask(message("What is in this picture?", "photo"), first)
+                await parts.answers.ask(message("What colour is it?"), second)
+            return probe, first, second
+
+    # The model loads before the loop runs: it cannot block what does not run yet.
+    with loading_device(settings) as device:
+        probe, first, second = asyncio.run(ask())
+    assert "cat" in first.ending.text
+    assert second.ending.receipt.pictures
+    assert len(probe.lags_s) > 100
+    late = probe.share_above(BLOCKED_S)
+    assert late <= SPARED, f"{late:.1%} came late; worst {max(probe.lags_s) * 1e3:.0f} ms"

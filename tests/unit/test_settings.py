@@ -1,0 +1,101 @@
+"""Settings: typed, all problems at once, and documented in full."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bot.errors import ConfigurationError
+from bot.settings import Settings, is_loopback, load_settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_any_setting_the_pocket_answers_on_this_machine_only() -> None:
+    settings = load_settings()
+    assert (settings.model, settings.llava_bot_host, settings.llava_bot_port) == (
+        "pocket",
+        "127.0.0.1",
+        8787,
+    )
+    assert settings.data_dir.name == "llava-bot"
+
+
+def test_arguments_win_over_the_environment_and_it_over_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path(".env").write_text("MODEL=file\nLLAVA_BOT_PORT=1\nMAX_WAITING=7\n")
+    monkeypatch.setenv("MODEL", "environment")
+    monkeypatch.setenv("LLAVA_BOT_PORT", "2")
+    settings = load_settings(llava_bot_port=3, model=None)
+    assert (settings.model, settings.llava_bot_port, settings.max_waiting) == ("environment", 3, 7)
+
+
+def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPERATURE", "")
+    assert load_settings().temperature is None
+
+
+def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANTIZE", "int3")
+    monkeypatch.setenv("LLAVA_BOT_PORT", "99999")
+    monkeypatch.setenv("LLAVA_BOT_HOST", "192.0.2.1")
+    with pytest.raises(ConfigurationError) as problems:
+        load_settings()
+    lines = str(problems.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "QUANTIZE",
+        "LLAVA_BOT_PORT",
+        "LLAVA_BOT_PASSWORD",
+    ]
+    assert "'int3'" in lines[0]
+
+
+def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLAVA_BOT_PASSWORD", "hunter2")
+    assert "hunter2" not in repr(load_settings())
+
+
+def test_a_playground_for_others_needs_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match="LLAVA_BOT_PASSWORD: it is needed when"):
+        load_settings(llava_bot_host="192.0.2.1")
+    monkeypatch.setenv("LLAVA_BOT_PASSWORD", "x")
+    assert load_settings(llava_bot_host="192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_it"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("192.0.2.1", False), ("box", False)],
+)
+def test_what_only_this_machine_can_reach(host: str, is_it: bool) -> None:
+    assert is_loopback(host) is is_it
+
+
+def documented_default(name: str) -> str:
+    default = Settings.model_fields[name].default
+    if name == "data_dir":
+        return "(application data)"
+    return "" if default is None else str(default)
+
+
+def test_every_setting_stands_in_the_readme_with_its_default() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, field in Settings.model_fields.items():
+        default = documented_default(name)
+        row = f"| `{name.upper()}` | {f'`{default}`' if default else ''} | {field.description} |"
+        assert row in readme, f"the README's table needs this row:\n{row}"
+
+
+def test_every_setting_stands_in_the_example_and_nothing_else() -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    named = re.findall(r"^# ?([A-Z_]+)=", example, re.MULTILINE)
+    assert named == [name.upper() for name in Settings.model_fields]
