@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from tests.browser import FLAGS, chromium
 from tests.engines import ScriptedBackend
 from tests.pictures import plain_picture
 from tests.scenario.core import RED
@@ -18,25 +18,8 @@ from tests.scenario.playground import Client, running_playground
 
 pytestmark = pytest.mark.browser
 
-# Chromium reaches for its makers' hosts unless told not to; here it may talk to nobody else.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 LAST_ANSWER = "[data-turn]:last-child [data-role=answer]"
 LAST_RECEIPT = "[data-turn]:last-child [data-role=receipt]"
-
-
-def chromium() -> str:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    assert found, "Chromium is missing: run `make browser`"
-    return found
 
 
 @pytest.fixture

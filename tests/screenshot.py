@@ -1,0 +1,52 @@
+"""Take the README's screenshot: `python -m tests.screenshot`, with the real bot and the pocket."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from playwright.async_api import async_playwright, expect
+
+from bot.app import loading_device, make_playground, running_parts
+from bot.settings import load_settings
+from inference.worker import DeviceThread
+from tests.browser import FLAGS, chromium
+from tests.photos import SAMPLES
+
+TARGET = Path(__file__).parents[1] / "docs" / "playground.png"
+QUESTIONS = ("What is in this picture?", "What colour is it?")
+
+
+async def take(device: DeviceThread, state: Path) -> None:
+    settings = load_settings().model_copy(update={"llava_bot_port": 0})
+    async with running_parts(settings, device, state=state) as parts, async_playwright() as pw:
+        playground = make_playground(parts)
+        await playground.start()
+        browser = await pw.chromium.launch(executable_path=chromium(), args=FLAGS)
+        page = await browser.new_page(
+            viewport={"width": 1180, "height": 940}, locale="en-GB", device_scale_factor=1.5
+        )
+        await page.goto(playground.address)
+        for sample, questions in (("coffee.jpg", QUESTIONS[:1]), ("cat.jpg", QUESTIONS)):
+            await page.click("#new-thread")
+            await page.set_input_files("#file-input", SAMPLES / sample)
+            for number, question in enumerate(questions, start=1):
+                await page.fill("#question", question)
+                await page.press("#question", "Enter")
+                answers = page.locator("[data-role=answer][data-state=answered]")
+                await expect(answers).to_have_count(number, timeout=30_000)
+        await page.wait_for_timeout(500)  # the last picture's fade
+        await page.screenshot(path=TARGET)
+        await browser.close()
+        await playground.close()
+
+
+def main() -> None:
+    """Load the model and take it."""
+    with loading_device(load_settings()) as device, tempfile.TemporaryDirectory() as state:
+        asyncio.run(take(device, Path(state)))
+
+
+if __name__ == "__main__":
+    main()
