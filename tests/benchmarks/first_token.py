@@ -38,7 +38,8 @@ class TimedExchange(FakeExchange):
 
 async def measure(device: DeviceThread, state: Path) -> None:
     photo = phone_photo()
-    new, follow_up = [], []
+    new: list[float] = []
+    follow_up: list[float] = []
     async with (
         running_parts(load_settings(), device, state=state) as parts,
         probing() as probe,
