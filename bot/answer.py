@@ -170,10 +170,14 @@ class Answers:
     ) -> None:
         """From the claim to the last edit; only then is the question off the inbox."""
         message = under_way.message
-        async with running_reply(exchange) as reply:
-            ending = await self._ending(under_way, exchange, place, reply, attempts)
-        await self._store.answer_turn(message, ending)
-        await reply.finish(ending)
+        try:
+            async with running_reply(exchange) as reply:
+                ending = await self._ending(under_way, exchange, place, reply, attempts)
+            await self._store.answer_turn(message, ending)
+            await reply.finish(ending)
+        except asyncio.CancelledError:  # a shutdown
+            await self._store.put_back(message)
+            raise
         await self._store.end(message)
 
     async def _ending(
@@ -269,6 +273,9 @@ class Answers:
 
     async def _take_down(self, message: IncomingMessage, exchange: Exchange) -> None:
         """Fetch the pictures and write the question down, so that a restart needs neither."""
+        if message.again:
+            await self._take_down_again(message)
+            return
         taken = await self._attachments.take(message.attachments, exchange.open)
         skipped = tuple(refusal.sentence(message.locale) for refusal in taken.refusals)
         if skipped and not taken.pictures:
@@ -287,12 +294,25 @@ class Answers:
             receipt=Receipt(skipped=skipped),
         )
 
+    async def _take_down_again(self, message: IncomingMessage) -> None:
+        """The question stands in its thread already: its words and pictures stay."""
+        turns = await self._turns_up_to(message)
+        before = turns[-1]
+        if message.attachments and not before.pictures:
+            raise UserFacingError("pictures_needed_again")
+        await self._store.begin_turn(
+            message,
+            question=before.question,
+            new_pictures=(),
+            receipt=Receipt(skipped=before.receipt.skipped),
+        )
+
     def _question(self, message: IncomingMessage, num_pictures: int) -> str:
         """What was asked; a picture without words asks what is in it."""
         text = message.text.strip()
         if text:
             return text
-        if not num_pictures and not message.again:
+        if not num_pictures:
             raise UserFacingError("empty_question")
         locale = "en" if "english_only" in self._engine.model.cannot else message.locale
         return say(locale, "default_question" if num_pictures < 2 else "default_question_several")

@@ -68,7 +68,8 @@ class Store:
     async def unfinished(self) -> list[tuple[IncomingMessage, int]]:
         """Questions claimed and never ended, oldest first, each with its attempts so far.
 
-        Call it once, on start: every row found is counted as one more attempt.
+        Call it once, on start: every row found is counted as one more attempt, which `put_back`
+        takes off again when the bot is stopped in good order.
         """
         async with self._database.begin() as connection:
             rows = await connection.execute(
@@ -92,6 +93,16 @@ class Store:
                 update(inbox)
                 .where(*_is_message(message.key), inbox.c.revision == message.revision)
                 .values(ended_at=_now())
+            )
+
+    @uninterrupted
+    async def put_back(self, message: IncomingMessage) -> None:
+        """Leave a question to the next start, through no fault of its own: no attempt counts."""
+        async with self._database.begin() as connection:
+            await connection.execute(
+                update(inbox)
+                .where(*_is_message(message.key), inbox.c.revision == message.revision)
+                .values(attempts=inbox.c.attempts - 1)
             )
 
     @uninterrupted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -288,6 +289,50 @@ async def test_asked_again_the_question_is_answered_anew_in_its_place(
     assert len(request.messages) == 1
     assert len(request.messages[0].pictures) == 1
     assert request.sampling.temperature > backend.requests[0].sampling.temperature
+
+
+async def test_asked_again_about_a_picture_that_could_not_be_used_the_model_does_not_guess(
+    core: tuple[Answers, Store], backend: ScriptedBackend
+) -> None:
+    answers, store = core
+    first = message("q", "text")
+    await answers.ask(first, FakeExchange({"text": b"hello"}))
+    exchange = FakeExchange()
+    await answers.ask(replace(first, revision=1, again=True), exchange)
+    assert exchange.ending.outcome is Outcome.REFUSED
+    assert "could not be used" in exchange.ending.text
+    assert backend.requests == []
+    (turn,) = await store.turns(thread())
+    assert (turn.question, turn.state) == ("q", TurnState.REFUSED)
+
+
+async def test_asked_again_what_was_skipped_is_still_told(core: tuple[Answers, Store]) -> None:
+    answers, _ = core
+    first = message("q", "red", "text")
+    await answers.ask(first, FakeExchange({"red": RED, "text": b"hello"}))
+    exchange = FakeExchange()
+    await answers.ask(replace(first, revision=1, again=True), exchange)
+    assert "text.png" in exchange.ending.receipt.skipped[0]
+    assert [p.number for p in exchange.ending.receipt.pictures] == [1]
+
+
+async def test_restarts_in_good_order_never_give_a_question_up(
+    tmp_path: Path, backend: ScriptedBackend
+) -> None:
+    backend.hold()
+    async with running_answers(tmp_path, backend) as (answers, _):
+        answers.ask(message("q"), FakeExchange())
+        await until(lambda: bool(backend.requests))
+        await answers.drain(0)
+    for _ in range(MAX_ATTEMPTS + 2):
+        backend = ScriptedBackend()
+        backend.hold()
+        async with running_answers(tmp_path, backend) as (answers, store):
+            ((found, attempts),) = await store.unfinished()
+            assert attempts < MAX_ATTEMPTS
+            answers.resume(found, FakeExchange(), attempts)
+            await until(lambda: bool(backend.requests))  # noqa: B023 - awaited at once
+            await answers.drain(0)
 
 
 # -- pictures and receipts ------------------------------------------------------------------------

@@ -112,6 +112,14 @@ async def test_every_start_counts_an_attempt(store: Store) -> None:
     assert [(await store.unfinished())[0][1] for _ in range(3)] == [1, 2, 3]
 
 
+async def test_a_stop_in_good_order_counts_no_attempt(store: Store) -> None:
+    await store.claim(incoming())
+    for _ in range(5):
+        ((_, attempts),) = await store.unfinished()
+        await store.put_back(incoming())
+        assert attempts == 1
+
+
 async def test_a_turn_holds_question_pictures_answer_and_receipt(store: Store) -> None:
     await ask(store, incoming(), new(RED), new(BLUE, "b.png"))
     (turn,) = await store.turns(THREAD)

@@ -231,13 +231,7 @@ class Playground:
         last = await self._store.last_incoming(thread)
         if last is None:
             return refusal(request, 409, "http_nothing_to_repeat")
-        again = replace(
-            last,
-            revision=last.revision + 1,
-            again=True,
-            attachments=(),
-            locale=locale_of(request),
-        )
+        again = replace(last, revision=last.revision + 1, again=True, locale=locale_of(request))
         return await self._answer(request, again)
 
     async def _answer(self, request: web.Request, message: IncomingMessage) -> web.StreamResponse:
