@@ -24,6 +24,7 @@ LAST_RECEIPT = "[data-turn]:last-child [data-role=receipt]"
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
+    expect.set_options(timeout=15_000)  # a busy machine starts Chromium's pages late
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser

@@ -181,7 +181,7 @@ async function showList() {
 
 function showCurrentInList() {
   const list = $("threads");
-  const items = listed.map((item) => ({
+  const items = [...notYetListed(), ...listed].map((item) => ({
     ...item,
     current: item.thread_id === current.id,
     running: threads.get(item.thread_id)?.running ?? false,
@@ -193,6 +193,14 @@ function showCurrentInList() {
   list.replaceChildren(...items.map(threadItem));
   $("no-threads").hidden = items.length > 0;
   list.querySelectorAll("a, button")[focused]?.focus();
+}
+
+/** Threads whose first question is on its way: the server lists a thread once it is written down. */
+function notYetListed() {
+  const ids = new Set(listed.map(({ thread_id }) => thread_id));
+  return [...threads.values()]
+    .filter(({ id, running }) => id && running && !ids.has(id))
+    .map(({ id, turns }) => ({ thread_id: id, title: turns[0]?.question ?? "", picture_url: null }));
 }
 
 async function deleteThread(id) {
