@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from bot import interrupts
 from bot.errors import ConfigurationError
 from bot.platforms.terminal import PictureFile, Terminal, TerminalError, chat, read_picture
 from bot.settings import Settings, load_settings
@@ -23,6 +24,7 @@ EXIT_INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command. Returns: its exit code; errors are one sentence on stderr, no traceback."""
+    interrupts.end_at_once()
     arguments = build_parser().parse_args(argv)
     try:
         settings = load_settings(**_overrides(arguments))

@@ -18,6 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from bot import interrupts
 from bot.access import Access
 from bot.answer import AnswerOptions, Answers
 from bot.attachments import Attachments
@@ -119,6 +120,7 @@ def run_terminal(
         loading_device(settings) as device,
         tempfile.TemporaryDirectory(prefix="llava-bot-") as folder,
     ):
+        interrupts.as_usual()
         return asyncio.run(run(device, Path(folder)))
 
 
@@ -161,6 +163,7 @@ def run(
         ModelUnavailable: the model cannot be loaded.
     """
     with _only_one(settings.data_dir), loading_device(settings) as device:
+        interrupts.as_usual()
         return asyncio.run(_run(settings, device, platforms, open_page=open_page))
 
 

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from inference.errors import ModelUnavailable
 _HERE = Path(__file__).parent
 _NEEDED_BYTES = 1_200_000_000  # wheels, parts and checkpoint, while both lie on the disk
 _BUILD_VERSION = 1  # raise when the checkpoint's form changes but neither delta nor classes do
+_WORKSPACE = ".building-pocket-"
+_LEFTOVER_S = 3600
 
 
 class PocketUnavailable(ModelUnavailable):
@@ -89,6 +92,7 @@ def ensure_pocket(cache_dir: Path, *, progress: TextIO) -> Path:
         return target
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(cache_dir)
         _check_space(cache_dir)
         with _workspace(cache_dir) as work:
             released = fetch_part(TOWER, work, progress)
@@ -107,6 +111,13 @@ def ensure_pocket(cache_dir: Path, *, progress: TextIO) -> Path:
     _remove_older(cache_dir, target)
     _say(progress, "The pocket model is ready.")
     return target
+
+
+def _remove_leftovers(cache_dir: Path) -> None:
+    """What a build left behind that was killed; one that still goes on is younger."""
+    for folder in cache_dir.glob(f"{_WORKSPACE}*"):
+        if time.time() - folder.stat().st_mtime > _LEFTOVER_S:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_older(cache_dir: Path, target: Path) -> None:
@@ -200,7 +211,7 @@ def _check_space(cache_dir: Path) -> None:
 def _workspace(cache_dir: Path) -> Iterator[Path]:
     """A folder beside the target, so that the last rename stays on one disk."""
     with tempfile.TemporaryDirectory(
-        prefix=".pocket-", dir=cache_dir, ignore_cleanup_errors=True
+        prefix=_WORKSPACE, dir=cache_dir, ignore_cleanup_errors=True
     ) as folder:
         yield Path(folder)
 

@@ -114,7 +114,7 @@ async def test_killed_in_mid_answer_the_question_is_answered_once_at_the_next_st
                 bot.process.kill()
                 assert "done" not in [name async for name, _ in stream]
         assert await bot.exit_code() == -signal.SIGKILL
-    async with running_bot(tmp_path, *options, "--max-new-tokens", "20") as bot:
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "40") as bot:
         await bot.wait_until_ready()
         (turn,) = await ended_turns(bot, thread)
         assert (turn["state"], len(turn["pictures"])) == ("answered", 1)
@@ -136,10 +136,24 @@ async def test_an_answer_that_does_not_end_in_time_is_left_to_the_next_start(
             rest = [event async for event in stream]
         assert "done" not in [name for name, _ in rest]
         assert await bot.exit_code() == 0
-    async with running_bot(tmp_path, *options, "--max-new-tokens", "5") as bot:
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "40") as bot:
         await bot.wait_until_ready()
         (turn,) = await ended_turns(bot, thread)
         assert turn["state"] == "answered"
+
+
+@pytest.mark.parametrize("after_s", [0.3, 1.5, 3.0])
+async def test_ctrl_c_while_it_starts_ends_it_at_once_and_without_a_traceback(
+    after_s: float, tmp_path: Path, talkative: str
+) -> None:
+    async with running_bot(tmp_path, "--model", talkative) as bot:
+        await asyncio.sleep(after_s)
+        bot.process.send_signal(signal.SIGINT)
+        code = await bot.exit_code()
+    # Python itself had not begun to run the command, or the bot was up already, or in between.
+    assert code in {-signal.SIGINT, 128 + signal.SIGINT, 0}
+    assert not bot.address or code == 0
+    assert code == -signal.SIGINT or "Traceback" not in "".join(bot.log)
 
 
 async def test_a_second_bot_on_the_same_directory_is_refused_with_a_sentence(
