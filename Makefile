@@ -39,20 +39,22 @@ clean: ## remove everything that was installed or cached here
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 # Debian ships python3 without ensurepip; then pip of the system fills the environment.
-$(BIN)/python:
+$(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "llava-bot needs Python 3.11 or newer: make PYTHON=python3.12 …" >&2; exit 1; }
 	@echo "Making $(VENV) …"
-	@$(PYTHON) -m venv $(VENV) 2>/dev/null \
+	@$(PYTHON) -m venv --clear $(VENV) 2>/dev/null \
 	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) \
 	       && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	@$(BIN)/python -m pip --version >/dev/null
+	@touch $@
 
-$(VENV)/.run-installed: $(BIN)/python pyproject.toml constraints.txt
+$(VENV)/.run-installed: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "Installing; the first time this takes a few minutes …"
 	@$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.dev-installed: $(BIN)/python pyproject.toml constraints.txt
+$(VENV)/.dev-installed: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "Installing; the first time this takes a few minutes …"
 	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.run-installed

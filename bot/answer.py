@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -99,6 +99,7 @@ class Answers:
         self._lanes = Lanes()
         self._under_way: list[_UnderWay] = []  # in the order they came
         self._tasks: set[asyncio.Task[bool]] = set()
+        self._forgetting: set[ThreadKey] = set()
         self._draining = False
 
     # -- what adapters call -------------------------------------------------------------------
@@ -128,12 +129,15 @@ class Answers:
 
     async def forget_thread(self, thread: ThreadKey) -> bool:
         """Stop what is under way in a thread and erase it; false when there is none."""
-        mine = [it for it in self._under_way if it.message.thread == thread]
-        for under_way in mine:
-            under_way.stop()
-        for under_way in mine:
-            await under_way.over.wait()
-        return await self._store.forget_thread(thread)
+        self._forgetting.add(thread)
+        try:
+            while mine := [it for it in self._under_way if it.message.thread == thread]:
+                for under_way in mine:
+                    under_way.stop()
+                await mine[0].over.wait()
+            return await self._store.forget_thread(thread)
+        finally:
+            self._forgetting.discard(thread)
 
     def resume(
         self, message: IncomingMessage, exchange: Exchange, attempts: int
@@ -153,9 +157,12 @@ class Answers:
     # -- the way of a question ----------------------------------------------------------------
 
     async def answer(self, message: IncomingMessage, exchange: Exchange) -> bool:
-        """Answer a question; false when it has been claimed before, and nothing was done."""
+        """Answer a question; false when it has been claimed before, and nothing was done.
+
+        So it is, too, when its thread is being forgotten at this moment.
+        """
         with self._lanes.place(message.thread) as place, self._registered(message) as under_way:
-            if not await self._store.claim(message):
+            if message.thread in self._forgetting or not await self._store.claim(message):
                 return False
             await self._see_through(under_way, exchange, place)
         return True
@@ -248,7 +255,7 @@ class Answers:
             reply.status(Status(Stage.READING))
             turn = await self._store.turn(message)
             if turn is None:
-                await self._take_down(message, exchange)
+                await self._take_down(under_way, exchange)
             elif turn.state is not TurnState.PENDING:
                 # The process died between the answer and its delivery.
                 return Ending(
@@ -259,7 +266,7 @@ class Answers:
             turns = await self._turns_up_to(message)
             sampling = self._sampling(message)
             conversation = await self._conversation(turns, sampling)
-            under_way.receipt = _receipt(message.locale, turns[-1], conversation)
+            under_way.receipt = _receipt(message.locale, self.model, turns[-1], conversation)
             finished = await self._generate(conversation, sampling, reply)
         text = reply.text.strip()
         if not text:
@@ -271,8 +278,9 @@ class Answers:
             timings={"first_token_s": finished.first_token_s, "total_s": finished.total_s},
         )
 
-    async def _take_down(self, message: IncomingMessage, exchange: Exchange) -> None:
+    async def _take_down(self, under_way: _UnderWay, exchange: Exchange) -> None:
         """Fetch the pictures and write the question down, so that a restart needs neither."""
+        message = under_way.message
         if message.again:
             await self._take_down_again(message)
             return
@@ -280,7 +288,8 @@ class Answers:
         skipped = tuple(refusal.sentence(message.locale) for refusal in taken.refusals)
         if skipped and not taken.pictures:
             raise UserFacingError("no_picture_usable", reasons=" ".join(skipped))
-        await self._store.begin_turn(
+        under_way.receipt = Receipt(skipped=skipped)
+        await self._write_down(
             message,
             question=self._question(message, len(taken.pictures)),
             new_pictures=[
@@ -291,8 +300,22 @@ class Answers:
                 )
                 for taken_picture in taken.pictures
             ],
-            receipt=Receipt(skipped=skipped),
+            receipt=under_way.receipt,
         )
+
+    async def _write_down(
+        self,
+        message: IncomingMessage,
+        *,
+        question: str,
+        new_pictures: Sequence[NewPicture],
+        receipt: Receipt,
+    ) -> None:
+        begun = await self._store.begin_turn(
+            message, question=question, new_pictures=new_pictures, receipt=receipt
+        )
+        if not begun:
+            raise UserFacingError("thread_forgotten")
 
     async def _take_down_again(self, message: IncomingMessage) -> None:
         """The question stands in its thread already: its words and pictures stay."""
@@ -300,7 +323,7 @@ class Answers:
         before = turns[-1]
         if message.attachments and not before.pictures:
             raise UserFacingError("pictures_needed_again")
-        await self._store.begin_turn(
+        await self._write_down(
             message,
             question=before.question,
             new_pictures=(),
@@ -319,8 +342,10 @@ class Answers:
 
     async def _turns_up_to(self, message: IncomingMessage) -> tuple[Turn, ...]:
         turns = await self._store.turns(message.thread)
-        last = next(i for i, turn in enumerate(turns) if turn.message == message.key.message)
-        return turns[: last + 1]
+        for last, turn in enumerate(turns):
+            if turn.message == message.key.message:
+                return turns[: last + 1]
+        raise UserFacingError("thread_forgotten")
 
     async def _conversation(self, turns: tuple[Turn, ...], sampling: Sampling) -> Conversation:
         model = self._engine.model
@@ -405,13 +430,13 @@ def _in_words(exc: InferenceError) -> UserFacingError:
             return UserFacingError("generation_failed")
 
 
-def _receipt(locale: str, turn: Turn, conversation: Conversation) -> Receipt:
+def _receipt(locale: str, model: ModelInfo, turn: Turn, conversation: Conversation) -> Receipt:
     dropped = []
     if conversation.dropped_turns == 1:
         dropped.append(say(locale, "dropped_turn"))
     elif conversation.dropped_turns:
         dropped.append(say(locale, "dropped_turns", count=conversation.dropped_turns))
-    too_many = say(locale, "note_left_out", limit=len(conversation.pictures))
+    too_many = say(locale, "note_left_out", limit=model.max_pictures)
     no_room = say(locale, "note_no_room")
     dropped += [_dropped_picture(locale, picture, too_many) for picture in conversation.left_out]
     dropped += [_dropped_picture(locale, picture, no_room) for picture in conversation.no_room]

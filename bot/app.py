@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bot import interrupts
+from bot import interrupts, texts
 from bot.access import Access
 from bot.answer import AnswerOptions, Answers
 from bot.attachments import Attachments
@@ -69,6 +69,7 @@ def loading_device(settings: Settings) -> DeviceThread:
         device=settings.device,
         context_tokens=settings.context_tokens,
         max_pictures=settings.max_pictures,
+        token=None if settings.hf_token is None else settings.hf_token.get_secret_value(),
     )
     return DeviceThread(
         lambda: load_model(spec, cache_dir=settings.data_dir / "models", progress=sys.stderr)
@@ -80,6 +81,7 @@ async def running_parts(
     settings: Settings, device: DeviceThread, *, state: Path
 ) -> AsyncIterator[Parts]:
     """The core over a loaded model, with its store in `state`."""
+    await asyncio.to_thread(texts.load)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(running_store(state))
         engine = await stack.enter_async_context(
@@ -174,9 +176,9 @@ async def _run(
     *,
     open_page: bool,
 ) -> int:
-    end = asyncio.Event()
+    end = _End()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, end.set)
+        asyncio.get_running_loop().add_signal_handler(number, end.signalled)
     async with (
         running_parts(settings, device, state=settings.data_dir) as parts,
         _swept(parts.store, settings.thread_days),
@@ -184,8 +186,19 @@ async def _run(
         return await _serve(parts, platforms, end, open_page=open_page)
 
 
+class _End:
+    """Signals: the first asks for a stop in good order, the second does not wait for answers."""
+
+    def __init__(self) -> None:
+        self.wanted = asyncio.Event()
+        self.at_once = asyncio.Event()
+
+    def signalled(self) -> None:
+        (self.at_once if self.wanted.is_set() else self.wanted).set()
+
+
 async def _serve(
-    parts: Parts, makers: dict[str, PlatformMaker], end: asyncio.Event, *, open_page: bool
+    parts: Parts, makers: dict[str, PlatformMaker], end: _End, *, open_page: bool
 ) -> int:
     made = _make_platforms(parts, makers)
     try:
@@ -196,19 +209,25 @@ async def _serve(
             raise ConfigurationError("No platform could be started; the reasons stand above.")
         log.info("%s answers on %s", parts.engine.model.name, parts.engine.model.device)
         _announce(started, open_page=open_page)
-        died = asyncio.create_task(parts.engine.died.wait())
-        ended = asyncio.create_task(end.wait())
-        await asyncio.wait({died, ended}, return_when=asyncio.FIRST_COMPLETED)
-        died.cancel()
-        ended.cancel()
+        await _first(parts.engine.died.wait(), end.wanted.wait())
         log.info("stopping: running answers have %g s to end", parts.settings.drain_s)
         for platform in started:
             await platform.stop_intake()
-        await parts.answers.drain(parts.settings.drain_s)
+        await _first(parts.answers.drain(parts.settings.drain_s), end.at_once.wait())
+        await parts.answers.drain(0)
         return EXIT_ENGINE_DEAD if parts.engine.died.is_set() else 0
     finally:
         for platform in made:
             await platform.close()
+
+
+async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:
+    """Wait until one of them has ended, and let go of the others."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _make_platforms(parts: Parts, makers: dict[str, PlatformMaker]) -> list[Platform]:
@@ -263,10 +282,14 @@ def _announce(started: Sequence[Platform], *, open_page: bool) -> None:
 @contextlib.contextmanager
 def _only_one(data_dir: Path) -> Iterator[None]:
     """Two bots on one directory would take up each other's questions."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = FileLock(data_dir / "run.lock")
     try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(blocking=False)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"DATA_DIR: {data_dir} cannot be used ({exc.strerror or type(exc).__name__})."
+        ) from None
     except Timeout:
         raise ConfigurationError(
             f"Another llava-bot runs on {data_dir}: stop it, or set DATA_DIR."

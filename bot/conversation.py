@@ -2,7 +2,7 @@
 
 The oldest text goes first and the pictures stay; the pictures of turns whose text is gone stand
 before the first question that is still there. Only when the bare question does not fit beside
-them do pictures of earlier turns go, oldest first.
+them do pictures go: those of earlier turns, oldest first, then the question's own but its first.
 """
 
 from __future__ import annotations
@@ -65,13 +65,17 @@ async def fit(
         return await count_tokens(draft.messages(dropped_turns)) <= budget
 
     no_room: list[StoredPicture] = []
-    while not await fits(0) and not await fits(bare):
-        expendable = [picture for picture in draft.shown() if picture not in question.pictures]
-        if not expendable:
-            raise UserFacingError("question_too_long", limit=round(budget * 0.7, -1))
-        no_room.append(expendable[0])
-        del draft.pictures[expendable[0].number]
-    dropped = await _least(fits, bare)
+    dropped = 0
+    while not await fits(0):
+        if await fits(bare):
+            dropped = await _least(fits, bare)
+            break
+        picture = draft.least_worthy()
+        if picture is None:
+            # A word is about four thirds of a token.
+            raise UserFacingError("question_too_long", limit=budget * 3 // 40 * 10)
+        no_room.append(picture)
+        del draft.pictures[picture.number]
     return Conversation(
         messages=draft.messages(dropped),
         pictures=tuple(draft.shown()),
@@ -82,8 +86,8 @@ async def fit(
 
 
 async def _least(fits: Callable[[int], Awaitable[bool]], most: int) -> int:
-    """The smallest number of turns to drop that fits; `most` is known to fit."""
-    low, high = 0, most
+    """The smallest number of turns to drop that fits: more than none, and `most` fits."""
+    low, high = 1, most
     while low < high:
         middle = (low + high) // 2
         if await fits(middle):
@@ -133,6 +137,14 @@ class _Draft:
             (picture for picture in stored if picture.number in self.pictures),
             key=lambda picture: picture.number,
         )
+
+    def least_worthy(self) -> StoredPicture | None:
+        """What goes first where there is no room: the oldest of earlier turns, then the last of
+        the question's own; its first one stays."""
+        shown = self.shown()
+        own = [picture for picture in shown if picture in self._question.pictures]
+        earlier = [picture for picture in shown if picture not in own]
+        return next(iter([*earlier, *reversed(own[1:])]), None)
 
     def messages(self, dropped_turns: int) -> tuple[Message, ...]:
         messages: list[Message] = []

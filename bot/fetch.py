@@ -13,7 +13,7 @@ MAX_REDIRECTS = 5
 
 def is_address(text: str) -> bool:
     """Whether a text is a web address rather than a file's name."""
-    return text.startswith(("https://", "http://"))
+    return text.lower().startswith(("https://", "http://"))
 
 
 async def fetch(address: str) -> AsyncIterator[bytes]:
@@ -36,5 +36,11 @@ async def fetch(address: str) -> AsyncIterator[bytes]:
                 raise OSError(f"the server answered {response.status}")
             async for piece in response.content.iter_chunked(CHUNK_BYTES):
                 yield piece
-    except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
-        raise OSError(type(exc).__name__) from None
+    except TimeoutError:
+        raise OSError(f"the server did not answer within {TIMEOUT_S} s") from None
+    except aiohttp.ClientConnectionError:
+        raise OSError("the server cannot be reached") from None
+    except aiohttp.TooManyRedirects:
+        raise OSError("it leads from address to address without end") from None
+    except (aiohttp.ClientError, ValueError):
+        raise OSError("the address or the server's answer is not valid") from None

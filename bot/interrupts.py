@@ -22,9 +22,9 @@ def end_at_once() -> None:
 
 
 def as_usual() -> None:
-    """From here on Ctrl-C raises KeyboardInterrupt again: there is something to clean up."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """From here on a signal raises KeyboardInterrupt: there is something to clean up."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

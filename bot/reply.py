@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 FINAL_ATTEMPTS = 4
 FIRST_RETRY_S = 0.5
 
-FENCE = regex.compile(r"^[ ]{0,3}(```+|~~~+)([^\n`]*)$", regex.MULTILINE)
+FENCE = regex.compile(r"^[ \t]*(```+|~~~+)([^\n`]*)$", regex.MULTILINE)
 # Where a text may be cut, best first; each match ends where the next part begins.
 CUTS = (
     regex.compile(r"\n[ \t]*\n\s*"),
@@ -130,10 +130,7 @@ async def _insist(call: Callable[[], Awaitable[None]]) -> None:
 def split(text: str, limits: ReplyLimits) -> list[str]:
     """Cut a text into parts that fit one message each; a short text is one part.
 
-    Parts that are complete do not change when the text grows at its end.
-
-    Raises:
-        ValueError: `max_length` does not even hold a fence and a character.
+    Parts that are complete do not change when the text grows at its end. No part is blank.
     """
     if not text:
         return []
@@ -143,7 +140,7 @@ def split(text: str, limits: ReplyLimits) -> list[str]:
     while limits.measure(text) > limits.max_length:
         part, text = _cut(text, limits)
         parts.append(part)
-    return [*parts, text]
+    return [part for part in (*parts, text) if part.strip()]
 
 
 def _cut(text: str, limits: ReplyLimits) -> tuple[str, str]:
@@ -162,13 +159,20 @@ def _cut(text: str, limits: ReplyLimits) -> tuple[str, str]:
     )
     at = _line_cut(text, _prefix_length(text, inner), len(opening))
     if at <= len(opening) + 1:
-        raise ValueError("a part does not even hold a code fence and one character")
+        # The opening line alone fills a part: no fence can be kept around that.
+        return text[:room], text[room:]
     return text[:at].rstrip("\n") + closing, f"{opening}\n{text[at:]}"
 
 
 def _prefix_length(text: str, limits: ReplyLimits) -> int:
-    """The longest beginning that fits, in whole characters as people count them."""
-    ends = [match.end() for match in CHARACTER.finditer(text, 0, (limits.max_length or 0) * 4 + 64)]
+    """The longest beginning that fits, in whole characters as people count them.
+
+    A single character longer than a part (a letter under a hundred accents) is cut all the same.
+    """
+    limit = (limits.max_length or 0) * 4 + 64
+    ends = [match.end() for match in CHARACTER.finditer(text, 0, limit)]
+    if limits.measure(text[: ends[0]]) > (limits.max_length or 0):
+        ends = list(range(1, ends[0] + 1))
     low, high = 0, len(ends)
     while low < high:
         middle = (low + high + 1) // 2
@@ -176,9 +180,7 @@ def _prefix_length(text: str, limits: ReplyLimits) -> int:
             low = middle
         else:
             high = middle - 1
-    if low == 0:
-        raise ValueError("a part does not even hold one character")
-    return ends[low - 1]
+    return ends[max(low, 1) - 1]
 
 
 def _best_cut(text: str, room: int) -> int:

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     model_revision: str | None = Field(
         None, description="A branch, tag or commit of the model's repository."
     )
+    hf_token: SecretStr | None = Field(
+        None, description="Token of the model hub, for models that ask for one."
+    )
     quantize: Quantization = Field(
         "none", description="Hold the weights in fewer bits: `none`, `int8` or `nf4` (4 bits)."
     )
@@ -67,7 +70,12 @@ class Settings(BaseSettings):
     )
     pictures_per_question: int = Field(8, ge=1, le=32, description="Pictures read a question.")
     picture_max_mb: float = Field(30, gt=0, description="Largest picture file that is read.")
-    picture_max_megapixels: float = Field(100, gt=0, description="Largest picture that is decoded.")
+    picture_max_megapixels: float = Field(
+        50,
+        gt=0,
+        description="Largest picture that is decoded; a JPEG, which is decoded at a fraction of "
+        "its size, may have four times as many.",
+    )
     picture_side_px: int = Field(
         2048, ge=336, description="Pictures are shrunk to this longer side before they are kept."
     )
@@ -101,6 +109,11 @@ class Settings(BaseSettings):
             max_pixels=int(self.picture_max_megapixels * 1e6),
             max_side_px=self.picture_side_px,
         )
+
+    @field_validator("data_dir")
+    @classmethod
+    def _home_is_understood(cls, data_dir: Path) -> Path:
+        return data_dir.expanduser()
 
     @field_validator("llava_bot_password")
     @classmethod

@@ -76,16 +76,18 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Transfo
     if _is_folder(path):
         path = str(Path(path).expanduser())
     elif path == POCKET:
+        if spec.revision is not None:
+            raise ModelUnavailable("The pocket model has no revisions: leave MODEL_REVISION out.")
         path = _pocket(cache_dir, progress)
     with _one_sentence(spec):
-        options: dict[str, Any] = {} if spec.revision is None else {"revision": spec.revision}
+        options = _hub_options(spec)
         config = AutoConfig.from_pretrained(path, **options)
         if type(config) not in transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
             raise ModelUnavailable(
                 f"The model '{spec.name}' does not answer about pictures "
                 f"(its type is '{config.model_type}')."
             )
-        processor = load_processor(path, spec.revision, config)
+        processor = load_processor(path, options, config)
         weights = AutoModelForImageTextToText.from_pretrained(
             path, **options, **_placement(spec, device)
         ).eval()
@@ -112,6 +114,11 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Transfo
     with _one_sentence(spec):
         _warm_up(backend)
     return backend
+
+
+def _hub_options(spec: ModelSpec) -> dict[str, Any]:
+    wanted = {"revision": spec.revision, "token": spec.token}
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def complete_processor(processor: Any, config: Any) -> None:
@@ -238,6 +245,8 @@ def _is_folder(name: str) -> bool:
 
 def _why_not_found(spec: ModelSpec, exc: BaseException | None) -> str:
     name = spec.name
+    if Path(name).expanduser().is_file():
+        return f"'{name}' is a file: name the folder that holds the whole model."
     if _is_folder(name):
         return f"The folder '{name}' holds no model that transformers can read."
     while exc is not None:

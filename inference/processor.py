@@ -20,14 +20,18 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.import_utils import is_torchvision_available
 
 
-def load_processor(path: str, revision: str | None, config: PreTrainedConfig) -> Any:
+def load_processor(path: str, options: dict[str, Any], config: PreTrainedConfig) -> Any:
     """Return the checkpoint's processor, without its video part where that cannot be loaded.
+
+    Args:
+        path: a name on the hub, or a folder.
+        options: arguments of `from_pretrained`: revision, token.
+        config: the checkpoint's.
 
     Raises:
         OSError: the checkpoint has no processor files, or they cannot be fetched.
         ImportError: the processor needs another package that is missing; the message names it.
     """
-    options: dict[str, Any] = {} if revision is None else {"revision": revision}
     processor_class: Any = PROCESSOR_MAPPING.get(type(config), None)
     wants_video = processor_class is not None and "video_processor" in (
         processor_class.get_attributes()

@@ -144,3 +144,5 @@ class ModelSpec:
     device: str = "auto"
     context_tokens: int | None = None
     max_pictures: int | None = None
+    token: str | None = field(default=None, repr=False)
+    """Of the model hub, for models that ask for one."""

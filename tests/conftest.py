@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
+
+from bot import texts
 
 ROOT = Path(__file__).parents[1]
 
 # Before transformers is imported anywhere: the tests never ask a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def catalogues() -> None:
+    """The bot reads its sentences before its first question; so do the tests."""
+    texts.load()
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_ours_blocks_the_loop() -> Iterator[None]:
+    """A file, a lock or a sleep that our code waits for on a loop's thread fails the test."""
+    with blockbuster_ctx(scanned_modules=["bot", "inference"]):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -83,11 +83,11 @@ async def _fetch(address: str, name: str, limits: PictureLimits) -> bytes:
 
 
 def _read_file(source: str, limits: PictureLimits) -> bytes:
-    path = Path(source).expanduser()
     try:
+        path = Path(source).expanduser()
         check_size(path.name, path.stat().st_size, limits)
         return path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, RuntimeError):  # expanduser knows no such person
         raise TerminalError(f"There is no file “{source}”.") from None
     except OSError as exc:
         raise TerminalError(f"The file “{source}” cannot be read: {exc.strerror}.") from None

@@ -1,9 +1,11 @@
 """What the bot remembers: threads, turns, pictures, and the inbox of claimed questions."""
 
+from bot.store.database import DatabaseUnusable
 from bot.store.store import Store, running_store
 from bot.store.values import NewPicture, StoredPicture, ThreadSummary, Turn, TurnState
 
 __all__ = [
+    "DatabaseUnusable",
     "NewPicture",
     "Store",
     "StoredPicture",

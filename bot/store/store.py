@@ -21,7 +21,7 @@ from bot.store.database import open_database
 from bot.store.picture_files import PictureFiles, suffix_of
 from bot.store.schema import inbox, pictures, threads, turn_pictures, turns
 from bot.store.uninterrupted import uninterrupted
-from bot.store.values import NewPicture, StoredPicture, ThreadSummary, Turn, TurnState
+from bot.store.values import NewPicture, PictureFile, StoredPicture, ThreadSummary, Turn, TurnState
 from inference.types import Picture
 
 TITLE_LENGTH = 80
@@ -129,18 +129,22 @@ class Store:
         question: str,
         new_pictures: Sequence[NewPicture],
         receipt: Receipt,
-    ) -> None:
+    ) -> bool:
         """Write down a question with its pictures before it is answered.
 
         When it is asked again, its pictures stay as they are and `new_pictures` is ignored.
+        Returns: false when its thread has been forgotten since the claim; nothing is kept then.
         """
-        async with self._sweeping:
+        async with self._sweeping, self._database.begin() as connection:
+            thread_id = await self._entitle(connection, message.thread, question)
+            if thread_id is None:
+                return False
+            # Before the rows that refer to them are committed.
             await asyncio.to_thread(self._write_files, [new.picture for new in new_pictures])
-            async with self._database.begin() as connection:
-                thread_id = await self._touch_thread(connection, message.thread, title=question)
-                turn_id = await self._upsert_turn(connection, thread_id, message, question, receipt)
-                if not message.again:
-                    await self._set_pictures(connection, thread_id, turn_id, new_pictures)
+            turn_id = await self._upsert_turn(connection, thread_id, message, question, receipt)
+            if not message.again:
+                await self._set_pictures(connection, thread_id, turn_id, new_pictures)
+            return True
 
     @uninterrupted
     async def turn(self, message: IncomingMessage) -> Turn | None:
@@ -280,8 +284,8 @@ class Store:
         )
 
     @uninterrupted
-    async def picture_file(self, thread: ThreadKey, number: int) -> tuple[bytes, str] | None:
-        """The bytes and the suffix of a thread's picture; `None`: no such picture."""
+    async def picture_file(self, thread: ThreadKey, number: int) -> PictureFile | None:
+        """A thread's picture as it lies on disk; `None`: no such picture."""
         async with self._database.connect() as connection:
             found = await connection.execute(
                 select(pictures.c.digest, pictures.c.suffix)
@@ -293,7 +297,8 @@ class Store:
             row = found.first()
         if row is None:
             return None
-        return await asyncio.to_thread(self._files.read, row.digest, row.suffix), row.suffix
+        data = await asyncio.to_thread(self._files.read, row.digest, row.suffix)
+        return PictureFile(digest=row.digest, suffix=row.suffix, data=data)
 
     async def _read_file(self, digest: str) -> bytes:
         async with self._database.connect() as connection:
@@ -313,28 +318,35 @@ class Store:
 
     # -- within a transaction -----------------------------------------------------------------
 
-    async def _touch_thread(
-        self, connection: AsyncConnection, thread: ThreadKey, title: str = ""
-    ) -> int:
-        """Make the thread or mark it as used now; the first title it is given stays."""
+    async def _touch_thread(self, connection: AsyncConnection, thread: ThreadKey) -> int:
+        """Make the thread or mark it as used now."""
         made = sqlite_insert(threads).values(
             platform=thread.platform,
             team=thread.team,
             channel=thread.channel,
             thread=thread.thread,
-            title=title[:TITLE_LENGTH],
             touched_at=_now(),
         )
         row = await connection.execute(
             made.on_conflict_do_update(
                 index_elements=["platform", "team", "channel", "thread"],
-                set_={
-                    "touched_at": made.excluded.touched_at,
-                    "title": func.coalesce(func.nullif(threads.c.title, ""), made.excluded.title),
-                },
+                set_={"touched_at": made.excluded.touched_at},
             ).returning(threads.c.id)
         )
         return int(row.scalar_one())
+
+    async def _entitle(
+        self, connection: AsyncConnection, thread: ThreadKey, title: str
+    ) -> int | None:
+        """Give the thread its first question as title; the first one stays."""
+        row = await connection.execute(
+            update(threads)
+            .where(*_is_thread(thread))
+            .values(title=func.coalesce(func.nullif(threads.c.title, ""), title[:TITLE_LENGTH]))
+            .returning(threads.c.id)
+        )
+        found = row.scalar_one_or_none()
+        return None if found is None else int(found)
 
     async def _upsert_turn(
         self,

@@ -43,6 +43,16 @@ class StoredPicture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFile:
+    """A normalised picture as it lies on disk."""
+
+    digest: str
+    suffix: str
+    """``png`` or ``jpg``."""
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """A question and its latest answer."""
 

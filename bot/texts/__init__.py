@@ -23,6 +23,12 @@ def catalogue(language: str) -> dict[str, str]:
     return sentences
 
 
+def load() -> None:
+    """Read every catalogue now, so that no sentence has to wait for a file later."""
+    for language in LANGUAGES:
+        catalogue(language)
+
+
 def say(locale: str, key: str, **values: object) -> str:
     """The sentence in the asker's language, its values filled in."""
     return catalogue(language_of(locale))[key].format(**values)

@@ -11,7 +11,15 @@ from typing import Any
 from inference.models import blip_2, chat_template, llava
 from inference.models.family import Family
 
-GENERIC = Family(name="generic", model_types=frozenset(), render=chat_template.render)
+# Some promise 32,768 or 128,000 tokens; a thread of chat needs fewer, and each costs memory.
+LONG_CONTEXT_TOKENS = 16_384
+
+GENERIC = Family(
+    name="generic",
+    model_types=frozenset(),
+    render=chat_template.render,
+    context_tokens=LONG_CONTEXT_TOKENS,
+)
 
 FAMILIES: tuple[Family, ...] = (
     llava.POCKET,
@@ -34,6 +42,7 @@ FAMILIES: tuple[Family, ...] = (
         model_types=frozenset({"llava_onevision"}),
         render=chat_template.render,
         max_pictures=8,
+        context_tokens=LONG_CONTEXT_TOKENS,
     ),
     blip_2.BLIP_2,
     Family(
@@ -41,12 +50,14 @@ FAMILIES: tuple[Family, ...] = (
         model_types=frozenset({"smolvlm", "idefics3"}),
         render=chat_template.render,
         max_pictures=8,
+        context_tokens=LONG_CONTEXT_TOKENS,
     ),
     Family(
         name="qwen2.5-vl",
         model_types=frozenset({"qwen2_5_vl"}),
         render=chat_template.render,
         max_pictures=8,
+        context_tokens=LONG_CONTEXT_TOKENS,
     ),
 )
 

@@ -82,7 +82,7 @@ def test_each_family_sees_the_pixels(family: str, tiny_checkpoint: Callable[[str
     assert not torch.equal(*logits)
 
 
-@pytest.mark.parametrize("family", sorted(set(TINY_MODELS) - {"blip-2"}))
+@pytest.mark.parametrize("family", TINY_MODELS)
 def test_each_family_follows_up_about_the_same_picture(
     family: str, tiny_checkpoint: Callable[[str], Path]
 ) -> None:

@@ -23,7 +23,7 @@ from bot.messages import (
     ReceiptPicture,
     ThreadKey,
 )
-from bot.store import NewPicture, Store, TurnState, running_store
+from bot.store import DatabaseUnusable, NewPicture, Store, TurnState, running_store
 from bot.store.database import open_database
 from bot.store.schema import metadata
 from tests.pictures import plain_picture
@@ -67,7 +67,9 @@ def ending(text: str = "A cat.") -> Ending:
 
 async def ask(store: Store, message: IncomingMessage, *pictures: NewPicture) -> None:
     assert await store.claim(message)
-    await store.begin_turn(message, question=message.text, new_pictures=pictures, receipt=Receipt())
+    assert await store.begin_turn(
+        message, question=message.text, new_pictures=pictures, receipt=Receipt()
+    )
 
 
 async def test_a_question_claimed_twice_is_claimed_once(store: Store) -> None:
@@ -148,7 +150,9 @@ async def test_the_pixels_stay(tmp_path: Path) -> None:
         (turn,) = await store.turns(THREAD)
         picture = await store.read_picture(turn.pictures[0])
         assert picture.data == plain_picture(RED).data
-        assert await store.picture_file(THREAD, 1) == (picture.data, "png")
+        file = await store.picture_file(THREAD, 1)
+        assert file is not None
+        assert (file.data, file.suffix) == (picture.data, "png")
         assert await store.picture_file(THREAD, 2) is None
 
 
@@ -199,7 +203,11 @@ async def test_an_answer_to_a_forgotten_thread_does_not_bring_it_back(store: Sto
     await store.forget_thread(THREAD)
     await store.answer_turn(incoming(), ending())
     await store.end(incoming())
+    assert not await store.begin_turn(
+        incoming(), question="again", new_pictures=[new()], receipt=Receipt()
+    )
     assert await store.title(THREAD) is None
+    assert await store.turns(THREAD) == ()
 
 
 async def test_threads_nobody_touched_expire(store: Store) -> None:
@@ -255,6 +263,13 @@ async def test_the_migrations_make_the_schema_that_the_queries_use(tmp_path: Pat
             lambda c: compare_metadata(MigrationContext.configure(c), metadata)
         )
     assert differences == []
+
+
+async def test_a_file_that_is_no_database_gets_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "llava-bot.db").write_bytes(b"not a database at all, " * 100)
+    with pytest.raises(DatabaseUnusable, match=r"cannot be used .DatabaseError.: it is damaged"):
+        async with running_store(tmp_path):
+            pass
 
 
 async def test_a_reopened_database_is_not_migrated_again(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def guard(*, host: str, password: str | None) -> Middleware:
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         # With a password, any name may lead here: it protects against rebinding too.
-        if password is None and urlsplit(f"//{request.host}").hostname not in names:
+        if password is None and _hostname(request.host) not in names:
             return refusal(request, 403, "http_wrong_host")
         if _is_cross_site(request):
             return refusal(request, 403, "http_cross_site")
@@ -81,9 +81,16 @@ async def failures_are_sentences(
         return refusal(request, 500, "something_broke")
 
 
+def _hostname(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:  # an open bracket, for example
+        return None
+
+
 def _is_cross_site(request: web.Request) -> bool:
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is not None and origin.partition("://")[2] != request.host:
         return True
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     is_link = request.headers.get("Sec-Fetch-Mode") == "navigate" and request.method == "GET"

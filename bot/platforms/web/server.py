@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 TEAM, CHANNEL = "local", "playground"
-AUTHOR = Author(id="web:visitor")
 KEEP_ALIVE_S = 15
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -55,9 +54,51 @@ class Playground:
         self._port = port
         self._pictures_per_question = pictures_per_question
         self._exchanges: dict[str, WebExchange] = {}
+        self._samples: list[Path] = []
+        self._password = password
+        self._runner: web.AppRunner | None = None
+
+    # -- life ---------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        """Where the page is, once started."""
+        if self._runner is None:
+            raise RuntimeError("the playground has not been started")
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def resumed(self, message: IncomingMessage) -> WebExchange:
+        """See `Platform.resumed`: the page finds the reply by its thread."""
+        return self._exchange(message)
+
+    async def start(self) -> None:
+        """Listen. Raises: PlatformUnavailable."""
+        await self._uploads.keep_only(set(self._exchanges))
+        self._runner = await asyncio.to_thread(self._build)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as exc:
+            raise PlatformUnavailable(
+                f"The playground cannot listen on {self._host}:{self._port} "
+                f"({exc.strerror or type(exc).__name__}): set LLAVA_BOT_PORT to a free port."
+            ) from None
+
+    async def stop_intake(self) -> None:
+        """New questions are refused by the core from now on; running streams go on."""
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _build(self) -> web.AppRunner:
+        """Routes and files; it looks at the disk, so it runs in a thread."""
+        self._samples = sorted((STATIC / "samples").glob("*.jpg"))
         app = web.Application(
-            middlewares=[guard(host=host, password=password), failures_are_sentences],
-            client_max_size=uploads.max_total_bytes,
+            middlewares=[failures_are_sentences, guard(host=self._host, password=self._password)],
+            client_max_size=self._uploads.max_total_bytes,
         )
         app.add_routes(
             [
@@ -75,38 +116,7 @@ class Playground:
                 web.get("/api/threads/{thread}/pictures/{number}", self._picture),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-
-    # -- life ---------------------------------------------------------------------------------
-
-    @property
-    def address(self) -> str:
-        """Where the page is, once started."""
-        host, port = self._runner.addresses[0][:2]
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-    async def resumed(self, message: IncomingMessage) -> WebExchange:
-        """See `Platform.resumed`: the page finds the reply by its thread."""
-        return self._exchange(message)
-
-    async def start(self) -> None:
-        """Listen. Raises: PlatformUnavailable."""
-        await self._uploads.keep_only(set(self._exchanges))
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
-        except OSError as exc:
-            raise PlatformUnavailable(
-                f"The playground cannot listen on {self._host}:{self._port} "
-                f"({exc.strerror or type(exc).__name__}): set LLAVA_BOT_PORT to a free port."
-            ) from None
-
-    async def stop_intake(self) -> None:
-        """New questions are refused by the core from now on; running streams go on."""
-
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._runner.cleanup()
+        return web.AppRunner(app, access_log=None, shutdown_timeout=1)
 
     # -- the page -----------------------------------------------------------------------------
 
@@ -138,7 +148,7 @@ class Playground:
                             "en" if "english_only" in model.cannot else locale, "default_question"
                         ),
                     }
-                    for file in sorted((STATIC / "samples").glob("*.jpg"))
+                    for file in self._samples
                 ],
                 "texts": {k: v for k, v in sentences.items() if k.startswith("page_")},
                 "language": language_of(locale),
@@ -196,11 +206,12 @@ class Playground:
             found = await self._store.picture_file(_thread_of(request), int(number))
         if found is None:
             return refusal(request, 404, "http_no_picture")
-        data, suffix = found
-        kind = {"png": "image/png", "jpg": "image/jpeg"}[suffix]
-        # A thread's numbered picture never changes.
-        headers = HEADERS | {"Cache-Control": "private, max-age=31536000, immutable"}
-        return web.Response(body=data, content_type=kind, headers=headers)
+        # Asked for again each time, so that a deleted picture is gone; sent again only if changed.
+        etag = f'"{found.digest}"'
+        if request.headers.get("If-None-Match") == etag:
+            return web.Response(status=304, headers={"ETag": etag})
+        kind = {"png": "image/png", "jpg": "image/jpeg"}[found.suffix]
+        return web.Response(body=found.data, content_type=kind, headers={"ETag": etag})
 
     # -- questions ----------------------------------------------------------------------------
 
@@ -213,10 +224,13 @@ class Playground:
             form = await self._uploads.receive(request, message_id)
         except BadUpload as exc:
             return refusal(request, exc.status, exc.key, **exc.values)
+        if await self._store.title(thread) is None:  # deleted while the upload came in
+            await self._uploads.discard(message_id)
+            return refusal(request, 404, "http_no_thread")
         message = IncomingMessage(
             key=_message_key(message_id),
             thread=thread,
-            author=AUTHOR,
+            author=Author(id=f"{self.name}:{request.remote}"),
             text=form.text,
             attachments=form.attachments,
             locale=locale_of(request),
@@ -225,12 +239,11 @@ class Playground:
 
     async def _ask_again(self, request: web.Request) -> web.StreamResponse:
         thread = _thread_of(request)
-        running = self._core.under_way(thread)
-        if running is not None and running.message in self._exchanges:
-            return refusal(request, 409, "http_busy_thread")
         last = await self._store.last_incoming(thread)
         if last is None:
             return refusal(request, 409, "http_nothing_to_repeat")
+        if last.key.message in self._exchanges:
+            return refusal(request, 409, "http_busy_thread")
         again = replace(last, revision=last.revision + 1, again=True, locale=locale_of(request))
         return await self._answer(request, again)
 

@@ -7,15 +7,21 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp import BodyPartReader, ClientError, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.messages import Attachment
 
 CHUNK_BYTES = 256 * 1024
 MAX_TEXT_BYTES = 100_000
+MAX_AT_ONCE = 4
+"""Forms that are read to disk at once; the next one waits."""
 SPARE_FILES = 8
 """So many files beyond the limit are still named in the receipt."""
+
+
+# A form that is none, or a sender who has hung up: nobody's fault here.
+_BROKEN = (HttpProcessingError, ClientError, ConnectionError, ValueError, AssertionError)
 
 
 class BadUpload(Exception):
@@ -43,6 +49,7 @@ class Uploads:
         self._folder = folder
         self._max_file_bytes = max_file_bytes
         self._max_files = max_files
+        self._receiving = asyncio.Semaphore(MAX_AT_ONCE)
 
     @property
     def max_total_bytes(self) -> int:
@@ -54,13 +61,13 @@ class Uploads:
         if not request.content_type.startswith("multipart/"):
             raise BadUpload(400, "http_bad_request")
         try:
-            return await self._read_form(await request.multipart(), message_id)
-        except (BadUpload, asyncio.CancelledError):
+            async with self._receiving:
+                return await self._read_form(await request.multipart(), message_id)
+        except BaseException as exc:
             await self.discard(message_id)
+            if isinstance(exc, _BROKEN):
+                raise BadUpload(400, "http_bad_request") from None
             raise
-        except (HttpProcessingError, ValueError, AssertionError):
-            await self.discard(message_id)
-            raise BadUpload(400, "http_bad_request") from None
 
     async def discard(self, message_id: str) -> None:
         """Remove a message's files."""

@@ -1,0 +1,154 @@
+"""The command line. Thin: it reads arguments, calls, and turns errors into sentences."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from bot.errors import ConfigurationError
+from bot.platforms.terminal import PictureFile, Terminal, TerminalError, chat, read_picture
+from bot.settings import Settings, load_settings
+from bot.store import DatabaseUnusable
+from inference.errors import ModelUnavailable
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command. Returns: its exit code; errors are one sentence on stderr, no traceback."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        settings = load_settings(**_overrides(arguments))
+        _set_up_logging(settings, quiet=arguments.command != "run")
+        return _command(arguments, settings)
+    except (ConfigurationError, DatabaseUnusable, ModelUnavailable, TerminalError) as exc:
+        print(exc, file=sys.stderr)
+        return EXIT_FAILED
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return EXIT_INTERRUPTED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The arguments of every command."""
+    parser = argparse.ArgumentParser(
+        prog="llava-bot", description="Ask about a picture; the model runs on this machine."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the bot: every platform that has its settings")
+    run.add_argument("--host", dest="llava_bot_host", help="address of the playground")
+    run.add_argument("--port", dest="llava_bot_port", type=int, help="port of the playground")
+    run.add_argument(
+        "--open", action="store_true", help="open the playground in a browser, if there is one"
+    )
+
+    ask = commands.add_parser("ask", help="ask one question about a picture")
+    ask.add_argument("picture", help="a file, or an https address")
+    ask.add_argument("question")
+    ask.add_argument(
+        "--json", action="store_true", help="print text, model, timings and receipt as JSON"
+    )
+
+    chat = commands.add_parser("chat", help="ask several questions about a picture, one a line")
+    chat.add_argument(
+        "--image-file",
+        action="append",
+        default=[],
+        metavar="PICTURE",
+        help="a file, or an https address; may be given several times",
+    )
+
+    for command in (run, ask, chat):
+        _add_model_arguments(command)
+    return parser
+
+
+def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("model (instead of the settings of the same names)")
+    group.add_argument("--model", "--model-path", help="pocket, a name on the hub, or a folder")
+    group.add_argument("--revision", dest="model_revision", help="branch, tag or commit")
+    bits = group.add_mutually_exclusive_group()
+    bits.add_argument(
+        "--load-4bit", dest="quantize", action="store_const", const="nf4", help="4-bit weights"
+    )
+    bits.add_argument(
+        "--load-8bit", dest="quantize", action="store_const", const="int8", help="8-bit weights"
+    )
+    group.add_argument("--dtype", help="auto, float32, bfloat16 or float16")
+    group.add_argument("--device", help="auto, cpu, cuda:0, …")
+    group.add_argument("--context-tokens", type=int, metavar="N")
+    group.add_argument("--max-pictures", type=int, metavar="N")
+    group.add_argument("--temperature", type=float, metavar="T")
+    group.add_argument("--max-new-tokens", type=int, metavar="N")
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {name: value for name, value in vars(arguments).items() if name in Settings.model_fields}
+
+
+def _set_up_logging(settings: Settings, *, quiet: bool) -> None:
+    # The level is for our own modules: libraries log their input (statements with their values,
+    # requests with their bodies), and what people write must not reach a log.
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for ours in ("bot", "inference"):
+        logging.getLogger(ours).setLevel(logging.ERROR if quiet else settings.log_level)
+
+
+def _command(arguments: argparse.Namespace, settings: Settings) -> int:
+    # `bot.app` brings torch along: it is imported after everything that can go wrong without it.
+    match arguments.command:
+        case "run":
+            from bot.app import run
+
+            return run(settings, open_page=arguments.open and _has_screen())
+        case "ask":
+            pictures = _read_pictures([arguments.picture], settings)
+            from bot.app import run_terminal
+
+            return run_terminal(settings, partial(_ask, arguments, pictures))
+        case _:
+            pictures = _read_pictures(arguments.image_file, settings)
+            from bot.app import run_terminal
+
+            return run_terminal(settings, partial(chat, pictures))
+
+
+def _has_screen() -> bool:
+    return sys.platform in {"darwin", "win32"} or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+
+
+def _read_pictures(sources: Sequence[str], settings: Settings) -> tuple[PictureFile, ...]:
+    async def read() -> list[PictureFile]:
+        return [await read_picture(source, settings.picture_limits) for source in sources]
+
+    return tuple(asyncio.run(read()))
+
+
+async def _ask(
+    arguments: argparse.Namespace, pictures: tuple[PictureFile, ...], terminal: Terminal
+) -> int:
+    out = None if arguments.json else sys.stdout
+    # What the terminal sent may be no text at all.
+    question = arguments.question.encode("utf-8", "replace").decode("utf-8")
+    ending = await terminal.ask(question, pictures, out)
+    if arguments.json:
+        result = {
+            "text": ending.text,
+            "model": terminal.model.name,
+            "timings": ending.timings,
+            "receipt": ending.receipt.to_json(),
+        }
+        print(json.dumps(result, ensure_ascii=False))
+    return 0
