@@ -286,13 +286,13 @@ def _only_one(data_dir: Path) -> Iterator[None]:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(blocking=False)
+    except Timeout:  # itself an OSError
+        raise ConfigurationError(
+            f"Another llava-bot runs on {data_dir}: stop it, or set DATA_DIR."
+        ) from None
     except OSError as exc:
         raise ConfigurationError(
             f"DATA_DIR: {data_dir} cannot be used ({exc.strerror or type(exc).__name__})."
-        ) from None
-    except Timeout:
-        raise ConfigurationError(
-            f"Another llava-bot runs on {data_dir}: stop it, or set DATA_DIR."
         ) from None
     try:
         yield

@@ -119,9 +119,25 @@ async def test_an_unknown_model_gets_one_sentence(tmp_path: Path, picture: str) 
     assert_one_sentence(result, "The model 'no/such' is neither a folder here nor in the download")
 
 
+async def test_a_directory_that_cannot_be_used_gets_one_sentence(
+    tmp_path: Path, model: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    result = await llava_bot(
+        "run", "--model", model, data_dir=tmp_path, DATA_DIR=str(tmp_path / "file")
+    )
+    assert_one_sentence(result, f"DATA_DIR: {tmp_path / 'file'} cannot be used (File exists).")
+
+
+async def test_a_person_nobody_knows_is_a_missing_file(tmp_path: Path) -> None:
+    result = await llava_bot("ask", "~nobody-knows/x.png", "What?", data_dir=tmp_path)
+    assert_one_sentence(result, "There is no file “~nobody-knows/x.png”.")
+
+
 async def test_an_address_that_nobody_answers_gets_one_sentence(tmp_path: Path) -> None:
     result = await llava_bot("ask", "http://127.0.0.1:9/cat.png", "What?", data_dir=tmp_path)
-    assert_one_sentence(result, "The picture at http://127.0.0.1:9/cat.png cannot be fetched")
+    sentence = "The picture at http://127.0.0.1:9/cat.png cannot be fetched: the server cannot be"
+    assert_one_sentence(result, sentence)
 
 
 async def test_wrong_settings_are_all_named_at_once(tmp_path: Path, picture: str) -> None:

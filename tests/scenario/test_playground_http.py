@@ -239,6 +239,99 @@ async def test_uploads_are_removed_once_the_question_is_written_down(client: Cli
     await until(lambda: not uploads.exists() or not list(uploads.iterdir()))
 
 
+async def test_a_thread_deleted_while_an_upload_comes_in_does_not_come_back(
+    client: Client, backend: ScriptedBackend
+) -> None:
+    thread = await client.make_thread()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\nWhat '
+        begun.set()
+        await go_on.wait()
+        yield b"is it?\r\n--x--\r\n"
+
+    async def post() -> int:
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        path = f"/api/threads/{thread}/messages"
+        async with client.http.post(path, data=slowly(), headers=headers) as response:
+            return response.status
+
+    posting = asyncio.create_task(post())
+    await begun.wait()
+    await client.http.delete(f"/api/threads/{thread}")
+    go_on.set()
+    assert await posting == 404
+    assert (await client.get(f"/api/threads/{thread}"))[0] == 404
+    assert backend.requests == []
+
+
+async def test_a_thread_deleted_under_running_and_coming_questions_does_not_come_back(
+    client: Client, backend: ScriptedBackend
+) -> None:
+    thread = await client.make_thread()
+    backend.hold()
+    first = await client.ask(thread, "first", ("a.png", RED))
+    await until(lambda: len(backend.requests) == 1)
+    deleting = asyncio.create_task(client.http.delete(f"/api/threads/{thread}"))
+    others = [asyncio.create_task(client.ask(thread, f"q{i}")) for i in range(5)]
+    assert (await deleting).status == 204
+    for response in [first, *await asyncio.gather(*others)]:
+        response.close()
+    backend.release()
+    await until(lambda: not client.answers._under_way)
+    assert (await client.get(f"/api/threads/{thread}"))[0] == 404
+    assert not list((client.folder / "pictures").rglob("*.png"))
+
+
+async def test_a_sender_who_hangs_up_leaves_no_file_and_no_noise(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    thread = await client.make_thread()
+    address = client.playground.address.removeprefix("http://")
+    reader, writer = await asyncio.open_connection(*address.split(":"))
+    writer.write(
+        f"POST /api/threads/{thread}/messages HTTP/1.1\r\nHost: {address}\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 90000\r\n\r\n"
+        '--x\r\nContent-Disposition: form-data; name="images"; filename="a.png"\r\n\r\n'.encode()
+        + bytes(40_000)
+    )
+    await writer.drain()
+    uploads = client.folder / "uploads"
+    await until(lambda: uploads.is_dir() and bool(list(uploads.iterdir())))
+    writer.close()
+    await until(lambda: not list(uploads.iterdir()))
+    assert not [record for record in caplog.records if record.name.startswith("bot")]
+    assert reader is not None
+
+
+async def test_asked_again_twice_at_once_the_second_is_refused(
+    client: Client, backend: ScriptedBackend
+) -> None:
+    thread = await client.make_thread()
+    await client.answer(thread, "q", ("a.png", RED))
+    backend.hold()
+    again = [client.http.post(f"/api/threads/{thread}/again") for _ in range(3)]
+    responses = await asyncio.gather(*again)
+    assert sorted(response.status for response in responses) == [200, 409, 409]
+    backend.release()
+    for response in responses:
+        if response.status == 200:
+            assert [event async for event in events(response)][-1][0] == "done"
+        response.close()
+
+
+async def test_a_picture_is_sent_again_only_when_it_has_changed(client: Client) -> None:
+    thread = await client.make_thread()
+    await client.answer(thread, "q", ("a.png", RED))
+    path = f"/api/threads/{thread}/pictures/1"
+    async with client.http.get(path) as response:
+        etag = response.headers["ETag"]
+        assert response.headers["Cache-Control"] == "no-cache"
+    async with client.http.get(path, headers={"If-None-Match": etag}) as response:
+        assert response.status == 304
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
@@ -322,6 +415,8 @@ async def test_an_answer_cut_at_its_longest_says_so(
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Host": "evil.example"},
+        {"Host": "["},
+        {"Origin": "http://["},
     ],
 )
 async def test_other_sites_are_refused(client: Client, headers: dict[str, str]) -> None:

@@ -39,18 +39,24 @@ def talkative(
 
 
 @asynccontextmanager
-async def asking(bot: RunningBot, thread: str) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
+async def asking(
+    bot: RunningBot,
+    thread: str,
+    question: str = "What is it?",
+    name: str = "a.png",
+    data: bytes = plain_picture().data,
+) -> AsyncIterator[AsyncIterator[tuple[str, Any]]]:
     """Ask about a picture and give the events once the answer has begun."""
     form = aiohttp.FormData()
-    form.add_field("text", "What is it?")
-    form.add_field("images", plain_picture().data, filename="a.png")
+    form.add_field("text", question)
+    form.add_field("images", data, filename=name)
     async with (
         aiohttp.ClientSession(bot.address) as http,
         http.post(f"/api/threads/{thread}/messages", data=form) as response,
     ):
         stream = events(response)
-        async for name, _ in stream:
-            if name == "delta":
+        async for event, _ in stream:
+            if event in {"delta", "error"}:
                 break
         yield stream
 
@@ -154,6 +160,35 @@ async def test_ctrl_c_while_it_starts_ends_it_at_once_and_without_a_traceback(
     assert code in {-signal.SIGINT, 128 + signal.SIGINT, 0}
     assert not bot.address or code == 0
     assert code == -signal.SIGINT or "Traceback" not in "".join(bot.log)
+
+
+async def test_a_second_signal_does_not_wait_for_answers(tmp_path: Path, talkative: str) -> None:
+    options = ("--model", talkative, "--temperature", "1", "--max-new-tokens", "20000")
+    async with running_bot(tmp_path, *options, DRAIN_S="100") as bot:
+        await bot.wait_until_ready()
+        async with asking(bot, await make_thread(bot)):
+            bot.process.terminate()
+            await asyncio.sleep(0.3)
+            bot.process.terminate()
+            assert await bot.exit_code() == 0
+
+
+async def test_even_the_chattiest_log_holds_nothing_that_people_wrote_or_sent(
+    tmp_path: Path, talkative: str
+) -> None:
+    options = ("--model", talkative, "--max-new-tokens", "5")
+    async with running_bot(tmp_path, *options, LOG_LEVEL="DEBUG") as bot:
+        await bot.wait_until_ready()
+        thread = await make_thread(bot)
+        async with asking(bot, thread, "secret-question", "secret-name.png") as stream:
+            assert [name async for name, _ in stream][-1] == "done"
+        async with asking(bot, thread, "secret-again", "secret.txt", b"secret") as stream:
+            async for _ in stream:
+                pass
+        bot.process.terminate()
+        await bot.exit_code()
+    assert bot.log
+    assert "secret" not in "".join(bot.log)
 
 
 async def test_a_second_bot_on_the_same_directory_is_refused_with_a_sentence(

@@ -124,6 +124,32 @@ async def test_pictures_that_do_not_fit_go_oldest_first_but_never_the_questions_
     assert [p.number for p in result.pictures] == [2, 3]
 
 
+async def test_of_the_questions_own_pictures_the_last_go_when_all_do_not_fit() -> None:
+    model = replace(ROOMY, context_tokens=55)
+    result = await conversation(turn("a", 1), asked("c", 2, 3, 4), model=model)
+    assert [p.number for p in result.pictures] == [2, 3]
+    assert [p.number for p in result.no_room] == [1, 4]
+
+
+async def test_a_thread_that_fits_is_measured_once() -> None:
+    measured = 0
+
+    async def count_once(messages: tuple[Message, ...]) -> int:
+        nonlocal measured
+        measured += 1
+        return await count(messages)
+
+    await fit(
+        (*[turn("q")] * 40, asked("last")),
+        model=ROOMY,
+        reserve_tokens=10,
+        system_prompt=None,
+        count_tokens=count_once,
+        read_picture=read,
+    )
+    assert measured == 1
+
+
 async def test_a_question_too_long_by_itself_gets_a_sentence() -> None:
     with pytest.raises(UserFacingError) as refusal:
         await conversation(asked("w " * 300), model=replace(ROOMY, context_tokens=100))

@@ -84,6 +84,15 @@ def test_the_type_is_decided_from_the_bytes_and_not_from_the_name(kind: str) -> 
     assert normalise("photo.txt", FILES[kind](), LIMITS).picture.width_px == 120
 
 
+@pytest.mark.parametrize("kind", ["heic", "avif"])
+def test_half_a_heic_or_avif_is_damaged_and_no_video(kind: str) -> None:
+    data = FILES[kind]()
+    for length in (40, len(data) // 2):
+        with pytest.raises(PictureRefused) as refused:
+            normalise("photo.x", data[:length], LIMITS)
+        assert "damaged or incomplete" in refused.value.sentence("en")
+
+
 @pytest.mark.parametrize("kind", FILES)
 def test_every_truncated_file_is_refused_as_damaged(kind: str) -> None:
     data = FILES[kind]()
@@ -174,6 +183,10 @@ def test_a_floating_point_tiff_can_be_seen() -> None:
     assert close(image.getpixel((32, 5)), (130, 130, 130))
 
 
+def test_a_floating_point_tiff_of_one_negative_value_is_a_picture_too() -> None:
+    assert normalise("p", encode(Image.new("F", (64, 64), -3.5), "TIFF"), LIMITS)
+
+
 def test_black_and_white_and_flat_pictures_are_fine() -> None:
     assert opened(normalise("p", encode(Image.new("1", (50, 50), 1)), LIMITS)).getpixel((1, 1)) == (
         255,
@@ -206,6 +219,17 @@ def test_a_tiff_of_several_pages_gives_its_first_page_and_says_so() -> None:
         "p", encode(pages[0], "TIFF", save_all=True, append_images=pages[1:]), LIMITS
     )
     assert keys(result) == ["note_first_page"]
+
+
+def test_the_pages_of_a_tiff_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = [Image.new("RGB", (64, 64), colour) for colour in (RED, GREEN, BLUE)]
+    data = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+
+    def count(_file: object) -> int:
+        pytest.fail("a TIFF may chain a hundred thousand pages")
+
+    monkeypatch.setattr("PIL.TiffImagePlugin.TiffImageFile.n_frames", property(count))
+    assert keys(normalise("p", data, LIMITS)) == ["note_first_page"]
 
 
 def test_a_phones_double_photo_is_one_picture() -> None:
@@ -282,6 +306,14 @@ def test_a_decompression_bomb_is_refused_from_its_header(
     assert refusal(png_header(30_000, 30_000)) == (
         "“photo.jpg” was left out: it has 30000 × 30000 pixels, and at most 50 megapixels are read."
     )
+
+
+def test_a_jpeg_may_have_four_times_as_many_pixels_since_it_is_decoded_at_a_fraction() -> None:
+    limits = PictureLimits(max_pixels=1_000_000, max_side_px=400)
+    large = halves((2000, 1900))
+    assert normalise("p", encode(large, "JPEG"), limits).picture.width_px <= 500
+    assert "at most 1 megapixels" in refusal(encode(large), limits=limits)
+    assert "at most 4 megapixels" in refusal(encode(halves((2100, 2000)), "JPEG"), limits=limits)
 
 
 def test_too_many_bytes_are_refused_by_their_number() -> None:
