@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Coroutine, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 
 from bot.access import Access
 from bot.attachments import Attachments
 from bot.conversation import Conversation, fit
-from bot.errors import Busy, UserFacingError
+from bot.errors import Busy, UserFacingError, in_words
 from bot.lanes import Lanes, Place
 from bot.messages import (
     Ending,
@@ -24,19 +24,19 @@ from bot.messages import (
     MessageKey,
     Outcome,
     Receipt,
-    ReceiptPicture,
     Stage,
     Status,
     ThreadKey,
 )
+from bot.questions import Questions, UnderWay
+from bot.receipts import receipt_of, with_reason
 from bot.reply import Reply, running_reply
-from bot.store import NewPicture, Store, StoredPicture, Turn, TurnState
+from bot.store import NewPicture, Store, Turn, TurnState
 from bot.texts import say
 from inference.engine import Engine
-from inference.errors import EngineDead, InferenceError, QueueFull, trace_of
+from inference.errors import EngineDead, InferenceError, trace_of
 from inference.types import (
     Finished,
-    FinishReason,
     GenerationRequest,
     ModelInfo,
     Queued,
@@ -63,22 +63,6 @@ class AnswerOptions:
     max_new_tokens: int | None = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _UnderWay:
-    """A question that has not ended."""
-
-    message: IncomingMessage
-    receipt: Receipt = field(default_factory=Receipt)
-    work: asyncio.Task[Ending] | None = None
-    stopped: asyncio.Event = field(default_factory=asyncio.Event)
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def stop(self) -> None:
-        self.stopped.set()
-        if self.work is not None:
-            self.work.cancel()
-
-
 class Answers:
     """Answers questions, and knows which are under way. Lives as long as the bot."""
 
@@ -97,7 +81,7 @@ class Answers:
         self._access = access
         self._options = options
         self._lanes = Lanes()
-        self._under_way: list[_UnderWay] = []  # in the order they came
+        self._questions = Questions()
         self._tasks: set[asyncio.Task[bool]] = set()
         self._forgetting: set[ThreadKey] = set()
         self._draining = False
@@ -117,24 +101,18 @@ class Answers:
 
     def stop(self, key: MessageKey) -> bool:
         """Stop a question, waiting or running; false when it is not under way."""
-        found = [it for it in self._under_way if it.message.key == key]
-        for under_way in found:
-            under_way.stop()
-        return bool(found)
+        return self._questions.stop(key)
 
     def under_way(self, thread: ThreadKey) -> MessageKey | None:
         """The thread's first question that has not ended."""
-        keys = (it.message.key for it in self._under_way if it.message.thread == thread)
-        return next(keys, None)
+        found = self._questions.of_thread(thread)
+        return found[0].message.key if found else None
 
     async def forget_thread(self, thread: ThreadKey) -> bool:
         """Stop what is under way in a thread and erase it; false when there is none."""
         self._forgetting.add(thread)
         try:
-            while mine := [it for it in self._under_way if it.message.thread == thread]:
-                for under_way in mine:
-                    under_way.stop()
-                await mine[0].over.wait()
+            await self._questions.stop_thread(thread)
             return await self._store.forget_thread(thread)
         finally:
             self._forgetting.discard(thread)
@@ -161,19 +139,25 @@ class Answers:
 
         So it is, too, when its thread is being forgotten at this moment.
         """
-        with self._lanes.place(message.thread) as place, self._registered(message) as under_way:
+        with (
+            self._lanes.place(message.thread) as place,
+            self._questions.under_way(message) as under_way,
+        ):
             if message.thread in self._forgetting or not await self._store.claim(message):
                 return False
             await self._see_through(under_way, exchange, place)
         return True
 
     async def _resume(self, message: IncomingMessage, exchange: Exchange, attempts: int) -> bool:
-        with self._lanes.place(message.thread) as place, self._registered(message) as under_way:
+        with (
+            self._lanes.place(message.thread) as place,
+            self._questions.under_way(message) as under_way,
+        ):
             await self._see_through(under_way, exchange, place, attempts=attempts)
         return True
 
     async def _see_through(
-        self, under_way: _UnderWay, exchange: Exchange, place: Place, *, attempts: int = 0
+        self, under_way: UnderWay, exchange: Exchange, place: Place, *, attempts: int = 0
     ) -> None:
         """From the claim to the last edit; only then is the question off the inbox."""
         message = under_way.message
@@ -189,7 +173,7 @@ class Answers:
 
     async def _ending(
         self,
-        under_way: _UnderWay,
+        under_way: UnderWay,
         exchange: Exchange,
         place: Place,
         reply: Reply,
@@ -215,7 +199,7 @@ class Answers:
             refusal = exc
         except InferenceError as exc:
             log.warning("the engine refused: %s", type(exc).__name__)
-            refusal = _in_words(exc)
+            refusal = in_words(exc)
         except Exception as exc:  # noqa: BLE001 - every accepted question ends in a sentence
             log.error("a question failed: %s", trace_of(exc))
             refusal = UserFacingError("something_broke")
@@ -226,7 +210,7 @@ class Answers:
             receipt=under_way.receipt,
         )
 
-    async def _stopped(self, under_way: _UnderWay, reply: Reply) -> Ending:
+    async def _stopped(self, under_way: UnderWay, reply: Reply) -> Ending:
         await self._make_sure_it_is_written_down(under_way)
         note = say(under_way.message.locale, "ended_stopped")
         return Ending(
@@ -235,7 +219,7 @@ class Answers:
             receipt=replace(under_way.receipt, notes=(note,)),
         )
 
-    async def _make_sure_it_is_written_down(self, under_way: _UnderWay) -> None:
+    async def _make_sure_it_is_written_down(self, under_way: UnderWay) -> None:
         """A question that ended early stands in its thread all the same."""
         message = under_way.message
         if await self._store.turn(message) is None:
@@ -247,7 +231,7 @@ class Answers:
             )
 
     async def _work(
-        self, under_way: _UnderWay, exchange: Exchange, place: Place, reply: Reply
+        self, under_way: UnderWay, exchange: Exchange, place: Place, reply: Reply
     ) -> Ending:
         message = under_way.message
         with self._access.admitted(message.author):
@@ -266,7 +250,7 @@ class Answers:
             turns = await self._turns_up_to(message)
             sampling = self._sampling(message)
             conversation = await self._conversation(turns, sampling)
-            under_way.receipt = _receipt(message.locale, self.model, turns[-1], conversation)
+            under_way.receipt = receipt_of(message.locale, self.model, turns[-1], conversation)
             finished = await self._generate(conversation, sampling, reply)
         text = reply.text.strip()
         if not text:
@@ -274,11 +258,11 @@ class Answers:
         return Ending(
             outcome=Outcome.ANSWERED,
             text=text,
-            receipt=_with_reason(message.locale, under_way.receipt, finished.reason),
+            receipt=with_reason(message.locale, under_way.receipt, finished.reason),
             timings={"first_token_s": finished.first_token_s, "total_s": finished.total_s},
         )
 
-    async def _take_down(self, under_way: _UnderWay, exchange: Exchange) -> None:
+    async def _take_down(self, under_way: UnderWay, exchange: Exchange) -> None:
         """Fetch the pictures and write the question down, so that a restart needs neither."""
         message = under_way.message
         if message.again:
@@ -393,17 +377,7 @@ class Answers:
             sampling = replace(sampling, temperature=temperature)
         return sampling
 
-    # -- what is under way --------------------------------------------------------------------
-
-    @contextmanager
-    def _registered(self, message: IncomingMessage) -> Iterator[_UnderWay]:
-        under_way = _UnderWay(message=message)
-        self._under_way.append(under_way)
-        try:
-            yield under_way
-        finally:
-            under_way.over.set()
-            self._under_way.remove(under_way)
+    # -- tasks --------------------------------------------------------------------------------
 
     def _spawn(
         self, message: IncomingMessage, coroutine: Coroutine[object, object, bool]
@@ -418,52 +392,3 @@ class Answers:
         if not task.cancelled() and (exc := task.exception()) is not None:
             # The store itself failed: the question stays in the inbox for the next start.
             log.error("a question was left unfinished: %s", trace_of(exc))
-
-
-def _in_words(exc: InferenceError) -> UserFacingError:
-    match exc:
-        case QueueFull():
-            return Busy("queue_full", waiting=exc.waiting)
-        case EngineDead():
-            return UserFacingError("engine_dead")
-        case _:
-            return UserFacingError("generation_failed")
-
-
-def _receipt(locale: str, model: ModelInfo, turn: Turn, conversation: Conversation) -> Receipt:
-    dropped = []
-    if conversation.dropped_turns == 1:
-        dropped.append(say(locale, "dropped_turn"))
-    elif conversation.dropped_turns:
-        dropped.append(say(locale, "dropped_turns", count=conversation.dropped_turns))
-    too_many = say(locale, "note_left_out", limit=model.max_pictures)
-    no_room = say(locale, "note_no_room")
-    dropped += [_dropped_picture(locale, picture, too_many) for picture in conversation.left_out]
-    dropped += [_dropped_picture(locale, picture, no_room) for picture in conversation.no_room]
-    return Receipt(
-        pictures=tuple(
-            ReceiptPicture(
-                number=picture.number,
-                name=picture.name,
-                # What was done to it is news once, in the turn it came with.
-                notes=picture.notes if picture in turn.pictures else (),
-            )
-            for picture in conversation.pictures
-        ),
-        skipped=turn.receipt.skipped,
-        dropped=tuple(dropped),
-    )
-
-
-def _dropped_picture(locale: str, picture: StoredPicture, reason: str) -> str:
-    return say(locale, "dropped_picture", number=picture.number, name=picture.name, reason=reason)
-
-
-def _with_reason(locale: str, receipt: Receipt, reason: FinishReason) -> Receipt:
-    match reason:
-        case FinishReason.LENGTH:
-            return replace(receipt, notes=(say(locale, "ended_length"),))
-        case FinishReason.REPETITION:
-            return replace(receipt, notes=(say(locale, "ended_repetition"),))
-        case _:
-            return receipt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.texts import say
+from inference.errors import EngineDead, InferenceError, QueueFull
 
 
 class UserFacingError(Exception):
@@ -32,3 +33,14 @@ class Busy(UserFacingError):
 
 class ConfigurationError(Exception):
     """The operator must change something; `str(exc)` says what, one problem a line."""
+
+
+def in_words(exc: InferenceError) -> UserFacingError:
+    """What the asker is told when the engine refuses or fails."""
+    match exc:
+        case QueueFull():
+            return Busy("queue_full", waiting=exc.waiting)
+        case EngineDead():
+            return UserFacingError("engine_dead")
+        case _:
+            return UserFacingError("generation_failed")

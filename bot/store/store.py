@@ -8,23 +8,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
+from bot.messages import Ending, IncomingMessage, Receipt, ThreadKey
 from bot.store.database import open_database
 from bot.store.picture_files import PictureFiles, suffix_of
+from bot.store.rows import (
+    as_turns,
+    entitle,
+    is_message,
+    is_thread,
+    key_columns,
+    now,
+    set_pictures,
+    touch_thread,
+    upsert_turn,
+)
 from bot.store.schema import inbox, pictures, threads, turn_pictures, turns
 from bot.store.uninterrupted import uninterrupted
 from bot.store.values import NewPicture, PictureFile, StoredPicture, ThreadSummary, Turn, TurnState
 from inference.types import Picture
-
-TITLE_LENGTH = 80
 
 
 @asynccontextmanager
@@ -50,15 +59,15 @@ class Store:
     async def claim(self, message: IncomingMessage) -> bool:
         """Take a question: true for the first caller of this message and revision, ever."""
         async with self._database.begin() as connection:
-            thread_id = await self._touch_thread(connection, message.thread)
+            thread_id = await touch_thread(connection, message.thread)
             claimed = await connection.execute(
                 sqlite_insert(inbox)
                 .values(
-                    **_key_columns(message.key),
+                    **key_columns(message.key),
                     revision=message.revision,
                     thread_id=thread_id,
                     incoming=message.to_json(),
-                    claimed_at=_now(),
+                    claimed_at=now(),
                 )
                 .on_conflict_do_nothing()
             )
@@ -91,8 +100,8 @@ class Store:
         async with self._database.begin() as connection:
             await connection.execute(
                 update(inbox)
-                .where(*_is_message(message.key), inbox.c.revision == message.revision)
-                .values(ended_at=_now())
+                .where(*is_message(message.key), inbox.c.revision == message.revision)
+                .values(ended_at=now())
             )
 
     @uninterrupted
@@ -101,7 +110,7 @@ class Store:
         async with self._database.begin() as connection:
             await connection.execute(
                 update(inbox)
-                .where(*_is_message(message.key), inbox.c.revision == message.revision)
+                .where(*is_message(message.key), inbox.c.revision == message.revision)
                 .values(attempts=inbox.c.attempts - 1)
             )
 
@@ -112,7 +121,7 @@ class Store:
             last = await connection.execute(
                 select(inbox.c.incoming)
                 .select_from(inbox.join(threads).join(turns, turns.c.thread_id == threads.c.id))
-                .where(*_is_thread(thread), turns.c.message == inbox.c.message)
+                .where(*is_thread(thread), turns.c.message == inbox.c.message)
                 .order_by(turns.c.id.desc(), inbox.c.revision.desc())
                 .limit(1)
             )
@@ -136,14 +145,14 @@ class Store:
         Returns: false when its thread has been forgotten since the claim; nothing is kept then.
         """
         async with self._sweeping, self._database.begin() as connection:
-            thread_id = await self._entitle(connection, message.thread, question)
+            thread_id = await entitle(connection, message.thread, question)
             if thread_id is None:
                 return False
             # Before the rows that refer to them are committed.
             await asyncio.to_thread(self._write_files, [new.picture for new in new_pictures])
-            turn_id = await self._upsert_turn(connection, thread_id, message, question, receipt)
+            turn_id = await upsert_turn(connection, thread_id, message, question, receipt)
             if not message.again:
-                await self._set_pictures(connection, thread_id, turn_id, new_pictures)
+                await set_pictures(connection, thread_id, turn_id, new_pictures)
             return True
 
     @uninterrupted
@@ -154,17 +163,17 @@ class Store:
                 select(turns)
                 .join(threads)
                 .where(
-                    *_is_thread(message.thread),
+                    *is_thread(message.thread),
                     turns.c.message == message.key.message,
                     turns.c.revision == message.revision,
                 )
             )
-            return next(iter(await self._as_turns(connection, found.all())), None)
+            return next(iter(await as_turns(connection, found.all())), None)
 
     @uninterrupted
     async def answer_turn(self, message: IncomingMessage, ending: Ending) -> None:
         """Write down the answer. Nothing happens when the thread has been forgotten meanwhile."""
-        thread_id = select(threads.c.id).where(*_is_thread(message.thread)).scalar_subquery()
+        thread_id = select(threads.c.id).where(*is_thread(message.thread)).scalar_subquery()
         async with self._database.begin() as connection:
             await connection.execute(
                 update(turns)
@@ -181,9 +190,9 @@ class Store:
         """All turns of a thread, oldest first."""
         async with self._database.connect() as connection:
             found = await connection.execute(
-                select(turns).join(threads).where(*_is_thread(thread)).order_by(turns.c.id)
+                select(turns).join(threads).where(*is_thread(thread)).order_by(turns.c.id)
             )
-            return await self._as_turns(connection, found.all())
+            return await as_turns(connection, found.all())
 
     # -- threads ------------------------------------------------------------------------------
 
@@ -191,13 +200,13 @@ class Store:
     async def make_thread(self, thread: ThreadKey) -> None:
         """Make a thread before its first question."""
         async with self._database.begin() as connection:
-            await self._touch_thread(connection, thread)
+            await touch_thread(connection, thread)
 
     @uninterrupted
     async def title(self, thread: ThreadKey) -> str | None:
         """The thread's title, empty before its first question; `None`: no such thread."""
         async with self._database.connect() as connection:
-            found = await connection.execute(select(threads.c.title).where(*_is_thread(thread)))
+            found = await connection.execute(select(threads.c.title).where(*is_thread(thread)))
             row = found.first()
             return None if row is None else str(row.title)
 
@@ -243,12 +252,12 @@ class Store:
     @uninterrupted
     async def forget_thread(self, thread: ThreadKey) -> bool:
         """Erase a thread with its questions and pictures; false when there is none."""
-        return await self._forget(_is_thread(thread)) > 0
+        return await self._forget(is_thread(thread)) > 0
 
     @uninterrupted
     async def forget_older_than(self, age: timedelta) -> int:
         """Erase the threads nobody has touched for so long. Returns: how many."""
-        return await self._forget([threads.c.touched_at < _now() - age])
+        return await self._forget([threads.c.touched_at < now() - age])
 
     async def _forget(self, condition: Sequence[Any]) -> int:
         async with self._sweeping:
@@ -292,7 +301,7 @@ class Store:
                 .join(turn_pictures)
                 .join(turns)
                 .join(threads)
-                .where(*_is_thread(thread), turn_pictures.c.number == number)
+                .where(*is_thread(thread), turn_pictures.c.number == number)
             )
             row = found.first()
         if row is None:
@@ -315,163 +324,3 @@ class Store:
     def _remove_files(self, files: Sequence[tuple[str, str]]) -> None:
         for digest, suffix in files:
             self._files.remove(digest, suffix)
-
-    # -- within a transaction -----------------------------------------------------------------
-
-    async def _touch_thread(self, connection: AsyncConnection, thread: ThreadKey) -> int:
-        """Make the thread or mark it as used now."""
-        made = sqlite_insert(threads).values(
-            platform=thread.platform,
-            team=thread.team,
-            channel=thread.channel,
-            thread=thread.thread,
-            touched_at=_now(),
-        )
-        row = await connection.execute(
-            made.on_conflict_do_update(
-                index_elements=["platform", "team", "channel", "thread"],
-                set_={"touched_at": made.excluded.touched_at},
-            ).returning(threads.c.id)
-        )
-        return int(row.scalar_one())
-
-    async def _entitle(
-        self, connection: AsyncConnection, thread: ThreadKey, title: str
-    ) -> int | None:
-        """Give the thread its first question as title; the first one stays."""
-        row = await connection.execute(
-            update(threads)
-            .where(*_is_thread(thread))
-            .values(title=func.coalesce(func.nullif(threads.c.title, ""), title[:TITLE_LENGTH]))
-            .returning(threads.c.id)
-        )
-        found = row.scalar_one_or_none()
-        return None if found is None else int(found)
-
-    async def _upsert_turn(
-        self,
-        connection: AsyncConnection,
-        thread_id: int,
-        message: IncomingMessage,
-        question: str,
-        receipt: Receipt,
-    ) -> int:
-        values = {
-            "revision": message.revision,
-            "author_name": message.author.name,
-            "question": question,
-            "state": TurnState.PENDING,
-            "answer": None,
-            "receipt": receipt.to_json(),
-        }
-        row = await connection.execute(
-            sqlite_insert(turns)
-            .values(thread_id=thread_id, message=message.key.message, **values)
-            .on_conflict_do_update(index_elements=["thread_id", "message"], set_=values)
-            .returning(turns.c.id)
-        )
-        return int(row.scalar_one())
-
-    async def _set_pictures(
-        self,
-        connection: AsyncConnection,
-        thread_id: int,
-        turn_id: int,
-        new_pictures: Sequence[NewPicture],
-    ) -> None:
-        await connection.execute(delete(turn_pictures).where(turn_pictures.c.turn_id == turn_id))
-        highest = await connection.execute(
-            select(func.coalesce(func.max(turn_pictures.c.number), 0))
-            .join(turns)
-            .where(turns.c.thread_id == thread_id)
-        )
-        first_number = highest.scalar_one() + 1
-        for position, new in enumerate(new_pictures):
-            picture = new.picture
-            await connection.execute(
-                sqlite_insert(pictures)
-                .values(
-                    digest=picture.digest,
-                    suffix=suffix_of(picture.data),
-                    width_px=picture.width_px,
-                    height_px=picture.height_px,
-                    size_bytes=len(picture.data),
-                )
-                .on_conflict_do_nothing()
-            )
-            await connection.execute(
-                insert(turn_pictures).values(
-                    turn_id=turn_id,
-                    position=position,
-                    number=first_number + position,
-                    digest=picture.digest,
-                    name=new.name,
-                    notes=new.notes,
-                )
-            )
-
-    async def _as_turns(
-        self, connection: AsyncConnection, rows: Sequence[Row[Any]]
-    ) -> tuple[Turn, ...]:
-        shown = await self._pictures_by_turn(connection, [row.id for row in rows])
-        return tuple(
-            Turn(
-                message=row.message,
-                author_name=row.author_name,
-                question=row.question,
-                state=TurnState(row.state),
-                answer=row.answer,
-                receipt=Receipt.from_json(row.receipt),
-                pictures=tuple(shown.get(row.id, ())),
-            )
-            for row in rows
-        )
-
-    async def _pictures_by_turn(
-        self, connection: AsyncConnection, turn_ids: Sequence[int]
-    ) -> dict[int, list[StoredPicture]]:
-        rows = await connection.execute(
-            select(turn_pictures, pictures.c.width_px, pictures.c.height_px)
-            .join(pictures)
-            .where(turn_pictures.c.turn_id.in_(turn_ids))
-            .order_by(turn_pictures.c.turn_id, turn_pictures.c.position)
-        )
-        shown: dict[int, list[StoredPicture]] = {}
-        for row in rows:
-            shown.setdefault(row.turn_id, []).append(
-                StoredPicture(
-                    digest=row.digest,
-                    number=row.number,
-                    name=row.name,
-                    notes=tuple(row.notes),
-                    width_px=row.width_px,
-                    height_px=row.height_px,
-                )
-            )
-        return shown
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _key_columns(key: MessageKey) -> dict[str, str]:
-    return {
-        "platform": key.platform,
-        "team": key.team,
-        "channel": key.channel,
-        "message": key.message,
-    }
-
-
-def _is_message(key: MessageKey) -> list[Any]:
-    return [inbox.c[name] == value for name, value in _key_columns(key).items()]
-
-
-def _is_thread(thread: ThreadKey) -> list[Any]:
-    return [
-        threads.c.platform == thread.platform,
-        threads.c.team == thread.team,
-        threads.c.channel == thread.channel,
-        threads.c.thread == thread.thread,
-    ]

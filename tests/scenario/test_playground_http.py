@@ -279,7 +279,7 @@ async def test_a_thread_deleted_under_running_and_coming_questions_does_not_come
     for response in [first, *await asyncio.gather(*others)]:
         response.close()
     backend.release()
-    await until(lambda: not client.answers._under_way)
+    await until(lambda: not client.answers._questions._all)
     assert (await client.get(f"/api/threads/{thread}"))[0] == 404
     assert not list((client.folder / "pictures").rglob("*.png"))
 

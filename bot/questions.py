@@ -1,0 +1,65 @@
+"""The questions that are under way: claimed or about to be, and not ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bot.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class UnderWay:
+    """One question on its way."""
+
+    message: IncomingMessage
+    receipt: Receipt = field(default_factory=Receipt)
+    """As far as it is known yet."""
+    work: asyncio.Task[Ending] | None = None
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    """The asker wants no more of it."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop(self) -> None:
+        """End the work, wherever it is; also when it has not begun."""
+        self.stopped.set()
+        if self.work is not None:
+            self.work.cancel()
+
+
+class Questions:
+    """All of them, in the order they came. Lives as long as the bot."""
+
+    def __init__(self) -> None:
+        self._all: list[UnderWay] = []
+
+    @contextmanager
+    def under_way(self, message: IncomingMessage) -> Iterator[UnderWay]:
+        """Hold a question here for as long as the context lasts."""
+        question = UnderWay(message=message)
+        self._all.append(question)
+        try:
+            yield question
+        finally:
+            question.over.set()
+            self._all.remove(question)
+
+    def of_thread(self, thread: ThreadKey) -> list[UnderWay]:
+        """Those of a thread."""
+        return [it for it in self._all if it.message.thread == thread]
+
+    def stop(self, key: MessageKey) -> bool:
+        """Stop a question; false when it is not under way."""
+        found = [it for it in self._all if it.message.key == key]
+        for question in found:
+            question.stop()
+        return bool(found)
+
+    async def stop_thread(self, thread: ThreadKey) -> None:
+        """Stop a thread's questions, and those that come meanwhile; return when none is left."""
+        while found := self.of_thread(thread):
+            for question in found:
+                question.stop()
+            await found[0].over.wait()

@@ -1,0 +1,183 @@
+"""Rows of the store, read and written within a transaction that the caller holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.messages import IncomingMessage, MessageKey, Receipt, ThreadKey
+from bot.store.picture_files import suffix_of
+from bot.store.schema import inbox, pictures, threads, turn_pictures, turns
+from bot.store.values import NewPicture, StoredPicture, Turn, TurnState
+
+TITLE_LENGTH = 80
+
+
+def now() -> datetime:
+    """This moment, with its zone."""
+    return datetime.now(UTC)
+
+
+def key_columns(key: MessageKey) -> dict[str, str]:
+    """A message's key as columns of the inbox."""
+    return {
+        "platform": key.platform,
+        "team": key.team,
+        "channel": key.channel,
+        "message": key.message,
+    }
+
+
+def is_message(key: MessageKey) -> list[Any]:
+    """The condition that a row of the inbox is that message's."""
+    return [inbox.c[name] == value for name, value in key_columns(key).items()]
+
+
+def is_thread(thread: ThreadKey) -> list[Any]:
+    """The condition that a row of threads is that thread."""
+    return [
+        threads.c.platform == thread.platform,
+        threads.c.team == thread.team,
+        threads.c.channel == thread.channel,
+        threads.c.thread == thread.thread,
+    ]
+
+
+async def touch_thread(connection: AsyncConnection, thread: ThreadKey) -> int:
+    """Make the thread or mark it as used now."""
+    made = sqlite_insert(threads).values(
+        platform=thread.platform,
+        team=thread.team,
+        channel=thread.channel,
+        thread=thread.thread,
+        touched_at=now(),
+    )
+    row = await connection.execute(
+        made.on_conflict_do_update(
+            index_elements=["platform", "team", "channel", "thread"],
+            set_={"touched_at": made.excluded.touched_at},
+        ).returning(threads.c.id)
+    )
+    return int(row.scalar_one())
+
+
+async def entitle(connection: AsyncConnection, thread: ThreadKey, title: str) -> int | None:
+    """Give the thread its first question as title; the first one stays."""
+    row = await connection.execute(
+        update(threads)
+        .where(*is_thread(thread))
+        .values(title=func.coalesce(func.nullif(threads.c.title, ""), title[:TITLE_LENGTH]))
+        .returning(threads.c.id)
+    )
+    found = row.scalar_one_or_none()
+    return None if found is None else int(found)
+
+
+async def upsert_turn(
+    connection: AsyncConnection,
+    thread_id: int,
+    message: IncomingMessage,
+    question: str,
+    receipt: Receipt,
+) -> int:
+    """Make the turn of a question, or begin it anew. Returns: its id."""
+    values = {
+        "revision": message.revision,
+        "author_name": message.author.name,
+        "question": question,
+        "state": TurnState.PENDING,
+        "answer": None,
+        "receipt": receipt.to_json(),
+    }
+    row = await connection.execute(
+        sqlite_insert(turns)
+        .values(thread_id=thread_id, message=message.key.message, **values)
+        .on_conflict_do_update(index_elements=["thread_id", "message"], set_=values)
+        .returning(turns.c.id)
+    )
+    return int(row.scalar_one())
+
+
+async def set_pictures(
+    connection: AsyncConnection,
+    thread_id: int,
+    turn_id: int,
+    new_pictures: Sequence[NewPicture],
+) -> None:
+    """Give a turn its pictures, numbered on from the thread's last."""
+    await connection.execute(delete(turn_pictures).where(turn_pictures.c.turn_id == turn_id))
+    highest = await connection.execute(
+        select(func.coalesce(func.max(turn_pictures.c.number), 0))
+        .join(turns)
+        .where(turns.c.thread_id == thread_id)
+    )
+    first_number = highest.scalar_one() + 1
+    for position, new in enumerate(new_pictures):
+        picture = new.picture
+        await connection.execute(
+            sqlite_insert(pictures)
+            .values(
+                digest=picture.digest,
+                suffix=suffix_of(picture.data),
+                width_px=picture.width_px,
+                height_px=picture.height_px,
+                size_bytes=len(picture.data),
+            )
+            .on_conflict_do_nothing()
+        )
+        await connection.execute(
+            insert(turn_pictures).values(
+                turn_id=turn_id,
+                position=position,
+                number=first_number + position,
+                digest=picture.digest,
+                name=new.name,
+                notes=new.notes,
+            )
+        )
+
+
+async def as_turns(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> tuple[Turn, ...]:
+    """Rows of turns as values, with their pictures."""
+    shown = await _pictures_by_turn(connection, [row.id for row in rows])
+    return tuple(
+        Turn(
+            message=row.message,
+            author_name=row.author_name,
+            question=row.question,
+            state=TurnState(row.state),
+            answer=row.answer,
+            receipt=Receipt.from_json(row.receipt),
+            pictures=tuple(shown.get(row.id, ())),
+        )
+        for row in rows
+    )
+
+
+async def _pictures_by_turn(
+    connection: AsyncConnection, turn_ids: Sequence[int]
+) -> dict[int, list[StoredPicture]]:
+    rows = await connection.execute(
+        select(turn_pictures, pictures.c.width_px, pictures.c.height_px)
+        .join(pictures)
+        .where(turn_pictures.c.turn_id.in_(turn_ids))
+        .order_by(turn_pictures.c.turn_id, turn_pictures.c.position)
+    )
+    shown: dict[int, list[StoredPicture]] = {}
+    for row in rows:
+        shown.setdefault(row.turn_id, []).append(
+            StoredPicture(
+                digest=row.digest,
+                number=row.number,
+                name=row.name,
+                notes=tuple(row.notes),
+                width_px=row.width_px,
+                height_px=row.height_px,
+            )
+        )
+    return shown
