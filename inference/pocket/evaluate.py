@@ -80,6 +80,23 @@ def singular(name: str) -> str:
     return name[:-1] if re.search(r"[^su]s$", name) else name
 
 
+def spellings(label: str) -> set[str]:
+    """What a folder's name may mean: "n02123045_tabby, tabby-cats" -> {"n02123045", "tabby", …}.
+
+    Data sets name folders by synset id, by number and name, or by a list of synonyms.
+    """
+    found = set()
+    for part in re.split(r"[,;/]", label):
+        name = normalised(part)
+        number, _, rest = name.partition(" ")
+        found |= {name, singular(name)}
+        if re.fullmatch(r"n\d{8}|\d+", number) and rest:
+            found |= {rest, singular(rest)}
+            if number.startswith("n"):
+                found.add(number)
+    return found - {""}
+
+
 class Matcher:
     """Judges answers against a folder's name."""
 
@@ -92,23 +109,23 @@ class Matcher:
 
     def classes_of(self, label: str) -> set[int]:
         """The classes that a folder's name stands for: its own, those below it, its namesakes."""
-        spellings = {normalised(label), singular(normalised(label))}
-        exact = {i for i, names in enumerate(self.names) if names & spellings}
-        below = {i for i, names in enumerate(self.above) if names & spellings}
-        tails = tuple(" " + s for s in spellings)
+        meant = spellings(label)
+        exact = {i for i, names in enumerate(self.names) if names & meant}
+        below = {i for i, names in enumerate(self.above) if names & meant}
+        tails = tuple(" " + s for s in meant)
         # "apple" for a green apple, "cat" for a tabby cat
         kin = {i for i, names in enumerate(self.names) if any(n.endswith(tails) for n in names)}
         return exact | below | kin
 
     def accepted(self, label: str) -> set[str]:
         """Every name that is right to say of a photo in this folder, normalised."""
-        spellings = {normalised(label), singular(normalised(label))}
-        words = set(spellings)
+        meant = spellings(label)
+        words = set(meant)
         for names in self.names:  # "racket" for a tennis racket
-            words |= {n for n in names if any(s.endswith(" " + n) for s in spellings)}
+            words |= {n for n in names if any(s.endswith(" " + n) for s in meant)}
         for i in self.classes_of(label):
             words |= self.names[i]
-            if self.names[i] & spellings:
+            if self.names[i] & meant:
                 words |= self._close_kinds(i)
         return words
 
@@ -187,14 +204,19 @@ def evaluate(folder: Path, model_dir: Path, *, progress: TextIO) -> Evaluation:
 
     Raises:
         ValueError: no photos.
-        OSError: a photo or the checkpoint cannot be read.
+        OSError: the checkpoint cannot be read.
     """
     photos = find_photos(folder)
     asker, concepts = Asker(model_dir), load_concepts()
     matcher = Matcher(concepts)
     asked = []
     for path, label in tqdm(photos, file=progress, unit="photo"):
-        answer, probability, index = asker.ask(read_photo(path), QUESTION)
+        try:
+            photo = read_photo(path)
+        except OSError:
+            tqdm.write(f"{path} cannot be read and is left out.", file=progress)
+            continue
+        answer, probability, index = asker.ask(photo, QUESTION)
         seen = concepts.classes[index].name
         asked.append(
             Asked(

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import inference.pocket.fetch as fetch_module
 from inference.pocket.assemble import anchored_columns
 from inference.pocket.concepts import NUM_SLOTS, Columns, Concepts, load_concepts
-from inference.pocket.evaluate import Matcher, find_photos
+from inference.pocket.evaluate import Matcher, evaluate, find_photos
 from inference.pocket.fetch import TOWER, PocketUnavailable, ensure_pocket, fetch_part, pocket_dir
 from inference.pocket.lora import add_lora, merge_lora
 
@@ -141,6 +142,10 @@ def test_a_built_pocket_is_used_again_without_a_word(tmp_path: Path) -> None:
         ("rooster", "This is a rooster."),
         ("dog", "It looks like a beagle."),
         ("tennis_racket", "The picture shows a racket."),
+        ("n02123045_tabby", "It is a tabby cat."),
+        ("n02123045-some-other-spelling", "It is a tabby cat."),
+        ("281.tabby", "It is a tabby cat."),
+        ("tabby, tabby cat", "It is a tabby cat."),
         ("tabby", "It looks like some kind of cat, but I am not sure which."),
     ],
 )
@@ -168,3 +173,27 @@ def test_the_innermost_folder_names_the_photo(tmp_path: Path) -> None:
     assert [label for _, label in find_photos(tmp_path)] == ["lemon"]
     with pytest.raises(ValueError, match="no pictures"):
         find_photos(tmp_path / "fruit" / "lemon" / "none")
+
+
+def test_a_photo_that_cannot_be_read_is_named_and_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("good.png", "bad.png"):
+        (tmp_path / "cat").mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "cat" / name)
+    (tmp_path / "cat" / "bad.png").write_bytes(b"no picture")
+
+    class Canned:
+        """Stands for the loaded checkpoint."""
+
+        def __init__(self, _folder: Path) -> None:
+            pass
+
+        def ask(self, _picture: Image.Image, _question: str) -> tuple[str, float, int]:
+            return "It is a tabby cat.", 0.9, 281
+
+    monkeypatch.setattr("inference.pocket.evaluate.Asker", Canned)
+    progress = io.StringIO()
+    result = evaluate(tmp_path, tmp_path, progress=progress)
+    assert [asked.path.name for asked in result.asked] == ["good.png"]
+    assert "bad.png cannot be read" in progress.getvalue()
