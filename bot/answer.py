@@ -117,11 +117,9 @@ class Answers:
         finally:
             self._forgetting.discard(thread)
 
-    def resume(
-        self, message: IncomingMessage, exchange: Exchange, attempts: int
-    ) -> asyncio.Task[bool]:
+    def resume(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
         """Take up, in a task, a question that an earlier run has claimed and not ended."""
-        return self._spawn(message, self._resume(message, exchange, attempts))
+        return self._spawn(message, self._resume(message, exchange))
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more questions; let those under way end, and leave the rest to the next start."""
@@ -148,26 +146,25 @@ class Answers:
             await self._see_through(under_way, exchange, place)
         return True
 
-    async def _resume(self, message: IncomingMessage, exchange: Exchange, attempts: int) -> bool:
+    async def _resume(self, message: IncomingMessage, exchange: Exchange) -> bool:
         with (
             self._lanes.place(message.thread) as place,
             self._questions.under_way(message) as under_way,
         ):
-            await self._see_through(under_way, exchange, place, attempts=attempts)
+            await self._see_through(under_way, exchange, place)
         return True
 
-    async def _see_through(
-        self, under_way: UnderWay, exchange: Exchange, place: Place, *, attempts: int = 0
-    ) -> None:
+    async def _see_through(self, under_way: UnderWay, exchange: Exchange, place: Place) -> None:
         """From the claim to the last edit; only then is the question off the inbox."""
         message = under_way.message
         try:
             async with running_reply(exchange) as reply:
-                ending = await self._ending(under_way, exchange, place, reply, attempts)
+                ending = await self._ending(under_way, exchange, place, reply)
             await self._store.answer_turn(message, ending)
             await reply.finish(ending)
         except asyncio.CancelledError:  # a shutdown
-            await self._store.put_back(message)
+            if under_way.attempted:
+                await self._store.put_back(message)
             raise
         await self._store.end(message)
 
@@ -177,19 +174,16 @@ class Answers:
         exchange: Exchange,
         place: Place,
         reply: Reply,
-        attempts: int,
     ) -> Ending:
         """Whatever happens becomes an answer or a sentence; only a shutdown goes through."""
         message = under_way.message
         if under_way.stopped.is_set():
             return await self._stopped(under_way, reply)
         try:
-            if attempts < MAX_ATTEMPTS:
-                under_way.work = asyncio.create_task(
-                    self._work(under_way, exchange, place, reply), name="work"
-                )
-                return await under_way.work
-            refusal = UserFacingError("gave_up", attempts=attempts)
+            under_way.work = asyncio.create_task(
+                self._work(under_way, exchange, place, reply), name="work"
+            )
+            return await under_way.work
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not under_way.stopped.is_set() or (task is not None and task.cancelling()):
@@ -220,9 +214,12 @@ class Answers:
         )
 
     async def _make_sure_it_is_written_down(self, under_way: UnderWay) -> None:
-        """A question that ended early stands in its thread all the same."""
+        """A question that ended early stands in its thread all the same.
+
+        Asked again, it stands there already, with the answer it had.
+        """
         message = under_way.message
-        if await self._store.turn(message) is None:
+        if not message.again and await self._store.turn(message) is None:
             await self._store.begin_turn(
                 message,
                 question=message.text.strip(),
@@ -236,6 +233,10 @@ class Answers:
         message = under_way.message
         with self._access.admitted(message.author):
             await place.reached()
+            attempts = await self._store.begin_attempt(message)
+            under_way.attempted = True
+            if attempts > MAX_ATTEMPTS:
+                raise UserFacingError("gave_up", attempts=MAX_ATTEMPTS)
             reply.status(Status(Stage.READING))
             turn = await self._store.turn(message)
             if turn is None:

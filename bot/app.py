@@ -102,6 +102,8 @@ async def running_parts(
                 max_new_tokens=settings.max_new_tokens,
             ),
         )
+        # Whatever ends the bot: what is under way is left to the next start.
+        stack.push_async_callback(answers.drain, 0)
         yield Parts(settings=settings, store=store, engine=engine, answers=answers)
 
 
@@ -262,12 +264,12 @@ async def _start_platforms(made: Sequence[Platform]) -> list[Platform]:
 
 async def _resume_unfinished(parts: Parts, made: Sequence[Platform]) -> None:
     by_name = {platform.name: platform for platform in made}
-    for message, attempts in await parts.store.unfinished():
+    for message in await parts.store.unfinished():
         platform = by_name.get(message.key.platform)
         if platform is None:
             log.warning("a question of %s waits for that platform", message.key.platform)
         else:
-            parts.answers.resume(message, await platform.resumed(message), attempts)
+            platform.resume(message)
 
 
 def _announce(started: Sequence[Platform], *, open_page: bool) -> None:

@@ -16,10 +16,11 @@ from bot.errors import ConfigurationError
 from bot.platforms.terminal import PictureFile, Terminal, TerminalError, chat, read_picture
 from bot.settings import Settings, load_settings
 from bot.store import DatabaseUnusable
-from inference.errors import ModelUnavailable
+from inference.errors import ModelUnavailable, trace_of
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
+OUR_LOGGERS = ("bot", "inference")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,8 +101,20 @@ def _set_up_logging(settings: Settings, *, quiet: bool) -> None:
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    for ours in ("bot", "inference"):
-        logging.getLogger(ours).setLevel(logging.ERROR if quiet else settings.log_level)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_without_foreign_words)
+    for ours in OUR_LOGGERS:
+        logging.getLogger(ours).setLevel(logging.CRITICAL if quiet else settings.log_level)
+
+
+def _without_foreign_words(record: logging.LogRecord) -> bool:
+    """Of a library's record keep who, where and what kind of exception; its words may quote."""
+    if record.name.split(".")[0] not in OUR_LOGGERS:
+        exc = record.exc_info[1] if record.exc_info else None
+        record.msg = f"{record.module}:{record.lineno}{f': {trace_of(exc)}' if exc else ''}"
+        record.args = ()
+        record.exc_info = record.exc_text = record.stack_info = None
+    return True
 
 
 def _command(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -116,7 +116,7 @@ def _prepare_pillow() -> None:
 def _normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPicture:
     with Image.open(io.BytesIO(data), formats=FORMATS) as file:
         width, height = file.size
-        max_pixels = limits.max_pixels * (REDUCED_FACTOR if file.format in REDUCED else 1)
+        max_pixels = limits.max_pixels * (REDUCED_FACTOR if _is_reducible(file) else 1)
         if width * height > max_pixels:
             raise PictureRefused(
                 "picture_too_many_pixels",
@@ -143,6 +143,11 @@ def _normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPictu
         new_sizes = {"new_width": bounded.width, "new_height": bounded.height}
         notes = (*notes, ("note_shrunk", sizes | new_sizes))
     return NormalisedPicture(picture=_encode(bounded, lossy=lossy), name=name, notes=notes)
+
+
+def _is_reducible(file: Image.Image) -> bool:
+    """Whether it is decoded at a fraction of its size: a progressive JPEG is held whole."""
+    return file.format in REDUCED and not file.info.get("progressive")
 
 
 def _frame_notes(file: Image.Image) -> tuple[tuple[str, dict[str, int]], ...]:

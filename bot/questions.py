@@ -20,13 +20,15 @@ class UnderWay:
     work: asyncio.Task[Ending] | None = None
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     """The asker wants no more of it."""
+    attempted: bool = False
+    """Its work has begun in this run of the bot."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:
         """End the work, wherever it is; also when it has not begun."""
-        self.stopped.set()
-        if self.work is not None:
+        if self.work is not None and not self.stopped.is_set():
             self.work.cancel()
+        self.stopped.set()
 
 
 class Questions:

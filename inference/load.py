@@ -21,7 +21,7 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
 
-from inference.errors import ModelUnavailable
+from inference.errors import ContextExceeded, ModelUnavailable
 from inference.models import family_of, resolve_name
 from inference.processor import load_processor
 from inference.transformers_backend import TransformersBackend
@@ -218,6 +218,11 @@ def _one_sentence(spec: ModelSpec) -> Iterator[None]:
         raise ModelUnavailable(
             f"The model '{name}' does not fit the device's memory: "
             "try --load-4bit, or a smaller model."
+        ) from None
+    except ContextExceeded as exc:
+        raise ModelUnavailable(
+            f"CONTEXT_TOKENS is too small for the model '{name}': "
+            f"one picture alone needs {exc.needed_tokens}."
         ) from None
     except ImportError as exc:
         missing = exc.name or str(exc).strip().splitlines()[0]

@@ -67,6 +67,7 @@ class TransformersBackend:
         """See `inference.worker.Backend.generate`."""
         begun = time.perf_counter()
         inputs = self._prepare(request.messages)
+        self._last_prepared = None  # nothing of a conversation outlives its answer here
         prompt_tokens = int(inputs["input_ids"].shape[-1])
         room = self._model.context_tokens - prompt_tokens
         if room < 1:

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
@@ -140,6 +140,9 @@ class Worker:
         self._device = device
         self._max_waiting = max_waiting
         self._loop = asyncio.get_running_loop()
+        # A thread of its own: prompts are measured one after the other anyway, and a queue of them
+        # must not take every helper thread of the loop.
+        self._measuring = ThreadPoolExecutor(1, thread_name_prefix="measure")
         self._waiting: deque[_Job] = deque()
         self._running: _Job | None = None
         self._idle = asyncio.Event()
@@ -155,7 +158,9 @@ class Worker:
 
     async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See `Engine.prompt_tokens`."""
-        return await asyncio.to_thread(self._device.backend.prompt_tokens, messages)
+        return await self._loop.run_in_executor(
+            self._measuring, self._device.backend.prompt_tokens, messages
+        )
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """See `Engine.stream`."""
@@ -179,6 +184,7 @@ class Worker:
             self._running.cancelled.set()
             self._running.out.put_nowait(EngineDead(str(self._dead)))
         await self._idle.wait()
+        self._measuring.shutdown(wait=False, cancel_futures=True)
 
     # -- the queue ----------------------------------------------------------------------------
 

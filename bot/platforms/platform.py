@@ -25,6 +25,10 @@ class Core(Protocol):
         """Answer a question in a task of its own. Raises: Busy."""
         ...
 
+    def resume(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
+        """Take up a question that an earlier run has left."""
+        ...
+
     def stop(self, key: MessageKey) -> bool:
         """Stop a question; false when it is not under way."""
         ...
@@ -46,8 +50,8 @@ class Platform(Protocol):
         """As in `MessageKey.platform`."""
         ...
 
-    async def resumed(self, message: IncomingMessage) -> Exchange:
-        """An exchange that goes on with the reply an earlier run had begun."""
+    def resume(self, message: IncomingMessage) -> None:
+        """Have a question answered that an earlier run has left, in the reply it had begun."""
         ...
 
     async def start(self) -> None:

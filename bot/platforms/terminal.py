@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import os
 import sys
 import threading
@@ -130,6 +132,8 @@ class Terminal:
     def __init__(self, core: Core, *, locale: str) -> None:
         self._core = core
         self._locale = locale
+        self.has_pictures = False
+        """The thread has kept pictures: they need not be sent again."""
         self._thread = ThreadKey(platform=PLATFORM, team="", channel="", thread=uuid.uuid4().hex)
 
     @property
@@ -162,6 +166,7 @@ class Terminal:
         )
         if exchange.ending is None:
             raise TerminalError("The question was not answered.")
+        self.has_pictures = self.has_pictures or bool(exchange.ending.receipt.pictures)
         if exchange.ending.outcome is Outcome.REFUSED:
             raise TerminalError(exchange.ending.text)
         return exchange.ending
@@ -176,12 +181,10 @@ def questions_from(stream: TextIO) -> asyncio.Queue[str | None]:
     loop = asyncio.get_running_loop()
 
     def read() -> None:
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the command is over
             for line in stream:
                 loop.call_soon_threadsafe(lines.put_nowait, line.strip())
             loop.call_soon_threadsafe(lines.put_nowait, None)
-        except RuntimeError:
-            pass  # the loop is closed: the command is over
 
     threading.Thread(target=read, name="stdin", daemon=True).start()
     return lines
@@ -194,6 +197,8 @@ async def chat(pictures: tuple[PictureFile, ...], terminal: Terminal) -> int:
     answers alone. Returns: the exit code; 1 when a question was refused.
     """
     prompts = sys.stdin.isatty()
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # whatever comes is a question
     lines = questions_from(sys.stdin)
     code = 0
     while True:
@@ -211,5 +216,5 @@ async def chat(pictures: tuple[PictureFile, ...], terminal: Terminal) -> int:
         except TerminalError as exc:
             print(exc, file=sys.stderr)
             code = 1
-        else:
+        if terminal.has_pictures:
             pictures = ()  # they stay in the thread

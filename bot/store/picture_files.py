@@ -40,6 +40,12 @@ class PictureFiles:
         """Read a picture. Raises: OSError."""
         return self.path(digest, suffix).read_bytes()
 
+    def keep_only(self, digests: set[str]) -> None:
+        """Remove every file of another name, half-written ones too."""
+        for path in self._folder.glob("*/*"):
+            if path.stem not in digests or path.suffix == ".part":
+                path.unlink(missing_ok=True)
+
     def remove(self, digest: str, suffix: str) -> None:
         """Remove a picture; it may be gone already."""
         self.path(digest, suffix).unlink(missing_ok=True)

@@ -49,7 +49,7 @@ inbox = Table(
     Column("revision", Integer, nullable=False),
     Column("thread_id", ForeignKey("threads.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("incoming", JSON, nullable=False),  # the IncomingMessage, to take it up again
-    Column("attempts", Integer, nullable=False, default=1),
+    Column("attempts", Integer, nullable=False, default=0),
     Column("claimed_at", DateTime(timezone=True), nullable=False),
     Column("ended_at", DateTime(timezone=True), nullable=True, index=True),
     UniqueConstraint("platform", "team", "channel", "message", "revision"),

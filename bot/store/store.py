@@ -41,7 +41,9 @@ async def running_store(folder: Path) -> AsyncIterator[Store]:
     """Open the store in a folder, made and migrated as needed; closed on every exit."""
     await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
     async with open_database(folder / "llava-bot.db") as database:
-        yield Store(database, PictureFiles(folder / "pictures"))
+        store = Store(database, PictureFiles(folder / "pictures"))
+        await store.sweep()
+        yield store
 
 
 class Store:
@@ -74,25 +76,25 @@ class Store:
             return claimed.rowcount == 1
 
     @uninterrupted
-    async def unfinished(self) -> list[tuple[IncomingMessage, int]]:
-        """Questions claimed and never ended, oldest first, each with its attempts so far.
-
-        Call it once, on start: every row found is counted as one more attempt, which `put_back`
-        takes off again when the bot is stopped in good order.
-        """
-        async with self._database.begin() as connection:
+    async def unfinished(self) -> list[IncomingMessage]:
+        """Questions claimed and never ended, oldest first."""
+        async with self._database.connect() as connection:
             rows = await connection.execute(
-                select(inbox.c.incoming, inbox.c.attempts)
-                .where(inbox.c.ended_at.is_(None))
-                .order_by(inbox.c.id)
+                select(inbox.c.incoming).where(inbox.c.ended_at.is_(None)).order_by(inbox.c.id)
             )
-            found = [(IncomingMessage.from_json(row.incoming), row.attempts) for row in rows]
-            await connection.execute(
+            return [IncomingMessage.from_json(row.incoming) for row in rows]
+
+    @uninterrupted
+    async def begin_attempt(self, message: IncomingMessage) -> int:
+        """Count an attempt to answer a question. Returns: how many there are now."""
+        async with self._database.begin() as connection:
+            counted = await connection.execute(
                 update(inbox)
-                .where(inbox.c.ended_at.is_(None))
+                .where(*is_message(message.key), inbox.c.revision == message.revision)
                 .values(attempts=inbox.c.attempts + 1)
+                .returning(inbox.c.attempts)
             )
-            return found
+            return int(counted.scalar_one_or_none() or 0)
 
     @uninterrupted
     async def end(self, message: IncomingMessage) -> None:
@@ -144,16 +146,18 @@ class Store:
         When it is asked again, its pictures stay as they are and `new_pictures` is ignored.
         Returns: false when its thread has been forgotten since the claim; nothing is kept then.
         """
-        async with self._sweeping, self._database.begin() as connection:
-            thread_id = await entitle(connection, message.thread, question)
-            if thread_id is None:
-                return False
-            # Before the rows that refer to them are committed.
+        async with self._sweeping:
+            # Files first, and before the database is locked for writing.
             await asyncio.to_thread(self._write_files, [new.picture for new in new_pictures])
-            turn_id = await upsert_turn(connection, thread_id, message, question, receipt)
-            if not message.again:
-                await set_pictures(connection, thread_id, turn_id, new_pictures)
-            return True
+            async with self._database.begin() as connection:
+                thread_id = await entitle(connection, message.thread, question)
+                if thread_id is not None:
+                    turn_id = await upsert_turn(connection, thread_id, message, question, receipt)
+                    if not message.again:
+                        await set_pictures(connection, thread_id, turn_id, new_pictures)
+            if thread_id is None:
+                await self._sweep_files()
+            return thread_id is not None
 
     @uninterrupted
     async def turn(self, message: IncomingMessage) -> Turn | None:
@@ -177,7 +181,11 @@ class Store:
         async with self._database.begin() as connection:
             await connection.execute(
                 update(turns)
-                .where(turns.c.thread_id == thread_id, turns.c.message == message.key.message)
+                .where(
+                    turns.c.thread_id == thread_id,
+                    turns.c.message == message.key.message,
+                    turns.c.revision == message.revision,
+                )
                 .values(
                     state=TurnState(ending.outcome.value),
                     answer=ending.text,
@@ -316,6 +324,18 @@ class Store:
             )
             suffix = found.scalar_one()
         return await asyncio.to_thread(self._files.read, digest, suffix)
+
+    @uninterrupted
+    async def sweep(self) -> None:
+        """Remove what a crash has left behind. Call it on start."""
+        async with self._sweeping:
+            await self._sweep_files()
+
+    async def _sweep_files(self) -> None:
+        """Remove picture files without a row: a crash came between the two."""
+        async with self._database.connect() as connection:
+            known = set((await connection.execute(select(pictures.c.digest))).scalars())
+        await asyncio.to_thread(self._files.keep_only, known)
 
     def _write_files(self, new_pictures: Sequence[Picture]) -> None:
         for picture in new_pictures:

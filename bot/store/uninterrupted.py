@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
@@ -26,8 +27,9 @@ def uninterrupted(
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            while not task.done():
-                await asyncio.wait({task})
+            while not task.done():  # cancelled again meanwhile, it waits all the same
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait({task})
             raise
 
     return wrapper

@@ -29,6 +29,7 @@ _NEEDED_BYTES = 1_200_000_000  # wheels, parts and checkpoint, while both lie on
 _BUILD_VERSION = 1  # raise when the checkpoint's form changes but neither delta nor classes do
 _WORKSPACE = ".building-pocket-"
 _LEFTOVER_S = 3600
+_OLD_S = 7 * 24 * 3600
 
 
 class PocketUnavailable(ModelUnavailable):
@@ -121,9 +122,9 @@ def _remove_leftovers(cache_dir: Path) -> None:
 
 
 def _remove_older(cache_dir: Path, target: Path) -> None:
-    """Earlier versions of the pocket; a process that still runs one has it open already."""
+    """Earlier versions of the pocket that no other checkout has built lately."""
     for folder in cache_dir.glob("pocket-*"):
-        if folder != target:
+        if folder != target and time.time() - folder.stat().st_mtime > _OLD_S:
             shutil.rmtree(folder, ignore_errors=True)
 
 

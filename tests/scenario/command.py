@@ -39,7 +39,11 @@ class Result:
 
 
 async def llava_bot(
-    *arguments: str, data_dir: Path, stdin: str = "", cwd: Path | None = None, **settings: str
+    *arguments: str,
+    data_dir: Path,
+    stdin: str | bytes = "",
+    cwd: Path | None = None,
+    **settings: str,
 ) -> Result:
     """Run a command to its end."""
     process = await asyncio.create_subprocess_exec(
@@ -53,7 +57,7 @@ async def llava_bot(
         env=environment(data_dir, PYTHONPATH=str(Path.cwd()), **settings),
         cwd=cwd or data_dir,
     )
-    out, err = await process.communicate(stdin.encode())
+    out, err = await process.communicate(stdin if isinstance(stdin, bytes) else stdin.encode())
     return Result(process.returncode or 0, out.decode(), err.decode())
 
 

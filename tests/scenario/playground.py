@@ -94,8 +94,8 @@ async def running_playground(
             password=password,
             pictures_per_question=2,
         )
-        for message, attempts in await store.unfinished():
-            answers.resume(message, await playground.resumed(message), attempts)
+        for message in await store.unfinished():
+            playground.resume(message)
         await playground.start()
         try:
             async with aiohttp.ClientSession(playground.address) as http:

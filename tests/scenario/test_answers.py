@@ -136,9 +136,9 @@ async def test_a_question_left_unfinished_is_found_on_start_and_answered_once(
         assert task.cancelled()
     backend = ScriptedBackend()
     async with running_answers(tmp_path, backend) as (answers, store):
-        ((found, attempts),) = await store.unfinished()
+        (found,) = await store.unfinished()
         exchange = FakeExchange()  # the files are gone: what was written down must do
-        await answers.resume(found, exchange, attempts)
+        await answers.resume(found, exchange)
         assert exchange.ending.outcome is Outcome.ANSWERED
         assert len(backend.requests[0].messages[0].pictures) == 1
         assert await store.unfinished() == []
@@ -160,7 +160,7 @@ async def test_an_answer_made_but_not_delivered_is_delivered_and_not_made_again(
         answers.ask(message("q"), exchange)
         await delivered.wait()
         await answers.drain(0)
-        ((found, attempts),) = await store.unfinished()
+        (found,) = await store.unfinished()
         again = FakeExchange()
         restarted = Answers(
             store=store,
@@ -169,7 +169,7 @@ async def test_an_answer_made_but_not_delivered_is_delivered_and_not_made_again(
             access=answers._access,
             options=AnswerOptions(),
         )
-        await restarted.resume(found, again, attempts)
+        await restarted.resume(found, again)
     assert again.ending.text == "answer to q"
     assert len(backend.requests) == 1
 
@@ -179,8 +179,10 @@ async def test_a_question_that_keeps_ending_the_bot_is_given_up_with_a_sentence(
 ) -> None:
     answers, store = core
     await store.claim(message("q"))
+    for _ in range(MAX_ATTEMPTS):
+        await store.begin_attempt(message("q"))
     exchange = FakeExchange()
-    await answers.resume(message("q"), exchange, MAX_ATTEMPTS)
+    await answers.resume(message("q"), exchange)
     assert exchange.ending.outcome is Outcome.REFUSED
     assert "not tried again" in exchange.ending.text
     assert backend.requests == []
@@ -306,6 +308,28 @@ async def test_asked_again_about_a_picture_that_could_not_be_used_the_model_does
     assert (turn.question, turn.state) == ("q", TurnState.REFUSED)
 
 
+async def test_asked_again_and_refused_at_once_the_old_answer_stays(
+    tmp_path: Path, backend: ScriptedBackend
+) -> None:
+    async with running_answers(tmp_path, backend, questions_per_user=1) as (answers, store):
+        first = message("", "red", id="1")
+        await answers.ask(first, red())
+        backend.hold()
+        other = answers.ask(message("other", in_thread="2"), FakeExchange())
+        await until(lambda: len(backend.requests) == 2)
+        exchange = FakeExchange()
+        await answers.ask(replace(first, revision=1, again=True), exchange)
+        assert "already have 1 questions" in exchange.ending.text
+        backend.release()
+        await other
+        (turn,) = await store.turns(thread())
+        assert turn.question == "What is in this picture?"
+        assert turn.answer == "answer to What is in this picture?"
+        later = FakeExchange()
+        await answers.ask(replace(first, revision=2, again=True), later)
+        assert later.ending.outcome is Outcome.ANSWERED
+
+
 async def test_asked_again_what_was_skipped_is_still_told(core: tuple[Answers, Store]) -> None:
     answers, _ = core
     first = message("q", "red", "text")
@@ -328,9 +352,8 @@ async def test_restarts_in_good_order_never_give_a_question_up(
         backend = ScriptedBackend()
         backend.hold()
         async with running_answers(tmp_path, backend) as (answers, store):
-            ((found, attempts),) = await store.unfinished()
-            assert attempts < MAX_ATTEMPTS
-            answers.resume(found, FakeExchange(), attempts)
+            (found,) = await store.unfinished()
+            answers.resume(found, FakeExchange())
             await until(lambda: bool(backend.requests))  # noqa: B023 - awaited at once
             await answers.drain(0)
 

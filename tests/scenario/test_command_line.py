@@ -61,6 +61,18 @@ async def test_chat_answers_several_questions_about_one_picture(
     assert "USER" not in result.out
 
 
+async def test_chat_takes_whatever_comes_for_a_question(
+    tmp_path: Path, picture: str, model: str
+) -> None:
+    result = await llava_bot(
+        *("chat", "--image-file", picture, "--model", model, "--max-new-tokens", "30"),
+        data_dir=tmp_path,
+        stdin=b"caf\xe9?\nnext?\n",
+    )
+    assert result.code == 0, result.err
+    assert "Traceback" not in result.err
+
+
 async def test_a_picture_by_web_address(tmp_path: Path, model: str) -> None:
     app = web.Application()
     data = plain_picture().data

@@ -305,6 +305,29 @@ async def test_a_sender_who_hangs_up_leaves_no_file_and_no_noise(
     assert reader is not None
 
 
+async def test_senders_who_go_quiet_do_not_keep_others_out(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.platforms.web.uploads.IDLE_S", 0.3)
+    thread = await client.make_thread()
+    address = client.playground.address.removeprefix("http://")
+    quiet = []
+    for _ in range(6):
+        _reader, writer = await asyncio.open_connection(*address.split(":"))
+        writer.write(
+            f"POST /api/threads/{thread}/messages HTTP/1.1\r\nHost: {address}\r\n"
+            "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 900\r\n\r\n"
+            "--x\r\n".encode()
+        )
+        await writer.drain()
+        quiet.append(writer)
+    async with asyncio.timeout(5):
+        stream = await client.answer(await client.make_thread(), "q")
+    assert stream[-1][1]["text"] == "answer to q"
+    for writer in quiet:
+        writer.close()
+
+
 async def test_asked_again_twice_at_once_the_second_is_refused(
     client: Client, backend: ScriptedBackend
 ) -> None:

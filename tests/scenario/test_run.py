@@ -185,6 +185,12 @@ async def test_even_the_chattiest_log_holds_nothing_that_people_wrote_or_sent(
         async with asking(bot, thread, "secret-again", "secret.txt", b"secret") as stream:
             async for _ in stream:
                 pass
+        host, port = bot.address.removeprefix("http://").split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET / HTTP/1.1\r\nsecret header\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        writer.close()
         bot.process.terminate()
         await bot.exit_code()
     assert bot.log
@@ -209,6 +215,27 @@ async def test_a_port_in_use_gets_a_sentence(tmp_path: Path, talkative: str) -> 
     assert f"The playground cannot listen on 127.0.0.1:{port}" in result.err
     assert "LLAVA_BOT_PORT" in result.err
     assert "Traceback" not in result.err
+
+
+async def test_a_start_that_fails_leaves_unfinished_questions_to_the_next(
+    tmp_path: Path, talkative: str
+) -> None:
+    options = ("--model", talkative, "--temperature", "1")
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "20000") as bot:
+        await bot.wait_until_ready()
+        thread = await make_thread(bot)
+        with contextlib.suppress(aiohttp.ClientError):
+            async with asking(bot, thread):
+                bot.process.kill()
+        await bot.exit_code()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        failed = await llava_bot("run", *options, "--port", port, data_dir=tmp_path)
+    assert failed.code == 1
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "40") as bot:
+        await bot.wait_until_ready()
+        (turn,) = await ended_turns(bot, thread)
+        assert turn["state"] == "answered"
 
 
 async def test_a_model_that_cannot_be_loaded_ends_the_start_with_a_sentence(

@@ -313,6 +313,8 @@ def test_a_jpeg_may_have_four_times_as_many_pixels_since_it_is_decoded_at_a_frac
     large = halves((2000, 1900))
     assert normalise("p", encode(large, "JPEG"), limits).picture.width_px <= 500
     assert "at most 1 megapixels" in refusal(encode(large), limits=limits)
+    progressive = encode(large, "JPEG", progressive=True)
+    assert "at most 1 megapixels" in refusal(progressive, limits=limits)
     assert "at most 4 megapixels" in refusal(encode(halves((2100, 2000)), "JPEG"), limits=limits)
 
 

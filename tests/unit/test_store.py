@@ -99,27 +99,44 @@ async def test_a_claim_outlives_the_process(tmp_path: Path) -> None:
         await store.claim(incoming())
     async with running_store(tmp_path) as store:
         assert not await store.claim(incoming())
-        assert await store.unfinished() == [(incoming(), 1)]
+        assert await store.unfinished() == [incoming()]
 
 
 async def test_unfinished_questions_come_in_the_order_they_were_claimed(store: Store) -> None:
     for name in ("b", "a", "c"):
         await store.claim(incoming(name))
     await store.end(incoming("a"))
-    assert [m.key.message for m, _ in await store.unfinished()] == ["b", "c"]
+    assert [m.key.message for m in await store.unfinished()] == ["b", "c"]
 
 
-async def test_every_start_counts_an_attempt(store: Store) -> None:
+async def test_attempts_are_counted_and_a_stop_in_good_order_takes_one_off(store: Store) -> None:
     await store.claim(incoming())
-    assert [(await store.unfinished())[0][1] for _ in range(3)] == [1, 2, 3]
+    assert [await store.begin_attempt(incoming()) for _ in range(3)] == [1, 2, 3]
+    await store.put_back(incoming())
+    assert await store.begin_attempt(incoming()) == 3
 
 
-async def test_a_stop_in_good_order_counts_no_attempt(store: Store) -> None:
-    await store.claim(incoming())
-    for _ in range(5):
-        ((_, attempts),) = await store.unfinished()
-        await store.put_back(incoming())
-        assert attempts == 1
+async def test_picture_files_without_a_row_are_removed_at_the_start(tmp_path: Path) -> None:
+    async with running_store(tmp_path) as store:
+        await ask(store, incoming(), new(RED))
+    folder = tmp_path / "pictures" / "ab"
+    folder.mkdir(exist_ok=True)
+    for name in ("abcdef.png", "abcdef.part"):
+        (folder / name).write_bytes(b"left by a crash")
+    async with running_store(tmp_path):
+        names = {path.stem for path in (tmp_path / "pictures").rglob("*.*")}
+    assert names == {plain_picture(RED).digest}
+
+
+async def test_a_transaction_is_whole_even_when_cancelled_twice(store: Store) -> None:
+    for i in range(20):
+        task = asyncio.create_task(ask(store, incoming(f"m{i}"), new(RED)))
+        for _ in range(3):
+            await asyncio.sleep(i % 7 * 0.0004)
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(2):
+            await store.make_thread(THREAD)
 
 
 async def test_a_turn_holds_question_pictures_answer_and_receipt(store: Store) -> None:
@@ -191,7 +208,7 @@ async def test_a_forgotten_thread_leaves_no_text_and_no_picture_on_disk(
     assert b"secret" in database_bytes(tmp_path)
     assert await store.forget_thread(THREAD)
     assert await store.turns(THREAD) == ()
-    assert await store.unfinished() == [(incoming("m2", thread=other), 1)]
+    assert await store.unfinished() == [incoming("m2", thread=other)]
     assert b"secret" not in database_bytes(tmp_path)
     files = [f.read_bytes() for f in (tmp_path / "pictures").rglob("*.png")]
     assert files == [plain_picture(BLUE).data]  # the other thread's stays

@@ -54,6 +54,7 @@ class Playground:
         self._port = port
         self._pictures_per_question = pictures_per_question
         self._exchanges: dict[str, WebExchange] = {}
+        self._discarding: set[asyncio.Future[None]] = set()
         self._samples: list[Path] = []
         self._password = password
         self._runner: web.AppRunner | None = None
@@ -68,9 +69,10 @@ class Playground:
         host, port = self._runner.addresses[0][:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
-    async def resumed(self, message: IncomingMessage) -> WebExchange:
-        """See `Platform.resumed`: the page finds the reply by its thread."""
-        return self._exchange(message)
+    def resume(self, message: IncomingMessage) -> None:
+        """See `Platform.resume`: the page finds the reply by its thread."""
+        exchange = self._exchange(message)
+        self._watch(self._core.resume(message, exchange), message, exchange)
 
     async def start(self) -> None:
         """Listen. Raises: PlatformUnavailable."""
@@ -255,7 +257,7 @@ class Playground:
         except Busy as exc:
             await self._forget_exchange(message.key.message)
             return web.json_response({"error": exc.sentence(message.locale)}, status=503)
-        task.add_done_callback(lambda _task: exchange.close())
+        self._watch(task, message, exchange)
         return await self._stream(request, events)
 
     async def _stop(self, request: web.Request) -> web.Response:
@@ -303,6 +305,23 @@ class Playground:
         exchange = WebExchange(message.key, lambda: self._forget_exchange(message_id))
         self._exchanges[message_id] = exchange
         return exchange
+
+    def _watch(
+        self, task: asyncio.Task[bool], message: IncomingMessage, exchange: WebExchange
+    ) -> None:
+        """Let go of the followers however the task ends, also without an end of the reply."""
+
+        def ended(task: asyncio.Task[bool]) -> None:
+            exchange.close()
+            if self._exchanges.get(message.key.message) is exchange:
+                del self._exchanges[message.key.message]
+            if not task.cancelled() and task.exception() is None and not task.result():
+                # Not ours to answer: its thread is being forgotten. Its upload goes too.
+                discarding = asyncio.ensure_future(self._uploads.discard(message.key.message))
+                self._discarding.add(discarding)
+                discarding.add_done_callback(self._discarding.discard)
+
+        task.add_done_callback(ended)
 
     async def _forget_exchange(self, message_id: str) -> None:
         self._exchanges.pop(message_id, None)

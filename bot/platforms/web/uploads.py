@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from aiohttp import BodyPartReader, ClientError, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -16,12 +18,29 @@ CHUNK_BYTES = 256 * 1024
 MAX_TEXT_BYTES = 100_000
 MAX_AT_ONCE = 4
 """Forms that are read to disk at once; the next one waits."""
+IDLE_S = 30
+"""A sender who sends nothing for so long has gone."""
 SPARE_FILES = 8
 """So many files beyond the limit are still named in the receipt."""
 
 
 # A form that is none, or a sender who has hung up: nobody's fault here.
-_BROKEN = (HttpProcessingError, ClientError, ConnectionError, ValueError, AssertionError)
+_BROKEN = (
+    HttpProcessingError,
+    ClientError,
+    ConnectionError,
+    TimeoutError,
+    ValueError,
+    AssertionError,
+)
+
+T = TypeVar("T")
+
+
+async def _in_time(reading: Coroutine[Any, Any, T]) -> T:
+    """Do not wait for ever for a sender who has gone quiet. Raises: TimeoutError."""
+    async with asyncio.timeout(IDLE_S):
+        return await reading
 
 
 class BadUpload(Exception):
@@ -84,14 +103,16 @@ class Uploads:
         text = ""
         attachments: list[Attachment] = []
         total = 0
-        while (part := await form.next()) is not None:
+        while (part := await _in_time(form.next())) is not None:
             if not isinstance(part, BodyPartReader):
                 raise BadUpload(400, "http_bad_request")
             if part.name == "text":
-                data = await part.read(decode=True)
-                if len(data) > MAX_TEXT_BYTES:
-                    raise BadUpload(413, "http_too_large", limit_mb=MAX_TEXT_BYTES / 1e6)
-                text = bytes(data).decode("utf-8").replace("\r\n", "\n")  # forms send CRLF
+                data = bytearray()
+                while piece := await _in_time(part.read_chunk(CHUNK_BYTES)):
+                    data += piece
+                    if len(data) > MAX_TEXT_BYTES:
+                        raise BadUpload(413, "http_too_large", limit_mb=MAX_TEXT_BYTES / 1e6)
+                text = data.decode("utf-8").replace("\r\n", "\n")  # forms send CRLF
             elif part.name == "images":
                 if len(attachments) >= self._max_files + SPARE_FILES:
                     raise BadUpload(400, "http_too_many", limit=self._max_files)
@@ -110,7 +131,7 @@ class Uploads:
         await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
         size = 0
         with await asyncio.to_thread(path.open, "wb") as file:
-            while piece := await part.read_chunk(CHUNK_BYTES):
+            while piece := await _in_time(part.read_chunk(CHUNK_BYTES)):
                 size += len(piece)
                 if size > self.max_total_bytes:
                     raise BadUpload(413, "http_too_large", limit_mb=self.max_total_bytes / 1e6)

@@ -79,8 +79,10 @@ export class Thread {
   }
 
   async stop() {
-    this.#stopping = true;
-    if (this.last?.stage === "sending") return; // the server does not know of it yet: its first event does it
+    if (this.last?.stage === "sending") {
+      this.#stopping = true; // the server does not know of it yet: its first event does it
+      return;
+    }
     if (this.id) await api.stopAnswer(this.id).catch(() => {}); // too late, or away: the stream tells
   }
 
