@@ -49,18 +49,20 @@ CHATML_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
+# Sides are multiples of 64: bitsandbytes packs four-bit weights in blocks of 64, and on processors
+# with AVX512-BF16 a row must hold whole blocks.
 LLAMA = {
     "model_type": "llama",
-    "hidden_size": 32,
+    "hidden_size": 64,
     "intermediate_size": 64,
     "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
     "max_position_embeddings": 4096,
 }
 QWEN2 = LLAMA | {"model_type": "qwen2", "max_position_embeddings": 32768}
 TOWER = {
-    "hidden_size": 32,
+    "hidden_size": 64,
     "intermediate_size": 64,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -207,17 +209,17 @@ def blip_2(folder: Path) -> Path:
     config = Blip2Config(
         vision_config=TOWER | {"image_size": 28},
         qformer_config={
-            "hidden_size": 32,
+            "hidden_size": 64,
             "intermediate_size": 64,
             "num_hidden_layers": 2,
             "num_attention_heads": 4,
-            "encoder_hidden_size": 32,
+            "encoder_hidden_size": 64,
         },
         text_config={
             "model_type": "opt",
             "vocab_size": len(tokenizer),
-            "hidden_size": 32,
-            "word_embed_proj_dim": 32,
+            "hidden_size": 64,
+            "word_embed_proj_dim": 64,
             "ffn_dim": 64,
             "num_hidden_layers": 2,
             "num_attention_heads": 4,
@@ -270,10 +272,10 @@ def qwen2_5_vl(folder: Path) -> Path:
     config = Qwen2_5_VLConfig(
         vision_config={
             "depth": 2,
-            "hidden_size": 32,
+            "hidden_size": 64,
             "intermediate_size": 64,
             "num_heads": 4,
-            "out_hidden_size": 32,
+            "out_hidden_size": 64,
             "patch_size": 14,
             "window_size": 56,
             "fullatt_block_indexes": [1],
