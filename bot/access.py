@@ -3,19 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from bot.errors import Busy
-from bot.messages import Author
+from bot.messages import Author, ThreadKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowList:
+    """Who may ask on a platform; an empty list lets everybody in."""
+
+    teams: frozenset[str] = frozenset()
+    channels: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+
+    def allows(self, thread: ThreadKey, author: Author) -> bool:
+        """Whether none of the lists leaves this question out."""
+        return all(
+            not allowed or value in allowed
+            for allowed, value in (
+                (self.teams, thread.team),
+                (self.channels, thread.channel),
+                (self.users, author.id),
+            )
+        )
 
 
 class Access:
-    """Bounds the questions one person has under way, waiting ones included."""
+    """Who is let in, and how many questions one person has under way, waiting ones included."""
 
-    def __init__(self, *, questions_per_user: int) -> None:
+    def __init__(
+        self, *, questions_per_user: int, lists: Mapping[str, AllowList] | None = None
+    ) -> None:
+        self._lists = lists or {}
         self._limit = questions_per_user
         self._under_way: Counter[str] = Counter()
+
+    def allows(self, thread: ThreadKey, author: Author) -> bool:
+        """Whether this person may ask in this place at all."""
+        allow_list = self._lists.get(thread.platform)
+        return allow_list is None or allow_list.allows(thread, author)
 
     @contextmanager
     def admitted(self, author: Author) -> Iterator[None]:

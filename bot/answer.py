@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -18,21 +18,22 @@ from bot.conversation import Conversation, fit
 from bot.errors import Busy, UserFacingError, in_words
 from bot.lanes import Lanes, Place
 from bot.messages import (
+    Author,
     Ending,
     Exchange,
     IncomingMessage,
     MessageKey,
     Outcome,
-    Receipt,
     Stage,
     Status,
     ThreadKey,
 )
 from bot.questions import Questions, UnderWay
-from bot.receipts import receipt_of, with_reason
+from bot.receipts import receipt_of, with_notes
 from bot.reply import Reply, running_reply
-from bot.store import NewPicture, Store, Turn, TurnState
+from bot.store import Store, Turn, TurnState
 from bot.texts import say
+from bot.turns import Turns
 from inference.engine import Engine
 from inference.errors import EngineDead, InferenceError, trace_of
 from inference.types import (
@@ -74,16 +75,16 @@ class Answers:
         attachments: Attachments,
         access: Access,
         options: AnswerOptions,
+        questions: Questions,
     ) -> None:
         self._store = store
         self._engine = engine
-        self._attachments = attachments
+        self._turns = Turns(store, attachments, engine.model)
         self._access = access
         self._options = options
         self._lanes = Lanes()
-        self._questions = Questions()
+        self._questions = questions
         self._tasks: set[asyncio.Task[bool]] = set()
-        self._forgetting: set[ThreadKey] = set()
         self._draining = False
 
     # -- what adapters call -------------------------------------------------------------------
@@ -99,23 +100,52 @@ class Answers:
             raise Busy("shutting_down")
         return self._spawn(message, self.answer(message, exchange))
 
+    async def revise(
+        self, message: IncomingMessage, exchange: Exchange
+    ) -> asyncio.Task[bool] | None:
+        """Answer an edited question in the reply it has; what is under way for it stops.
+
+        `None` when there is nothing to do: it was never a question, it is not its thread's last
+        any more, or this version or a later one is known. Raises: Busy (shutting down).
+        """
+        latest = await self._store.inbox.latest(message.key)
+        if latest is None or await self._store.inbox.last_of_thread(message.thread) != message.key:
+            return None
+        unchanged = (latest.text, latest.attachments) == (message.text, message.attachments)
+        if unchanged or message.edited_at <= latest.edited_at:
+            return None
+        revised = replace(message, revision=latest.revision + 1)
+        self._questions.supersede(message.key, before=revised.revision)
+        return self.ask(revised, exchange)
+
+    async def ask_again(
+        self, key: MessageKey, exchange_for: Callable[[IncomingMessage], Exchange]
+    ) -> asyncio.Task[bool] | None:
+        """Answer a question once more in the reply it has.
+
+        `None` when it is unknown, or being answered at this moment. Raises: Busy.
+        """
+        latest = await self._store.inbox.latest(key)
+        if latest is None or self._questions.is_under_way(key):
+            return None
+        turn = await self._store.turn(latest)
+        # What was refused is tried from the beginning, its pictures too.
+        again = turn is not None and turn.state is not TurnState.REFUSED
+        message = replace(latest, revision=latest.revision + 1, again=again)
+        return self.ask(message, exchange_for(message))
+
     def stop(self, key: MessageKey) -> bool:
         """Stop a question, waiting or running; false when it is not under way."""
         return self._questions.stop(key)
+
+    def allows(self, thread: ThreadKey, author: Author) -> bool:
+        """Whether this person may ask in this place at all."""
+        return self._access.allows(thread, author)
 
     def under_way(self, thread: ThreadKey) -> MessageKey | None:
         """The thread's first question that has not ended."""
         found = self._questions.of_thread(thread)
         return found[0].message.key if found else None
-
-    async def forget_thread(self, thread: ThreadKey) -> bool:
-        """Stop what is under way in a thread and erase it; false when there is none."""
-        self._forgetting.add(thread)
-        try:
-            await self._questions.stop_thread(thread)
-            return await self._store.forget_thread(thread)
-        finally:
-            self._forgetting.discard(thread)
 
     def resume(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
         """Take up, in a task, a question that an earlier run has claimed and not ended."""
@@ -138,17 +168,19 @@ class Answers:
         So it is, too, when its thread is being forgotten at this moment.
         """
         with (
-            self._lanes.place(message.thread) as place,
+            self._lanes.place(message.thread, message.sent_at) as place,
             self._questions.under_way(message) as under_way,
         ):
-            if message.thread in self._forgetting or not await self._store.claim(message):
+            if not self._questions.lets_in(message.thread):
+                return False
+            if not await self._store.inbox.claim(message):
                 return False
             await self._see_through(under_way, exchange, place)
         return True
 
     async def _resume(self, message: IncomingMessage, exchange: Exchange) -> bool:
         with (
-            self._lanes.place(message.thread) as place,
+            self._lanes.place(message.thread, message.sent_at) as place,
             self._questions.under_way(message) as under_way,
         ):
             await self._see_through(under_way, exchange, place)
@@ -160,13 +192,14 @@ class Answers:
         try:
             async with running_reply(exchange) as reply:
                 ending = await self._ending(under_way, exchange, place, reply)
-            await self._store.answer_turn(message, ending)
-            await reply.finish(ending)
+            if not under_way.superseded:
+                await self._store.answer_turn(message, ending)
+                await reply.finish(ending)
         except asyncio.CancelledError:  # a shutdown
             if under_way.attempted:
-                await self._store.put_back(message)
+                await self._store.inbox.put_back(message)
             raise
-        await self._store.end(message)
+        await self._store.inbox.end(message)
 
     async def _ending(
         self,
@@ -176,9 +209,9 @@ class Answers:
         reply: Reply,
     ) -> Ending:
         """Whatever happens becomes an answer or a sentence; only a shutdown goes through."""
-        message = under_way.message
         if under_way.stopped.is_set():
             return await self._stopped(under_way, reply)
+        reply.status(Status(Stage.QUEUED))
         try:
             under_way.work = asyncio.create_task(
                 self._work(under_way, exchange, place, reply), name="work"
@@ -197,15 +230,15 @@ class Answers:
         except Exception as exc:  # noqa: BLE001 - every accepted question ends in a sentence
             log.error("a question failed: %s", trace_of(exc))
             refusal = UserFacingError("something_broke")
-        await self._make_sure_it_is_written_down(under_way)
+        await self._turns.make_sure_of(under_way)
         return Ending(
             outcome=Outcome.REFUSED,
-            text=refusal.sentence(message.locale),
+            text=refusal.sentence(under_way.message.locale),
             receipt=under_way.receipt,
         )
 
     async def _stopped(self, under_way: UnderWay, reply: Reply) -> Ending:
-        await self._make_sure_it_is_written_down(under_way)
+        await self._turns.make_sure_of(under_way)
         note = say(under_way.message.locale, "ended_stopped")
         return Ending(
             outcome=Outcome.STOPPED,
@@ -213,34 +246,20 @@ class Answers:
             receipt=replace(under_way.receipt, notes=(note,)),
         )
 
-    async def _make_sure_it_is_written_down(self, under_way: UnderWay) -> None:
-        """A question that ended early stands in its thread all the same.
-
-        Asked again, it stands there already, with the answer it had.
-        """
-        message = under_way.message
-        if not message.again and await self._store.turn(message) is None:
-            await self._store.begin_turn(
-                message,
-                question=message.text.strip(),
-                new_pictures=(),
-                receipt=under_way.receipt,
-            )
-
     async def _work(
         self, under_way: UnderWay, exchange: Exchange, place: Place, reply: Reply
     ) -> Ending:
-        message = under_way.message
+        under_way.message = message = await exchange.complete(under_way.message)
         with self._access.admitted(message.author):
             await place.reached()
-            attempts = await self._store.begin_attempt(message)
+            attempts = await self._store.inbox.begin_attempt(message)
             under_way.attempted = True
             if attempts > MAX_ATTEMPTS:
                 raise UserFacingError("gave_up", attempts=MAX_ATTEMPTS)
             reply.status(Status(Stage.READING))
             turn = await self._store.turn(message)
             if turn is None:
-                await self._take_down(under_way, exchange)
+                await self._turns.begin(under_way, exchange)
             elif turn.state is not TurnState.PENDING:
                 # The process died between the answer and its delivery.
                 return Ending(
@@ -248,9 +267,14 @@ class Answers:
                     text=turn.answer or "",
                     receipt=turn.receipt,
                 )
-            turns = await self._turns_up_to(message)
+            turns = await self._turns.up_to(message)
             sampling = self._sampling(message)
-            conversation = await self._conversation(turns, sampling)
+            channel = await self._store.channels.settings(
+                message.thread.platform, message.thread.team, message.thread.channel
+            )
+            conversation = await self._conversation(
+                turns, sampling, channel.system_prompt or self._options.system_prompt
+            )
             under_way.receipt = receipt_of(message.locale, self.model, turns[-1], conversation)
             finished = await self._generate(conversation, sampling, reply)
         text = reply.text.strip()
@@ -259,86 +283,19 @@ class Answers:
         return Ending(
             outcome=Outcome.ANSWERED,
             text=text,
-            receipt=with_reason(message.locale, under_way.receipt, finished.reason),
+            receipt=with_notes(message.locale, under_way.receipt, finished.reason, channel.note),
             timings={"first_token_s": finished.first_token_s, "total_s": finished.total_s},
         )
 
-    async def _take_down(self, under_way: UnderWay, exchange: Exchange) -> None:
-        """Fetch the pictures and write the question down, so that a restart needs neither."""
-        message = under_way.message
-        if message.again:
-            await self._take_down_again(message)
-            return
-        taken = await self._attachments.take(message.attachments, exchange.open)
-        skipped = tuple(refusal.sentence(message.locale) for refusal in taken.refusals)
-        if skipped and not taken.pictures:
-            raise UserFacingError("no_picture_usable", reasons=" ".join(skipped))
-        under_way.receipt = Receipt(skipped=skipped)
-        await self._write_down(
-            message,
-            question=self._question(message, len(taken.pictures)),
-            new_pictures=[
-                NewPicture(
-                    name=taken_picture.name,
-                    picture=taken_picture.picture,
-                    notes=taken_picture.notes_in(message.locale),
-                )
-                for taken_picture in taken.pictures
-            ],
-            receipt=under_way.receipt,
-        )
-
-    async def _write_down(
-        self,
-        message: IncomingMessage,
-        *,
-        question: str,
-        new_pictures: Sequence[NewPicture],
-        receipt: Receipt,
-    ) -> None:
-        begun = await self._store.begin_turn(
-            message, question=question, new_pictures=new_pictures, receipt=receipt
-        )
-        if not begun:
-            raise UserFacingError("thread_forgotten")
-
-    async def _take_down_again(self, message: IncomingMessage) -> None:
-        """The question stands in its thread already: its words and pictures stay."""
-        turns = await self._turns_up_to(message)
-        before = turns[-1]
-        if message.attachments and not before.pictures:
-            raise UserFacingError("pictures_needed_again")
-        await self._write_down(
-            message,
-            question=before.question,
-            new_pictures=(),
-            receipt=Receipt(skipped=before.receipt.skipped),
-        )
-
-    def _question(self, message: IncomingMessage, num_pictures: int) -> str:
-        """What was asked; a picture without words asks what is in it."""
-        text = message.text.strip()
-        if text:
-            return text
-        if not num_pictures:
-            raise UserFacingError("empty_question")
-        locale = "en" if "english_only" in self._engine.model.cannot else message.locale
-        return say(locale, "default_question" if num_pictures < 2 else "default_question_several")
-
-    async def _turns_up_to(self, message: IncomingMessage) -> tuple[Turn, ...]:
-        turns = await self._store.turns(message.thread)
-        for last, turn in enumerate(turns):
-            if turn.message == message.key.message:
-                return turns[: last + 1]
-        raise UserFacingError("thread_forgotten")
-
-    async def _conversation(self, turns: tuple[Turn, ...], sampling: Sampling) -> Conversation:
+    async def _conversation(
+        self, turns: tuple[Turn, ...], sampling: Sampling, system_prompt: str | None
+    ) -> Conversation:
         model = self._engine.model
         conversation = await fit(
             turns,
             model=model,
             reserve_tokens=min(sampling.max_new_tokens, model.context_tokens // 4),
-            system_prompt=self._options.system_prompt,
+            system_prompt=system_prompt,
             count_tokens=self._engine.prompt_tokens,
             read_picture=self._store.read_picture,
         )

@@ -23,10 +23,12 @@ from bot.access import Access
 from bot.answer import AnswerOptions, Answers
 from bot.attachments import Attachments
 from bot.errors import ConfigurationError
+from bot.forgetting import Forgetting
 from bot.platforms.platform import Platform, PlatformUnavailable
 from bot.platforms.terminal import Terminal, locale_of_environment
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
+from bot.questions import Questions
 from bot.settings import Settings
 from bot.store import Store, running_store
 from inference.errors import trace_of
@@ -49,6 +51,7 @@ class Parts:
     store: Store
     engine: Worker
     answers: Answers
+    forgetting: Forgetting
 
 
 PlatformMaker = Callable[[Parts], Platform | None]
@@ -91,8 +94,10 @@ async def running_parts(
             settings.picture_limits, pictures_per_question=settings.pictures_per_question
         )
         stack.callback(attachments.close)
+        questions = Questions()
         answers = Answers(
             store=store,
+            questions=questions,
             engine=engine,
             attachments=attachments,
             access=Access(questions_per_user=settings.questions_per_user),
@@ -104,7 +109,13 @@ async def running_parts(
         )
         # Whatever ends the bot: what is under way is left to the next start.
         stack.push_async_callback(answers.drain, 0)
-        yield Parts(settings=settings, store=store, engine=engine, answers=answers)
+        yield Parts(
+            settings=settings,
+            store=store,
+            engine=engine,
+            answers=answers,
+            forgetting=Forgetting(store, questions),
+        )
 
 
 def run_terminal(
@@ -138,6 +149,7 @@ def make_playground(parts: Parts) -> Playground:
     return Playground(
         core=parts.answers,
         store=parts.store,
+        forgetting=parts.forgetting,
         uploads=Uploads(
             settings.data_dir / "uploads",
             max_file_bytes=settings.picture_limits.max_bytes,
@@ -264,7 +276,7 @@ async def _start_platforms(made: Sequence[Platform]) -> list[Platform]:
 
 async def _resume_unfinished(parts: Parts, made: Sequence[Platform]) -> None:
     by_name = {platform.name: platform for platform in made}
-    for message in await parts.store.unfinished():
+    for message in await parts.store.inbox.unfinished():
         platform = by_name.get(message.key.platform)
         if platform is None:
             log.warning("a question of %s waits for that platform", message.key.platform)

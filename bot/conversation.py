@@ -129,6 +129,8 @@ class _Draft:
         self._question = question
         self._system_prompt = system_prompt
         self.pictures = pictures
+        names = {turn.author_name for turn in (*earlier, question) if turn.author_name}
+        self._says_who = len(names) > 1
 
     def shown(self) -> list[StoredPicture]:
         """The stored pictures that are still in the draft, in the thread's order."""
@@ -154,10 +156,10 @@ class _Draft:
         for index, turn in enumerate(self._earlier):
             carried += self._pictures_of(turn)
             if index >= dropped_turns and _was_said(turn):
-                messages.append(_asked(turn, carried))
+                messages.append(self._asked(turn, carried))
                 messages.append(Message(role=Role.ASSISTANT, text=turn.answer or ""))
                 carried = []
-        messages.append(_asked(self._question, carried + self._pictures_of(self._question)))
+        messages.append(self._asked(self._question, carried + self._pictures_of(self._question)))
         return tuple(messages)
 
     def _pictures_of(self, turn: Turn) -> list[Picture]:
@@ -167,6 +169,9 @@ class _Draft:
             if picture.number in self.pictures
         ]
 
-
-def _asked(turn: Turn, pictures: list[Picture]) -> Message:
-    return Message(role=Role.USER, text=turn.question, pictures=tuple(pictures))
+    def _asked(self, turn: Turn, pictures: list[Picture]) -> Message:
+        """A question as the model reads it: with its author's name where several people ask."""
+        text = turn.question
+        if self._says_who and turn.author_name:
+            text = f"{turn.author_name}: {text}"
+        return Message(role=Role.USER, text=text, pictures=tuple(pictures))

@@ -13,8 +13,14 @@ from bot.messages import ThreadKey
 class Place:
     """One question's place in its thread's lane."""
 
-    def __init__(self) -> None:
+    def __init__(self, sent_at: float) -> None:
+        self.sent_at = sent_at
         self._reached = asyncio.Event()
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether it is, or was, this place's turn."""
+        return self._reached.is_set()
 
     async def reached(self) -> None:
         """Wait until every question before this one has ended."""
@@ -32,11 +38,18 @@ class Lanes:
         self._lanes: dict[ThreadKey, deque[Place]] = {}
 
     @contextmanager
-    def place(self, thread: ThreadKey) -> Iterator[Place]:
-        """Hold the next place in the thread's lane; the order is the order of the calls."""
+    def place(self, thread: ThreadKey, sent_at: float = 0) -> Iterator[Place]:
+        """Hold a place in the thread's lane, behind all that were sent no later.
+
+        A platform may deliver messages in another order than they were sent; those that wait are
+        put in order by `sent_at`, and equal ones by the order of the calls.
+        """
         lane = self._lanes.setdefault(thread, deque())
-        place = Place()
-        lane.append(place)
+        place = Place(sent_at)
+        index = len(lane)
+        while index and lane[index - 1].sent_at > sent_at and not lane[index - 1].is_reached:
+            index -= 1
+        lane.insert(index, place)
         lane[0].reach()
         try:
             yield place

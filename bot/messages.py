@@ -59,6 +59,10 @@ class IncomingMessage:
     text: str = field(repr=False)
     attachments: tuple[Attachment, ...] = ()
     locale: str = "en"
+    sent_at: float = 0
+    """Seconds since 1970: of two questions that wait, the earlier one goes first."""
+    edited_at: float = 0
+    """Seconds since 1970; of two versions of a question the later one holds."""
     revision: int = 0
     """Counts up when the same question is to be answered anew; each revision is claimed once."""
     again: bool = False
@@ -170,6 +174,14 @@ class ReplyLimits:
     """Seconds between two edits."""
 
 
+class TryLater(Exception):
+    """The platform takes no more calls just now. Raised by `Exchange.show` and `end`."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(f"try again in {after_s:g} s")
+        self.after_s = after_s
+
+
 class Exchange(Protocol):
     """One question and its reply, as the adapter offers them. Lives as long as the answer.
 
@@ -181,8 +193,21 @@ class Exchange(Protocol):
         """Of one message of the reply."""
         ...
 
+    async def complete(self, message: IncomingMessage) -> IncomingMessage:
+        """The message with what the platform had to be asked for.
+
+        That is the author's name and language and, unless it is asked again, the pictures it is
+        about. Called once, after the claim.
+        """
+        ...
+
     def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
-        """The attachment's bytes, in pieces. Raises: OSError when they cannot be had."""
+        """The attachment's bytes, in pieces.
+
+        Raises:
+            OSError: they cannot be had.
+            PictureRefused: they cannot be had, and its sentence says more.
+        """
         ...
 
     async def status(self, status: Status) -> None:
@@ -190,7 +215,11 @@ class Exchange(Protocol):
         ...
 
     async def show(self, part: int, text: str) -> None:
-        """Make or edit the reply's message number `part` (from 0) to hold this text."""
+        """Make or edit the reply's message number `part` (from 0) to hold this text.
+
+        Raises:
+            TryLater: not now; the writer comes back with the latest text.
+        """
         ...
 
     async def end(self, ending: Ending) -> None:

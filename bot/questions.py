@@ -20,6 +20,8 @@ class UnderWay:
     work: asyncio.Task[Ending] | None = None
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     """The asker wants no more of it."""
+    superseded: bool = False
+    """A later version of the question is answered in its stead, in the same reply."""
     attempted: bool = False
     """Its work has begun in this run of the bot."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -36,6 +38,7 @@ class Questions:
 
     def __init__(self) -> None:
         self._all: list[UnderWay] = []
+        self._forgetting: list[ThreadKey] = []
 
     @contextmanager
     def under_way(self, message: IncomingMessage) -> Iterator[UnderWay]:
@@ -52,6 +55,15 @@ class Questions:
         """Those of a thread."""
         return [it for it in self._all if it.message.thread == thread]
 
+    def of_author(self, platform: str, team: str, author: str) -> list[UnderWay]:
+        """Those of a person."""
+        return [
+            it
+            for it in self._all
+            if it.message.author.id == author
+            and (it.message.key.platform, it.message.key.team) == (platform, team)
+        ]
+
     def stop(self, key: MessageKey) -> bool:
         """Stop a question; false when it is not under way."""
         found = [it for it in self._all if it.message.key == key]
@@ -59,9 +71,39 @@ class Questions:
             question.stop()
         return bool(found)
 
+    def supersede(self, key: MessageKey, *, before: int) -> None:
+        """Stop earlier revisions of a question without a word."""
+        for question in self._all:
+            if question.message.key == key and question.message.revision < before:
+                question.superseded = True
+                question.stop()
+
+    def is_under_way(self, key: MessageKey) -> bool:
+        """Whether any revision of a question is."""
+        return any(it.message.key == key for it in self._all)
+
+    async def stop_and_wait(self, key: MessageKey) -> None:
+        """Stop a question and return when it has ended."""
+        for question in [it for it in self._all if it.message.key == key]:
+            question.stop()
+            await question.over.wait()
+
     async def stop_thread(self, thread: ThreadKey) -> None:
         """Stop a thread's questions, and those that come meanwhile; return when none is left."""
         while found := self.of_thread(thread):
             for question in found:
                 question.stop()
             await found[0].over.wait()
+
+    @contextmanager
+    def none_let_in(self, thread: ThreadKey) -> Iterator[None]:
+        """A thread takes no questions for as long as the context lasts."""
+        self._forgetting.append(thread)
+        try:
+            yield
+        finally:
+            self._forgetting.remove(thread)
+
+    def lets_in(self, thread: ThreadKey) -> bool:
+        """Whether a thread takes questions."""
+        return thread not in self._forgetting

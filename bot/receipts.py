@@ -41,12 +41,17 @@ def _dropped_picture(locale: str, picture: StoredPicture, reason: str) -> str:
     return say(locale, "dropped_picture", number=picture.number, name=picture.name, reason=reason)
 
 
-def with_reason(locale: str, receipt: Receipt, reason: FinishReason) -> Receipt:
-    """The receipt with a word on how the answer ended, where that is worth one."""
+def with_notes(locale: str, receipt: Receipt, reason: FinishReason, channel_note: str) -> Receipt:
+    """The receipt with a word on how the answer ended, where that is worth one, and the note that
+    the channel's admins want under every answer."""
+    notes = []
     match reason:
         case FinishReason.LENGTH:
-            return replace(receipt, notes=(say(locale, "ended_length"),))
+            notes.append(say(locale, "ended_length"))
         case FinishReason.REPETITION:
-            return replace(receipt, notes=(say(locale, "ended_repetition"),))
+            notes.append(say(locale, "ended_repetition"))
         case _:
-            return receipt
+            pass
+    if channel_note:
+        notes.append(channel_note)
+    return replace(receipt, notes=tuple(notes))

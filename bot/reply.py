@@ -15,13 +15,15 @@ from contextlib import asynccontextmanager
 
 import regex
 
-from bot.messages import Ending, Exchange, Outcome, ReplyLimits, Status
+from bot.messages import Ending, Exchange, Outcome, ReplyLimits, Status, TryLater
 from inference.errors import trace_of
 
 log = logging.getLogger(__name__)
 
 FINAL_ATTEMPTS = 4
 FIRST_RETRY_S = 0.5
+PATIENCE_S = 600
+"""A final text waits so long in all for a platform that says "later"."""
 
 FENCE = regex.compile(r"^[ \t]*(```+|~~~+)([^\n`]*)$", regex.MULTILINE)
 # Where a text may be cut, best first; each match ends where the next part begins.
@@ -72,12 +74,16 @@ class Reply:
         while not self._closing.is_set():
             await self._changed.wait()
             self._changed.clear()
+            pause_s = self._exchange.limits.pace_s
             try:
                 await self._write()
+            except TryLater as later:
+                pause_s = max(pause_s, later.after_s)
+                self._changed.set()
             except Exception as exc:  # noqa: BLE001 - whatever an SDK raises: the next edit repairs it
                 log.warning("an edit failed: %s", trace_of(exc))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), self._exchange.limits.pace_s)
+                await asyncio.wait_for(self._closing.wait(), pause_s)
 
     def close(self) -> None:
         """End the writer after the call under way: a call cut short could still land later."""
@@ -111,15 +117,24 @@ async def running_reply(exchange: Exchange) -> AsyncIterator[Reply]:
 
 async def _insist(call: Callable[[], Awaitable[None]]) -> None:
     delay_s = FIRST_RETRY_S
-    for attempt in range(1, FINAL_ATTEMPTS + 1):
+    attempt = 1
+    waited_s = 0.0
+    while attempt <= FINAL_ATTEMPTS:
         try:
             await call()
+        except TryLater as later:
+            if waited_s > PATIENCE_S:
+                log.warning("the final edit was put off too long")
+                return
+            await asyncio.sleep(later.after_s)
+            waited_s += later.after_s
         except Exception as exc:  # noqa: BLE001 - whatever an SDK raises: the final text must land
             log.warning("the final edit failed (%d): %s", attempt, trace_of(exc))
             if attempt == FINAL_ATTEMPTS:
                 return
             await asyncio.sleep(delay_s)
             delay_s *= 2
+            attempt += 1
         else:
             return
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
-from bot.messages import Exchange, IncomingMessage, MessageKey, ThreadKey
+from bot.messages import Author, Exchange, IncomingMessage, MessageKey, ThreadKey
 from inference.types import ModelInfo
 
 
@@ -29,6 +30,18 @@ class Core(Protocol):
         """Take up a question that an earlier run has left."""
         ...
 
+    async def revise(
+        self, message: IncomingMessage, exchange: Exchange
+    ) -> asyncio.Task[bool] | None:
+        """Answer an edited question anew; `None` when there is nothing to do. Raises: Busy."""
+        ...
+
+    async def ask_again(
+        self, key: MessageKey, exchange_for: Callable[[IncomingMessage], Exchange]
+    ) -> asyncio.Task[bool] | None:
+        """Answer a question once more; `None` when there is nothing to do. Raises: Busy."""
+        ...
+
     def stop(self, key: MessageKey) -> bool:
         """Stop a question; false when it is not under way."""
         ...
@@ -37,8 +50,8 @@ class Core(Protocol):
         """The thread's first question that has not ended."""
         ...
 
-    async def forget_thread(self, thread: ThreadKey) -> bool:
-        """Stop and erase a thread; false when there is none."""
+    def allows(self, thread: ThreadKey, author: Author) -> bool:
+        """Whether this person may ask in this place."""
         ...
 
 

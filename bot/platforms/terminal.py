@@ -106,6 +106,10 @@ class TerminalExchange:
         self._printed = 0
         self.ending: Ending | None = None
 
+    async def complete(self, message: IncomingMessage) -> IncomingMessage:
+        """Nothing had to be asked for."""
+        return message
+
     async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """The bytes that have been read already."""
         yield self._pictures[int(attachment.ref)].data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -34,6 +35,7 @@ threads = Table(
     Column("thread", String, nullable=False),
     Column("title", Text, nullable=False, default=""),
     Column("touched_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("muted", Boolean, nullable=False, default=False),  # follow-ups need a mention
     UniqueConstraint("platform", "team", "channel", "thread"),
 )
 
@@ -48,7 +50,8 @@ inbox = Table(
     Column("message", String, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("thread_id", ForeignKey("threads.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("incoming", JSON, nullable=False),  # the IncomingMessage, to take it up again
+    Column("author", String, nullable=False, default="", index=True),
+    Column("incoming", JSON, nullable=False),  # the IncomingMessage; {} once it is forgotten
     Column("attempts", Integer, nullable=False, default=0),
     Column("claimed_at", DateTime(timezone=True), nullable=False),
     Column("ended_at", DateTime(timezone=True), nullable=True, index=True),
@@ -91,4 +94,95 @@ turn_pictures = Table(
     Column("digest", ForeignKey("pictures.digest"), nullable=False, index=True),
     Column("name", Text, nullable=False),
     Column("notes", JSON, nullable=False),  # what was done to it, as sentences for the asker
+)
+
+# The platform's messages that hold a question's answer, so that a restart goes on in the same ones.
+replies = Table(
+    "replies",
+    metadata,
+    Column("thread_id", ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True),
+    Column("message", String, primary_key=True),  # the question
+    Column("part", Integer, primary_key=True),
+    Column("reply", String, nullable=False),
+)
+
+# One opinion a person and question.
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("thread_id", ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True),
+    Column("message", String, primary_key=True),
+    Column("author", String, primary_key=True),
+    Column("good", Boolean, nullable=False),
+)
+
+# What the admins of a channel have chosen.
+channels = Table(
+    "channels",
+    metadata,
+    Column("platform", String, primary_key=True),
+    Column("team", String, primary_key=True),
+    Column("channel", String, primary_key=True),
+    Column("system_prompt", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("follow_ups", String, nullable=False),
+)
+
+# The next three are slack-sdk's (slack_sdk.oauth, 3.47): its stores read and write them, and a
+# test holds them against the SDK's own definition.
+slack_installations = Table(
+    "slack_installations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("client_id", String(32), nullable=False),
+    Column("app_id", String(32), nullable=False),
+    Column("enterprise_id", String(32)),
+    Column("enterprise_name", String(200)),
+    Column("enterprise_url", String(200)),
+    Column("team_id", String(32)),
+    Column("team_name", String(200)),
+    Column("bot_token", String(200)),
+    Column("bot_id", String(32)),
+    Column("bot_user_id", String(32)),
+    Column("bot_scopes", String(1000)),
+    Column("bot_refresh_token", String(200)),
+    Column("bot_token_expires_at", DateTime),
+    Column("user_id", String(32), nullable=False),
+    Column("user_token", String(200)),
+    Column("user_scopes", String(1000)),
+    Column("user_refresh_token", String(200)),
+    Column("user_token_expires_at", DateTime),
+    Column("incoming_webhook_url", String(200)),
+    Column("incoming_webhook_channel", String(200)),
+    Column("incoming_webhook_channel_id", String(200)),
+    Column("incoming_webhook_configuration_url", String(200)),
+    Column("is_enterprise_install", Boolean, nullable=False),
+    Column("token_type", String(32)),
+    Column("installed_at", DateTime, nullable=False),
+)
+slack_bots = Table(
+    "slack_bots",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("client_id", String(32), nullable=False),
+    Column("app_id", String(32), nullable=False),
+    Column("enterprise_id", String(32)),
+    Column("enterprise_name", String(200)),
+    Column("team_id", String(32)),
+    Column("team_name", String(200)),
+    Column("bot_token", String(200)),
+    Column("bot_id", String(32)),
+    Column("bot_user_id", String(32)),
+    Column("bot_scopes", String(1000)),
+    Column("bot_refresh_token", String(200)),
+    Column("bot_token_expires_at", DateTime),
+    Column("is_enterprise_install", Boolean, nullable=False),
+    Column("installed_at", DateTime, nullable=False),
+)
+slack_oauth_states = Table(
+    "slack_oauth_states",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("state", String(200), nullable=False),
+    Column("expire_at", DateTime, nullable=False),
 )

@@ -12,25 +12,26 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, select, text, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import delete, func, select, text, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.messages import Ending, IncomingMessage, Receipt, ThreadKey
+from bot.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
+from bot.store.channels import Channels
 from bot.store.database import open_database
+from bot.store.inbox import Inbox
 from bot.store.picture_files import PictureFiles, suffix_of
+from bot.store.replies import Replies
 from bot.store.rows import (
     as_turns,
     entitle,
     is_message,
     is_thread,
-    key_columns,
     now,
     set_pictures,
     touch_thread,
     upsert_turn,
 )
-from bot.store.schema import inbox, pictures, threads, turn_pictures, turns
+from bot.store.schema import feedback, inbox, pictures, replies, threads, turn_pictures, turns
 from bot.store.uninterrupted import uninterrupted
 from bot.store.values import NewPicture, PictureFile, StoredPicture, ThreadSummary, Turn, TurnState
 from inference.types import Picture
@@ -47,88 +48,24 @@ async def running_store(folder: Path) -> AsyncIterator[Store]:
 
 
 class Store:
-    """Threads, turns, pictures and the inbox. Made by `running_store`."""
+    """Threads, turns and pictures; its other parts are `inbox`, `replies`, `channels`.
+
+    Made by `running_store`.
+    """
 
     def __init__(self, database: AsyncEngine, files: PictureFiles) -> None:
         self._database = database
         self._files = files
+        self.inbox = Inbox(database)
+        self.replies = Replies(database)
+        self.channels = Channels(database)
         # A picture must not be swept away between its file and the row that refers to it.
         self._sweeping = asyncio.Lock()
 
-    # -- the inbox ----------------------------------------------------------------------------
-
-    @uninterrupted
-    async def claim(self, message: IncomingMessage) -> bool:
-        """Take a question: true for the first caller of this message and revision, ever."""
-        async with self._database.begin() as connection:
-            thread_id = await touch_thread(connection, message.thread)
-            claimed = await connection.execute(
-                sqlite_insert(inbox)
-                .values(
-                    **key_columns(message.key),
-                    revision=message.revision,
-                    thread_id=thread_id,
-                    incoming=message.to_json(),
-                    claimed_at=now(),
-                )
-                .on_conflict_do_nothing()
-            )
-            return claimed.rowcount == 1
-
-    @uninterrupted
-    async def unfinished(self) -> list[IncomingMessage]:
-        """Questions claimed and never ended, oldest first."""
-        async with self._database.connect() as connection:
-            rows = await connection.execute(
-                select(inbox.c.incoming).where(inbox.c.ended_at.is_(None)).order_by(inbox.c.id)
-            )
-            return [IncomingMessage.from_json(row.incoming) for row in rows]
-
-    @uninterrupted
-    async def begin_attempt(self, message: IncomingMessage) -> int:
-        """Count an attempt to answer a question. Returns: how many there are now."""
-        async with self._database.begin() as connection:
-            counted = await connection.execute(
-                update(inbox)
-                .where(*is_message(message.key), inbox.c.revision == message.revision)
-                .values(attempts=inbox.c.attempts + 1)
-                .returning(inbox.c.attempts)
-            )
-            return int(counted.scalar_one_or_none() or 0)
-
-    @uninterrupted
-    async def end(self, message: IncomingMessage) -> None:
-        """The answer has landed: the question is never taken up again."""
-        async with self._database.begin() as connection:
-            await connection.execute(
-                update(inbox)
-                .where(*is_message(message.key), inbox.c.revision == message.revision)
-                .values(ended_at=now())
-            )
-
-    @uninterrupted
-    async def put_back(self, message: IncomingMessage) -> None:
-        """Leave a question to the next start, through no fault of its own: no attempt counts."""
-        async with self._database.begin() as connection:
-            await connection.execute(
-                update(inbox)
-                .where(*is_message(message.key), inbox.c.revision == message.revision)
-                .values(attempts=inbox.c.attempts - 1)
-            )
-
-    @uninterrupted
-    async def last_incoming(self, thread: ThreadKey) -> IncomingMessage | None:
-        """The latest revision of the thread's last question."""
-        async with self._database.connect() as connection:
-            last = await connection.execute(
-                select(inbox.c.incoming)
-                .select_from(inbox.join(threads).join(turns, turns.c.thread_id == threads.c.id))
-                .where(*is_thread(thread), turns.c.message == inbox.c.message)
-                .order_by(turns.c.id.desc(), inbox.c.revision.desc())
-                .limit(1)
-            )
-            row = last.first()
-            return None if row is None else IncomingMessage.from_json(row.incoming)
+    @property
+    def database(self) -> AsyncEngine:
+        """For an SDK's own stores, in tables of their own."""
+        return self._database
 
     # -- turns --------------------------------------------------------------------------------
 
@@ -258,6 +195,27 @@ class Store:
             )
 
     @uninterrupted
+    async def recent_threads(
+        self, platform: str, team: str, *, age: timedelta, limit: int
+    ) -> list[ThreadKey]:
+        """The threads touched within so long, newest first."""
+        async with self._database.connect() as connection:
+            found = await connection.execute(
+                select(threads.c.channel, threads.c.thread)
+                .where(
+                    threads.c.platform == platform,
+                    threads.c.team == team,
+                    threads.c.touched_at >= now() - age,
+                )
+                .order_by(threads.c.touched_at.desc())
+                .limit(limit)
+            )
+            return [
+                ThreadKey(platform=platform, team=team, channel=row.channel, thread=row.thread)
+                for row in found
+            ]
+
+    @uninterrupted
     async def forget_thread(self, thread: ThreadKey) -> bool:
         """Erase a thread with its questions and pictures; false when there is none."""
         return await self._forget(is_thread(thread)) > 0
@@ -267,25 +225,84 @@ class Store:
         """Erase the threads nobody has touched for so long. Returns: how many."""
         return await self._forget([threads.c.touched_at < now() - age])
 
+    @uninterrupted
+    async def forget_question(self, question: MessageKey) -> bool:
+        """Erase a question with its pictures and its answer; false when there is none.
+
+        Its claim stays, empty: a late copy of the message is not answered.
+        """
+        return await self._forget_questions(is_message(question)) > 0
+
+    @uninterrupted
+    async def forget_author(self, platform: str, team: str, author: str) -> int:
+        """Erase all that a person has asked, and their opinions. Returns: how many questions."""
+        async with self._database.begin() as connection:
+            ours = select(threads.c.id).where(
+                threads.c.platform == platform, threads.c.team == team
+            )
+            await connection.execute(
+                delete(feedback).where(feedback.c.author == author, feedback.c.thread_id.in_(ours))
+            )
+        return await self._forget_questions(
+            [inbox.c.platform == platform, inbox.c.team == team, inbox.c.author == author]
+        )
+
+    async def _forget_questions(self, condition: Sequence[Any]) -> int:
+        async with self._sweeping:
+            async with self._database.begin() as connection:
+                asked = select(inbox.c.thread_id, inbox.c.message).where(*condition).distinct()
+                gone = await connection.execute(
+                    delete(turns).where(tuple_(turns.c.thread_id, turns.c.message).in_(asked))
+                )
+                for table in (replies, feedback):
+                    await connection.execute(
+                        delete(table).where(tuple_(table.c.thread_id, table.c.message).in_(asked))
+                    )
+                # A thread's title is its first question.
+                emptied = select(inbox.c.thread_id).where(*condition)
+                await connection.execute(
+                    update(threads).where(threads.c.id.in_(emptied)).values(title="")
+                )
+                await connection.execute(
+                    update(inbox)
+                    .where(*condition)
+                    .values(
+                        incoming={},
+                        author="",
+                        ended_at=func.coalesce(inbox.c.ended_at, now()),
+                    )
+                )
+                files = await self._unused_pictures(connection)
+            await asyncio.to_thread(self._remove_files, files)
+        await self._empty_log()
+        return gone.rowcount
+
     async def _forget(self, condition: Sequence[Any]) -> int:
         async with self._sweeping:
             async with self._database.begin() as connection:
                 gone = await connection.execute(delete(threads).where(*condition))
-                unused = (
-                    ~select(turn_pictures.c.turn_id)
-                    .where(turn_pictures.c.digest == pictures.c.digest)
-                    .exists()
-                )
-                swept = await connection.execute(
-                    delete(pictures).where(unused).returning(pictures.c.digest, pictures.c.suffix)
-                )
-                files = [(row.digest, row.suffix) for row in swept]
+                files = await self._unused_pictures(connection)
             await asyncio.to_thread(self._remove_files, files)
         if gone.rowcount:
-            # The write-ahead log still holds the old pages: empty it.
-            async with self._database.connect() as connection:
-                await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+            await self._empty_log()
         return gone.rowcount
+
+    async def _unused_pictures(self, connection: AsyncConnection) -> list[tuple[str, str]]:
+        """Delete the rows of pictures that no turn shows. Returns: their files."""
+        unused = (
+            ~select(turn_pictures.c.turn_id)
+            .where(turn_pictures.c.digest == pictures.c.digest)
+            .exists()
+        )
+        swept = await connection.execute(
+            delete(pictures).where(unused).returning(pictures.c.digest, pictures.c.suffix)
+        )
+        return [(row.digest, row.suffix) for row in swept]
+
+    async def _empty_log(self) -> None:
+        """The write-ahead log still holds the old pages: empty it."""
+        async with self._database.connect() as connection:
+            await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     # -- pictures -----------------------------------------------------------------------------
 

@@ -73,3 +73,24 @@ class ThreadSummary:
     title: str = field(repr=False)
     touched_at: datetime
     first_picture_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """What the admins of a channel have chosen; empty is the bot's default."""
+
+    system_prompt: str = field(default="", repr=False)
+    note: str = field(default="", repr=False)
+    """Stands under every answer."""
+    follow_ups: str = ""
+    """``thread`` or ``mention``, as `Settings.follow_ups`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participation:
+    """The bot's part in a thread."""
+
+    takes_part: bool
+    muted: bool
+    follow_ups: str
+    """As chosen for the channel; empty is the bot's default."""

@@ -14,6 +14,7 @@ from bot.answer import AnswerOptions, Answers
 from bot.attachments import Attachments
 from bot.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
 from bot.pictures import PictureLimits
+from bot.questions import Questions
 from bot.store import Store, running_store
 from tests.engines import ScriptedBackend, running_on_device
 from tests.pictures import encode
@@ -31,6 +32,7 @@ async def running_answers(
     max_waiting: int = 10,
     questions_per_user: int = 10,
     options: AnswerOptions | None = None,
+    questions: Questions | None = None,
 ) -> AsyncIterator[tuple[Answers, Store]]:
     async with (
         running_store(folder) as store,
@@ -40,6 +42,7 @@ async def running_answers(
         yield (
             Answers(
                 store=store,
+                questions=questions or Questions(),
                 engine=engine,
                 attachments=attachments,
                 access=Access(questions_per_user=questions_per_user),

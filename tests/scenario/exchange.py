@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from bot.messages import Attachment, Ending, ReplyLimits, Stage, Status
+from bot.messages import Attachment, Ending, IncomingMessage, ReplyLimits, Stage, Status
 
 
 class FakeExchange:
@@ -18,6 +18,9 @@ class FakeExchange:
         self.shown: list[str] = []
         self.endings: list[Ending] = []
         self.opened: list[str] = []
+
+    async def complete(self, message: IncomingMessage) -> IncomingMessage:
+        return message
 
     async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
         self.opened.append(attachment.ref)

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from bot.answer import Answers
+from bot.forgetting import Forgetting
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
 from bot.store import Store
@@ -88,13 +89,14 @@ async def running_playground(
         playground = Playground(
             core=answers,
             store=store,
+            forgetting=Forgetting(store, answers._questions),
             uploads=Uploads(folder / "uploads", max_file_bytes=100_000, max_files=2),
             host="127.0.0.1",
             port=port,
             password=password,
             pictures_per_question=2,
         )
-        for message in await store.unfinished():
+        for message in await store.inbox.unfinished():
             playground.resume(message)
         await playground.start()
         try:

@@ -12,11 +12,13 @@ from PIL import Image
 
 from bot.answer import MAX_ATTEMPTS, AnswerOptions, Answers
 from bot.errors import Busy
+from bot.forgetting import Forgetting
 from bot.messages import (
     Outcome,
     Stage,
     Status,
 )
+from bot.questions import Questions
 from bot.store import Store, TurnState
 from inference.errors import EngineDead
 from inference.types import FinishReason, Role
@@ -54,7 +56,7 @@ async def test_a_question_about_a_picture_is_answered(
     assert exchange.ending.timings == {"first_token_s": 0.01, "total_s": 0.02}
     (asked,) = backend.requests[-1].messages
     assert (asked.role, asked.text, len(asked.pictures)) == (Role.USER, "What is it?", 1)
-    assert await store.unfinished() == []
+    assert await store.inbox.unfinished() == []
 
 
 async def test_a_follow_up_sees_the_same_pixels_without_a_new_upload(
@@ -75,7 +77,7 @@ async def test_status_tells_reading_then_answering(core: tuple[Answers, Store]) 
     answers, _ = core
     exchange = red()
     await answers.ask(message("What is it?", "red"), exchange)
-    assert exchange.stages[0] is Stage.READING
+    assert exchange.stages[0] in {Stage.QUEUED, Stage.READING}
     assert exchange.stages[-1] in {Stage.READING, Stage.ANSWERING}
 
 
@@ -136,12 +138,12 @@ async def test_a_question_left_unfinished_is_found_on_start_and_answered_once(
         assert task.cancelled()
     backend = ScriptedBackend()
     async with running_answers(tmp_path, backend) as (answers, store):
-        (found,) = await store.unfinished()
+        (found,) = await store.inbox.unfinished()
         exchange = FakeExchange()  # the files are gone: what was written down must do
         await answers.resume(found, exchange)
         assert exchange.ending.outcome is Outcome.ANSWERED
         assert len(backend.requests[0].messages[0].pictures) == 1
-        assert await store.unfinished() == []
+        assert await store.inbox.unfinished() == []
         assert not await answers.ask(message("What is it?", "red"), red())
 
 
@@ -160,14 +162,15 @@ async def test_an_answer_made_but_not_delivered_is_delivered_and_not_made_again(
         answers.ask(message("q"), exchange)
         await delivered.wait()
         await answers.drain(0)
-        (found,) = await store.unfinished()
+        (found,) = await store.inbox.unfinished()
         again = FakeExchange()
         restarted = Answers(
             store=store,
             engine=answers._engine,
-            attachments=answers._attachments,
+            attachments=answers._turns._attachments,
             access=answers._access,
             options=AnswerOptions(),
+            questions=Questions(),
         )
         await restarted.resume(found, again)
     assert again.ending.text == "answer to q"
@@ -178,15 +181,15 @@ async def test_a_question_that_keeps_ending_the_bot_is_given_up_with_a_sentence(
     core: tuple[Answers, Store], backend: ScriptedBackend
 ) -> None:
     answers, store = core
-    await store.claim(message("q"))
+    await store.inbox.claim(message("q"))
     for _ in range(MAX_ATTEMPTS):
-        await store.begin_attempt(message("q"))
+        await store.inbox.begin_attempt(message("q"))
     exchange = FakeExchange()
     await answers.resume(message("q"), exchange)
     assert exchange.ending.outcome is Outcome.REFUSED
     assert "not tried again" in exchange.ending.text
     assert backend.requests == []
-    assert await store.unfinished() == []
+    assert await store.inbox.unfinished() == []
 
 
 # -- order ----------------------------------------------------------------------------------------
@@ -270,11 +273,11 @@ async def test_forgetting_a_thread_stops_it_and_erases_it(
     backend.hold()
     task = answers.ask(message("q", "red"), red())
     await until(lambda: len(backend.requests) == 1)
-    assert await answers.forget_thread(thread())
+    assert await Forgetting(store, answers._questions).thread(thread())
     await task
     assert await store.turns(thread()) == ()
     assert await store.title(thread()) is None
-    assert not await answers.forget_thread(thread())
+    assert not await Forgetting(store, answers._questions).thread(thread())
 
 
 async def test_asked_again_the_question_is_answered_anew_in_its_place(
@@ -352,7 +355,7 @@ async def test_restarts_in_good_order_never_give_a_question_up(
         backend = ScriptedBackend()
         backend.hold()
         async with running_answers(tmp_path, backend) as (answers, store):
-            (found,) = await store.unfinished()
+            (found,) = await store.inbox.unfinished()
             answers.resume(found, FakeExchange())
             await until(lambda: bool(backend.requests))  # noqa: B023 - awaited at once
             await answers.drain(0)
@@ -524,7 +527,7 @@ async def test_a_failing_model_ends_in_a_sentence_and_never_in_an_exception(
     await answers.ask(message("private words"), exchange)
     assert exchange.ending.outcome is Outcome.REFUSED
     assert exchange.ending.text.startswith(sentence)
-    assert await store.unfinished() == []
+    assert await store.inbox.unfinished() == []
     assert "secret" not in caplog.text
     assert "private" not in caplog.text
 
@@ -573,4 +576,4 @@ async def test_draining_lets_running_answers_end_and_takes_no_more(
         await draining
         assert await task
         assert exchange.ending.outcome is Outcome.ANSWERED
-        assert await store.unfinished() == []
+        assert await store.inbox.unfinished() == []

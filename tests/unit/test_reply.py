@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.messages import Attachment, Ending, Outcome, Receipt, ReplyLimits, Stage, Status
+from bot.messages import (
+    Attachment,
+    Ending,
+    IncomingMessage,
+    Outcome,
+    Receipt,
+    ReplyLimits,
+    Stage,
+    Status,
+)
 from bot.reply import FINAL_ATTEMPTS, running_reply, split
 
 SECRET = "text of an answer"
@@ -30,6 +39,9 @@ class RecordingExchange:
         self.failures_left = 0
         self.edit_s = 0.0
         self._busy = False
+
+    async def complete(self, message: IncomingMessage) -> IncomingMessage:
+        return message
 
     def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
         raise AssertionError(attachment)

@@ -66,54 +66,56 @@ def ending(text: str = "A cat.") -> Ending:
 
 
 async def ask(store: Store, message: IncomingMessage, *pictures: NewPicture) -> None:
-    assert await store.claim(message)
+    assert await store.inbox.claim(message)
     assert await store.begin_turn(
         message, question=message.text, new_pictures=pictures, receipt=Receipt()
     )
 
 
 async def test_a_question_claimed_twice_is_claimed_once(store: Store) -> None:
-    assert await store.claim(incoming())
-    assert not await store.claim(incoming())
+    assert await store.inbox.claim(incoming())
+    assert not await store.inbox.claim(incoming())
 
 
 async def test_of_many_claims_at_once_one_wins(store: Store) -> None:
-    claims = await asyncio.gather(*(store.claim(incoming()) for _ in range(20)))
+    claims = await asyncio.gather(*(store.inbox.claim(incoming()) for _ in range(20)))
     assert sum(claims) == 1
 
 
 async def test_of_two_bots_on_one_database_one_wins(tmp_path: Path) -> None:
     async with running_store(tmp_path) as first, running_store(tmp_path) as second:
         messages = [incoming(f"m{i}") for i in range(10)]
-        claims = await asyncio.gather(*(s.claim(m) for m in messages for s in (first, second)))
+        claims = await asyncio.gather(
+            *(s.inbox.claim(m) for m in messages for s in (first, second))
+        )
     assert sum(claims) == len(messages)
 
 
 async def test_another_revision_of_a_question_can_be_claimed(store: Store) -> None:
-    assert await store.claim(incoming())
-    assert await store.claim(incoming(revision=1))
+    assert await store.inbox.claim(incoming())
+    assert await store.inbox.claim(incoming(revision=1))
 
 
 async def test_a_claim_outlives_the_process(tmp_path: Path) -> None:
     async with running_store(tmp_path) as store:
-        await store.claim(incoming())
+        await store.inbox.claim(incoming())
     async with running_store(tmp_path) as store:
-        assert not await store.claim(incoming())
-        assert await store.unfinished() == [incoming()]
+        assert not await store.inbox.claim(incoming())
+        assert await store.inbox.unfinished() == [incoming()]
 
 
 async def test_unfinished_questions_come_in_the_order_they_were_claimed(store: Store) -> None:
     for name in ("b", "a", "c"):
-        await store.claim(incoming(name))
-    await store.end(incoming("a"))
-    assert [m.key.message for m in await store.unfinished()] == ["b", "c"]
+        await store.inbox.claim(incoming(name))
+    await store.inbox.end(incoming("a"))
+    assert [m.key.message for m in await store.inbox.unfinished()] == ["b", "c"]
 
 
 async def test_attempts_are_counted_and_a_stop_in_good_order_takes_one_off(store: Store) -> None:
-    await store.claim(incoming())
-    assert [await store.begin_attempt(incoming()) for _ in range(3)] == [1, 2, 3]
-    await store.put_back(incoming())
-    assert await store.begin_attempt(incoming()) == 3
+    await store.inbox.claim(incoming())
+    assert [await store.inbox.begin_attempt(incoming()) for _ in range(3)] == [1, 2, 3]
+    await store.inbox.put_back(incoming())
+    assert await store.inbox.begin_attempt(incoming()) == 3
 
 
 async def test_picture_files_without_a_row_are_removed_at_the_start(tmp_path: Path) -> None:
@@ -189,7 +191,7 @@ async def test_asked_again_the_pictures_stay_and_the_answer_goes(store: Store) -
     assert (turn.state, turn.answer, len(turn.pictures)) == (TurnState.PENDING, None, 1)
     assert await store.turn(incoming()) is None
     assert await store.turn(again) == turn
-    assert await store.last_incoming(THREAD) == again
+    assert await store.inbox.last_incoming(THREAD) == again
 
 
 async def test_the_same_picture_is_kept_once(store: Store, tmp_path: Path) -> None:
@@ -208,7 +210,7 @@ async def test_a_forgotten_thread_leaves_no_text_and_no_picture_on_disk(
     assert b"secret" in database_bytes(tmp_path)
     assert await store.forget_thread(THREAD)
     assert await store.turns(THREAD) == ()
-    assert await store.unfinished() == [incoming("m2", thread=other)]
+    assert await store.inbox.unfinished() == [incoming("m2", thread=other)]
     assert b"secret" not in database_bytes(tmp_path)
     files = [f.read_bytes() for f in (tmp_path / "pictures").rglob("*.png")]
     assert files == [plain_picture(BLUE).data]  # the other thread's stays
@@ -219,7 +221,7 @@ async def test_an_answer_to_a_forgotten_thread_does_not_bring_it_back(store: Sto
     await ask(store, incoming(), new(RED))
     await store.forget_thread(THREAD)
     await store.answer_turn(incoming(), ending())
-    await store.end(incoming())
+    await store.inbox.end(incoming())
     assert not await store.begin_turn(
         incoming(), question="again", new_pictures=[new()], receipt=Receipt()
     )
@@ -266,7 +268,7 @@ async def test_the_database_is_private_and_crash_safe(store: Store, tmp_path: Pa
 
 async def test_a_cancelled_caller_does_not_leave_the_database_locked(store: Store) -> None:
     for i in range(60):
-        task = asyncio.create_task(store.claim(incoming(f"m{i}")))
+        task = asyncio.create_task(store.inbox.claim(incoming(f"m{i}")))
         await asyncio.sleep(i % 12 * 0.0003)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -292,4 +294,4 @@ async def test_a_file_that_is_no_database_gets_a_sentence(tmp_path: Path) -> Non
 async def test_a_reopened_database_is_not_migrated_again(tmp_path: Path) -> None:
     for _ in range(2):
         async with running_store(tmp_path) as store:
-            assert await store.unfinished() == []
+            assert await store.inbox.unfinished() == []

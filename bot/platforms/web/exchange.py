@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bot.messages import Attachment, Ending, MessageKey, Outcome, ReplyLimits, Stage, Status
+from bot.messages import (
+    Attachment,
+    Ending,
+    IncomingMessage,
+    MessageKey,
+    Outcome,
+    ReplyLimits,
+    Status,
+)
 
 CHUNK_BYTES = 256 * 1024
 
@@ -28,6 +36,10 @@ class WebExchange:
         self._end: Event | None = None
         self._closed = False
         self._followers: set[asyncio.Queue[Event | None]] = set()
+
+    async def complete(self, message: IncomingMessage) -> IncomingMessage:
+        """Nothing had to be asked for."""
+        return message
 
     async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """The bytes of an upload."""
@@ -99,6 +111,6 @@ class WebExchange:
 
 def _status_event(status: Status) -> Event:
     data: dict[str, Any] = {"stage": status.stage.value}
-    if status.stage is Stage.QUEUED:
+    if status.position is not None:
         data["position"] = status.position
     return ("status", data)

@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.errors import Busy
+from bot.forgetting import Forgetting
 from bot.messages import Author, IncomingMessage, MessageKey, ThreadKey
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.web.exchange import Event, WebExchange
@@ -41,6 +42,7 @@ class Playground:
         *,
         core: Core,
         store: Store,
+        forgetting: Forgetting,
         uploads: Uploads,
         host: str,
         port: int,
@@ -49,6 +51,7 @@ class Playground:
     ) -> None:
         self._core = core
         self._store = store
+        self._forgetting = forgetting
         self._uploads = uploads
         self._host = host
         self._port = port
@@ -197,7 +200,7 @@ class Playground:
         )
 
     async def _delete_thread(self, request: web.Request) -> web.Response:
-        if not await self._core.forget_thread(_thread_of(request)):
+        if not await self._forgetting.thread(_thread_of(request)):
             return refusal(request, 404, "http_no_thread")
         return web.Response(status=204)
 
@@ -241,7 +244,7 @@ class Playground:
 
     async def _ask_again(self, request: web.Request) -> web.StreamResponse:
         thread = _thread_of(request)
-        last = await self._store.last_incoming(thread)
+        last = await self._store.inbox.last_incoming(thread)
         if last is None:
             return refusal(request, 409, "http_nothing_to_repeat")
         if last.key.message in self._exchanges:

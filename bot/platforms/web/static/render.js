@@ -47,7 +47,7 @@ function replaceIfNew(node, source, build) {
 }
 
 function statusSentence({ stage, position, withPictures }) {
-  if (stage === "queued") return t("page_queued", { position });
+  if (stage === "queued") return position ? t("page_queued", { position }) : t("page_waiting");
   if (stage === "reading") return t(withPictures ? "page_reading" : "page_reading_text");
   if (stage === "sending") return t("page_sending");
   return t("page_answering");

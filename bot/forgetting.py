@@ -1,0 +1,33 @@
+"""Erase what people have asked: a question, a thread, all of one person."""
+
+from __future__ import annotations
+
+from bot.messages import MessageKey, ThreadKey
+from bot.questions import Questions
+from bot.store import Store
+
+
+class Forgetting:
+    """Stops what is under way, waits for its end, and erases. Lives as long as the bot."""
+
+    def __init__(self, store: Store, questions: Questions) -> None:
+        self._store = store
+        self._questions = questions
+
+    async def question(self, key: MessageKey) -> bool:
+        """Forget a question, its pictures and its answer; false when there is none."""
+        await self._questions.stop_and_wait(key)
+        return await self._store.forget_question(key)
+
+    async def thread(self, thread: ThreadKey) -> bool:
+        """Forget a thread; false when there is none."""
+        with self._questions.none_let_in(thread):
+            await self._questions.stop_thread(thread)
+            return await self._store.forget_thread(thread)
+
+    async def author(self, platform: str, team: str, author: str) -> int:
+        """Forget all that a person has asked. Returns: how many questions."""
+        while found := self._questions.of_author(platform, team, author):
+            found[0].stop()
+            await found[0].over.wait()
+        return await self._store.forget_author(platform, team, author)

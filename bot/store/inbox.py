@@ -1,0 +1,129 @@
+"""The inbox: every claimed question, so that each is answered once and none is lost."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.messages import IncomingMessage, MessageKey, ThreadKey
+from bot.store.rows import is_message, is_thread, key_columns, now, touch_thread
+from bot.store.schema import inbox, threads, turns
+from bot.store.uninterrupted import uninterrupted
+
+
+class Inbox:
+    """The inbox's part of the store."""
+
+    def __init__(self, database: AsyncEngine) -> None:
+        self._database = database
+
+    @uninterrupted
+    async def claim(self, message: IncomingMessage) -> bool:
+        """Take a question: true for the first caller of this message and revision, ever."""
+        async with self._database.begin() as connection:
+            thread_id = await touch_thread(connection, message.thread)
+            claimed = await connection.execute(
+                sqlite_insert(inbox)
+                .values(
+                    **key_columns(message.key),
+                    revision=message.revision,
+                    thread_id=thread_id,
+                    author=message.author.id,
+                    incoming=message.to_json(),
+                    claimed_at=now(),
+                )
+                .on_conflict_do_nothing()
+            )
+            return claimed.rowcount == 1
+
+    @uninterrupted
+    async def unfinished(self) -> list[IncomingMessage]:
+        """Questions claimed and never ended, oldest first."""
+        async with self._database.connect() as connection:
+            rows = await connection.execute(
+                select(inbox.c.incoming).where(inbox.c.ended_at.is_(None)).order_by(inbox.c.id)
+            )
+            return [IncomingMessage.from_json(row.incoming) for row in rows]
+
+    @uninterrupted
+    async def begin_attempt(self, message: IncomingMessage) -> int:
+        """Count an attempt to answer a question. Returns: how many there are now."""
+        async with self._database.begin() as connection:
+            counted = await connection.execute(
+                update(inbox)
+                .where(*is_message(message.key), inbox.c.revision == message.revision)
+                .values(attempts=inbox.c.attempts + 1)
+                .returning(inbox.c.attempts)
+            )
+            return int(counted.scalar_one_or_none() or 0)
+
+    @uninterrupted
+    async def end(self, message: IncomingMessage) -> None:
+        """The answer has landed: the question is never taken up again."""
+        async with self._database.begin() as connection:
+            await connection.execute(
+                update(inbox)
+                .where(*is_message(message.key), inbox.c.revision == message.revision)
+                .values(ended_at=now())
+            )
+
+    @uninterrupted
+    async def put_back(self, message: IncomingMessage) -> None:
+        """Leave a question to the next start, through no fault of its own: no attempt counts."""
+        async with self._database.begin() as connection:
+            await connection.execute(
+                update(inbox)
+                .where(*is_message(message.key), inbox.c.revision == message.revision)
+                .values(attempts=inbox.c.attempts - 1)
+            )
+
+    @uninterrupted
+    async def last_incoming(self, thread: ThreadKey) -> IncomingMessage | None:
+        """The latest revision of the thread's last question."""
+        async with self._database.connect() as connection:
+            last = await connection.execute(
+                select(inbox.c.incoming)
+                .select_from(inbox.join(threads).join(turns, turns.c.thread_id == threads.c.id))
+                .where(*is_thread(thread), turns.c.message == inbox.c.message)
+                .order_by(turns.c.id.desc(), inbox.c.revision.desc())
+                .limit(1)
+            )
+            row = last.first()
+            return None if row is None else IncomingMessage.from_json(row.incoming)
+
+    @uninterrupted
+    async def latest(self, key: MessageKey) -> IncomingMessage | None:
+        """The latest revision of a question; `None`: never claimed, or forgotten."""
+        async with self._database.connect() as connection:
+            found = await connection.execute(
+                select(inbox.c.incoming)
+                .where(*is_message(key))
+                .order_by(inbox.c.revision.desc())
+                .limit(1)
+            )
+            incoming = found.scalar_one_or_none()
+            return IncomingMessage.from_json(incoming) if incoming else None
+
+    @uninterrupted
+    async def knows(self, key: MessageKey) -> bool:
+        """Whether a question was ever claimed."""
+        async with self._database.connect() as connection:
+            found = await connection.execute(select(inbox.c.id).where(*is_message(key)).limit(1))
+            return found.first() is not None
+
+    @uninterrupted
+    async def last_of_thread(self, thread: ThreadKey) -> MessageKey | None:
+        """The question that was the last to come into a thread."""
+        first_claim = func.min(inbox.c.id)
+        async with self._database.connect() as connection:
+            found = await connection.execute(
+                select(inbox.c.platform, inbox.c.team, inbox.c.channel, inbox.c.message)
+                .join(threads)
+                .where(*is_thread(thread), inbox.c.author != "")
+                .group_by(inbox.c.platform, inbox.c.team, inbox.c.channel, inbox.c.message)
+                .order_by(first_claim.desc())
+                .limit(1)
+            )
+            row = found.first()
+            return None if row is None else MessageKey(**row._mapping)
