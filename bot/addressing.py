@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bot.messages import ThreadKey
+from bot.questions import Questions
 from bot.store import Store
 
 FollowUps = Literal["thread", "mention"]
@@ -25,8 +26,9 @@ class Heard:
 class Addressing:
     """Decides by the thread's part, its mute, its channel's choice and the bot's default."""
 
-    def __init__(self, store: Store, follow_ups: FollowUps) -> None:
+    def __init__(self, store: Store, questions: Questions, follow_ups: FollowUps) -> None:
         self._store = store
+        self._questions = questions
         self._follow_ups = follow_ups
 
     async def is_for_the_bot(self, heard: Heard) -> bool:
@@ -42,7 +44,8 @@ class Addressing:
             return False
         part = await self._store.channels.participation(heard.thread)
         follow_ups = part.follow_ups or self._follow_ups
-        return part.takes_part and not part.muted and follow_ups == "thread"
+        takes_part = part.takes_part or bool(self._questions.of_thread(heard.thread))
+        return takes_part and not part.muted and follow_ups == "thread"
 
     async def has_missed_messages(self, thread: ThreadKey) -> bool:
         """Whether the thread may hold messages that were not meant for the bot."""

@@ -19,9 +19,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bot import interrupts, texts
-from bot.access import Access
+from bot.access import Access, AllowList
+from bot.addressing import Addressing
 from bot.answer import AnswerOptions, Answers
 from bot.attachments import Attachments
+from bot.commands import Commands
 from bot.errors import ConfigurationError
 from bot.forgetting import Forgetting
 from bot.platforms.platform import Platform, PlatformUnavailable
@@ -52,6 +54,8 @@ class Parts:
     engine: Worker
     answers: Answers
     forgetting: Forgetting
+    addressing: Addressing
+    commands: Commands
 
 
 PlatformMaker = Callable[[Parts], Platform | None]
@@ -100,7 +104,10 @@ async def running_parts(
             questions=questions,
             engine=engine,
             attachments=attachments,
-            access=Access(questions_per_user=settings.questions_per_user),
+            access=Access(
+                questions_per_user=settings.questions_per_user,
+                lists={"slack": _slack_allow_list(settings)},
+            ),
             options=AnswerOptions(
                 system_prompt=settings.system_prompt,
                 temperature=settings.temperature,
@@ -109,12 +116,17 @@ async def running_parts(
         )
         # Whatever ends the bot: what is under way is left to the next start.
         stack.push_async_callback(answers.drain, 0)
+        forgetting = Forgetting(store, questions)
         yield Parts(
             settings=settings,
             store=store,
             engine=engine,
             answers=answers,
-            forgetting=Forgetting(store, questions),
+            forgetting=forgetting,
+            addressing=Addressing(store, questions, settings.follow_ups),
+            commands=Commands(
+                store=store, questions=questions, forgetting=forgetting, model=engine.model
+            ),
         )
 
 
@@ -162,8 +174,34 @@ def make_playground(parts: Parts) -> Playground:
     )
 
 
+def make_slack(parts: Parts) -> Platform | None:
+    """Slack runs when one of its tokens or secrets is set."""
+    settings = parts.settings
+    if not (settings.slack_bot_token or settings.slack_app_token or settings.slack_client_id):
+        return None
+    from bot.platforms.slack.options import SlackOptions
+    from bot.platforms.slack.platform import Slack
+
+    return Slack(
+        core=parts.answers,
+        store=parts.store,
+        addressing=parts.addressing,
+        commands=parts.commands,
+        forgetting=parts.forgetting,
+        options=SlackOptions.of(settings),
+    )
+
+
+def _slack_allow_list(settings: Settings) -> AllowList:
+    return AllowList(
+        teams=settings.slack_teams,
+        channels=settings.slack_channels,
+        users=settings.slack_users,
+    )
+
+
 # A new platform is a line here (docs/add-a-platform.md).
-PLATFORMS: dict[str, PlatformMaker] = {"playground": make_playground}
+PLATFORMS: dict[str, PlatformMaker] = {"playground": make_playground, "slack": make_slack}
 
 
 def run(

@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any
 
 from bot.errors import ConfigurationError
+from bot.health import Finding
+from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.terminal import PictureFile, Terminal, TerminalError, chat, read_picture
 from bot.settings import Settings, load_settings
 from bot.store import DatabaseUnusable
@@ -66,6 +68,18 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="PICTURE",
         help="a file, or an https address; may be given several times",
     )
+
+    doctor = commands.add_parser("doctor", help="look at the set-up and name what is to be fixed")
+    doctor.add_argument(
+        "--channel", metavar="C…", help="post a message in this channel, hear it, delete it"
+    )
+
+    manifest = commands.add_parser("manifest", help="print what a platform must be told of the bot")
+    manifest.add_argument("platform", choices=["slack"])
+    manifest.add_argument(
+        "--address", metavar="https://…", help="for HTTP mode: where Slack reaches the bot"
+    )
+    manifest.add_argument("--name", default="llava-bot", help="what the bot is called")
 
     for command in (run, ask, chat):
         _add_model_arguments(command)
@@ -124,6 +138,14 @@ def _command(arguments: argparse.Namespace, settings: Settings) -> int:
             from bot.app import run
 
             return run(settings, open_page=arguments.open and _has_screen())
+        case "doctor":
+            return asyncio.run(_doctor(settings, arguments.channel))
+        case "manifest":
+            from bot.platforms.slack.manifest import manifest
+
+            made = manifest(address=arguments.address, name=arguments.name)
+            print(json.dumps(made, ensure_ascii=False, indent=2))
+            return 0
         case "ask":
             pictures = _read_pictures([arguments.picture], settings)
             from bot.app import run_terminal
@@ -134,6 +156,25 @@ def _command(arguments: argparse.Namespace, settings: Settings) -> int:
             from bot.app import run_terminal
 
             return run_terminal(settings, partial(chat, pictures))
+
+
+async def _doctor(settings: Settings, channel: str | None) -> int:
+    from bot.platforms.slack.doctor import examine
+    from bot.platforms.slack.options import SlackOptions
+
+    if not (settings.slack_bot_token or settings.slack_app_token or settings.slack_client_id):
+        print("Slack is not set up: README, Slack, says how.")
+        return 0
+    options = SlackOptions.of(settings)
+    try:
+        options.check()
+    except PlatformUnavailable as exc:
+        print(Finding("Slack's settings", str(exc)))
+        return EXIT_FAILED
+    findings = await examine(options, channel=channel)
+    for finding in findings:
+        print(finding)
+    return 0 if all(it.is_well or it.unknown for it in findings) else EXIT_FAILED
 
 
 def _has_screen() -> bool:

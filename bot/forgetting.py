@@ -14,9 +14,13 @@ class Forgetting:
         self._store = store
         self._questions = questions
 
+    async def stop(self, key: MessageKey) -> None:
+        """Stop a question and wait for its end."""
+        await self._questions.stop_and_wait(key)
+
     async def question(self, key: MessageKey) -> bool:
         """Forget a question, its pictures and its answer; false when there is none."""
-        await self._questions.stop_and_wait(key)
+        await self.stop(key)
         return await self._store.forget_question(key)
 
     async def thread(self, thread: ThreadKey) -> bool:

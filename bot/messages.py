@@ -47,6 +47,8 @@ class Attachment:
     ref: str
     """Where the adapter finds it; opaque."""
     size_bytes: int | None = None
+    earlier: bool = False
+    """It came with an earlier message of the thread, which was not a question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,11 @@ class Questions:
         self._all: list[UnderWay] = []
         self._forgetting: list[ThreadKey] = []
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._all)
+
     @contextmanager
     def under_way(self, message: IncomingMessage) -> Iterator[UnderWay]:
         """Hold a question here for as long as the context lasts."""

@@ -7,9 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from bot.addressing import FollowUps
 from bot.errors import ConfigurationError
 from bot.pictures import PictureLimits
 from inference.types import DType, Quantization
@@ -18,6 +26,14 @@ from inference.types import DType, Quantization
 def default_data_dir() -> Path:
     """The platform's usual place for application data."""
     return platformdirs.user_data_path("llava-bot", appauthor=False)
+
+
+def _split(value: object) -> object:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+Ids = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
+"""Ids in one variable, between commas or spaces."""
 
 
 class Settings(BaseSettings):
@@ -92,6 +108,48 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="How much is logged. Texts and pictures never are."
     )
+    follow_ups: FollowUps = Field(
+        "thread",
+        description="Whether follow-ups in the bot's threads need a mention: `thread` (they do "
+        "not) or `mention`.",
+    )
+    fetch_links: bool = Field(
+        True, description="Look at pictures that a question links to; false asks no other host."
+    )
+    slack_bot_token: SecretStr | None = Field(
+        None, description="Slack: the bot token (`xoxb-…`) of the one workspace."
+    )
+    slack_app_token: SecretStr | None = Field(
+        None, description="Slack: the app-level token (`xapp-…`); with it, Socket Mode is used."
+    )
+    slack_signing_secret: SecretStr | None = Field(
+        None, description="Slack: the signing secret; without an app token, HTTP mode is used."
+    )
+    slack_client_id: str | None = Field(
+        None, description="Slack: with the client secret, several workspaces can install the app."
+    )
+    slack_client_secret: SecretStr | None = Field(
+        None, description="Slack: the client secret, for installations by OAuth."
+    )
+    slack_api_url: str = Field(
+        "https://slack.com/api/",
+        description="Slack: address of the Web API; `https://slack-gov.com/api/` for GovSlack.",
+    )
+    slack_http_host: str = Field(
+        "127.0.0.1", description="Slack: address that HTTP mode and OAuth listen on."
+    )
+    slack_http_port: int = Field(
+        3000, ge=0, le=65535, description="Slack: port that HTTP mode and OAuth listen on."
+    )
+    slack_teams: Ids = Field(
+        frozenset(), description="Slack: workspaces (`T…`) that may ask; empty lets all in."
+    )
+    slack_channels: Ids = Field(
+        frozenset(), description="Slack: channels (`C…`) where it answers; empty is all."
+    )
+    slack_users: Ids = Field(
+        frozenset(), description="Slack: people (`U…`) who may ask; empty lets all in."
+    )
     llava_bot_host: str = Field(
         "127.0.0.1",
         description="Address the playground listens on; any other needs a password.",
@@ -109,6 +167,13 @@ class Settings(BaseSettings):
             max_pixels=int(self.picture_max_megapixels * 1e6),
             max_side_px=self.picture_side_px,
         )
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _ends_with_a_slash(cls, address: str) -> str:
+        if not address.startswith(("https://", "http://")):
+            raise ValueError("it is no web address")
+        return address if address.endswith("/") else f"{address}/"
 
     @field_validator("data_dir")
     @classmethod
@@ -150,5 +215,6 @@ def load_settings(**overrides: Any) -> Settings:
 def _problem(error: dict[str, Any]) -> str:
     name = str(error["loc"][0]).upper()
     message = str(error["msg"]).removeprefix("Value error, ")
-    given = "" if "PASSWORD" in name or "TOKEN" in name else f" (it is {error['input']!r})"
+    is_secret = any(word in name for word in ("PASSWORD", "TOKEN", "SECRET"))
+    given = "" if is_secret else f" (it is {error['input']!r})"
     return f"{name}: {message}{given}."

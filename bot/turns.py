@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.attachments import Attachments
 from bot.errors import UserFacingError
-from bot.messages import Exchange, IncomingMessage, Receipt
+from bot.messages import Exchange, IncomingMessage, Receipt, ThreadKey
 from bot.questions import UnderWay
 from bot.store import NewPicture, Store, Turn
 from bot.texts import say
@@ -29,22 +29,33 @@ class Turns:
             return
         taken = await self._attachments.take(message.attachments, exchange.open)
         skipped = tuple(refusal.sentence(message.locale) for refusal in taken.refusals)
-        if skipped and not taken.pictures:
+        pictures = taken.pictures
+        if any(attachment.earlier for attachment in message.attachments):
+            known = await self._digests(message.thread)
+            pictures = tuple(it for it in pictures if it.picture.digest not in known)
+        else:
+            known = frozenset()
+        if skipped and not pictures and not known:
             raise UserFacingError("no_picture_usable", reasons=" ".join(skipped))
         under_way.receipt = Receipt(skipped=skipped)
         await self._write_down(
             message,
-            question=self._question(message, len(taken.pictures)),
+            question=self._question(message, len(pictures)),
             new_pictures=[
                 NewPicture(
                     name=taken_picture.name,
                     picture=taken_picture.picture,
                     notes=taken_picture.notes_in(message.locale),
                 )
-                for taken_picture in taken.pictures
+                for taken_picture in pictures
             ],
             receipt=under_way.receipt,
         )
+
+    async def _digests(self, thread: ThreadKey) -> frozenset[str]:
+        """Pictures the thread holds: found once more, they are not kept twice."""
+        turns = await self._store.turns(thread)
+        return frozenset(picture.digest for turn in turns for picture in turn.pictures)
 
     async def up_to(self, message: IncomingMessage) -> tuple[Turn, ...]:
         """The thread's turns, the last of which is this question's. Raises: UserFacingError."""

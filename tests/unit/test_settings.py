@@ -84,7 +84,7 @@ def documented_default(name: str) -> str:
     default = Settings.model_fields[name].default
     if name == "data_dir":
         return "(application data)"
-    return "" if default is None else str(default)
+    return "" if default is None or default == frozenset() else str(default)
 
 
 def test_every_setting_stands_in_the_readme_with_its_default() -> None:

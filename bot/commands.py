@@ -1,0 +1,112 @@
+"""What people ask of the bot itself, in words or by a slash command."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+from bot.forgetting import Forgetting
+from bot.messages import Author, ThreadKey
+from bot.questions import Questions
+from bot.store import Store
+from bot.texts import say
+from inference.types import ModelInfo
+
+RATINGS_DAYS = 30
+
+
+class Command(StrEnum):
+    """The commands."""
+
+    HELP = "help"
+    STATUS = "status"
+    FORGET_ME = "forget me"
+    FORGET_THREAD = "forget this thread"
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    SETTINGS = "settings"
+
+
+JAPANESE = {
+    "ヘルプ": Command.HELP,
+    "使い方": Command.HELP,
+    "状態": Command.STATUS,
+    "私を忘れて": Command.FORGET_ME,
+    "このスレッドを忘れて": Command.FORGET_THREAD,
+    "ミュート": Command.MUTE,
+    "ミュート解除": Command.UNMUTE,
+    "設定": Command.SETTINGS,
+}
+
+
+def parse(text: str) -> Command | None:
+    """The command that a text consists of, if it is one."""
+    words = " ".join(text.lower().strip(" \t\n.!。！").split())
+    if words in JAPANESE:
+        return JAPANESE[words]
+    return Command(words) if words in set(Command) else None
+
+
+class Commands:
+    """Runs commands; each ends in a sentence. Lives as long as the bot."""
+
+    def __init__(
+        self, *, store: Store, questions: Questions, forgetting: Forgetting, model: ModelInfo
+    ) -> None:
+        self._store = store
+        self._questions = questions
+        self._forgetting = forgetting
+        self._model = model
+
+    async def run(
+        self,
+        command: Command,
+        *,
+        platform: str,
+        team: str,
+        thread: ThreadKey | None,
+        author: Author,
+        locale: str,
+    ) -> str:
+        """Do what is asked and say what was done. `thread`: where it was said, if in a thread."""
+        match command:
+            case Command.HELP:
+                return self._help(locale)
+            case Command.STATUS:
+                return await self._status(platform, team, locale)
+            case Command.FORGET_ME:
+                count = await self._forgetting.author(platform, team, author.id)
+                return say(locale, "forgot_author", count=count)
+            case Command.SETTINGS:
+                return say(locale, "settings_where")
+        if thread is None:
+            return say(locale, "in_which_thread", command=command.value)
+        match command:
+            case Command.FORGET_THREAD:
+                forgot = await self._forgetting.thread(thread)
+                return say(locale, "forgot_thread" if forgot else "no_such_thread")
+            case Command.MUTE:
+                muted = await self._store.channels.mute(thread, muted=True)
+                return say(locale, "muted" if muted else "no_such_thread")
+            case _:
+                unmuted = await self._store.channels.mute(thread, muted=False)
+                return say(locale, "unmuted" if unmuted else "no_such_thread")
+
+    def _help(self, locale: str) -> str:
+        cannot = " ".join(say(locale, key) for key in self._model.cannot)
+        return "\n".join(filter(None, (say(locale, "help"), cannot)))
+
+    async def _status(self, platform: str, team: str, locale: str) -> str:
+        good, bad = await self._store.replies.ratings(
+            platform, team, age=timedelta(days=RATINGS_DAYS)
+        )
+        return say(
+            locale,
+            "status",
+            model=self._model.name,
+            device=self._model.device,
+            count=self._questions.count,
+            good=good,
+            bad=bad,
+            days=RATINGS_DAYS,
+        )

@@ -1,0 +1,1 @@
+"""Slack: mention the bot with a picture, follow up in the thread (docs/slack.md)."""

@@ -1,0 +1,176 @@
+"""Slack's Web API as the adapter needs it: rates honoured, failures told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import Any, Literal
+from weakref import WeakSet
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.messages import TryLater
+
+STREAMS_A_MINUTE = 18
+"""Slack starts about 20 streams a minute for an app in a workspace; a few are kept in hand."""
+STREAM_PACE_S = 1.0
+STREAM_SHARE_S = 60 / 90
+"""About 100 appends a minute are shared by all streams that run."""
+UPDATE_PACE_S = 1.2
+UPDATE_SHARE_S = 60 / 45
+"""So are about 50 updates a minute."""
+UNREACHABLE_PAUSE_S = 2.0
+READ_ATTEMPTS = 5
+MAX_PATIENT_S = 60
+
+Kind = Literal["stream", "update"]
+"""How a reply is written: appended to, or edited."""
+
+
+class SlackRefused(Exception):
+    """Slack answered, and said no. `str(exc)` is Slack's word for the reason."""
+
+    def __init__(self, error: str, needed: str = "") -> None:
+        super().__init__(error)
+        self.error = error
+        self.needed = needed
+        """The scope that is missing, with ``missing_scope``."""
+
+
+class Unsure(TryLater):
+    """Slack could not be reached, or broke off: the change may have been made all the same."""
+
+
+class SlackUnreachable(OSError):
+    """Slack cannot be reached, or answers nothing of use."""
+
+
+def reason(exc: Exception) -> str:
+    """Slack's word for a failure, and the scope that is missing; never what people wrote."""
+    if isinstance(exc, SlackRefused) and exc.needed:
+        return f"{exc}: add the scope {exc.needed}"
+    return str(exc)
+
+
+class SlackApi:
+    """The Web API with one workspace's token."""
+
+    def __init__(self, client: AsyncWebClient) -> None:
+        self.client = client
+        self.rates = Rates()
+
+    async def write(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """Change something, once.
+
+        Raises:
+            TryLater: over its rate; nothing was changed.
+            Unsure: Slack cannot be reached; perhaps it was changed.
+            SlackRefused: Slack will not.
+        """
+        try:
+            return await self._call(method, json=_given(arguments))
+        except SlackUnreachable:
+            raise Unsure(UNREACHABLE_PAUSE_S) from None
+
+    async def read(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """Ask for something, patiently.
+
+        Raises:
+            SlackUnreachable: not after several attempts either.
+            SlackRefused: Slack will not.
+        """
+        pause_s = 0.5
+        for attempt in range(1, READ_ATTEMPTS + 1):
+            try:
+                return await self._call(method, params=_given(arguments))
+            except TryLater as later:
+                if attempt == READ_ATTEMPTS or later.after_s > MAX_PATIENT_S:
+                    raise SlackUnreachable("over its rate") from None
+                await asyncio.sleep(later.after_s)
+            except SlackUnreachable:
+                if attempt == READ_ATTEMPTS:
+                    raise
+                await asyncio.sleep(pause_s)
+                pause_s *= 2
+        raise AssertionError("unreachable")
+
+    async def patient_write(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """Change something where twice does no harm. Raises: SlackRefused, TryLater."""
+        for _ in range(READ_ATTEMPTS - 1):
+            try:
+                return await self.write(method, **arguments)
+            except TryLater as later:
+                await asyncio.sleep(min(later.after_s, MAX_PATIENT_S))
+        return await self.write(method, **arguments)
+
+    async def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
+        verb = "POST" if "json" in arguments else "GET"
+        try:
+            response = await self.client.api_call(method, http_verb=verb, **arguments)
+        except SlackApiError as exc:
+            raise _in_our_words(exc) from None
+        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise SlackUnreachable(type(exc).__name__) from None
+        data = response.data
+        if not isinstance(data, dict):
+            raise SlackUnreachable("no JSON")
+        return data | {"_headers": dict(response.headers)}
+
+
+def _given(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _in_our_words(exc: SlackApiError) -> Exception:
+    response = exc.response
+    status = getattr(response, "status_code", None)
+    if status == 429:
+        return TryLater(float(response.headers.get("Retry-After", 30)))
+    data = getattr(response, "data", response)
+    if not isinstance(data, dict) or "error" not in data or (status or 200) >= 500:
+        return SlackUnreachable(f"HTTP {status}")
+    if data["error"] in {"ratelimited", "rate_limited"}:
+        return TryLater(float(response.headers.get("Retry-After", 30)))
+    return SlackRefused(str(data["error"]), str(data.get("needed", "")))
+
+
+class Rates:
+    """What is left of a workspace's rates, before Slack has to say so."""
+
+    def __init__(self) -> None:
+        self._streams: deque[float] = deque()
+        self._streams_refused_until = 0.0
+        self._replies: dict[str, WeakSet[object]] = {"stream": WeakSet(), "update": WeakSet()}
+
+    def may_start_stream(self) -> bool:
+        """Take one of this minute's streams, if one is left."""
+        now = time.monotonic()
+        while self._streams and self._streams[0] <= now - 60:
+            self._streams.popleft()
+        if len(self._streams) >= STREAMS_A_MINUTE or now < self._streams_refused_until:
+            return False
+        self._streams.append(now)
+        return True
+
+    def no_streams_for(self, seconds: float) -> None:
+        """Slack has said so."""
+        self._streams_refused_until = time.monotonic() + seconds
+
+    def count(self, reply: object, kind: Kind) -> None:
+        """A reply runs in this way from now on."""
+        self.no_longer(reply)
+        self._replies[kind].add(reply)
+
+    def no_longer(self, reply: object) -> None:
+        """It has ended. Replies that are let go of end by themselves."""
+        for replies in self._replies.values():
+            replies.discard(reply)
+
+    def pace_s(self, kind: Kind) -> float:
+        """Seconds between two edits of one reply, so that all of them keep within the rate."""
+        if kind == "stream":
+            return max(STREAM_PACE_S, len(self._replies[kind]) * STREAM_SHARE_S)
+        return max(UPDATE_PACE_S, len(self._replies[kind]) * UPDATE_SHARE_S)

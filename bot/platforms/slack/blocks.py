@@ -1,0 +1,233 @@
+"""What the bot's messages and modals look like, in Slack's Block Kit. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from bot.messages import MessageKey, Receipt
+from bot.store.values import ChannelSettings
+from bot.texts import say
+
+STOP, AGAIN, FEEDBACK = "llava_stop", "llava_again", "llava_feedback"
+SHORTCUT, ASK_VIEW, SETTINGS_VIEW = "llava_ask_about", "llava_ask", "llava_settings"
+COMMAND = "/llava"
+
+MAX_LENGTH = 3900
+"""Slack takes 4,000 characters where a message is updated; counted as UTF-16 to be sure."""
+MAX_CONTEXT = 2900
+MAX_PROMPT = 2000
+
+PING = re.compile(r"<(?=[!@#])")
+
+Block = dict[str, Any]
+
+
+def unpinged(text: str) -> str:
+    """The model's words, unable to call on people: Slack reads ``<@…>`` and ``<!…>`` as pings."""
+    return PING.sub("<\u2060", text)
+
+
+def length(text: str) -> int:
+    """In UTF-16 units, as it is sent."""
+    return len(unpinged(text).encode("utf-16-le")) // 2
+
+
+def notification(text: str) -> str:
+    """The text beside the blocks, for notifications; never longer than Slack takes."""
+    sent = unpinged(text).encode("utf-16-le")
+    return sent[: 2 * MAX_LENGTH].decode("utf-16-le", "ignore")
+
+
+def value_of(key: MessageKey) -> str:
+    """A question, for a button's value."""
+    return json.dumps([key.channel, key.message])
+
+
+def key_from(value: str) -> tuple[str, str]:
+    """(channel, message) of a button's value."""
+    channel, message = json.loads(value)
+    return channel, message
+
+
+def running(text: str, key: MessageKey, locale: str) -> list[Block]:
+    """A message while its answer grows, with a button to stop it."""
+    return [_markdown(text), _actions(_button(locale, STOP, "button_stop", key))]
+
+
+def waiting(sentence: str, key: MessageKey, locale: str) -> list[Block]:
+    """A message before the first word."""
+    return [_context(sentence), _actions(_button(locale, STOP, "button_stop", key))]
+
+
+def part(text: str) -> list[Block]:
+    """A message that is complete and not the last of its answer."""
+    return [_markdown(text)]
+
+
+def final(text: str, footer: list[Block]) -> list[Block]:
+    """The last message of an answer."""
+    return [*([_markdown(text)] if text else []), *footer]
+
+
+def footer(key: MessageKey, receipt: Receipt, locale: str) -> list[Block]:
+    """What stands under an answer: the receipt, opinions, another go."""
+    line = receipt_line(receipt, locale)
+    return [
+        *([_context(line)] if line else []),
+        _feedback(key, locale),
+        _actions(_button(locale, AGAIN, "button_again", key)),
+    ]
+
+
+def receipt_line(receipt: Receipt, locale: str) -> str:
+    """What the answer used and left out, in one line."""
+    used = [
+        say(locale, "receipt_picture", number=picture.number, name=picture.name)
+        + (f" ({'; '.join(picture.notes)})" if picture.notes else "")
+        for picture in receipt.pictures
+    ]
+    return " · ".join([*used, *receipt.skipped, *receipt.dropped, *receipt.notes])
+
+
+def _markdown(text: str) -> Block:
+    return {"type": "markdown", "text": unpinged(text)}
+
+
+def _context(text: str) -> Block:
+    clipped = text if len(text) <= MAX_CONTEXT else f"{text[: MAX_CONTEXT - 1]}…"
+    return {"type": "context", "elements": [{"type": "plain_text", "text": clipped}]}
+
+
+def _actions(*elements: Block) -> Block:
+    return {"type": "actions", "elements": list(elements)}
+
+
+def _button(locale: str, action: str, text: str, key: MessageKey) -> Block:
+    return {
+        "type": "button",
+        "action_id": action,
+        "text": _plain(say(locale, text)),
+        "value": value_of(key),
+    }
+
+
+def _feedback(key: MessageKey, locale: str) -> Block:
+    def button(opinion: str, sign: str, text: str) -> Block:
+        return {
+            "text": _plain(sign),
+            "accessibility_label": say(locale, text),
+            "value": json.dumps([opinion, key.channel, key.message]),
+        }
+
+    return {
+        "type": "context_actions",
+        "elements": [
+            {
+                "type": "feedback_buttons",
+                "action_id": FEEDBACK,
+                "positive_button": button("good", "👍", "button_good"),
+                "negative_button": button("bad", "👎", "button_bad"),
+            }
+        ],
+    }
+
+
+def _plain(text: str) -> Block:
+    return {"type": "plain_text", "text": text, "emoji": True}
+
+
+# -- modals -------------------------------------------------------------------------------------
+
+
+def ask_view(about: dict[str, str], locale: str) -> Block:
+    """Asks for the question about a message's picture."""
+    return _view(
+        locale,
+        ASK_VIEW,
+        "modal_ask",
+        about,
+        _input(
+            locale,
+            "question",
+            "modal_question",
+            {
+                "type": "plain_text_input",
+                "action_id": "value",
+                "multiline": True,
+                "focus_on_load": True,
+                "max_length": 3000,
+                "placeholder": _plain(say(locale, "default_question")),
+            },
+        ),
+    )
+
+
+def settings_view(channel: str, chosen: ChannelSettings, locale: str) -> Block:
+    """Shows what is chosen for a channel."""
+
+    def text(value: str) -> Block:
+        field = {
+            "type": "plain_text_input",
+            "action_id": "value",
+            "multiline": True,
+            "max_length": MAX_PROMPT,
+        }
+        return field | ({"initial_value": value} if value else {})
+
+    options = {
+        value: {"text": _plain(say(locale, key)), "value": value}
+        for value, key in (
+            ("default", "settings_follow_ups_default"),
+            ("thread", "settings_follow_ups_thread"),
+            ("mention", "settings_follow_ups_mention"),
+        )
+    }
+    select = {
+        "type": "static_select",
+        "action_id": "value",
+        "options": list(options.values()),
+        "initial_option": options[chosen.follow_ups or "default"],
+    }
+    return _view(
+        locale,
+        SETTINGS_VIEW,
+        "modal_settings",
+        {"channel": channel},
+        _input(locale, "system_prompt", "settings_system_prompt", text(chosen.system_prompt)),
+        _input(locale, "note", "settings_note", text(chosen.note)),
+        _input(locale, "follow_ups", "settings_follow_ups", select),
+    )
+
+
+def sentence_view(sentence: str, locale: str) -> Block:
+    """Says why there is nothing to fill in."""
+    return {
+        "type": "modal",
+        "title": _plain(say(locale, "modal_title")),
+        "close": _plain(say(locale, "modal_close")),
+        "blocks": [{"type": "section", "text": {"type": "plain_text", "text": sentence}}],
+    }
+
+
+def _view(locale: str, callback: str, submit: str, about: dict[str, str], *blocks: Block) -> Block:
+    return {
+        "type": "modal",
+        "callback_id": callback,
+        "private_metadata": json.dumps(about),
+        "title": _plain(say(locale, "modal_title")),
+        "submit": _plain(say(locale, submit)),
+        "close": _plain(say(locale, "modal_close")),
+        "blocks": list(blocks),
+    }
+
+
+def _input(locale: str, block: str, label: str, element: Block) -> Block:
+    return {
+        "type": "input",
+        "block_id": block,
+        "optional": True,
+        "label": _plain(say(locale, label)),
+        "element": element,
+    }

@@ -1,0 +1,206 @@
+"""Looks at the Slack set-up from the outside in, and names the fix for what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.health import Finding
+from bot.messages import TryLater
+from bot.platforms.slack.api import SlackApi, SlackRefused, SlackUnreachable
+from bot.platforms.slack.http import EVENTS
+from bot.platforms.slack.manifest import BOT_SCOPES, EVENTS_HEARD
+from bot.platforms.slack.options import SlackOptions
+
+MAX_SKEW_S = 30
+HELLO_S = 10
+EVENT_S = 10
+
+REINSTALL = "then Install App, Reinstall to Workspace"
+
+
+async def examine(options: SlackOptions, *, channel: str | None = None) -> list[Finding]:
+    """Look at tokens, scopes, clock, Socket Mode or HTTP mode, channels and events.
+
+    With `channel`, a message is posted there, heard, and deleted again.
+    """
+    async with aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=options.api_timeout_s)
+    ) as session:
+
+        def api(token: str) -> SlackApi:
+            return SlackApi(
+                AsyncWebClient(token, base_url=options.api_url, session=session, retry_handlers=[])
+            )
+
+        if not options.bot_token:
+            return [Finding("SLACK_BOT_TOKEN is not set: workspaces install the app by OAuth")]
+        bot = api(options.bot_token)
+        findings = await _token(bot)
+        if not findings[0].is_well:
+            return findings
+        findings += await _channels(bot)
+        if options.app_token:
+            findings += await _socket(api(options.app_token), bot, session, channel)
+        else:
+            findings.append(
+                Finding(
+                    "HTTP mode: Slack must reach it from outside",
+                    f"check that https://YOUR-HOST{EVENTS} leads to "
+                    f"{options.http_host}:{options.http_port}, and that Slack shows Verified "
+                    "under Event Subscriptions.",
+                    unknown=True,
+                )
+            )
+        return findings
+
+
+async def _token(bot: SlackApi) -> list[Finding]:
+    try:
+        who = await bot.read("auth.test")
+    except SlackRefused as exc:
+        return [
+            Finding(
+                f"SLACK_BOT_TOKEN is refused ({exc})",
+                "copy the Bot User OAuth Token (xoxb-…) from OAuth & Permissions.",
+            )
+        ]
+    except SlackUnreachable as exc:
+        return [
+            Finding(
+                f"Slack cannot be reached ({exc})",
+                "check SLACK_API_URL, the network, and HTTPS_PROXY if there is a proxy.",
+            )
+        ]
+    headers = {name.lower(): value for name, value in who["_headers"].items()}
+    return [
+        Finding(f"bot token: {who.get('user')} in {who.get('team')}"),
+        *_scopes(headers.get("x-oauth-scopes", "")),
+        _clock(headers.get("date")),
+    ]
+
+
+def _scopes(header: str) -> list[Finding]:
+    granted = {scope.strip() for scope in header.split(",")}
+    missing = [scope for scope in BOT_SCOPES if scope not in granted]
+    if not missing:
+        return [Finding(f"scopes: all {len(BOT_SCOPES)}")]
+    return [
+        Finding(
+            f"the scope {scope} is missing ({BOT_SCOPES[scope]})",
+            f"OAuth & Permissions, Bot Token Scopes: add {scope}, {REINSTALL}.",
+        )
+        for scope in missing
+    ]
+
+
+def _clock(date: str | None) -> Finding:
+    if date is None:
+        return Finding("clock", "Slack's answer has no Date header.", unknown=True)
+    skew_s = time.time() - parsedate_to_datetime(date).timestamp()
+    if abs(skew_s) <= MAX_SKEW_S:
+        return Finding("clock: agrees with Slack's")
+    return Finding(
+        f"this machine's clock is {abs(skew_s):.0f} s {'ahead' if skew_s > 0 else 'behind'}",
+        "set it by NTP (timedatectl set-ntp true): signatures older than 5 minutes are refused.",
+    )
+
+
+async def _channels(bot: SlackApi) -> list[Finding]:
+    try:
+        page = await bot.read(
+            "users.conversations", types="public_channel,private_channel", limit=200
+        )
+    except (SlackRefused, SlackUnreachable) as exc:
+        return [Finding("channels", f"they could not be listed ({exc}).", unknown=True)]
+    count = len(page["channels"])
+    if count:
+        return [Finding(f"channels: it is in {count}{' or more' if count == 200 else ''}")]
+    return [Finding("it is in no channel yet", "in a channel, write /invite @llava-bot.")]
+
+
+async def _socket(
+    app: SlackApi, bot: SlackApi, session: aiohttp.ClientSession, channel: str | None
+) -> list[Finding]:
+    try:
+        opened = await app.write("apps.connections.open")
+    except SlackRefused as exc:
+        return [
+            Finding(
+                f"SLACK_APP_TOKEN is refused ({exc})",
+                "Basic Information, App-Level Tokens: make one (xapp-…) with connections:write; "
+                "and switch Socket Mode on under Socket Mode.",
+            )
+        ]
+    except TryLater:
+        return [Finding("Socket Mode", "Slack did not answer; try again.", unknown=True)]
+    try:
+        async with _connected(session, opened["url"]) as (socket, hello):
+            findings = [Finding("Socket Mode: Slack says hello")]
+            others = int(hello.get("num_connections", 1)) - 1
+            if others:
+                findings.append(Finding(f"{others} more connected: events are shared among them"))
+            findings.append(await _events(socket, bot, channel))
+            return findings
+    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        return [
+            Finding(
+                f"Slack's socket cannot be reached ({type(exc).__name__})",
+                "let wss://*.slack.com through the firewall or the proxy.",
+            )
+        ]
+
+
+@asynccontextmanager
+async def _connected(
+    session: aiohttp.ClientSession, url: str
+) -> AsyncIterator[tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]]:
+    async with session.ws_connect(url) as socket, asyncio.timeout(HELLO_S + EVENT_S):
+        hello = await socket.receive_json(timeout=HELLO_S)
+        yield socket, hello
+
+
+async def _events(
+    socket: aiohttp.ClientWebSocketResponse, bot: SlackApi, channel: str | None
+) -> Finding:
+    """Whether a message that is posted comes back as an event."""
+    needed = ", ".join(EVENTS_HEARD)
+    if channel is None:
+        return Finding(
+            f"events ({needed})",
+            "run llava-bot doctor --channel C… to have a message posted, heard and deleted there.",
+            unknown=True,
+        )
+    text = f"llava-bot doctor {uuid.uuid4().hex}"
+    try:
+        posted = await bot.write("chat.postMessage", channel=channel, text=text)
+    except (SlackRefused, TryLater) as exc:
+        return Finding(
+            f"nothing could be posted in {channel} ({exc})",
+            "write /invite @llava-bot there, or name another channel.",
+        )
+    try:
+        async with asyncio.timeout(EVENT_S):
+            while True:
+                envelope = await socket.receive_json()
+                event = (envelope.get("payload") or {}).get("event") or {}
+                if event.get("text") == text:
+                    await socket.send_str(json.dumps({"envelope_id": envelope["envelope_id"]}))
+                    return Finding("events: a message was posted and heard")
+    except (TimeoutError, TypeError):
+        return Finding(
+            "events do not arrive: a message was posted and not heard",
+            f"Event Subscriptions, Subscribe to bot events: {needed}; {REINSTALL}. If another "
+            "process is connected, stop it and look again.",
+        )
+    finally:
+        await bot.write("chat.delete", channel=channel, ts=posted["ts"])

@@ -1,0 +1,191 @@
+"""What Slack tells, in our values. Pure: nothing here asks anybody."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from yarl import URL
+
+from bot.messages import Attachment, MessageKey, ThreadKey
+
+PLATFORM = "slack"
+VIEW = "view"
+"""Begins the id of a question that was asked in a modal: it is no message of Slack's."""
+
+ANSWERED_SUBTYPES = {None, "file_share", "thread_broadcast", "me_message"}
+PICTURE_SUFFIXES = {
+    ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
+}  # fmt: skip
+
+MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
+EVERYBODY = re.compile(r"<!(?:here|channel|everyone|subteam)\b[^>]*>")
+LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
+CHANNEL = re.compile(r"<#[CG][A-Z0-9]+(?:\|([^>]*))?>")
+SPECIAL = re.compile(r"<!([a-z_]+)(?:\^[^|>]*)?(?:\|([^>]*))?>")
+
+Event = Mapping[str, Any]
+
+
+def thread_key(team: str, channel: str, thread_ts: str) -> ThreadKey:
+    """The thread that a message with this ts begins."""
+    return ThreadKey(platform=PLATFORM, team=team, channel=channel, thread=thread_ts)
+
+
+def message_key(team: str, channel: str, message: str) -> MessageKey:
+    """A message of a channel."""
+    return MessageKey(platform=PLATFORM, team=team, channel=channel, message=message)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A message of a person, from whichever event told of it."""
+
+    team: str
+    channel: str
+    ts: str
+    thread_ts: str
+    user: str
+    raw: Event
+    direct: bool
+
+    @property
+    def key(self) -> MessageKey:
+        """What it is claimed by."""
+        return message_key(self.team, self.channel, self.ts)
+
+    @property
+    def thread(self) -> ThreadKey:
+        """The thread it stands in, or begins."""
+        return thread_key(self.team, self.channel, self.thread_ts)
+
+    @property
+    def text(self) -> str:
+        """As Slack writes it."""
+        return str(self.raw.get("text") or "")
+
+    def mentions(self, user: str) -> bool:
+        """Whether it mentions a person or the bot."""
+        return user in MENTION.findall(self.text)
+
+    def mentions_others_than(self, user: str) -> bool:
+        """Whether it calls on somebody else."""
+        others = set(MENTION.findall(self.text)) - {user}
+        return bool(others) or EVERYBODY.search(self.text) is not None
+
+
+def said(team: str, event: Event, *, bot_user: str, bot: str, channel: str = "") -> Said | None:
+    """A message that a person wrote; `None` for the bot's own, other bots' and notices."""
+    if event.get("subtype") not in ANSWERED_SUBTYPES or event.get("bot_id") or event.get("hidden"):
+        return None
+    user, ts = event.get("user"), event.get("ts")
+    if not user or not ts or user == bot_user or bot == user:
+        return None
+    channel = str(event.get("channel") or channel)
+    return Said(
+        team=team,
+        channel=channel,
+        ts=str(ts),
+        thread_ts=str(event.get("thread_ts") or ts),
+        user=str(user),
+        raw=event,
+        direct=event.get("channel_type") == "im" or channel.startswith("D"),
+    )
+
+
+def plain_text(text: str, bot_user: str) -> str:
+    """What a person reads: the bot's mention taken out, Slack's signs put back.
+
+    People stay as ``<@U…>``; their names are asked for later.
+    """
+    text = re.sub(rf"\s*<@{bot_user}(?:\|[^>]*)?>[,:]?\s*", " ", text)
+    text = LINK.sub(lambda found: found[2] or found[1].removeprefix("mailto:"), text)
+    text = CHANNEL.sub(lambda found: f"#{found[1] or 'channel'}", text)
+    text = SPECIAL.sub(lambda found: found[2] or f"@{found[1]}", text)
+    return text.strip()
+
+
+def with_names(text: str, names: Mapping[str, str]) -> str:
+    """People by their names, and Slack's entities as the signs they stand for."""
+    text = MENTION.sub(lambda found: f"@{names.get(found[1]) or 'somebody'}", text)
+    return html.unescape(text).strip()
+
+
+# -- pictures -----------------------------------------------------------------------------------
+
+
+def attachments_of(event: Event, *, links: bool) -> tuple[Attachment, ...]:
+    """Everything of a message that may be a picture, each once, in its order.
+
+    Its files, those of messages it shares, pictures in its blocks, and, with `links`, pictures it
+    links to.
+    """
+    found: dict[str, Attachment] = {}
+    for attachment in _all_attachments(event, links=links):
+        found.setdefault(attachment.ref, attachment)
+    return tuple(found.values())
+
+
+def _all_attachments(event: Event, *, links: bool) -> Iterator[Attachment]:
+    yield from map(file_attachment, event.get("files") or ())
+    for shared in event.get("attachments") or ():
+        yield from map(file_attachment, shared.get("files") or ())
+        for inner in shared.get("message_blocks") or ():
+            message = inner.get("message") or {}
+            yield from _in_blocks(message.get("blocks") or (), links=links)
+    yield from _in_blocks(event.get("blocks") or (), links=links)
+    if links:
+        for found in LINK.finditer(str(event.get("text") or "")):
+            address = html.unescape(found[1])
+            if _names_a_picture(address):
+                yield _link_attachment(address)
+        for unfurled in event.get("attachments") or ():
+            if unfurled.get("image_url") and not unfurled.get("files"):
+                yield _link_attachment(str(unfurled.get("from_url") or unfurled["image_url"]))
+
+
+def _in_blocks(blocks: Any, *, links: bool) -> Iterator[Attachment]:
+    for block in blocks:
+        if block.get("type") != "image":
+            continue
+        if block.get("slack_file"):
+            yield file_attachment(block["slack_file"])
+        elif links and block.get("image_url"):
+            yield _link_attachment(str(block["image_url"]))
+
+
+def file_attachment(file: Event) -> Attachment:
+    """A file of Slack's. A stub (Slack Connect, an upload under way) has no address yet."""
+    address = file.get("url_private_download") or file.get("url_private") or ""
+    ref = {"file": file.get("id", ""), "url": address}
+    if file.get("mode") in {"tombstone", "hidden_by_limit"}:
+        ref["gone"] = "1"
+    if file.get("is_external"):
+        ref["external"] = "1"
+    return Attachment(
+        name=str(file.get("name") or file.get("title") or file.get("id") or "file"),
+        ref=json.dumps(ref, sort_keys=True),
+        size_bytes=file.get("size") or None,
+    )
+
+
+def _link_attachment(address: str) -> Attachment:
+    name = PurePosixPath(URL(address).path).name
+    return Attachment(name=name or address, ref=json.dumps({"link": address}))
+
+
+def _names_a_picture(address: str) -> bool:
+    try:
+        return PurePosixPath(URL(address).path).suffix.lower() in PICTURE_SUFFIXES
+    except ValueError:
+        return False
+
+
+def file_ids(event: Event) -> list[str]:
+    """The ids of a message's own files."""
+    return [str(file.get("id")) for file in event.get("files") or ()]

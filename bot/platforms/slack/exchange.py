@@ -1,0 +1,228 @@
+"""One question and its reply in Slack."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from bot.messages import (
+    Attachment,
+    Ending,
+    IncomingMessage,
+    MessageKey,
+    Outcome,
+    ReplyLimits,
+    Stage,
+    Status,
+    TryLater,
+)
+from bot.platforms.slack import blocks
+from bot.platforms.slack.api import UNREACHABLE_PAUSE_S, SlackApi, SlackRefused, SlackUnreachable
+from bot.platforms.slack.events import MENTION, VIEW, with_names
+from bot.platforms.slack.parts import CANNOT_WRITE, Parts
+from bot.platforms.slack.pictures import Pictures
+from bot.platforms.slack.workspaces import Workspace, Workspaces
+from bot.store import Store
+from bot.texts import say
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+COMPLETE_ATTEMPTS = 10
+FIRST_PACE_S = 1.0
+QUESTION_PART = -1
+"""Where the store remembers the message that says what was asked in a modal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What every exchange of the adapter shares."""
+
+    workspaces: Workspaces
+    store: Store
+    pictures: Pictures
+    stop: Callable[[MessageKey], bool]
+
+
+class SlackExchange:
+    """Implements `bot.messages.Exchange`."""
+
+    def __init__(self, tools: Tools, message: IncomingMessage, *, begun: bool = False) -> None:
+        """`begun`: an earlier run may have written to Slack without having remembered it."""
+        self._tools = tools
+        self._message = message
+        self._channel = message.thread.channel
+        self._thread = message.thread.thread
+        self._locale = message.locale
+        self._workspace: Workspace | None = None
+        self._in_session = False
+        self._parts = Parts(message, replies=tools.store.replies, stop=tools.stop, unsure=begun)
+
+    @property
+    def limits(self) -> ReplyLimits:
+        """Slack's: characters a message, and edits a minute shared by all replies."""
+        pace_s = FIRST_PACE_S
+        if self._workspace is not None:
+            pace_s = self._workspace.api.rates.pace_s(self._parts.kind)
+        return ReplyLimits(max_length=blocks.MAX_LENGTH, measure=blocks.length, pace_s=pace_s)
+
+    # -- the question -------------------------------------------------------------------------
+
+    async def complete(self, message: IncomingMessage) -> IncomingMessage:
+        """The author's name and language, people's names in the text, the pictures."""
+        workspace = await self._patiently(self._at)
+        users = [message.author.id, *MENTION.findall(message.text)]
+        people, attachments = await asyncio.gather(
+            asyncio.gather(*(workspace.person(user) for user in users)),
+            self._attachments(message, workspace),
+        )
+        author = people[0]
+        self._locale = self._parts.locale = author.locale
+        names = {user: person.name for user, person in zip(users, people, strict=True)}
+        completed = replace(
+            message,
+            author=replace(message.author, name=author.name),
+            locale=author.locale,
+            text=with_names(message.text, names),
+            attachments=attachments,
+        )
+        if message.key.message.startswith(f"{VIEW}:"):
+            await self._patiently(lambda: self._say_what_was_asked(completed, workspace))
+        return completed
+
+    async def _attachments(
+        self, message: IncomingMessage, workspace: Workspace
+    ) -> tuple[Attachment, ...]:
+        if message.again:  # the thread has them
+            return message.attachments
+        return await self._tools.pictures.find(message, workspace)
+
+    async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """See `Exchange.open`."""
+        async for piece in self._tools.pictures.open(attachment, await self._at()):
+            yield piece
+
+    async def _say_what_was_asked(self, message: IncomingMessage, workspace: Workspace) -> None:
+        """A question from a modal is seen by nobody: say it in the thread, once."""
+        replies = self._tools.store.replies
+        known = await replies.of_question(message.thread, message.key)
+        if QUESTION_PART in known:
+            return
+        asked = say(message.locale, "asked_in_modal", user=message.author.id)
+        question = blocks.unpinged(message.text or say(message.locale, "default_question"))
+        posted = await workspace.api.write(
+            "chat.postMessage",
+            channel=self._channel,
+            thread_ts=self._thread,
+            text=f"{asked}{question}",
+        )
+        await replies.note(message.thread, message.key, QUESTION_PART, posted["ts"])
+
+    # -- the reply ----------------------------------------------------------------------------
+
+    async def status(self, status: Status) -> None:
+        """Slack's own status where it has one, else a message that becomes the answer."""
+        if self._parts.shown or status.stage is Stage.ANSWERING:
+            return
+        workspace = await self._at()
+        sentence = self._sentence(status)
+        try:
+            begun = await self._parts.load(workspace)
+            if begun is None and await self._session(workspace, "processing"):
+                await workspace.api.write(
+                    "assistant.threads.setStatus",
+                    channel_id=self._channel,
+                    thread_ts=self._thread,
+                    status=sentence,
+                )
+            else:
+                await self._parts.wait(workspace, sentence)
+        except SlackRefused as exc:
+            log.info("a status was not shown: %s", exc)
+
+    async def show(self, part: int, text: str) -> None:
+        """See `Exchange.show`."""
+        workspace = await self._at()
+        await self._parts.load(workspace)
+        await self._parts.show(workspace, part, text)
+
+    async def end(self, ending: Ending) -> None:
+        """The last text, the receipt, and what can be done next."""
+        workspace = await self._at()
+        footer = blocks.footer(self._message.key, ending.receipt, self._locale)
+        try:
+            await self._parts.load(workspace)
+            await self._parts.finish(workspace, self._last_text(ending), footer)
+        except SlackRefused as exc:
+            if exc.error not in CANNOT_WRITE:
+                raise
+            await self._say_elsewhere(workspace.api, exc.error)
+        if self._in_session:
+            await self._session(workspace, "active")
+
+    def _last_text(self, ending: Ending) -> str:
+        shown = self._parts.last_text
+        if ending.outcome is Outcome.REFUSED:
+            return f"{shown}\n\n{ending.text}".strip()
+        return shown or ending.text or " ".join(ending.receipt.notes)
+
+    def _sentence(self, status: Status) -> str:
+        if status.stage is Stage.READING:
+            return say(self._locale, "page_reading")
+        if status.position:
+            return say(self._locale, "page_queued", position=status.position)
+        return say(self._locale, "page_waiting")
+
+    async def _session(self, workspace: Workspace, status: str) -> bool:
+        """Tell Slack that the agent works here. False: there are no agent sessions here."""
+        if not workspace.has_sessions.get(self._channel, True):
+            return False
+        try:
+            await workspace.api.write(
+                "agents.sessions.setStatus",
+                channel_id=self._channel,
+                thread_ts=self._thread,
+                status=status,
+                initiator_user_id=self._message.author.id,
+            )
+        except TryLater:
+            return self._in_session
+        except SlackRefused as exc:
+            log.info("no agent sessions here: %s", exc)
+            workspace.has_sessions[self._channel] = False
+            return False
+        self._in_session = True
+        return True
+
+    async def _say_elsewhere(self, api: SlackApi, error: str) -> None:
+        """The bot may not write in the channel: tell the asker alone, and why."""
+        sentence = say(self._locale, "slack_cannot_write", channel=self._channel, error=error)
+        try:
+            opened = await api.write("conversations.open", users=self._message.author.id)
+            await api.write("chat.postMessage", channel=opened["channel"]["id"], text=sentence)
+        except SlackRefused as exc:
+            log.warning("an answer could be said nowhere: %s", exc)
+
+    # -- where --------------------------------------------------------------------------------
+
+    async def _at(self) -> Workspace:
+        """The question's workspace. Raises: TryLater, SlackRefused, NotInstalled."""
+        if self._workspace is None:
+            try:
+                self._workspace = await self._tools.workspaces.of(self._message.key.team)
+            except SlackUnreachable:
+                raise TryLater(UNREACHABLE_PAUSE_S) from None
+        return self._workspace
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """For what must be done before there is a writer that comes back by itself."""
+        for _ in range(COMPLETE_ATTEMPTS - 1):
+            try:
+                return await call()
+            except TryLater as later:
+                await asyncio.sleep(later.after_s)
+        return await call()

@@ -1,0 +1,239 @@
+"""From Slack's events to questions of the core: who is meant, which copy, which version."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from bot.addressing import Addressing
+from bot.addressing import Heard as Addressed
+from bot.commands import Command, Commands, parse
+from bot.errors import UserFacingError
+from bot.forgetting import Forgetting
+from bot.messages import Author, IncomingMessage, MessageKey, ThreadKey
+from bot.platforms.platform import Core
+from bot.platforms.slack.api import SlackRefused
+from bot.platforms.slack.events import (
+    PLATFORM,
+    Event,
+    Said,
+    file_ids,
+    message_key,
+    plain_text,
+    said,
+)
+from bot.platforms.slack.exchange import SlackExchange, Tools
+from bot.platforms.slack.workspaces import Workspace
+from bot.texts import say
+
+log = logging.getLogger(__name__)
+
+EARLY_KEPT_S = 10
+MAX_EARLY_THREADS = 1000
+
+MakeExchange = Callable[[IncomingMessage], SlackExchange]
+
+
+class Hearing:
+    """Hears what is said and decides nothing: `Addressing` does. Lives as long as the adapter."""
+
+    def __init__(
+        self,
+        *,
+        core: Core,
+        addressing: Addressing,
+        commands: Commands,
+        forgetting: Forgetting,
+        tools: Tools,
+    ) -> None:
+        self._core = core
+        self._addressing = addressing
+        self._commands = commands
+        self._forgetting = forgetting
+        self._tools = tools
+        self._locks: dict[ThreadKey, tuple[asyncio.Lock, int]] = {}
+        self._early: OrderedDict[ThreadKey, list[tuple[float, Said]]] = OrderedDict()
+        self.intake = True
+
+    def exchange(self, message: IncomingMessage) -> SlackExchange:
+        """For a question of this adapter's."""
+        return SlackExchange(self._tools, message)
+
+    # -- messages -----------------------------------------------------------------------------
+
+    async def message(self, workspace: Workspace, team: str, event: Event) -> None:
+        """A message was sent, edited or deleted; or the bot was mentioned."""
+        if not self.intake:
+            return
+        match event.get("subtype"):
+            case "message_changed":
+                await self._edited(workspace, team, event)
+            case "message_deleted":
+                await self._deleted(workspace, team, event)
+            case _:
+                it = said(team, event, bot_user=workspace.bot_user, bot=workspace.bot)
+                if it is not None:
+                    await self.heard(workspace, it)
+
+    async def heard(self, workspace: Workspace, it: Said) -> None:
+        """One copy of a message of a person."""
+        is_first = self._tools.pictures.copies.note(it, self._tools.pictures.of_event(it.raw))
+        is_mention = it.mentions(workspace.bot_user)
+        if it.thread_ts == it.ts and not (is_mention or it.direct):
+            return  # the channel's own talk
+        async with self._in_turn(it.thread):
+            addressed = await self._addressing.is_for_the_bot(
+                Addressed(
+                    thread=it.thread,
+                    direct=it.direct,
+                    mentions_bot=is_mention,
+                    mentions_others=it.mentions_others_than(workspace.bot_user),
+                )
+            )
+            if not addressed:
+                self._leave_alone(it)
+                return
+            text = plain_text(it.text, workspace.bot_user)
+            command = parse(text)
+            if command is None:
+                await self._ask(workspace, it, text, said_to_bot=is_mention or it.direct)
+        if command is not None and is_first:
+            await self._run(command, workspace, it)
+        elif command is None:
+            await self._those_that_came_early(workspace, it.thread)
+
+    async def _ask(self, workspace: Workspace, it: Said, text: str, *, said_to_bot: bool) -> None:
+        author = Author(id=it.user)
+        if not self._core.allows(it.thread, author):
+            if said_to_bot:
+                await self._tell(workspace, it, "not_allowed")
+            return
+        message = self._incoming(it, text)
+        try:
+            self._core.ask(message, self.exchange(message))
+        except UserFacingError as refusal:
+            await self._tell(workspace, it, refusal.key, **refusal.values)
+
+    def _incoming(self, it: Said, text: str, *, edited_at: float = 0) -> IncomingMessage:
+        return IncomingMessage(
+            key=it.key,
+            thread=it.thread,
+            author=Author(id=it.user),
+            text=text,
+            attachments=self._tools.pictures.of_event(it.raw),
+            sent_at=float(it.ts),
+            edited_at=edited_at,
+        )
+
+    @asynccontextmanager
+    async def _in_turn(self, thread: ThreadKey) -> AsyncIterator[None]:
+        """Messages of a thread are looked at one by one, in the order they came."""
+        lock, holders = self._locks.get(thread, (asyncio.Lock(), 0))
+        self._locks[thread] = (lock, holders + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            _, holders = self._locks.pop(thread)
+            if holders > 1:
+                self._locks[thread] = (lock, holders - 1)
+
+    # -- messages that come before the one they follow ----------------------------------------
+
+    def _leave_alone(self, it: Said) -> None:
+        self._tools.pictures.left_alone(it.thread)
+        now = time.monotonic()
+        self._early.setdefault(it.thread, []).append((now + EARLY_KEPT_S, it))
+        while self._early and (
+            len(self._early) > MAX_EARLY_THREADS or next(iter(self._early.values()))[-1][0] < now
+        ):
+            self._early.popitem(last=False)
+
+    async def _those_that_came_early(self, workspace: Workspace, thread: ThreadKey) -> None:
+        """Events may overtake each other: a follow-up can come before the question."""
+        early = self._early.pop(thread, ())
+        now = time.monotonic()
+        for until, it in sorted(early, key=lambda item: float(item[1].ts)):
+            if until >= now:
+                await self.heard(workspace, it)
+
+    # -- edits and deletions ------------------------------------------------------------------
+
+    async def _edited(self, workspace: Workspace, team: str, event: Event) -> None:
+        new, old = event.get("message") or {}, event.get("previous_message") or {}
+        edited = new.get("edited") or {}
+        channel = str(event.get("channel"))
+        it = said(team, new, bot_user=workspace.bot_user, bot=workspace.bot, channel=channel)
+        # Slack also reports what it does itself: a link unfurled, a reply counted.
+        unchanged = (new.get("text"), file_ids(new)) == (old.get("text"), file_ids(old))
+        if it is None or unchanged or not edited.get("ts"):
+            return
+        text = plain_text(it.text, workspace.bot_user)
+        message = self._incoming(it, text, edited_at=float(edited["ts"]))
+        if await self._tools.store.inbox.knows(it.key):
+            await self._core.revise(message, self.exchange(message))
+        elif it.mentions(workspace.bot_user):
+            # The mention was forgotten at first: now it is a question.
+            await self.heard(workspace, it)
+
+    async def _deleted(self, workspace: Workspace, team: str, event: Event) -> None:
+        ts = event.get("deleted_ts") or (event.get("previous_message") or {}).get("ts")
+        await self.forget(workspace, message_key(team, str(event.get("channel")), str(ts)))
+
+    async def forget(self, workspace: Workspace, key: MessageKey) -> None:
+        """A question was deleted: stop it, erase it, delete its answer."""
+        latest = await self._tools.store.inbox.latest(key)
+        if latest is None:
+            return
+        await self._forgetting.stop(key)
+        replies = await self._tools.store.replies.of_question(latest.thread, key)
+        await self._forgetting.question(key)
+        for ts in replies.values():
+            try:
+                await workspace.api.patient_write("chat.delete", channel=key.channel, ts=ts)
+            except SlackRefused as exc:
+                log.info("an answer stays: %s", exc)
+
+    def stopped_in_slack(self, team: str, event: Event) -> None:
+        """Slack's own stop button."""
+        channel, thread_ts = str(event.get("channel")), str(event.get("thread_ts"))
+        thread = ThreadKey(platform=PLATFORM, team=team, channel=channel, thread=thread_ts)
+        key = self._core.under_way(thread)
+        if key is not None:
+            self._core.stop(key)
+
+    # -- words to the bot ---------------------------------------------------------------------
+
+    async def _run(self, command: Command, workspace: Workspace, it: Said) -> None:
+        person = await workspace.person(it.user)
+        sentence = await self._commands.run(
+            command,
+            platform=PLATFORM,
+            team=it.team,
+            thread=it.thread if it.thread_ts != it.ts or it.direct else None,
+            author=Author(id=it.user),
+            locale=person.locale,
+        )
+        await self._say_to_one(workspace, it, sentence)
+
+    async def _tell(self, workspace: Workspace, it: Said, sentence: str, **values: Any) -> None:
+        person = await workspace.person(it.user)
+        await self._say_to_one(workspace, it, say(person.locale, sentence, **values))
+
+    async def _say_to_one(self, workspace: Workspace, it: Said, sentence: str) -> None:
+        """Only the person who asked sees it."""
+        try:
+            await workspace.api.patient_write(
+                "chat.postEphemeral",
+                channel=it.channel,
+                user=it.user,
+                thread_ts=it.thread_ts if it.thread_ts != it.ts else None,
+                text=sentence,
+            )
+        except SlackRefused as exc:
+            log.info("a sentence could not be said: %s", exc)

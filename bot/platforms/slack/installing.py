@@ -1,0 +1,45 @@
+"""Several workspaces: installation by OAuth, with slack-sdk's stores in the project's database."""
+
+from __future__ import annotations
+
+from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
+from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
+from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
+from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.platforms.slack.http import INSTALL, REDIRECT
+from bot.platforms.slack.manifest import BOT_SCOPES
+from bot.platforms.slack.options import SlackOptions
+from bot.store import Store
+
+STATE_S = 600
+
+
+def installation_store(store: Store, client_id: str) -> AsyncSQLAlchemyInstallationStore:
+    """The SDK's store of installations."""
+    return AsyncSQLAlchemyInstallationStore(client_id=client_id, engine=store.database)
+
+
+def oauth_flow(
+    options: SlackOptions,
+    store: Store,
+    installations: AsyncSQLAlchemyInstallationStore,
+    client: AsyncWebClient,
+) -> AsyncOAuthFlow:
+    """The pages that install the app in a workspace."""
+    return AsyncOAuthFlow(
+        client=client,
+        settings=AsyncOAuthSettings(
+            client_id=options.client_id or "",
+            client_secret=options.client_secret or "",
+            scopes=list(BOT_SCOPES),
+            install_path=INSTALL,
+            redirect_uri_path=REDIRECT,
+            installation_store=installations,
+            state_store=AsyncSQLAlchemyOAuthStateStore(
+                expiration_seconds=STATE_S, engine=store.database
+            ),
+            authorization_url=options.api_url.removesuffix("api/") + "oauth/v2/authorize",
+        ),
+    )

@@ -1,0 +1,265 @@
+"""Buttons, the message shortcut, modals and the slash command."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+from yarl import URL
+
+from bot.commands import Command, Commands, parse
+from bot.errors import UserFacingError
+from bot.messages import Author, IncomingMessage, ThreadKey
+from bot.platforms.platform import Core
+from bot.platforms.slack import blocks
+from bot.platforms.slack.api import SlackRefused, SlackUnreachable
+from bot.platforms.slack.events import PLATFORM, VIEW, Event, message_key, thread_key
+from bot.platforms.slack.hearing import Hearing
+from bot.platforms.slack.workspaces import Workspace, Workspaces
+from bot.store import Store
+from bot.store.values import ChannelSettings
+from bot.texts import say
+
+log = logging.getLogger(__name__)
+
+LINK_PARTS = "/archives/"
+
+
+class Interactions:
+    """What people do apart from writing. Lives as long as the adapter."""
+
+    def __init__(
+        self,
+        *,
+        core: Core,
+        store: Store,
+        commands: Commands,
+        hearing: Hearing,
+        workspaces: Workspaces,
+    ) -> None:
+        self._core = core
+        self._store = store
+        self._commands = commands
+        self._hearing = hearing
+        self._workspaces = workspaces
+
+    def register(self, app: AsyncApp) -> None:
+        """Have the app call."""
+        app.action(blocks.STOP)(self._stop)
+        app.action(blocks.AGAIN)(self._again)
+        app.action(blocks.FEEDBACK)(self._feedback)
+        app.shortcut(blocks.SHORTCUT)(self._shortcut)
+        app.view(blocks.ASK_VIEW)(self._asked)
+        app.view(blocks.SETTINGS_VIEW)(self._chosen)
+        app.command(blocks.COMMAND)(self._command)
+
+    # -- buttons ------------------------------------------------------------------------------
+
+    async def _stop(self, ack: Any, body: Event) -> None:
+        await ack()
+        channel, message = blocks.key_from(body["actions"][0]["value"])
+        self._core.stop(message_key(_team(body), channel, message))
+
+    async def _again(self, ack: Any, body: Event) -> None:
+        await ack()
+        workspace = await self._workspace(body)
+        channel, message = blocks.key_from(body["actions"][0]["value"])
+        if not self._hearing.intake or not self._allowed(body, channel):
+            return
+        key = message_key(_team(body), channel, message)
+        try:
+            begun = await self._core.ask_again(key, self._hearing.exchange)
+        except UserFacingError as refusal:
+            await self._tell(workspace, body, refusal.key, **refusal.values)
+            return
+        if begun is None and await self._store.inbox.latest(key) is None:
+            await self._tell(workspace, body, "question_forgotten")
+
+    async def _feedback(self, ack: Any, body: Event) -> None:
+        await ack()
+        opinion, channel, message = json.loads(body["actions"][0]["value"])
+        await self._store.replies.rate(
+            message_key(_team(body), channel, message), _user(body), good=opinion == "good"
+        )
+
+    # -- ask about this picture ---------------------------------------------------------------
+
+    async def _shortcut(self, ack: Any, body: Event) -> None:
+        await ack()
+        workspace = await self._workspace(body)
+        locale = (await workspace.person(_user(body))).locale
+        message = body["message"]
+        channel = body["channel"]["id"]
+        if not await self._may_write(workspace, channel):
+            view = blocks.sentence_view(say(locale, "slack_invite_me"), locale)
+        else:
+            about = {
+                "channel": channel,
+                "ts": message["ts"],
+                "thread_ts": message.get("thread_ts") or message["ts"],
+            }
+            view = blocks.ask_view(about, locale)
+        await self._open(workspace, body, view)
+
+    async def _may_write(self, workspace: Workspace, channel: str) -> bool:
+        """Whether the bot is in a channel."""
+        try:
+            info = (await workspace.api.read("conversations.info", channel=channel))["channel"]
+        except SlackRefused as exc:
+            log.info("conversations.info: %s", exc)
+            return exc.error == "missing_scope"  # then the answer will tell
+        except SlackUnreachable:
+            return True
+        return bool(info.get("is_member") or info.get("is_im"))
+
+    async def _asked(self, ack: Any, body: Event) -> None:
+        await ack()
+        view = body["view"]
+        about = json.loads(view["private_metadata"])
+        author = Author(id=_user(body))
+        thread = thread_key(_team(body), about["channel"], about["thread_ts"])
+        if not self._hearing.intake or not self._core.allows(thread, author):
+            return
+        # The id says which message it is about: a restart finds its pictures again.
+        message = IncomingMessage(
+            key=message_key(_team(body), about["channel"], f"{VIEW}:{view['id']}:{about['ts']}"),
+            thread=thread,
+            author=author,
+            text=(_input(view, "question") or "").strip(),
+            sent_at=time.time(),
+        )
+        try:
+            self._core.ask(message, self._hearing.exchange(message))
+        except UserFacingError as refusal:
+            workspace = await self._workspace(body)
+            await self._say(workspace, about["channel"], author.id, refusal)
+
+    # -- /llava -------------------------------------------------------------------------------
+
+    async def _command(self, ack: Any, body: Event, respond: Any) -> None:
+        await ack()
+        workspace = await self._workspace(body)
+        team, user, channel = _team(body), body["user_id"], body["channel_id"]
+        person = await workspace.person(user)
+        words, thread = self._with_thread(team, body.get("text") or "")
+        command = parse(words) or Command.HELP
+        if command is Command.SETTINGS:
+            if not await self._is_admin(workspace, user, channel):
+                await respond(say(person.locale, "settings_admins"), response_type="ephemeral")
+                return
+            chosen = await self._store.channels.settings(PLATFORM, team, channel)
+            view = blocks.settings_view(channel, chosen, person.locale)
+            await self._open(workspace, body, view)
+            return
+        sentence = await self._commands.run(
+            command,
+            platform=PLATFORM,
+            team=team,
+            thread=thread,
+            author=Author(id=user),
+            locale=person.locale,
+        )
+        await respond(sentence, response_type="ephemeral")
+
+    def _with_thread(self, team: str, text: str) -> tuple[str, ThreadKey | None]:
+        """A command may name a thread by a link to one of its messages."""
+        words, thread = [], None
+        for word in text.split():
+            link = word.strip("<>").partition("|")[0]
+            found = _thread_of_link(team, link) if LINK_PARTS in link else None
+            if found is None:
+                words.append(word)
+            else:
+                thread = found
+        return " ".join(words), thread
+
+    async def _is_admin(self, workspace: Workspace, user: str, channel: str) -> bool:
+        """Admins of the workspace, who made the channel, and anybody in their own DM."""
+        if (await workspace.person(user)).is_admin or channel.startswith("D"):
+            return True
+        try:
+            info = (await workspace.api.read("conversations.info", channel=channel))["channel"]
+        except (SlackRefused, SlackUnreachable):
+            return False
+        return bool(info.get("creator") == user)
+
+    async def _chosen(self, ack: Any, body: Event) -> None:
+        await ack()
+        workspace = await self._workspace(body)
+        view = body["view"]
+        channel = json.loads(view["private_metadata"])["channel"]
+        if not await self._is_admin(workspace, _user(body), channel):
+            return
+        follow_ups = _input(view, "follow_ups") or "default"
+        await self._store.channels.choose(
+            PLATFORM,
+            _team(body),
+            channel,
+            ChannelSettings(
+                system_prompt=(_input(view, "system_prompt") or "").strip(),
+                note=(_input(view, "note") or "").strip(),
+                follow_ups="" if follow_ups == "default" else follow_ups,
+            ),
+        )
+
+    # -- helpers ------------------------------------------------------------------------------
+
+    async def _workspace(self, body: Event) -> Workspace:
+        return await self._workspaces.of(_team(body))
+
+    def _allowed(self, body: Event, channel: str) -> bool:
+        thread = thread_key(_team(body), channel, "")
+        return self._core.allows(thread, Author(id=_user(body)))
+
+    async def _open(self, workspace: Workspace, body: Event, view: blocks.Block) -> None:
+        try:
+            await workspace.api.write("views.open", trigger_id=body["trigger_id"], view=view)
+        except SlackRefused as exc:
+            log.warning("a modal could not be opened: %s", exc)
+
+    async def _tell(self, workspace: Workspace, body: Event, key: str, **values: Any) -> None:
+        channel, _ = blocks.key_from(body["actions"][0]["value"])
+        await self._say(workspace, channel, _user(body), UserFacingError(key, **values))
+
+    async def _say(
+        self, workspace: Workspace, channel: str, user: str, sentence: UserFacingError
+    ) -> None:
+        locale = (await workspace.person(user)).locale
+        try:
+            await workspace.api.patient_write(
+                "chat.postEphemeral", channel=channel, user=user, text=sentence.sentence(locale)
+            )
+        except SlackRefused as exc:
+            log.info("a sentence could not be said: %s", exc)
+
+
+def _team(body: Event) -> str:
+    return str((body.get("team") or {}).get("id") or body.get("team_id") or "")
+
+
+def _user(body: Event) -> str:
+    return str(body["user"]["id"])
+
+
+def _input(view: Event, block: str) -> str | None:
+    value = view["state"]["values"].get(block, {}).get("value", {})
+    if value.get("selected_option"):
+        return str(value["selected_option"]["value"])
+    found = value.get("value")
+    return None if found is None else str(found)
+
+
+def _thread_of_link(team: str, link: str) -> ThreadKey | None:
+    """``…/archives/C1/p1700000000000100?thread_ts=1700000000.000100`` → its thread."""
+    try:
+        url = URL(link)
+    except ValueError:
+        return None
+    parts = url.path.partition(LINK_PARTS)[2].split("/")
+    if len(parts) < 2 or not parts[1].startswith("p") or len(parts[1]) < 8:
+        return None
+    ts = f"{parts[1][1:-6]}.{parts[1][-6:]}"
+    return thread_key(team, parts[0], url.query.get("thread_ts") or ts)

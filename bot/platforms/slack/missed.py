@@ -1,0 +1,112 @@
+"""What was said while the bot did not listen: found in the channels' history, answered once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+from bot.platforms.slack.api import SlackRefused, SlackUnreachable, reason
+from bot.platforms.slack.events import PLATFORM, Event, said
+from bot.platforms.slack.hearing import Hearing
+from bot.platforms.slack.workspaces import Workspace, Workspaces
+from bot.store import Store
+
+log = logging.getLogger(__name__)
+
+MISSED_S = 15 * 60
+THREADS_S = 24 * 3600
+"""A thread that was begun so long ago may still have a late follow-up."""
+MAX_THREADS = 50
+PAGE = 200
+
+
+class Missed:
+    """Looks for it. Lives as long as the adapter."""
+
+    def __init__(self, *, store: Store, workspaces: Workspaces, hearing: Hearing) -> None:
+        self._store = store
+        self._workspaces = workspaces
+        self._hearing = hearing
+
+    async def catch_up(self) -> None:
+        """Hear every message of the last minutes once more; claimed ones end at their claim."""
+        since = time.time() - MISSED_S
+        try:
+            for workspace in await self._workspaces.all():
+                await self._of_workspace(workspace, since)
+        except (SlackRefused, SlackUnreachable) as exc:
+            log.warning("missed messages could not be looked for: %s", reason(exc))
+
+    async def _of_workspace(self, workspace: Workspace, since: float) -> None:
+        threads: set[tuple[str, str]] = set()
+        async for channel in self._channels(workspace):
+            try:
+                threads |= await self._of_channel(workspace, channel, since)
+            except SlackRefused as exc:
+                log.warning("a channel's history could not be read: %s", reason(exc))
+        known = await self._store.recent_threads(
+            PLATFORM, workspace.team, age=timedelta(seconds=THREADS_S), limit=MAX_THREADS
+        )
+        threads |= {(thread.channel, thread.thread) for thread in known}
+        for channel_id, thread_ts in sorted(threads):
+            try:
+                await self._of_thread(workspace, channel_id, thread_ts, since)
+            except SlackRefused as exc:
+                log.info("a thread could not be read: %s", reason(exc))
+
+    async def _channels(self, workspace: Workspace) -> AsyncIterator[dict[str, Any]]:
+        cursor = ""
+        while True:
+            page = await workspace.api.read(
+                "users.conversations",
+                types="public_channel,private_channel,mpim,im",
+                exclude_archived="true",
+                limit=PAGE,
+                cursor=cursor or None,
+            )
+            for channel in page["channels"]:
+                yield channel
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                return
+
+    async def _of_channel(
+        self, workspace: Workspace, channel: dict[str, Any], since: float
+    ) -> set[tuple[str, str]]:
+        """Hear a channel's messages. Returns: its threads with late replies."""
+        page = await workspace.api.read(
+            "conversations.history",
+            channel=channel["id"],
+            oldest=f"{since - THREADS_S + MISSED_S:.6f}",
+            limit=PAGE,
+        )
+        late = set()
+        for event in reversed(page["messages"]):
+            await self._hear(workspace, channel["id"], event, since)
+            if float(event.get("latest_reply") or 0) >= since:
+                late.add((channel["id"], str(event["ts"])))
+        return late
+
+    async def _of_thread(
+        self, workspace: Workspace, channel: str, thread_ts: str, since: float
+    ) -> None:
+        page = await workspace.api.read(
+            "conversations.replies",
+            channel=channel,
+            ts=thread_ts,
+            oldest=f"{since:.6f}",
+            limit=PAGE,
+        )
+        for event in page["messages"]:
+            await self._hear(workspace, channel, event, since)
+
+    async def _hear(self, workspace: Workspace, channel: str, event: Event, since: float) -> None:
+        it = said(
+            workspace.team, event, bot_user=workspace.bot_user, bot=workspace.bot, channel=channel
+        )
+        if it is None or float(it.ts) < since or await self._store.inbox.knows(it.key):
+            return
+        await self._hearing.heard(workspace, it)

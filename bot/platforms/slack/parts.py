@@ -1,0 +1,338 @@
+"""The messages that one reply is written to: streamed where Slack lets it, else edited.
+
+There is one message a part, and the store remembers it before anything more is written to it, so
+that a restart, an edit and *Ask again* go on in the same messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bot.messages import IncomingMessage, MessageKey, TryLater
+from bot.platforms.slack import blocks
+from bot.platforms.slack.api import Kind, SlackRefused, SlackUnreachable, Unsure
+from bot.platforms.slack.workspaces import Workspace
+from bot.store.replies import Replies
+
+log = logging.getLogger(__name__)
+
+GONE = {"message_not_found", "edit_window_closed", "cant_update_message"}
+CANNOT_WRITE = {
+    "is_archived",
+    "not_in_channel",
+    "channel_not_found",
+    "restricted_action",
+    "restricted_action_read_only_channel",
+    "restricted_action_thread_locked",
+    "restricted_action_non_threadable_channel",
+    "restricted_action_thread_only_channel",
+    "posting_to_channel_denied",
+}
+
+
+@dataclass(slots=True)
+class Part:
+    """One message of the reply."""
+
+    ts: str
+    text: str | None = None
+    """What it holds; `None`: not known for sure."""
+    streaming: bool = False
+
+
+class Parts:
+    """All of them. Lives as long as the exchange."""
+
+    def __init__(
+        self,
+        message: IncomingMessage,
+        *,
+        replies: Replies,
+        stop: Callable[[MessageKey], bool],
+        unsure: bool,
+    ) -> None:
+        """`unsure`: a message may have been made that the store does not know."""
+        self._message = message
+        self._key = message.key
+        self._channel = message.thread.channel
+        self._thread = message.thread.thread
+        self._replies = replies
+        self._stop = stop
+        self._unsure = unsure
+        self._held: dict[int, Part] = {}
+        self._loaded = asyncio.Lock()
+        self._is_loaded = False
+        self.kind: Kind = "stream"
+        self.shown = 0
+        """Parts that hold text of this run."""
+        self.locale = message.locale
+
+    # -- which there are ----------------------------------------------------------------------
+
+    async def load(self, workspace: Workspace) -> Part | None:
+        """Look up what an earlier run or an earlier version has made. Returns: the first part."""
+        async with self._loaded:
+            if not self._is_loaded:
+                known = await self._replies.of_question(self._message.thread, self._key)
+                self._held = {part: Part(ts) for part, ts in known.items() if part >= 0}
+                if not self._held and self._unsure:
+                    await self._adopt(workspace, 0)
+                self._is_loaded = True
+        return self._held.get(0)
+
+    async def _keep(self, number: int, part: Part) -> None:
+        self._held[number] = part
+        await self._replies.note(self._message.thread, self._key, number, part.ts)
+
+    async def _adopt(self, workspace: Workspace, number: int) -> bool:
+        """Find a message that was made for this reply and not remembered: a crash came between."""
+        known = await self._replies.of_thread(self._message.thread)
+        try:
+            page = await workspace.api.read(
+                "conversations.replies",
+                channel=self._channel,
+                ts=self._thread,
+                oldest=f"{self._message.sent_at:.6f}",
+                limit=200,
+            )
+        except SlackRefused as exc:
+            log.warning("the thread could not be read: %s", exc)
+            page = {"messages": ()}
+        except SlackUnreachable:
+            raise Unsure(1) from None
+        self._unsure = False
+        for event in page["messages"]:
+            is_ours = event.get("user") == workspace.bot_user or (
+                workspace.bot and event.get("bot_id") == workspace.bot
+            )
+            ts = str(event.get("ts"))
+            if is_ours and ts not in known and float(ts) > self._message.sent_at:
+                await self._keep(number, Part(ts))
+                self._edited(workspace)
+                return True
+        return False
+
+    # -- while it grows -----------------------------------------------------------------------
+
+    async def show(self, workspace: Workspace, number: int, text: str) -> None:
+        """Make or change a part. Raises: TryLater, SlackRefused."""
+        part = self._held.get(number)
+        if part is None:
+            if number:
+                await self._complete(workspace, number - 1)
+            await self._begin(workspace, number, text)
+        elif part.text != text:
+            await self._change(workspace, number, part, text)
+        self.shown = max(self.shown, number + 1)
+
+    async def wait(self, workspace: Workspace, sentence: str) -> None:
+        """Show what is waited for, in the message that will become the answer."""
+        layout = blocks.waiting(sentence, self._key, self.locale)
+        part = self._held.get(0)
+        if part is None:
+            await self._post(workspace, 0, sentence, layout)
+        else:
+            await self._update(workspace, 0, part, sentence, layout)
+
+    async def _begin(self, workspace: Workspace, number: int, text: str) -> None:
+        if self._unsure and await self._adopt(workspace, number):
+            await self._change(workspace, number, self._held[number], text)
+            return
+        if self._may_stream(workspace) and await self._start_stream(workspace, number, text):
+            return
+        await self._post(workspace, number, text, blocks.running(text, self._key, self.locale))
+
+    def _may_stream(self, workspace: Workspace) -> bool:
+        return (
+            self.kind == "stream"
+            and workspace.streams.get(self._channel, True)
+            and workspace.api.rates.may_start_stream()
+        )
+
+    async def _start_stream(self, workspace: Workspace, number: int, text: str) -> bool:
+        """False: Slack will not stream here or now, so the answer is an edited message."""
+        try:
+            begun = await workspace.api.write(
+                "chat.startStream",
+                channel=self._channel,
+                thread_ts=self._thread,
+                recipient_user_id=self._message.author.id,
+                recipient_team_id=self._key.team,
+                markdown_text=blocks.unpinged(text),
+            )
+        except Unsure:
+            self._unsure = True
+            raise
+        except TryLater as later:
+            workspace.api.rates.no_streams_for(later.after_s)
+            return False
+        except SlackRefused as exc:
+            log.info("no stream here: %s", exc)
+            if exc.error not in CANNOT_WRITE:
+                workspace.streams[self._channel] = False
+            return False
+        await self._keep(number, Part(begun["ts"], text, streaming=True))
+        workspace.api.rates.count(self, "stream")
+        return True
+
+    async def _post(
+        self, workspace: Workspace, number: int, text: str, layout: list[blocks.Block]
+    ) -> None:
+        try:
+            posted = await workspace.api.write(
+                "chat.postMessage",
+                channel=self._channel,
+                thread_ts=self._thread,
+                text=blocks.notification(text),
+                blocks=layout,
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        except Unsure:
+            self._unsure = True
+            raise
+        await self._keep(number, Part(posted["ts"], text))
+        self._edited(workspace)
+
+    def _edited(self, workspace: Workspace) -> None:
+        """From now on this reply is edited, not streamed."""
+        if self.kind != "update":
+            self.kind = "update"
+            workspace.api.rates.count(self, "update")
+
+    async def _change(self, workspace: Workspace, number: int, part: Part, text: str) -> None:
+        if part.streaming:
+            grows = part.text is not None and text.startswith(part.text)
+            if grows and await self._append(workspace, part, text):
+                return
+            await self._stop_stream(workspace, part)
+        await self._update(
+            workspace, number, part, text, blocks.running(text, self._key, self.locale)
+        )
+
+    async def _append(self, workspace: Workspace, part: Part, text: str) -> bool:
+        """False: the stream has ended, and the message must be edited."""
+        try:
+            await workspace.api.write(
+                "chat.appendStream",
+                channel=self._channel,
+                ts=part.ts,
+                markdown_text=_added(part, text),
+            )
+        except Unsure:
+            part.text = None  # perhaps it was appended: the next change replaces it all
+            raise
+        except SlackRefused as exc:
+            part.streaming = False
+            if exc.error == "stopped_by_user":
+                self._stop(self._key)
+            return False
+        part.text = text
+        return True
+
+    async def _stop_stream(self, workspace: Workspace, part: Part, **arguments: Any) -> bool:
+        """False: it had ended before, and `arguments` were not taken."""
+        if not part.streaming:
+            return False
+        try:
+            await workspace.api.write(
+                "chat.stopStream", channel=self._channel, ts=part.ts, **arguments
+            )
+        except Unsure:
+            part.text = None
+            raise
+        except SlackRefused as exc:
+            log.info("a stream was closed before: %s", exc)
+            part.streaming = False
+            return False
+        part.streaming = False
+        return True
+
+    async def _update(
+        self,
+        workspace: Workspace,
+        number: int,
+        part: Part,
+        text: str,
+        layout: list[blocks.Block],
+    ) -> None:
+        """Edit a message; one that has been deleted meanwhile is made again."""
+        self._edited(workspace)
+        arguments: dict[str, Any] = {
+            "channel": self._channel,
+            "ts": part.ts,
+            "text": blocks.notification(text),
+            "blocks": layout,
+        }
+        try:
+            await workspace.api.write("chat.update", **arguments)
+        except SlackRefused as exc:
+            if exc.error == "streaming_state_conflict":  # begun by an earlier run
+                part.streaming = True
+                await self._stop_stream(workspace, part)
+                await workspace.api.write("chat.update", **arguments)
+            elif exc.error in GONE:
+                await self._post(workspace, number, text, layout)
+                return
+            else:
+                raise
+        part.text = text
+
+    async def _complete(self, workspace: Workspace, number: int) -> None:
+        """A part that will not grow any more has no button."""
+        part = self._held[number]
+        text = part.text or ""
+        if part.text is not None and await self._stop_stream(workspace, part):
+            return
+        await self._stop_stream(workspace, part)
+        await self._update(workspace, number, part, text, blocks.part(text))
+
+    # -- the end ------------------------------------------------------------------------------
+
+    @property
+    def last_text(self) -> str:
+        """What the last part that was shown holds."""
+        part = self._held.get(self.shown - 1)
+        return (part.text or "") if part is not None else ""
+
+    async def finish(self, workspace: Workspace, text: str, footer: list[blocks.Block]) -> None:
+        """Give the last part its final text and what stands under it; remove what is beyond."""
+        last = max(self.shown - 1, 0)
+        part = self._held.get(last)
+        layout = blocks.final(text, footer)
+        if part is None:
+            await self._post(workspace, last, text, layout)
+        elif not await self._finish_stream(workspace, part, text, footer):
+            await self._stop_stream(workspace, part)
+            await self._update(workspace, last, part, text, layout)
+        await self._remove(workspace, after=last)
+        workspace.api.rates.no_longer(self)
+
+    async def _finish_stream(
+        self, workspace: Workspace, part: Part, text: str, footer: list[blocks.Block]
+    ) -> bool:
+        if not part.streaming or part.text is None or not text.startswith(part.text):
+            return False
+        added = _added(part, text) or None
+        return await self._stop_stream(workspace, part, markdown_text=added, blocks=footer)
+
+    async def _remove(self, workspace: Workspace, *, after: int) -> None:
+        """An earlier answer may have been longer."""
+        surplus = {number: part for number, part in self._held.items() if number > after}
+        for number, part in surplus.items():
+            try:
+                await workspace.api.write("chat.delete", channel=self._channel, ts=part.ts)
+            except SlackRefused as exc:
+                log.info("a part of an earlier answer stays: %s", exc)
+            del self._held[number]
+        if surplus:
+            await self._replies.drop(self._message.thread, self._key, from_part=after + 1)
+
+
+def _added(part: Part, text: str) -> str:
+    """What is new in a text that has grown, as it is sent."""
+    return blocks.unpinged(text)[len(blocks.unpinged(part.text or "")) :]

@@ -1,0 +1,261 @@
+"""Which pictures a question is about, and their bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from bot.addressing import Addressing
+from bot.errors import PictureRefused
+from bot.messages import Attachment, IncomingMessage, MessageKey, ThreadKey
+from bot.pictures import short_name
+from bot.platforms.slack.api import SlackRefused, SlackUnreachable, reason
+from bot.platforms.slack.events import (
+    VIEW,
+    Event,
+    Said,
+    attachments_of,
+    file_attachment,
+    message_key,
+    said,
+)
+from bot.platforms.slack.links import IsLoginPage, Links, NotThere
+from bot.platforms.slack.workspaces import Workspace
+from bot.store import Store
+
+log = logging.getLogger(__name__)
+
+OTHER_COPY_S = 0.25
+COPIES_KEPT_S = 120
+UPLOAD_PAUSES_S = (0.5, 1, 2)
+MAX_READ_THREADS = 10_000
+MESSAGES_A_PAGE = 200
+FILES_SCOPE = "files:read"
+
+
+@dataclass(slots=True)
+class _Copy:
+    """What has come of one message."""
+
+    until: float
+    attachments: tuple[Attachment, ...] = ()
+    kinds: set[str] = field(default_factory=set)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_sure(self) -> bool:
+        """A mention may lack the files that its other copy has."""
+        return bool(self.attachments) or "message" in self.kinds
+
+
+class Copies:
+    """A mention comes as two events, and either may be the one that has the files."""
+
+    def __init__(self) -> None:
+        self._copies: OrderedDict[MessageKey, _Copy] = OrderedDict()
+
+    def note(self, message: Said, attachments: tuple[Attachment, ...]) -> bool:
+        """Remember a copy. Returns: whether it is the first of its message."""
+        now = time.monotonic()
+        while self._copies and next(iter(self._copies.values())).until < now:
+            self._copies.popitem(last=False)
+        is_first = message.key not in self._copies
+        copy = self._copies.setdefault(message.key, _Copy(until=now + COPIES_KEPT_S))
+        copy.kinds.add(str(message.raw.get("type", "message")))
+        copy.attachments = copy.attachments or attachments
+        copy.changed.set()
+        return is_first
+
+    async def attachments(self, key: MessageKey) -> tuple[Attachment, ...] | None:
+        """What the copies hold; `None` when none that is sure of it comes within a moment."""
+        copy = self._copies.get(key)
+        if copy is None:
+            return None
+        deadline = time.monotonic() + OTHER_COPY_S
+        while not copy.is_sure and (left_s := deadline - time.monotonic()) > 0:
+            copy.changed.clear()
+            try:
+                await asyncio.wait_for(copy.changed.wait(), left_s)
+            except TimeoutError:
+                break
+        return copy.attachments if copy.is_sure else None
+
+
+class Pictures:
+    """Finds and fetches. Lives as long as the adapter."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        addressing: Addressing,
+        links: Links,
+        fetch_links: bool,
+        pictures_per_question: int,
+    ) -> None:
+        self.copies = Copies()
+        self._store = store
+        self._addressing = addressing
+        self._links = links
+        self._fetch_links = fetch_links
+        self._limit = pictures_per_question
+        self._read: OrderedDict[ThreadKey, None] = OrderedDict()
+
+    def of_event(self, event: Event) -> tuple[Attachment, ...]:
+        """What came with a message."""
+        return attachments_of(event, links=self._fetch_links)
+
+    def left_alone(self, thread: ThreadKey) -> None:
+        """A message of the thread was not meant for the bot: it may hold a picture."""
+        self._read.pop(thread, None)
+
+    # -- which --------------------------------------------------------------------------------
+
+    async def find(self, message: IncomingMessage, workspace: Workspace) -> tuple[Attachment, ...]:
+        """The pictures a question is about: its own, else those said before it in its thread."""
+        try:
+            found = await self._own(message, workspace)
+            if not found and not await self._knows(message):
+                found = await self._earlier(message, workspace)
+                self._read[message.thread] = None
+                while len(self._read) > MAX_READ_THREADS:
+                    self._read.popitem(last=False)
+        except (SlackRefused, SlackUnreachable) as exc:
+            # The question itself can be answered: the model says what it lacks.
+            log.warning("earlier messages could not be read: %s", reason(exc))
+            found = message.attachments
+        return tuple([await self._with_address(it, workspace) for it in found])
+
+    async def _own(self, message: IncomingMessage, workspace: Workspace) -> tuple[Attachment, ...]:
+        if message.attachments:
+            return message.attachments
+        kind, _, rest = message.key.message.partition(":")
+        if kind == VIEW:
+            ts = rest.partition(":")[2]
+        else:
+            ts = message.key.message
+            known = await self.copies.attachments(message.key)
+            if known is not None:
+                return known
+        event = await self._message(message.thread, ts, workspace)
+        return self.of_event(event) if event else ()
+
+    async def _message(self, thread: ThreadKey, ts: str, workspace: Workspace) -> Event | None:
+        page = await workspace.api.read(
+            "conversations.replies",
+            channel=thread.channel,
+            ts=thread.thread,
+            oldest=ts,
+            latest=ts,
+            inclusive="true",
+            limit=10,
+        )
+        return next((it for it in page["messages"] if it.get("ts") == ts), None)
+
+    async def _knows(self, message: IncomingMessage) -> bool:
+        """Whether every picture of the thread so far came with a question of its own."""
+        if message.key.message == message.thread.thread:
+            return True
+        if await self._addressing.has_missed_messages(message.thread):
+            return False
+        return message.thread in self._read
+
+    async def _earlier(
+        self, message: IncomingMessage, workspace: Workspace
+    ) -> tuple[Attachment, ...]:
+        """Pictures of the thread's messages that were not questions, the latest ones."""
+        thread, cursor = message.thread, ""
+        found: list[Attachment] = []
+        while True:
+            page = await workspace.api.read(
+                "conversations.replies",
+                channel=thread.channel,
+                ts=thread.thread,
+                limit=MESSAGES_A_PAGE,
+                cursor=cursor or None,
+            )
+            for event in page["messages"]:
+                if await self._was_no_question(event, message, workspace):
+                    found += self.of_event(event)
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                break
+        latest = found[-self._limit :]
+        return tuple(replace(attachment, earlier=True) for attachment in latest)
+
+    async def _was_no_question(
+        self, event: Event, message: IncomingMessage, workspace: Workspace
+    ) -> bool:
+        thread = message.thread
+        it = said(
+            thread.team,
+            event,
+            bot_user=workspace.bot_user,
+            bot=workspace.bot,
+            channel=thread.channel,
+        )
+        if it is None or float(it.ts) >= message.sent_at:
+            return False
+        return not await self._store.inbox.knows(message_key(thread.team, thread.channel, it.ts))
+
+    # -- bytes --------------------------------------------------------------------------------
+
+    async def _with_address(self, attachment: Attachment, workspace: Workspace) -> Attachment:
+        """A stub is asked about until its upload has arrived."""
+        ref = json.loads(attachment.ref)
+        if "link" in ref or ref.get("url") or ref.get("gone"):
+            return attachment
+        for pause_s in (0, *UPLOAD_PAUSES_S):
+            await asyncio.sleep(pause_s)
+            try:
+                info = await workspace.api.read("files.info", file=ref["file"])
+            except (SlackRefused, SlackUnreachable) as exc:
+                log.warning("files.info failed: %s", reason(exc))
+                missing = exc.needed if isinstance(exc, SlackRefused) else ""
+                return replace(attachment, ref=json.dumps(ref | {"missing_scope": missing}))
+            found = file_attachment(info["file"])
+            if json.loads(found.ref)["url"]:
+                return replace(found, earlier=attachment.earlier)
+        return attachment
+
+    async def open(self, attachment: Attachment, workspace: Workspace) -> AsyncIterator[bytes]:
+        """See `Exchange.open`."""
+        ref = json.loads(attachment.ref)
+        name = short_name(attachment.name)
+        if ref.get("gone"):
+            raise PictureRefused("slack_file_gone", name=name)
+        if ref.get("missing_scope"):
+            raise PictureRefused("slack_scope_missing", name=name, scope=ref["missing_scope"])
+        try:
+            async with aclosing(self._bytes(ref, workspace)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except IsLoginPage:
+            raise PictureRefused("slack_scope_missing", name=name, scope=FILES_SCOPE) from None
+
+    async def _bytes(
+        self, ref: dict[str, str], workspace: Workspace
+    ) -> AsyncGenerator[bytes, None]:
+        if "link" in ref:
+            async for piece in self._links.fetch(ref["link"]):
+                yield piece
+            return
+        if not ref.get("url"):
+            raise FileNotFoundError(ref.get("file"))
+        token = None if ref.get("external") else workspace.token
+        for pause_s in (*UPLOAD_PAUSES_S, None):
+            try:
+                async for piece in self._links.fetch(ref["url"], token=token):
+                    yield piece
+            except NotThere:
+                if pause_s is None:
+                    raise
+                await asyncio.sleep(pause_s)  # the upload may still be on its way
+            else:
+                return

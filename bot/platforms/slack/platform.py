@@ -1,0 +1,250 @@
+"""The Slack adapter: Socket Mode or HTTP mode, one workspace or several, behind `Platform`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.addressing import Addressing
+from bot.commands import Commands
+from bot.forgetting import Forgetting
+from bot.messages import IncomingMessage
+from bot.platforms.platform import Core, PlatformUnavailable
+from bot.platforms.slack.api import SlackRefused, SlackUnreachable
+from bot.platforms.slack.events import PLATFORM, Event
+from bot.platforms.slack.exchange import SlackExchange, Tools
+from bot.platforms.slack.hearing import Hearing
+from bot.platforms.slack.http import HttpServer
+from bot.platforms.slack.installing import installation_store, oauth_flow
+from bot.platforms.slack.interactions import Interactions
+from bot.platforms.slack.links import Links
+from bot.platforms.slack.missed import Missed
+from bot.platforms.slack.options import SlackOptions
+from bot.platforms.slack.pictures import Pictures
+from bot.platforms.slack.socket import Socket
+from bot.platforms.slack.workspaces import NotInstalled, Workspace, Workspaces
+from bot.store import Store
+from inference.errors import trace_of
+
+log = logging.getLogger(__name__)
+
+
+class Slack:
+    """Implements `bot.platforms.platform.Platform`."""
+
+    name = PLATFORM
+
+    def __init__(
+        self,
+        *,
+        core: Core,
+        store: Store,
+        addressing: Addressing,
+        commands: Commands,
+        forgetting: Forgetting,
+        options: SlackOptions,
+    ) -> None:
+        options.check()
+        self._options = options
+        self._core = core
+        self._links = Links(api_url=options.api_url, private_hosts=options.private_hosts)
+        self._session: aiohttp.ClientSession | None = None
+        self._installations: AsyncSQLAlchemyInstallationStore | None = None
+        if not options.bot_token and options.client_id:
+            self._installations = installation_store(store, options.client_id)
+        self._workspaces = Workspaces(
+            self._client, token=options.bot_token, installations=self._installations
+        )
+        tools = Tools(
+            workspaces=self._workspaces,
+            store=store,
+            pictures=Pictures(
+                store=store,
+                addressing=addressing,
+                links=self._links,
+                fetch_links=options.fetch_links,
+                pictures_per_question=options.pictures_per_question,
+            ),
+            stop=core.stop,
+        )
+        self._tools = tools
+        self._hearing = Hearing(
+            core=core,
+            addressing=addressing,
+            commands=commands,
+            forgetting=forgetting,
+            tools=tools,
+        )
+        self._interactions = Interactions(
+            core=core,
+            store=store,
+            commands=commands,
+            hearing=self._hearing,
+            workspaces=self._workspaces,
+        )
+        self._missed = Missed(store=store, workspaces=self._workspaces, hearing=self._hearing)
+        self._store = store
+        self.socket: Socket | None = None
+        self.http: HttpServer | None = None
+        self._catching_up: asyncio.Task[None] | None = None
+
+    # -- Platform -----------------------------------------------------------------------------
+
+    def resume(self, message: IncomingMessage) -> None:
+        """See `Platform.resume`: the reply goes on in the messages it had begun."""
+        self._core.resume(message, SlackExchange(self._tools, message, begun=True))
+
+    async def start(self) -> None:
+        """Connect, or listen. Raises: PlatformUnavailable."""
+        await self._check_token()
+        # In a thread: bolt reads its own source files to see who calls it.
+        app = await asyncio.to_thread(self._app, self._client(None))
+        oauth = None
+        if self._installations is not None:
+            oauth = oauth_flow(self._options, self._store, self._installations, self._client(None))
+        in_http_mode = not self._options.app_token
+        if in_http_mode or oauth is not None:
+            self.http = HttpServer(
+                app,
+                host=self._options.http_host,
+                port=self._options.http_port,
+                takes_events=in_http_mode,
+                oauth=oauth,
+            )
+            await self.http.open()
+        if self._options.app_token:
+            self.socket = Socket(
+                app,
+                app_token=self._options.app_token,
+                client=self._client(None),
+                after_gap=self._missed.catch_up,
+                patience=self._options.patience,
+            )
+            await self.socket.open()
+        # Beside new input: a workspace may have hundreds of channels to look through.
+        self._catching_up = asyncio.create_task(self._catch_up(), name="slack-missed")
+
+    async def stop_intake(self) -> None:
+        """Disconnect: what is said from now on is Slack's to deliver again, or to be found."""
+        self._hearing.intake = False
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+            await asyncio.gather(self._catching_up, return_exceptions=True)
+        if self.socket is not None:
+            await self.socket.close()
+        if self.http is not None:
+            await self.http.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.stop_intake()
+        await self._links.close()
+        if self._session is not None:
+            await self._session.close()
+
+    # -- the app ------------------------------------------------------------------------------
+
+    def _app(self, client: AsyncWebClient) -> AsyncApp:
+        async def authorize(
+            enterprise_id: str | None, team_id: str | None
+        ) -> AuthorizeResult | None:
+            try:
+                workspace = await self._workspaces.of(team_id or "", enterprise_id)
+            except NotInstalled:
+                log.warning("an event came from a workspace that has not installed the app")
+                return None
+            return _result(workspace, enterprise_id)
+
+        app = AsyncApp(
+            client=client,
+            authorize=authorize,  # type: ignore[arg-type] # None is bolt's "not installed"
+            signing_secret=self._options.signing_secret or "",
+            request_verification_enabled=not self._options.app_token,
+        )
+        app.event("message")(self._message)
+        app.event("app_mention")(self._message)
+        app.event("agent_session_stopped")(self._stopped)
+        app.event("app_uninstalled")(self._uninstalled)
+        app.event("tokens_revoked")(self._uninstalled)
+        self._interactions.register(app)
+        # Everything else is acknowledged: Slack would send it again otherwise.
+        app.event(re.compile(".*"))(_nothing)
+        app.action(re.compile(".*"))(_acknowledge)
+        return app
+
+    async def _message(self, body: Event, event: Event) -> None:
+        team = str(body["team_id"])
+        workspace = await self._workspaces.of(team, body.get("enterprise_id"))
+        await self._hearing.message(workspace, team, event)
+
+    async def _stopped(self, body: Event, event: Event) -> None:
+        self._hearing.stopped_in_slack(str(body["team_id"]), event)
+
+    async def _uninstalled(self, body: Event) -> None:
+        team = str(body["team_id"])
+        self._workspaces.forget(team)
+        if self._installations is not None:
+            await self._installations.async_delete_all(
+                enterprise_id=body.get("enterprise_id"), team_id=team
+            )
+
+    async def _check_token(self) -> None:
+        if not self._options.bot_token:
+            return
+        try:
+            await self._workspaces.of("")
+        except SlackRefused as exc:
+            raise PlatformUnavailable(
+                f"Slack refuses SLACK_BOT_TOKEN ({exc}): copy the Bot User OAuth Token from "
+                "OAuth & Permissions."
+            ) from None
+        except SlackUnreachable:
+            log.warning("Slack cannot be reached yet: trying again")
+
+    async def _catch_up(self) -> None:
+        try:
+            await self._missed.catch_up()
+        except Exception as exc:  # noqa: BLE001 - the end of a task: new input goes on without it
+            log.error("missed messages were not looked for: %s", trace_of(exc))
+
+    def _client(self, token: str | None) -> AsyncWebClient:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=self._options.api_timeout_s)
+            )
+        return AsyncWebClient(
+            token=token,
+            base_url=self._options.api_url,
+            session=self._session,
+            trust_env_in_session=True,
+            # What is tried again, and when, is decided in `SlackApi`: a message posted twice is
+            # an answer given twice.
+            retry_handlers=[],
+        )
+
+
+def _result(workspace: Workspace, enterprise: str | None) -> AuthorizeResult:
+    return AuthorizeResult(
+        enterprise_id=enterprise,
+        team_id=workspace.team,
+        bot_token=workspace.token,
+        bot_id=workspace.bot,
+        bot_user_id=workspace.bot_user,
+    )
+
+
+async def _nothing() -> None:
+    """An event that is not for us."""
+
+
+async def _acknowledge(ack: Callable[[], Any]) -> None:
+    await ack()

@@ -1,0 +1,152 @@
+"""Socket Mode, and a watchdog over it.
+
+slack-sdk (3.47) keeps a socket alive by itself, but not always: when the address it was given
+after a refresh is refused it tries that same address for ever, and a socket may stay connected and
+tell nothing any more. The watchdog then makes a new one, and lets go of the old one after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.platforms.platform import PlatformUnavailable
+from inference.errors import trace_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the watchdog waits, in seconds."""
+
+    check_s: float = 2
+    unconnected_s: float = 15
+    """Without a connection; the SDK's own attempts come first."""
+    quiet_s: float = 900
+    """Without an envelope: in a quiet workspace this costs one new connection now and then."""
+    connect_s: float = 20
+    ping_s: float = 5
+
+
+class Socket:
+    """The connection over which Slack tells. Lives as long as the adapter."""
+
+    def __init__(
+        self,
+        app: AsyncApp,
+        *,
+        app_token: str,
+        client: AsyncWebClient,
+        after_gap: Callable[[], Awaitable[None]],
+        patience: Patience,
+    ) -> None:
+        self._app = app
+        self._app_token = app_token
+        self._client = client
+        self._after_gap = after_gap
+        self._patience = patience
+        self._handler: AsyncSocketModeHandler | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._told_at = time.monotonic()
+        self._connected_at = time.monotonic()
+        self.replaced = 0
+        """How often the watchdog had to step in."""
+
+    async def open(self) -> None:
+        """Connect; without a network, as soon as there is one. Raises: PlatformUnavailable."""
+        try:
+            await self._replace()
+        except SlackApiError as exc:
+            error = exc.response.get("error") if exc.response is not None else ""
+            raise PlatformUnavailable(
+                f"Slack refuses SLACK_APP_TOKEN ({error}): make an app-level token with the scope "
+                "connections:write under Basic Information, App-Level Tokens."
+            ) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            log.warning("Slack cannot be reached yet (%s): trying again", type(exc).__name__)
+        self._watching = asyncio.create_task(self._watch(), name="slack-watchdog")
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+            self._watching = None
+        handler, self._handler = self._handler, None
+        await _close(handler)
+
+    async def is_connected(self) -> bool:
+        """Whether the SDK thinks so."""
+        return self._handler is not None and await self._handler.client.is_connected()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._patience.check_s)
+            now = time.monotonic()
+            if await self.is_connected():
+                self._connected_at = now
+            unconnected_s, quiet_s = now - self._connected_at, now - self._told_at
+            if unconnected_s < self._patience.unconnected_s and quiet_s < self._patience.quiet_s:
+                continue
+            log.warning(
+                "the socket is replaced: not connected for %.0f s, quiet for %.0f s",
+                unconnected_s,
+                quiet_s,
+            )
+            try:
+                await self._replace()
+                self.replaced += 1
+                await self._after_gap()
+            except Exception as exc:  # noqa: BLE001 - whatever it was, it is tried again
+                log.warning("no new socket yet: %s", trace_of(exc))
+
+    async def _replace(self) -> None:
+        """Connect anew, then let go of the old socket: nothing is missed between the two."""
+        handler = AsyncSocketModeHandler(
+            self._app,
+            self._app_token,
+            web_client=self._client,
+            ping_interval=self._patience.ping_s,
+        )
+        handler.client.on_message_listeners.append(self._told)
+        try:
+            handler.client.wss_uri = await handler.client.issue_new_wss_url()
+            # `connect` does not end while the address is refused.
+            await asyncio.wait_for(handler.client.connect(), self._patience.connect_s)
+        except BaseException:
+            await _close(handler)
+            raise
+        old, self._handler = self._handler, handler
+        self._told_at = self._connected_at = time.monotonic()
+        await _close(old)
+
+    async def _told(self, _message: object) -> None:
+        self._told_at = time.monotonic()
+
+
+async def _close(handler: AsyncSocketModeHandler | None) -> None:
+    if handler is None:
+        return
+    tasks = [
+        task
+        for task in (
+            handler.client.message_processor,
+            handler.client.current_session_monitor,
+            handler.client.message_receiver,
+        )
+        if task is not None
+    ]
+    with contextlib.suppress(Exception):  # a broken socket may fail to close
+        await handler.client.close()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,152 @@
+"""The workspaces that have the app: their tokens, the bot's own ids, their people."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.platforms.slack.api import SlackApi, SlackRefused, SlackUnreachable
+
+log = logging.getLogger(__name__)
+
+PERSON_KEPT_S = 3600
+MAX_PEOPLE = 10_000
+INSTALLATION_KEPT_S = 300
+
+MakeClient = Callable[[str], AsyncWebClient]
+"""Makes a client of the Web API for a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in a workspace."""
+
+    name: str = field(default="", repr=False)
+    locale: str = "en"
+    is_admin: bool = False
+
+
+class NotInstalled(Exception):
+    """No token is known for a workspace."""
+
+
+class Workspace:
+    """One workspace with the app in it."""
+
+    def __init__(self, *, team: str, bot_user: str, bot: str, token: str, api: SlackApi) -> None:
+        self.team = team
+        self.bot_user = bot_user
+        self.bot = bot
+        self.token = token
+        self.api = api
+        self.streams: dict[str, bool] = {}
+        """By channel: whether answers can be streamed there."""
+        self.has_sessions: dict[str, bool] = {}
+        """By channel: whether agent sessions, with Slack's own status and stop, work there."""
+        self._people: OrderedDict[str, tuple[float, Person]] = OrderedDict()
+
+    async def person(self, user: str) -> Person:
+        """Somebody's name, language and rank; without them when Slack does not say."""
+        kept = self._people.get(user)
+        if kept is not None and kept[0] > time.monotonic():
+            return kept[1]
+        try:
+            found = (await self.api.read("users.info", user=user, include_locale="true"))["user"]
+        except (SlackRefused, SlackUnreachable, KeyError) as exc:
+            log.warning("users.info failed: %s", exc if isinstance(exc, SlackRefused) else "")
+            return kept[1] if kept is not None else Person()
+        profile = found.get("profile") or {}
+        person = Person(
+            name=profile.get("display_name") or found.get("real_name") or found.get("name") or "",
+            locale=found.get("locale") or "en",
+            is_admin=bool(
+                found.get("is_admin") or found.get("is_owner") or found.get("is_primary_owner")
+            ),
+        )
+        self._people[user] = (time.monotonic() + PERSON_KEPT_S, person)
+        while len(self._people) > MAX_PEOPLE:
+            self._people.popitem(last=False)
+        return person
+
+
+class Workspaces:
+    """All of them: one by its token, or those that have installed the app by OAuth."""
+
+    def __init__(
+        self,
+        make_client: MakeClient,
+        *,
+        token: str | None = None,
+        installations: AsyncInstallationStore | None = None,
+    ) -> None:
+        self._make_client = make_client
+        self._token = token
+        self._installations = installations
+        self._known: dict[str, tuple[float, Workspace]] = {}
+        self._looking = asyncio.Lock()
+
+    async def of(self, team: str, enterprise: str | None = None) -> Workspace:
+        """The workspace of a team. Raises: NotInstalled, SlackRefused, SlackUnreachable."""
+        kept = self._known.get("" if self._token else team)
+        if kept is not None and kept[0] > time.monotonic():
+            return kept[1]
+        # One look-up at a time, in the order of the callers: their events keep their order.
+        async with self._looking:
+            kept = self._known.get("" if self._token else team)
+            if kept is not None and kept[0] > time.monotonic():
+                return kept[1]
+            if self._token:
+                workspace, known_until = await self._by_token(self._token), float("inf")
+                self._known[""] = (known_until, workspace)
+            else:
+                workspace = await self._installed(team, enterprise, kept and kept[1])
+                self._known[team] = (time.monotonic() + INSTALLATION_KEPT_S, workspace)
+            return workspace
+
+    async def all(self) -> list[Workspace]:
+        """Every workspace that is known by now."""
+        if self._token:
+            return [await self.of("")]
+        return [workspace for _, workspace in self._known.values()]
+
+    def forget(self, team: str) -> None:
+        """Its token is no longer valid."""
+        self._known.pop(team, None)
+
+    async def _by_token(self, token: str) -> Workspace:
+        api = SlackApi(self._make_client(token))
+        who = await api.read("auth.test")
+        return Workspace(
+            team=who["team_id"],
+            bot_user=who["user_id"],
+            bot=who.get("bot_id", ""),
+            token=token,
+            api=api,
+        )
+
+    async def _installed(
+        self, team: str, enterprise: str | None, before: Workspace | None
+    ) -> Workspace:
+        if self._installations is None:
+            raise NotInstalled(team)
+        bot = await self._installations.async_find_bot(
+            enterprise_id=enterprise, team_id=team, is_enterprise_install=False
+        )
+        if bot is None:
+            raise NotInstalled(team)
+        if before is not None and before.token == bot.bot_token:
+            return before  # with the people and the rates it knows
+        return Workspace(
+            team=team,
+            bot_user=bot.bot_user_id or "",
+            bot=bot.bot_id or "",
+            token=bot.bot_token,
+            api=SlackApi(self._make_client(bot.bot_token)),
+        )

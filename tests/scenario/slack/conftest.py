@@ -1,0 +1,31 @@
+"""Who is who: Ann (English, an admin), Ben (English), 圭 (Japanese); the channel C1, the DM D1."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.engines import ScriptedBackend
+from tests.scenario.slack.stage import Stage, running_bot
+from tests.servers.slack.server import LocalSlack, running_slack
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[LocalSlack]:
+    async with running_slack() as slack:
+        yield slack
+
+
+@pytest.fixture
+def backend() -> ScriptedBackend:
+    return ScriptedBackend(context_tokens=2000, max_pictures=5)
+
+
+@pytest.fixture
+async def stage(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> AsyncIterator[Stage]:
+    async with running_bot(tmp_path, slack, backend) as stage:
+        yield stage

@@ -1,0 +1,153 @@
+"""The stage: a local Slack, the real adapter over the real core, a scripted model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bot.access import AllowList
+from bot.addressing import Addressing
+from bot.answer import AnswerOptions, Answers
+from bot.commands import Commands
+from bot.forgetting import Forgetting
+from bot.messages import MessageKey, ThreadKey
+from bot.platforms.slack.events import message_key, thread_key
+from bot.platforms.slack.options import SlackOptions
+from bot.platforms.slack.platform import Slack
+from bot.platforms.slack.socket import Patience
+from bot.questions import Questions
+from bot.store import Store
+from tests.engines import ScriptedBackend
+from tests.scenario.core import running_answers
+from tests.servers.slack.server import LocalSlack
+from tests.servers.slack.state import Message
+from tests.waiting import until
+
+QUICK = Patience(check_s=0.05, unconnected_s=0.6, quiet_s=900, connect_s=2, ping_s=0.2)
+
+
+@dataclass
+class Stage:
+    """Everything a test touches."""
+
+    slack: LocalSlack
+    bot: Slack
+    answers: Answers
+    store: Store
+    backend: ScriptedBackend
+
+    def key(self, ts: str, channel: str = "C1") -> MessageKey:
+        return message_key(self.slack.workspace.team, channel, ts)
+
+    def thread(self, ts: str, channel: str = "C1") -> ThreadKey:
+        return thread_key(self.slack.workspace.team, channel, ts)
+
+    def replies(self, thread_ts: str, channel: str = "C1") -> list[Message]:
+        """The bot's messages in a thread."""
+        return self.slack.workspace.by_bot(channel, thread_ts)
+
+    async def answered(self, ts: str, *, times: int = 1, channel: str = "C1") -> Message:
+        """Wait until so many answers of a thread have landed. Returns: the last one."""
+        await until(lambda: len(self.landed(ts, channel)) >= times)
+        return self.landed(ts, channel)[-1]
+
+    def landed(self, ts: str, channel: str = "C1") -> list[Message]:
+        """The bot's messages of a thread that have their final form."""
+        return [it for it in self.replies(ts, channel) if _has(it, "feedback_buttons")]
+
+    async def quiet(self) -> None:
+        """Wait until everything that was told has been looked at and nothing is under way."""
+        await until(lambda: not self.slack.sockets._acks)
+        await asyncio.sleep(0.1)
+        await until(lambda: not self.answers._tasks)
+
+
+def text_of(message: Message) -> str:
+    """What a person reads: the markdown of the blocks, or the streamed text."""
+    markdown = [it["text"] for it in message["blocks"] if it["type"] == "markdown"]
+    return "\n".join(markdown) if markdown else str(message["text"])
+
+
+def context_of(message: Message) -> str:
+    """The small text under it."""
+    return " ".join(
+        element["text"]
+        for block in message["blocks"]
+        if block["type"] == "context"
+        for element in block["elements"]
+    )
+
+
+def has_button(message: Message, action_id: str) -> bool:
+    """Whether it has a button of that action."""
+    return any(
+        element.get("action_id") == action_id
+        for block in message["blocks"]
+        for element in block.get("elements", ())
+    )
+
+
+def _has(message: Message, kind: str) -> bool:
+    return any(
+        element.get("type") == kind
+        for block in message["blocks"]
+        for element in block.get("elements", ())
+    )
+
+
+@asynccontextmanager
+async def running_bot(
+    folder: Path,
+    slack: LocalSlack,
+    backend: ScriptedBackend,
+    *,
+    follow_ups: Any = "thread",
+    allow: AllowList | None = None,
+    answer_options: AnswerOptions | None = None,
+    **options: Any,
+) -> AsyncIterator[Stage]:
+    """The adapter, connected, over a core with its state in `folder`."""
+    questions = Questions()
+    async with running_answers(
+        folder, backend, questions=questions, options=answer_options, max_waiting=1000
+    ) as (answers, store):
+        if allow is not None:
+            answers._access._lists = {"slack": allow}
+        forgetting = Forgetting(store, questions)
+        port = slack.base.rpartition(":")[2]
+        chosen = replace(
+            SlackOptions(
+                api_url=slack.api_url,
+                bot_token=slack.workspace.bot_token,
+                app_token=slack.workspace.app_token,
+                pictures_per_question=2,
+                private_hosts=frozenset({f"127.0.0.1:{port}"}),
+                patience=QUICK,
+                api_timeout_s=5,
+            ),
+            **options,
+        )
+        bot = Slack(
+            core=answers,
+            store=store,
+            addressing=Addressing(store, questions, follow_ups),
+            commands=Commands(
+                store=store, questions=questions, forgetting=forgetting, model=answers.model
+            ),
+            forgetting=forgetting,
+            options=chosen,
+        )
+        try:
+            for message in await store.inbox.unfinished():
+                bot.resume(message)
+            await bot.start()
+            yield Stage(slack, bot, answers, store, backend)
+            await bot.stop_intake()
+            await answers.drain(0)
+        finally:
+            await answers.drain(0)
+            await bot.close()

@@ -1,0 +1,64 @@
+"""Faults on command: what the Web API does next in place of an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from dataclasses import dataclass
+
+from aiohttp import web
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One of: a status (429, 500, …), a delay, a connection cut before or after the work."""
+
+    status: int = 0
+    retry_after_s: int = 1
+    slow_s: float = 0
+    cut: str = ""
+    """``before`` or ``after`` the call has its effect."""
+
+
+class Faults:
+    """Faults that wait for their method to be called."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[Fault]] = defaultdict(deque)
+        self.happened: list[tuple[str, Fault]] = []
+
+    def next(self, method: str, fault: Fault, *, times: int = 1) -> None:
+        """The next calls of a method fail like this."""
+        self._waiting[method].extend([fault] * times)
+
+    def take(self, method: str) -> Fault:
+        """The fault for this call; an empty one when there is none."""
+        if not self._waiting[method]:
+            return Fault()
+        fault = self._waiting[method].popleft()
+        self.happened.append((method, fault))
+        return fault
+
+
+async def before(fault: Fault, request: web.Request) -> web.Response | None:
+    """What happens before the call has its effect."""
+    if fault.slow_s:
+        await asyncio.sleep(fault.slow_s)
+    if fault.cut == "before":
+        cut(request)
+    if fault.status == 429:
+        return web.json_response(
+            {"ok": False, "error": "ratelimited"},
+            status=429,
+            headers={"Retry-After": str(fault.retry_after_s)},
+        )
+    if fault.status:
+        return web.Response(status=fault.status, text="upstream error")
+    return None
+
+
+def cut(request: web.Request) -> None:
+    """Break the connection."""
+    if request.transport is not None:
+        request.transport.abort()
+    raise asyncio.CancelledError
