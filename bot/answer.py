@@ -108,11 +108,11 @@ class Answers:
         `None` when there is nothing to do: it was never a question, it is not its thread's last
         any more, or this version or a later one is known. Raises: Busy (shutting down).
         """
+        last = await self._store.inbox.last_of_thread(message.thread)
         latest = await self._store.inbox.latest(message.key)
-        if latest is None or await self._store.inbox.last_of_thread(message.thread) != message.key:
-            return None
-        unchanged = (latest.text, latest.attachments) == (message.text, message.attachments)
-        if unchanged or message.edited_at <= latest.edited_at:
+        # Another version may be on its way to its claim.
+        latest = self._questions.latest(message.key) or latest
+        if latest is None or last != message.key or message.edited_at <= latest.edited_at:
             return None
         revised = replace(message, revision=latest.revision + 1)
         self._questions.supersede(message.key, before=revised.revision)
@@ -126,9 +126,12 @@ class Answers:
         `None` when it is unknown, or being answered at this moment. Raises: Busy.
         """
         latest = await self._store.inbox.latest(key)
-        if latest is None or self._questions.is_under_way(key):
+        if latest is None:
             return None
         turn = await self._store.turn(latest)
+        has_answer = turn is not None and turn.state is not TurnState.PENDING
+        if self._questions.latest(key) is not None and not has_answer:
+            return None
         # What was refused is tried from the beginning, its pictures too.
         again = turn is not None and turn.state is not TurnState.REFUSED
         message = replace(latest, revision=latest.revision + 1, again=again)

@@ -83,9 +83,10 @@ class Questions:
                 question.superseded = True
                 question.stop()
 
-    def is_under_way(self, key: MessageKey) -> bool:
-        """Whether any revision of a question is."""
-        return any(it.message.key == key for it in self._all)
+    def latest(self, key: MessageKey) -> IncomingMessage | None:
+        """The latest revision of a question that is under way."""
+        found = [it.message for it in self._all if it.message.key == key]
+        return max(found, key=lambda message: message.revision, default=None)
 
     async def stop_and_wait(self, key: MessageKey) -> None:
         """Stop a question and return when it has ended."""

@@ -105,7 +105,7 @@ class Hearing:
         if command is not None and is_first:
             await self._run(command, workspace, it)
         elif command is None:
-            await self._those_that_came_early(workspace, it.thread)
+            await self._those_that_came_early(workspace, it)
 
     async def _ask(self, workspace: Workspace, it: Said, text: str, *, said_to_bot: bool) -> None:
         author = Author(id=it.user)
@@ -154,12 +154,12 @@ class Hearing:
         ):
             self._early.popitem(last=False)
 
-    async def _those_that_came_early(self, workspace: Workspace, thread: ThreadKey) -> None:
+    async def _those_that_came_early(self, workspace: Workspace, question: Said) -> None:
         """Events may overtake each other: a follow-up can come before the question."""
-        early = self._early.pop(thread, ())
+        early = self._early.pop(question.thread, ())
         now = time.monotonic()
         for until, it in sorted(early, key=lambda item: float(item[1].ts)):
-            if until >= now:
+            if until >= now and float(it.ts) > float(question.ts):
                 await self.heard(workspace, it)
 
     # -- edits and deletions ------------------------------------------------------------------
@@ -176,7 +176,8 @@ class Hearing:
         text = plain_text(it.text, workspace.bot_user)
         message = self._incoming(it, text, edited_at=float(edited["ts"]))
         if await self._tools.store.inbox.knows(it.key):
-            await self._core.revise(message, self.exchange(message))
+            async with self._in_turn(it.thread):
+                await self._core.revise(message, self.exchange(message))
         elif it.mentions(workspace.bot_user):
             # The mention was forgotten at first: now it is a question.
             await self.heard(workspace, it)

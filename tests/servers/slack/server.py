@@ -42,7 +42,7 @@ class LocalSlack:
         """(path, Authorization) of every file that was asked for."""
         self.responses: list[dict[str, Any]] = []
         """What came to response_url."""
-        self.copies = ("app_mention", "message")
+        self.copies: tuple[str, ...] = ("app_mention", "message")
         """The copies that a mention is told by, in their order."""
         self.mention_without_files = False
         self.http_answers: list[int] = []

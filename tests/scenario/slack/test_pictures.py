@@ -1,0 +1,214 @@
+"""Every picture a teammate can see is one the bot sees, or is named with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tests.engines import ScriptedBackend
+from tests.scenario.core import BLUE, RED
+from tests.scenario.slack.stage import Stage, context_of, running_bot, text_of
+from tests.servers.slack.server import LocalSlack, running_slack
+
+BOT = "<@U0BOT>"
+
+
+@pytest.fixture
+async def web_host() -> AsyncIterator[LocalSlack]:
+    """Another host of the web, with a picture."""
+    seen: list[str] = []
+
+    async def picture(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization", ""))
+        return web.Response(body=BLUE, content_type="image/png")
+
+    async with running_slack(web.get("/blue.png", picture)) as host:
+        host.seen = seen  # type: ignore[attr-defined]
+        yield host
+
+
+async def test_whichever_copy_of_a_mention_has_the_files_wins(stage: Stage) -> None:
+    slack = stage.slack
+    slack.mention_without_files = True
+    for copies in (("app_mention", "message"), ("message", "app_mention")):
+        slack.copies = copies
+        ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
+        reply = await stage.answered(ts)
+        assert context_of(reply) == "Picture 1: red.png"
+        assert len(stage.replies(ts)) == 1
+
+
+async def test_a_mention_alone_without_its_files_asks_slack_for_them(stage: Stage) -> None:
+    slack = stage.slack
+    slack.mention_without_files = True
+    slack.copies = ("app_mention",)
+    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
+    assert context_of(await stage.answered(ts)) == "Picture 1: red.png"
+
+
+async def test_a_mention_in_a_thread_looks_at_the_picture_it_was_written_under(
+    stage: Stage,
+) -> None:
+    slack = stage.slack
+    ts = slack.say("look at this", slack.upload("red.png", RED), user="U2BEN")
+    slack.say("and this", slack.upload("blue.png", BLUE), user="U2BEN", thread=ts)
+    slack.say(f"{BOT} what are they?", thread=ts)
+    reply = await stage.answered(ts)
+    assert context_of(reply) == "Picture 1: red.png · Picture 2: blue.png"
+    assert len(stage.backend.requests[-1].messages[-1].pictures) == 2
+
+
+async def test_a_picture_said_to_somebody_else_is_seen_by_the_next_question(
+    stage: Stage,
+) -> None:
+    slack = stage.slack
+    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
+    await stage.answered(ts)
+    slack.say("<@U2BEN> mine", slack.upload("blue.png", BLUE), thread=ts)
+    await stage.quiet()
+    slack.say(f"{BOT} and this?", thread=ts)
+    reply = await stage.answered(ts, times=2)
+    assert context_of(reply) == "Picture 1: red.png · Picture 2: blue.png"
+
+
+async def test_a_follow_up_asks_slack_for_nothing(stage: Stage) -> None:
+    slack = stage.slack
+    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
+    await stage.answered(ts)
+    slack.say("why?", thread=ts)
+    await stage.answered(ts, times=2)
+    slack.api.calls.clear()
+    slack.say("and why?", thread=ts)
+    await stage.answered(ts, times=3)
+    assert not [name for name, _ in slack.api.calls if name.startswith("conversations.")]
+
+
+async def test_a_picture_that_was_found_once_is_not_shown_twice(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> None:
+    ts = slack.say("look", slack.upload("red.png", RED), user="U2BEN", told=False)
+    for number in (1, 2):  # each start reads the thread once
+        async with running_bot(tmp_path, slack, backend) as stage:
+            slack.say(f"{BOT} what is it?", thread=ts)
+            reply = await stage.answered(ts, times=number)
+            assert context_of(reply) == "Picture 1: red.png"
+
+
+async def test_without_any_picture_the_model_answers_in_words(stage: Stage) -> None:
+    ts = stage.slack.say(f"{BOT} hello")
+    assert text_of(await stage.answered(ts)) == "answer to hello"
+
+
+async def test_a_bare_mention_is_told_what_is_needed(stage: Stage) -> None:
+    ts = stage.slack.say(BOT)
+    reply = await stage.answered(ts)
+    assert text_of(reply) == "Please write a question, or send a picture."
+
+
+async def test_a_picture_without_words_asks_what_is_in_it(stage: Stage) -> None:
+    ts = stage.slack.say(BOT, stage.slack.upload("red.png", RED))
+    assert text_of(await stage.answered(ts)) == "answer to What is in this picture?"
+
+
+async def test_a_shared_message_brings_its_pictures(stage: Stage) -> None:
+    slack = stage.slack
+    file = slack.upload("red.png", RED)
+    shared = {"is_share": True, "text": "look", "files": [slack.in_event(file)]}
+    ts = slack.say(f"{BOT} what is it?", attachments=[shared])
+    assert context_of(await stage.answered(ts)) == "Picture 1: red.png"
+
+
+async def test_a_slack_connect_stub_is_asked_about(stage: Stage) -> None:
+    slack = stage.slack
+    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED, stub=True))
+    assert context_of(await stage.answered(ts)) == "Picture 1: red.png"
+
+
+async def test_an_upload_that_is_still_on_its_way_is_waited_for(stage: Stage) -> None:
+    slack = stage.slack
+    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED, arrives_after=2))
+    assert context_of(await stage.answered(ts)) == "Picture 1: red.png"
+
+
+async def test_a_link_to_a_picture_is_followed_without_the_token(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend, web_host: LocalSlack
+) -> None:
+    hosts = frozenset({web_host.base.removeprefix("http://")})
+    async with running_bot(tmp_path, slack, backend, private_hosts=hosts) as stage:
+        ts = slack.say(f"{BOT} what is <{web_host.base}/blue.png|this>?")
+        reply = await stage.answered(ts)
+        assert context_of(reply) == "Picture 1: blue.png"
+        assert text_of(reply) == "answer to what is this?"
+        assert web_host.seen == [""]  # type: ignore[attr-defined]
+
+
+async def test_a_link_into_the_operators_network_is_refused(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend, web_host: LocalSlack
+) -> None:
+    port = web_host.base.rpartition(":")[2]
+    async with running_bot(tmp_path, slack, backend, private_hosts=frozenset()) as stage:
+        for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::ffff:127.0.0.1]:{port}"):
+            ts = slack.say(f"{BOT} what is <http://{host}/blue.png>?")
+            assert "could not be fetched" in text_of(await stage.answered(ts))
+        assert web_host.seen == []  # type: ignore[attr-defined]
+
+
+async def test_links_can_be_left_alone(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> None:
+    async with running_bot(tmp_path, slack, backend, fetch_links=False) as stage:
+        ts = slack.say(f"{BOT} what is <https://example.org/blue.png>?")
+        assert "answer to what is https://" in text_of(await stage.answered(ts))
+
+
+async def test_the_token_goes_to_slack_alone(stage: Stage, web_host: LocalSlack) -> None:
+    slack = stage.slack
+    stage.bot._links._private_hosts = frozenset({web_host.base.removeprefix("http://")})
+    file = slack.upload("red.png", RED, redirects_to=f"{web_host.base}/blue.png")
+    ts = slack.say(f"{BOT} what is it?", file)
+    await stage.answered(ts)
+    assert [token for _, token in slack.downloads] == ["Bearer xoxb-local"]
+    assert web_host.seen == [""]  # type: ignore[attr-defined]
+
+
+async def test_slacks_login_page_names_the_scope_that_is_missing(stage: Stage) -> None:
+    slack = stage.slack
+    slack.workspace.scopes.discard("files:read")
+    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
+    reply = await stage.answered(ts)
+    assert "“red.png” was left out" in text_of(reply)
+    assert "files:read" in text_of(reply)
+
+
+async def test_a_stub_that_may_not_be_asked_about_names_the_scope(stage: Stage) -> None:
+    slack = stage.slack
+    slack.workspace.scopes.discard("files:read")
+    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED, stub=True))
+    assert "files:read" in text_of(await stage.answered(ts))
+
+
+async def test_what_is_left_out_stands_in_the_receipt_with_its_reason(stage: Stage) -> None:
+    slack = stage.slack
+    files = slack.upload("red.png", RED), slack.upload("notes.txt", b"no picture")
+    ts = slack.say(f"{BOT} what is it?", *files)
+    line = context_of(await stage.answered(ts))
+    assert line.startswith("Picture 1: red.png · “notes.txt” was left out")
+
+
+async def test_a_deleted_file_is_named(stage: Stage) -> None:
+    slack = stage.slack
+    gone = {"id": "F9", "name": "old.png", "mode": "tombstone"}
+    ts = slack.say(f"{BOT} what is it?", subtype="file_share", files=[gone])
+    assert "“old.png” was left out: it has been deleted" in text_of(await stage.answered(ts))
+
+
+async def test_a_file_larger_than_it_says_is_refused_while_it_streams(stage: Stage) -> None:
+    slack = stage.slack
+    file = slack.upload("huge.png", RED)
+    described = slack.in_event(file)
+    file.data = bytes(300_000)
+    ts = slack.say(f"{BOT} what is it?", subtype="file_share", files=[described])
+    assert "at most" in text_of(await stage.answered(ts))
