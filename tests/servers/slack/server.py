@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from typing import Any
 
 import aiohttp
@@ -45,6 +46,8 @@ class LocalSlack:
         self.copies: tuple[str, ...] = ("app_mention", "message")
         """The copies that a mention is told by, in their order."""
         self.mention_without_files = False
+        self.echoes = True
+        """The bot is told of its own messages, as of everybody's."""
         self.http_answers: list[int] = []
         self._http: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -348,9 +351,16 @@ class LocalSlack:
         except ApiError as exc:
             self.api.refused.append((name, str(exc)))
             answer = exc.body
+        if name == "chat.postMessage" and answer["ok"] and self.echoes:
+            channel_type = "im" if answer["channel"].startswith("D") else "channel"
+            place = {"channel": answer["channel"], "channel_type": channel_type}
+            self.tell_event(dict(answer["message"]) | place)
         if fault.cut == "after":
             cut(request)
-        headers = {"x-oauth-scopes": ",".join(sorted(self.workspace.scopes))}
+        headers = {
+            "x-oauth-scopes": ",".join(sorted(self.workspace.scopes)),
+            "Date": formatdate(time.time() + self.rules.clock_ahead_s, usegmt=True),
+        }
         return web.json_response(answer, headers=headers)
 
     async def handle_file(self, request: web.Request) -> web.StreamResponse:

@@ -105,6 +105,7 @@ class Rules:
     agent_sessions: bool = True
     streaming: bool = True
     stream_life_s: float = 300
+    clock_ahead_s: float = 0
     refuses: dict[str, str] = field(default_factory=dict)
     """Method → the error it always answers."""
 

@@ -1,0 +1,248 @@
+"""How the bot stays in touch: Socket Mode under a watchdog, HTTP mode, several workspaces."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from slack_sdk.oauth.installation_store import Bot, Installation
+
+from bot.platforms.platform import PlatformUnavailable
+from tests.engines import ScriptedBackend
+from tests.scenario.core import RED
+from tests.scenario.slack.stage import QUICK, Stage, context_of, running_bot, text_of
+from tests.servers.slack.faults import Fault
+from tests.servers.slack.server import LocalSlack
+from tests.waiting import until
+
+BOT = "<@U0BOT>"
+
+
+# -- Socket Mode ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "reason", ["warning", "refresh_requested", "link_disabled", "too_many_websockets"]
+)
+async def test_a_disconnect_is_followed_by_a_new_connection(stage: Stage, reason: str) -> None:
+    slack = stage.slack
+    await slack.sockets.disconnect(reason)
+    await until(lambda: slack.sockets.connected >= 2 and len(slack.sockets.open) == 1)
+    ts = slack.say(f"{BOT} hello")
+    await stage.answered(ts)
+
+
+async def test_a_connection_that_breaks_is_made_again_and_nothing_is_lost(stage: Stage) -> None:
+    slack = stage.slack
+    await slack.sockets.cut()
+    ts = slack.say(f"{BOT} hello", slack.upload("red.png", RED))
+    await stage.answered(ts)
+    assert len(stage.replies(ts)) == 1
+
+
+async def test_an_address_that_is_refused_for_ever_is_given_up_for_a_new_one(
+    stage: Stage,
+) -> None:
+    slack = stage.slack
+    slack.socket_rules.refuse = True
+    await slack.sockets.disconnect("refresh_requested")
+    await until(lambda: slack.sockets.refused_tickets >= 2)
+    slack.socket_rules.refuse = False
+    slack.sockets._tickets.clear()  # the address the SDK goes on trying is dead
+    ts = slack.say(f"{BOT} hello")
+    await stage.answered(ts)
+    assert stage.bot.socket is not None
+    assert stage.bot.socket.replaced >= 1
+
+
+async def test_a_socket_that_is_connected_and_deaf_is_replaced(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> None:
+    patience = replace(QUICK, quiet_s=0.5)
+    async with running_bot(tmp_path, slack, backend, patience=patience) as stage:
+        assert stage.bot._catching_up is not None
+        await stage.bot._catching_up
+        slack.socket_rules.deaf = True
+        ts = slack.say(f"{BOT} hello")
+        await asyncio.sleep(0.2)
+        assert stage.replies(ts) == []
+        assert len(slack.sockets.open) == 1
+        await until(lambda: slack.sockets.connected >= 2)
+        await stage.answered(ts)  # found in the channel's history
+        assert len(stage.replies(ts)) == 1
+
+
+async def test_without_a_network_at_the_start_the_bot_connects_when_there_is_one(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> None:
+    slack.socket_rules.refuse = True
+    patience = replace(QUICK, connect_s=0.3)
+    async with running_bot(tmp_path, slack, backend, patience=patience) as stage:
+        await until(lambda: slack.sockets.refused_tickets >= 1)
+        slack.socket_rules.refuse = False
+        await until(lambda: bool(slack.sockets.open))
+        ts = slack.say(f"{BOT} hello")
+        await stage.answered(ts)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"bot_token": "xoxb-wrong"}, "SLACK_BOT_TOKEN"),
+        ({"app_token": "xapp-wrong"}, "SLACK_APP_TOKEN"),
+        ({"app_token": None}, "SLACK_SIGNING_SECRET"),
+        ({"bot_token": None}, "SLACK_CLIENT_ID"),
+    ],
+)
+async def test_what_is_wrong_with_the_tokens_is_one_sentence(
+    tmp_path: Path,
+    slack: LocalSlack,
+    backend: ScriptedBackend,
+    options: Any,
+    name: str,
+) -> None:
+    with pytest.raises(PlatformUnavailable, match=name):
+        async with running_bot(tmp_path, slack, backend, **options):
+            pass
+
+
+# -- HTTP mode ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def http(tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend) -> AsyncIterator[Stage]:
+    options: dict[str, Any] = {
+        "app_token": None,
+        "signing_secret": slack.signing_secret,
+        "http_port": 0,
+    }
+    async with running_bot(tmp_path, slack, backend, **options) as stage:
+        assert stage.bot.http is not None
+        slack.event_url = f"{stage.bot.http.address}/slack/events"
+        yield stage
+
+
+async def test_in_http_mode_everything_works_as_in_socket_mode(http: Stage) -> None:
+    slack = http.slack
+    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
+    reply = await http.answered(ts)
+    assert context_of(reply) == "Picture 1: red.png"
+    http.backend.answer = lambda _: "another answer"
+    await slack.press(reply["ts"], "llava_again")
+    await until(lambda: text_of(reply) == "another answer")
+    await slack.command("help")
+    await until(lambda: bool(slack.responses))
+    assert set(slack.http_answers) == {200}
+
+
+async def test_slacks_challenge_is_answered(http: Stage) -> None:
+    body = json.dumps({"token": "t", "challenge": "abc", "type": "url_verification"})
+    assert "abc" in await http.slack.post_signed(body, "application/json")
+
+
+async def test_a_retry_with_its_headers_is_answered_once(http: Stage) -> None:
+    slack = http.slack
+    ts = slack.say(f"{BOT} hello")
+    await http.answered(ts)
+    event = dict(slack.workspace.messages["C1"][0]) | {"channel": "C1", "type": "app_mention"}
+    body = json.dumps(
+        {"type": "event_callback", "team_id": "T1", "event": event, "event_id": "Ev1"}
+    )
+    await slack.post_signed(body, "application/json", retry=1)
+    await http.quiet()
+    assert slack.http_answers[-1] == 200
+    assert len(http.backend.requests) == 1
+
+
+@pytest.mark.parametrize(("secret", "age_s"), [("wrong", 0), (None, 600)], ids=["forged", "old"])
+async def test_what_slack_has_not_signed_just_now_is_refused(
+    http: Stage, secret: str | None, age_s: int
+) -> None:
+    slack = http.slack
+    event = {"type": "message", "channel": "D1", "channel_type": "im", "user": "U1ANN"}
+    body = json.dumps(
+        {
+            "type": "event_callback",
+            "team_id": "T1",
+            "event": event | {"text": "hello", "ts": "1.1"},
+        }
+    )
+    await slack.post_signed(body, "application/json", secret=secret, age_s=age_s)
+    await http.quiet()
+    assert slack.http_answers[-1] == 401
+    assert http.backend.requests == []
+
+
+# -- several workspaces ---------------------------------------------------------------------------
+
+
+async def test_a_workspace_that_has_installed_the_app_is_answered_with_its_own_token(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> None:
+    options: dict[str, Any] = {
+        "bot_token": None,
+        "client_id": "1.2",
+        "client_secret": "s",
+        "http_port": 0,
+    }
+    async with running_bot(tmp_path, slack, backend, **options) as stage:
+        ts = slack.say(f"{BOT} hello")
+        await asyncio.sleep(0.3)
+        assert stage.replies(ts) == []  # nobody has installed it yet
+        installations = stage.bot._installations
+        assert installations is not None
+        await installations.async_save(
+            Installation(
+                app_id="A1",
+                team_id="T1",
+                user_id="U1ANN",
+                bot_token=slack.workspace.bot_token,
+                bot_id="B0BOT",
+                bot_user_id="U0BOT",
+            )
+        )
+        ts = slack.say(f"{BOT} hello", slack.upload("red.png", RED))
+        assert context_of(await stage.answered(ts)) == "Picture 1: red.png"
+        found = await installations.async_find_bot(enterprise_id=None, team_id="T1")
+        assert isinstance(found, Bot)
+        await slack.tell_event({"type": "app_uninstalled"})
+        await until(lambda: not stage.bot._workspaces._known)
+        await asyncio.sleep(0.1)
+        assert await installations.async_find_bot(enterprise_id=None, team_id="T1") is None
+
+
+async def test_the_installation_page_leads_to_slack_with_the_scopes(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> None:
+    options: dict[str, Any] = {
+        "bot_token": None,
+        "client_id": "1.2",
+        "client_secret": "s",
+        "http_port": 0,
+    }
+    async with (
+        running_bot(tmp_path, slack, backend, **options) as stage,
+        aiohttp.ClientSession() as browser,
+    ):
+        assert stage.bot.http is not None
+        async with browser.get(f"{stage.bot.http.address}/slack/install") as page:
+            text = await page.text()
+        assert page.status == 200
+        assert f"{slack.base}/oauth/v2/authorize" in text
+        assert "files:read" in text
+
+
+async def test_a_slow_slack_does_not_hold_up_other_threads(stage: Stage) -> None:
+    slack = stage.slack
+    slack.faults.next("chat.startStream", Fault(slow_s=1.5))
+    slow, quick = slack.say(f"{BOT} slow"), slack.say(f"{BOT} quick")
+    await until(lambda: bool(stage.landed(slow) or stage.landed(quick)))
+    assert not (stage.landed(slow) and stage.landed(quick))
+    await stage.answered(slow)
+    await stage.answered(quick)
