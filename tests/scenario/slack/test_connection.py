@@ -22,6 +22,12 @@ from tests.servers.slack.server import LocalSlack
 from tests.waiting import until
 
 BOT = "<@U0BOT>"
+OAUTH: dict[str, Any] = {
+    "bot_token": None,
+    "client_id": "1.2",
+    "client_secret": "s",
+    "http_port": 0,
+}
 
 
 # -- Socket Mode ----------------------------------------------------------------------------------
@@ -117,12 +123,14 @@ async def test_what_is_wrong_with_the_tokens_is_one_sentence(
 
 @pytest.fixture
 async def http(tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend) -> AsyncIterator[Stage]:
-    options: dict[str, Any] = {
-        "app_token": None,
-        "signing_secret": slack.signing_secret,
-        "http_port": 0,
-    }
-    async with running_bot(tmp_path, slack, backend, **options) as stage:
+    async with running_bot(
+        tmp_path,
+        slack,
+        backend,
+        app_token=None,
+        signing_secret=slack.signing_secret,
+        http_port=0,
+    ) as stage:
         assert stage.bot.http is not None
         slack.event_url = f"{stage.bot.http.address}/slack/events"
         yield stage
@@ -185,13 +193,7 @@ async def test_what_slack_has_not_signed_just_now_is_refused(
 async def test_a_workspace_that_has_installed_the_app_is_answered_with_its_own_token(
     tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
 ) -> None:
-    options: dict[str, Any] = {
-        "bot_token": None,
-        "client_id": "1.2",
-        "client_secret": "s",
-        "http_port": 0,
-    }
-    async with running_bot(tmp_path, slack, backend, **options) as stage:
+    async with running_bot(tmp_path, slack, backend, **OAUTH) as stage:
         ts = slack.say(f"{BOT} hello")
         await asyncio.sleep(0.3)
         assert stage.replies(ts) == []  # nobody has installed it yet
@@ -220,14 +222,8 @@ async def test_a_workspace_that_has_installed_the_app_is_answered_with_its_own_t
 async def test_the_installation_page_leads_to_slack_with_the_scopes(
     tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
 ) -> None:
-    options: dict[str, Any] = {
-        "bot_token": None,
-        "client_id": "1.2",
-        "client_secret": "s",
-        "http_port": 0,
-    }
     async with (
-        running_bot(tmp_path, slack, backend, **options) as stage,
+        running_bot(tmp_path, slack, backend, **OAUTH) as stage,
         aiohttp.ClientSession() as browser,
     ):
         assert stage.bot.http is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallationStore
@@ -19,11 +20,10 @@ from bot.store.schema import metadata
 from tests.engines import ScriptedBackend
 from tests.scenario.command import llava_bot
 from tests.scenario.slack.stage import running_bot
+from tests.servers.slack.reference import NOT_AT_HAND, REFERENCE
 from tests.servers.slack.server import LocalSlack
 from tests.servers.slack.state import ALL_SCOPES
 from tests.servers.slack.web_api import METHODS
-
-ORACLES = Path(__file__).parents[4] / "shared" / "oracles"
 
 
 def options(slack: LocalSlack, **changes: str) -> SlackOptions:
@@ -72,9 +72,9 @@ def test_the_manifest_names_what_the_code_uses() -> None:
 @pytest.mark.parametrize("address", [None, "https://bot.example.org"])
 def test_slack_takes_the_manifest(address: str | None) -> None:
     jsonschema = pytest.importorskip("jsonschema")
-    schema = ORACLES / "slack-manifest.schema.json"
-    if not schema.exists():
-        pytest.skip("Slack's manifest schema is not at hand")
+    if REFERENCE is None:
+        pytest.skip(NOT_AT_HAND)
+    schema = REFERENCE / "slack-manifest.schema.json"
     jsonschema.validate(manifest(address=address), json.loads(schema.read_text()))
 
 
@@ -131,7 +131,7 @@ async def test_a_slack_that_cannot_be_reached_is_named(slack: LocalSlack) -> Non
 
 
 async def test_the_command_says_what_is_wrong_and_fails(tmp_path: Path, slack: LocalSlack) -> None:
-    tokens = {
+    tokens: dict[str, Any] = {
         "SLACK_BOT_TOKEN": slack.workspace.bot_token,
         "SLACK_APP_TOKEN": slack.workspace.app_token,
         "SLACK_API_URL": slack.api_url,

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.servers.slack.reference import NOT_AT_HAND, REFERENCE
 from tests.servers.slack.web_api import METHODS
 
-METHODS_FOLDER = Path(__file__).parents[4] / "shared" / "oracles" / "slack-methods"
-
-pytestmark = pytest.mark.skipif(
-    not METHODS_FOLDER.exists(), reason="Slack's reference of its methods is not at hand"
-)
+pytestmark = pytest.mark.skipif(REFERENCE is None, reason=NOT_AT_HAND)
 
 # Newer than the reference, or general: the pages of single methods do not list them.
 GENERAL_ERRORS = {"invalid_auth", "not_authed", "missing_scope", "invalid_arguments", "ratelimited"}
 
 
 def reference(method: str) -> dict[str, Any]:
-    file = METHODS_FOLDER / f"{method}.json"
+    assert REFERENCE is not None
+    file = REFERENCE / "slack-methods" / f"{method}.json"
     if not file.exists():
         pytest.skip(f"{method} is not in the reference")
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
