@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -23,19 +21,6 @@ from bot.platforms.platform import PlatformUnavailable
 from tests.pictures import plain_picture
 from tests.scenario.command import RunningBot, llava_bot, running_bot
 from tests.scenario.playground import events
-
-
-@pytest.fixture(scope="session")
-def talkative(
-    tiny_checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    """A model that never ends by itself: an answer lasts as long as its number of tokens."""
-    folder = tmp_path_factory.mktemp("talkative")
-    shutil.copytree(tiny_checkpoint("llava-onevision"), folder, dirs_exist_ok=True)
-    config = json.loads((folder / "generation_config.json").read_text())
-    config["suppress_tokens"] = [config["eos_token_id"]]
-    (folder / "generation_config.json").write_text(json.dumps(config))
-    return str(folder)
 
 
 @asynccontextmanager
