@@ -176,7 +176,9 @@ class Answers:
         ):
             if not self._questions.lets_in(message.thread):
                 return False
-            if not await self._store.inbox.claim(message):
+            under_way.is_new = True
+            under_way.attempted = place.is_reached
+            if not await self._store.inbox.claim(message, attempts=int(place.is_reached)):
                 return False
             await self._see_through(under_way, exchange, place)
         return True
@@ -255,12 +257,9 @@ class Answers:
         under_way.message = message = await exchange.complete(under_way.message)
         with self._access.admitted(message.author):
             await place.reached()
-            attempts = await self._store.inbox.begin_attempt(message)
-            under_way.attempted = True
-            if attempts > MAX_ATTEMPTS:
-                raise UserFacingError("gave_up", attempts=MAX_ATTEMPTS)
+            await self._count_attempt(under_way)
             reply.status(Status(Stage.READING))
-            turn = await self._store.turn(message)
+            turn = None if under_way.is_new else await self._store.turn(message)
             if turn is None:
                 await self._turns.begin(under_way, exchange)
             elif turn.state is not TurnState.PENDING:
@@ -270,11 +269,12 @@ class Answers:
                     text=turn.answer or "",
                     receipt=turn.receipt,
                 )
-            turns = await self._turns.up_to(message)
-            sampling = self._sampling(message)
-            channel = await self._store.channels.settings(
-                message.thread.platform, message.thread.team, message.thread.channel
+            thread = message.thread
+            turns, channel = await asyncio.gather(
+                self._turns.up_to(message),
+                self._store.channels.settings(thread.platform, thread.team, thread.channel),
             )
+            sampling = self._sampling(message)
             conversation = await self._conversation(
                 turns, sampling, channel.system_prompt or self._options.system_prompt
             )
@@ -289,6 +289,15 @@ class Answers:
             receipt=with_notes(message.locale, under_way.receipt, finished.reason, channel.note),
             timings={"first_token_s": finished.first_token_s, "total_s": finished.total_s},
         )
+
+    async def _count_attempt(self, under_way: UnderWay) -> None:
+        """Written down before the work: what ends the process must not do so for ever."""
+        if under_way.attempted:
+            return  # with the claim
+        attempts = await self._store.inbox.begin_attempt(under_way.message)
+        under_way.attempted = True
+        if attempts > MAX_ATTEMPTS:
+            raise UserFacingError("gave_up", attempts=MAX_ATTEMPTS)
 
     async def _conversation(
         self, turns: tuple[Turn, ...], sampling: Sampling, system_prompt: str | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -238,6 +239,16 @@ async def _run(
         return await _serve(parts, platforms, end, open_page=open_page)
 
 
+def settle() -> None:
+    """Take what the start has made out of the garbage collector's sight.
+
+    A full collection over torch, transformers and SQLAlchemy holds the loop up for 80 to 200 ms
+    each time (measured on 2 cores, 2026-11-23), and finds nothing: none of it ever goes away.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 class _End:
     """Signals: the first asks for a stop in good order, the second does not wait for answers."""
 
@@ -254,6 +265,7 @@ async def _serve(
 ) -> int:
     made = _make_platforms(parts, makers)
     try:
+        settle()
         # First what an earlier run has left, then new input: their places come before.
         await _resume_unfinished(parts, made)
         started = await _start_platforms(made)

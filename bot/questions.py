@@ -22,6 +22,8 @@ class UnderWay:
     """The asker wants no more of it."""
     superseded: bool = False
     """A later version of the question is answered in its stead, in the same reply."""
+    is_new: bool = False
+    """Claimed in this run of the bot, so that nothing of it is written down yet."""
     attempted: bool = False
     """Its work has begun in this run of the bot."""
     over: asyncio.Event = field(default_factory=asyncio.Event)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.messages import ThreadKey
+from bot.store.database import Database
 from bot.store.rows import is_thread
 from bot.store.schema import channels, threads
 from bot.store.uninterrupted import uninterrupted
@@ -16,14 +16,15 @@ from bot.store.values import ChannelSettings, Participation
 class Channels:
     """The channels' part of the store."""
 
-    def __init__(self, database: AsyncEngine) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     @uninterrupted
     async def settings(self, platform: str, team: str, channel: str) -> ChannelSettings:
         """What was chosen for a channel; the defaults where nothing was."""
-        async with self._database.connect() as connection:
-            found = await connection.execute(
+
+        def work(connection: Connection) -> ChannelSettings:
+            found = connection.execute(
                 select(channels.c.system_prompt, channels.c.note, channels.c.follow_ups).where(
                     channels.c.platform == platform,
                     channels.c.team == team,
@@ -32,6 +33,8 @@ class Channels:
             )
             row = found.first()
             return ChannelSettings() if row is None else ChannelSettings(*row)
+
+        return await self._database.read(work)
 
     @uninterrupted
     async def choose(
@@ -43,20 +46,24 @@ class Channels:
             "note": settings.note,
             "follow_ups": settings.follow_ups,
         }
-        async with self._database.begin() as connection:
-            await connection.execute(
+
+        def work(connection: Connection) -> None:
+            connection.execute(
                 sqlite_insert(channels)
                 .values(platform=platform, team=team, channel=channel, **values)
                 .on_conflict_do_update(index_elements=["platform", "team", "channel"], set_=values)
             )
 
+        await self._database.write(work)
+
     @uninterrupted
     async def participation(self, thread: ThreadKey) -> Participation:
         """Whether the bot takes part in a thread, and what its channel has chosen."""
-        async with self._database.connect() as connection:
-            found = await connection.execute(select(threads.c.muted).where(*is_thread(thread)))
+
+        def work(connection: Connection) -> Participation:
+            found = connection.execute(select(threads.c.muted).where(*is_thread(thread)))
             thread_row = found.first()
-            found = await connection.execute(
+            found = connection.execute(
                 select(channels.c.follow_ups).where(
                     channels.c.platform == thread.platform,
                     channels.c.team == thread.team,
@@ -69,11 +76,16 @@ class Channels:
                 follow_ups=found.scalar_one_or_none() or "",
             )
 
+        return await self._database.read(work)
+
     @uninterrupted
     async def mute(self, thread: ThreadKey, *, muted: bool) -> bool:
         """Make follow-ups of a thread need a mention, or not. False: no such thread."""
-        async with self._database.begin() as connection:
-            changed = await connection.execute(
+
+        def work(connection: Connection) -> bool:
+            changed = connection.execute(
                 update(threads).where(*is_thread(thread)).values(muted=muted)
             )
             return changed.rowcount > 0
+
+        return await self._database.write(work)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+T = TypeVar("T")
+
+NUM_READERS = 2
+WRITES_A_CHECKPOINT = 200
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 PRAGMAS = (
@@ -22,6 +26,7 @@ PRAGMAS = (
     "PRAGMA synchronous = FULL",  # a claim must survive a power cut
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 5000",
+    "PRAGMA wal_autocheckpoint = 0",  # not within somebody's commit: see `Database.write`
     "PRAGMA secure_delete = ON",  # what is forgotten is overwritten, not only unlinked
 )
 
@@ -30,21 +35,81 @@ class DatabaseUnusable(Exception):
     """The database cannot be opened; `str(exc)` is one sentence with the remedy."""
 
 
+class Database:
+    """Transactions on threads of their own: one hop a transaction, and the loop only waits.
+
+    All that is written goes through one thread, as SQLite takes one writer at a time; readers
+    have threads beside it. Made by `open_database`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-write")
+        self._readers = ThreadPoolExecutor(NUM_READERS, thread_name_prefix="store-read")
+        self._num_writes = 0
+
+    @property
+    def url(self) -> URL:
+        """Where it lies, for an SDK's own stores."""
+        return self._engine.url
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction that changes something; whole or not at all."""
+
+        def transaction() -> T:
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        self._num_writes += 1
+        if self._num_writes % WRITES_A_CHECKPOINT == 0:
+            # Beside the writers, who need not wait for it.
+            asyncio.get_running_loop().run_in_executor(self._readers, self._checkpoint, "PASSIVE")
+        return await asyncio.get_running_loop().run_in_executor(self._writer, transaction)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction that changes nothing."""
+
+        def transaction() -> T:
+            with self._engine.connect() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, transaction)
+
+    async def empty_log(self) -> None:
+        """Empty the write-ahead log: it still holds what was erased."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._checkpoint, "TRUNCATE")
+
+    def _checkpoint(self, mode: str) -> None:
+        with self._engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
+
+    def close(self) -> None:
+        """Let what is under way end. Blocking."""
+        self._writer.shutdown()
+        self._readers.shutdown()
+        self._engine.dispose()
+
+
 @asynccontextmanager
-async def open_database(path: Path) -> AsyncIterator[AsyncEngine]:
+async def open_database(path: Path) -> AsyncIterator[Database]:
     """Open the SQLite database at `path`, made and migrated as needed.
 
     Raises:
         DatabaseUnusable: the file is no database, or a newer llava-bot has written it.
     """
     # In a thread: it reads the migrations' files.
-    await asyncio.to_thread(migrate, path)
-    database = await asyncio.to_thread(create_async_engine, f"sqlite+aiosqlite:///{path}")
-    event.listen(database.sync_engine, "connect", _set_pragmas)
+    database = await asyncio.to_thread(_open, path)
     try:
         yield database
     finally:
-        await database.dispose()
+        await asyncio.to_thread(database.close)
+
+
+def _open(path: Path) -> Database:
+    migrate(path)
+    engine = create_engine(f"sqlite:///{path}")
+    event.listen(engine, "connect", _set_pragmas)
+    return Database(engine)
 
 
 def migrate(path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.messages import IncomingMessage, MessageKey, ThreadKey
+from bot.store.database import Database
 from bot.store.rows import is_message, is_thread, key_columns, now, touch_thread
 from bot.store.schema import inbox, threads, turns
 from bot.store.uninterrupted import uninterrupted
@@ -15,15 +15,19 @@ from bot.store.uninterrupted import uninterrupted
 class Inbox:
     """The inbox's part of the store."""
 
-    def __init__(self, database: AsyncEngine) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     @uninterrupted
-    async def claim(self, message: IncomingMessage) -> bool:
-        """Take a question: true for the first caller of this message and revision, ever."""
-        async with self._database.begin() as connection:
-            thread_id = await touch_thread(connection, message.thread)
-            claimed = await connection.execute(
+    async def claim(self, message: IncomingMessage, *, attempts: int = 0) -> bool:
+        """Take a question: true for the first caller of this message and revision, ever.
+
+        `attempts`: 1 when its work begins at this moment, which spares a `begin_attempt`.
+        """
+
+        def work(connection: Connection) -> bool:
+            thread_id = touch_thread(connection, message.thread)
+            claimed = connection.execute(
                 sqlite_insert(inbox)
                 .values(
                     **key_columns(message.key),
@@ -31,26 +35,33 @@ class Inbox:
                     thread_id=thread_id,
                     author=message.author.id,
                     incoming=message.to_json(),
+                    attempts=attempts,
                     claimed_at=now(),
                 )
                 .on_conflict_do_nothing()
             )
             return claimed.rowcount == 1
 
+        return await self._database.write(work)
+
     @uninterrupted
     async def unfinished(self) -> list[IncomingMessage]:
         """Questions claimed and never ended, oldest first."""
-        async with self._database.connect() as connection:
-            rows = await connection.execute(
+
+        def work(connection: Connection) -> list[IncomingMessage]:
+            rows = connection.execute(
                 select(inbox.c.incoming).where(inbox.c.ended_at.is_(None)).order_by(inbox.c.id)
             )
             return [IncomingMessage.from_json(row.incoming) for row in rows]
 
+        return await self._database.read(work)
+
     @uninterrupted
     async def begin_attempt(self, message: IncomingMessage) -> int:
         """Count an attempt to answer a question. Returns: how many there are now."""
-        async with self._database.begin() as connection:
-            counted = await connection.execute(
+
+        def work(connection: Connection) -> int:
+            counted = connection.execute(
                 update(inbox)
                 .where(*is_message(message.key), inbox.c.revision == message.revision)
                 .values(attempts=inbox.c.attempts + 1)
@@ -58,31 +69,40 @@ class Inbox:
             )
             return int(counted.scalar_one_or_none() or 0)
 
+        return await self._database.write(work)
+
     @uninterrupted
     async def end(self, message: IncomingMessage) -> None:
         """The answer has landed: the question is never taken up again."""
-        async with self._database.begin() as connection:
-            await connection.execute(
+
+        def work(connection: Connection) -> None:
+            connection.execute(
                 update(inbox)
                 .where(*is_message(message.key), inbox.c.revision == message.revision)
                 .values(ended_at=now())
             )
 
+        await self._database.write(work)
+
     @uninterrupted
     async def put_back(self, message: IncomingMessage) -> None:
         """Leave a question to the next start, through no fault of its own: no attempt counts."""
-        async with self._database.begin() as connection:
-            await connection.execute(
+
+        def work(connection: Connection) -> None:
+            connection.execute(
                 update(inbox)
                 .where(*is_message(message.key), inbox.c.revision == message.revision)
                 .values(attempts=inbox.c.attempts - 1)
             )
 
+        await self._database.write(work)
+
     @uninterrupted
     async def last_incoming(self, thread: ThreadKey) -> IncomingMessage | None:
         """The latest revision of the thread's last question."""
-        async with self._database.connect() as connection:
-            last = await connection.execute(
+
+        def work(connection: Connection) -> IncomingMessage | None:
+            last = connection.execute(
                 select(inbox.c.incoming)
                 .select_from(inbox.join(threads).join(turns, turns.c.thread_id == threads.c.id))
                 .where(*is_thread(thread), turns.c.message == inbox.c.message)
@@ -92,11 +112,14 @@ class Inbox:
             row = last.first()
             return None if row is None else IncomingMessage.from_json(row.incoming)
 
+        return await self._database.read(work)
+
     @uninterrupted
     async def latest(self, key: MessageKey) -> IncomingMessage | None:
         """The latest revision of a question; `None`: never claimed, or forgotten."""
-        async with self._database.connect() as connection:
-            found = await connection.execute(
+
+        def work(connection: Connection) -> IncomingMessage | None:
+            found = connection.execute(
                 select(inbox.c.incoming)
                 .where(*is_message(key))
                 .order_by(inbox.c.revision.desc())
@@ -105,19 +128,25 @@ class Inbox:
             incoming = found.scalar_one_or_none()
             return IncomingMessage.from_json(incoming) if incoming else None
 
+        return await self._database.read(work)
+
     @uninterrupted
     async def knows(self, key: MessageKey) -> bool:
         """Whether a question was ever claimed."""
-        async with self._database.connect() as connection:
-            found = await connection.execute(select(inbox.c.id).where(*is_message(key)).limit(1))
+
+        def work(connection: Connection) -> bool:
+            found = connection.execute(select(inbox.c.id).where(*is_message(key)).limit(1))
             return found.first() is not None
+
+        return await self._database.read(work)
 
     @uninterrupted
     async def last_of_thread(self, thread: ThreadKey) -> MessageKey | None:
         """The question that was the last to come into a thread."""
         first_claim = func.min(inbox.c.id)
-        async with self._database.connect() as connection:
-            found = await connection.execute(
+
+        def work(connection: Connection) -> MessageKey | None:
+            found = connection.execute(
                 select(inbox.c.platform, inbox.c.team, inbox.c.channel, inbox.c.message)
                 .join(threads)
                 .where(*is_thread(thread), inbox.c.author != "")
@@ -127,3 +156,5 @@ class Inbox:
             )
             row = found.first()
             return None if row is None else MessageKey(**row._mapping)
+
+        return await self._database.read(work)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.messages import MessageKey, ThreadKey
+from bot.store.database import Database
 from bot.store.rows import is_message, is_thread, now
 from bot.store.schema import feedback, inbox, replies, threads
 from bot.store.uninterrupted import uninterrupted
@@ -17,32 +17,36 @@ from bot.store.uninterrupted import uninterrupted
 class Replies:
     """The replies' part of the store."""
 
-    def __init__(self, database: AsyncEngine) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     @uninterrupted
     async def note(self, thread: ThreadKey, question: MessageKey, part: int, reply: str) -> None:
         """Remember the message that holds a part. Nothing happens when the thread is forgotten."""
-        async with self._database.begin() as connection:
-            found = await connection.execute(select(threads.c.id).where(*is_thread(thread)))
+
+        def work(connection: Connection) -> None:
+            found = connection.execute(select(threads.c.id).where(*is_thread(thread)))
             thread_id = found.scalar_one_or_none()
             if thread_id is None:
                 return
             made = sqlite_insert(replies).values(
                 thread_id=thread_id, message=question.message, part=part, reply=reply
             )
-            await connection.execute(
+            connection.execute(
                 made.on_conflict_do_update(
                     index_elements=["thread_id", "message", "part"],
                     set_={"reply": made.excluded.reply},
                 )
             )
 
+        await self._database.write(work)
+
     @uninterrupted
     async def of_question(self, thread: ThreadKey, question: MessageKey) -> dict[int, str]:
         """Part → message that holds it."""
-        async with self._database.connect() as connection:
-            found = await connection.execute(
+
+        def work(connection: Connection) -> dict[int, str]:
+            found = connection.execute(
                 select(replies.c.part, replies.c.reply)
                 .join(threads)
                 .where(*is_thread(thread), replies.c.message == question.message)
@@ -50,21 +54,27 @@ class Replies:
             )
             return {row.part: row.reply for row in found}
 
+        return await self._database.read(work)
+
     @uninterrupted
     async def of_thread(self, thread: ThreadKey) -> set[str]:
         """All messages of a thread that hold an answer."""
-        async with self._database.connect() as connection:
-            found = await connection.execute(
+
+        def work(connection: Connection) -> set[str]:
+            found = connection.execute(
                 select(replies.c.reply).join(threads).where(*is_thread(thread))
             )
             return set(found.scalars())
+
+        return await self._database.read(work)
 
     @uninterrupted
     async def drop(self, thread: ThreadKey, question: MessageKey, *, from_part: int = 0) -> None:
         """Forget parts that are no longer there."""
         thread_id = select(threads.c.id).where(*is_thread(thread)).scalar_subquery()
-        async with self._database.begin() as connection:
-            await connection.execute(
+
+        def work(connection: Connection) -> None:
+            connection.execute(
                 delete(replies).where(
                     replies.c.thread_id == thread_id,
                     replies.c.message == question.message,
@@ -72,17 +82,20 @@ class Replies:
                 )
             )
 
+        await self._database.write(work)
+
     @uninterrupted
     async def rate(self, question: MessageKey, author: str, *, good: bool) -> bool:
         """Keep a person's opinion of an answer, the later one. False: no such question."""
-        async with self._database.begin() as connection:
-            found = await connection.execute(
+
+        def work(connection: Connection) -> bool:
+            found = connection.execute(
                 select(inbox.c.thread_id).where(*is_message(question)).limit(1)
             )
             thread_id = found.scalar_one_or_none()
             if thread_id is None:
                 return False
-            await connection.execute(
+            connection.execute(
                 sqlite_insert(feedback)
                 .values(thread_id=thread_id, message=question.message, author=author, good=good)
                 .on_conflict_do_update(
@@ -91,11 +104,14 @@ class Replies:
             )
             return True
 
+        return await self._database.write(work)
+
     @uninterrupted
     async def ratings(self, platform: str, team: str, *, age: timedelta) -> tuple[int, int]:
         """(good, bad) opinions in threads that were touched within so long."""
-        async with self._database.connect() as connection:
-            found = await connection.execute(
+
+        def work(connection: Connection) -> tuple[int, int]:
+            found = connection.execute(
                 select(feedback.c.good, func.count())
                 .join(threads)
                 .where(
@@ -107,3 +123,5 @@ class Replies:
             )
             counted = {bool(good): int(count) for good, count in found}
             return counted.get(True, 0), counted.get(False, 0)
+
+        return await self._database.read(work)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.messages import IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.store.picture_files import suffix_of
@@ -48,7 +47,7 @@ def is_thread(thread: ThreadKey) -> list[Any]:
     ]
 
 
-async def touch_thread(connection: AsyncConnection, thread: ThreadKey) -> int:
+def touch_thread(connection: Connection, thread: ThreadKey) -> int:
     """Make the thread or mark it as used now."""
     made = sqlite_insert(threads).values(
         platform=thread.platform,
@@ -57,7 +56,7 @@ async def touch_thread(connection: AsyncConnection, thread: ThreadKey) -> int:
         thread=thread.thread,
         touched_at=now(),
     )
-    row = await connection.execute(
+    row = connection.execute(
         made.on_conflict_do_update(
             index_elements=["platform", "team", "channel", "thread"],
             set_={"touched_at": made.excluded.touched_at},
@@ -66,9 +65,9 @@ async def touch_thread(connection: AsyncConnection, thread: ThreadKey) -> int:
     return int(row.scalar_one())
 
 
-async def entitle(connection: AsyncConnection, thread: ThreadKey, title: str) -> int | None:
+def entitle(connection: Connection, thread: ThreadKey, title: str) -> int | None:
     """Give the thread its first question as title; the first one stays."""
-    row = await connection.execute(
+    row = connection.execute(
         update(threads)
         .where(*is_thread(thread))
         .values(title=func.coalesce(func.nullif(threads.c.title, ""), title[:TITLE_LENGTH]))
@@ -78,8 +77,8 @@ async def entitle(connection: AsyncConnection, thread: ThreadKey, title: str) ->
     return None if found is None else int(found)
 
 
-async def upsert_turn(
-    connection: AsyncConnection,
+def upsert_turn(
+    connection: Connection,
     thread_id: int,
     message: IncomingMessage,
     question: str,
@@ -94,7 +93,7 @@ async def upsert_turn(
         "answer": None,
         "receipt": receipt.to_json(),
     }
-    row = await connection.execute(
+    row = connection.execute(
         sqlite_insert(turns)
         .values(thread_id=thread_id, message=message.key.message, **values)
         .on_conflict_do_update(index_elements=["thread_id", "message"], set_=values)
@@ -103,15 +102,17 @@ async def upsert_turn(
     return int(row.scalar_one())
 
 
-async def set_pictures(
-    connection: AsyncConnection,
+def set_pictures(
+    connection: Connection,
     thread_id: int,
     turn_id: int,
     new_pictures: Sequence[NewPicture],
 ) -> None:
     """Give a turn its pictures, numbered on from the thread's last."""
-    await connection.execute(delete(turn_pictures).where(turn_pictures.c.turn_id == turn_id))
-    highest = await connection.execute(
+    connection.execute(delete(turn_pictures).where(turn_pictures.c.turn_id == turn_id))
+    if not new_pictures:
+        return
+    highest = connection.execute(
         select(func.coalesce(func.max(turn_pictures.c.number), 0))
         .join(turns)
         .where(turns.c.thread_id == thread_id)
@@ -119,7 +120,7 @@ async def set_pictures(
     first_number = highest.scalar_one() + 1
     for position, new in enumerate(new_pictures):
         picture = new.picture
-        await connection.execute(
+        connection.execute(
             sqlite_insert(pictures)
             .values(
                 digest=picture.digest,
@@ -130,7 +131,7 @@ async def set_pictures(
             )
             .on_conflict_do_nothing()
         )
-        await connection.execute(
+        connection.execute(
             insert(turn_pictures).values(
                 turn_id=turn_id,
                 position=position,
@@ -142,9 +143,9 @@ async def set_pictures(
         )
 
 
-async def as_turns(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> tuple[Turn, ...]:
+def as_turns(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Turn, ...]:
     """Rows of turns as values, with their pictures."""
-    shown = await _pictures_by_turn(connection, [row.id for row in rows])
+    shown = _pictures_by_turn(connection, [row.id for row in rows])
     return tuple(
         Turn(
             message=row.message,
@@ -159,10 +160,12 @@ async def as_turns(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> tup
     )
 
 
-async def _pictures_by_turn(
-    connection: AsyncConnection, turn_ids: Sequence[int]
+def _pictures_by_turn(
+    connection: Connection, turn_ids: Sequence[int]
 ) -> dict[int, list[StoredPicture]]:
-    rows = await connection.execute(
+    if not turn_ids:
+        return {}
+    rows = connection.execute(
         select(turn_pictures, pictures.c.width_px, pictures.c.height_px)
         .join(pictures)
         .where(turn_pictures.c.turn_id.in_(turn_ids))

@@ -6,18 +6,17 @@ Every method is one transaction, none blocks the loop, and none is cut short by 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, select, text, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, delete, func, select, tuple_, update
 
 from bot.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.store.channels import Channels
-from bot.store.database import open_database
+from bot.store.database import Database, open_database
 from bot.store.inbox import Inbox
 from bot.store.picture_files import PictureFiles, suffix_of
 from bot.store.replies import Replies
@@ -53,7 +52,7 @@ class Store:
     Made by `running_store`.
     """
 
-    def __init__(self, database: AsyncEngine, files: PictureFiles) -> None:
+    def __init__(self, database: Database, files: PictureFiles) -> None:
         self._database = database
         self._files = files
         self.inbox = Inbox(database)
@@ -63,7 +62,7 @@ class Store:
         self._sweeping = asyncio.Lock()
 
     @property
-    def database(self) -> AsyncEngine:
+    def database(self) -> Database:
         """For an SDK's own stores, in tables of their own."""
         return self._database
 
@@ -85,22 +84,29 @@ class Store:
         """
         async with self._sweeping:
             # Files first, and before the database is locked for writing.
-            await asyncio.to_thread(self._write_files, [new.picture for new in new_pictures])
-            async with self._database.begin() as connection:
-                thread_id = await entitle(connection, message.thread, question)
+            if new_pictures:
+                files = [new.picture for new in new_pictures]
+                await asyncio.to_thread(self._write_files, files)
+
+            def work(connection: Connection) -> bool:
+                thread_id = entitle(connection, message.thread, question)
                 if thread_id is not None:
-                    turn_id = await upsert_turn(connection, thread_id, message, question, receipt)
-                    if not message.again:
-                        await set_pictures(connection, thread_id, turn_id, new_pictures)
-            if thread_id is None:
+                    turn_id = upsert_turn(connection, thread_id, message, question, receipt)
+                    if new_pictures or (message.revision and not message.again):
+                        set_pictures(connection, thread_id, turn_id, new_pictures)
+                return thread_id is not None
+
+            begun = await self._database.write(work)
+            if not begun:
                 await self._sweep_files()
-            return thread_id is not None
+            return begun
 
     @uninterrupted
     async def turn(self, message: IncomingMessage) -> Turn | None:
         """The turn begun for this very revision of a question, if `begin_turn` was done."""
-        async with self._database.connect() as connection:
-            found = await connection.execute(
+
+        def work(connection: Connection) -> Turn | None:
+            found = connection.execute(
                 select(turns)
                 .join(threads)
                 .where(
@@ -109,14 +115,17 @@ class Store:
                     turns.c.revision == message.revision,
                 )
             )
-            return next(iter(await as_turns(connection, found.all())), None)
+            return next(iter(as_turns(connection, found.all())), None)
+
+        return await self._database.read(work)
 
     @uninterrupted
     async def answer_turn(self, message: IncomingMessage, ending: Ending) -> None:
         """Write down the answer. Nothing happens when the thread has been forgotten meanwhile."""
         thread_id = select(threads.c.id).where(*is_thread(message.thread)).scalar_subquery()
-        async with self._database.begin() as connection:
-            await connection.execute(
+
+        def work(connection: Connection) -> None:
+            connection.execute(
                 update(turns)
                 .where(
                     turns.c.thread_id == thread_id,
@@ -130,30 +139,41 @@ class Store:
                 )
             )
 
+        await self._database.write(work)
+
     @uninterrupted
     async def turns(self, thread: ThreadKey) -> tuple[Turn, ...]:
         """All turns of a thread, oldest first."""
-        async with self._database.connect() as connection:
-            found = await connection.execute(
+
+        def work(connection: Connection) -> tuple[Turn, ...]:
+            found = connection.execute(
                 select(turns).join(threads).where(*is_thread(thread)).order_by(turns.c.id)
             )
-            return await as_turns(connection, found.all())
+            return as_turns(connection, found.all())
+
+        return await self._database.read(work)
 
     # -- threads ------------------------------------------------------------------------------
 
     @uninterrupted
     async def make_thread(self, thread: ThreadKey) -> None:
         """Make a thread before its first question."""
-        async with self._database.begin() as connection:
-            await touch_thread(connection, thread)
+
+        def work(connection: Connection) -> None:
+            touch_thread(connection, thread)
+
+        await self._database.write(work)
 
     @uninterrupted
     async def title(self, thread: ThreadKey) -> str | None:
         """The thread's title, empty before its first question; `None`: no such thread."""
-        async with self._database.connect() as connection:
-            found = await connection.execute(select(threads.c.title).where(*is_thread(thread)))
+
+        def work(connection: Connection) -> str | None:
+            found = connection.execute(select(threads.c.title).where(*is_thread(thread)))
             row = found.first()
             return None if row is None else str(row.title)
+
+        return await self._database.read(work)
 
     @uninterrupted
     async def list_threads(
@@ -168,8 +188,9 @@ class Store:
             .scalar_subquery()
         )
         has_turn = select(turns.c.id).where(turns.c.thread_id == threads.c.id).exists()
-        async with self._database.connect() as connection:
-            rows = await connection.execute(
+
+        def work(connection: Connection) -> tuple[ThreadSummary, ...]:
+            rows = connection.execute(
                 select(
                     threads.c.thread,
                     threads.c.title,
@@ -194,13 +215,16 @@ class Store:
                 for row in rows
             )
 
+        return await self._database.read(work)
+
     @uninterrupted
     async def recent_threads(
         self, platform: str, team: str, *, age: timedelta, limit: int
     ) -> list[ThreadKey]:
         """The threads touched within so long, newest first."""
-        async with self._database.connect() as connection:
-            found = await connection.execute(
+
+        def work(connection: Connection) -> list[ThreadKey]:
+            found = connection.execute(
                 select(threads.c.channel, threads.c.thread)
                 .where(
                     threads.c.platform == platform,
@@ -214,6 +238,8 @@ class Store:
                 ThreadKey(platform=platform, team=team, channel=row.channel, thread=row.thread)
                 for row in found
             ]
+
+        return await self._database.read(work)
 
     @uninterrupted
     async def forget_thread(self, thread: ThreadKey) -> bool:
@@ -236,73 +262,57 @@ class Store:
     @uninterrupted
     async def forget_author(self, platform: str, team: str, author: str) -> int:
         """Erase all that a person has asked, and their opinions. Returns: how many questions."""
-        async with self._database.begin() as connection:
+
+        def work(connection: Connection) -> None:
             ours = select(threads.c.id).where(
                 threads.c.platform == platform, threads.c.team == team
             )
-            await connection.execute(
+            connection.execute(
                 delete(feedback).where(feedback.c.author == author, feedback.c.thread_id.in_(ours))
             )
+
+        await self._database.write(work)
         return await self._forget_questions(
             [inbox.c.platform == platform, inbox.c.team == team, inbox.c.author == author]
         )
 
     async def _forget_questions(self, condition: Sequence[Any]) -> int:
-        async with self._sweeping:
-            async with self._database.begin() as connection:
-                asked = select(inbox.c.thread_id, inbox.c.message).where(*condition).distinct()
-                gone = await connection.execute(
-                    delete(turns).where(tuple_(turns.c.thread_id, turns.c.message).in_(asked))
+        def work(connection: Connection) -> tuple[int, list[tuple[str, str]]]:
+            asked = select(inbox.c.thread_id, inbox.c.message).where(*condition).distinct()
+            gone = connection.execute(
+                delete(turns).where(tuple_(turns.c.thread_id, turns.c.message).in_(asked))
+            )
+            for table in (replies, feedback):
+                connection.execute(
+                    delete(table).where(tuple_(table.c.thread_id, table.c.message).in_(asked))
                 )
-                for table in (replies, feedback):
-                    await connection.execute(
-                        delete(table).where(tuple_(table.c.thread_id, table.c.message).in_(asked))
-                    )
-                # A thread's title is its first question.
-                emptied = select(inbox.c.thread_id).where(*condition)
-                await connection.execute(
-                    update(threads).where(threads.c.id.in_(emptied)).values(title="")
-                )
-                await connection.execute(
-                    update(inbox)
-                    .where(*condition)
-                    .values(
-                        incoming={},
-                        author="",
-                        ended_at=func.coalesce(inbox.c.ended_at, now()),
-                    )
-                )
-                files = await self._unused_pictures(connection)
-            await asyncio.to_thread(self._remove_files, files)
-        await self._empty_log()
-        return gone.rowcount
+            # A thread's title is its first question.
+            emptied = select(inbox.c.thread_id).where(*condition)
+            connection.execute(update(threads).where(threads.c.id.in_(emptied)).values(title=""))
+            connection.execute(
+                update(inbox)
+                .where(*condition)
+                .values(incoming={}, author="", ended_at=func.coalesce(inbox.c.ended_at, now()))
+            )
+            return gone.rowcount, _unused_pictures(connection)
+
+        return await self._erase(work)
 
     async def _forget(self, condition: Sequence[Any]) -> int:
+        def work(connection: Connection) -> tuple[int, list[tuple[str, str]]]:
+            gone = connection.execute(delete(threads).where(*condition))
+            return gone.rowcount, _unused_pictures(connection)
+
+        return await self._erase(work)
+
+    async def _erase(self, work: Callable[[Connection], tuple[int, list[tuple[str, str]]]]) -> int:
+        """Erase rows, and the picture files that nothing shows any more."""
         async with self._sweeping:
-            async with self._database.begin() as connection:
-                gone = await connection.execute(delete(threads).where(*condition))
-                files = await self._unused_pictures(connection)
+            count, files = await self._database.write(work)
             await asyncio.to_thread(self._remove_files, files)
-        if gone.rowcount:
-            await self._empty_log()
-        return gone.rowcount
-
-    async def _unused_pictures(self, connection: AsyncConnection) -> list[tuple[str, str]]:
-        """Delete the rows of pictures that no turn shows. Returns: their files."""
-        unused = (
-            ~select(turn_pictures.c.turn_id)
-            .where(turn_pictures.c.digest == pictures.c.digest)
-            .exists()
-        )
-        swept = await connection.execute(
-            delete(pictures).where(unused).returning(pictures.c.digest, pictures.c.suffix)
-        )
-        return [(row.digest, row.suffix) for row in swept]
-
-    async def _empty_log(self) -> None:
-        """The write-ahead log still holds the old pages: empty it."""
-        async with self._database.connect() as connection:
-            await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        if count:
+            await self._database.empty_log()
+        return count
 
     # -- pictures -----------------------------------------------------------------------------
 
@@ -320,8 +330,9 @@ class Store:
     @uninterrupted
     async def picture_file(self, thread: ThreadKey, number: int) -> PictureFile | None:
         """A thread's picture as it lies on disk; `None`: no such picture."""
-        async with self._database.connect() as connection:
-            found = await connection.execute(
+
+        def work(connection: Connection) -> tuple[str, str] | None:
+            found = connection.execute(
                 select(pictures.c.digest, pictures.c.suffix)
                 .join(turn_pictures)
                 .join(turns)
@@ -329,17 +340,20 @@ class Store:
                 .where(*is_thread(thread), turn_pictures.c.number == number)
             )
             row = found.first()
-        if row is None:
+            return None if row is None else (row.digest, row.suffix)
+
+        lies_at = await self._database.read(work)
+        if lies_at is None:
             return None
-        data = await asyncio.to_thread(self._files.read, row.digest, row.suffix)
-        return PictureFile(digest=row.digest, suffix=row.suffix, data=data)
+        data = await asyncio.to_thread(self._files.read, *lies_at)
+        return PictureFile(digest=lies_at[0], suffix=lies_at[1], data=data)
 
     async def _read_file(self, digest: str) -> bytes:
-        async with self._database.connect() as connection:
-            found = await connection.execute(
-                select(pictures.c.suffix).where(pictures.c.digest == digest)
-            )
-            suffix = found.scalar_one()
+        def work(connection: Connection) -> str:
+            found = connection.execute(select(pictures.c.suffix).where(pictures.c.digest == digest))
+            return str(found.scalar_one())
+
+        suffix = await self._database.read(work)
         return await asyncio.to_thread(self._files.read, digest, suffix)
 
     @uninterrupted
@@ -350,8 +364,11 @@ class Store:
 
     async def _sweep_files(self) -> None:
         """Remove picture files without a row: a crash came between the two."""
-        async with self._database.connect() as connection:
-            known = set((await connection.execute(select(pictures.c.digest))).scalars())
+
+        def work(connection: Connection) -> set[str]:
+            return set(connection.execute(select(pictures.c.digest)).scalars())
+
+        known = await self._database.read(work)
         await asyncio.to_thread(self._files.keep_only, known)
 
     def _write_files(self, new_pictures: Sequence[Picture]) -> None:
@@ -361,3 +378,14 @@ class Store:
     def _remove_files(self, files: Sequence[tuple[str, str]]) -> None:
         for digest, suffix in files:
             self._files.remove(digest, suffix)
+
+
+def _unused_pictures(connection: Connection) -> list[tuple[str, str]]:
+    """Delete the rows of pictures that no turn shows. Returns: their files."""
+    unused = (
+        ~select(turn_pictures.c.turn_id).where(turn_pictures.c.digest == pictures.c.digest).exists()
+    )
+    swept = connection.execute(
+        delete(pictures).where(unused).returning(pictures.c.digest, pictures.c.suffix)
+    )
+    return [(row.digest, row.suffix) for row in swept]

@@ -17,8 +17,8 @@ def uninterrupted(
 ) -> Callable[P, Coroutine[Any, Any, T]]:
     """Let the method end before a cancellation goes on.
 
-    Cut short, a statement still runs on the driver's thread while its connection is given back:
-    the write lock then stays taken and every later writer waits for it in vain.
+    Cut short, a transaction that waits for its thread would never run, and one that runs would go
+    on behind the back of whoever cancelled: what is done next could then come before it.
     """
 
     @functools.wraps(method)

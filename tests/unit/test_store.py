@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection
 
 from bot.messages import (
     Attachment,
@@ -253,11 +254,11 @@ async def test_threads_are_listed_newest_first_by_their_first_question(store: St
 
 
 async def test_the_database_is_private_and_crash_safe(store: Store, tmp_path: Path) -> None:
-    async with store._database.connect() as connection:
-        pragmas = {
-            name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
-        }
+    def work(connection: Connection) -> dict[str, object]:
+        names = ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
+
+    pragmas = await store.database.read(work)
     assert pragmas == {
         "journal_mode": "wal",
         "synchronous": 2,
@@ -277,8 +278,8 @@ async def test_a_cancelled_caller_does_not_leave_the_database_locked(store: Stor
 
 
 async def test_the_migrations_make_the_schema_that_the_queries_use(tmp_path: Path) -> None:
-    async with open_database(tmp_path / "x.db") as database, database.connect() as connection:
-        differences = await connection.run_sync(
+    async with open_database(tmp_path / "x.db") as database:
+        differences = await database.read(
             lambda c: compare_metadata(MigrationContext.configure(c), metadata)
         )
     assert differences == []

@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 COMPLETE_ATTEMPTS = 10
 FIRST_PACE_S = 1.0
+STATUS_AFTER_S = 0.03
+"""The question goes to the model first: nobody sees the difference in a status."""
 QUESTION_PART = -1
 """Where the store remembers the message that says what was asked in a modal."""
 
@@ -60,6 +62,7 @@ class SlackExchange:
         self._locale = message.locale
         self._workspace: Workspace | None = None
         self._in_session = False
+        self._has_status = False
         self._parts = Parts(message, replies=tools.store.replies, stop=tools.stop, unsure=begun)
 
     @property
@@ -128,6 +131,9 @@ class SlackExchange:
         """Slack's own status where it has one, else a message that becomes the answer."""
         if self._parts.shown or status.stage is Stage.ANSWERING:
             return
+        if not self._has_status:
+            self._has_status = True
+            await asyncio.sleep(STATUS_AFTER_S)
         workspace = await self._at()
         sentence = self._sentence(status)
         try:

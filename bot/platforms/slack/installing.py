@@ -7,6 +7,7 @@ from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
 from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.platforms.slack.http import INSTALL, REDIRECT
 from bot.platforms.slack.manifest import BOT_SCOPES
@@ -16,14 +17,19 @@ from bot.store import Store
 STATE_S = 600
 
 
-def installation_store(store: Store, client_id: str) -> AsyncSQLAlchemyInstallationStore:
+def engine_of(store: Store) -> AsyncEngine:
+    """A connection of the SDK's stores to the project's database."""
+    return create_async_engine(store.database.url.set(drivername="sqlite+aiosqlite"))
+
+
+def installation_store(engine: AsyncEngine, client_id: str) -> AsyncSQLAlchemyInstallationStore:
     """The SDK's store of installations."""
-    return AsyncSQLAlchemyInstallationStore(client_id=client_id, engine=store.database)
+    return AsyncSQLAlchemyInstallationStore(client_id=client_id, engine=engine)
 
 
 def oauth_flow(
     options: SlackOptions,
-    store: Store,
+    engine: AsyncEngine,
     installations: AsyncSQLAlchemyInstallationStore,
     client: AsyncWebClient,
 ) -> AsyncOAuthFlow:
@@ -37,9 +43,7 @@ def oauth_flow(
             install_path=INSTALL,
             redirect_uri_path=REDIRECT,
             installation_store=installations,
-            state_store=AsyncSQLAlchemyOAuthStateStore(
-                expiration_seconds=STATE_S, engine=store.database
-            ),
+            state_store=AsyncSQLAlchemyOAuthStateStore(expiration_seconds=STATE_S, engine=engine),
             authorization_url=options.api_url.removesuffix("api/") + "oauth/v2/authorize",
         ),
     )

@@ -13,6 +13,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
 from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.addressing import Addressing
 from bot.commands import Commands
@@ -24,7 +25,7 @@ from bot.platforms.slack.events import PLATFORM, Event
 from bot.platforms.slack.exchange import SlackExchange, Tools
 from bot.platforms.slack.hearing import Hearing
 from bot.platforms.slack.http import HttpServer
-from bot.platforms.slack.installing import installation_store, oauth_flow
+from bot.platforms.slack.installing import engine_of, installation_store, oauth_flow
 from bot.platforms.slack.interactions import Interactions
 from bot.platforms.slack.links import Links
 from bot.platforms.slack.missed import Missed
@@ -58,9 +59,11 @@ class Slack:
         self._core = core
         self._links = Links(api_url=options.api_url, private_hosts=options.private_hosts)
         self._session: aiohttp.ClientSession | None = None
+        self._engine: AsyncEngine | None = None
         self._installations: AsyncSQLAlchemyInstallationStore | None = None
         if not options.bot_token and options.client_id:
-            self._installations = installation_store(store, options.client_id)
+            self._engine = engine_of(store)
+            self._installations = installation_store(self._engine, options.client_id)
         self._workspaces = Workspaces(
             self._client, token=options.bot_token, installations=self._installations
         )
@@ -109,8 +112,8 @@ class Slack:
         # In a thread: bolt reads its own source files to see who calls it.
         app = await asyncio.to_thread(self._app, self._client(None))
         oauth = None
-        if self._installations is not None:
-            oauth = oauth_flow(self._options, self._store, self._installations, self._client(None))
+        if self._engine is not None and self._installations is not None:
+            oauth = oauth_flow(self._options, self._engine, self._installations, self._client(None))
         in_http_mode = not self._options.app_token
         if in_http_mode or oauth is not None:
             self.http = HttpServer(
@@ -148,6 +151,8 @@ class Slack:
         """Close every connection."""
         await self.stop_intake()
         await self._links.close()
+        if self._engine is not None:
+            await self._engine.dispose()
         if self._session is not None:
             await self._session.close()
 
