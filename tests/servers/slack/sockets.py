@@ -39,6 +39,7 @@ class Sockets:
         self.rules = rules
         self.base = ""
         self.open: list[web.WebSocketResponse] = []
+        self.was_connected = asyncio.Event()
         self.connected = 0
         """How many connections there have been."""
         self.acked: dict[str, float] = {}
@@ -68,6 +69,7 @@ class Sockets:
         await socket.prepare(request)
         self.open.append(socket)
         self.connected += 1
+        self.was_connected.set()
         await socket.send_json(
             {
                 "type": "hello",
