@@ -263,7 +263,8 @@ class _End:
 async def _serve(
     parts: Parts, makers: dict[str, PlatformMaker], end: _End, *, open_page: bool
 ) -> int:
-    made = _make_platforms(parts, makers)
+    # In a thread: the SDKs are imported there.
+    made = await asyncio.to_thread(_make_platforms, parts, makers)
     try:
         settle()
         # First what an earlier run has left, then new input: their places come before.

@@ -144,7 +144,9 @@ class Pictures:
             if known is not None:
                 return known
         event = await self._message(message.thread, ts, workspace)
-        return self.of_event(event) if event else ()
+        found = self.of_event(event) if event else ()
+        # The message a modal is about may be a question of this thread: its pictures are known.
+        return tuple(replace(it, earlier=kind == VIEW) for it in found)
 
     async def _message(self, thread: ThreadKey, ts: str, workspace: Workspace) -> Event | None:
         page = await workspace.api.read(

@@ -169,6 +169,8 @@ class Slack:
                 return None
             return _result(workspace, enterprise_id)
 
+        # It says that it leaves tokens in the environment alone: they are read by our settings.
+        logging.getLogger("slack_bolt.AsyncApp").setLevel(logging.ERROR)
         app = AsyncApp(
             client=client,
             authorize=authorize,  # type: ignore[arg-type] # None is bolt's "not installed"

@@ -131,7 +131,8 @@ async def running_bot(
             ),
             **options,
         )
-        bot = Slack(
+        bot = await asyncio.to_thread(
+            Slack,
             core=answers,
             store=store,
             addressing=Addressing(store, questions, follow_ups),

@@ -220,8 +220,13 @@ async def test_a_workspace_that_has_installed_the_app_is_answered_with_its_own_t
 
 
 async def test_the_installation_page_leads_to_slack_with_the_scopes(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path,
+    slack: LocalSlack,
+    backend: ScriptedBackend,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for name in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET"):
+        monkeypatch.setenv(name, "1.2")  # bolt would read them too
     async with (
         running_bot(tmp_path, slack, backend, **OAUTH) as stage,
         aiohttp.ClientSession() as browser,

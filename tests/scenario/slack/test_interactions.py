@@ -37,6 +37,15 @@ async def test_the_shortcut_asks_about_any_message_in_its_thread(stage: Stage) -
     assert asked["text"] == "<@U1ANN> asks: which colour?"
 
 
+async def test_the_shortcut_on_a_question_shows_its_picture_once(stage: Stage) -> None:
+    slack = stage.slack
+    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
+    await stage.answered(ts)
+    slack.use_shortcut(ts)
+    slack.submit(await opened_view(stage), {"question": "which colour?"})
+    assert context_of(await stage.answered(ts, times=2)) == "Picture 1: red.png"
+
+
 async def test_an_empty_modal_asks_what_is_in_the_picture(stage: Stage) -> None:
     slack = stage.slack
     ts = slack.say("my cat", slack.upload("red.png", RED))
