@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser, async_playwright, expect
+
+from tests.browser import FLAGS, chromium
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +24,12 @@ def talkative(
     config["suppress_tokens"] = [config["eos_token_id"]]
     (folder / "generation_config.json").write_text(json.dumps(config))
     return str(folder)
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    expect.set_options(timeout=15_000)  # a busy machine starts Chromium's pages late
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield browser
+        await browser.close()

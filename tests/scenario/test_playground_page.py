@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
-from tests.browser import FLAGS, chromium
 from tests.engines import ScriptedBackend
 from tests.pictures import plain_picture
 from tests.scenario.core import RED
@@ -20,15 +19,6 @@ pytestmark = pytest.mark.browser
 
 LAST_ANSWER = "[data-turn]:last-child [data-role=answer]"
 LAST_RECEIPT = "[data-turn]:last-child [data-role=receipt]"
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    expect.set_options(timeout=15_000)  # a busy machine starts Chromium's pages late
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture
