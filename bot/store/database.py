@@ -112,8 +112,8 @@ def _open(path: Path) -> Database:
     return Database(engine)
 
 
-def migrate(path: Path) -> None:
-    """Bring the database to the newest schema. Raises: DatabaseUnusable."""
+def migrate(path: Path, *, to: str = "head") -> None:
+    """Bring the database to a schema, by default the newest. Raises: DatabaseUnusable."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     database = create_engine(f"sqlite:///{path}")
@@ -121,7 +121,7 @@ def migrate(path: Path) -> None:
     try:
         with database.begin() as connection:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
     except (DatabaseError, CommandError) as exc:
         raise DatabaseUnusable(
             f"The database {path} cannot be used ({type(exc).__name__}): it is damaged, or a newer "

@@ -6,12 +6,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.messages import IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.store.picture_files import suffix_of
-from bot.store.schema import inbox, pictures, threads, turn_pictures, turns
+from bot.store.schema import (
+    feedback,
+    inbox,
+    pictures,
+    replies,
+    threads,
+    turn_pictures,
+    turns,
+)
 from bot.store.values import NewPicture, StoredPicture, Turn, TurnState
 
 TITLE_LENGTH = 80
@@ -184,3 +192,50 @@ def _pictures_by_turn(
             )
         )
     return shown
+
+
+# -- erasing ------------------------------------------------------------------------------------
+
+Erased = tuple[int, list[tuple[str, str]]]
+"""(how many, (digest, suffix) of the pictures that nothing shows any more)."""
+
+
+def erase_questions(connection: Connection, condition: Sequence[ColumnElement[bool]]) -> Erased:
+    """Erase the questions of the inbox's rows that meet a condition; their claims stay, empty."""
+    asked = select(inbox.c.thread_id, inbox.c.message).where(*condition).distinct()
+    gone = connection.execute(
+        delete(turns).where(tuple_(turns.c.thread_id, turns.c.message).in_(asked))
+    )
+    for table in (replies, feedback):
+        connection.execute(
+            delete(table).where(tuple_(table.c.thread_id, table.c.message).in_(asked))
+        )
+    # A thread's title is its first question.
+    in_threads = select(inbox.c.thread_id).where(*condition)
+    connection.execute(update(threads).where(threads.c.id.in_(in_threads)).values(title=""))
+    connection.execute(update(inbox).where(*condition).values(**_emptied()))
+    return gone.rowcount, _unused_pictures(connection)
+
+
+def erase_threads(connection: Connection, condition: Sequence[ColumnElement[bool]]) -> Erased:
+    """Erase the threads that meet a condition; the claims of their questions stay, empty."""
+    in_threads = select(threads.c.id).where(*condition)
+    connection.execute(update(inbox).where(inbox.c.thread_id.in_(in_threads)).values(**_emptied()))
+    gone = connection.execute(delete(threads).where(*condition))
+    return gone.rowcount, _unused_pictures(connection)
+
+
+def _emptied() -> dict[str, Any]:
+    """What is left of a claim: enough not to answer a late copy of its message."""
+    return {"incoming": {}, "author": "", "ended_at": func.coalesce(inbox.c.ended_at, now())}
+
+
+def _unused_pictures(connection: Connection) -> list[tuple[str, str]]:
+    """Delete the rows of pictures that no turn shows. Returns: their files."""
+    unused = (
+        ~select(turn_pictures.c.turn_id).where(turn_pictures.c.digest == pictures.c.digest).exists()
+    )
+    swept = connection.execute(
+        delete(pictures).where(unused).returning(pictures.c.digest, pictures.c.suffix)
+    )
+    return [(row.digest, row.suffix) for row in swept]

@@ -49,7 +49,8 @@ inbox = Table(
     Column("channel", String, nullable=False),
     Column("message", String, nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("thread_id", ForeignKey("threads.id", ondelete="CASCADE"), nullable=False, index=True),
+    # None: the thread was forgotten, and the claim stays.
+    Column("thread_id", ForeignKey("threads.id", ondelete="SET NULL"), index=True),
     Column("author", String, nullable=False, default="", index=True),
     Column("incoming", JSON, nullable=False),  # the IncomingMessage; {} once it is forgotten
     Column("attempts", Integer, nullable=False, default=0),

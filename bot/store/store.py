@@ -12,7 +12,7 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, tuple_, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from bot.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.store.channels import Channels
@@ -23,6 +23,8 @@ from bot.store.replies import Replies
 from bot.store.rows import (
     as_turns,
     entitle,
+    erase_questions,
+    erase_threads,
     is_message,
     is_thread,
     now,
@@ -30,10 +32,12 @@ from bot.store.rows import (
     touch_thread,
     upsert_turn,
 )
-from bot.store.schema import feedback, inbox, pictures, replies, threads, turn_pictures, turns
+from bot.store.schema import feedback, inbox, pictures, threads, turn_pictures, turns
 from bot.store.uninterrupted import uninterrupted
 from bot.store.values import NewPicture, PictureFile, StoredPicture, ThreadSummary, Turn, TurnState
 from inference.types import Picture
+
+CLAIMS_KEPT = timedelta(days=7)
 
 
 @asynccontextmanager
@@ -248,7 +252,19 @@ class Store:
 
     @uninterrupted
     async def forget_older_than(self, age: timedelta) -> int:
-        """Erase the threads nobody has touched for so long. Returns: how many."""
+        """Erase the threads nobody has touched for so long. Returns: how many.
+
+        Claims that were left of forgotten threads go as well, a while after anybody could still
+        deliver their messages.
+        """
+
+        def work(connection: Connection) -> None:
+            old = now() - CLAIMS_KEPT
+            connection.execute(
+                delete(inbox).where(inbox.c.thread_id.is_(None), inbox.c.claimed_at < old)
+            )
+
+        await self._database.write(work)
         return await self._forget([threads.c.touched_at < now() - age])
 
     @uninterrupted
@@ -277,33 +293,10 @@ class Store:
         )
 
     async def _forget_questions(self, condition: Sequence[Any]) -> int:
-        def work(connection: Connection) -> tuple[int, list[tuple[str, str]]]:
-            asked = select(inbox.c.thread_id, inbox.c.message).where(*condition).distinct()
-            gone = connection.execute(
-                delete(turns).where(tuple_(turns.c.thread_id, turns.c.message).in_(asked))
-            )
-            for table in (replies, feedback):
-                connection.execute(
-                    delete(table).where(tuple_(table.c.thread_id, table.c.message).in_(asked))
-                )
-            # A thread's title is its first question.
-            emptied = select(inbox.c.thread_id).where(*condition)
-            connection.execute(update(threads).where(threads.c.id.in_(emptied)).values(title=""))
-            connection.execute(
-                update(inbox)
-                .where(*condition)
-                .values(incoming={}, author="", ended_at=func.coalesce(inbox.c.ended_at, now()))
-            )
-            return gone.rowcount, _unused_pictures(connection)
-
-        return await self._erase(work)
+        return await self._erase(lambda connection: erase_questions(connection, condition))
 
     async def _forget(self, condition: Sequence[Any]) -> int:
-        def work(connection: Connection) -> tuple[int, list[tuple[str, str]]]:
-            gone = connection.execute(delete(threads).where(*condition))
-            return gone.rowcount, _unused_pictures(connection)
-
-        return await self._erase(work)
+        return await self._erase(lambda connection: erase_threads(connection, condition))
 
     async def _erase(self, work: Callable[[Connection], tuple[int, list[tuple[str, str]]]]) -> int:
         """Erase rows, and the picture files that nothing shows any more."""
@@ -378,14 +371,3 @@ class Store:
     def _remove_files(self, files: Sequence[tuple[str, str]]) -> None:
         for digest, suffix in files:
             self._files.remove(digest, suffix)
-
-
-def _unused_pictures(connection: Connection) -> list[tuple[str, str]]:
-    """Delete the rows of pictures that no turn shows. Returns: their files."""
-    unused = (
-        ~select(turn_pictures.c.turn_id).where(turn_pictures.c.digest == pictures.c.digest).exists()
-    )
-    swept = connection.execute(
-        delete(pictures).where(unused).returning(pictures.c.digest, pictures.c.suffix)
-    )
-    return [(row.digest, row.suffix) for row in swept]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +27,7 @@ from bot.messages import (
     ThreadKey,
 )
 from bot.store import DatabaseUnusable, NewPicture, Store, TurnState, running_store
-from bot.store.database import open_database
+from bot.store.database import migrate, open_database
 from bot.store.schema import metadata
 from tests.pictures import plain_picture
 
@@ -296,3 +298,27 @@ async def test_a_reopened_database_is_not_migrated_again(tmp_path: Path) -> None
     for _ in range(2):
         async with running_store(tmp_path) as store:
             assert await store.inbox.unfinished() == []
+
+
+async def test_a_database_of_the_first_version_keeps_its_questions(tmp_path: Path) -> None:
+    await asyncio.to_thread(migrate, tmp_path / "llava-bot.db", to="0001")
+    database = sqlite3.connect(tmp_path / "llava-bot.db")
+    database.execute("INSERT INTO threads VALUES (1, 'web', 't', 'c', '1', 'Old', '2026-11-22')")
+    old = json.dumps(incoming().to_json())
+    database.execute(
+        "INSERT INTO inbox VALUES (1, 'web', 't', 'c', 'm1', 0, 1, ?, 0, '2026-11-22', NULL)",
+        (old,),
+    )
+    database.commit()
+    database.close()
+    async with running_store(tmp_path) as store:
+        assert await store.inbox.unfinished() == [incoming()]
+        assert await store.title(THREAD) == "Old"
+
+
+async def test_a_claim_outlives_the_forgetting_of_its_thread(store: Store) -> None:
+    await ask(store, incoming(), new(RED))
+    await store.forget_thread(THREAD)
+    assert not await store.inbox.claim(incoming())
+    assert await store.inbox.latest(incoming().key) is None
+    assert await store.inbox.unfinished() == []

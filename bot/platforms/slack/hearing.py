@@ -80,8 +80,12 @@ class Hearing:
                 if it is not None:
                     await self.heard(workspace, it)
 
-    async def heard(self, workspace: Workspace, it: Said) -> None:
-        """One copy of a message of a person."""
+    async def heard(self, workspace: Workspace, it: Said, *, late: bool = False) -> None:
+        """One copy of a message of a person.
+
+        `late`: found in the history. Commands are not run late: they leave no claim, and what was
+        forgotten before a restart must not be forgotten again after it.
+        """
         is_first = self._tools.pictures.copies.note(it, self._tools.pictures.of_event(it.raw))
         is_mention = it.mentions(workspace.bot_user)
         if it.thread_ts == it.ts and not (is_mention or it.direct):
@@ -102,7 +106,7 @@ class Hearing:
             command = parse(text)
             if command is None:
                 await self._ask(workspace, it, text, said_to_bot=is_mention or it.direct)
-        if command is not None and is_first:
+        if command is not None and is_first and not late:
             await self._run(command, workspace, it)
         elif command is None:
             await self._those_that_came_early(workspace, it)

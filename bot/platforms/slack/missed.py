@@ -109,4 +109,4 @@ class Missed:
         )
         if it is None or float(it.ts) < since or await self._store.inbox.knows(it.key):
             return
-        await self._hearing.heard(workspace, it)
+        await self._hearing.heard(workspace, it, late=True)

@@ -32,7 +32,7 @@ from bot.store import Store
 log = logging.getLogger(__name__)
 
 OTHER_COPY_S = 0.25
-COPIES_KEPT_S = 120
+COPIES_KEPT_S = 600
 UPLOAD_PAUSES_S = (0.5, 1, 2)
 MAX_READ_THREADS = 10_000
 MESSAGES_A_PAGE = 200

@@ -59,3 +59,21 @@ async def test_a_channel_that_cannot_be_read_does_not_hide_the_others(
     slack.faults.next("conversations.history", Fault(status=500))
     async with running_bot(tmp_path, slack, backend) as stage:
         await until(lambda: bool(stage.replies(ts, "D1")))
+
+
+async def test_a_command_is_not_run_again_after_a_restart(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> None:
+    async with running_bot(tmp_path, slack, backend) as stage:
+        ts = slack.say(f"{BOT} one")
+        await stage.answered(ts)
+        slack.say(f"{BOT} forget this thread", thread=ts)
+        await until(lambda: bool(slack.workspace.ephemerals))
+        slack.say(f"{BOT} two", thread=ts)
+        await stage.answered(ts, times=2)
+    async with running_bot(tmp_path, slack, backend) as stage:
+        assert stage.bot._catching_up is not None
+        await stage.bot._catching_up
+        await stage.quiet()
+        assert [it.question for it in await stage.store.turns(stage.thread(ts))] == ["two"]
+        assert len(slack.workspace.ephemerals) == 1

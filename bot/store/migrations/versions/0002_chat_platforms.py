@@ -16,8 +16,15 @@ def upgrade() -> None:
     op.add_column(
         "threads", sa.Column("muted", sa.Boolean, nullable=False, server_default=sa.false())
     )
-    op.add_column("inbox", sa.Column("author", sa.String, nullable=False, server_default=""))
-    op.create_index("ix_inbox_author", "inbox", ["author"])
+    # A claim outlives its thread: what was forgotten is not answered when it is found again.
+    with op.batch_alter_table("inbox") as inbox:
+        inbox.add_column(sa.Column("author", sa.String, nullable=False, server_default=""))
+        inbox.alter_column("thread_id", existing_type=sa.Integer, nullable=True)
+        inbox.drop_constraint("fk_inbox_thread_id", type_="foreignkey")
+        inbox.create_foreign_key(
+            "fk_inbox_thread_id", "threads", ["thread_id"], ["id"], ondelete="SET NULL"
+        )
+        inbox.create_index("ix_inbox_author", ["author"])
     op.create_table(
         "replies",
         sa.Column("thread_id", sa.Integer, nullable=False),
