@@ -100,6 +100,13 @@ class Answers:
             raise Busy("shutting_down")
         return self._spawn(message, self.answer(message, exchange))
 
+    async def latest(self, key: MessageKey) -> IncomingMessage | None:
+        """The latest version of a question, under way or ended; `None`: it is none, or forgotten.
+
+        It may be on its way to its claim.
+        """
+        return self._questions.latest(key) or await self._store.inbox.latest(key)
+
     async def revise(
         self, message: IncomingMessage, exchange: Exchange
     ) -> asyncio.Task[bool] | None:
@@ -109,9 +116,10 @@ class Answers:
         any more, or this version or a later one is known. Raises: Busy (shutting down).
         """
         last = await self._store.inbox.last_of_thread(message.thread)
-        latest = await self._store.inbox.latest(message.key)
-        # Another version may be on its way to its claim.
-        latest = self._questions.latest(message.key) or latest
+        under_way = self._questions.of_thread(message.thread)
+        if under_way:
+            last = under_way[-1].message.key
+        latest = await self.latest(message.key)
         if latest is None or last != message.key or message.edited_at <= latest.edited_at:
             return None
         revised = replace(message, revision=latest.revision + 1)
@@ -199,7 +207,8 @@ class Answers:
                 ending = await self._ending(under_way, exchange, place, reply)
             if not under_way.superseded:
                 await self._store.answer_turn(message, ending)
-                await reply.finish(ending)
+                if not await reply.finish(ending):
+                    return  # it stays in the inbox, and the next start delivers it
         except asyncio.CancelledError:  # a shutdown
             if under_way.attempted:
                 await self._store.inbox.put_back(message)

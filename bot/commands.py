@@ -67,6 +67,7 @@ class Commands:
         thread: ThreadKey | None,
         author: Author,
         locale: str,
+        is_admin: bool,
     ) -> str:
         """Do what is asked and say what was done. `thread`: where it was said, if in a thread."""
         match command:
@@ -81,6 +82,8 @@ class Commands:
                 return say(locale, "settings_where")
         if thread is None:
             return say(locale, "in_which_thread", command=command.value)
+        if not is_admin and not await self._store.inbox.has_asked(thread, author.id):
+            return say(locale, "not_your_thread")
         match command:
             case Command.FORGET_THREAD:
                 forgot = await self._forgetting.thread(thread)

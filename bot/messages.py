@@ -37,6 +37,8 @@ class Author:
 
     id: str
     name: str = field(default="", repr=False)
+    team: str = ""
+    """The workspace of their own, where a channel is shared between several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,13 +61,17 @@ class Reply:
         self._text += text
         self._changed.set()
 
-    async def finish(self, ending: Ending) -> None:
-        """Let the final text land, however often the platform must be asked."""
+    async def finish(self, ending: Ending) -> bool:
+        """Let the final text land, however often the platform must be asked.
+
+        Returns: false when the platform only ever said "later": the next start should try again.
+        """
         self._status = None
+        landed = True
         if ending.outcome is not Outcome.REFUSED:
             self._text = ending.text
-            await _insist(self._write)
-        await _insist(lambda: self._exchange.end(ending))
+            landed = await _insist(self._write)
+        return landed and await _insist(lambda: self._exchange.end(ending))
 
     async def write(self) -> None:
         """The writer: at most one call to the platform at a time, `pace_s` apart, until `close`."""
@@ -93,7 +97,11 @@ class Reply:
     async def _write(self) -> None:
         status, self._status = self._status, None
         if status is not None:
-            await self._exchange.status(status)
+            try:
+                await self._exchange.status(status)
+            except TryLater:
+                self._status = self._status or status
+                raise
         for index, part in enumerate(split(self._text, self._exchange.limits)):
             if index == len(self._shown):
                 await self._exchange.show(index, part)
@@ -115,7 +123,8 @@ async def running_reply(exchange: Exchange) -> AsyncIterator[Reply]:
         await writer
 
 
-async def _insist(call: Callable[[], Awaitable[None]]) -> None:
+async def _insist(call: Callable[[], Awaitable[None]]) -> bool:
+    """False: put off for longer than anybody waits. A call that goes on failing is let go."""
     delay_s = FIRST_RETRY_S
     attempt = 1
     waited_s = 0.0
@@ -125,18 +134,19 @@ async def _insist(call: Callable[[], Awaitable[None]]) -> None:
         except TryLater as later:
             if waited_s > PATIENCE_S:
                 log.warning("the final edit was put off too long")
-                return
+                return False
             await asyncio.sleep(later.after_s)
             waited_s += later.after_s
         except Exception as exc:  # noqa: BLE001 - whatever an SDK raises: the final text must land
             log.warning("the final edit failed (%d): %s", attempt, trace_of(exc))
             if attempt == FINAL_ATTEMPTS:
-                return
+                return True
             await asyncio.sleep(delay_s)
             delay_s *= 2
             attempt += 1
         else:
-            return
+            return True
+    return True
 
 
 # -- splitting ----------------------------------------------------------------------------------

@@ -30,6 +30,10 @@ class Core(Protocol):
         """Take up a question that an earlier run has left."""
         ...
 
+    async def latest(self, key: MessageKey) -> IncomingMessage | None:
+        """The latest version of a question; `None`: it is none, or forgotten."""
+        ...
+
     async def revise(
         self, message: IncomingMessage, exchange: Exchange
     ) -> asyncio.Task[bool] | None:

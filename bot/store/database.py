@@ -108,7 +108,7 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
 def _open(path: Path) -> Database:
     migrate(path)
     engine = create_engine(f"sqlite:///{path}")
-    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "connect", set_pragmas)
     return Database(engine)
 
 
@@ -117,7 +117,7 @@ def migrate(path: Path, *, to: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     database = create_engine(f"sqlite:///{path}")
-    event.listen(database, "connect", _set_pragmas)
+    event.listen(database, "connect", set_pragmas)
     try:
         with database.begin() as connection:
             config.attributes["connection"] = connection
@@ -131,7 +131,8 @@ def migrate(path: Path, *, to: str = "head") -> None:
         database.dispose()
 
 
-def _set_pragmas(connection: Any, _record: Any) -> None:
+def set_pragmas(connection: Any, _record: Any) -> None:
+    """For each new connection, an SDK's own too."""
     cursor = connection.cursor()
     for pragma in PRAGMAS:
         cursor.execute(pragma)

@@ -141,6 +141,21 @@ class Inbox:
         return await self._database.read(work)
 
     @uninterrupted
+    async def has_asked(self, thread: ThreadKey, author: str) -> bool:
+        """Whether a person has asked in a thread."""
+
+        def work(connection: Connection) -> bool:
+            found = connection.execute(
+                select(inbox.c.id)
+                .join(threads)
+                .where(*is_thread(thread), inbox.c.author == author)
+                .limit(1)
+            )
+            return found.first() is not None
+
+        return await self._database.read(work)
+
+    @uninterrupted
     async def last_of_thread(self, thread: ThreadKey) -> MessageKey | None:
         """The question that was the last to come into a thread."""
         first_claim = func.min(inbox.c.id)

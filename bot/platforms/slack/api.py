@@ -16,6 +16,8 @@ from bot.messages import TryLater
 
 STREAMS_A_MINUTE = 18
 """Slack starts about 20 streams a minute for an app in a workspace; a few are kept in hand."""
+SESSIONS_A_MINUTE = 22
+"""About 50 calls a minute; each session takes two."""
 STREAM_PACE_S = 1.0
 STREAM_SHARE_S = 60 / 90
 """About 100 appends a minute are shared by all streams that run."""
@@ -25,6 +27,27 @@ UPDATE_SHARE_S = 60 / 45
 UNREACHABLE_PAUSE_S = 1.0
 READ_ATTEMPTS = 5
 MAX_PATIENT_S = 60
+
+UNSUPPORTED = {
+    "access_denied",
+    "channel_type_not_supported",
+    "feature_disabled",
+    "method_not_supported_for_channel_type",
+    "missing_scope",
+    "not_allowed_token_type",
+    "unknown_method",
+}
+"""Errors that will be the same the next time in this channel."""
+
+PASSING = {
+    "fatal_error",
+    "internal_error",
+    "messaging_processing_failed",
+    "request_timeout",
+    "service_unavailable",
+    "update_failed",
+}
+"""Errors of Slack's own, which go away by themselves."""
 
 Kind = Literal["stream", "update"]
 """How a reply is written: appended to, or edited."""
@@ -132,6 +155,8 @@ def _in_our_words(exc: SlackApiError) -> Exception:
     data = getattr(response, "data", response)
     if not isinstance(data, dict) or "error" not in data or (status or 200) >= 500:
         return SlackUnreachable(f"HTTP {status}")
+    if data["error"] in PASSING:
+        return SlackUnreachable(str(data["error"]))
     if data["error"] in {"ratelimited", "rate_limited"}:
         return TryLater(float(response.headers.get("Retry-After", 30)))
     return SlackRefused(str(data["error"]), str(data.get("needed", "")))
@@ -142,18 +167,19 @@ class Rates:
 
     def __init__(self) -> None:
         self._streams: deque[float] = deque()
+        self._sessions: deque[float] = deque()
         self._streams_refused_until = 0.0
         self._replies: dict[str, WeakSet[object]] = {"stream": WeakSet(), "update": WeakSet()}
 
     def may_start_stream(self) -> bool:
         """Take one of this minute's streams, if one is left."""
-        now = time.monotonic()
-        while self._streams and self._streams[0] <= now - 60:
-            self._streams.popleft()
-        if len(self._streams) >= STREAMS_A_MINUTE or now < self._streams_refused_until:
+        if time.monotonic() < self._streams_refused_until:
             return False
-        self._streams.append(now)
-        return True
+        return _take(self._streams, STREAMS_A_MINUTE)
+
+    def may_begin_session(self) -> bool:
+        """Take one of this minute's agent sessions, if one is left."""
+        return _take(self._sessions, SESSIONS_A_MINUTE)
 
     def no_streams_for(self, seconds: float) -> None:
         """Slack has said so."""
@@ -174,3 +200,14 @@ class Rates:
         if kind == "stream":
             return max(STREAM_PACE_S, len(self._replies[kind]) * STREAM_SHARE_S)
         return max(UPDATE_PACE_S, len(self._replies[kind]) * UPDATE_SHARE_S)
+
+
+def _take(recent: deque[float], a_minute: int) -> bool:
+    """Count one more use, if fewer were made in the last minute."""
+    now = time.monotonic()
+    while recent and recent[0] <= now - 60:
+        recent.popleft()
+    if len(recent) >= a_minute:
+        return False
+    recent.append(now)
+    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 import uuid
@@ -34,7 +35,7 @@ async def examine(options: SlackOptions, *, channel: str | None = None) -> list[
     With `channel`, a message is posted there, heard, and deleted again.
     """
     async with aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=options.api_timeout_s)
+        timeout=aiohttp.ClientTimeout(total=options.api_timeout_s), trust_env=True
     ) as session:
 
         def api(token: str) -> SlackApi:
@@ -42,13 +43,14 @@ async def examine(options: SlackOptions, *, channel: str | None = None) -> list[
                 AsyncWebClient(token, base_url=options.api_url, session=session, retry_handlers=[])
             )
 
-        if not options.bot_token:
-            return [Finding("SLACK_BOT_TOKEN is not set: workspaces install the app by OAuth")]
-        bot = api(options.bot_token)
-        findings = await _token(bot)
-        if not findings[0].is_well:
-            return findings
-        findings += await _channels(bot)
+        bot = None if options.bot_token is None else api(options.bot_token)
+        if bot is None:
+            findings = [Finding("no SLACK_BOT_TOKEN: workspaces install the app by OAuth")]
+        else:
+            findings = await _token(bot)
+            if not findings[0].is_well:
+                return findings
+            findings += await _channels(bot)
         if options.app_token:
             findings += await _socket(api(options.app_token), bot, session, channel)
         else:
@@ -129,7 +131,7 @@ async def _channels(bot: SlackApi) -> list[Finding]:
 
 
 async def _socket(
-    app: SlackApi, bot: SlackApi, session: aiohttp.ClientSession, channel: str | None
+    app: SlackApi, bot: SlackApi | None, session: aiohttp.ClientSession, channel: str | None
 ) -> list[Finding]:
     try:
         opened = await app.write("apps.connections.open")
@@ -151,7 +153,7 @@ async def _socket(
                 findings.append(Finding(f"{others} more connected: events are shared among them"))
             findings.append(await _events(socket, bot, channel))
             return findings
-    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+    except (aiohttp.ClientError, TimeoutError, TypeError, OSError) as exc:
         return [
             Finding(
                 f"Slack's socket cannot be reached ({type(exc).__name__})",
@@ -170,11 +172,11 @@ async def _connected(
 
 
 async def _events(
-    socket: aiohttp.ClientWebSocketResponse, bot: SlackApi, channel: str | None
+    socket: aiohttp.ClientWebSocketResponse, bot: SlackApi | None, channel: str | None
 ) -> Finding:
     """Whether a message that is posted comes back as an event."""
     needed = ", ".join(EVENTS_HEARD)
-    if channel is None:
+    if channel is None or bot is None:
         return Finding(
             f"events ({needed})",
             "run llava-bot doctor --channel C… to have a message posted, heard and deleted there.",
@@ -203,4 +205,5 @@ async def _events(
             "process is connected, stop it and look again.",
         )
     finally:
-        await bot.write("chat.delete", channel=channel, ts=posted["ts"])
+        with contextlib.suppress(SlackRefused, TryLater):
+            await bot.patient_write("chat.delete", channel=channel, ts=posted["ts"])

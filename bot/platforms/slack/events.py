@@ -65,6 +65,11 @@ class Said:
         return thread_key(self.team, self.channel, self.thread_ts)
 
     @property
+    def user_team(self) -> str:
+        """The workspace of its author; in a shared channel it may be another."""
+        return str(self.raw.get("user_team") or self.raw.get("team") or "")
+
+    @property
     def text(self) -> str:
         """As Slack writes it."""
         return str(self.raw.get("text") or "")
@@ -145,8 +150,10 @@ def _all_attachments(event: Event, *, links: bool) -> Iterator[Attachment]:
             if _names_a_picture(address):
                 yield _link_attachment(address)
         for unfurled in event.get("attachments") or ():
-            if unfurled.get("image_url") and not unfurled.get("files"):
-                yield _link_attachment(str(unfurled.get("from_url") or unfurled["image_url"]))
+            # A page's preview is no picture that was shown; a picture's own address is.
+            address = str(unfurled.get("from_url") or unfurled.get("image_url") or "")
+            if _names_a_picture(address):
+                yield _link_attachment(address)
 
 
 def _in_blocks(blocks: Any, *, links: bool) -> Iterator[Attachment]:
@@ -184,6 +191,12 @@ def _names_a_picture(address: str) -> bool:
         return PurePosixPath(URL(address).path).suffix.lower() in PICTURE_SUFFIXES
     except ValueError:
         return False
+
+
+def may_be_picture(attachment: Attachment) -> bool:
+    """Whether a file's name leaves it open; what came with the question is looked at anyway."""
+    suffix = PurePosixPath(attachment.name).suffix.lower()
+    return not suffix or suffix in PICTURE_SUFFIXES
 
 
 def file_ids(event: Event) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from bot.messages import (
     Attachment,
@@ -20,8 +20,15 @@ from bot.messages import (
     TryLater,
 )
 from bot.platforms.slack import blocks
-from bot.platforms.slack.api import UNREACHABLE_PAUSE_S, SlackApi, SlackRefused, SlackUnreachable
+from bot.platforms.slack.api import (
+    UNREACHABLE_PAUSE_S,
+    UNSUPPORTED,
+    SlackApi,
+    SlackRefused,
+    SlackUnreachable,
+)
 from bot.platforms.slack.events import MENTION, VIEW, with_names
+from bot.platforms.slack.notices import find_notice, notice_of
 from bot.platforms.slack.parts import CANNOT_WRITE, Parts
 from bot.platforms.slack.pictures import Pictures
 from bot.platforms.slack.workspaces import Workspace, Workspaces
@@ -48,6 +55,13 @@ class Tools:
     store: Store
     pictures: Pictures
     stop: Callable[[MessageKey], bool]
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that nobody waits for."""
+        task = asyncio.create_task(work, name="slack-session")
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
 
 class SlackExchange:
@@ -115,15 +129,19 @@ class SlackExchange:
         known = await replies.of_question(message.thread, message.key)
         if QUESTION_PART in known:
             return
-        asked = say(message.locale, "asked_in_modal", user=message.author.id)
-        question = blocks.unpinged(message.text or say(message.locale, "default_question"))
-        posted = await workspace.api.write(
-            "chat.postMessage",
-            channel=self._channel,
-            thread_ts=self._thread,
-            text=f"{asked}{question}",
-        )
-        await replies.note(message.thread, message.key, QUESTION_PART, posted["ts"])
+        ts = await find_notice(workspace, message)  # of a call that broke off, or of an earlier run
+        if ts is None:
+            asked = say(message.locale, "asked_in_modal", user=message.author.id)
+            question = blocks.unpinged(message.text or say(message.locale, "default_question"))
+            posted = await workspace.api.write(
+                "chat.postMessage",
+                channel=self._channel,
+                thread_ts=self._thread,
+                text=f"{asked}{question}",
+                metadata=notice_of(message.key),
+            )
+            ts = posted["ts"]
+        await replies.note(message.thread, message.key, QUESTION_PART, ts)
 
     # -- the reply ----------------------------------------------------------------------------
 
@@ -138,7 +156,8 @@ class SlackExchange:
         sentence = self._sentence(status)
         try:
             begun = await self._parts.load(workspace)
-            if begun is None and await self._session(workspace, "processing"):
+            in_session = await self._begin_session(workspace)
+            if begun is None and in_session:
                 await workspace.api.write(
                     "assistant.threads.setStatus",
                     channel_id=self._channel,
@@ -167,8 +186,9 @@ class SlackExchange:
             if exc.error not in CANNOT_WRITE:
                 raise
             await self._say_elsewhere(workspace.api, exc.error)
-        if self._in_session:
-            await self._session(workspace, "active")
+        if workspace.has_sessions.known(self._channel):
+            # Whoever began it: an earlier version of the question, or an earlier run.
+            self._tools.in_background(self._end_session(workspace))
 
     def _last_text(self, ending: Ending) -> str:
         shown = self._parts.last_text
@@ -183,26 +203,42 @@ class SlackExchange:
             return say(self._locale, "page_queued", position=status.position)
         return say(self._locale, "page_waiting")
 
-    async def _session(self, workspace: Workspace, status: str) -> bool:
-        """Tell Slack that the agent works here. False: there are no agent sessions here."""
-        if not workspace.has_sessions.get(self._channel, True):
+    async def _begin_session(self, workspace: Workspace) -> bool:
+        """Tell Slack that the agent works here, once. False: there are no agent sessions here."""
+        if self._in_session or not workspace.has_sessions.may(self._channel):
+            return self._in_session
+        if not workspace.api.rates.may_begin_session():
             return False
         try:
-            await workspace.api.write(
-                "agents.sessions.setStatus",
-                channel_id=self._channel,
-                thread_ts=self._thread,
-                status=status,
-                initiator_user_id=self._message.author.id,
-            )
+            await self._set_session(workspace, "processing")
         except TryLater:
-            return self._in_session
-        except SlackRefused as exc:
-            log.info("no agent sessions here: %s", exc)
-            workspace.has_sessions[self._channel] = False
             return False
+        except SlackRefused as exc:
+            log.info("no agent session here: %s", exc)
+            if exc.error in UNSUPPORTED:
+                workspace.has_sessions.no(self._channel)
+            return False
+        workspace.has_sessions.yes(self._channel)
         self._in_session = True
         return True
+
+    async def _end_session(self, workspace: Workspace) -> None:
+        try:
+            await self._set_session(workspace, "active", patiently=True)
+        except (SlackRefused, TryLater) as exc:
+            log.warning("Slack goes on showing its status: %s", exc)
+
+    async def _set_session(
+        self, workspace: Workspace, status: str, *, patiently: bool = False
+    ) -> None:
+        write = workspace.api.patient_write if patiently else workspace.api.write
+        await write(
+            "agents.sessions.setStatus",
+            channel_id=self._channel,
+            thread_ts=self._thread,
+            status=status,
+            initiator_user_id=self._message.author.id,
+        )
 
     async def _say_elsewhere(self, api: SlackApi, error: str) -> None:
         """The bot may not write in the channel: tell the asker alone, and why."""

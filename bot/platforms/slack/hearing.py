@@ -15,7 +15,7 @@ from bot.addressing import Heard as Addressed
 from bot.commands import Command, Commands, parse
 from bot.errors import UserFacingError
 from bot.forgetting import Forgetting
-from bot.messages import Author, IncomingMessage, MessageKey, ThreadKey
+from bot.messages import Author, IncomingMessage, ThreadKey, TryLater
 from bot.platforms.platform import Core
 from bot.platforms.slack.api import SlackRefused
 from bot.platforms.slack.events import (
@@ -26,6 +26,7 @@ from bot.platforms.slack.events import (
     message_key,
     plain_text,
     said,
+    thread_key,
 )
 from bot.platforms.slack.exchange import SlackExchange, Tools
 from bot.platforms.slack.workspaces import Workspace
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 EARLY_KEPT_S = 10
 MAX_EARLY_THREADS = 1000
+MAX_EARLY = 20
 
 MakeExchange = Callable[[IncomingMessage], SlackExchange]
 
@@ -66,19 +68,32 @@ class Hearing:
 
     # -- messages -----------------------------------------------------------------------------
 
-    async def message(self, workspace: Workspace, team: str, event: Event) -> None:
+    async def message(self, workspace: Workspace, event: Event) -> None:
         """A message was sent, edited or deleted; or the bot was mentioned."""
         if not self.intake:
             return
+        changed = event.get("message") or {}
         match event.get("subtype"):
-            case "message_changed":
-                await self._edited(workspace, team, event)
             case "message_deleted":
-                await self._deleted(workspace, team, event)
+                await self._deleted(workspace, event, str(event.get("deleted_ts")))
+            case "message_changed" if changed.get("subtype") == "tombstone":
+                # So a message is deleted that has replies, as every question has.
+                await self._deleted(workspace, event, str(changed.get("ts")))
+            case "message_changed":
+                await self._edited(workspace, event)
             case _:
-                it = said(team, event, bot_user=workspace.bot_user, bot=workspace.bot)
+                it = self._said(workspace, event)
                 if it is not None:
                     await self.heard(workspace, it)
+
+    def _said(self, workspace: Workspace, event: Event, channel: str = "") -> Said | None:
+        return said(
+            workspace.team,
+            event,
+            bot_user=workspace.bot_user,
+            bot=workspace.bot,
+            channel=channel,
+        )
 
     async def heard(self, workspace: Workspace, it: Said, *, late: bool = False) -> None:
         """One copy of a message of a person.
@@ -90,6 +105,8 @@ class Hearing:
         is_mention = it.mentions(workspace.bot_user)
         if it.thread_ts == it.ts and not (is_mention or it.direct):
             return  # the channel's own talk
+        if self._tools.pictures.copies.is_deleted(it.key):
+            return
         async with self._in_turn(it.thread):
             addressed = await self._addressing.is_for_the_bot(
                 Addressed(
@@ -105,16 +122,18 @@ class Hearing:
             text = plain_text(it.text, workspace.bot_user)
             command = parse(text)
             if command is None:
-                await self._ask(workspace, it, text, said_to_bot=is_mention or it.direct)
+                await self._ask(workspace, it, text, said_to_bot=is_mention or it.direct, late=late)
         if command is not None and is_first and not late:
             await self._run(command, workspace, it)
         elif command is None:
             await self._those_that_came_early(workspace, it)
 
-    async def _ask(self, workspace: Workspace, it: Said, text: str, *, said_to_bot: bool) -> None:
+    async def _ask(
+        self, workspace: Workspace, it: Said, text: str, *, said_to_bot: bool, late: bool
+    ) -> None:
         author = Author(id=it.user)
         if not self._core.allows(it.thread, author):
-            if said_to_bot:
+            if said_to_bot and not late:
                 await self._tell(workspace, it, "not_allowed")
             return
         message = self._incoming(it, text)
@@ -127,7 +146,7 @@ class Hearing:
         return IncomingMessage(
             key=it.key,
             thread=it.thread,
-            author=Author(id=it.user),
+            author=Author(id=it.user, team=it.user_team),
             text=text,
             attachments=self._tools.pictures.of_event(it.raw),
             sent_at=float(it.ts),
@@ -152,11 +171,13 @@ class Hearing:
     def _leave_alone(self, it: Said) -> None:
         self._tools.pictures.left_alone(it.thread)
         now = time.monotonic()
-        self._early.setdefault(it.thread, []).append((now + EARLY_KEPT_S, it))
-        while self._early and (
-            len(self._early) > MAX_EARLY_THREADS or next(iter(self._early.values()))[-1][0] < now
-        ):
+        early = [kept for kept in self._early.pop(it.thread, ()) if kept[0] >= now]
+        self._early[it.thread] = [*early, (now + EARLY_KEPT_S, it)][-MAX_EARLY:]
+        while len(self._early) > MAX_EARLY_THREADS or self._oldest_early() < now:
             self._early.popitem(last=False)
+
+    def _oldest_early(self) -> float:
+        return next(iter(self._early.values()))[-1][0]
 
     async def _those_that_came_early(self, workspace: Workspace, question: Said) -> None:
         """Events may overtake each other: a follow-up can come before the question."""
@@ -168,46 +189,47 @@ class Hearing:
 
     # -- edits and deletions ------------------------------------------------------------------
 
-    async def _edited(self, workspace: Workspace, team: str, event: Event) -> None:
+    async def _edited(self, workspace: Workspace, event: Event) -> None:
         new, old = event.get("message") or {}, event.get("previous_message") or {}
         edited = new.get("edited") or {}
-        channel = str(event.get("channel"))
-        it = said(team, new, bot_user=workspace.bot_user, bot=workspace.bot, channel=channel)
+        it = self._said(workspace, new, str(event.get("channel")))
         # Slack also reports what it does itself: a link unfurled, a reply counted.
         unchanged = (new.get("text"), file_ids(new)) == (old.get("text"), file_ids(old))
         if it is None or unchanged or not edited.get("ts"):
             return
         text = plain_text(it.text, workspace.bot_user)
         message = self._incoming(it, text, edited_at=float(edited["ts"]))
-        if await self._tools.store.inbox.knows(it.key):
-            async with self._in_turn(it.thread):
+        async with self._in_turn(it.thread):
+            is_question = await self._core.latest(it.key) is not None
+            if is_question:
                 await self._core.revise(message, self.exchange(message))
-        elif it.mentions(workspace.bot_user):
+        if not is_question and it.mentions(workspace.bot_user):
             # The mention was forgotten at first: now it is a question.
             await self.heard(workspace, it)
 
-    async def _deleted(self, workspace: Workspace, team: str, event: Event) -> None:
-        ts = event.get("deleted_ts") or (event.get("previous_message") or {}).get("ts")
-        await self.forget(workspace, message_key(team, str(event.get("channel")), str(ts)))
-
-    async def forget(self, workspace: Workspace, key: MessageKey) -> None:
+    async def _deleted(self, workspace: Workspace, event: Event, ts: str) -> None:
         """A question was deleted: stop it, erase it, delete its answer."""
-        latest = await self._tools.store.inbox.latest(key)
-        if latest is None:
-            return
-        await self._forgetting.stop(key)
-        replies = await self._tools.store.replies.of_question(latest.thread, key)
-        await self._forgetting.question(key)
-        for ts in replies.values():
+        previous = event.get("previous_message") or {}
+        channel = str(event.get("channel"))
+        key = message_key(workspace.team, channel, ts)
+        thread = thread_key(workspace.team, channel, str(previous.get("thread_ts") or ts))
+        self._tools.pictures.copies.delete(key)
+        async with self._in_turn(thread):
+            latest = await self._core.latest(key)
+            if latest is None:
+                return
+            await self._forgetting.stop(key)
+            replies = await self._tools.store.replies.of_question(latest.thread, key)
+            await self._forgetting.question(key)
+        for reply in replies.values():
             try:
-                await workspace.api.patient_write("chat.delete", channel=key.channel, ts=ts)
-            except SlackRefused as exc:
+                await workspace.api.patient_write("chat.delete", channel=channel, ts=reply)
+            except (SlackRefused, TryLater) as exc:
                 log.info("an answer stays: %s", exc)
 
     def stopped_in_slack(self, team: str, event: Event) -> None:
         """Slack's own stop button."""
-        channel, thread_ts = str(event.get("channel")), str(event.get("thread_ts"))
-        thread = ThreadKey(platform=PLATFORM, team=team, channel=channel, thread=thread_ts)
+        thread = thread_key(team, str(event.get("channel")), str(event.get("thread_ts")))
         key = self._core.under_way(thread)
         if key is not None:
             self._core.stop(key)
@@ -216,6 +238,9 @@ class Hearing:
 
     async def _run(self, command: Command, workspace: Workspace, it: Said) -> None:
         person = await workspace.person(it.user)
+        if not self._core.allows(it.thread, Author(id=it.user)):
+            await self._tell(workspace, it, "not_allowed")
+            return
         sentence = await self._commands.run(
             command,
             platform=PLATFORM,
@@ -223,6 +248,7 @@ class Hearing:
             thread=it.thread if it.thread_ts != it.ts or it.direct else None,
             author=Author(id=it.user),
             locale=person.locale,
+            is_admin=person.is_admin,
         )
         await self._say_to_one(workspace, it, sentence)
 
@@ -240,5 +266,5 @@ class Hearing:
                 thread_ts=it.thread_ts if it.thread_ts != it.ts else None,
                 text=sentence,
             )
-        except SlackRefused as exc:
+        except (SlackRefused, TryLater) as exc:
             log.info("a sentence could not be said: %s", exc)

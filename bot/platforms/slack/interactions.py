@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 from slack_bolt.async_app import AsyncApp
 from yarl import URL
 
 from bot.commands import Command, Commands, parse
 from bot.errors import UserFacingError
-from bot.messages import Author, IncomingMessage, ThreadKey
+from bot.messages import Author, IncomingMessage, ThreadKey, TryLater
 from bot.platforms.platform import Core
 from bot.platforms.slack import blocks
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.events import PLATFORM, VIEW, Event, message_key, thread_key
 from bot.platforms.slack.hearing import Hearing
-from bot.platforms.slack.workspaces import Workspace, Workspaces
+from bot.platforms.slack.workspaces import Person, Workspace, Workspaces
 from bot.store import Store
 from bot.store.values import ChannelSettings
 from bot.texts import say
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 LINK_PARTS = "/archives/"
+TRIGGER_S = 1.5
 
 
 class Interactions:
@@ -58,18 +63,19 @@ class Interactions:
 
     # -- buttons ------------------------------------------------------------------------------
 
-    async def _stop(self, ack: Any, body: Event) -> None:
+    async def _stop(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
+        team = (await self._workspace(context)).team
         channel, message = blocks.key_from(body["actions"][0]["value"])
-        self._core.stop(message_key(_team(body), channel, message))
+        self._core.stop(message_key(team, channel, message))
 
-    async def _again(self, ack: Any, body: Event) -> None:
+    async def _again(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
-        workspace = await self._workspace(body)
+        workspace = await self._workspace(context)
         channel, message = blocks.key_from(body["actions"][0]["value"])
-        if not self._hearing.intake or not self._allowed(body, channel):
+        if not self._hearing.intake or not self._allowed(workspace, body, channel):
             return
-        key = message_key(_team(body), channel, message)
+        key = message_key(workspace.team, channel, message)
         try:
             begun = await self._core.ask_again(key, self._hearing.exchange)
         except UserFacingError as refusal:
@@ -78,30 +84,34 @@ class Interactions:
         if begun is None and await self._store.inbox.latest(key) is None:
             await self._tell(workspace, body, "question_forgotten")
 
-    async def _feedback(self, ack: Any, body: Event) -> None:
+    async def _feedback(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
+        team = (await self._workspace(context)).team
         opinion, channel, message = json.loads(body["actions"][0]["value"])
         await self._store.replies.rate(
-            message_key(_team(body), channel, message), _user(body), good=opinion == "good"
+            message_key(team, channel, message), _user(body), good=opinion == "good"
         )
 
     # -- ask about this picture ---------------------------------------------------------------
 
-    async def _shortcut(self, ack: Any, body: Event) -> None:
+    async def _shortcut(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
-        workspace = await self._workspace(body)
-        locale = (await workspace.person(_user(body))).locale
-        message = body["message"]
-        channel = body["channel"]["id"]
-        if not await self._may_write(workspace, channel):
-            view = blocks.sentence_view(say(locale, "slack_invite_me"), locale)
+        workspace = await self._workspace(context)
+        message, channel = body["message"], body["channel"]["id"]
+        # A trigger lives three seconds: what is not known by then is not waited for.
+        person, may_write = await asyncio.gather(
+            _in_time(workspace.person(_user(body)), Person()),
+            _in_time(self._may_write(workspace, channel), True),
+        )
+        if not may_write:
+            view = blocks.sentence_view(say(person.locale, "slack_invite_me"), person.locale)
         else:
             about = {
                 "channel": channel,
                 "ts": message["ts"],
                 "thread_ts": message.get("thread_ts") or message["ts"],
             }
-            view = blocks.ask_view(about, locale)
+            view = blocks.ask_view(about, person.locale)
         await self._open(workspace, body, view)
 
     async def _may_write(self, workspace: Workspace, channel: str) -> bool:
@@ -115,34 +125,38 @@ class Interactions:
             return True
         return bool(info.get("is_member") or info.get("is_im"))
 
-    async def _asked(self, ack: Any, body: Event) -> None:
+    async def _asked(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
+        workspace = await self._workspace(context)
         view = body["view"]
         about = json.loads(view["private_metadata"])
-        author = Author(id=_user(body))
-        thread = thread_key(_team(body), about["channel"], about["thread_ts"])
-        if not self._hearing.intake or not self._core.allows(thread, author):
+        author = Author(id=_user(body), team=str(body["user"].get("team_id") or ""))
+        thread = thread_key(workspace.team, about["channel"], about["thread_ts"])
+        if not self._hearing.intake:
             return
         # The id says which message it is about: a restart finds its pictures again.
         message = IncomingMessage(
-            key=message_key(_team(body), about["channel"], f"{VIEW}:{view['id']}:{about['ts']}"),
+            key=message_key(workspace.team, about["channel"], f"{VIEW}:{view['id']}:{about['ts']}"),
             thread=thread,
             author=author,
             text=(_input(view, "question") or "").strip(),
             sent_at=time.time(),
         )
+        if not self._core.allows(thread, author):
+            refusal = UserFacingError("not_allowed")
+            await self._say(workspace, about["channel"], author.id, refusal)
+            return
         try:
             self._core.ask(message, self._hearing.exchange(message))
         except UserFacingError as refusal:
-            workspace = await self._workspace(body)
             await self._say(workspace, about["channel"], author.id, refusal)
 
     # -- /llava -------------------------------------------------------------------------------
 
-    async def _command(self, ack: Any, body: Event, respond: Any) -> None:
+    async def _command(self, ack: Any, body: Event, context: Event, respond: Any) -> None:
         await ack()
-        workspace = await self._workspace(body)
-        team, user, channel = _team(body), body["user_id"], body["channel_id"]
+        workspace = await self._workspace(context)
+        team, user, channel = workspace.team, body["user_id"], body["channel_id"]
         person = await workspace.person(user)
         words, thread = self._with_thread(team, body.get("text") or "")
         command = parse(words) or Command.HELP
@@ -161,6 +175,7 @@ class Interactions:
             thread=thread,
             author=Author(id=user),
             locale=person.locale,
+            is_admin=person.is_admin,
         )
         await respond(sentence, response_type="ephemeral")
 
@@ -186,9 +201,9 @@ class Interactions:
             return False
         return bool(info.get("creator") == user)
 
-    async def _chosen(self, ack: Any, body: Event) -> None:
+    async def _chosen(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
-        workspace = await self._workspace(body)
+        workspace = await self._workspace(context)
         view = body["view"]
         channel = json.loads(view["private_metadata"])["channel"]
         if not await self._is_admin(workspace, _user(body), channel):
@@ -196,7 +211,7 @@ class Interactions:
         follow_ups = _input(view, "follow_ups") or "default"
         await self._store.channels.choose(
             PLATFORM,
-            _team(body),
+            workspace.team,
             channel,
             ChannelSettings(
                 system_prompt=(_input(view, "system_prompt") or "").strip(),
@@ -207,17 +222,18 @@ class Interactions:
 
     # -- helpers ------------------------------------------------------------------------------
 
-    async def _workspace(self, body: Event) -> Workspace:
-        return await self._workspaces.of(_team(body))
+    async def _workspace(self, context: Event) -> Workspace:
+        # bolt's: in a channel shared between workspaces, the body names the other one.
+        return await self._workspaces.of(str(context.get("team_id") or ""))
 
-    def _allowed(self, body: Event, channel: str) -> bool:
-        thread = thread_key(_team(body), channel, "")
+    def _allowed(self, workspace: Workspace, body: Event, channel: str) -> bool:
+        thread = thread_key(workspace.team, channel, "")
         return self._core.allows(thread, Author(id=_user(body)))
 
     async def _open(self, workspace: Workspace, body: Event, view: blocks.Block) -> None:
         try:
             await workspace.api.write("views.open", trigger_id=body["trigger_id"], view=view)
-        except SlackRefused as exc:
+        except (SlackRefused, TryLater) as exc:
             log.warning("a modal could not be opened: %s", exc)
 
     async def _tell(self, workspace: Workspace, body: Event, key: str, **values: Any) -> None:
@@ -232,12 +248,16 @@ class Interactions:
             await workspace.api.patient_write(
                 "chat.postEphemeral", channel=channel, user=user, text=sentence.sentence(locale)
             )
-        except SlackRefused as exc:
+        except (SlackRefused, TryLater) as exc:
             log.info("a sentence could not be said: %s", exc)
 
 
-def _team(body: Event) -> str:
-    return str((body.get("team") or {}).get("id") or body.get("team_id") or "")
+async def _in_time(answer: Awaitable[T], otherwise: T) -> T:
+    """What Slack answers at once, else the default."""
+    try:
+        return await asyncio.wait_for(answer, TRIGGER_S)
+    except TimeoutError:
+        return otherwise
 
 
 def _user(body: Event) -> str:

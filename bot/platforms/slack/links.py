@@ -117,7 +117,7 @@ class Links:
 
     def _slack_session(self) -> aiohttp.ClientSession:
         if self._slack is None:
-            self._slack = _session()
+            self._slack = _session(trust_env=True)  # through the proxy, where there is one
         return self._slack
 
     def _web_session(self, url: URL) -> aiohttp.ClientSession:
@@ -132,12 +132,13 @@ class Links:
         return self._web
 
 
-def _session(**connector: Any) -> aiohttp.ClientSession:
+def _session(*, trust_env: bool = False, **connector: Any) -> aiohttp.ClientSession:
     # No cookies: what one host sets must not go anywhere with another person's question.
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(**connector),
         timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=trust_env,
         headers={"User-Agent": "llava-bot"},
     )
 

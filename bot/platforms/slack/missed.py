@@ -13,10 +13,12 @@ from bot.platforms.slack.events import PLATFORM, Event, said
 from bot.platforms.slack.hearing import Hearing
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.store import Store
+from inference.errors import trace_of
 
 log = logging.getLogger(__name__)
 
 MISSED_S = 15 * 60
+MARGIN_S = 60
 THREADS_S = 24 * 3600
 """A thread that was begun so long ago may still have a late follow-up."""
 MAX_THREADS = 50
@@ -31,21 +33,27 @@ class Missed:
         self._workspaces = workspaces
         self._hearing = hearing
 
-    async def catch_up(self) -> None:
-        """Hear every message of the last minutes once more; claimed ones end at their claim."""
-        since = time.time() - MISSED_S
+    async def catch_up(self, gap_s: float = 0) -> None:
+        """Hear every message of the last minutes once more; claimed ones end at their claim.
+
+        `gap_s`: for how long nothing was heard.
+        """
+        since = time.time() - max(MISSED_S, gap_s + MARGIN_S)
         try:
             for workspace in await self._workspaces.all():
-                await self._of_workspace(workspace, since)
-        except (SlackRefused, SlackUnreachable) as exc:
-            log.warning("missed messages could not be looked for: %s", reason(exc))
+                try:
+                    await self._of_workspace(workspace, since)
+                except (SlackRefused, SlackUnreachable) as exc:
+                    log.warning("missed messages could not be looked for: %s", reason(exc))
+        except Exception as exc:  # noqa: BLE001 - the end of a task: new input goes on without it
+            log.error("missed messages were not looked for: %s", trace_of(exc))
 
     async def _of_workspace(self, workspace: Workspace, since: float) -> None:
         threads: set[tuple[str, str]] = set()
         async for channel in self._channels(workspace):
             try:
                 threads |= await self._of_channel(workspace, channel, since)
-            except SlackRefused as exc:
+            except (SlackRefused, SlackUnreachable) as exc:
                 log.warning("a channel's history could not be read: %s", reason(exc))
         known = await self._store.recent_threads(
             PLATFORM, workspace.team, age=timedelta(seconds=THREADS_S), limit=MAX_THREADS
@@ -54,7 +62,7 @@ class Missed:
         for channel_id, thread_ts in sorted(threads):
             try:
                 await self._of_thread(workspace, channel_id, thread_ts, since)
-            except SlackRefused as exc:
+            except (SlackRefused, SlackUnreachable) as exc:
                 log.info("a thread could not be read: %s", reason(exc))
 
     async def _channels(self, workspace: Workspace) -> AsyncIterator[dict[str, Any]]:

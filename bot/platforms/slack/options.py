@@ -18,11 +18,11 @@ class SlackOptions:
     """The settings that the adapter needs."""
 
     api_url: str
-    bot_token: str | None = None
-    app_token: str | None = None
-    signing_secret: str | None = None
+    bot_token: str | None = field(default=None, repr=False)
+    app_token: str | None = field(default=None, repr=False)
+    signing_secret: str | None = field(default=None, repr=False)
     client_id: str | None = None
-    client_secret: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
     http_host: str = "127.0.0.1"
     http_port: int = 3000
     fetch_links: bool = True

@@ -14,7 +14,9 @@ from typing import Any
 
 from bot.messages import IncomingMessage, MessageKey, TryLater
 from bot.platforms.slack import blocks
-from bot.platforms.slack.api import Kind, SlackRefused, SlackUnreachable, Unsure
+from bot.platforms.slack.api import UNSUPPORTED, Kind, SlackRefused, Unsure
+from bot.platforms.slack.events import Event
+from bot.platforms.slack.notices import is_notice, own_messages
 from bot.platforms.slack.workspaces import Workspace
 from bot.store.replies import Replies
 
@@ -91,27 +93,15 @@ class Parts:
     async def _adopt(self, workspace: Workspace, number: int) -> bool:
         """Find a message that was made for this reply and not remembered: a crash came between."""
         known = await self._replies.of_thread(self._message.thread)
+        found: list[Event] = []
         try:
-            page = await workspace.api.read(
-                "conversations.replies",
-                channel=self._channel,
-                ts=self._thread,
-                oldest=f"{self._message.sent_at:.6f}",
-                limit=200,
-            )
+            found = await own_messages(workspace, self._message)
         except SlackRefused as exc:
             log.warning("the thread could not be read: %s", exc)
-            page = {"messages": ()}
-        except SlackUnreachable:
-            raise Unsure(1) from None
         self._unsure = False
-        for event in page["messages"]:
-            is_ours = event.get("user") == workspace.bot_user or (
-                workspace.bot and event.get("bot_id") == workspace.bot
-            )
-            ts = str(event.get("ts"))
-            if is_ours and ts not in known and float(ts) > self._message.sent_at:
-                await self._keep(number, Part(ts))
+        for event in found:
+            if str(event["ts"]) not in known and not is_notice(event):
+                await self._keep(number, Part(str(event["ts"])))
                 self._edited(workspace)
                 return True
         return False
@@ -149,7 +139,7 @@ class Parts:
     def _may_stream(self, workspace: Workspace) -> bool:
         return (
             self.kind == "stream"
-            and workspace.streams.get(self._channel, True)
+            and workspace.streams.may(self._channel)
             and workspace.api.rates.may_start_stream()
         )
 
@@ -161,7 +151,7 @@ class Parts:
                 channel=self._channel,
                 thread_ts=self._thread,
                 recipient_user_id=self._message.author.id,
-                recipient_team_id=self._key.team,
+                recipient_team_id=self._message.author.team or self._key.team,
                 markdown_text=blocks.unpinged(text),
             )
         except Unsure:
@@ -172,8 +162,8 @@ class Parts:
             return False
         except SlackRefused as exc:
             log.info("no stream here: %s", exc)
-            if exc.error not in CANNOT_WRITE:
-                workspace.streams[self._channel] = False
+            if exc.error in UNSUPPORTED:
+                workspace.streams.no(self._channel)
             return False
         await self._keep(number, Part(begun["ts"], text, streaming=True))
         workspace.api.rates.count(self, "stream")

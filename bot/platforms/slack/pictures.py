@@ -22,6 +22,7 @@ from bot.platforms.slack.events import (
     Said,
     attachments_of,
     file_attachment,
+    may_be_picture,
     message_key,
     said,
 )
@@ -46,6 +47,7 @@ class _Copy:
     until: float
     attachments: tuple[Attachment, ...] = ()
     kinds: set[str] = field(default_factory=set)
+    deleted: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -71,6 +73,17 @@ class Copies:
         copy.attachments = copy.attachments or attachments
         copy.changed.set()
         return is_first
+
+    def delete(self, key: MessageKey) -> None:
+        """The message was deleted: a copy that comes late is not to be answered."""
+        now = time.monotonic()
+        copy = self._copies.setdefault(key, _Copy(until=now + COPIES_KEPT_S))
+        copy.deleted = True
+
+    def is_deleted(self, key: MessageKey) -> bool:
+        """Whether the message was deleted lately."""
+        copy = self._copies.get(key)
+        return copy is not None and copy.deleted
 
     async def attachments(self, key: MessageKey) -> tuple[Attachment, ...] | None:
         """What the copies hold; `None` when none that is sure of it comes within a moment."""
@@ -184,7 +197,7 @@ class Pictures:
             )
             for event in page["messages"]:
                 if await self._was_no_question(event, message, workspace):
-                    found += self.of_event(event)
+                    found += filter(may_be_picture, self.of_event(event))
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
                 break

@@ -25,7 +25,12 @@ from bot.platforms.slack.events import PLATFORM, Event
 from bot.platforms.slack.exchange import SlackExchange, Tools
 from bot.platforms.slack.hearing import Hearing
 from bot.platforms.slack.http import HttpServer
-from bot.platforms.slack.installing import engine_of, installation_store, oauth_flow
+from bot.platforms.slack.installing import (
+    engine_of,
+    installation_store,
+    installed_teams,
+    oauth_flow,
+)
 from bot.platforms.slack.interactions import Interactions
 from bot.platforms.slack.links import Links
 from bot.platforms.slack.missed import Missed
@@ -34,7 +39,6 @@ from bot.platforms.slack.pictures import Pictures
 from bot.platforms.slack.socket import Socket
 from bot.platforms.slack.workspaces import NotInstalled, Workspace, Workspaces
 from bot.store import Store
-from inference.errors import trace_of
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +69,10 @@ class Slack:
             self._engine = engine_of(store)
             self._installations = installation_store(self._engine, options.client_id)
         self._workspaces = Workspaces(
-            self._client, token=options.bot_token, installations=self._installations
+            self._client,
+            token=options.bot_token,
+            installations=self._installations,
+            teams=lambda: installed_teams(store, options.client_id or ""),
         )
         tools = Tools(
             workspaces=self._workspaces,
@@ -134,7 +141,7 @@ class Slack:
             )
             await self.socket.open()
         # Beside new input: a workspace may have hundreds of channels to look through.
-        self._catching_up = asyncio.create_task(self._catch_up(), name="slack-missed")
+        self._catching_up = asyncio.create_task(self._missed.catch_up(), name="slack-missed")
 
     async def stop_intake(self) -> None:
         """Disconnect: what is said from now on is Slack's to deliver again, or to be found."""
@@ -188,13 +195,16 @@ class Slack:
         app.action(re.compile(".*"))(_acknowledge)
         return app
 
-    async def _message(self, body: Event, event: Event) -> None:
-        team = str(body["team_id"])
-        workspace = await self._workspaces.of(team, body.get("enterprise_id"))
-        await self._hearing.message(workspace, team, event)
+    async def _message(self, context: Event, event: Event) -> None:
+        await self._hearing.message(await self._workspace(context), event)
 
-    async def _stopped(self, body: Event, event: Event) -> None:
-        self._hearing.stopped_in_slack(str(body["team_id"]), event)
+    async def _stopped(self, context: Event, event: Event) -> None:
+        self._hearing.stopped_in_slack((await self._workspace(context)).team, event)
+
+    async def _workspace(self, context: Event) -> Workspace:
+        # bolt's: in a channel shared between workspaces, the body may name the other one.
+        team, enterprise = str(context.get("team_id") or ""), context.get("enterprise_id")
+        return await self._workspaces.of(team, enterprise)
 
     async def _uninstalled(self, body: Event) -> None:
         team = str(body["team_id"])
@@ -217,22 +227,16 @@ class Slack:
         except SlackUnreachable:
             log.warning("Slack cannot be reached yet: trying again")
 
-    async def _catch_up(self) -> None:
-        try:
-            await self._missed.catch_up()
-        except Exception as exc:  # noqa: BLE001 - the end of a task: new input goes on without it
-            log.error("missed messages were not looked for: %s", trace_of(exc))
-
     def _client(self, token: str | None) -> AsyncWebClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._options.api_timeout_s)
+                timeout=aiohttp.ClientTimeout(total=self._options.api_timeout_s),
+                trust_env=True,  # a proxy, where there is one
             )
         return AsyncWebClient(
             token=token,
             base_url=self._options.api_url,
             session=self._session,
-            trust_env_in_session=True,
             # What is tried again, and when, is decided in `SlackApi`: a message posted twice is
             # an answer given twice.
             retry_handlers=[],

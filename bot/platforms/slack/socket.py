@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
@@ -24,6 +25,18 @@ from bot.platforms.platform import PlatformUnavailable
 from inference.errors import trace_of
 
 log = logging.getLogger(__name__)
+
+
+FATAL = {
+    "account_inactive",
+    "forbidden_team",
+    "invalid_auth",
+    "missing_scope",
+    "not_allowed_token_type",
+    "not_authed",
+    "token_revoked",
+}
+"""Errors that an operator must mend; every other may go away by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +61,7 @@ class Socket:
         *,
         app_token: str,
         client: AsyncWebClient,
-        after_gap: Callable[[], Awaitable[None]],
+        after_gap: Callable[[float], Coroutine[Any, Any, None]],
         patience: Patience,
     ) -> None:
         self._app = app
@@ -58,6 +71,7 @@ class Socket:
         self._patience = patience
         self._handler: AsyncSocketModeHandler | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._catching_up: asyncio.Task[None] | None = None
         self._told_at = time.monotonic()
         self._connected_at = time.monotonic()
         self.replaced = 0
@@ -68,21 +82,29 @@ class Socket:
         try:
             await self._replace()
         except SlackApiError as exc:
-            error = exc.response.get("error") if exc.response is not None else ""
+            error = _error_of(exc)
+            if error not in FATAL:
+                log.warning("Slack does not give a socket yet (%s): trying again", error)
+                self._start_watching()
+                return
             raise PlatformUnavailable(
                 f"Slack refuses SLACK_APP_TOKEN ({error}): make an app-level token with the scope "
                 "connections:write under Basic Information, App-Level Tokens."
             ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             log.warning("Slack cannot be reached yet (%s): trying again", type(exc).__name__)
+        self._start_watching()
+
+    def _start_watching(self) -> None:
         self._watching = asyncio.create_task(self._watch(), name="slack-watchdog")
 
     async def close(self) -> None:
         """Disconnect."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
-            self._watching = None
+        tasks = [task for task in (self._watching, self._catching_up) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._watching = self._catching_up = None
         handler, self._handler = self._handler, None
         await _close(handler)
 
@@ -104,12 +126,18 @@ class Socket:
                 unconnected_s,
                 quiet_s,
             )
+            deaf_since = self._told_at
             try:
                 await self._replace()
-                self.replaced += 1
-                await self._after_gap()
             except Exception as exc:  # noqa: BLE001 - whatever it was, it is tried again
                 log.warning("no new socket yet: %s", trace_of(exc))
+                continue
+            self.replaced += 1
+            if self._catching_up is None or self._catching_up.done():
+                # Beside the watch: a workspace may have hundreds of channels.
+                self._catching_up = asyncio.create_task(
+                    self._after_gap(time.monotonic() - deaf_since), name="slack-gap"
+                )
 
     async def _replace(self) -> None:
         """Connect anew, then let go of the old socket: nothing is missed between the two."""
@@ -133,6 +161,12 @@ class Socket:
 
     async def _told(self, _message: object) -> None:
         self._told_at = time.monotonic()
+
+
+def _error_of(exc: SlackApiError) -> str:
+    """Slack's word; an answer that is no JSON has none."""
+    data = getattr(exc.response, "data", exc.response)
+    return str(data.get("error", "")) if isinstance(data, dict) else "no answer of use"
 
 
 async def _close(handler: AsyncSocketModeHandler | None) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 PERSON_KEPT_S = 3600
 MAX_PEOPLE = 10_000
 INSTALLATION_KEPT_S = 300
+REFUSAL_KEPT_S = 3600
 
 MakeClient = Callable[[str], AsyncWebClient]
 """Makes a client of the Web API for a token."""
@@ -31,6 +32,30 @@ class Person:
     name: str = field(default="", repr=False)
     locale: str = "en"
     is_admin: bool = False
+
+
+class Supported:
+    """What Slack has said of a feature, by channel; a no is asked about again after an hour."""
+
+    def __init__(self) -> None:
+        self._no_until: dict[str, float] = {}
+        self._yes: set[str] = set()
+
+    def may(self, channel: str) -> bool:
+        """Whether it is worth asking."""
+        return self._no_until.get(channel, 0) < time.monotonic()
+
+    def known(self, channel: str) -> bool:
+        """Whether it has worked there."""
+        return channel in self._yes
+
+    def yes(self, channel: str) -> None:
+        """It works there."""
+        self._yes.add(channel)
+
+    def no(self, channel: str) -> None:
+        """It does not, for now."""
+        self._no_until[channel] = time.monotonic() + REFUSAL_KEPT_S
 
 
 class NotInstalled(Exception):
@@ -46,10 +71,10 @@ class Workspace:
         self.bot = bot
         self.token = token
         self.api = api
-        self.streams: dict[str, bool] = {}
-        """By channel: whether answers can be streamed there."""
-        self.has_sessions: dict[str, bool] = {}
-        """By channel: whether agent sessions, with Slack's own status and stop, work there."""
+        self.streams = Supported()
+        """Where answers can be streamed."""
+        self.has_sessions = Supported()
+        """Where agent sessions, with Slack's own status and stop, work."""
         self._people: OrderedDict[str, tuple[float, Person]] = OrderedDict()
 
     async def person(self, user: str) -> Person:
@@ -85,10 +110,13 @@ class Workspaces:
         *,
         token: str | None = None,
         installations: AsyncInstallationStore | None = None,
+        teams: Callable[[], Awaitable[list[tuple[str, str | None]]]],
     ) -> None:
+        """`teams`: (team, enterprise) of every installation."""
         self._make_client = make_client
         self._token = token
         self._installations = installations
+        self._teams = teams
         self._known: dict[str, tuple[float, Workspace]] = {}
         self._looking = asyncio.Lock()
 
@@ -111,10 +139,10 @@ class Workspaces:
             return workspace
 
     async def all(self) -> list[Workspace]:
-        """Every workspace that is known by now."""
+        """Every workspace. Raises: SlackRefused, SlackUnreachable."""
         if self._token:
             return [await self.of("")]
-        return [workspace for _, workspace in self._known.values()]
+        return [await self.of(team, enterprise) for team, enterprise in await self._teams()]
 
     def forget(self, team: str) -> None:
         """Its token is no longer valid."""

@@ -166,18 +166,29 @@ class LocalSlack:
         """The author deletes a message."""
         message = self.workspace.message(channel, ts)
         assert message is not None
-        self.workspace.messages[channel].remove(message)
-        self.tell_event(
-            {
-                "type": "message",
-                "subtype": "message_deleted",
-                "hidden": True,
-                "channel": channel,
-                "ts": self.workspace.next_ts(),
-                "deleted_ts": ts,
-                "previous_message": message,
-            }
-        )
+        has_replies = len(self.workspace.thread(channel, ts)) > 1
+        previous = dict(message)
+        place = {"channel": channel, "ts": self.workspace.next_ts(), "hidden": True}
+        if has_replies:
+            # What Slack does with a message that others have answered: its place stays.
+            thread = {"thread_ts": ts, "reply_count": message.get("reply_count", 1)}
+            message.clear()
+            message.update(
+                {
+                    "type": "message",
+                    "subtype": "tombstone",
+                    "user": "USLACKBOT",
+                    "text": "This message was deleted.",
+                    "ts": ts,
+                    "hidden": True,
+                    **thread,
+                }
+            )
+            changed = {"subtype": "message_changed", "message": dict(message)}
+        else:
+            self.workspace.messages[channel].remove(message)
+            changed = {"subtype": "message_deleted", "deleted_ts": ts}
+        self.tell_event({"type": "message", "previous_message": previous, **place, **changed})
 
     def press(
         self, ts: str, action_id: str, *, user: str = "U1ANN", channel: str = "C1", side: str = ""

@@ -50,50 +50,58 @@ def method(
     )
 
 
+# Slack's tiers, in calls a minute; a test holds them against its reference.
+T2, T3, T4 = 20, 50, 100
 HISTORY = "channels:history groups:history im:history mpim:history"
 METHODS = {
     "auth.test": method(),
     "apps.connections.open": method(),
-    "users.info": method("user", "include_locale", "users:read"),
+    "users.info": method("user", "include_locale", "users:read", T4),
     "users.conversations": method(
-        "", "types exclude_archived limit cursor", "channels:read groups:read im:read mpim:read"
+        "",
+        "types exclude_archived limit cursor",
+        "channels:read groups:read im:read mpim:read",
+        T2,
     ),
     "conversations.info": method(
-        "channel", "include_locale include_num_members", "channels:read groups:read im:read"
+        "channel",
+        "include_locale include_num_members",
+        "channels:read groups:read im:read",
+        T3,
     ),
     "conversations.history": method(
-        "channel", "cursor include_all_metadata inclusive latest limit oldest", HISTORY
+        "channel", "cursor include_all_metadata inclusive latest limit oldest", HISTORY, T3
     ),
     "conversations.replies": method(
-        "channel ts", "cursor include_all_metadata inclusive latest limit oldest", HISTORY
+        "channel ts", "cursor include_all_metadata inclusive latest limit oldest", HISTORY, T3
     ),
-    "conversations.open": method("", "users channel return_im", "im:write"),
-    "files.info": method("file", "count cursor limit page", "files:read"),
+    "conversations.open": method("", "users channel return_im", "im:write", T3),
+    "files.info": method("file", "count cursor limit page", "files:read", T4),
     "chat.postMessage": method(
         "channel",
         "blocks text thread_ts unfurl_links unfurl_media mrkdwn metadata markdown_text",
         "chat:write",
     ),
-    "chat.postEphemeral": method("channel user", "blocks text thread_ts", "chat:write", 100),
-    "chat.update": method("channel ts", "blocks text metadata markdown_text", "chat:write", 50),
-    "chat.delete": method("channel ts", "as_user", "chat:write"),
+    "chat.postEphemeral": method("channel user", "blocks text thread_ts", "chat:write", T4),
+    "chat.update": method("channel ts", "blocks text metadata markdown_text", "chat:write", T3),
+    "chat.delete": method("channel ts", "as_user", "chat:write", T3),
     "chat.startStream": method(
         "channel",
         "thread_ts markdown_text chunks recipient_user_id recipient_team_id task_display_mode",
         "chat:write",
-        20,
+        T2,
     ),
-    "chat.appendStream": method("channel ts", "markdown_text chunks", "chat:write", 100),
+    "chat.appendStream": method("channel ts", "markdown_text chunks", "chat:write", T4),
     "chat.stopStream": method(
-        "channel ts", "markdown_text chunks blocks metadata", "chat:write", 20
+        "channel ts", "markdown_text chunks blocks metadata", "chat:write", T2
     ),
     "agents.sessions.setStatus": method(
-        "channel_id status", "thread_ts title initiator_user_id", "chat:write"
+        "channel_id status", "thread_ts title initiator_user_id", "chat:write", T3
     ),
     "assistant.threads.setStatus": method(
         "channel_id thread_ts status", "loading_messages", "assistant:write chat:write"
     ),
-    "views.open": method("view", "trigger_id interactivity_pointer", "", 100),
+    "views.open": method("view", "trigger_id interactivity_pointer", "", T4),
 }
 
 
@@ -259,6 +267,8 @@ class WebApi:
             "text": arguments.get("text") or arguments.get("markdown_text") or "",
             "blocks": arguments.get("blocks") or [],
         }  # fmt: skip
+        if arguments.get("metadata"):
+            message["metadata"] = arguments["metadata"]
         if arguments.get("thread_ts"):
             message["thread_ts"] = arguments["thread_ts"]
         w.add(arguments["channel"], message)

@@ -1,0 +1,65 @@
+"""Messages that say what was asked in a modal: marked, so that each is made once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.messages import IncomingMessage, MessageKey
+from bot.platforms.slack.api import SlackRefused, SlackUnreachable, Unsure
+from bot.platforms.slack.events import Event
+from bot.platforms.slack.workspaces import Workspace
+
+NOTICE = "llava_question"
+MESSAGES_A_PAGE = 200
+
+
+def notice_of(key: MessageKey) -> dict[str, Any]:
+    """The mark of a question's notice."""
+    return {"event_type": NOTICE, "event_payload": {"question": key.message}}
+
+
+def is_notice(event: Event) -> bool:
+    """Whether a message of the bot's is one."""
+    return (event.get("metadata") or {}).get("event_type") == NOTICE
+
+
+async def own_messages(workspace: Workspace, message: IncomingMessage) -> list[Event]:
+    """The bot's messages in a question's thread that are younger than the question.
+
+    Raises:
+        Unsure: Slack does not say.
+        SlackRefused: it will not.
+    """
+    try:
+        page = await workspace.api.read(
+            "conversations.replies",
+            channel=message.thread.channel,
+            ts=message.thread.thread,
+            oldest=f"{message.sent_at:.6f}",
+            include_all_metadata="true",
+            limit=MESSAGES_A_PAGE,
+        )
+    except SlackUnreachable:
+        raise Unsure(1) from None
+    return [
+        event
+        for event in page["messages"]
+        if float(event.get("ts") or 0) > message.sent_at
+        and (
+            event.get("user") == workspace.bot_user
+            or (workspace.bot and event.get("bot_id") == workspace.bot)
+        )
+    ]
+
+
+async def find_notice(workspace: Workspace, message: IncomingMessage) -> str | None:
+    """The notice of this question, if it was made. Raises: Unsure."""
+    try:
+        found = await own_messages(workspace, message)
+    except SlackRefused:
+        return None
+    for event in found:
+        payload = (event.get("metadata") or {}).get("event_payload") or {}
+        if is_notice(event) and payload.get("question") == message.key.message:
+            return str(event["ts"])
+    return None
