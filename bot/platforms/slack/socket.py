@@ -91,7 +91,8 @@ class Socket:
                 f"Slack refuses SLACK_APP_TOKEN ({error}): make an app-level token with the scope "
                 "connections:write under Basic Information, App-Level Tokens."
             ) from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        except (aiohttp.ClientError, TimeoutError, OSError, AttributeError) as exc:
+            # AttributeError: what slack-sdk makes of an answer that is no JSON.
             log.warning("Slack cannot be reached yet (%s): trying again", type(exc).__name__)
         self._start_watching()
 

@@ -14,6 +14,7 @@ import pytest
 from slack_sdk.oauth.installation_store import Bot, Installation
 
 from bot.platforms.platform import PlatformUnavailable
+from bot.platforms.slack.options import SlackOptions
 from tests.engines import ScriptedBackend
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import QUICK, Stage, context_of, running_bot, text_of
@@ -247,3 +248,40 @@ async def test_a_slow_slack_does_not_hold_up_other_threads(stage: Stage) -> None
     assert not (stage.landed(slow) and stage.landed(quick))
     await stage.answered(slow)
     await stage.answered(quick)
+
+
+@pytest.mark.parametrize("fault", [Fault(status=500), Fault(status=503)], ids=["500", "503"])
+async def test_a_slack_that_is_ill_at_the_start_is_tried_again(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend, fault: Fault
+) -> None:
+    slack.faults.next("apps.connections.open", fault, times=2)
+    async with running_bot(tmp_path, slack, backend) as stage:
+        await until(lambda: bool(slack.sockets.open))
+        ts = slack.say(f"{BOT} hello")
+        await stage.answered(ts)
+
+
+async def test_missed_messages_of_installed_workspaces_are_found_at_the_start(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> None:
+    installation = Installation(
+        app_id="A1",
+        team_id="T1",
+        user_id="U1ANN",
+        bot_token=slack.workspace.bot_token,
+        bot_id="B0BOT",
+        bot_user_id="U0BOT",
+    )
+    async with running_bot(tmp_path, slack, backend, **OAUTH) as stage:
+        assert stage.bot._installations is not None
+        await stage.bot._installations.async_save(installation)
+    ts = slack.say(f"{BOT} missed", told=False)
+    async with running_bot(tmp_path, slack, backend, **OAUTH) as stage:
+        await stage.answered(ts)
+
+
+def test_tokens_do_not_stand_in_a_repr() -> None:
+    options = SlackOptions(
+        api_url="", bot_token="xoxb", app_token="xapp", signing_secret="sig", client_secret="cs"
+    )
+    assert not any(secret in repr(options) for secret in ("xoxb", "xapp", "sig'", "cs'"))

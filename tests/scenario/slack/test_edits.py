@@ -213,3 +213,50 @@ async def test_a_question_whose_picture_could_not_be_had_is_tried_anew(stage: St
     await until(lambda: text_of(reply) == "answer to what is it?")
     await stage.quiet()
     assert context_of(reply) == "Picture 1: red.png"
+
+
+async def test_a_deletion_directly_behind_its_question_forgets_it(stage: Stage) -> None:
+    slack = stage.slack
+    stage.backend.hold()
+    ts = slack.say(f"{BOT} one")
+    slack.delete(ts)
+    stage.backend.release()
+    await stage.quiet()
+    assert stage.replies(ts) == []
+    assert await stage.store.turns(stage.thread(ts)) == ()
+
+
+async def test_a_deletion_that_overtakes_its_question_keeps_it_from_being_answered(
+    stage: Stage,
+) -> None:
+    slack = stage.slack
+    ts = slack.say(f"{BOT} one", told=False)
+    message = dict(slack.workspace.messages["C1"][0])
+    slack.delete(ts)
+    await stage.quiet()
+    slack.tell_of("C1", message)
+    await stage.quiet()
+    assert stage.backend.requests == []
+
+
+async def test_an_edit_directly_behind_its_question_is_the_question(stage: Stage) -> None:
+    slack = stage.slack
+    stage.backend.hold()
+    ts = slack.say(f"{BOT} one")
+    slack.edit(ts, f"{BOT} two")
+    await until(lambda: any(it.messages[-1].text == "two" for it in stage.backend.requests))
+    stage.backend.release()
+    assert text_of(await stage.answered(ts)) == "answer to two"
+    assert len(stage.replies(ts)) == 1
+
+
+async def test_slacks_status_ends_after_an_edit_in_mid_answer(stage: Stage) -> None:
+    slack = stage.slack
+    stage.backend.hold()
+    ts = slack.say(f"{BOT} one")
+    stage.backend.release(1)
+    await until(lambda: len(stage.replies(ts)) == 1)
+    slack.edit(ts, f"{BOT} two")
+    stage.backend.release()
+    await stage.answered(ts)
+    await until(lambda: slack.workspace.sessions[("C1", ts)] == "active")

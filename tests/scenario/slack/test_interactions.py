@@ -183,3 +183,18 @@ async def test_ask_again_about_a_forgotten_question_says_so(stage: Stage) -> Non
     slack.press(reply["ts"], "llava_again")
     await until(lambda: bool(slack.workspace.ephemerals))
     assert "has been forgotten" in slack.workspace.ephemerals[-1]["text"]
+
+
+async def test_only_who_has_asked_in_a_thread_may_forget_or_mute_it_from_outside(
+    stage: Stage,
+) -> None:
+    slack = stage.slack
+    ts = slack.say(f"{BOT} one", user="U3KEI")
+    await stage.answered(ts)
+    link = f"https://local.slack.com/archives/C1/p{ts.replace('.', '')}"
+    for words in ("forget this thread", "mute"):
+        slack.command(f"{words} {link}", user="U2BEN")
+        assert "Only somebody who has asked" in await told(stage)
+    assert len(await stage.store.turns(stage.thread(ts))) == 1
+    slack.command(f"forget this thread {link}", user="U3KEI")
+    assert "忘れました" in await told(stage)

@@ -10,6 +10,7 @@ import pytest
 from tests.engines import ScriptedBackend
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import Stage, context_of, running_bot, text_of
+from tests.servers.slack.faults import Fault
 from tests.servers.slack.server import LocalSlack
 from tests.waiting import until
 
@@ -133,3 +134,70 @@ async def test_a_message_made_just_before_a_crash_is_found_and_finished(
     async with running_bot(tmp_path, slack, backend) as stage:
         await stage.answered(ts)
         assert len(stage.replies(ts)) == 1
+
+
+async def test_an_answer_that_slack_would_not_take_is_delivered_at_the_next_start(
+    tmp_path: Path,
+    slack: LocalSlack,
+    backend: ScriptedBackend,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.reply.PATIENCE_S", 0.5)
+    slack.rules.refuses = {"chat.startStream": "internal_error", "chat.postMessage": "fatal_error"}
+    async with running_bot(tmp_path, slack, backend) as stage:
+        ts = slack.say(f"{BOT} hello")
+        await until(lambda: len(backend.requests) == 1)
+        await stage.quiet()
+        assert len(await stage.store.inbox.unfinished()) == 1
+    slack.rules.refuses = {}
+    async with running_bot(tmp_path, slack, backend) as stage:
+        assert text_of(await stage.answered(ts)) == "answer to hello"
+        await stage.quiet()
+    assert len(stage.replies(ts)) == 1
+    assert len(backend.requests) == 1  # the model was not asked again
+
+
+async def test_after_a_restart_in_mid_answer_slacks_status_ends(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> None:
+    backend.hold()
+    async with running_bot(tmp_path, slack, backend) as stage:
+        ts = slack.say(f"{BOT} count")
+        backend.release(1)
+        await until(lambda: len(stage.replies(ts)) == 1)
+    backend.release()
+    async with running_bot(tmp_path, slack, backend) as stage:
+        await stage.answered(ts)
+        await until(lambda: slack.workspace.sessions[("C1", ts)] == "active")
+
+
+async def test_in_a_channel_shared_with_another_workspace_it_is_the_bots_own_that_counts(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> None:
+    slack.outer_team = "T9OTHER"
+    async with running_bot(tmp_path, slack, backend) as stage:
+        ts = slack.say(f"{BOT} hello", user_team="T9OTHER")
+        reply = await stage.answered(ts)
+        assert await stage.store.turns(stage.thread(ts))
+        begun = next(it for name, it in slack.api.calls if name == "chat.startStream")
+        assert begun["recipient_team_id"] == "T9OTHER"
+        backend.answer = lambda _: "another answer"
+        slack.press(reply["ts"], "llava_again")
+        await until(lambda: text_of(reply) == "another answer")
+    async with running_bot(tmp_path, slack, backend) as stage:
+        assert stage.bot._catching_up is not None
+        await stage.bot._catching_up
+        await stage.quiet()
+    assert len(stage.replies(ts)) == 1
+
+
+async def test_a_modals_notice_is_made_once_although_the_call_breaks_off(stage: Stage) -> None:
+    slack = stage.slack
+    ts = slack.say("my cat", slack.upload("red.png", RED))
+    slack.use_shortcut(ts)
+    await until(lambda: bool(slack.workspace.views))
+    slack.faults.next("chat.postMessage", Fault(cut="after"))
+    slack.submit(slack.workspace.views.popitem()[1], {"question": "what?"})
+    await stage.answered(ts)
+    assert stage.replies(ts)[0]["text"] == "<@U1ANN> asks: what?"
+    assert len(stage.replies(ts)) == 2

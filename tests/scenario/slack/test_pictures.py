@@ -212,3 +212,22 @@ async def test_a_file_larger_than_it_says_is_refused_while_it_streams(stage: Sta
     file.data = bytes(300_000)
     ts = slack.say(f"{BOT} what is it?", subtype="file_share", files=[described])
     assert "at most" in text_of(await stage.answered(ts))
+
+
+async def test_something_else_earlier_in_the_thread_does_not_refuse_the_question(
+    stage: Stage,
+) -> None:
+    slack = stage.slack
+    preview = {"from_url": "https://example.org/news", "image_url": "https://example.org/a.png"}
+    ts = slack.say(
+        "see <https://example.org/news>",
+        slack.upload("report.pdf", b"%PDF-1.7"),
+        user="U2BEN",
+        attachments=[preview],
+    )
+    slack.say("broken", slack.upload("broken.png", b"no picture"), user="U2BEN", thread=ts)
+    slack.say(f"{BOT} hello", thread=ts)
+    reply = await stage.answered(ts)
+    assert text_of(reply) == "answer to hello"
+    assert "broken.png" in context_of(reply)
+    assert "report.pdf" not in context_of(reply)

@@ -245,3 +245,16 @@ async def test_text_and_names_never_reach_a_log(
     ours = [it.getMessage() for it in caplog.records if it.name.startswith("bot")]
     assert ours
     assert not any("secret" in it or "private" in it or "Ann" in it for it in ours)
+
+
+async def test_a_refusal_for_one_person_does_not_end_streaming_for_the_channel(
+    stage: Stage,
+) -> None:
+    slack = stage.slack
+    slack.rules.refuses["chat.startStream"] = "user_not_found"
+    first = slack.say(f"{BOT} one")
+    await stage.answered(first)
+    del slack.rules.refuses["chat.startStream"]
+    second = slack.say(f"{BOT} two")
+    await stage.answered(second)
+    assert methods(slack).count("chat.startStream") == 1

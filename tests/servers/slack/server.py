@@ -46,6 +46,8 @@ class LocalSlack:
         self.copies: tuple[str, ...] = ("app_mention", "message")
         """The copies that a mention is told by, in their order."""
         self.mention_without_files = False
+        self.outer_team = ""
+        """The workspace that a shared channel belongs to, where it is another."""
         self.echoes = True
         """The bot is told of its own messages, as of everybody's."""
         self.http_answers: list[int] = []
@@ -131,7 +133,7 @@ class LocalSlack:
         w = self.workspace
         payload = {
             "token": "t",
-            "team_id": w.team,
+            "team_id": self.outer_team or w.team,
             "api_app_id": "A1",
             "type": "event_callback",
             "event_id": w.next_id("Ev"),
