@@ -19,6 +19,8 @@ class Heard:
     thread: ThreadKey
     direct: bool = False
     """Said to the bot alone: a direct message."""
+    sent_at: float
+    """Seconds since 1970."""
     mentions_bot: bool = False
     mentions_others: bool = False
 
@@ -44,8 +46,11 @@ class Addressing:
             return False
         part = await self._store.channels.participation(heard.thread)
         follow_ups = part.follow_ups or self._follow_ups
-        takes_part = part.takes_part or bool(self._questions.of_thread(heard.thread))
-        return takes_part and not part.muted and follow_ups == "thread"
+        times = [it.message.sent_at for it in self._questions.of_thread(heard.thread)]
+        times += [] if part.since is None else [part.since]
+        # What was said before the first question was not said to the bot.
+        follows = bool(times) and heard.sent_at > min(times)
+        return follows and not part.muted and follow_ups == "thread"
 
     async def has_missed_messages(self, thread: ThreadKey) -> bool:
         """Whether the thread may hold messages that were not meant for the bot."""

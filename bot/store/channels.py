@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.messages import ThreadKey
 from bot.store.database import Database
 from bot.store.rows import is_thread
-from bot.store.schema import channels, threads
+from bot.store.schema import channels, inbox, threads
 from bot.store.uninterrupted import uninterrupted
 from bot.store.values import ChannelSettings, Participation
 
@@ -61,9 +61,14 @@ class Channels:
         """Whether the bot takes part in a thread, and what its channel has chosen."""
 
         def work(connection: Connection) -> Participation:
-            found = connection.execute(select(threads.c.muted).where(*is_thread(thread)))
-            thread_row = found.first()
             found = connection.execute(
+                select(threads.c.muted, func.min(inbox.c.incoming["sent_at"].as_float()))
+                .outerjoin(inbox, (inbox.c.thread_id == threads.c.id) & (inbox.c.author != ""))
+                .where(*is_thread(thread))
+                .group_by(threads.c.id)
+            )
+            muted, since = found.one_or_none() or (False, None)
+            chosen = connection.execute(
                 select(channels.c.follow_ups).where(
                     channels.c.platform == thread.platform,
                     channels.c.team == thread.team,
@@ -71,9 +76,7 @@ class Channels:
                 )
             )
             return Participation(
-                takes_part=thread_row is not None,
-                muted=thread_row is not None and bool(thread_row.muted),
-                follow_ups=found.scalar_one_or_none() or "",
+                since=since, muted=bool(muted), follow_ups=chosen.scalar_one_or_none() or ""
             )
 
         return await self._database.read(work)

@@ -141,6 +141,18 @@ class Inbox:
         return await self._database.read(work)
 
     @uninterrupted
+    async def of_thread(self, thread: ThreadKey) -> set[str]:
+        """The messages of a thread that are questions."""
+
+        def work(connection: Connection) -> set[str]:
+            found = connection.execute(
+                select(inbox.c.message).join(threads).where(*is_thread(thread))
+            )
+            return set(found.scalars())
+
+        return await self._database.read(work)
+
+    @uninterrupted
     async def has_asked(self, thread: ThreadKey, author: str) -> bool:
         """Whether a person has asked in a thread."""
 

@@ -90,7 +90,8 @@ class ChannelSettings:
 class Participation:
     """The bot's part in a thread."""
 
-    takes_part: bool
+    since: float | None
+    """When its first question was sent, in seconds since 1970; `None`: it takes no part."""
     muted: bool
     follow_ups: str
     """As chosen for the channel; empty is the bot's default."""

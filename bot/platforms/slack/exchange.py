@@ -164,7 +164,9 @@ class SlackExchange:
                     thread_ts=self._thread,
                     status=sentence,
                 )
-            else:
+            elif begun is not None or status != Status(Stage.QUEUED):
+                # A question that waits for the one before it makes no message yet: the answers
+                # of a thread stand in the order of its questions.
                 await self._parts.wait(workspace, sentence)
         except SlackRefused as exc:
             log.info("a status was not shown: %s", exc)

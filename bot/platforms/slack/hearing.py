@@ -17,9 +17,10 @@ from bot.errors import UserFacingError
 from bot.forgetting import Forgetting
 from bot.messages import Author, IncomingMessage, ThreadKey, TryLater
 from bot.platforms.platform import Core
-from bot.platforms.slack.api import SlackRefused
+from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.events import (
     PLATFORM,
+    VIEW,
     Event,
     Said,
     file_ids,
@@ -35,6 +36,7 @@ from bot.texts import say
 log = logging.getLogger(__name__)
 
 EARLY_KEPT_S = 10
+READ_WITHIN_S = 3
 MAX_EARLY_THREADS = 1000
 MAX_EARLY = 20
 
@@ -52,12 +54,15 @@ class Hearing:
         commands: Commands,
         forgetting: Forgetting,
         tools: Tools,
+        is_fresh: Callable[[], bool],
     ) -> None:
+        """`is_fresh`: whether Slack was connected to just now."""
         self._core = core
         self._addressing = addressing
         self._commands = commands
         self._forgetting = forgetting
         self._tools = tools
+        self._is_fresh = is_fresh
         self._locks: dict[ThreadKey, tuple[asyncio.Lock, int]] = {}
         self._early: OrderedDict[ThreadKey, list[tuple[float, Said]]] = OrderedDict()
         self.intake = True
@@ -102,31 +107,43 @@ class Hearing:
         forgotten before a restart must not be forgotten again after it.
         """
         is_first = self._tools.pictures.copies.note(it, self._tools.pictures.of_event(it.raw))
-        is_mention = it.mentions(workspace.bot_user)
-        if it.thread_ts == it.ts and not (is_mention or it.direct):
+        is_told_to = it.direct or it.mentions(workspace.bot_user)
+        if it.thread_ts == it.ts and not is_told_to:
             return  # the channel's own talk
         if self._tools.pictures.copies.is_deleted(it.key):
             return
         async with self._in_turn(it.thread):
-            addressed = await self._addressing.is_for_the_bot(
-                Addressed(
-                    thread=it.thread,
-                    direct=it.direct,
-                    mentions_bot=is_mention,
-                    mentions_others=it.mentions_others_than(workspace.bot_user),
-                )
-            )
-            if not addressed:
-                self._leave_alone(it)
-                return
-            text = plain_text(it.text, workspace.bot_user)
-            command = parse(text)
-            if command is None:
-                await self._ask(workspace, it, text, said_to_bot=is_mention or it.direct, late=late)
-        if command is not None and is_first and not late:
-            await self._run(command, workspace, it)
-        elif command is None:
+            if not late and it.thread_ts != it.ts and self._is_fresh():
+                for lost in await self._lost_before(workspace, it):
+                    await self._look_at(workspace, lost, late=True)
+            text = await self._look_at(workspace, it, late=late)
+        if text is None:
+            return
+        command = parse(text)
+        if command is None:
             await self._those_that_came_early(workspace, it)
+        elif is_first and not late:
+            await self._run(command, workspace, it)
+
+    async def _look_at(self, workspace: Workspace, it: Said, *, late: bool) -> str | None:
+        """Ask, if it is a question. Returns: its words, or a command's; `None`: not for the bot."""
+        is_mention = it.mentions(workspace.bot_user)
+        addressed = await self._addressing.is_for_the_bot(
+            Addressed(
+                thread=it.thread,
+                sent_at=float(it.ts),
+                direct=it.direct,
+                mentions_bot=is_mention,
+                mentions_others=it.mentions_others_than(workspace.bot_user),
+            )
+        )
+        if not addressed:
+            self._leave_alone(it)
+            return None
+        text = plain_text(it.text, workspace.bot_user)
+        if parse(text) is None:
+            await self._ask(workspace, it, text, said_to_bot=is_mention or it.direct, late=late)
+        return text
 
     async def _ask(
         self, workspace: Workspace, it: Said, text: str, *, said_to_bot: bool, late: bool
@@ -165,6 +182,31 @@ class Hearing:
             _, holders = self._locks.pop(thread)
             if holders > 1:
                 self._locks[thread] = (lock, holders - 1)
+
+    async def _lost_before(self, workspace: Workspace, it: Said) -> list[Said]:
+        """What stands in the thread between the last question and a message, and was not told.
+
+        After a reconnect, a message may come before one that the old connection has lost. Slack
+        delivers the lost one again, seconds later; the thread itself has it already.
+        """
+        asked = await self._tools.store.inbox.of_thread(it.thread)
+        times = [float(ts) for ts in asked if not ts.startswith(VIEW)]
+        last = max((time_ for time_ in times if time_ < float(it.ts)), default=None)
+        if last is None:
+            return []
+        read = workspace.api.read(
+            "conversations.replies",
+            channel=it.channel,
+            ts=it.thread_ts,
+            oldest=f"{last:.6f}",
+            latest=it.ts,
+        )
+        try:
+            page = await asyncio.wait_for(read, READ_WITHIN_S)
+        except (SlackRefused, SlackUnreachable, TimeoutError):
+            return []  # then they are answered in the order they come
+        found = (self._said(workspace, event, it.channel) for event in page["messages"])
+        return [lost for lost in found if lost is not None and last < float(lost.ts) < float(it.ts)]
 
     # -- messages that come before the one they follow ----------------------------------------
 

@@ -93,6 +93,7 @@ class Slack:
             commands=commands,
             forgetting=forgetting,
             tools=tools,
+            is_fresh=lambda: self.socket is not None and self.socket.is_fresh,
         )
         self._interactions = Interactions(
             core=core,

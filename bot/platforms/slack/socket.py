@@ -27,6 +27,9 @@ from inference.errors import trace_of
 log = logging.getLogger(__name__)
 
 
+FRESH_S = 10
+HELLO_LENGTH = 100
+
 FATAL = {
     "account_inactive",
     "forbidden_team",
@@ -72,6 +75,7 @@ class Socket:
         self._handler: AsyncSocketModeHandler | None = None
         self._watching: asyncio.Task[None] | None = None
         self._catching_up: asyncio.Task[None] | None = None
+        self._hello_at = float("-inf")
         self._told_at = time.monotonic()
         self._connected_at = time.monotonic()
         self.replaced = 0
@@ -160,8 +164,15 @@ class Socket:
         self._told_at = self._connected_at = time.monotonic()
         await _close(old)
 
-    async def _told(self, _message: object) -> None:
+    async def _told(self, message: aiohttp.WSMessage) -> None:
         self._told_at = time.monotonic()
+        if '"type":"hello"' in str(message.data)[:HELLO_LENGTH].replace(" ", ""):
+            self._hello_at = self._told_at
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it was connected just now: what the old one did not deliver is still to come."""
+        return time.monotonic() - self._hello_at < FRESH_S
 
 
 def _error_of(exc: SlackApiError) -> str:

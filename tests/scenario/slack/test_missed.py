@@ -78,3 +78,18 @@ async def test_a_command_is_not_run_again_after_a_restart(
         await stage.quiet()
         assert [it.question for it in await stage.store.turns(stage.thread(ts))] == ["two"]
         assert len(slack.workspace.ephemerals) == 1
+
+
+async def test_what_was_said_before_the_first_question_is_no_follow_up(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> None:
+    ts = slack.say("my cats", told=False, user="U2BEN")
+    slack.say("the black one is old", thread=ts, told=False, user="U2BEN")
+    slack.say(f"{BOT} hello", thread=ts, told=False)
+    for _ in range(2):
+        async with running_bot(tmp_path, slack, backend) as stage:
+            assert stage.bot._catching_up is not None
+            await stage.bot._catching_up
+            await stage.answered(ts)
+            await stage.quiet()
+    assert [it.messages[-1].text for it in backend.requests] == ["hello"]

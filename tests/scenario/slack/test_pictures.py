@@ -80,6 +80,8 @@ async def test_a_follow_up_asks_slack_for_nothing(stage: Stage) -> None:
     await stage.answered(ts)
     slack.say("why?", thread=ts)
     await stage.answered(ts, times=2)
+    assert stage.bot.socket is not None
+    stage.bot.socket._hello_at = float("-inf")  # connected long ago
     slack.api.calls.clear()
     slack.say("and why?", thread=ts)
     await stage.answered(ts, times=3)

@@ -258,3 +258,21 @@ async def test_a_refusal_for_one_person_does_not_end_streaming_for_the_channel(
     second = slack.say(f"{BOT} two")
     await stage.answered(second)
     assert methods(slack).count("chat.startStream") == 1
+
+
+async def test_without_agent_sessions_the_answers_stand_in_the_order_of_the_questions(
+    stage: Stage,
+) -> None:
+    slack = stage.slack
+    slack.rules.agent_sessions = False
+    stage.backend.hold()
+    ts = slack.say(f"{BOT} one")
+    await until(lambda: len(stage.replies(ts)) == 1)
+    for text in ("two", "three"):
+        slack.say(text, thread=ts)
+    await until(lambda: not slack.sockets._acks)
+    assert len(stage.replies(ts)) == 1  # the others make no message yet
+    stage.backend.release()
+    await stage.answered(ts, times=3)
+    texts = [text_of(it) for it in stage.replies(ts)]
+    assert texts == ["answer to one", "answer to two", "answer to three"]

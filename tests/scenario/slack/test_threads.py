@@ -157,3 +157,29 @@ async def test_a_channel_or_workspace_that_is_not_on_the_list_gets_no_answer(
         await stage.answered(allowed, channel="C2")
         await stage.quiet()
         assert slack.workspace.by_bot("C1") == []
+
+
+async def test_a_question_that_a_reconnect_has_lost_is_still_answered_first(
+    stage: Stage,
+) -> None:
+    slack = stage.slack
+    ts = await asked(stage)
+    await slack.sockets.disconnect("refresh_requested")
+    await until(lambda: slack.sockets.connected == 2)
+    slack.say("first", thread=ts, told=False)  # sent to the old connection
+    lost = slack.workspace.messages["C1"][-1]
+    slack.say("second", thread=ts)
+    await stage.answered(ts, times=3)
+    slack.tell_of("C1", lost)  # Slack delivers it again
+    await stage.quiet()
+    texts = [text_of(it) for it in stage.landed(ts)]
+    assert texts == ["answer to what is it?", "answer to first", "answer to second"]
+
+
+async def test_a_word_to_the_bot_needs_no_mention_in_its_thread(stage: Stage) -> None:
+    ts = await asked(stage)
+    stage.slack.say("mute", thread=ts)
+    await until(lambda: len(stage.slack.workspace.ephemerals) == 1)
+    stage.slack.say("and the colour?", thread=ts)
+    await stage.quiet()
+    assert len(stage.replies(ts)) == 1
