@@ -6,10 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from bot.errors import PictureRefused
 from bot.messages import Attachment
-from bot.pictures import NormalisedPicture, PictureLimits, check_size, normalise, short_name
+from bot.pictures import (
+    PICTURE_SUFFIXES,
+    NormalisedPicture,
+    PictureLimits,
+    check_size,
+    normalise,
+    short_name,
+)
 
 Open = Callable[[Attachment], AsyncIterator[bytes]]
 
@@ -20,6 +28,12 @@ class Taken:
 
     pictures: tuple[NormalisedPicture, ...]
     refusals: tuple[PictureRefused, ...]
+
+
+def may_be_picture(attachment: Attachment) -> bool:
+    """Whether a file's name leaves it open; what came with the question is looked at anyway."""
+    suffix = PurePosixPath(attachment.name).suffix.lower()
+    return not suffix or suffix in PICTURE_SUFFIXES
 
 
 class Attachments:

@@ -30,6 +30,11 @@ LOSSY = {"JPEG", "MPO", "WEBP", "HEIF", "AVIF"}
 
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis"}
 
+PICTURE_SUFFIXES = {
+    ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
+}  # fmt: skip
+"""Names of files that may be pictures end in one of these; the bytes decide."""
+
 MAX_ASPECT = 50
 """A picture this many times longer than wide shows nothing at a model's size."""
 MIN_SIDE_PX = 32

@@ -7,21 +7,16 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
-from yarl import URL
-
 from bot.messages import Attachment, MessageKey, ThreadKey
+from bot.public_web import file_name, names_a_picture
 
 PLATFORM = "slack"
 VIEW = "view"
 """Begins the id of a question that was asked in a modal: it is no message of Slack's."""
 
 ANSWERED_SUBTYPES = {None, "file_share", "thread_broadcast", "me_message"}
-PICTURE_SUFFIXES = {
-    ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
-}  # fmt: skip
 
 MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
 EVERYBODY = re.compile(r"<!(?:here|channel|everyone|subteam)\b[^>]*>")
@@ -147,12 +142,12 @@ def _all_attachments(event: Event, *, links: bool) -> Iterator[Attachment]:
     if links:
         for found in LINK.finditer(str(event.get("text") or "")):
             address = html.unescape(found[1])
-            if _names_a_picture(address):
+            if names_a_picture(address):
                 yield _link_attachment(address)
         for unfurled in event.get("attachments") or ():
             # A page's preview is no picture that was shown; a picture's own address is.
             address = str(unfurled.get("from_url") or unfurled.get("image_url") or "")
-            if _names_a_picture(address):
+            if names_a_picture(address):
                 yield _link_attachment(address)
 
 
@@ -182,21 +177,7 @@ def file_attachment(file: Event) -> Attachment:
 
 
 def _link_attachment(address: str) -> Attachment:
-    name = PurePosixPath(URL(address).path).name
-    return Attachment(name=name or address, ref=json.dumps({"link": address}))
-
-
-def _names_a_picture(address: str) -> bool:
-    try:
-        return PurePosixPath(URL(address).path).suffix.lower() in PICTURE_SUFFIXES
-    except ValueError:
-        return False
-
-
-def may_be_picture(attachment: Attachment) -> bool:
-    """Whether a file's name leaves it open; what came with the question is looked at anyway."""
-    suffix = PurePosixPath(attachment.name).suffix.lower()
-    return not suffix or suffix in PICTURE_SUFFIXES
+    return Attachment(name=file_name(address), ref=json.dumps({"link": address}))
 
 
 def file_ids(event: Event) -> list[str]:

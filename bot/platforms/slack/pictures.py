@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from bot.addressing import Addressing
+from bot.attachments import may_be_picture
 from bot.errors import PictureRefused
 from bot.messages import Attachment, IncomingMessage, MessageKey, ThreadKey
 from bot.pictures import short_name
@@ -22,7 +23,6 @@ from bot.platforms.slack.events import (
     Said,
     attachments_of,
     file_attachment,
-    may_be_picture,
     message_key,
     said,
 )

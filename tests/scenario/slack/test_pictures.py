@@ -168,7 +168,7 @@ async def test_links_can_be_left_alone(
 
 async def test_the_token_goes_to_slack_alone(stage: Stage, web_host: LocalSlack) -> None:
     slack = stage.slack
-    stage.bot._links._private_hosts = frozenset({web_host.base.removeprefix("http://")})
+    stage.bot._links._web._private_hosts = frozenset({web_host.base.removeprefix("http://")})
     file = slack.upload("red.png", RED, redirects_to=f"{web_host.base}/blue.png")
     ts = slack.say(f"{BOT} what is it?", file)
     await stage.answered(ts)
