@@ -18,15 +18,26 @@ class AllowList:
     teams: frozenset[str] = frozenset()
     channels: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    direct: bool = True
+    """Whether those may ask who write to the bot alone, outside of any team."""
 
     def allows(self, thread: ThreadKey, author: Author) -> bool:
-        """Whether none of the lists leaves this question out."""
+        """Whether none of the lists leaves this question out.
+
+        Outside of any team there are no channels and no roles: where only some of those may ask,
+        the list of users alone lets somebody in.
+        """
+        if not thread.team:
+            within = self.teams or self.channels or self.roles
+            return self.direct and (author.id in self.users or not (within or self.users))
         return all(
-            not allowed or value in allowed
-            for allowed, value in (
-                (self.teams, thread.team),
-                (self.channels, thread.channel),
-                (self.users, author.id),
+            not allowed or not allowed.isdisjoint(values)
+            for allowed, values in (
+                (self.teams, {thread.team}),
+                (self.channels, {thread.channel}),
+                (self.users, {author.id}),
+                (self.roles, author.roles),
             )
         )
 

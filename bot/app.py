@@ -107,7 +107,10 @@ async def running_parts(
             attachments=attachments,
             access=Access(
                 questions_per_user=settings.questions_per_user,
-                lists={"slack": _slack_allow_list(settings)},
+                lists={
+                    "slack": _slack_allow_list(settings),
+                    "discord": _discord_allow_list(settings),
+                },
             ),
             options=AnswerOptions(
                 system_prompt=settings.system_prompt,
@@ -201,8 +204,40 @@ def _slack_allow_list(settings: Settings) -> AllowList:
     )
 
 
+def make_discord(parts: Parts) -> Platform | None:
+    """Discord runs when its token is set."""
+    settings = parts.settings
+    if not settings.discord_bot_token:
+        return None
+    from bot.platforms.discord.options import DiscordOptions
+    from bot.platforms.discord.platform import Discord
+
+    return Discord(
+        core=parts.answers,
+        store=parts.store,
+        addressing=parts.addressing,
+        commands=parts.commands,
+        forgetting=parts.forgetting,
+        options=DiscordOptions.of(settings),
+    )
+
+
+def _discord_allow_list(settings: Settings) -> AllowList:
+    return AllowList(
+        teams=settings.discord_guilds,
+        channels=settings.discord_channels,
+        users=settings.discord_users,
+        roles=settings.discord_roles,
+        direct=settings.discord_direct_messages,
+    )
+
+
 # A new platform is a line here (docs/add-a-platform.md).
-PLATFORMS: dict[str, PlatformMaker] = {"playground": make_playground, "slack": make_slack}
+PLATFORMS: dict[str, PlatformMaker] = {
+    "playground": make_playground,
+    "slack": make_slack,
+    "discord": make_discord,
+}
 
 
 def run(

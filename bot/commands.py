@@ -39,6 +39,10 @@ JAPANESE = {
 }
 
 
+IN_THREADS = {Command.FORGET_THREAD, Command.MUTE, Command.UNMUTE}
+"""Those that are about the thread they are said in."""
+
+
 def parse(text: str) -> Command | None:
     """The command that a text consists of, if it is one."""
     words = " ".join(text.lower().strip(" \t\n.!。！").split())

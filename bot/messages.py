@@ -39,6 +39,13 @@ class Author:
     name: str = field(default="", repr=False)
     team: str = ""
     """The workspace of their own, where a channel is shared between several."""
+    roles: tuple[str, ...] = ()
+    """What they are in their team, where the platform has roles."""
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Author:
+        """From the inbox."""
+        return cls(**data | {"roles": tuple(data.get("roles", ()))})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +91,7 @@ class IncomingMessage:
             | {
                 "key": MessageKey(**data["key"]),
                 "thread": ThreadKey(**data["thread"]),
-                "author": Author(**data["author"]),
+                "author": Author.from_json(data["author"]),
                 "attachments": tuple(Attachment(**item) for item in data["attachments"]),
             }
         )

@@ -10,7 +10,6 @@ import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import PurePosixPath
-from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -74,7 +73,7 @@ class PublicWeb:
         if _is_private_literal(url.host):
             raise OSError("not a public host")
         if self._public is None:
-            self._public = cookieless_session(resolver=PublicResolver())
+            self._public = cookieless_session(aiohttp.TCPConnector(resolver=PublicResolver()))
         return self._public, {}
 
     async def fetch(self, address: str) -> AsyncGenerator[bytes, None]:
@@ -116,10 +115,16 @@ async def following(
     raise OSError("it leads from address to address without end")
 
 
-def cookieless_session(*, trust_env: bool = False, **connector: Any) -> aiohttp.ClientSession:
+def cookieless_session(
+    connector: aiohttp.TCPConnector | None = None,
+    *,
+    proxy: str | None = None,
+    trust_env: bool = False,
+) -> aiohttp.ClientSession:
     """A session without cookies: what one host sets must not go along with another's question."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(**connector),
+        connector=connector,
+        proxy=proxy,
         timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=trust_env,

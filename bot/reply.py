@@ -172,7 +172,7 @@ def _cut(text: str, limits: ReplyLimits) -> tuple[str, str]:
     """Cut the first part off: (part, rest)."""
     room = _prefix_length(text, limits)
     at = _best_cut(text, room)
-    fence = _open_fence(text[:at])
+    fence = open_fence(text[:at])
     if fence is None:
         return text[:at].rstrip(), text[at:]
     opening, marker = fence
@@ -219,7 +219,7 @@ def _best_cut(text: str, room: int) -> int:
     return room
 
 
-def _open_fence(text: str) -> tuple[str, str] | None:
+def open_fence(text: str) -> tuple[str, str] | None:
     """The fence still open at the end of a text: (its whole opening line, its marker)."""
     opened: tuple[str, str] | None = None
     for match in FENCE.finditer(text):

@@ -150,6 +150,38 @@ class Settings(BaseSettings):
     slack_users: Ids = Field(
         frozenset(), description="Slack: people (`U…`) who may ask; empty lets all in."
     )
+    discord_bot_token: SecretStr | None = Field(
+        None, description="Discord: the bot's token, from the Developer Portal."
+    )
+    discord_guilds: Ids = Field(
+        frozenset(), description="Discord: servers that may ask; empty lets all in."
+    )
+    discord_channels: Ids = Field(
+        frozenset(), description="Discord: channels where it answers; empty is all."
+    )
+    discord_roles: Ids = Field(
+        frozenset(), description="Discord: roles that may ask; empty lets all in."
+    )
+    discord_users: Ids = Field(
+        frozenset(), description="Discord: people who may ask; empty lets all in."
+    )
+    discord_direct_messages: bool = Field(
+        True,
+        description="Discord: answer direct messages; where lists of servers, channels or roles "
+        "are set, only those of the people on `DISCORD_USERS`.",
+    )
+    discord_shard_count: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Discord: shards of all processes together; by default what it advises."
+    )
+    discord_shard_ids: Annotated[frozenset[int], NoDecode, BeforeValidator(_split)] = Field(
+        frozenset(), description="Discord: the shards of this process; empty is all."
+    )
+    discord_resolve_to: str | None = Field(
+        None, description="Discord: `host:port` of a gateway that all its hosts are reached by."
+    )
+    discord_ca_file: Path | None = Field(
+        None, description="Discord: the certificates (PEM) that such a gateway is trusted by."
+    )
     llava_bot_host: str = Field(
         "127.0.0.1",
         description="Address the playground listens on; any other needs a password.",
@@ -174,6 +206,25 @@ class Settings(BaseSettings):
         if not address.startswith(("https://", "http://")):
             raise ValueError("it is no web address")
         return address if address.endswith("/") else f"{address}/"
+
+    @field_validator("discord_resolve_to")
+    @classmethod
+    def _names_host_and_port(cls, place: str | None) -> str | None:
+        if place is not None:
+            host, _, port = place.rpartition(":")
+            if not host or not port.isdigit():
+                raise ValueError("it is not host:port")
+        return place
+
+    @field_validator("discord_shard_ids")
+    @classmethod
+    def _has_their_number(cls, ids: frozenset[int], info: ValidationInfo) -> frozenset[int]:
+        count = info.data.get("discord_shard_count")
+        if ids and count is None:
+            raise ValueError("DISCORD_SHARD_COUNT must say how many there are in all")
+        if not all(0 <= shard < int(count or 0) for shard in ids):
+            raise ValueError("a shard's id is less than DISCORD_SHARD_COUNT")
+        return ids
 
     @field_validator("data_dir")
     @classmethod

@@ -57,6 +57,22 @@ class Replies:
         return await self._database.read(work)
 
     @uninterrupted
+    async def thread_of(self, platform: str, reply: str) -> ThreadKey | None:
+        """The thread that a message holds an answer of; `None`: it holds none."""
+
+        def work(connection: Connection) -> ThreadKey | None:
+            found = connection.execute(
+                select(threads.c.platform, threads.c.team, threads.c.channel, threads.c.thread)
+                .select_from(replies.join(threads))
+                .where(threads.c.platform == platform, replies.c.reply == reply)
+                .limit(1)
+            )
+            row = found.first()
+            return None if row is None else ThreadKey(**row._mapping)
+
+        return await self._database.read(work)
+
+    @uninterrupted
     async def of_thread(self, thread: ThreadKey) -> set[str]:
         """All messages of a thread that hold an answer."""
 

@@ -6,8 +6,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 from bot.addressing import Addressing
@@ -32,6 +31,7 @@ from bot.platforms.slack.events import (
 from bot.platforms.slack.exchange import SlackExchange, Tools
 from bot.platforms.slack.workspaces import Workspace
 from bot.texts import say
+from bot.thread_locks import ThreadLocks
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Hearing:
         self._forgetting = forgetting
         self._tools = tools
         self._is_fresh = is_fresh
-        self._locks: dict[ThreadKey, tuple[asyncio.Lock, int]] = {}
+        self._locks = ThreadLocks()
         self._early: OrderedDict[ThreadKey, list[tuple[float, Said]]] = OrderedDict()
         self.intake = True
 
@@ -112,7 +112,7 @@ class Hearing:
             return  # the channel's own talk
         if self._tools.pictures.copies.is_deleted(it.key):
             return
-        async with self._in_turn(it.thread):
+        async with self._locks.of(it.thread):
             if not late and it.thread_ts != it.ts and self._is_fresh():
                 for lost in await self._lost_before(workspace, it):
                     await self._look_at(workspace, lost, late=True)
@@ -169,19 +169,6 @@ class Hearing:
             sent_at=float(it.ts),
             edited_at=edited_at,
         )
-
-    @asynccontextmanager
-    async def _in_turn(self, thread: ThreadKey) -> AsyncIterator[None]:
-        """Messages of a thread are looked at one by one, in the order they came."""
-        lock, holders = self._locks.get(thread, (asyncio.Lock(), 0))
-        self._locks[thread] = (lock, holders + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            _, holders = self._locks.pop(thread)
-            if holders > 1:
-                self._locks[thread] = (lock, holders - 1)
 
     async def _lost_before(self, workspace: Workspace, it: Said) -> list[Said]:
         """What stands in the thread between the last question and a message, and was not told.
@@ -241,7 +228,7 @@ class Hearing:
             return
         text = plain_text(it.text, workspace.bot_user)
         message = self._incoming(it, text, edited_at=float(edited["ts"]))
-        async with self._in_turn(it.thread):
+        async with self._locks.of(it.thread):
             is_question = await self._core.latest(it.key) is not None
             if is_question:
                 await self._core.revise(message, self.exchange(message))
@@ -256,7 +243,7 @@ class Hearing:
         key = message_key(workspace.team, channel, ts)
         thread = thread_key(workspace.team, channel, str(previous.get("thread_ts") or ts))
         self._tools.pictures.copies.delete(key)
-        async with self._in_turn(thread):
+        async with self._locks.of(thread):
             latest = await self._core.latest(key)
             if latest is None:
                 return

@@ -1,0 +1,1 @@
+"""Discord: mention the bot with a picture, follow up in the thread (docs/discord.md)."""

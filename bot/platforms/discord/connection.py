@@ -1,0 +1,282 @@
+"""The connection to Discord: logged in, sharded, made anew where discord.py gives up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Any, Protocol
+
+import aiohttp
+import discord
+from discord import app_commands
+
+from bot.messages import MessageKey, TryLater
+from bot.platforms.discord.api import UNREACHABLE_PAUSE_S, DiscordRefused, read
+from bot.platforms.discord.layout import NO_PINGS, AnswerButton
+from bot.platforms.discord.network import Network
+from bot.platforms.discord.options import DiscordOptions
+from bot.platforms.platform import PlatformUnavailable
+from inference.errors import trace_of
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 60.0
+MAX_WAIT_S = 60.0
+"""discord.py waits so long by itself for a rate; what takes longer is put off."""
+
+LOGIN_REFUSED = (
+    "Discord refuses DISCORD_BOT_TOKEN: copy it anew from the Developer Portal, your application, "
+    "Bot, Reset Token."
+)
+CONTENT_INTENT = (
+    "switch on Message Content Intent in the Developer Portal, your application, Bot, Privileged "
+    "Gateway Intents; until then follow-ups need a mention"
+)
+CLOSED_FOR_GOOD = {
+    4004: LOGIN_REFUSED,
+    4010: "Discord refuses these shards: check DISCORD_SHARD_IDS and DISCORD_SHARD_COUNT.",
+    4011: "Discord wants more shards: raise DISCORD_SHARD_COUNT, or leave it out.",
+    4012: "Discord no longer speaks this version of its gateway: update llava-bot.",
+    4013: "Discord does not know one of the intents: update llava-bot.",
+}
+"""Closing code of the gateway → what to do; trying again would not help."""
+
+
+class Ears(Protocol):
+    """What is told of what happens in Discord."""
+
+    async def message(self, message: discord.Message) -> None: ...
+
+    async def edited(self, payload: discord.RawMessageUpdateEvent) -> None: ...
+
+    async def deleted(self, guild: str, channel: str, messages: set[int]) -> None: ...
+
+    async def thread_deleted(self, payload: discord.RawThreadDeleteEvent) -> None: ...
+
+    async def shard_ready(self, shard: int) -> None: ...
+
+
+class Hands(Protocol):
+    """What is told of what people press, choose and fill in."""
+
+    def register(self, tree: app_commands.CommandTree[Any]) -> None: ...
+
+    async def pressed(
+        self, interaction: discord.Interaction[Any], action: str, key: MessageKey
+    ) -> None: ...
+
+    @property
+    def translator(self) -> app_commands.Translator: ...
+
+    async def submitted(self, interaction: discord.Interaction[Any]) -> None: ...
+
+
+class Client(discord.AutoShardedClient):
+    """discord.py's client; what happens is passed on."""
+
+    def __init__(self, *, ears: Ears, hands: Hands, **options: Any) -> None:
+        super().__init__(**options)
+        self._ears = ears
+        self.buttons = hands
+        self.add_dynamic_items(AnswerButton)
+
+    async def on_message(self, message: discord.Message) -> None:
+        """A message was sent."""
+        await self._ears.message(message)
+
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """Raw: after a restart no message is in discord.py's memory."""
+        await self._ears.edited(payload)
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """A message was deleted."""
+        await self._ears.deleted(
+            str(payload.guild_id or ""), str(payload.channel_id), {payload.message_id}
+        )
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """A moderator deleted several."""
+        await self._ears.deleted(
+            str(payload.guild_id or ""), str(payload.channel_id), payload.message_ids
+        )
+
+    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
+        """A thread was deleted with all that is in it."""
+        await self._ears.thread_deleted(payload)
+
+    async def on_shard_ready(self, shard: int) -> None:
+        """A new session: what was said before it is not told again."""
+        await self._ears.shard_ready(shard)
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Modals are taken here: discord.py forgets them with a restart."""
+        if interaction.type is discord.InteractionType.modal_submit:
+            await self.buttons.submitted(interaction)
+
+    async def on_error(self, event: str, /, *_args: Any, **_kwargs: Any) -> None:
+        """Nothing that people wrote reaches the log."""
+        exc = sys.exc_info()[1]
+        log.error("%s failed: %s", event, "" if exc is None else trace_of(exc))
+
+
+class Connection:
+    """Holds the client of the moment. Lives as long as the adapter."""
+
+    def __init__(self, options: DiscordOptions) -> None:
+        self._options = options
+        self._network: Network | None = None
+        self._client: Client | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._logged_in = asyncio.Event()
+        self.hears_everything = True
+        """Whether Discord tells what is written without a mention."""
+        self.timeout_s = options.api_timeout_s
+
+    @property
+    def client(self) -> Client:
+        """discord.py's client. Raises: TryLater, while it is being made anew."""
+        if self._client is None:
+            raise TryLater(UNREACHABLE_PAUSE_S)
+        return self._client
+
+    @property
+    def network(self) -> Network:
+        """How Discord's hosts are reached. Raises: TryLater, before it is known."""
+        if self._network is None:
+            raise TryLater(UNREACHABLE_PAUSE_S)
+        return self._network
+
+    @property
+    def bot_user(self) -> int:
+        """The bot's own id."""
+        return 0 if self.client.user is None else self.client.user.id
+
+    async def place(self, channel: int | str) -> discord.PartialMessageable:
+        """A channel or a thread to read and write in, known or not; waits for the login."""
+        await self._logged_in.wait()
+        return self.client.get_partial_messageable(int(channel))
+
+    async def channel(self, channel: int | str) -> discord.abc.Snowflake | None:
+        """A channel with what is known of it; `None`: the bot may not see it."""
+        await self._logged_in.wait()
+        known = self.client.get_channel(int(channel))
+        if known is not None:
+            return known
+        try:
+            return await read(
+                lambda: self.client.fetch_channel(int(channel)), timeout_s=self.timeout_s
+            )
+        except DiscordRefused:
+            return None
+
+    # -- from start to end --------------------------------------------------------------------
+
+    async def open(self, ears: Ears, hands: Hands) -> None:
+        """Connect, and stay connected. Raises: PlatformUnavailable."""
+        await self._make(ears, hands)
+        try:
+            await self._log_in()
+        except discord.LoginFailure:
+            raise PlatformUnavailable(LOGIN_REFUSED) from None
+        except (aiohttp.ClientError, OSError, discord.HTTPException):
+            log.warning("Discord cannot be reached yet: trying again")
+        self._running = asyncio.create_task(self._run(ears, hands), name="discord")
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._running = None
+        await self._let_go()
+
+    async def _run(self, ears: Ears, hands: Hands) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                if self._client is None:
+                    await self._make(ears, hands)
+                if not self._logged_in.is_set():
+                    await self._log_in()
+                pause_s = FIRST_PAUSE_S
+                publishing = asyncio.create_task(
+                    self._publish_commands(hands.translator), name="commands"
+                )
+                try:
+                    await self.client.connect()
+                finally:
+                    publishing.cancel()
+            except discord.PrivilegedIntentsRequired:
+                self.hears_everything = False
+                log.warning("Discord tells mentions only: %s.", CONTENT_INTENT)
+                pause_s = 0
+            except discord.LoginFailure:
+                log.error("Discord does not run: %s", LOGIN_REFUSED)
+                return
+            except discord.ConnectionClosed as exc:
+                if exc.code in CLOSED_FOR_GOOD:
+                    log.error("Discord does not run: %s", CLOSED_FOR_GOOD[exc.code])
+                    return
+                log.warning("Discord closed the connection (%s): trying again", exc.code)
+            except Exception as exc:  # noqa: BLE001 - whatever discord.py gives up with: once more
+                log.warning("the connection to Discord failed: %s", trace_of(exc))
+            await self._let_go()
+            await asyncio.sleep(pause_s)
+            pause_s = min(max(2 * pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+
+    async def _log_in(self) -> None:
+        await self.client.login(self._options.token)
+        self._logged_in.set()
+
+    async def _make(self, ears: Ears, hands: Hands) -> None:
+        """A client that has not logged in yet. Raises: PlatformUnavailable."""
+        if self._network is None:
+            # In a thread: it reads certificates.
+            self._network = await asyncio.to_thread(Network, self._options)
+        intents = discord.Intents(
+            guilds=True,
+            guild_messages=True,
+            dm_messages=True,
+            message_content=self.hears_everything,
+        )
+        # It says at each start that it cannot talk: it need not.
+        logging.getLogger("discord.client").setLevel(logging.ERROR)
+        self._client = Client(
+            ears=ears,
+            hands=hands,
+            intents=intents,
+            allowed_mentions=NO_PINGS,
+            connector=self._network.connector(),
+            proxy=self._network.proxy,
+            max_messages=None,  # messages are kept in the store, not in memory
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            max_ratelimit_timeout=MAX_WAIT_S,
+            heartbeat_timeout=self._options.heartbeat_timeout_s,
+            guild_ready_timeout=self._options.guild_ready_s,
+            shard_count=self._options.shard_count,
+            shard_ids=sorted(self._options.shard_ids) or None,
+        )
+        self._tree: app_commands.CommandTree[Any] = app_commands.CommandTree(self._client)
+        hands.register(self._tree)
+
+    async def _publish_commands(self, translator: app_commands.Translator) -> None:
+        """Tell Discord of the slash commands."""
+        try:
+            await self._tree.set_translator(translator)
+            await read(self._tree.sync, timeout_s=self.timeout_s)
+        except (DiscordRefused, TryLater) as exc:
+            log.warning("the commands could not be published: %s", exc)
+        except Exception as exc:  # noqa: BLE001 - the end of a task; mentions work without them
+            log.warning("the commands could not be published: %s", trace_of(exc))
+
+    async def _let_go(self) -> None:
+        client, self._client = self._client, None
+        self._logged_in.clear()
+        if client is not None:
+            try:
+                await client.close()
+            except Exception as exc:  # noqa: BLE001 - what cannot be closed is let go all the same
+                log.info("closing: %s", trace_of(exc))

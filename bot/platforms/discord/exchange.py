@@ -1,0 +1,287 @@
+"""One question and its reply in Discord."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import discord
+
+from bot.messages import (
+    Attachment,
+    Ending,
+    IncomingMessage,
+    Outcome,
+    ReplyLimits,
+    Stage,
+    Status,
+    TryLater,
+)
+from bot.platforms.discord import layout
+from bot.platforms.discord.api import (
+    ARCHIVED,
+    NOT_ALLOWED,
+    UNKNOWN_CHANNEL,
+    UNKNOWN_MESSAGE,
+    DiscordRefused,
+    write,
+)
+from bot.platforms.discord.connection import Connection
+from bot.platforms.discord.events import MODAL, Locales
+from bot.platforms.discord.notices import Notices, is_command
+from bot.platforms.discord.parts import PACE_S, Paces, Parts
+from bot.platforms.discord.pictures import Pictures
+from bot.platforms.discord.saying import Saying
+from bot.platforms.discord.where import Places, Where
+from bot.store import Store
+from bot.texts import say
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+COMPLETE_ATTEMPTS = 10
+FIRST_PACE_S = 0.2
+"""Until there is a message: the first word must not wait behind the sign that it is coming."""
+STATUS_AFTER_S = 0.03
+"""The question goes to the model first: nobody sees the difference in a status."""
+TYPING_S = 8
+"""Discord shows the sign for about ten seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What every exchange of the adapter shares."""
+
+    connection: Connection
+    store: Store
+    pictures: Pictures
+    places: Places
+    notices: Notices
+    saying: Saying
+    locales: Locales
+    paces: Paces = field(default_factory=Paces)
+    needs_mention_told: set[str] = field(default_factory=set)
+    """Servers that know that follow-ups need a mention."""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something that nobody waits for."""
+        task = asyncio.create_task(work, name="discord-aside")
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+
+class DiscordExchange:
+    """Implements `bot.messages.Exchange`."""
+
+    def __init__(self, tools: Tools, message: IncomingMessage, *, begun: bool = False) -> None:
+        """`begun`: an earlier run may have written to Discord without having remembered it."""
+        self._tools = tools
+        self._message = message
+        self._locale = message.locale
+        self._parts = Parts(
+            message,
+            connection=tools.connection,
+            replies=tools.store.replies,
+            unsure=begun,
+        )
+        self._where: Where | None = None
+        self._fetched: dict[str, bytes] = {}
+        """Pictures of a command, by their refs: they were shown in the channel already."""
+        self._finding = asyncio.Lock()
+        self._typing: asyncio.Task[None] | None = None
+        self._typing_in = 0
+        self._paced = 0
+        self._has_message = False
+        self._cannot: DiscordRefused | None = None
+
+    @property
+    def limits(self) -> ReplyLimits:
+        """Discord's: characters a message, and edits shared by the replies of a channel."""
+        pace_s = FIRST_PACE_S
+        if self._has_message:
+            pace_s = self._tools.paces.pace_s(self._paced) if self._paced else PACE_S
+        return ReplyLimits(max_length=layout.MAX_LENGTH, measure=layout.length, pace_s=pace_s)
+
+    # -- the question -------------------------------------------------------------------------
+
+    async def complete(self, message: IncomingMessage) -> IncomingMessage:
+        """The pictures; and what was asked where nobody sees it is said in the thread."""
+        if not message.again:
+            pictures = await self._tools.pictures.find(message)
+            message = replace(message, attachments=pictures)
+        if is_command(message) or message.key.message.startswith(f"{MODAL}:"):
+            await _patiently(self._say_what_was_asked)
+        return message
+
+    async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """See `Exchange.open`."""
+        if attachment.ref in self._fetched:
+            yield self._fetched[attachment.ref]
+            return
+        async for piece in self._tools.pictures.open(attachment):
+            yield piece
+
+    async def _say_what_was_asked(self) -> None:
+        try:
+            where = await self._place()
+            if not is_command(self._message):
+                await self._tools.notices.in_thread(self._message, where.channel)
+        except DiscordRefused as exc:
+            log.info("a notice could not be said: %s", exc)
+
+    # -- the reply ----------------------------------------------------------------------------
+
+    async def status(self, status: Status) -> None:
+        """Typing at once; a message once it is the question's turn."""
+        if self._parts.shown or status.stage is Stage.ANSWERING or self._cannot:
+            return
+        if self._typing is None:
+            await asyncio.sleep(STATUS_AFTER_S)
+            self._type_in(int(self._message.key.channel))
+        try:
+            first = await self._parts.load()
+            where = await self._place()
+            if first is None and where.channel != int(self._message.key.channel):
+                self._type_in(where.channel)
+            if first is not None or status != Status(Stage.QUEUED):
+                # A question that waits for the one before it makes no message yet: the answers
+                # of a thread stand in the order of its questions.
+                sentence = layout.small(self._sentence(status))
+                buttons = layout.running_buttons(self._message.key, self._locale)
+                await self._parts.wait(where, sentence, buttons)
+                self._has_message = True
+        except DiscordRefused as exc:
+            self._refused(exc)
+
+    async def show(self, part: int, text: str) -> None:
+        """See `Exchange.show`."""
+        if self._cannot:
+            return  # the end says so, where it can be said
+        try:
+            await self._parts.load()
+            buttons = layout.running_buttons(self._message.key, self._locale)
+            await self._parts.show(await self._place(), part, text, buttons)
+            self._has_message = True
+        except DiscordRefused as exc:
+            self._refused(exc)
+
+    async def end(self, ending: Ending) -> None:
+        """The last text, the receipt, and what can be done next."""
+        if self._cannot is None:
+            try:
+                await self._parts.load()
+                where = await self._place()
+                footer = [*layout.receipt_lines(ending.receipt, self._locale), *self._notes(where)]
+                text = layout.final(self._last_text(ending), footer)
+                buttons = layout.final_buttons(self._message.key, self._locale)
+                await self._parts.finish(where, text, buttons)
+            except DiscordRefused as exc:
+                self._refused(exc)
+        self._stop_typing()
+        if self._cannot is not None and self._cannot.code in NOT_ALLOWED | {ARCHIVED}:
+            await self._tools.saying.what_is_missing(self._message, self._where, self._locale)
+
+    def _refused(self, exc: DiscordRefused) -> None:
+        """Discord will not have it: each further attempt would count against the bot."""
+        if exc.code not in NOT_ALLOWED | {ARCHIVED, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE}:
+            raise exc
+        log.info("an answer cannot be written: %s", exc)
+        self._cannot = exc
+
+    def _last_text(self, ending: Ending) -> str:
+        shown = self._parts.last_text
+        if ending.outcome is Outcome.REFUSED:
+            return f"{shown}\n\n{ending.text}".strip()
+        if shown or ending.text:
+            return shown or ending.text
+        # A message must say something: the receipt stands in small text under it.
+        return "…" if not ending.receipt.notes else ""
+
+    def _notes(self, where: Where) -> list[str]:
+        notes = list(where.notes)
+        guild, tools = self._message.thread.team, self._tools
+        if (
+            guild
+            and not tools.connection.hears_everything
+            and guild not in tools.needs_mention_told
+        ):
+            tools.needs_mention_told.add(guild)
+            notes.append(say(self._locale, "discord_needs_mention"))
+        return notes
+
+    def _sentence(self, status: Status) -> str:
+        if status.stage is Stage.READING:
+            return say(self._locale, "page_reading")
+        if status.position:
+            return say(self._locale, "page_queued", position=status.position)
+        return say(self._locale, "page_waiting")
+
+    # -- where --------------------------------------------------------------------------------
+
+    async def _place(self) -> Where:
+        """Where the answer goes. Raises: TryLater, DiscordRefused."""
+        async with self._finding:
+            if self._where is None:
+                first = await self._parts.load()
+                if first is None:
+                    self._fetched |= await self._tools.notices.of_command(self._message)
+                    self._where = await self._tools.places.of(self._message)
+                else:
+                    self._where = Where(first.channel)
+                self._paced = self._where.channel
+                self._tools.paces.begin(self._paced)
+                weakref.finalize(self, self._tools.paces.end, self._paced)
+            return self._where
+
+    # -- typing -------------------------------------------------------------------------------
+
+    @property
+    def is_awaited(self) -> bool:
+        """Nothing of the answer is there yet."""
+        return not self._parts.shown
+
+    def _type_in(self, channel: int) -> None:
+        if self._typing is None or self._typing_in != channel:
+            self._stop_typing()
+            self._typing_in = channel
+            typing = _type(weakref.ref(self), self._tools.connection, channel)
+            self._typing = self._tools.in_background(typing)
+
+    def _stop_typing(self) -> None:
+        if self._typing is not None:
+            self._typing.cancel()
+
+
+async def _type(
+    exchange: weakref.ref[DiscordExchange], connection: Connection, channel: int
+) -> None:
+    """Show that an answer is coming, until it comes or nobody waits for it any more."""
+    while (it := exchange()) is not None and it.is_awaited:
+        del it
+        try:
+            place = await connection.place(channel)
+            await write(_once(place), timeout_s=connection.timeout_s)
+        except (DiscordRefused, TryLater) as exc:
+            log.info("typing is not shown: %s", exc)
+        await asyncio.sleep(TYPING_S)
+
+
+async def _once(place: discord.PartialMessageable) -> None:
+    await place.typing()
+
+
+async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """For what must be done before there is a writer that comes back by itself."""
+    for _ in range(COMPLETE_ATTEMPTS - 1):
+        try:
+            return await call()
+        except TryLater as later:
+            await asyncio.sleep(later.after_s)
+    return await call()

@@ -1,0 +1,272 @@
+"""From Discord's events to questions of the core: who is meant, where, which version."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import discord
+
+from bot.addressing import Addressing
+from bot.addressing import Heard as Addressed
+from bot.commands import IN_THREADS, Command, Commands, parse
+from bot.errors import UserFacingError
+from bot.forgetting import Forgetting
+from bot.messages import Attachment, IncomingMessage, MessageKey, ThreadKey, TryLater
+from bot.platforms.discord.events import (
+    PLATFORM,
+    Said,
+    attachment_of,
+    author_of,
+    is_said_by_a_person,
+    message_key,
+    sent_at,
+    thread_at,
+    thread_key,
+)
+from bot.platforms.discord.exchange import DiscordExchange, Tools
+from bot.platforms.discord.parts import place_of, reply_id
+from bot.platforms.discord.permissions import may_manage
+from bot.platforms.discord.writing import remove
+from bot.platforms.platform import Core
+from bot.texts import say
+from bot.thread_locks import ThreadLocks
+
+log = logging.getLogger(__name__)
+
+MAX_DELETED = 10_000
+
+
+class Hearing:
+    """Hears what is said and decides nothing: `Addressing` does. Lives as long as the adapter.
+
+    Implements `bot.platforms.discord.connection.Ears`.
+    """
+
+    def __init__(
+        self,
+        *,
+        core: Core,
+        addressing: Addressing,
+        commands: Commands,
+        forgetting: Forgetting,
+        tools: Tools,
+        catch_up: Callable[[int], Awaitable[None]],
+    ) -> None:
+        """`catch_up`: looks for what was said before a shard's new session."""
+        self._core = core
+        self._addressing = addressing
+        self._commands = commands
+        self._forgetting = forgetting
+        self._tools = tools
+        self._catch_up = catch_up
+        self._locks = ThreadLocks()
+        self._deleted: OrderedDict[MessageKey, None] = OrderedDict()
+        self.intake = True
+
+    def exchange(self, message: IncomingMessage) -> DiscordExchange:
+        """For a question of this adapter's."""
+        return DiscordExchange(self._tools, message)
+
+    async def shard_ready(self, shard: int) -> None:
+        """See `Ears`."""
+        if self.intake:
+            await self._catch_up(shard)
+
+    # -- messages -----------------------------------------------------------------------------
+
+    async def message(self, message: discord.Message) -> None:
+        """A message was sent."""
+        if self.intake and (it := await self.said(message)) is not None:
+            await self.heard(it)
+
+    async def said(self, message: discord.Message) -> Said | None:
+        """A message of a person in a place that the bot knows; else `None`."""
+        if not is_said_by_a_person(message):
+            return None
+        place: Any = message.channel
+        if isinstance(place, discord.PartialMessageable) and message.guild is not None:
+            place = await self._tools.connection.channel(place.id)  # a thread found in the archive
+            if place is None:
+                return None
+        return Said(message, place, self._tools.connection.bot_user)
+
+    async def heard(self, it: Said, *, late: bool = False) -> None:
+        """A message of a person.
+
+        `late`: found in the history. Commands are not run late: they leave no claim, and what was
+        forgotten before a restart must not be forgotten again after it.
+        """
+        told_to = it.direct or it.mentions_bot
+        if not told_to and not self._tools.connection.hears_everything:
+            return  # Discord does not say what it says
+        thread = await self._thread(it)
+        if it.begins_thread and thread.thread == it.key.message and not told_to:
+            return  # the channel's own talk
+        async with self._locks.of(thread):
+            text = await self._look_at(it, thread, late=late)
+        command = None if text is None else parse(text)
+        if command is not None and not late:
+            await self._run(command, it, thread)
+
+    async def _thread(self, it: Said) -> ThreadKey:
+        """In a channel, a reply to an answer goes on in that answer's thread."""
+        reply_to = it.reply_to
+        if it.begins_thread and reply_to is not None:
+            reply = reply_id(int(reply_to[0]), int(reply_to[1]))
+            known = await self._tools.store.replies.thread_of(PLATFORM, reply)
+            if known is not None:
+                return known
+        return thread_at(it.place, it.key.message)
+
+    async def _look_at(self, it: Said, thread: ThreadKey, *, late: bool) -> str | None:
+        """Ask, if it is a question. Returns: its words, or a command's; `None`: not for the bot."""
+        addressed = await self._addressing.is_for_the_bot(
+            Addressed(
+                thread=thread,
+                sent_at=sent_at(it.message.id),
+                direct=it.direct,
+                mentions_bot=it.mentions_bot,
+                mentions_others=it.mentions_others,
+            )
+        )
+        if not addressed:
+            self._tools.pictures.left_alone(thread)
+            return None
+        text = it.text
+        if parse(text) is None:
+            await self._ask(it, thread, late=late)
+        return text
+
+    async def _ask(self, it: Said, thread: ThreadKey, *, late: bool) -> None:
+        if not self._core.allows(thread, it.author):
+            if not late and (it.mentions_bot or it.direct):
+                await self._tell(it, "not_allowed")
+            return
+        if it.key in self._deleted:
+            return
+        message = self._incoming(it, thread)
+        try:
+            self._core.ask(message, self.exchange(message))
+        except UserFacingError as refusal:
+            await self._tell(it, refusal.key, **refusal.values)
+
+    def _incoming(self, it: Said, thread: ThreadKey, *, edited_at: float = 0) -> IncomingMessage:
+        text = it.text
+        own = self._tools.pictures.of_message(it.message)
+        return IncomingMessage(
+            key=it.key,
+            thread=thread,
+            author=it.author,
+            text=text,
+            attachments=(*self._replied_to(it), *own),
+            locale=self._locale(it),
+            sent_at=sent_at(it.message.id),
+            edited_at=edited_at,
+        )
+
+    def _replied_to(self, it: Said) -> tuple[Attachment, ...]:
+        """The pictures of the message that is replied to; to be looked up where it is not told."""
+        if it.reply_to is None or it.message.reference is None:
+            return ()
+        resolved = it.message.reference.resolved
+        if isinstance(resolved, discord.Message):
+            found = self._tools.pictures.of_message(resolved)
+            return tuple(replace(picture, earlier=True) for picture in found)
+        return () if resolved is not None else (attachment_of(*it.reply_to),)
+
+    def _locale(self, it: Said) -> str:
+        return self._tools.locales.of(it.author.id, it.message.content, it.message.guild)
+
+    # -- edits and deletions ------------------------------------------------------------------
+
+    async def edited(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """The author has changed a message; or Discord has, which leaves the time as it was."""
+        message = payload.message
+        if not self.intake or message.edited_at is None:
+            return
+        it = await self.said(message)
+        if it is None:
+            return
+        thread = await self._thread(it)
+        async with self._locks.of(thread):
+            is_question = await self._core.latest(it.key) is not None
+            if is_question:
+                changed = self._incoming(it, thread, edited_at=message.edited_at.timestamp())
+                await self._core.revise(changed, self.exchange(changed))
+        if not is_question and it.mentions_bot:
+            # The mention was forgotten at first: now it is a question.
+            await self.heard(it)
+
+    async def deleted(self, guild: str, channel: str, messages: set[int]) -> None:
+        """Questions were deleted: stop them, erase them, delete their answers."""
+        for message in sorted(messages):
+            key = message_key(guild, channel, str(message))
+            self._deleted[key] = None
+            while len(self._deleted) > MAX_DELETED:
+                self._deleted.popitem(last=False)
+            latest = await self._core.latest(key)
+            if latest is not None:
+                await self._forget(latest)
+
+    async def _forget(self, question: IncomingMessage) -> None:
+        await self._forgetting.stop(question.key)
+        replies = await self._tools.store.replies.of_question(question.thread, question.key)
+        await self._forgetting.question(question.key)
+        for reply in replies.values():
+            try:
+                await remove(self._tools.connection, *place_of(reply))
+            except TryLater as exc:
+                log.info("an answer stays: %s", exc)
+
+    async def thread_deleted(self, payload: discord.RawThreadDeleteEvent) -> None:
+        """A thread was deleted with all that is in it: it is forgotten."""
+        thread = thread_key(str(payload.guild_id), str(payload.parent_id), str(payload.thread_id))
+        await self._forgetting.thread(thread)
+
+    # -- words to the bot ---------------------------------------------------------------------
+
+    async def _run(self, command: Command, it: Said, thread: ThreadKey) -> None:
+        if not self._core.allows(thread, it.author):
+            await self._tell(it, "not_allowed")
+            return
+        in_thread = not it.begins_thread or thread.thread != it.key.message
+        sentence = await self.sentence_for(
+            command,
+            thread=thread if in_thread else None,
+            guild=it.guild,
+            place=it.place,
+            user=it.message.author,
+            locale=self._locale(it),
+        )
+        await self._tools.saying.reply(it, sentence)
+
+    async def sentence_for(
+        self,
+        command: Command,
+        *,
+        thread: ThreadKey | None,
+        guild: str,
+        place: object,
+        user: discord.User | discord.Member,
+        locale: str,
+    ) -> str:
+        """Run a command, said in words or chosen. Returns: what was done."""
+        if command in IN_THREADS and thread is None:
+            return say(locale, "discord_in_which_thread", command=command.value)
+        author = author_of(user)
+        return await self._commands.run(
+            command,
+            platform=PLATFORM,
+            team=guild,
+            thread=thread,
+            author=author,
+            locale=locale,
+            is_admin=may_manage(place, user),
+        )
+
+    async def _tell(self, it: Said, sentence: str, **values: Any) -> None:
+        await self._tools.saying.reply(it, say(self._locale(it), sentence, **values))

@@ -1,0 +1,386 @@
+"""Slash commands, the entry in a message's menu, modals and buttons."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import discord
+from discord import app_commands, ui
+
+from bot.commands import Command
+from bot.errors import UserFacingError
+from bot.messages import IncomingMessage, MessageKey, TryLater
+from bot.platforms.discord import layout
+from bot.platforms.discord.api import DiscordRefused, write
+from bot.platforms.discord.events import (
+    MODAL,
+    PLATFORM,
+    Place,
+    attachment_of,
+    author_of,
+    message_key,
+    passing_attachment,
+    thread_at,
+)
+from bot.platforms.discord.exchange import Tools
+from bot.platforms.discord.hearing import Hearing
+from bot.platforms.discord.permissions import may_manage
+from bot.platforms.discord.responses import Responses, Token
+from bot.platforms.platform import Core
+from bot.store import Store
+from bot.store.values import ChannelSettings
+from bot.texts import say
+from inference.errors import trace_of
+
+log = logging.getLogger(__name__)
+
+ANSWER_WITHIN_S = 2.5
+"""Discord waits three seconds for the first response."""
+MAX_QUESTION = 3000
+MAX_PROMPT = 2000
+ASK_MODAL, SETTINGS_MODAL = "llava-ask", "llava-settings"
+
+Interaction = discord.Interaction[discord.Client]
+
+SUBCOMMANDS = {
+    Command.HELP: "help",
+    Command.STATUS: "status",
+    Command.FORGET_ME: "forget-me",
+    Command.FORGET_THREAD: "forget-thread",
+    Command.MUTE: "mute",
+    Command.UNMUTE: "unmute",
+    Command.SETTINGS: "settings",
+}
+
+
+class Words(app_commands.Translator):
+    """The commands' descriptions in every language of the bot."""
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        _context: app_commands.TranslationContext[Any, Any],
+    ) -> str | None:
+        """As `app_commands.Translator.translate`."""
+        key = string.extras.get("key")
+        return say("ja", key) if key and locale is discord.Locale.japanese else None
+
+
+def _word(key: str) -> app_commands.locale_str:
+    return app_commands.locale_str(say("en", key), key=key)
+
+
+class Interactions:
+    """What people do apart from writing. Lives as long as the adapter.
+
+    Implements `bot.platforms.discord.connection.Hands`.
+    """
+
+    def __init__(
+        self, *, core: Core, store: Store, hearing: Hearing, tools: Tools, responses: Responses
+    ) -> None:
+        self._core = core
+        self._store = store
+        self._hearing = hearing
+        self._tools = tools
+        self._responses = responses
+        self.translator = Words()
+
+    def register(self, tree: app_commands.CommandTree[Any]) -> None:
+        """Have the tree call."""
+
+        @app_commands.rename(picture="picture", question="question")
+        @app_commands.describe(
+            picture=_word("discord_ask_picture"), question=_word("discord_ask_question")
+        )
+        async def ask(
+            interaction: Interaction,
+            picture: discord.Attachment,
+            question: app_commands.Range[str, 0, MAX_QUESTION] = "",
+        ) -> None:
+            await self._asked_by_command(interaction, picture, question)
+
+        async def about(interaction: Interaction, message: discord.Message) -> None:
+            await self._ask_about(interaction, message)
+
+        group = app_commands.Group(name="llava", description=_word("discord_llava"))
+        for command, name in SUBCOMMANDS.items():
+            group.add_command(self._subcommand(command, name))
+        tree.add_command(
+            app_commands.Command(name="ask", description=_word("discord_ask"), callback=ask)
+        )
+        tree.add_command(app_commands.ContextMenu(name=_word("discord_about"), callback=about))
+        tree.add_command(group)
+        tree.error(_failed)
+
+    def _subcommand(self, command: Command, name: str) -> app_commands.Command[Any, ..., None]:
+        async def run(interaction: Interaction) -> None:
+            await self._command(interaction, command)
+
+        key = f"discord_llava_{name.replace('-', '_')}"
+        return app_commands.Command(name=name, description=_word(key), callback=run)
+
+    # -- asking -------------------------------------------------------------------------------
+
+    async def _asked_by_command(
+        self, interaction: Interaction, picture: discord.Attachment, question: str
+    ) -> None:
+        locale = self._locale(interaction)
+        place = _place(interaction)
+        refusal = self._refusal(interaction)
+        if refusal is not None or place is None:
+            await self._say(interaction, refusal or "not_allowed", locale)
+            return
+        deferred = await interaction.response.defer(thinking=True)
+        response = None if deferred is None else deferred.message_id
+        if response is None:  # an old answer of Discord's names no message
+            response = (await interaction.original_response()).id
+        guild, message_id = str(interaction.guild_id or ""), str(response)
+        message = IncomingMessage(
+            key=message_key(guild, str(place.id), message_id),
+            thread=thread_at(place, message_id),
+            author=author_of(interaction.user),
+            text=question.strip(),
+            attachments=(Token.of(interaction).on(passing_attachment(picture)),),
+            locale=locale,
+            sent_at=time.time(),
+        )
+        await self._ask(interaction, message)
+
+    async def _ask_about(self, interaction: Interaction, message: discord.Message) -> None:
+        """The modal says in its id which message it is about: it outlives a restart."""
+        locale = self._locale(interaction)
+        refusal = self._refusal(interaction)
+        if refusal is not None:
+            await self._say(interaction, refusal, locale)
+            return
+        modal = ui.Modal(
+            title=say(locale, "modal_title"), custom_id=f"{ASK_MODAL}:{message.id}", timeout=60
+        )
+        question: ui.TextInput[Any] = ui.TextInput(
+            custom_id="question",
+            style=discord.TextStyle.paragraph,
+            placeholder=say(locale, "default_question"),
+            required=False,
+            max_length=MAX_QUESTION,
+        )
+        modal.add_item(ui.Label(text=say(locale, "modal_question"), component=question))
+        await interaction.response.send_modal(modal)
+
+    async def _asked_in_modal(self, interaction: Interaction, target: str, question: str) -> None:
+        locale = self._locale(interaction)
+        place = _place(interaction)
+        refusal = self._refusal(interaction)
+        if refusal is not None or place is None:
+            await self._say(interaction, refusal or "not_allowed", locale)
+            return
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        guild = str(interaction.guild_id or "")
+        key = message_key(guild, str(place.id), f"{MODAL}:{interaction.id}:{target}")
+        message = IncomingMessage(
+            key=key,
+            thread=thread_at(place, target),
+            author=author_of(interaction.user),
+            text=question.strip(),
+            attachments=(attachment_of(str(place.id), target),),
+            locale=locale,
+            sent_at=time.time(),
+        )
+        self._responses.keep(key, Token.of(interaction))
+        await self._ask(interaction, message)
+
+    async def _ask(self, interaction: Interaction, message: IncomingMessage) -> None:
+        try:
+            self._core.ask(message, self._hearing.exchange(message))
+        except UserFacingError as refusal:
+            await self._say(interaction, refusal.key, message.locale, **refusal.values)
+
+    # -- buttons ------------------------------------------------------------------------------
+
+    async def pressed(self, interaction: Interaction, action: str, key: MessageKey) -> None:
+        """See `Hands`."""
+        locale = self._locale(interaction)
+        match action:
+            case layout.STOP:
+                await interaction.response.defer()
+                self._core.stop(key)
+            case layout.AGAIN:
+                await interaction.response.defer()
+                await self._again(interaction, key, locale)
+            case layout.GOOD | layout.BAD:
+                good = action == layout.GOOD
+                await self._store.replies.rate(key, str(interaction.user.id), good=good)
+                await self._say(interaction, "discord_rated", locale, sign="👍" if good else "👎")
+            case _:
+                await interaction.response.defer()  # of another version of the bot
+
+    async def _again(self, interaction: Interaction, key: MessageKey, locale: str) -> None:
+        refusal = self._refusal(interaction)
+        if refusal is not None:
+            await self._say(interaction, refusal, locale)
+            return
+        try:
+            begun = await self._core.ask_again(key, self._hearing.exchange)
+        except UserFacingError as exc:
+            await self._say(interaction, exc.key, locale, **exc.values)
+            return
+        if begun is None and await self._store.inbox.latest(key) is None:
+            await self._say(interaction, "question_forgotten", locale)
+
+    # -- /llava -------------------------------------------------------------------------------
+
+    async def _command(self, interaction: Interaction, command: Command) -> None:
+        locale, place = self._locale(interaction), _place(interaction)
+        if command is Command.SETTINGS:
+            await self._settings(interaction, locale)
+            return
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        if place is None:
+            await self._say(interaction, "not_allowed", locale)
+            return
+        thread = thread_at(place, "")
+        sentence = await self._hearing.sentence_for(
+            command,
+            thread=thread if thread.thread else None,
+            guild=str(interaction.guild_id or ""),
+            place=place,
+            user=interaction.user,
+            locale=locale,
+        )
+        await self._say_sentence(interaction, sentence)
+
+    async def _settings(self, interaction: Interaction, locale: str) -> None:
+        channel = self._channel_of(interaction)
+        if channel is None or not may_manage(interaction.channel, interaction.user):
+            await self._say(interaction, "discord_settings_admins", locale)
+            return
+        team = str(interaction.guild_id or "")
+        chosen = await self._store.channels.settings(PLATFORM, team, channel)
+        modal = ui.Modal(
+            title=say(locale, "modal_title"), custom_id=f"{SETTINGS_MODAL}:{channel}", timeout=60
+        )
+        for name, value in (("system_prompt", chosen.system_prompt), ("note", chosen.note)):
+            field: ui.TextInput[Any] = ui.TextInput(
+                custom_id=name,
+                style=discord.TextStyle.paragraph,
+                default=value or None,
+                required=False,
+                max_length=MAX_PROMPT,
+            )
+            modal.add_item(ui.Label(text=say(locale, f"settings_{name}")[:45], component=field))
+        modal.add_item(
+            ui.Label(
+                text=say(locale, "settings_follow_ups")[:45],
+                component=_follow_ups(chosen.follow_ups or "default", locale),
+            )
+        )
+        await interaction.response.send_modal(modal)
+
+    async def _chosen(self, interaction: Interaction, channel: str, fields: dict[str, str]) -> None:
+        locale = self._locale(interaction)
+        if not may_manage(interaction.channel, interaction.user):
+            await self._say(interaction, "discord_settings_admins", locale)
+            return
+        follow_ups = fields.get("follow_ups") or "default"
+        await self._store.channels.choose(
+            PLATFORM,
+            str(interaction.guild_id or ""),
+            channel,
+            ChannelSettings(
+                system_prompt=fields.get("system_prompt", "").strip(),
+                note=fields.get("note", "").strip(),
+                follow_ups="" if follow_ups == "default" else follow_ups,
+            ),
+        )
+        await self._say(interaction, "discord_settings_saved", locale)
+
+    # -- modals -------------------------------------------------------------------------------
+
+    async def submitted(self, interaction: Interaction) -> None:
+        """See `Hands`."""
+        data: dict[str, Any] = dict(interaction.data or {})
+        kind, _, about = str(data.get("custom_id", "")).partition(":")
+        fields = dict(_fields(data.get("components") or ()))
+        try:
+            if kind == ASK_MODAL:
+                await self._asked_in_modal(interaction, about, fields.get("question", ""))
+            elif kind == SETTINGS_MODAL:
+                await self._chosen(interaction, about, fields)
+        except discord.HTTPException as exc:
+            log.warning("a modal could not be answered: %s", trace_of(exc))
+
+    # -- helpers ------------------------------------------------------------------------------
+
+    def _locale(self, interaction: Interaction) -> str:
+        return self._tools.locales.learn(str(interaction.user.id), interaction.locale)
+
+    def _channel_of(self, interaction: Interaction) -> str | None:
+        place = _place(interaction)
+        return None if place is None else thread_at(place, "").channel
+
+    def _refusal(self, interaction: Interaction) -> str | None:
+        """Why this person may not ask here now."""
+        place = _place(interaction)
+        if not self._hearing.intake:
+            return "shutting_down"
+        if place is None:
+            return "not_allowed"
+        allowed = self._core.allows(thread_at(place, ""), author_of(interaction.user))
+        return None if allowed else "not_allowed"
+
+    async def _say(self, interaction: Interaction, key: str, locale: str, **values: object) -> None:
+        await self._say_sentence(interaction, say(locale, key, **values))
+
+    async def _say_sentence(self, interaction: Interaction, sentence: str) -> None:
+        """To this person alone."""
+        text = layout.clipped(sentence, layout.MAX_MESSAGE)
+        timeout_s = self._tools.connection.timeout_s
+        response = interaction.response
+        try:
+            if response.is_done():
+                await write(
+                    interaction.followup.send(text, ephemeral=True, wait=True), timeout_s=timeout_s
+                )
+            else:
+                await write(response.send_message(text, ephemeral=True), timeout_s=timeout_s)
+        except (DiscordRefused, TryLater) as exc:
+            log.info("a sentence could not be said: %s", exc)
+
+
+async def _failed(_interaction: Interaction, error: app_commands.AppCommandError) -> None:
+    log.error("a command failed: %s", trace_of(error.__cause__ or error))
+
+
+def _place(interaction: Interaction) -> Place | None:
+    """Where it happened, if that is a place to write in."""
+    place = interaction.channel
+    if place is None or isinstance(place, discord.ForumChannel | discord.CategoryChannel):
+        return None
+    return place
+
+
+def _follow_ups(chosen: str, locale: str) -> ui.Select[Any]:
+    select: ui.Select[Any] = ui.Select(custom_id="follow_ups", min_values=1, max_values=1)
+    for value in ("default", "thread", "mention"):
+        select.add_option(
+            label=say(locale, f"settings_follow_ups_{value}"),
+            value=value,
+            default=value == chosen,
+        )
+    return select
+
+
+def _fields(components: Any) -> Iterator[tuple[str, str]]:
+    """(custom id, value) of everything that was filled in, however it is nested."""
+    for component in components:
+        if "custom_id" in component and "values" in component:
+            yield component["custom_id"], next(iter(component["values"]), "")
+        elif "custom_id" in component:
+            yield component["custom_id"], str(component.get("value") or "")
+        yield from _fields(component.get("components") or ())
+        if "component" in component:
+            yield from _fields([component["component"]])

@@ -1,0 +1,158 @@
+"""What the bot's messages look like: text, small text, buttons."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import discord
+from discord import ui
+
+from bot.messages import MessageKey, Receipt
+from bot.platforms.discord.events import message_key
+from bot.reply import open_fence
+from bot.texts import say
+
+if TYPE_CHECKING:
+    # At run time it asks for its parameter, which only the type checker has a use for.
+    Button = ui.Button[ui.View]
+else:
+    Button = ui.Button
+
+MAX_MESSAGE = 2000
+MAX_LENGTH = 1600
+"""Of an answer's part: the rest is for what stands under it."""
+MAX_THREAD_NAME = 90
+STOP, AGAIN, GOOD, BAD = "stop", "again", "good", "bad"
+NO_PINGS = discord.AllowedMentions.none()
+
+
+def length(text: str) -> int:
+    """In UTF-16 units, the longest way to count that Discord's clients use."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def clipped(text: str, room: int) -> str:
+    """The beginning that fits."""
+    if length(text) <= room:
+        return text
+    return text.encode("utf-16-le")[: 2 * (room - 1)].decode("utf-16-le", "ignore") + "…"
+
+
+def thread_name(question: str, locale: str) -> str:
+    """A thread is named from its question."""
+    words = " ".join(question.split())
+    return clipped(words or say(locale, "default_question"), MAX_THREAD_NAME)
+
+
+def small(text: str) -> str:
+    """A line of small text; nothing in it has a meaning of its own."""
+    line = discord.utils.escape_markdown(" ".join(text.split()))
+    return f"-# {discord.utils.escape_mentions(line)}"
+
+
+def closed(text: str) -> str:
+    """A text whose code is closed, so that what follows is not part of it."""
+    fence = open_fence(text)
+    return text if fence is None else f"{text.rstrip()}\n{fence[1]}"
+
+
+def final(text: str, footer: Sequence[str]) -> str:
+    """The last message of an answer, with the small text under it."""
+    text = closed(text)
+    under = "\n".join(map(small, footer))
+    if not under:
+        return text
+    room = MAX_MESSAGE - length(text) - 1
+    return f"{text}\n{clipped(under, room)}".strip()
+
+
+def receipt_lines(receipt: Receipt, locale: str) -> list[str]:
+    """What the answer used and left out."""
+    used = [
+        say(locale, "receipt_picture", number=picture.number, name=picture.name)
+        + (f" ({'; '.join(picture.notes)})" if picture.notes else "")
+        for picture in receipt.pictures
+    ]
+    rest = [*receipt.skipped, *receipt.dropped, *receipt.notes]
+    return [*([" · ".join(used)] if used else []), *rest]
+
+
+# -- buttons ------------------------------------------------------------------------------------
+
+
+class Pressed(Protocol):
+    """Who is told of a button."""
+
+    async def pressed(
+        self, interaction: discord.Interaction[Any], action: str, key: MessageKey
+    ) -> None:
+        """Somebody pressed it."""
+        ...
+
+
+class AnswerButton(
+    ui.DynamicItem[Button], template=r"llava:(?P<action>\w+):(?P<channel>\d+):(?P<message>[\w:]+)"
+):
+    """A button under an answer. Its id says of which question, so that it outlives the process."""
+
+    def __init__(self, action: str, channel: str, message: str, *, label: str = "") -> None:
+        emoji = {GOOD: "👍", BAD: "👎"}.get(action)
+        super().__init__(
+            ui.Button(
+                label=label or None,
+                emoji=emoji,
+                style=discord.ButtonStyle.secondary,
+                custom_id=f"llava:{action}:{channel}:{message}",
+            )
+        )
+        self.action = action
+        self.channel = channel
+        self.question = message
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], _item: ui.Item[Any], match: re.Match[str], /
+    ) -> AnswerButton:
+        """From a button that was pressed."""
+        return cls(match["action"], match["channel"], match["message"])
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Tell the adapter."""
+        told: Pressed = interaction.client.buttons
+        key = message_key(str(interaction.guild_id or ""), self.channel, self.question)
+        await told.pressed(interaction, self.action, key)
+
+
+def running_buttons(key: MessageKey, locale: str) -> ui.View:
+    """Under an answer that is being made."""
+    return _view(AnswerButton(STOP, key.channel, key.message, label=say(locale, "button_stop")))
+
+
+def final_buttons(key: MessageKey, locale: str) -> ui.View:
+    """Under an answer."""
+    return _view(
+        AnswerButton(GOOD, key.channel, key.message),
+        AnswerButton(BAD, key.channel, key.message),
+        AnswerButton(AGAIN, key.channel, key.message, label=say(locale, "button_again")),
+    )
+
+
+def _view(*buttons: AnswerButton) -> ui.View:
+    view = ui.View(timeout=None)
+    for button in buttons:
+        view.add_item(button)
+    return view
+
+
+def question_of(message: discord.Message) -> tuple[str, str] | None:
+    """(channel, message) of the question that a message of the bot's answers, by its buttons."""
+    for row in message.components:
+        for item in getattr(row, "children", ()):
+            match = AnswerButton.__discord_ui_compiled_template__.fullmatch(
+                getattr(item, "custom_id", None) or ""
+            )
+            if match is not None:
+                return match["channel"], match["message"]
+    return None

@@ -1,0 +1,122 @@
+"""Messages that say what was asked by a command or in a modal, where nobody else would see it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+
+import aiohttp
+import discord
+
+from bot.messages import Attachment, IncomingMessage, MessageKey, TryLater
+from bot.platforms.discord import layout
+from bot.platforms.discord.api import DiscordRefused
+from bot.platforms.discord.connection import Connection
+from bot.platforms.discord.pictures import Pictures
+from bot.platforms.discord.responses import Responses, Token
+from bot.platforms.discord.writing import post
+from bot.store import Store
+from bot.texts import say
+
+log = logging.getLogger(__name__)
+
+QUESTION_PART = -1
+"""Where the store remembers the message that says what was asked in a modal."""
+MAX_SHOWN_BYTES = 10 * 1024 * 1024
+"""Discord takes no larger files from everybody."""
+
+
+def is_command(message: IncomingMessage) -> bool:
+    """Whether it was asked by `/ask`: its message is the command's response."""
+    return any("token" in json.loads(it.ref) for it in message.attachments)
+
+
+class Notices:
+    """Says it, once. Lives as long as the adapter."""
+
+    def __init__(
+        self, *, connection: Connection, store: Store, pictures: Pictures, responses: Responses
+    ) -> None:
+        self._connection = connection
+        self._store = store
+        self._pictures = pictures
+        self._responses = responses
+
+    # -- /ask ---------------------------------------------------------------------------------
+
+    async def of_command(self, message: IncomingMessage) -> dict[str, bytes]:
+        """Show the question and its picture as the command's response.
+
+        Returns: the picture's bytes by its ref, where they could be had. Raises: TryLater.
+        """
+        if not is_command(message):
+            return {}
+        token = Token.from_ref(message.attachments[0].ref)
+        if not token.is_good:  # taken up again too late: the response cannot be changed any more
+            return {}
+        fetched = {it.ref: await self._bytes(it) for it in message.attachments}
+        files = [
+            discord.File(io.BytesIO(data), filename=it.name)
+            for it in message.attachments
+            if (data := fetched[it.ref])
+        ]
+        try:
+            await self._responses.show(token, _asked(message), files=files)
+        except DiscordRefused as exc:
+            log.info("a command's response could not be shown: %s", exc)
+        return {ref: data for ref, data in fetched.items() if data}
+
+    async def _bytes(self, attachment: Attachment) -> bytes:
+        """A command's picture; nothing when it is too large to be shown or cannot be had."""
+        data = bytearray()
+        try:
+            if (attachment.size_bytes or 0) <= MAX_SHOWN_BYTES:
+                async for piece in self._pictures.open(attachment):
+                    data += piece
+                    if len(data) > MAX_SHOWN_BYTES:
+                        return b""
+        except (OSError, aiohttp.ClientError):
+            return b""
+        return bytes(data)
+
+    # -- modals -------------------------------------------------------------------------------
+
+    async def in_thread(self, message: IncomingMessage, channel: int) -> None:
+        """Say who asked what. Raises: TryLater, DiscordRefused."""
+        replies = self._store.replies
+        if QUESTION_PART not in await replies.of_question(message.thread, message.key):
+            # It calls on the asker alone, who is in the thread by that.
+            made = await post(
+                self._connection,
+                channel,
+                _asked(message),
+                nonce=_nonce(message.key),
+                calls_on=message.author.id,
+            )
+            notice = f"{channel}/{made.id}"
+            await replies.note(message.thread, message.key, QUESTION_PART, notice)
+        await self._point_to(message, channel)
+
+    async def _point_to(self, message: IncomingMessage, channel: int) -> None:
+        """Tell the asker alone where the answer is."""
+        token = self._responses.of_question(message.key)
+        if token is None:
+            return
+        try:
+            sentence = say(message.locale, "discord_answer_in", channel=channel)
+            await self._responses.show(token, sentence)
+        except (DiscordRefused, TryLater) as exc:
+            log.info("a modal's response could not be shown: %s", exc)
+
+
+def _asked(message: IncomingMessage) -> str:
+    asked = say(message.locale, "asked_in_modal", user=message.author.id)
+    question = message.text or say(message.locale, "default_question")
+    return layout.clipped(f"{asked}{question}", layout.MAX_MESSAGE)
+
+
+def _nonce(key: MessageKey) -> str:
+    """Discord makes a message with one nonce once."""
+    return hashlib.blake2b(f"{key.message}/asked".encode(), digest_size=12).hexdigest()

@@ -1,0 +1,280 @@
+"""The messages that one reply is written to, by edits.
+
+There is one message a part, and the store remembers it before anything more is written to it, so
+that a restart, an edit and *Ask again* go on in the same messages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import discord
+from discord import ui
+
+from bot.messages import IncomingMessage, MessageKey, ThreadKey
+from bot.platforms.discord import layout
+from bot.platforms.discord.api import (
+    ARCHIVED,
+    OLD_MESSAGE_EDITS,
+    UNKNOWN_MESSAGE,
+    DiscordRefused,
+    read,
+    write,
+)
+from bot.platforms.discord.connection import Connection
+from bot.platforms.discord.events import sent_at
+from bot.platforms.discord.where import Where
+from bot.platforms.discord.writing import edit, post, remove
+from bot.store.replies import Replies
+
+log = logging.getLogger(__name__)
+
+PACE_S = 1.2
+"""Discord takes about five messages and edits in five seconds a channel."""
+OLD_S = 50 * 60
+"""A message that is an hour old takes few edits: it gets its complete text alone."""
+ADOPTED_FROM = 50
+
+
+def reply_id(channel: int, message: int) -> str:
+    """A message of the bot's, as the store keeps it."""
+    return f"{channel}/{message}"
+
+
+def place_of(reply: str) -> tuple[int, int]:
+    """(channel, message) of a reply's id."""
+    channel, _, message = reply.partition("/")
+    return int(channel), int(message)
+
+
+class Paces:
+    """How often replies may be edited: those of one channel share its rate."""
+
+    def __init__(self) -> None:
+        self._running: Counter[int] = Counter()
+
+    def begin(self, channel: int) -> None:
+        """A reply runs there from now on."""
+        self._running[channel] += 1
+
+    def end(self, channel: int) -> None:
+        """It has ended."""
+        self._running[channel] -= 1
+        if self._running[channel] <= 0:
+            del self._running[channel]
+
+    def pace_s(self, channel: int) -> float:
+        """Seconds between two edits of one reply."""
+        return PACE_S * max(1, self._running[channel])
+
+
+@dataclass(slots=True)
+class Part:
+    """One message of the reply."""
+
+    channel: int
+    message: int
+    text: str
+    """What it is to hold."""
+    sent: str | None = None
+    """What it holds; `None`: not known for sure."""
+    has_buttons: bool | None = None
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it takes few edits."""
+        return time.time() - sent_at(self.message) > OLD_S
+
+
+class Parts:
+    """All of them. Lives as long as the exchange."""
+
+    def __init__(
+        self, message: IncomingMessage, *, connection: Connection, replies: Replies, unsure: bool
+    ) -> None:
+        """`unsure`: a message may have been made that the store does not know."""
+        self._thread: ThreadKey = message.thread
+        self._key: MessageKey = message.key
+        self._asker = int(message.author.id)
+        self._connection = connection
+        self._replies = replies
+        self._unsure = unsure
+        self._held: dict[int, Part] = {}
+        self._is_loaded = False
+        self._made_again = 0
+        self.shown = 0
+        """Parts that hold text of this run."""
+
+    async def load(self) -> Part | None:
+        """Look up what an earlier run or an earlier version has made. Returns: the first part."""
+        if not self._is_loaded:
+            known = await self._replies.of_question(self._thread, self._key)
+            self._held = {
+                number: Part(*place_of(reply), text="")
+                for number, reply in known.items()
+                if number >= 0
+            }
+            self._is_loaded = True
+        return self._held.get(0)
+
+    # -- while it grows -----------------------------------------------------------------------
+
+    async def show(self, where: Where, number: int, text: str, buttons: ui.View) -> None:
+        """Make or change a part. Raises: TryLater, DiscordRefused."""
+        part = self._held.get(number)
+        if part is None:
+            if number:
+                await self._settle(where, number - 1)
+            await self._make(where, number, text, buttons)
+        else:
+            part.text = text
+            if not part.is_old:
+                await self._edit(where, number, part, text, buttons)
+        self.shown = max(self.shown, number + 1)
+
+    async def wait(self, where: Where, sentence: str, buttons: ui.View) -> None:
+        """Show what is waited for, in the message that will become the answer."""
+        part = self._held.get(0)
+        if part is None:
+            await self._make(where, 0, sentence, buttons)
+        elif not part.is_old:
+            await self._edit(where, 0, part, sentence, buttons)
+
+    async def _settle(self, where: Where, number: int) -> None:
+        """A part that will not grow any more has no buttons."""
+        part = self._held[number]
+        if part.has_buttons is not False or part.sent != part.text:
+            await self._edit(where, number, part, part.text, None)
+
+    async def _make(self, where: Where, number: int, text: str, buttons: ui.View | None) -> None:
+        if self._unsure:
+            self._unsure = False
+            if await self._adopt(where, number):
+                await self._edit(where, number, self._held[number], text, buttons)
+                return
+        try:
+            made = await post(
+                self._connection,
+                where.channel,
+                text,
+                buttons=buttons,
+                reply_to=None if number else where.reply_to,
+                nonce=self._nonce(number),
+            )
+        except DiscordRefused as exc:
+            if exc.code != ARCHIVED or not await self._unarchive(where.channel):
+                raise
+            await self._make(where, number, text, buttons)
+            return
+        # The nonce may have found a message of a call that broke off, with another text.
+        sent = text if made.content.strip() == text.strip() else None
+        part = Part(where.channel, made.id, text, sent, buttons is not None)
+        await self._keep(number, part)
+        if sent is None:
+            await self._edit(where, number, part, text, buttons)
+
+    def _nonce(self, number: int) -> str:
+        """The same for each attempt at one message: Discord makes it once."""
+        key = self._key
+        about = f"{key.channel}/{key.message}/{number}/{self._made_again}"
+        return hashlib.blake2b(about.encode(), digest_size=12).hexdigest()
+
+    async def _keep(self, number: int, part: Part) -> None:
+        self._held[number] = part
+        await self._replies.note(
+            self._thread, self._key, number, reply_id(part.channel, part.message)
+        )
+
+    async def _adopt(self, where: Where, number: int) -> bool:
+        """Find a message that was made for this reply and not remembered: a crash came between.
+
+        It had buttons, and they say which question they belong to.
+        """
+        place = await self._connection.place(where.channel)
+        after = discord.Object(int(self._thread.thread)) if self._thread.team else None
+
+        async def found() -> list[discord.Message]:
+            return [it async for it in place.history(limit=ADOPTED_FROM, oldest_first=False)]
+
+        known = await self._replies.of_thread(self._thread)
+        for it in await read(found, timeout_s=self._connection.timeout_s):
+            ours = it.author.id == self._connection.bot_user
+            is_new = reply_id(where.channel, it.id) not in known
+            if after is not None and it.id < after.id:
+                continue
+            if ours and is_new and layout.question_of(it) == (self._key.channel, self._key.message):
+                await self._keep(number, Part(where.channel, it.id, it.content, it.content, True))
+                return True
+        return False
+
+    async def _edit(
+        self, where: Where, number: int, part: Part, text: str, buttons: ui.View | None
+    ) -> None:
+        """Edit a message; one that is no longer there is made again."""
+        if part.sent == text and part.has_buttons is (buttons is not None):
+            return
+        part.text, part.sent = text, None
+        try:
+            await edit(self._connection, part.channel, part.message, text, buttons)
+        except DiscordRefused as exc:
+            if exc.code == ARCHIVED and await self._unarchive(part.channel):
+                await self._edit(where, number, part, text, buttons)
+            elif exc.code in {UNKNOWN_MESSAGE, OLD_MESSAGE_EDITS, ARCHIVED}:
+                await self._make_again(where, number, part, text, buttons)
+            else:
+                raise
+            return
+        part.sent, part.has_buttons = text, buttons is not None
+
+    async def _make_again(
+        self, where: Where, number: int, part: Part, text: str, buttons: ui.View | None
+    ) -> None:
+        self._made_again += 1
+        await self._make(where, number, text, buttons)
+        await remove(self._connection, part.channel, part.message)
+
+    async def _unarchive(self, channel: int) -> bool:
+        """Open a thread that has been closed. False: it is locked, or the bot may not."""
+        thread = await self._connection.channel(channel)
+        if not isinstance(thread, discord.Thread):
+            return False
+        try:
+            await write(thread.edit(archived=False), timeout_s=self._connection.timeout_s)
+        except DiscordRefused as exc:
+            log.info("a thread stays archived: %s", exc)
+            return False
+        return True
+
+    # -- the end ------------------------------------------------------------------------------
+
+    @property
+    def last_text(self) -> str:
+        """What the last part that was shown holds."""
+        part = self._held.get(self.shown - 1)
+        return "" if part is None else part.text
+
+    async def finish(self, where: Where, text: str, buttons: ui.View) -> None:
+        """Give the last part its final text and buttons; remove what is beyond."""
+        last = max(self.shown - 1, 0)
+        for number in range(last):
+            await self._settle(where, number)
+        part = self._held.get(last)
+        if part is None:
+            await self._make(where, last, text, buttons)
+        else:
+            part.has_buttons = None  # those of an answer that is running are others
+            await self._edit(where, last, part, text, buttons)
+        await self._remove(after=last)
+
+    async def _remove(self, *, after: int) -> None:
+        """An earlier answer may have been longer."""
+        surplus = {number: part for number, part in self._held.items() if number > after}
+        for number, part in surplus.items():
+            await remove(self._connection, part.channel, part.message)
+            del self._held[number]
+        if surplus:
+            await self._replies.drop(self._thread, self._key, from_part=after + 1)

@@ -1,0 +1,200 @@
+"""Which pictures a question is about, and their bytes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+
+import aiohttp
+import discord
+from yarl import URL
+
+from bot.addressing import Addressing
+from bot.attachments import may_be_picture
+from bot.messages import Attachment, IncomingMessage, ThreadKey, TryLater
+from bot.platforms.discord.api import DiscordRefused, read
+from bot.platforms.discord.connection import Connection
+from bot.platforms.discord.events import MODAL, attachments_of, message_key
+from bot.public_web import CHUNK_BYTES, PublicWeb, cookieless_session, following
+from bot.store import Store
+
+log = logging.getLogger(__name__)
+
+DISCORD_DOMAINS = (".discordapp.com", ".discordapp.net", ".discord.com")
+EXPIRED = frozenset({403, 404, 410})
+EXPIRES_WITHIN_S = 30
+MESSAGES_A_THREAD = 200
+MAX_READ_THREADS = 10_000
+
+
+class Pictures:
+    """Finds and fetches. Lives as long as the adapter."""
+
+    def __init__(
+        self,
+        *,
+        connection: Connection,
+        store: Store,
+        addressing: Addressing,
+        web: PublicWeb,
+        fetch_links: bool,
+        pictures_per_question: int,
+    ) -> None:
+        self._connection = connection
+        self._store = store
+        self._addressing = addressing
+        self._web = web
+        self._fetch_links = fetch_links
+        self._limit = pictures_per_question
+        self._cdn: aiohttp.ClientSession | None = None
+        self._read: OrderedDict[ThreadKey, None] = OrderedDict()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._web.close()
+        if self._cdn is not None:
+            await self._cdn.close()
+
+    def of_message(self, message: discord.Message) -> tuple[Attachment, ...]:
+        """What came with a message."""
+        return attachments_of(message, links=self._fetch_links)
+
+    def left_alone(self, thread: ThreadKey) -> None:
+        """A message of the thread was not meant for the bot: it may hold a picture."""
+        self._read.pop(thread, None)
+
+    # -- which --------------------------------------------------------------------------------
+
+    async def find(self, message: IncomingMessage) -> tuple[Attachment, ...]:
+        """The pictures a question is about: its own and those of the message it replies to, else
+        those said before it in its thread."""
+        found: list[Attachment] = []
+        try:
+            for attachment in message.attachments:
+                found += await self._looked_up(attachment)
+            if not found and not await self._knows(message):
+                found = await self._earlier(message)
+        except (DiscordRefused, TryLater) as exc:
+            # The question itself can be answered: the model says what it lacks.
+            log.warning("earlier messages could not be read: %s", exc)
+            return tuple(it for it in message.attachments if it.name)
+        self._read[message.thread] = None
+        while len(self._read) > MAX_READ_THREADS:
+            self._read.popitem(last=False)
+        return tuple(found)
+
+    async def _looked_up(self, attachment: Attachment) -> list[Attachment]:
+        ref = json.loads(attachment.ref)
+        if attachment.name or "message" not in ref:
+            return [attachment]
+        said = await self._message(ref["channel"], ref["message"])
+        pictures = () if said is None else self.of_message(said)
+        return [replace(picture, earlier=True) for picture in pictures]
+
+    async def _message(self, channel: str, message: str) -> discord.Message | None:
+        place = await self._connection.place(channel)
+        try:
+            return await read(
+                lambda: place.fetch_message(int(message)), timeout_s=self._connection.timeout_s
+            )
+        except DiscordRefused as exc:
+            log.info("a message could not be read: %s", exc)
+            return None
+
+    async def _knows(self, message: IncomingMessage) -> bool:
+        """Whether every picture of the thread so far came with a question of its own."""
+        in_thread = message.thread.team and message.key.channel == message.thread.thread
+        if not in_thread or message.key.message.startswith(MODAL):
+            return True  # nothing is said before a thread's beginning; a direct message is one
+        if await self._addressing.has_missed_messages(message.thread):
+            return False
+        return message.thread in self._read
+
+    async def _earlier(self, message: IncomingMessage) -> list[Attachment]:
+        """Pictures of the thread's messages that were not questions, the latest ones."""
+        thread = message.thread
+
+        async def said() -> list[discord.Message]:
+            before = discord.Object(int(message.key.message))
+            place = await self._connection.place(thread.thread)
+            return [it async for it in place.history(limit=MESSAGES_A_THREAD, before=before)]
+
+        messages = await read(said, timeout_s=self._connection.timeout_s)
+        if all(it.id != int(thread.thread) for it in messages):  # a forum's post holds its first
+            beginning = await self._message(thread.channel, thread.thread)
+            messages += [] if beginning is None else [beginning]
+        found: list[Attachment] = []
+        for it in reversed(messages):
+            if await self._was_no_question(it, thread):
+                found += filter(may_be_picture, self.of_message(it))
+        return [replace(attachment, earlier=True) for attachment in found[-self._limit :]]
+
+    async def _was_no_question(self, message: discord.Message, thread: ThreadKey) -> bool:
+        if message.author.id == self._connection.bot_user:
+            return False
+        key = message_key(thread.team, str(message.channel.id), str(message.id))
+        return not await self._store.inbox.knows(key)
+
+    # -- bytes --------------------------------------------------------------------------------
+
+    async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """See `Exchange.open`."""
+        ref = json.loads(attachment.ref)
+        if "link" in ref:
+            async with aclosing(self._web.fetch(ref["link"])) as pieces:
+                async for piece in pieces:
+                    yield piece
+            return
+        async with following(await self._address(ref), self._visit, also=EXPIRED) as response:
+            if response.status == 200:
+                async for piece in response.content.iter_chunked(CHUNK_BYTES):
+                    yield piece
+                return
+        async with following(await self._fresh(ref), self._visit) as response:
+            async for piece in response.content.iter_chunked(CHUNK_BYTES):
+                yield piece
+
+    def _visit(self, url: URL) -> tuple[aiohttp.ClientSession, dict[str, str]]:
+        if url.scheme != "https" or not f".{url.host}".endswith(DISCORD_DOMAINS):
+            raise OSError("not one of Discord's hosts")
+        if self._cdn is None:
+            network = self._connection.network
+            self._cdn = cookieless_session(network.connector(), proxy=network.proxy)
+        return self._cdn, {}
+
+    async def _address(self, ref: dict[str, str]) -> str:
+        """Where the file lies now: addresses are good for about a day."""
+        address = ref.get("cdn") or ref["url"]
+        if "file" in ref and _expires_at(address) < time.time() + EXPIRES_WITHIN_S:
+            return await self._fresh(ref)
+        return address
+
+    async def _fresh(self, ref: dict[str, str]) -> str:
+        """The message has fresh addresses of its files. Raises: OSError."""
+        if "file" not in ref:
+            raise FileNotFoundError("a file that no message holds is no longer there")
+        try:
+            message = await self._message(ref["channel"], ref["message"])
+        except TryLater:
+            raise OSError("Discord cannot be reached") from None
+        parts: list[discord.Message | discord.MessageSnapshot] = []
+        if message is not None:
+            parts = [message, *message.message_snapshots]
+        for part in parts:
+            for file in part.attachments:
+                if str(file.id) == ref["file"]:
+                    return file.url
+        raise FileNotFoundError("its message is no longer there")
+
+
+def _expires_at(address: str) -> float:
+    """In seconds since 1970; never, where the address does not say."""
+    try:
+        return int(URL(address).query.get("ex", ""), 16)
+    except ValueError:
+        return float("inf")

@@ -1,0 +1,103 @@
+"""The Discord adapter behind `Platform`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.addressing import Addressing
+from bot.commands import Commands
+from bot.forgetting import Forgetting
+from bot.messages import IncomingMessage
+from bot.platforms.discord.connection import Connection
+from bot.platforms.discord.events import PLATFORM, Locales
+from bot.platforms.discord.exchange import DiscordExchange, Tools
+from bot.platforms.discord.hearing import Hearing
+from bot.platforms.discord.interactions import Interactions
+from bot.platforms.discord.missed import Missed
+from bot.platforms.discord.notices import Notices
+from bot.platforms.discord.options import DiscordOptions
+from bot.platforms.discord.pictures import Pictures
+from bot.platforms.discord.responses import Responses
+from bot.platforms.discord.saying import Saying
+from bot.platforms.discord.where import Places
+from bot.platforms.platform import Core
+from bot.public_web import PublicWeb
+from bot.store import Store
+
+
+class Discord:
+    """Implements `bot.platforms.platform.Platform`."""
+
+    name = PLATFORM
+
+    def __init__(
+        self,
+        *,
+        core: Core,
+        store: Store,
+        addressing: Addressing,
+        commands: Commands,
+        forgetting: Forgetting,
+        options: DiscordOptions,
+    ) -> None:
+        self._core = core
+        self.connection = Connection(options)
+        responses = Responses(self.connection)
+        self._pictures = Pictures(
+            connection=self.connection,
+            store=store,
+            addressing=addressing,
+            web=PublicWeb(options.private_hosts),
+            fetch_links=options.fetch_links,
+            pictures_per_question=options.pictures_per_question,
+        )
+        self._tools = Tools(
+            connection=self.connection,
+            store=store,
+            pictures=self._pictures,
+            places=Places(self.connection),
+            notices=Notices(
+                connection=self.connection,
+                store=store,
+                pictures=self._pictures,
+                responses=responses,
+            ),
+            saying=Saying(self.connection),
+            locales=Locales(),
+        )
+        self._missed = Missed(connection=self.connection, store=store)
+        self._hearing = Hearing(
+            core=core,
+            addressing=addressing,
+            commands=commands,
+            forgetting=forgetting,
+            tools=self._tools,
+            catch_up=lambda shard: self._missed.catch_up(self._hearing, shard),
+        )
+        self._interactions = Interactions(
+            core=core, store=store, hearing=self._hearing, tools=self._tools, responses=responses
+        )
+
+    def resume(self, message: IncomingMessage) -> None:
+        """See `Platform.resume`: the reply goes on in the messages it had begun."""
+        self._core.resume(message, DiscordExchange(self._tools, message, begun=True))
+
+    async def start(self) -> None:
+        """Connect. Raises: PlatformUnavailable."""
+        await self.connection.open(self._hearing, self._interactions)
+
+    async def stop_intake(self) -> None:
+        """Take nothing more in; what is said from now on is found at the next start.
+
+        The connection stays: replies under way need it.
+        """
+        self._hearing.intake = False
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.stop_intake()
+        for task in list(self._tools.tasks):
+            task.cancel()
+        await asyncio.gather(*self._tools.tasks, return_exceptions=True)
+        await self.connection.close()
+        await self._pictures.close()

@@ -1,0 +1,96 @@
+"""Where an answer goes: a thread under its question, or in place."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+import discord
+
+from bot.messages import IncomingMessage, TryLater
+from bot.platforms.discord import layout
+from bot.platforms.discord.api import (
+    NOT_ALLOWED,
+    THREAD_EXISTS,
+    UNKNOWN_MESSAGE,
+    UNREACHABLE_PAUSE_S,
+    DiscordRefused,
+    write,
+)
+from bot.platforms.discord.connection import Connection
+from bot.platforms.discord.events import MODAL, Threadable
+from bot.platforms.discord.notices import is_command
+from bot.texts import say
+
+log = logging.getLogger(__name__)
+
+ARCHIVE_AFTER_MIN: Literal[1440] = 1440
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A channel or a thread."""
+
+    channel: int
+    reply_to: int | None = None
+    """The question, where it stands in the same place."""
+    notes: tuple[str, ...] = ()
+    """What the asker should know of it."""
+
+
+class Places:
+    """Finds or makes them. Lives as long as the adapter."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._told: set[int] = set()
+
+    async def of(self, message: IncomingMessage) -> Where:
+        """Where a question is answered; its thread is made if need be.
+
+        Raises:
+            TryLater: Discord cannot be reached.
+            DiscordRefused: the question is gone.
+        """
+        key, thread = message.key, message.thread
+        in_modal = key.message.startswith(f"{MODAL}:")
+        question = None if in_modal else int(key.message)
+        if not thread.team or key.channel == thread.thread:
+            return Where(int(key.channel), question if thread.team else None)
+        here = Where(int(key.channel), question)
+        begins_thread = in_modal or key.message == thread.thread
+        channel = await self._connection.channel(key.channel) if begins_thread else None
+        if not isinstance(channel, Threadable):
+            return here
+        name = layout.thread_name(message.text, message.locale)
+        root = int(thread.thread)
+        try:
+            await write(
+                channel.get_partial_message(root).create_thread(
+                    name=name, auto_archive_duration=ARCHIVE_AFTER_MIN
+                ),
+                timeout_s=self._connection.timeout_s,
+            )
+        except DiscordRefused as exc:
+            if exc.code == THREAD_EXISTS:
+                return await self._existing(root, here)
+            if exc.code == UNKNOWN_MESSAGE and not is_command(message):
+                raise  # the question was deleted
+            log.info("no thread here: %s", exc)
+            if exc.code in NOT_ALLOWED and channel.id not in self._told:
+                self._told.add(channel.id)
+                return Where(
+                    here.channel, here.reply_to, (say(message.locale, "discord_no_threads"),)
+                )
+            return here
+        return Where(root)
+
+    async def _existing(self, thread: int, here: Where) -> Where:
+        """Somebody has made it, or this bot in a call that broke off."""
+        found = await self._connection.channel(thread)
+        if isinstance(found, discord.Thread):
+            return Where(thread)
+        if found is None:
+            return here  # a thread that the bot may not see
+        raise TryLater(UNREACHABLE_PAUSE_S)

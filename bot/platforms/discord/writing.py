@@ -1,0 +1,77 @@
+"""Messages made and removed: nobody is called on unless it is said."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import discord
+from discord import ui
+
+from bot.platforms.discord import layout
+from bot.platforms.discord.api import UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, DiscordRefused, write
+from bot.platforms.discord.connection import Connection
+
+log = logging.getLogger(__name__)
+
+
+async def post(
+    connection: Connection,
+    channel: int,
+    text: str,
+    *,
+    buttons: ui.View | None = None,
+    reply_to: int | None = None,
+    nonce: str | None = None,
+    calls_on: str | None = None,
+) -> discord.Message:
+    """Make a message.
+
+    Args:
+        connection: to Discord.
+        channel: a channel or a thread.
+        text: at most 2,000 characters.
+        buttons: under it.
+        reply_to: the message of the same channel that it answers.
+        nonce: the same for each attempt, so that Discord makes it once.
+        calls_on: the only person it may ping.
+
+    Raises:
+        TryLater: not now, or perhaps.
+        DiscordRefused: Discord will not.
+    """
+    place = await connection.place(channel)
+    more: dict[str, Any] = {}
+    if buttons is not None:
+        more["view"] = buttons
+    if reply_to is not None:
+        more["reference"] = discord.MessageReference(
+            message_id=reply_to, channel_id=channel, fail_if_not_exists=False
+        )
+    if nonce is not None:
+        more["nonce"] = nonce
+    people = [] if calls_on is None else [discord.Object(int(calls_on))]
+    pings = discord.AllowedMentions(
+        everyone=False, roles=False, users=people or False, replied_user=False
+    )
+    sending = place.send(text, allowed_mentions=pings, suppress_embeds=True, **more)
+    return await write(sending, timeout_s=connection.timeout_s)
+
+
+async def edit(
+    connection: Connection, channel: int, message: int, text: str, buttons: ui.View | None
+) -> None:
+    """Give a message another text and other buttons. Raises: TryLater, DiscordRefused."""
+    target = (await connection.place(channel)).get_partial_message(message)
+    editing = target.edit(content=text, view=buttons, allowed_mentions=layout.NO_PINGS)
+    await write(editing, timeout_s=connection.timeout_s)
+
+
+async def remove(connection: Connection, channel: int, message: int) -> None:
+    """Delete a message of the bot's; one that cannot be deleted stays. Raises: TryLater."""
+    target = (await connection.place(channel)).get_partial_message(message)
+    try:
+        await write(target.delete(), timeout_s=connection.timeout_s)
+    except DiscordRefused as exc:
+        if exc.code not in {UNKNOWN_MESSAGE, UNKNOWN_CHANNEL}:
+            log.info("a message of the bot's stays: %s", exc)
