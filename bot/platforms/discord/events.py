@@ -35,7 +35,16 @@ KANA = re.compile(r"[\u3040-\u30ff]")
 
 MAX_LOCALES = 10_000
 
-Place = discord.abc.MessageableChannel
+Place = (
+    discord.TextChannel
+    | discord.VoiceChannel
+    | discord.StageChannel
+    | discord.Thread
+    | discord.DMChannel
+    | discord.GroupChannel
+    | discord.PartialMessageable
+)
+"""Where messages are."""
 Threadable = discord.TextChannel
 """Channels whose messages begin threads; every other kind is answered in place."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.engines import ScriptedBackend
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import context_of, running_bot, text_of
-from tests.servers.slack.faults import Fault
+from tests.servers.faults import Fault
 from tests.servers.slack.server import LocalSlack
 from tests.waiting import until
 

@@ -10,7 +10,7 @@ from bot.platforms.slack import blocks
 from tests.engines import ScriptedBackend
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import Stage, has_button, running_bot, text_of
-from tests.servers.slack.faults import Fault
+from tests.servers.faults import Fault
 from tests.servers.slack.server import LocalSlack
 from tests.waiting import until
 

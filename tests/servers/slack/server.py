@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.servers.slack.faults import Faults, before, cut
+from tests.servers.faults import Fault, Faults, cut, strike
 from tests.servers.slack.sockets import SocketRules, Sockets
 from tests.servers.slack.state import File, Message, Workspace
 from tests.servers.slack.web_api import METHODS, ApiError, Rules, WebApi
@@ -348,8 +348,9 @@ class LocalSlack:
         if name not in METHODS:
             return web.json_response({"ok": False, "error": "unknown_method"})
         fault = self.faults.take(name)
-        if (failed := await before(fault, request)) is not None:
-            return failed
+        await strike(fault, request)
+        if fault.status:
+            return _failed(fault)
         if (wait_s := self.api.over_rate(name)) is not None:
             return web.json_response(
                 {"ok": False, "error": "ratelimited"},
@@ -410,6 +411,16 @@ class LocalSlack:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _failed(fault: Fault) -> web.Response:
+    if fault.status != 429:
+        return web.Response(status=fault.status, text="upstream error")
+    return web.json_response(
+        {"ok": False, "error": "ratelimited"},
+        status=429,
+        headers={"Retry-After": f"{fault.retry_after_s:g}"},
+    )
 
 
 async def _arguments(request: web.Request) -> dict[str, Any]:

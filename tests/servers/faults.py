@@ -1,4 +1,4 @@
-"""Faults on command: what the Web API does next in place of an answer."""
+"""Faults on command: what a local platform does next in place of an answer."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ class Fault:
     """One of: a status (429, 500, …), a delay, a connection cut before or after the work."""
 
     status: int = 0
-    retry_after_s: int = 1
+    retry_after_s: float = 1
     slow_s: float = 0
     cut: str = ""
     """``before`` or ``after`` the call has its effect."""
+    after: bool = False
+    """The status is answered although the call has its effect."""
 
 
 class Faults:
@@ -40,21 +42,12 @@ class Faults:
         return fault
 
 
-async def before(fault: Fault, request: web.Request) -> web.Response | None:
-    """What happens before the call has its effect."""
+async def strike(fault: Fault, request: web.Request) -> None:
+    """What happens before the call has its effect, apart from the status."""
     if fault.slow_s:
         await asyncio.sleep(fault.slow_s)
     if fault.cut == "before":
         cut(request)
-    if fault.status == 429:
-        return web.json_response(
-            {"ok": False, "error": "ratelimited"},
-            status=429,
-            headers={"Retry-After": str(fault.retry_after_s)},
-        )
-    if fault.status:
-        return web.Response(status=fault.status, text="upstream error")
-    return None
 
 
 def cut(request: web.Request) -> None:

@@ -1,0 +1,1 @@
+"""What the bot does in Discord, a chapter a file."""

@@ -1,0 +1,141 @@
+"""The stage: a local Discord, the real adapter over the real core, a scripted model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bot.access import AllowList
+from bot.addressing import Addressing
+from bot.answer import AnswerOptions, Answers
+from bot.commands import Commands
+from bot.forgetting import Forgetting
+from bot.messages import MessageKey, ThreadKey
+from bot.platforms.discord.events import message_key, thread_key
+from bot.platforms.discord.options import DiscordOptions
+from bot.platforms.discord.platform import Discord
+from bot.questions import Questions
+from bot.store import Store
+from tests.engines import ScriptedBackend
+from tests.scenario.core import running_answers
+from tests.servers.discord.server import LocalDiscord, button_ids
+from tests.servers.discord.state import BOT, GUILD, PICTURES, Json
+from tests.waiting import until
+
+MENTION = f"<@{BOT}>"
+
+
+@dataclass
+class Stage:
+    """Everything a test touches."""
+
+    discord: LocalDiscord
+    bot: Discord
+    answers: Answers
+    store: Store
+    backend: ScriptedBackend
+
+    def key(self, message: str, channel: str = PICTURES) -> MessageKey:
+        return message_key(GUILD, channel, message)
+
+    def thread(self, thread: str, channel: str = PICTURES) -> ThreadKey:
+        return thread_key(GUILD, channel, thread)
+
+    def replies(self, place: str) -> list[Json]:
+        """The bot's messages in a thread or channel."""
+        return self.discord.world.by_bot(place)
+
+    def landed(self, place: str) -> list[Json]:
+        """Those that have their final form."""
+        return [it for it in self.replies(place) if has_button(it, "again")]
+
+    async def answered(self, place: str, *, times: int = 1) -> Json:
+        """Wait until so many answers have landed in a thread or channel. Returns: the last one."""
+        await until(lambda: len(self.landed(place)) >= times, timeout_s=20)
+        return self.landed(place)[-1]
+
+    async def quiet(self) -> None:
+        """Wait until everything that was told has been looked at and nothing is under way."""
+        await asyncio.sleep(0.15)
+        await until(lambda: not self.answers._tasks)
+
+
+def text_of(message: Json) -> str:
+    """What a person reads, without the small text."""
+    return "\n".join(it for it in message["content"].split("\n") if not it.startswith("-# "))
+
+
+def small_of(message: Json) -> str:
+    """The small text under it."""
+    lines = [it for it in message["content"].split("\n") if it.startswith("-# ")]
+    return " ".join(it.removeprefix("-# ").replace("\\", "") for it in lines)
+
+
+def has_button(message: Json, action: str) -> bool:
+    """Whether it has that button."""
+    return any(it.split(":")[1] == action for it in button_ids(message))
+
+
+@asynccontextmanager
+async def running_bot(
+    folder: Path,
+    discord: LocalDiscord,
+    backend: ScriptedBackend,
+    *,
+    follow_ups: Any = "thread",
+    allow: AllowList | None = None,
+    answer_options: AnswerOptions | None = None,
+    wait: bool = True,
+    **options: Any,
+) -> AsyncIterator[Stage]:
+    """The adapter, connected, over a core with its state in `folder`."""
+    questions = Questions()
+    async with running_answers(
+        folder, backend, questions=questions, options=answer_options, max_waiting=1000
+    ) as (answers, store):
+        if allow is not None:
+            answers._access._lists = {"discord": allow}
+        forgetting = Forgetting(store, questions)
+        chosen = replace(
+            DiscordOptions(
+                token=discord.world.token,
+                resolve_to=discord.address,
+                ca_file=discord.ca_file,
+                pictures_per_question=2,
+                api_timeout_s=10,
+                guild_ready_s=0.1,
+            ),
+            **options,
+        )
+        bot = Discord(
+            core=answers,
+            store=store,
+            addressing=Addressing(store, questions, follow_ups),
+            commands=Commands(
+                store=store, questions=questions, forgetting=forgetting, model=answers.model
+            ),
+            forgetting=forgetting,
+            options=chosen,
+        )
+        try:
+            for message in await store.inbox.unfinished():
+                bot.resume(message)
+            await bot.start()
+            if wait:
+                await until(lambda: is_connected(bot))
+            yield Stage(discord, bot, answers, store, backend)
+            await bot.stop_intake()
+            await answers.drain(0)
+        finally:
+            await answers.drain(0)
+            await bot.close()
+
+
+def is_connected(bot: Discord) -> bool:
+    """Whether it knows its servers, and its commands are published."""
+    client = bot.connection._client
+    return client is not None and client.is_ready()

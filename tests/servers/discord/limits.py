@@ -1,0 +1,56 @@
+"""Discord's rates: buckets with their headers, and what comes over them."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many calls in so many seconds."""
+
+    calls: int
+    within_s: float
+
+
+MESSAGES = Limit(5, 5)
+"""Making and editing messages of one channel share it."""
+OTHERS = Limit(50, 1)
+OLD_EDITS = 3
+"""A message older than an hour takes so many edits in an hour."""
+OLD_S = 3600
+
+
+@dataclass
+class Buckets:
+    """How much of each was used. Over its rate a call is refused, and remembered."""
+
+    on: bool = True
+    refused: list[str] = field(default_factory=list)
+    _used: dict[tuple[str, str], deque[float]] = field(default_factory=lambda: defaultdict(deque))
+
+    def take(self, name: str, bucket: str, major: str) -> tuple[dict[str, str], float | None]:
+        """(headers, seconds to wait or None)."""
+        limit = MESSAGES if bucket == "messages" else OTHERS
+        if not self.on:
+            limit = Limit(1_000_000, 5)
+        used, now = self._used[bucket, major], time.time()
+        while used and used[0] <= now - limit.within_s:
+            used.popleft()
+        wait_s = None
+        if len(used) >= limit.calls:
+            wait_s = used[0] + limit.within_s - now
+            self.refused.append(name)
+        else:
+            used.append(now)
+        reset_after = (used[0] + limit.within_s - now) if used else limit.within_s
+        headers = {
+            "X-RateLimit-Limit": str(limit.calls),
+            "X-RateLimit-Remaining": str(max(0, limit.calls - len(used))),
+            "X-RateLimit-Reset": f"{now + reset_after:.3f}",
+            "X-RateLimit-Reset-After": f"{reset_after:.3f}",
+            "X-RateLimit-Bucket": f"{bucket}-bucket",
+        }
+        return headers, wait_s
