@@ -33,7 +33,7 @@ from bot.platforms.discord.api import (
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import MODAL, Locales
 from bot.platforms.discord.notices import Notices, is_command
-from bot.platforms.discord.parts import PACE_S, Paces, Parts
+from bot.platforms.discord.parts import Paces, Parts
 from bot.platforms.discord.pictures import Pictures
 from bot.platforms.discord.saying import Saying
 from bot.platforms.discord.where import Places, Where
@@ -64,7 +64,7 @@ class Tools:
     notices: Notices
     saying: Saying
     locales: Locales
-    paces: Paces = field(default_factory=Paces)
+    paces: Paces
     needs_mention_told: set[str] = field(default_factory=set)
     """Servers that know that follow-ups need a mention."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -106,7 +106,7 @@ class DiscordExchange:
         """Discord's: characters a message, and edits shared by the replies of a channel."""
         pace_s = FIRST_PACE_S
         if self._has_message:
-            pace_s = self._tools.paces.pace_s(self._paced) if self._paced else PACE_S
+            pace_s = self._tools.paces.pace_s(self._paced)
         return ReplyLimits(max_length=layout.MAX_LENGTH, measure=layout.length, pace_s=pace_s)
 
     # -- the question -------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import discord
 from bot.messages import TryLater
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.connection import Connection
-from bot.platforms.discord.events import PLATFORM, sent_at
+from bot.platforms.discord.events import PLATFORM, Place, sent_at
 from bot.platforms.discord.hearing import Hearing
 from bot.store import Store
 from inference.errors import trace_of
@@ -32,38 +32,41 @@ class Missed:
     def __init__(self, *, connection: Connection, store: Store) -> None:
         self._connection = connection
         self._store = store
+        self.rounds = 0
+        """How often everything was looked through."""
 
     async def catch_up(self, hearing: Hearing, shard: int) -> None:
         """Hear every message of the last minutes once more; claimed ones end at their claim."""
         since = time.time() - MISSED_S
         try:
-            for channel in self._with_late_messages(shard, since):
+            for channel in list(self._with_late_messages(shard, since)):
                 await self._of_channel(hearing, channel, since)
             if shard == 0:  # direct messages come to the first
                 known = await self._store.recent_threads(
                     PLATFORM, "", age=timedelta(seconds=DIRECT_S), limit=MAX_DIRECT
                 )
                 for thread in known:
-                    await self._of_channel(hearing, int(thread.channel), since)
+                    direct = await self._connection.place(thread.channel)
+                    await self._of_channel(hearing, direct, since)
         except Exception as exc:  # noqa: BLE001 - the end of a task: new input goes on without it
             log.error("missed messages were not looked for: %s", trace_of(exc))
+        self.rounds += 1
 
-    def _with_late_messages(self, shard: int, since: float) -> Iterator[int]:
+    def _with_late_messages(self, shard: int, since: float) -> Iterator[Place]:
         """Channels and threads whose last message is that late, as Discord has told."""
         for guild in self._connection.client.guilds:
             if guild.shard_id != shard:
                 continue
             for place in (*guild.channels, *guild.threads):
-                last = getattr(place, "last_message_id", None)
-                is_forum = isinstance(place, discord.ForumChannel)
-                if last is not None and sent_at(last) >= since and not is_forum:
-                    yield place.id
+                if isinstance(place, discord.ForumChannel | discord.CategoryChannel):
+                    continue
+                if place.last_message_id and sent_at(place.last_message_id) >= since:
+                    yield place
 
-    async def _of_channel(self, hearing: Hearing, channel: int, since: float) -> None:
+    async def _of_channel(self, hearing: Hearing, place: Place, since: float) -> None:
         after = discord.Object(discord.utils.time_snowflake(datetime.fromtimestamp(since, UTC)))
 
         async def late() -> list[discord.Message]:
-            place = await self._connection.place(channel)
             return [
                 it
                 async for it in place.history(

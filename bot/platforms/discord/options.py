@@ -10,6 +10,9 @@ from bot.settings import Settings
 API_TIMEOUT_S = 90
 """For one call, with the waits for its rate that discord.py makes within it."""
 
+PACE_S = 1.2
+"""Discord takes about five messages and edits in five seconds a channel."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscordOptions:
@@ -25,6 +28,7 @@ class DiscordOptions:
     private_hosts: frozenset[str] = frozenset()
     """See `PublicWeb`."""
     api_timeout_s: float = API_TIMEOUT_S
+    pace_s: float = PACE_S
     heartbeat_timeout_s: float = 60
     """A connection that says nothing for so long is given up."""
     guild_ready_s: float = 2

@@ -33,8 +33,6 @@ from bot.store.replies import Replies
 
 log = logging.getLogger(__name__)
 
-PACE_S = 1.2
-"""Discord takes about five messages and edits in five seconds a channel."""
 OLD_S = 50 * 60
 """A message that is an hour old takes few edits: it gets its complete text alone."""
 ADOPTED_FROM = 50
@@ -54,7 +52,9 @@ def place_of(reply: str) -> tuple[int, int]:
 class Paces:
     """How often replies may be edited: those of one channel share its rate."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace_s: float) -> None:
+        """`pace_s`: seconds between two edits of the only reply that runs in a channel."""
+        self._pace_s = pace_s
         self._running: Counter[int] = Counter()
 
     def begin(self, channel: int) -> None:
@@ -69,7 +69,7 @@ class Paces:
 
     def pace_s(self, channel: int) -> float:
         """Seconds between two edits of one reply."""
-        return PACE_S * max(1, self._running[channel])
+        return self._pace_s * max(1, self._running[channel])
 
 
 @dataclass(slots=True)

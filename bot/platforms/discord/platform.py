@@ -16,6 +16,7 @@ from bot.platforms.discord.interactions import Interactions
 from bot.platforms.discord.missed import Missed
 from bot.platforms.discord.notices import Notices
 from bot.platforms.discord.options import DiscordOptions
+from bot.platforms.discord.parts import Paces
 from bot.platforms.discord.pictures import Pictures
 from bot.platforms.discord.responses import Responses
 from bot.platforms.discord.saying import Saying
@@ -64,6 +65,7 @@ class Discord:
             ),
             saying=Saying(self.connection),
             locales=Locales(),
+            paces=Paces(options.pace_s),
         )
         self._missed = Missed(connection=self.connection, store=store)
         self._hearing = Hearing(

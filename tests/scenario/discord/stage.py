@@ -93,6 +93,9 @@ async def running_bot(
     **options: Any,
 ) -> AsyncIterator[Stage]:
     """The adapter, connected, over a core with its state in `folder`."""
+    if "pace_s" not in options:
+        # Rates and paces are tested where they matter; elsewhere they would only take time.
+        options["pace_s"], discord.buckets.on = 0.1, False
     questions = Questions()
     async with running_answers(
         folder, backend, questions=questions, options=answer_options, max_waiting=1000

@@ -521,7 +521,6 @@ async def execute_webhook(rest: Rest, call: Call) -> Json:
     if asked.response is not None and asked.response["flags"] & 128:
         change(asked.response, call.body)
         asked.response["flags"] &= EPHEMERAL
-        asked.followups.append(asked.response)
         return asked.response
     message = {
         **rest.world.new_message(asked.channel, BOT, call.body.get("content") or ""),

@@ -1,0 +1,1 @@
+"""What the bot does alike on every chat platform: each sentence holds for all of them."""

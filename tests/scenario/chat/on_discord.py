@@ -1,0 +1,148 @@
+"""The words of `chat.py`, in Discord."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from bot.access import AllowList
+from bot.messages import ThreadKey
+from bot.platforms.discord import layout
+from tests.engines import ScriptedBackend
+from tests.scenario.chat.chat import BEN, BOT, Answer, PictureGiven
+from tests.scenario.discord.stage import MENTION, Stage, running_bot, small_of, text_of
+from tests.servers.discord import state
+from tests.servers.discord.server import LocalDiscord, button_ids
+from tests.servers.discord.state import ANN, KEI, OTHER_BOT, PICTURES
+from tests.waiting import until
+
+PEOPLE = {"ann": ANN, "ben": state.BEN, "kei": KEI}
+SUBCOMMANDS = {"forget me": "forget-me", "forget this thread": "forget-thread"}
+
+
+class DiscordChat:
+    """Implements `tests.scenario.chat.chat.Chat`."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._discord = stage.discord
+        self.answers, self.store, self.backend = stage.answers, stage.store, stage.backend
+
+    def _written(self, text: str) -> str:
+        return text.replace(BOT, MENTION).replace(BEN, f"<@{state.BEN}>")
+
+    def say(
+        self,
+        text: str,
+        *pictures: PictureGiven,
+        who: str = "ann",
+        thread: str | None = None,
+        told: bool = True,
+        minutes_ago: float = 0,
+    ) -> str:
+        return self._discord.say(
+            self._written(text),
+            *(self._discord.upload(*it) for it in pictures),
+            user=PEOPLE[who],
+            channel=thread or PICTURES,
+            told=told,
+            at=time.time() - minutes_ago * 60 if minutes_ago else None,
+        )
+
+    def direct(self, text: str, *pictures: PictureGiven, told: bool = True) -> str:
+        channel = self._discord.world.direct(ANN)
+        files = [self._discord.upload(*it) for it in pictures]
+        self._discord.say(self._written(text), *files, channel=channel, told=told)
+        return channel
+
+    def open_thread(self, text: str, *pictures: PictureGiven, told: bool = True) -> str:
+        thread = self._discord.open_thread("a thread")
+        self.say(text, *pictures, thread=thread, told=told)
+        return thread
+
+    def edit(self, message: str, text: str, *, thread: str | None = None) -> None:
+        self._discord.edit(message, self._written(text), channel=thread or PICTURES)
+
+    def delete(self, message: str, *, thread: str | None = None) -> None:
+        self._discord.delete(message, channel=thread or PICTURES)
+
+    def press(self, answer: Answer, button: str, *, who: str = "ann") -> None:
+        messages = [it for place in self._discord.world.messages.values() for it in place]
+        message = next(it for it in messages if it["id"] == answer.id)
+        self._discord.press(message, button, user=PEOPLE[who])
+
+    async def ask_about(self, message: str, question: str) -> None:
+        self._discord.use_menu(message)
+        await until(lambda: bool(self._discord.interactions.modals))
+        self._discord.submit({"question": question})
+
+    def command(self, words: str, *, who: str = "ann", thread: str | None = None) -> None:
+        name = SUBCOMMANDS.get(words, words)
+        self._discord.slash(f"llava {name}", user=PEOPLE[who], channel=thread or PICTURES)
+
+    async def choose_settings(self, *, who: str = "ann", **values: str) -> None:
+        self._discord.slash("llava settings", user=PEOPLE[who])
+        await until(lambda: bool(self._discord.interactions.modals))
+        asked = self._discord.submit({"follow_ups": "default", **values})
+        await until(lambda: asked.answered)
+
+    def another_bot_says(self, text: str) -> None:
+        self._discord.say(self._written(text), user=OTHER_BOT)
+
+    def seen(self, place: str) -> list[Answer]:
+        return [
+            Answer(
+                id=it["id"],
+                text=text_of(it),
+                small=small_of(it),
+                buttons=frozenset(custom_id.split(":")[1] for custom_id in button_ids(it)),
+            )
+            for it in self._discord.world.by_bot(place)
+        ]
+
+    def told(self) -> list[str]:
+        """To one alone; and what is said under a message, without buttons."""
+        alone = [it for asked in self._discord.interactions.by_token.values() for it in asked.said]
+        said = [it for place in self._discord.world.messages for it in self.seen(place)]
+        is_notice = " asks: "
+        return alone + [it.text for it in said if not it.buttons and is_notice not in it.text]
+
+    def longest_message(self) -> int:
+        world = self._discord.world
+        return max(layout.length(it["content"]) for c in world.messages for it in world.by_bot(c))
+
+    def thread_key(self, thread: str) -> ThreadKey:
+        return self._stage.thread(thread)
+
+    def everything_is_told_twice(self) -> None:
+        self._discord.gateway.rules.duplicates = 1.0
+
+    async def reconnect_and_tell_again(self, message: str) -> None:
+        gateway = self._discord.gateway
+        gateway.rules.replays = 1000
+        await gateway.close_lines(4000)
+        await until(lambda: gateway.resumed == 1)
+        await asyncio.sleep(0.1)
+
+    async def looked_for_missed(self) -> None:
+        await until(lambda: self._stage.bot._missed.rounds > 0)
+
+
+@asynccontextmanager
+async def running_on_discord(
+    discord: LocalDiscord,
+    folder: Path,
+    backend: ScriptedBackend,
+    *,
+    allow_people: tuple[str, ...] = (),
+    **options: Any,
+) -> AsyncIterator[DiscordChat]:
+    """A bot in a local Discord."""
+    if allow_people:
+        options["allow"] = AllowList(users=frozenset(PEOPLE[it] for it in allow_people))
+    async with running_bot(folder, discord, backend, **options) as stage:
+        yield DiscordChat(stage)
