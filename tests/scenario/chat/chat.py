@@ -39,6 +39,8 @@ class Chat(Protocol):
     answers: Answers
     store: Store
     backend: ScriptedBackend
+    message_limit: int
+    """What the platform takes in one message, in its unit."""
 
     # people
     def say(

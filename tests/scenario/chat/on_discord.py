@@ -27,6 +27,8 @@ SUBCOMMANDS = {"forget me": "forget-me", "forget this thread": "forget-thread"}
 class DiscordChat:
     """Implements `tests.scenario.chat.chat.Chat`."""
 
+    message_limit = 2000
+
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._discord = stage.discord

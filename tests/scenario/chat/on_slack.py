@@ -24,6 +24,8 @@ BUTTONS = {"stop": blocks.STOP, "again": blocks.AGAIN, "good": blocks.FEEDBACK}
 class SlackChat:
     """Implements `tests.scenario.chat.chat.Chat`."""
 
+    message_limit = 4000
+
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._slack = stage.slack

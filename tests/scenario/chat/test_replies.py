@@ -20,6 +20,7 @@ async def test_a_long_answer_goes_on_in_further_messages(chat: Chat) -> None:
     assert " ".join(it.text.strip() for it in replies) == " ".join(sentences)
     assert ["again" in it.buttons for it in replies][-2:] == [False, True]
     assert not any("stop" in it.buttons for it in replies)
+    assert chat.longest_message() <= chat.message_limit
 
 
 async def test_a_code_fence_survives_the_cut_and_emoji_count_twice(chat: Chat) -> None:

@@ -2,43 +2,11 @@
 
 from __future__ import annotations
 
-from tests.scenario.core import BLUE, RED
-from tests.scenario.slack.stage import Stage, context_of, has_button, text_of
+from tests.scenario.core import RED
+from tests.scenario.slack.stage import Stage, text_of
 from tests.waiting import until
 
 BOT = "<@U0BOT>"
-
-
-async def test_a_mention_with_a_picture_is_answered_in_a_thread_under_it(stage: Stage) -> None:
-    slack = stage.slack
-    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
-    reply = await stage.answered(ts)
-    assert reply["thread_ts"] == ts
-    assert text_of(reply) == "answer to what is it?"
-    assert context_of(reply) == "Picture 1: red.png"
-    assert has_button(reply, "llava_again")
-    assert has_button(reply, "llava_feedback")
-    assert not has_button(reply, "llava_stop")
-    (asked,) = stage.backend.requests[-1].messages
-    assert (asked.text, len(asked.pictures)) == ("what is it?", 1)
-
-
-async def test_a_follow_up_needs_no_mention_and_no_upload(stage: Stage) -> None:
-    slack = stage.slack
-    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
-    await stage.answered(ts)
-    slack.say("which colour?", thread=ts)
-    reply = await stage.answered(ts, times=2)
-    assert text_of(reply) == "answer to which colour?"
-    first, _, _ = stage.backend.requests[-1].messages
-    assert len(first.pictures) == 1
-
-
-async def test_in_a_direct_message_no_mention_is_needed(stage: Stage) -> None:
-    slack = stage.slack
-    ts = slack.say("what is it?", slack.upload("red.png", RED), channel="D1")
-    reply = await stage.answered(ts, channel="D1")
-    assert text_of(reply) == "answer to what is it?"
 
 
 async def test_the_answer_streams_and_starts_only_with_the_first_token(stage: Stage) -> None:
@@ -85,28 +53,3 @@ async def test_the_place_in_the_queue_is_shown(stage: Stage) -> None:
     stage.backend.release()
     await stage.answered(first)
     await stage.answered(second)
-
-
-async def test_several_pictures_at_once(stage: Stage) -> None:
-    slack = stage.slack
-    files = slack.upload("red.png", RED), slack.upload("blue.png", BLUE)
-    ts = slack.say(f"{BOT} compare", *files)
-    reply = await stage.answered(ts)
-    assert context_of(reply) == "Picture 1: red.png · Picture 2: blue.png"
-
-
-async def test_the_model_sees_who_said_what(stage: Stage) -> None:
-    slack = stage.slack
-    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
-    await stage.answered(ts)
-    slack.say("and why?", thread=ts, user="U2BEN")
-    await stage.answered(ts, times=2)
-    asked = [it.text for it in stage.backend.requests[-1].messages]
-    assert asked == ["Ann: what is it?", "answer to what is it?", "Ben: and why?"]
-
-
-async def test_sentences_are_in_the_askers_language(stage: Stage) -> None:
-    slack = stage.slack
-    ts = slack.say(f"{BOT} これは何？", slack.upload("red.png", RED), user="U3KEI")
-    reply = await stage.answered(ts)
-    assert context_of(reply) == "画像 1：red.png"

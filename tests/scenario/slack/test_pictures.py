@@ -49,31 +49,6 @@ async def test_a_mention_alone_without_its_files_asks_slack_for_them(stage: Stag
     assert context_of(await stage.answered(ts)) == "Picture 1: red.png"
 
 
-async def test_a_mention_in_a_thread_looks_at_the_picture_it_was_written_under(
-    stage: Stage,
-) -> None:
-    slack = stage.slack
-    ts = slack.say("look at this", slack.upload("red.png", RED), user="U2BEN")
-    slack.say("and this", slack.upload("blue.png", BLUE), user="U2BEN", thread=ts)
-    slack.say(f"{BOT} what are they?", thread=ts)
-    reply = await stage.answered(ts)
-    assert context_of(reply) == "Picture 1: red.png · Picture 2: blue.png"
-    assert len(stage.backend.requests[-1].messages[-1].pictures) == 2
-
-
-async def test_a_picture_said_to_somebody_else_is_seen_by_the_next_question(
-    stage: Stage,
-) -> None:
-    slack = stage.slack
-    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
-    await stage.answered(ts)
-    slack.say("<@U2BEN> mine", slack.upload("blue.png", BLUE), thread=ts)
-    await stage.quiet()
-    slack.say(f"{BOT} and this?", thread=ts)
-    reply = await stage.answered(ts, times=2)
-    assert context_of(reply) == "Picture 1: red.png · Picture 2: blue.png"
-
-
 async def test_a_follow_up_asks_slack_for_nothing(stage: Stage) -> None:
     slack = stage.slack
     ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
@@ -97,22 +72,6 @@ async def test_a_picture_that_was_found_once_is_not_shown_twice(
             slack.say(f"{BOT} what is it?", thread=ts)
             reply = await stage.answered(ts, times=number)
             assert context_of(reply) == "Picture 1: red.png"
-
-
-async def test_without_any_picture_the_model_answers_in_words(stage: Stage) -> None:
-    ts = stage.slack.say(f"{BOT} hello")
-    assert text_of(await stage.answered(ts)) == "answer to hello"
-
-
-async def test_a_bare_mention_is_told_what_is_needed(stage: Stage) -> None:
-    ts = stage.slack.say(BOT)
-    reply = await stage.answered(ts)
-    assert text_of(reply) == "Please write a question, or send a picture."
-
-
-async def test_a_picture_without_words_asks_what_is_in_it(stage: Stage) -> None:
-    ts = stage.slack.say(BOT, stage.slack.upload("red.png", RED))
-    assert text_of(await stage.answered(ts)) == "answer to What is in this picture?"
 
 
 async def test_a_shared_message_brings_its_pictures(stage: Stage) -> None:
@@ -190,14 +149,6 @@ async def test_a_stub_that_may_not_be_asked_about_names_the_scope(stage: Stage) 
     slack.workspace.scopes.discard("files:read")
     ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED, stub=True))
     assert "files:read" in text_of(await stage.answered(ts))
-
-
-async def test_what_is_left_out_stands_in_the_receipt_with_its_reason(stage: Stage) -> None:
-    slack = stage.slack
-    files = slack.upload("red.png", RED), slack.upload("notes.txt", b"no picture")
-    ts = slack.say(f"{BOT} what is it?", *files)
-    line = context_of(await stage.answered(ts))
-    assert line.startswith("Picture 1: red.png · “notes.txt” was left out")
 
 
 async def test_a_deleted_file_is_named(stage: Stage) -> None:

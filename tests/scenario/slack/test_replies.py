@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from bot.platforms.slack import blocks
-from tests.engines import ScriptedBackend
 from tests.scenario.core import RED
-from tests.scenario.slack.stage import Stage, has_button, running_bot, text_of
+from tests.scenario.slack.stage import Stage, has_button, text_of
 from tests.servers.faults import Fault
 from tests.servers.slack.server import LocalSlack
 from tests.waiting import until
@@ -97,34 +93,6 @@ async def test_without_agent_sessions_a_message_with_a_stop_button_becomes_the_a
 
 
 # -- limits ---------------------------------------------------------------------------------------
-
-
-async def test_a_long_answer_goes_on_in_further_messages(stage: Stage) -> None:
-    slack = stage.slack
-    sentences = [f"This is sentence number {number} of the answer." for number in range(250)]
-    stage.backend.answer = lambda _: " ".join(sentences)
-    ts = slack.say(f"{BOT} tell me everything")
-    await stage.answered(ts)
-    replies = stage.replies(ts)
-    assert len(replies) >= 3
-    assert " ".join(text_of(it).strip() for it in replies) == " ".join(sentences)
-    assert all(blocks.length(text_of(it)) <= blocks.MAX_LENGTH for it in replies)
-    assert [has_button(it, "llava_again") for it in replies][-2:] == [False, True]
-    assert not any(has_button(it, "llava_stop") for it in replies)
-    assert not any(error == "msg_too_long" for _, error in slack.api.refused)
-
-
-async def test_a_code_fence_survives_the_cut_and_emoji_count_twice(stage: Stage) -> None:
-    slack = stage.slack
-    code = "\n".join(f"print({number})  # 😀😀😀" for number in range(250))
-    stage.backend.answer = lambda _: f"Here:\n```python\n{code}\n```\nThat is all."
-    ts = slack.say(f"{BOT} code please")
-    await stage.answered(ts)
-    replies = stage.replies(ts)
-    assert len(replies) >= 2
-    for reply in replies:
-        assert text_of(reply).count("```") % 2 == 0
-    assert not slack.api.refused
 
 
 async def test_the_model_cannot_ping_anybody(stage: Stage) -> None:
@@ -220,31 +188,6 @@ async def test_where_the_bot_may_not_write_the_asker_is_told_elsewhere(stage: St
     await until(lambda: bool(slack.workspace.messages.get("D1ANN")))
     assert "I may not write in <#C9>" in slack.workspace.messages["D1ANN"][0]["text"]
     assert stage.replies(ts, "C9") == []
-
-
-async def test_when_the_model_fails_a_sentence_says_so(stage: Stage) -> None:
-    stage.backend.raises = RuntimeError("CUDA error: secret")
-    ts = stage.slack.say(f"{BOT} hello")
-    reply = await stage.answered(ts)
-    assert "model failed" in text_of(reply)
-    assert "secret" not in str(stage.slack.workspace.messages)
-
-
-async def test_text_and_names_never_reach_a_log(
-    tmp_path: Path,
-    slack: LocalSlack,
-    backend: ScriptedBackend,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level("DEBUG", "bot")
-    slack.rules.agent_sessions = False
-    slack.workspace.scopes.discard("files:read")
-    async with running_bot(tmp_path, slack, backend) as stage:
-        ts = slack.say(f"{BOT} my secret words", slack.upload("private.png", RED))
-        await stage.answered(ts)
-    ours = [it.getMessage() for it in caplog.records if it.name.startswith("bot")]
-    assert ours
-    assert not any("secret" in it or "private" in it or "Ann" in it for it in ours)
 
 
 async def test_a_refusal_for_one_person_does_not_end_streaming_for_the_channel(

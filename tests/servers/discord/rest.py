@@ -12,6 +12,7 @@ from tests.servers.discord.gateway import Gateway
 from tests.servers.discord.interactions import Interactions
 from tests.servers.discord.limits import OLD_EDITS, OLD_S
 from tests.servers.discord.state import (
+    ANN,
     BITS,
     BOT,
     DM,
@@ -212,7 +213,7 @@ async def get_my_oauth2_application(rest: Rest, call: Call) -> Json:
         "icon": None,
         "bot_public": True,
         "bot_require_code_grant": False,
-        "owner": rest.world.users["4194306001"],
+        "owner": rest.world.users[ANN],
         "verify_key": "0" * 64,
         "flags": 1 << 19 if rest.gateway.rules.content_intent else 0,
     }
@@ -388,7 +389,8 @@ async def create_message(rest: Rest, call: Call) -> Json:
     if reference is not None:
         referenced = rest.world.message(channel, str(reference["message_id"]))
         if referenced is not None:
-            more = {"type": 19, "message_reference": {"channel_id": channel, **reference}}
+            ids = {name: str(it) for name, it in reference.items() if name.endswith("_id")}
+            more = {"type": 19, "message_reference": {"type": 0, "channel_id": channel, **ids}}
             more["referenced_message"] = {
                 name: value for name, value in referenced.items() if name != "referenced_message"
             }

@@ -1,0 +1,172 @@
+"""Every picture that a member can see is one that the bot sees."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.engines import ScriptedBackend
+from tests.scenario.core import BLUE, RED
+from tests.scenario.discord.stage import MENTION, Stage, running_bot, small_of, text_of
+from tests.servers.discord.server import LocalDiscord
+from tests.servers.discord.state import BEN, PICTURES
+
+
+async def test_a_reply_to_somebodys_picture_is_about_that_picture(stage: Stage) -> None:
+    discord = stage.discord
+    shown = discord.say("my cat", discord.upload("red.png", RED), user=BEN)
+    asked = discord.say(f"{MENTION} what is it?", reply_to=shown)
+    assert small_of(await stage.answered(asked)) == "Picture 1: red.png"
+
+
+async def test_a_reply_to_a_picture_with_a_picture_is_about_both(stage: Stage) -> None:
+    discord = stage.discord
+    shown = discord.say("my cat", discord.upload("red.png", RED), user=BEN)
+    asked = discord.say(f"{MENTION} compare", discord.upload("blue.png", BLUE), reply_to=shown)
+    assert small_of(await stage.answered(asked)) == "Picture 1: red.png · Picture 2: blue.png"
+
+
+async def test_a_reply_that_discord_does_not_show_is_looked_up(stage: Stage) -> None:
+    discord = stage.discord
+    shown = discord.say("my cat", discord.upload("red.png", RED), user=BEN)
+    asked = discord.say(f"{MENTION} what is it?", reply_to=shown, told=False)
+    message = discord.world.messages[PICTURES][-1]
+    discord.rest.tell(
+        "MESSAGE_CREATE",
+        {name: value for name, value in message.items() if name != "referenced_message"},
+        PICTURES,
+    )
+    assert small_of(await stage.answered(asked)) == "Picture 1: red.png"
+
+
+async def test_a_forwarded_picture_is_seen(stage: Stage) -> None:
+    discord = stage.discord
+    shown = discord.say("my cat", discord.upload("red.png", RED), user=BEN)
+    asked = discord.say(f"{MENTION} what is it?", forwards=shown)
+    assert small_of(await stage.answered(asked)) == "Picture 1: red.png"
+
+
+async def test_a_picture_in_an_embed_is_fetched_from_discords_own_copy(stage: Stage) -> None:
+    discord = stage.discord
+    copy = discord.attachment("external", "0", discord.upload("red.png", RED))
+    embed = {
+        "type": "image",
+        "url": "https://pictures.example/red.png",
+        "thumbnail": {
+            "url": "https://pictures.example/red.png",
+            "proxy_url": copy["proxy_url"],
+            "width": 60,
+            "height": 40,
+        },
+    }
+    asked = discord.say(f"{MENTION} what? https://pictures.example/red.png", embeds=[embed])
+    assert small_of(await stage.answered(asked)) == "Picture 1: red.png"
+
+
+async def test_the_preview_of_a_page_is_no_picture(stage: Stage) -> None:
+    embed = {
+        "type": "article",
+        "url": "https://news.example/",
+        "thumbnail": {"url": "https://news.example/logo.png"},
+    }
+    asked = stage.discord.say(f"{MENTION} news? https://news.example/", embeds=[embed])
+    assert small_of(await stage.answered(asked)) == ""
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[str]:
+    """A web host with a picture. Yields: ``host:port``."""
+
+    async def picture(_request: web.Request) -> web.Response:
+        return web.Response(body=RED)
+
+    app = web.Application()
+    app.router.add_get("/red.png", picture)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def test_a_link_to_a_picture_is_followed(
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend, host: str
+) -> None:
+    async with running_bot(tmp_path, discord, backend, private_hosts=frozenset({host})) as stage:
+        asked = discord.say(f"{MENTION} what is it? (http://{host}/red.png)")
+        assert small_of(await stage.answered(asked)) == "Picture 1: red.png"
+
+
+async def test_a_link_into_the_operators_network_is_refused(stage: Stage, host: str) -> None:
+    asked = stage.discord.say(f"{MENTION} what is it? http://{host}/red.png")
+    assert "could not be fetched" in text_of(await stage.answered(asked))
+
+
+async def test_links_can_be_left_alone(
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend, host: str
+) -> None:
+    options: dict[str, Any] = {"private_hosts": frozenset({host}), "fetch_links": False}
+    async with running_bot(tmp_path, discord, backend, **options) as stage:
+        asked = discord.say(f"{MENTION} what is it? http://{host}/red.png")
+        assert small_of(await stage.answered(asked)) == ""
+
+
+# -- the CDN --------------------------------------------------------------------------------------
+
+
+async def test_an_address_that_has_expired_is_fetched_anew_through_its_message(
+    stage: Stage,
+) -> None:
+    discord = stage.discord
+    asked = discord.say(f"{MENTION} what?", discord.upload("red.png", RED, expired=True))
+    assert small_of(await stage.answered(asked)) == "Picture 1: red.png"
+    assert len(discord.downloads) == 1  # the old address was not even tried
+
+
+async def test_an_address_that_was_called_back_is_fetched_anew_too(stage: Stage) -> None:
+    discord = stage.discord
+    file = discord.upload("red.png", RED)
+    asked = discord.say(f"{MENTION} what?", file, told=False)
+    file.generation += 1
+    discord.tell_of(discord.world.messages[PICTURES][-1])
+    assert small_of(await stage.answered(asked)) == "Picture 1: red.png"
+    assert len(discord.downloads) == 2
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"gone": True}, "could not be fetched"),
+        ({"truncated": True}, "could not be fetched"),
+        ({"size": 200_000}, "MB are read"),
+        ({"size": 10, "data": b"x" * 150_000}, "MB are read"),
+    ],
+    ids=["gone", "truncated", "too large", "larger than it says"],
+)
+async def test_what_cannot_be_had_stands_in_the_receipt(
+    stage: Stage, facts: dict[str, Any], reason: str
+) -> None:
+    discord = stage.discord
+    data = facts.pop("data", BLUE)
+    files = discord.upload("red.png", RED), discord.upload("blue.png", data, **facts)
+    asked = discord.say(f"{MENTION} compare", *files)
+    small = small_of(await stage.answered(asked))
+    assert "Picture 1: red.png" in small
+    assert "“blue.png” was left out" in small
+    assert reason in small
+    if facts.get("size") == 200_000:
+        assert len(discord.downloads) == 1  # by its size alone
+
+
+async def test_markdown_in_a_files_name_is_only_a_name(stage: Stage) -> None:
+    discord = stage.discord
+    asked = discord.say(f"{MENTION} what?", discord.upload("@everyone_**a**_`b`.png", RED))
+    reply = await stage.answered(asked)
+    line = reply["content"].rpartition("\n")[2]
+    assert line.startswith("-# Picture 1: ")
+    assert "@everyone" not in line
+    assert "**a**" not in line
