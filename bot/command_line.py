@@ -71,15 +71,18 @@ def build_parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="look at the set-up and name what is to be fixed")
     doctor.add_argument(
-        "--channel", metavar="C…", help="post a message in this channel, hear it, delete it"
+        "--channel",
+        metavar="ID",
+        help="post a message in this channel (Slack: C…, Discord: a number) and delete it",
     )
 
     manifest = commands.add_parser("manifest", help="print what a platform must be told of the bot")
-    manifest.add_argument("platform", choices=["slack"])
+    manifest.add_argument("platform", choices=["slack", "discord"])
     manifest.add_argument(
-        "--address", metavar="https://…", help="for HTTP mode: where Slack reaches the bot"
+        "--address", metavar="https://…", help="Slack's HTTP mode: where Slack reaches the bot"
     )
-    manifest.add_argument("--name", default="llava-bot", help="what the bot is called")
+    manifest.add_argument("--name", default="llava-bot", help="Slack: what the bot is called")
+    manifest.add_argument("--application", metavar="ID", help="Discord: the application's id")
 
     for command in (run, ask, chat):
         _add_model_arguments(command)
@@ -141,10 +144,7 @@ def _command(arguments: argparse.Namespace, settings: Settings) -> int:
         case "doctor":
             return asyncio.run(_doctor(settings, arguments.channel))
         case "manifest":
-            from bot.platforms.slack.manifest import manifest
-
-            made = manifest(address=arguments.address, name=arguments.name)
-            print(json.dumps(made, ensure_ascii=False, indent=2))
+            print(_manifest(arguments, settings))
             return 0
         case "ask":
             pictures = _read_pictures([arguments.picture], settings)
@@ -158,23 +158,49 @@ def _command(arguments: argparse.Namespace, settings: Settings) -> int:
             return run_terminal(settings, partial(chat, pictures))
 
 
+def _manifest(arguments: argparse.Namespace, settings: Settings) -> str:
+    if arguments.platform == "slack":
+        from bot.platforms.slack import manifest as slack
+
+        made = slack.manifest(address=arguments.address, name=arguments.name)
+        return json.dumps(made, ensure_ascii=False, indent=2)
+    from bot.platforms.discord import invitation
+
+    token = settings.discord_bot_token
+    known = None if token is None else invitation.application_of(token.get_secret_value())
+    return invitation.manifest(arguments.application or known)
+
+
 async def _doctor(settings: Settings, channel: str | None) -> int:
+    is_discords = channel is not None and channel.isdigit()
+    findings = []
+    if settings.slack_bot_token or settings.slack_app_token or settings.slack_client_id:
+        findings += await _slack(settings, None if is_discords else channel)
+    else:
+        print("Slack is not set up: README, Slack, says how.")
+    if settings.discord_bot_token:
+        from bot.platforms.discord.doctor import examine
+        from bot.platforms.discord.options import DiscordOptions
+
+        options = DiscordOptions.of(settings)
+        findings += await examine(options, channel=channel if is_discords else None)
+    else:
+        print("Discord is not set up: README, Discord, says how.")
+    for finding in findings:
+        print(finding)
+    return 0 if all(it.is_well or it.unknown for it in findings) else EXIT_FAILED
+
+
+async def _slack(settings: Settings, channel: str | None) -> list[Finding]:
     from bot.platforms.slack.doctor import examine
     from bot.platforms.slack.options import SlackOptions
 
-    if not (settings.slack_bot_token or settings.slack_app_token or settings.slack_client_id):
-        print("Slack is not set up: README, Slack, says how.")
-        return 0
     options = SlackOptions.of(settings)
     try:
         options.check()
     except PlatformUnavailable as exc:
-        print(Finding("Slack's settings", str(exc)))
-        return EXIT_FAILED
-    findings = await examine(options, channel=channel)
-    for finding in findings:
-        print(finding)
-    return 0 if all(it.is_well or it.unknown for it in findings) else EXIT_FAILED
+        return [Finding("Slack's settings", str(exc))]
+    return await examine(options, channel=channel)
 
 
 def _has_screen() -> bool:

@@ -182,6 +182,7 @@ class Connection:
             raise PlatformUnavailable(LOGIN_REFUSED) from None
         except (aiohttp.ClientError, OSError, discord.HTTPException):
             log.warning("Discord cannot be reached yet: trying again")
+            await self._let_go()
         self._running = asyncio.create_task(self._run(ears, hands), name="discord")
 
     async def close(self) -> None:

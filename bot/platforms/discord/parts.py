@@ -106,8 +106,17 @@ class Parts:
         self._held: dict[int, Part] = {}
         self._is_loaded = False
         self._made_again = 0
-        self.shown = 0
+        self._texts: list[str] = []
+
+    @property
+    def shown(self) -> int:
         """Parts that hold text of this run."""
+        return len(self._texts)
+
+    @property
+    def last_text(self) -> str:
+        """The answer's text in the last part that was shown, without what stands under it."""
+        return self._texts[-1] if self._texts else ""
 
     async def load(self) -> Part | None:
         """Look up what an earlier run or an earlier version has made. Returns: the first part."""
@@ -134,7 +143,7 @@ class Parts:
             part.text = text
             if not part.is_old:
                 await self._edit(where, number, part, text, buttons)
-        self.shown = max(self.shown, number + 1)
+        self._texts[number:] = [text]
 
     async def wait(self, where: Where, sentence: str, buttons: ui.View) -> None:
         """Show what is waited for, in the message that will become the answer."""
@@ -250,12 +259,6 @@ class Parts:
         return True
 
     # -- the end ------------------------------------------------------------------------------
-
-    @property
-    def last_text(self) -> str:
-        """What the last part that was shown holds."""
-        part = self._held.get(self.shown - 1)
-        return "" if part is None else part.text
 
     async def finish(self, where: Where, text: str, buttons: ui.View) -> None:
         """Give the last part its final text and buttons; remove what is beyond."""
