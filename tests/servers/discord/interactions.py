@@ -39,16 +39,22 @@ class Asked:
             components=data.get("components") or [],
             webhook_id=BOT,
             application_id=BOT,
-            interaction_metadata={
-                "id": self.id,
-                "type": self.kind,
-                "user": world.users[self.user],
-                "authorizing_integration_owners": {},
-            },
+            interaction_metadata=self._metadata(world),
         )
         if self.is_ephemeral:
             world.messages[self.channel].remove(message)
         self.response = message
+
+    def _metadata(self, world: World) -> Json:
+        made: Json = {
+            "id": self.id,
+            "type": self.kind,
+            "user": world.users[self.user],
+            "authorizing_integration_owners": {},
+        }
+        if self.kind == MODAL:
+            made["triggering_interaction_metadata"] = made | {"type": COMMAND}
+        return made
 
     @property
     def said(self) -> list[str]:

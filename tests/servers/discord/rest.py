@@ -201,11 +201,12 @@ class Rest:
 
 @route("GET", "/users/@me")
 async def get_my_user(rest: Rest, call: Call) -> Json:
-    return rest.world.users[BOT]
+    return rest.world.users[BOT] | {"locale": "en-US", "mfa_enabled": False}
 
 
 @route("GET", "/oauth2/applications/@me")
 async def get_my_oauth2_application(rest: Rest, call: Call) -> Json:
+    flags = 1 << 19 if rest.gateway.rules.content_intent else 0
     return {
         "id": BOT,
         "name": "llava-bot",
@@ -215,7 +216,18 @@ async def get_my_oauth2_application(rest: Rest, call: Call) -> Json:
         "bot_require_code_grant": False,
         "owner": rest.world.users[ANN],
         "verify_key": "0" * 64,
-        "flags": 1 << 19 if rest.gateway.rules.content_intent else 0,
+        "flags": flags,
+        "flags_new": str(flags),
+        "type": None,
+        "team": None,
+        "redirect_uris": [],
+        "interactions_endpoint_url": None,
+        "role_connections_verification_url": None,
+        "eligible_oauth2_scopes": [],
+        "explicit_content_filter": 0,
+        "approximate_guild_count": len(rest.world.guilds),
+        "approximate_user_install_count": 0,
+        "approximate_user_authorization_count": 0,
     }
 
 
@@ -244,7 +256,7 @@ async def bulk_set_application_commands(rest: Rest, call: Call) -> list[Json]:
             "default_member_permissions": None,
             "description": "",
             "type": 1,
-            **command,
+            **{name: value for name, value in command.items() if value is not None},
         }
         for command in call.body["list"]
     ]
@@ -407,6 +419,7 @@ async def create_message(rest: Rest, call: Call) -> Json:
         **({"nonce": body["nonce"]} if "nonce" in body else {}),
         **more,
     )
+    message["components"] = numbered(message["components"])
     message["attachments"] = rest.uploaded(call, channel, message["id"])
     message["allowed_mentions"] = body.get("allowed_mentions")  # for the tests
     rest.tell("MESSAGE_CREATE", message, channel)
@@ -434,11 +447,33 @@ async def update_message(rest: Rest, call: Call) -> Json:
     return message
 
 
+def numbered(rows: list[Json]) -> list[Json]:
+    """Discord gives each component a number."""
+    return [
+        row
+        | {"id": 10 * number + 1}
+        | {
+            "components": [
+                without_no_id(item) | {"id": 10 * number + 2 + inner}
+                for inner, item in enumerate(row.get("components", ()))
+            ]
+        }
+        for number, row in enumerate(rows)
+    ]
+
+
+def without_no_id(item: Json) -> Json:
+    """An emoji that everybody has needs no id."""
+    emoji = {name: value for name, value in item.get("emoji", {}).items() if value is not None}
+    return item | ({"emoji": emoji} if emoji else {})
+
+
 def change(message: Json, body: Json) -> None:
     """What an edit may change."""
     for name in ("content", "components"):
         if name in body:
             message[name] = body[name] or ([] if name == "components" else "")
+    message["components"] = numbered(message["components"])
     message["edited_timestamp"] = iso(time.time())
     message["edits"] = message.get("edits", 0) + 1  # for the tests
 
@@ -482,6 +517,7 @@ async def create_interaction_response(rest: Rest, call: Call) -> Json | None:
             "response_message_ephemeral": asked.is_ephemeral,
             "response_message_loading": kind == 5,
         }
+    if asked.response is not None and kind == 4:
         answer["resource"] = {"type": kind, "message": asked.response}
     return answer
 

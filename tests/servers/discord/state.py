@@ -130,6 +130,9 @@ class World:
             "discriminator": "0",
             "avatar": None,
             "bot": bot,
+            "flags": 0,
+            "public_flags": 0,
+            "primary_guild": None,
         }
         self.locales[user] = locale
 
