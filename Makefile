@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-slack test lint types imports pytest browser format clean
+.PHONY: help run demo-slack demo-discord test lint types imports pytest browser format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ run: $(VENV)/.run-installed ## install what is missing, fetch the pocket model, 
 
 demo-slack: $(VENV)/.run-installed ## a local Slack with the bot in it, in a page at http://127.0.0.1:8788
 	@$(BIN)/python -m tests.servers.slack.demo --open
+
+demo-discord: $(VENV)/.dev-installed ## a local Discord with the bot in it, in a page at http://127.0.0.1:8789
+	@$(BIN)/python -m tests.servers.discord.demo --open
 
 test: lint types imports pytest ## install what is missing and run every check
 

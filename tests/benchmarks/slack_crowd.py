@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 import time
 from collections import Counter
-from typing import Any
 
+from tests.benchmarks.crowd import (
+    DUPLICATES,
+    FOLLOW_UPS,
+    PROBE_EVERY_S,
+    PROBES,
+    RECONNECT_S,
+    THREAD_EVERY_S,
+    report,
+)
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import has_button
 from tests.servers.slack.server import LocalSlack, running_slack
 from tests.servers.slack.state import Message
 
 BOT = "<@U0BOT>"
-FOLLOW_UPS = 3
-RECONNECT_S = 5
 ANSWER_WITHIN_S = 120
-THREAD_EVERY_S = 0.1
-PROBES = 200
-PROBE_EVERY_S = 0.1
 
 
 def landed(slack: LocalSlack, ts: str) -> list[Message]:
@@ -71,11 +73,11 @@ async def probes(slack: LocalSlack) -> None:
 async def crowd(num_threads: int) -> None:
     async with running_slack() as slack:
         slack.rules.rates = False  # Slack's rates would stretch the load over half an hour
-        say({"base": slack.base})
+        report({"base": slack.base})
         await asyncio.to_thread(sys.stdin.readline)
         await probes(slack)
-        say({"probed": PROBES})
-        slack.socket_rules.duplicates = 0.05
+        report({"probed": PROBES})
+        slack.socket_rules.duplicates = DUPLICATES
         reconnects = asyncio.create_task(reconnecting(slack))
         begun = time.perf_counter()
         in_order = await asyncio.gather(*(one_thread(slack, n) for n in range(num_threads)))
@@ -86,7 +88,7 @@ async def crowd(num_threads: int) -> None:
             it["text"] for it in slack.workspace.by_bot("C1") if "answer to t" in it["text"]
         )
         questions = num_threads * (FOLLOW_UPS + 1)
-        say(
+        report(
             {
                 "threads": num_threads,
                 "questions": questions,
@@ -99,10 +101,6 @@ async def crowd(num_threads: int) -> None:
             }
         )
         await asyncio.to_thread(sys.stdin.readline)
-
-
-def say(line: dict[str, Any]) -> None:
-    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

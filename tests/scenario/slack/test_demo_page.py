@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 from tests.engines import ScriptedBackend
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import running_bot
-from tests.servers.slack.demo import Demo
+from tests.servers.slack.demo import SlackDemo
 from tests.servers.slack.server import LocalSlack, running_slack
 
 pytestmark = pytest.mark.browser
@@ -21,7 +21,7 @@ async def test_a_person_asks_follows_up_uses_the_shortcut_and_stops(
 ) -> None:
     local = LocalSlack()
     async with (
-        running_slack(*Demo(local).routes(), slack=local) as slack,
+        running_slack(*SlackDemo(local).routes(), slack=local) as slack,
         running_bot(tmp_path, slack, backend),
     ):
         page = await browser.new_page()
