@@ -100,6 +100,7 @@ class DiscordExchange:
         self._paced = 0
         self._has_message = False
         self._cannot: DiscordRefused | None = None
+        self._notes: list[str] | None = None
 
     @property
     def limits(self) -> ReplyLimits:
@@ -178,7 +179,7 @@ class DiscordExchange:
             try:
                 await self._parts.load()
                 where = await self._place()
-                footer = [*layout.receipt_lines(ending.receipt, self._locale), *self._notes(where)]
+                footer = [*layout.receipt_lines(ending.receipt, self._locale), *self._note(where)]
                 text = layout.final(self._last_text(ending), footer)
                 buttons = layout.final_buttons(self._message.key, self._locale)
                 await self._parts.finish(where, text, buttons)
@@ -199,22 +200,17 @@ class DiscordExchange:
         shown = self._parts.last_text
         if ending.outcome is Outcome.REFUSED:
             return f"{shown}\n\n{ending.text}".strip()
-        if shown or ending.text:
-            return shown or ending.text
-        # A message must say something: the receipt stands in small text under it.
-        return "…" if not ending.receipt.notes else ""
+        return shown or ending.text
 
-    def _notes(self, where: Where) -> list[str]:
-        notes = list(where.notes)
-        guild, tools = self._message.thread.team, self._tools
-        if (
-            guild
-            and not tools.connection.hears_everything
-            and guild not in tools.needs_mention_told
-        ):
-            tools.needs_mention_told.add(guild)
-            notes.append(say(self._locale, "discord_needs_mention"))
-        return notes
+    def _note(self, where: Where) -> list[str]:
+        """What the asker should know of the place; the same at each attempt to say it."""
+        guild, told = self._message.thread.team, self._tools.needs_mention_told
+        if self._notes is None:
+            self._notes = list(where.notes)
+            if guild and guild not in told and not self._tools.connection.hears_everything:
+                told.add(guild)
+                self._notes.append(say(self._locale, "discord_needs_mention"))
+        return self._notes
 
     def _sentence(self, status: Status) -> str:
         if status.stage is Stage.READING:
