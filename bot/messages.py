@@ -53,7 +53,7 @@ class Attachment:
     """A file that came with a message; its bytes are fetched through the `Exchange`."""
 
     name: str = field(repr=False)
-    ref: str
+    ref: str = field(repr=False)
     """Where the adapter finds it; opaque."""
     size_bytes: int | None = None
     earlier: bool = False

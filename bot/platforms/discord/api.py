@@ -7,6 +7,8 @@ here.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -22,6 +24,7 @@ BANNED_PAUSE_S = 60.0
 """A 429 that is not Discord's own: too many calls were refused, or its shield is up."""
 READ_ATTEMPTS = 4
 
+FORBIDDEN = 403
 MISSING_ACCESS = 50001
 MISSING_PERMISSIONS = 50013
 CANNOT_DM = 50007
@@ -32,7 +35,16 @@ UNKNOWN_MESSAGE = 10008
 OLD_MESSAGE_EDITS = 30046
 """A message older than an hour takes few edits."""
 
+NO_REPLY = {160002, 160009}
+"""A reply needs Read Message History."""
+LOCKED = {ARCHIVED, 160005}
+GONE = {UNKNOWN_CHANNEL, UNKNOWN_MESSAGE}
 NOT_ALLOWED = {MISSING_ACCESS, MISSING_PERMISSIONS}
+
+CALLS_A_SECOND = 40
+"""Discord takes fifty of a bot in a second, whatever they are."""
+PUT_OFF_FROM = 20
+PUT_OFF_S = 1.0
 
 
 class DiscordRefused(Exception):
@@ -42,6 +54,26 @@ class DiscordRefused(Exception):
         super().__init__(f"HTTP {status}, code {code}")
         self.status = status
         self.code = code
+
+
+class Budget:
+    """The calls of one second, shared by all replies. Lives as long as the connection."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque()
+
+    async def take(self, *, urgent: bool = True) -> None:
+        """Take one, when there is one. Raises: TryLater, where it is not urgent and many wait."""
+        while True:
+            now = time.monotonic()
+            while self._recent and self._recent[0] <= now - 1:
+                self._recent.popleft()
+            if len(self._recent) < (CALLS_A_SECOND if urgent else PUT_OFF_FROM):
+                self._recent.append(now)
+                return
+            if not urgent:
+                raise TryLater(PUT_OFF_S)
+            await asyncio.sleep(self._recent[0] + 1 - now)
 
 
 async def write(call: Awaitable[T], *, timeout_s: float) -> T:
@@ -58,8 +90,9 @@ async def write(call: Awaitable[T], *, timeout_s: float) -> T:
         raise TryLater(exc.retry_after) from None
     except discord.HTTPException as exc:
         raise _in_our_words(exc) from None
-    # RuntimeError: its session was closed, and the connection is being made anew.
-    except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError):
+    # RuntimeError: its session was closed, and the connection is being made anew. LookupError: a
+    # 429 that does not say for how long.
+    except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError, LookupError):
         raise TryLater(UNREACHABLE_PAUSE_S) from None
 
 

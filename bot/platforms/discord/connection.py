@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import time
 from typing import Any, Protocol
 
 import aiohttp
@@ -12,7 +13,7 @@ import discord
 from discord import app_commands
 
 from bot.messages import MessageKey, TryLater
-from bot.platforms.discord.api import UNREACHABLE_PAUSE_S, DiscordRefused, read
+from bot.platforms.discord.api import UNREACHABLE_PAUSE_S, Budget, DiscordRefused, read
 from bot.platforms.discord.layout import NO_PINGS, AnswerButton
 from bot.platforms.discord.network import Network
 from bot.platforms.discord.options import DiscordOptions
@@ -22,7 +23,11 @@ from inference.errors import trace_of
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 60.0
+LONGEST_PAUSE_S = 600.0
+"""Each attempt takes one of the thousand new sessions that Discord allows a day."""
+LASTED_S = 60.0
+"""A connection that has lasted so long was a good one."""
+LOGIN_PAUSE_S = 10.0
 MAX_WAIT_S = 60.0
 """discord.py waits so long by itself for a rate; what takes longer is put off."""
 
@@ -133,6 +138,7 @@ class Connection:
         self.hears_everything = True
         """Whether Discord tells what is written without a mention."""
         self.timeout_s = options.api_timeout_s
+        self.budget = Budget()
 
     @property
     def client(self) -> Client:
@@ -155,12 +161,12 @@ class Connection:
 
     async def place(self, channel: int | str) -> discord.PartialMessageable:
         """A channel or a thread to read and write in, known or not; waits for the login."""
-        await self._logged_in.wait()
+        await self._login()
         return self.client.get_partial_messageable(int(channel))
 
     async def channel(self, channel: int | str) -> discord.abc.Snowflake | None:
         """A channel with what is known of it; `None`: the bot may not see it."""
-        await self._logged_in.wait()
+        await self._login()
         known = self.client.get_channel(int(channel))
         if known is not None:
             return known
@@ -170,6 +176,14 @@ class Connection:
             )
         except DiscordRefused:
             return None
+
+    async def _login(self) -> None:
+        """Wait for it. Raises: TryLater, when it takes too long."""
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await self._logged_in.wait()
+        except TimeoutError:
+            raise TryLater(LOGIN_PAUSE_S) from None
 
     # -- from start to end --------------------------------------------------------------------
 
@@ -201,7 +215,7 @@ class Connection:
                     await self._make(ears, hands)
                 if not self._logged_in.is_set():
                     await self._log_in()
-                pause_s = FIRST_PAUSE_S
+                began_at = time.monotonic()
                 publishing = asyncio.create_task(
                     self._publish_commands(hands.translator), name="commands"
                 )
@@ -209,23 +223,26 @@ class Connection:
                     await self.client.connect()
                 finally:
                     publishing.cancel()
+                    if time.monotonic() - began_at > LASTED_S:
+                        pause_s = FIRST_PAUSE_S
             except discord.PrivilegedIntentsRequired:
                 self.hears_everything = False
                 log.warning("Discord tells mentions only: %s.", CONTENT_INTENT)
                 pause_s = 0
             except discord.LoginFailure:
                 log.error("Discord does not run: %s", LOGIN_REFUSED)
-                return
+                break
             except discord.ConnectionClosed as exc:
                 if exc.code in CLOSED_FOR_GOOD:
                     log.error("Discord does not run: %s", CLOSED_FOR_GOOD[exc.code])
-                    return
+                    break
                 log.warning("Discord closed the connection (%s): trying again", exc.code)
             except Exception as exc:  # noqa: BLE001 - whatever discord.py gives up with: once more
                 log.warning("the connection to Discord failed: %s", trace_of(exc))
             await self._let_go()
             await asyncio.sleep(pause_s)
             pause_s = min(max(2 * pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+        await self._let_go()
 
     async def _log_in(self) -> None:
         await self.client.login(self._options.token)
@@ -260,7 +277,15 @@ class Connection:
             shard_count=self._options.shard_count,
             shard_ids=sorted(self._options.shard_ids) or None,
         )
-        self._tree: app_commands.CommandTree[Any] = app_commands.CommandTree(self._client)
+        self._tree: app_commands.CommandTree[Any] = app_commands.CommandTree(
+            self._client,
+            # In servers it was invited into, and with people who write to it; not as an app that
+            # somebody takes along into servers where it is not.
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=True, private_channel=False
+            ),
+        )
         hands.register(self._tree)
 
     async def _publish_commands(self, translator: app_commands.Translator) -> None:

@@ -86,7 +86,10 @@ async def _gateway(options: DiscordOptions, network: Network) -> Finding:
         async def on_connect() -> None:
             connected.set()
 
-        await client.login(options.token)
+        try:
+            await client.login(options.token)
+        except (aiohttp.ClientError, OSError, discord.DiscordException) as exc:
+            return Finding("gateway", f"not reached ({type(exc).__name__}).", unknown=True)
         running = asyncio.create_task(client.connect(reconnect=False))
         waiting = asyncio.create_task(connected.wait())
         await asyncio.wait(
@@ -110,13 +113,22 @@ async def _gateway(options: DiscordOptions, network: Network) -> Finding:
 
 
 async def _servers(client: discord.Client) -> list[Finding]:
-    found = [it async for it in client.fetch_guilds(limit=MAX_SERVERS)]
+    try:
+        found = [it async for it in client.fetch_guilds(limit=MAX_SERVERS)]
+    except (aiohttp.ClientError, OSError, discord.HTTPException) as exc:
+        reason = f"they could not be listed ({type(exc).__name__})."
+        return [Finding("servers", reason, unknown=True)]
     if not found:
         application = str(client.application_id)
         return [Finding("it is in no server yet", f"open {invitation(application)}")]
     findings: list[Finding] = []
     for it in found:
-        findings += await _server(client, it.id)
+        try:
+            findings += await _server(client, it.id)
+        except (aiohttp.ClientError, OSError, discord.HTTPException) as exc:
+            findings.append(
+                Finding(it.name, f"it could not be looked at ({type(exc).__name__}).", unknown=True)
+            )
     return findings
 
 

@@ -23,10 +23,9 @@ from bot.messages import (
 )
 from bot.platforms.discord import layout
 from bot.platforms.discord.api import (
-    ARCHIVED,
-    NOT_ALLOWED,
-    UNKNOWN_CHANNEL,
-    UNKNOWN_MESSAGE,
+    FORBIDDEN,
+    GONE,
+    LOCKED,
     DiscordRefused,
     write,
 )
@@ -135,7 +134,7 @@ class DiscordExchange:
             if not is_command(self._message):
                 await self._tools.notices.in_thread(self._message, where.channel)
         except DiscordRefused as exc:
-            log.info("a notice could not be said: %s", exc)
+            self._refused(exc)
 
     # -- the reply ----------------------------------------------------------------------------
 
@@ -186,15 +185,22 @@ class DiscordExchange:
             except DiscordRefused as exc:
                 self._refused(exc)
         self._stop_typing()
-        if self._cannot is not None and self._cannot.code in NOT_ALLOWED | {ARCHIVED}:
-            await self._tools.saying.what_is_missing(self._message, self._where, self._locale)
+        if self._cannot is not None:
+            await self._say_why_not(self._cannot)
+
+    async def _say_why_not(self, refusal: DiscordRefused) -> None:
+        saying, message = self._tools.saying, self._message
+        sentence = await saying.why_not(message, self._where, refusal, self._locale)
+        if await self._tools.notices.instead(message, sentence) or refusal.code in GONE:
+            return  # whoever deleted the place of an answer wants none
+        may_write = refusal.status != FORBIDDEN and refusal.code not in LOCKED
+        if not (may_write and await self._parts.leave(sentence)):
+            await saying.instead(message, self._where, sentence)
 
     def _refused(self, exc: DiscordRefused) -> None:
         """Discord will not have it: each further attempt would count against the bot."""
-        if exc.code not in NOT_ALLOWED | {ARCHIVED, UNKNOWN_CHANNEL, UNKNOWN_MESSAGE}:
-            raise exc
         log.info("an answer cannot be written: %s", exc)
-        self._cannot = exc
+        self._cannot = exc.with_traceback(None)
 
     def _last_text(self, ending: Ending) -> str:
         shown = self._parts.last_text
@@ -264,7 +270,10 @@ async def _type(
         try:
             place = await connection.place(channel)
             await write(_once(place), timeout_s=connection.timeout_s)
-        except (DiscordRefused, TryLater) as exc:
+        except DiscordRefused as exc:
+            log.info("typing is not shown: %s", exc)
+            return
+        except TryLater as exc:
             log.info("typing is not shown: %s", exc)
         await asyncio.sleep(TYPING_S)
 

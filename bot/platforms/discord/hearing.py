@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -15,7 +16,8 @@ from bot.addressing import Heard as Addressed
 from bot.commands import IN_THREADS, Command, Commands, parse
 from bot.errors import UserFacingError
 from bot.forgetting import Forgetting
-from bot.messages import Attachment, IncomingMessage, MessageKey, ThreadKey, TryLater
+from bot.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey, TryLater
+from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.events import (
     PLATFORM,
     Said,
@@ -38,6 +40,9 @@ from bot.thread_locks import ThreadLocks
 log = logging.getLogger(__name__)
 
 MAX_DELETED = 10_000
+MAX_EDITS = 10_000
+EDIT_IS_NEW_S = 15 * 60
+"""Discord tells an old edit again when it changes something itself: a pin, a preview, a thread."""
 
 
 class Hearing:
@@ -65,6 +70,7 @@ class Hearing:
         self._catch_up = catch_up
         self._locks = ThreadLocks()
         self._deleted: OrderedDict[MessageKey, None] = OrderedDict()
+        self._edits: OrderedDict[MessageKey, float] = OrderedDict()
         self.intake = True
 
     def exchange(self, message: IncomingMessage) -> DiscordExchange:
@@ -102,7 +108,7 @@ class Hearing:
         """
         told_to = it.direct or it.mentions_bot
         if not told_to and not self._tools.connection.hears_everything:
-            return  # Discord does not say what it says
+            return  # Discord does not tell what it says
         thread = await self._thread(it)
         if it.begins_thread and thread.thread == it.key.message and not told_to:
             return  # the channel's own talk
@@ -142,19 +148,34 @@ class Hearing:
         return text
 
     async def _ask(self, it: Said, thread: ThreadKey, *, late: bool) -> None:
-        if not self._core.allows(thread, it.author):
+        author = await self._member(it) if late else it.author
+        if not self._core.allows(thread, author):
             if not late and (it.mentions_bot or it.direct):
-                await self._tell(it, "not_allowed")
+                self._tell(it, "not_allowed")
             return
         if it.key in self._deleted:
             return
-        message = self._incoming(it, thread)
+        message = replace(self._incoming(it, thread), author=author)
         try:
             self._core.ask(message, self.exchange(message))
         except UserFacingError as refusal:
-            await self._tell(it, refusal.key, **refusal.values)
+            self._tell(it, refusal.key, **refusal.values)
 
-    def _incoming(self, it: Said, thread: ThreadKey, *, edited_at: float = 0) -> IncomingMessage:
+    async def _member(self, it: Said) -> Author:
+        """Who said something that was found in the history, which does not tell their roles."""
+        guild, user = it.message.guild, it.message.author
+        if guild is None or isinstance(user, discord.Member):
+            return it.author
+        try:
+            return author_of(
+                await write(guild.fetch_member(user.id), timeout_s=self._tools.connection.timeout_s)
+            )
+        except (DiscordRefused, TryLater) as exc:
+            log.info("a member could not be looked up: %s", exc)
+            return it.author
+
+    def _incoming(self, it: Said, thread: ThreadKey) -> IncomingMessage:
+        edited_at = it.message.edited_at
         text = it.text
         own = self._tools.pictures.of_message(it.message)
         return IncomingMessage(
@@ -165,7 +186,7 @@ class Hearing:
             attachments=(*self._replied_to(it), *own),
             locale=self._locale(it),
             sent_at=sent_at(it.message.id),
-            edited_at=edited_at,
+            edited_at=0 if edited_at is None else edited_at.timestamp(),
         )
 
     def _replied_to(self, it: Said) -> tuple[Attachment, ...]:
@@ -189,17 +210,27 @@ class Hearing:
         if not self.intake or message.edited_at is None:
             return
         it = await self.said(message)
-        if it is None:
+        if it is None or not self._is_new_edit(it, message.edited_at.timestamp()):
             return
+        if not (it.direct or it.mentions_bot or self._tools.connection.hears_everything):
+            return  # Discord does not tell what it says now
         thread = await self._thread(it)
         async with self._locks.of(thread):
             is_question = await self._core.latest(it.key) is not None
             if is_question:
-                changed = self._incoming(it, thread, edited_at=message.edited_at.timestamp())
+                changed = self._incoming(it, thread)
                 await self._core.revise(changed, self.exchange(changed))
         if not is_question and it.mentions_bot:
             # The mention was forgotten at first: now it is a question.
             await self.heard(it)
+
+    def _is_new_edit(self, it: Said, edited_at: float) -> bool:
+        if self._edits.get(it.key) == edited_at or edited_at < time.time() - EDIT_IS_NEW_S:
+            return False
+        self._edits[it.key] = edited_at
+        while len(self._edits) > MAX_EDITS:
+            self._edits.popitem(last=False)
+        return True
 
     async def deleted(self, guild: str, channel: str, messages: set[int]) -> None:
         """Questions were deleted: stop them, erase them, delete their answers."""
@@ -231,16 +262,16 @@ class Hearing:
 
     async def _run(self, command: Command, it: Said, thread: ThreadKey) -> None:
         if not self._core.allows(thread, it.author):
-            await self._tell(it, "not_allowed")
+            self._tell(it, "not_allowed")
             return
         in_thread = not it.begins_thread or thread.thread != it.key.message
         sentence = await self.sentence_for(
             command,
             thread=thread if in_thread else None,
             guild=it.guild,
-            place=it.place,
             user=it.message.author,
             locale=self._locale(it),
+            is_admin=may_manage(it.place, it.message.author),
         )
         await self._tools.saying.reply(it, sentence)
 
@@ -250,9 +281,9 @@ class Hearing:
         *,
         thread: ThreadKey | None,
         guild: str,
-        place: object,
         user: discord.User | discord.Member,
         locale: str,
+        is_admin: bool,
     ) -> str:
         """Run a command, said in words or chosen. Returns: what was done."""
         if command in IN_THREADS and thread is None:
@@ -265,8 +296,10 @@ class Hearing:
             thread=thread,
             author=author,
             locale=locale,
-            is_admin=may_manage(place, user),
+            is_admin=is_admin,
         )
 
-    async def _tell(self, it: Said, sentence: str, **values: Any) -> None:
-        await self._tools.saying.reply(it, say(self._locale(it), sentence, **values))
+    def _tell(self, it: Said, sentence: str, **values: Any) -> None:
+        """Say it; nobody waits for that."""
+        said = say(self._locale(it), sentence, **values)
+        self._tools.in_background(self._tools.saying.reply(it, said))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
 
 import discord
-from discord import app_commands, ui
+from discord import app_commands
 
 from bot.commands import Command
 from bot.errors import UserFacingError
-from bot.messages import IncomingMessage, MessageKey, TryLater
+from bot.messages import Attachment, IncomingMessage, MessageKey, TryLater
 from bot.platforms.discord import layout
 from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.events import (
@@ -27,11 +28,18 @@ from bot.platforms.discord.events import (
 )
 from bot.platforms.discord.exchange import Tools
 from bot.platforms.discord.hearing import Hearing
-from bot.platforms.discord.permissions import may_manage
+from bot.platforms.discord.modals import (
+    ASK_MODAL,
+    MAX_QUESTION,
+    SETTINGS_MODAL,
+    ask_modal,
+    chosen_in,
+    fields_of,
+    settings_modal,
+)
 from bot.platforms.discord.responses import Responses, Token
 from bot.platforms.platform import Core
 from bot.store import Store
-from bot.store.values import ChannelSettings
 from bot.texts import say
 from inference.errors import trace_of
 
@@ -39,9 +47,9 @@ log = logging.getLogger(__name__)
 
 ANSWER_WITHIN_S = 2.5
 """Discord waits three seconds for the first response."""
-MAX_QUESTION = 3000
-MAX_PROMPT = 2000
-ASK_MODAL, SETTINGS_MODAL = "llava-ask", "llava-settings"
+MAX_TARGETS = 1000
+ALWAYS = {Command.HELP, Command.FORGET_ME}
+"""For those, too, who may not ask here."""
 
 Interaction = discord.Interaction[discord.Client]
 
@@ -88,6 +96,7 @@ class Interactions:
         self._hearing = hearing
         self._tools = tools
         self._responses = responses
+        self._targets: OrderedDict[str, tuple[Attachment, ...]] = OrderedDict()
         self.translator = Words()
 
     def register(self, tree: app_commands.CommandTree[Any]) -> None:
@@ -158,18 +167,11 @@ class Interactions:
         if refusal is not None:
             await self._say(interaction, refusal, locale)
             return
-        modal = ui.Modal(
-            title=say(locale, "modal_title"), custom_id=f"{ASK_MODAL}:{message.id}", timeout=60
-        )
-        question: ui.TextInput[Any] = ui.TextInput(
-            custom_id="question",
-            style=discord.TextStyle.paragraph,
-            placeholder=say(locale, "default_question"),
-            required=False,
-            max_length=MAX_QUESTION,
-        )
-        modal.add_item(ui.Label(text=say(locale, "modal_question"), component=question))
-        await interaction.response.send_modal(modal)
+        # Discord shows this message whole, whatever it tells otherwise.
+        self._targets[str(message.id)] = self._tools.pictures.of_message(message)
+        while len(self._targets) > MAX_TARGETS:
+            self._targets.popitem(last=False)
+        await interaction.response.send_modal(ask_modal(str(message.id), locale))
 
     async def _asked_in_modal(self, interaction: Interaction, target: str, question: str) -> None:
         locale = self._locale(interaction)
@@ -186,12 +188,19 @@ class Interactions:
             thread=thread_at(place, target),
             author=author_of(interaction.user),
             text=question.strip(),
-            attachments=(attachment_of(str(place.id), target),),
+            attachments=self._pictures_of(str(place.id), target),
             locale=locale,
             sent_at=time.time(),
         )
         self._responses.keep(key, Token.of(interaction))
         await self._ask(interaction, message)
+
+    def _pictures_of(self, channel: str, target: str) -> tuple[Attachment, ...]:
+        """The pictures of the message that is asked about; after a restart they are looked up."""
+        known = self._targets.get(target)
+        if known is None:
+            return (attachment_of(channel, target),)
+        return tuple(replace(picture, earlier=True) for picture in known)
 
     async def _ask(self, interaction: Interaction, message: IncomingMessage) -> None:
         try:
@@ -206,8 +215,8 @@ class Interactions:
         locale = self._locale(interaction)
         match action:
             case layout.STOP:
-                await interaction.response.defer()
                 self._core.stop(key)
+                await interaction.response.defer()
             case layout.AGAIN:
                 await interaction.response.defer()
                 await self._again(interaction, key, locale)
@@ -242,59 +251,44 @@ class Interactions:
         if place is None:
             await self._say(interaction, "not_allowed", locale)
             return
+        refusal = self._refusal(interaction)
+        if refusal is not None and command not in ALWAYS:
+            await self._say(interaction, refusal, locale)
+            return
         thread = thread_at(place, "")
         sentence = await self._hearing.sentence_for(
             command,
             thread=thread if thread.thread else None,
             guild=str(interaction.guild_id or ""),
-            place=place,
             user=interaction.user,
             locale=locale,
+            is_admin=_may_manage(interaction),
         )
         await self._say_sentence(interaction, sentence)
 
     async def _settings(self, interaction: Interaction, locale: str) -> None:
         channel = self._channel_of(interaction)
-        if channel is None or not may_manage(interaction.channel, interaction.user):
+        refusal = self._refusal(interaction)
+        if refusal is not None:
+            await self._say(interaction, refusal, locale)
+            return
+        if channel is None or not _may_manage(interaction):
             await self._say(interaction, "discord_settings_admins", locale)
             return
         team = str(interaction.guild_id or "")
         chosen = await self._store.channels.settings(PLATFORM, team, channel)
-        modal = ui.Modal(
-            title=say(locale, "modal_title"), custom_id=f"{SETTINGS_MODAL}:{channel}", timeout=60
-        )
-        for name, value in (("system_prompt", chosen.system_prompt), ("note", chosen.note)):
-            field: ui.TextInput[Any] = ui.TextInput(
-                custom_id=name,
-                style=discord.TextStyle.paragraph,
-                default=value or None,
-                required=False,
-                max_length=MAX_PROMPT,
-            )
-            modal.add_item(ui.Label(text=say(locale, f"settings_{name}")[:45], component=field))
-        modal.add_item(
-            ui.Label(
-                text=say(locale, "settings_follow_ups")[:45],
-                component=_follow_ups(chosen.follow_ups or "default", locale),
-            )
-        )
-        await interaction.response.send_modal(modal)
+        await interaction.response.send_modal(settings_modal(channel, chosen, locale))
 
     async def _chosen(self, interaction: Interaction, channel: str, fields: dict[str, str]) -> None:
         locale = self._locale(interaction)
-        if not may_manage(interaction.channel, interaction.user):
+        if not _may_manage(interaction):
             await self._say(interaction, "discord_settings_admins", locale)
             return
-        follow_ups = fields.get("follow_ups") or "default"
         await self._store.channels.choose(
             PLATFORM,
             str(interaction.guild_id or ""),
             channel,
-            ChannelSettings(
-                system_prompt=fields.get("system_prompt", "").strip(),
-                note=fields.get("note", "").strip(),
-                follow_ups="" if follow_ups == "default" else follow_ups,
-            ),
+            chosen_in(fields),
         )
         await self._say(interaction, "discord_settings_saved", locale)
 
@@ -304,7 +298,7 @@ class Interactions:
         """See `Hands`."""
         data: dict[str, Any] = dict(interaction.data or {})
         kind, _, about = str(data.get("custom_id", "")).partition(":")
-        fields = dict(_fields(data.get("components") or ()))
+        fields = fields_of(data)
         try:
             if kind == ASK_MODAL:
                 await self._asked_in_modal(interaction, about, fields.get("question", ""))
@@ -363,24 +357,6 @@ def _place(interaction: Interaction) -> Place | None:
     return place
 
 
-def _follow_ups(chosen: str, locale: str) -> ui.Select[Any]:
-    select: ui.Select[Any] = ui.Select(custom_id="follow_ups", min_values=1, max_values=1)
-    for value in ("default", "thread", "mention"):
-        select.add_option(
-            label=say(locale, f"settings_follow_ups_{value}"),
-            value=value,
-            default=value == chosen,
-        )
-    return select
-
-
-def _fields(components: Any) -> Iterator[tuple[str, str]]:
-    """(custom id, value) of everything that was filled in, however it is nested."""
-    for component in components:
-        if "custom_id" in component and "values" in component:
-            yield component["custom_id"], next(iter(component["values"]), "")
-        elif "custom_id" in component:
-            yield component["custom_id"], str(component.get("value") or "")
-        yield from _fields(component.get("components") or ())
-        if "component" in component:
-            yield from _fields([component["component"]])
+def _may_manage(interaction: Interaction) -> bool:
+    """Whether this person may manage the channel, as Discord says; their own they may."""
+    return interaction.guild_id is None or interaction.permissions.manage_channels

@@ -23,6 +23,9 @@ else:
 MAX_MESSAGE = 2000
 MAX_LENGTH = 1600
 """Of an answer's part: the rest is for what stands under it."""
+MAX_UNDER = 380
+FENCE_ROOM = 10
+"""For the line that closes an open block of code."""
 MAX_THREAD_NAME = 90
 STOP, AGAIN, GOOD, BAD = "stop", "again", "good", "bad"
 NO_PINGS = discord.AllowedMentions.none()
@@ -60,12 +63,9 @@ def closed(text: str) -> str:
 
 def final(text: str, footer: Sequence[str]) -> str:
     """The last message of an answer, with the small text under it."""
-    text = closed(text)
-    under = "\n".join(map(small, footer))
-    if not under:
-        return text
-    room = MAX_MESSAGE - length(text) - 1
-    return f"{text}\n{clipped(under, room)}".strip()
+    under = clipped("\n".join(map(small, footer)), MAX_UNDER)
+    text = closed(clipped(text, MAX_MESSAGE - length(under) - FENCE_ROOM))
+    return f"{text}\n{under}".strip()
 
 
 def receipt_lines(receipt: Receipt, locale: str) -> list[str]:

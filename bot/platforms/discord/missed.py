@@ -14,6 +14,7 @@ from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import PLATFORM, Place, sent_at
 from bot.platforms.discord.hearing import Hearing
+from bot.platforms.discord.permissions import missing_in
 from bot.store import Store
 from inference.errors import trace_of
 
@@ -23,7 +24,7 @@ MISSED_S = 15 * 60
 DIRECT_S = 30 * 24 * 3600
 """Direct messages are listed nowhere: those of threads that the store knows are looked at."""
 MAX_DIRECT = 200
-MESSAGES_A_CHANNEL = 200
+MESSAGES_A_CHANNEL = 1000
 
 
 class Missed:
@@ -60,7 +61,11 @@ class Missed:
             for place in (*guild.channels, *guild.threads):
                 if isinstance(place, discord.ForumChannel | discord.CategoryChannel):
                     continue
-                if place.last_message_id and sent_at(place.last_message_id) >= since:
+                if not place.last_message_id or sent_at(place.last_message_id) < since:
+                    continue
+                # What it may not read is not asked for: refused calls count against the bot.
+                missing = missing_in(place, guild.me)
+                if not {"view_channel", "read_message_history"} & set(missing):
                     yield place
 
     async def _of_channel(self, hearing: Hearing, place: Place, since: float) -> None:

@@ -99,16 +99,21 @@ class Notices:
             await replies.note(message.thread, message.key, QUESTION_PART, notice)
         await self._point_to(message, channel)
 
-    async def _point_to(self, message: IncomingMessage, channel: int) -> None:
-        """Tell the asker alone where the answer is."""
+    async def instead(self, message: IncomingMessage, sentence: str) -> bool:
+        """Say in a modal's response why there is no answer. False: there is no response."""
         token = self._responses.of_question(message.key)
         if token is None:
-            return
+            return False
         try:
-            sentence = say(message.locale, "discord_answer_in", channel=channel)
             await self._responses.show(token, sentence)
         except (DiscordRefused, TryLater) as exc:
             log.info("a modal's response could not be shown: %s", exc)
+            return False
+        return True
+
+    async def _point_to(self, message: IncomingMessage, channel: int) -> None:
+        """Tell the asker alone where the answer is."""
+        await self.instead(message, say(message.locale, "discord_answer_in", channel=channel))
 
 
 def _asked(message: IncomingMessage) -> str:

@@ -10,15 +10,16 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import discord
 from discord import ui
 
-from bot.messages import IncomingMessage, MessageKey, ThreadKey
+from bot.messages import IncomingMessage, MessageKey, ThreadKey, TryLater
 from bot.platforms.discord import layout
 from bot.platforms.discord.api import (
     ARCHIVED,
+    NO_REPLY,
     OLD_MESSAGE_EDITS,
     UNKNOWN_MESSAGE,
     DiscordRefused,
@@ -149,9 +150,9 @@ class Parts:
         """Show what is waited for, in the message that will become the answer."""
         part = self._held.get(0)
         if part is None:
-            await self._make(where, 0, sentence, buttons)
+            await self._make(where, 0, sentence, buttons, urgent=False)
         elif not part.is_old:
-            await self._edit(where, 0, part, sentence, buttons)
+            await self._edit(where, 0, part, sentence, buttons, urgent=False)
 
     async def _settle(self, where: Where, number: int) -> None:
         """A part that will not grow any more has no buttons."""
@@ -159,32 +160,47 @@ class Parts:
         if part.has_buttons is not False or part.sent != part.text:
             await self._edit(where, number, part, part.text, None)
 
-    async def _make(self, where: Where, number: int, text: str, buttons: ui.View | None) -> None:
+    async def _make(
+        self,
+        where: Where,
+        number: int,
+        text: str,
+        buttons: ui.View | None,
+        *,
+        urgent: bool = True,
+    ) -> None:
         if self._unsure:
             self._unsure = False
             if await self._adopt(where, number):
                 await self._edit(where, number, self._held[number], text, buttons)
                 return
         try:
-            made = await post(
-                self._connection,
-                where.channel,
-                text,
-                buttons=buttons,
-                reply_to=None if number else where.reply_to,
-                nonce=self._nonce(number),
-            )
+            made = await self._posted(where, number, text, buttons, urgent=urgent)
         except DiscordRefused as exc:
-            if exc.code != ARCHIVED or not await self._unarchive(where.channel):
+            if exc.code in NO_REPLY and where.reply_to is not None:
+                where = replace(where, reply_to=None)
+            elif exc.code != ARCHIVED or not await self._unarchive(where.channel):
                 raise
-            await self._make(where, number, text, buttons)
-            return
+            made = await self._posted(where, number, text, buttons, urgent=urgent)
         # The nonce may have found a message of a call that broke off, with another text.
         sent = text if made.content.strip() == text.strip() else None
         part = Part(where.channel, made.id, text, sent, buttons is not None)
         await self._keep(number, part)
         if sent is None:
             await self._edit(where, number, part, text, buttons)
+
+    async def _posted(
+        self, where: Where, number: int, text: str, buttons: ui.View | None, *, urgent: bool
+    ) -> discord.Message:
+        return await post(
+            self._connection,
+            where.channel,
+            text,
+            buttons=buttons,
+            reply_to=None if number else where.reply_to,
+            nonce=self._nonce(number),
+            urgent=urgent,
+        )
 
     def _nonce(self, number: int) -> str:
         """The same for each attempt at one message: Discord makes it once."""
@@ -221,23 +237,40 @@ class Parts:
         return False
 
     async def _edit(
-        self, where: Where, number: int, part: Part, text: str, buttons: ui.View | None
+        self,
+        where: Where,
+        number: int,
+        part: Part,
+        text: str,
+        buttons: ui.View | None,
+        *,
+        urgent: bool = True,
     ) -> None:
-        """Edit a message; one that is no longer there is made again."""
+        """Edit a message; one that cannot be edited any more is made again."""
         if part.sent == text and part.has_buttons is (buttons is not None):
             return
-        part.text, part.sent = text, None
+        part.text = text
         try:
-            await edit(self._connection, part.channel, part.message, text, buttons)
+            await self._edited(part, buttons, urgent=urgent)
         except DiscordRefused as exc:
             if exc.code == ARCHIVED and await self._unarchive(part.channel):
-                await self._edit(where, number, part, text, buttons)
+                await self._edited(part, buttons, urgent=urgent)
             elif exc.code in {UNKNOWN_MESSAGE, OLD_MESSAGE_EDITS, ARCHIVED}:
                 await self._make_again(where, number, part, text, buttons)
             else:
                 raise
-            return
-        part.sent, part.has_buttons = text, buttons is not None
+
+    async def _edited(self, part: Part, buttons: ui.View | None, *, urgent: bool) -> None:
+        part.sent = None
+        await edit(
+            self._connection,
+            part.channel,
+            part.message,
+            part.text,
+            buttons=buttons,
+            urgent=urgent,
+        )
+        part.sent, part.has_buttons = part.text, buttons is not None
 
     async def _make_again(
         self, where: Where, number: int, part: Part, text: str, buttons: ui.View | None
@@ -273,8 +306,28 @@ class Parts:
             await self._edit(where, last, part, text, buttons)
         await self._remove(after=last)
 
+    async def leave(self, sentence: str) -> bool:
+        """Say in a message that is there why it goes no further. False: that cannot be said."""
+        part = self._held.get(0)
+        if part is None:
+            return False
+        part.text = sentence
+        try:
+            await self._edited(part, None, urgent=True)
+        except (DiscordRefused, TryLater) as exc:
+            log.info("a message stays as it is: %s", exc)
+            return False
+        return True
+
     async def _remove(self, *, after: int) -> None:
-        """An earlier answer may have been longer."""
+        """An earlier answer may have been longer.
+
+        A version of the question that was stopped meanwhile may have made parts since `load`.
+        """
+        known = await self._replies.of_question(self._thread, self._key)
+        for number, reply in known.items():
+            if number > after and number not in self._held:
+                self._held[number] = Part(*place_of(reply), text="")
         surplus = {number: part for number, part in self._held.items() if number > after}
         for number, part in surplus.items():
             await remove(self._connection, part.channel, part.message)

@@ -79,14 +79,19 @@ class Pictures:
                 found += await self._looked_up(attachment)
             if not found and not await self._knows(message):
                 found = await self._earlier(message)
+                self._remember(message.thread)
         except (DiscordRefused, TryLater) as exc:
             # The question itself can be answered: the model says what it lacks.
             log.warning("earlier messages could not be read: %s", exc)
             return tuple(it for it in message.attachments if it.name)
-        self._read[message.thread] = None
+        if message.key.message == message.thread.thread:
+            self._remember(message.thread)  # it begins with this question
+        return tuple(found)
+
+    def _remember(self, thread: ThreadKey) -> None:
+        self._read[thread] = None
         while len(self._read) > MAX_READ_THREADS:
             self._read.popitem(last=False)
-        return tuple(found)
 
     async def _looked_up(self, attachment: Attachment) -> list[Attachment]:
         ref = json.loads(attachment.ref)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 
 import discord
 
 from bot.messages import IncomingMessage, TryLater
-from bot.platforms.discord.api import DiscordRefused, read
+from bot.platforms.discord import layout
+from bot.platforms.discord.api import FORBIDDEN, GONE, LOCKED, NO_REPLY, DiscordRefused, read
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import Said
 from bot.platforms.discord.permissions import missing_in, permission_name
@@ -31,24 +33,45 @@ class Saying:
         if not await self._in(it.place.id, sentence, reply_to=it.message.id):
             await self._to(str(it.message.author.id), sentence)
 
-    async def what_is_missing(
-        self, message: IncomingMessage, where: Where | None, locale: str
-    ) -> None:
-        """Name the permission without which a question could not be answered."""
-        asked_in = int(message.key.channel)
-        place = asked_in if where is None else where.channel
+    async def why_not(
+        self, message: IncomingMessage, where: Where | None, refusal: DiscordRefused, locale: str
+    ) -> str:
+        """Why a question could not be answered; it names the permission that is missing."""
+        place = int(message.key.channel) if where is None else where.channel
+        if refusal.code in GONE:
+            return say(locale, "discord_gone")
+        if refusal.code in LOCKED:
+            return say(locale, "discord_locked", channel=place)
+        if refusal.status != FORBIDDEN:
+            return say(locale, "discord_not_taken", code=refusal.code)
         channel = await self._connection.channel(place)
         guild = getattr(channel, "guild", None)
-        missing = [] if guild is None else missing_in(channel, guild.me)
+        if channel is None:
+            missing = ["view_channel"]
+        elif refusal.code in NO_REPLY:
+            missing = ["read_message_history"]
+        else:
+            missing = [] if guild is None else missing_in(channel, guild.me)
         name = permission_name(locale, (missing or [SOME_PERMISSION])[0])
-        sentence = say(locale, "discord_cannot_write", channel=place, permission=name)
-        said = place != asked_in and await self._in(asked_in, sentence, reply_to=None)
-        if not said:
+        return say(locale, "discord_cannot_write", channel=place, permission=name)
+
+    async def instead(self, message: IncomingMessage, where: Where | None, sentence: str) -> None:
+        """Where the answer cannot be: in the channel it was asked in, else to the asker alone."""
+        asked_in = int(message.key.channel)
+        elsewhere = where is not None and where.channel != asked_in
+        if not (elsewhere and await self._in(asked_in, sentence, reply_to=None)):
             await self._to(message.author.id, sentence)
 
     async def _in(self, channel: int, sentence: str, *, reply_to: int | None) -> bool:
         try:
-            await post(self._connection, channel, sentence, reply_to=reply_to)
+            about = f"{channel}/{reply_to}/{sentence}".encode()
+            await post(
+                self._connection,
+                channel,
+                layout.clipped(sentence, layout.MAX_MESSAGE),
+                reply_to=reply_to,
+                nonce=hashlib.blake2b(about, digest_size=12).hexdigest() if reply_to else None,
+            )
         except (DiscordRefused, TryLater) as exc:
             log.info("a sentence could not be said there: %s", exc)
             return False

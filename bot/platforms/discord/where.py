@@ -25,6 +25,8 @@ from bot.texts import say
 
 log = logging.getLogger(__name__)
 
+WORTH_WAITING_S = 15
+"""For a thread; where it is put off for longer, the answer is given in place."""
 ARCHIVE_AFTER_MIN: Literal[1440] = 1440
 
 
@@ -72,6 +74,10 @@ class Places:
                 ),
                 timeout_s=self._connection.timeout_s,
             )
+        except TryLater as later:
+            if later.after_s < WORTH_WAITING_S:
+                raise
+            return here
         except DiscordRefused as exc:
             if exc.code == THREAD_EXISTS:
                 return await self._existing(root, here)

@@ -9,7 +9,7 @@ import discord
 from discord import ui
 
 from bot.platforms.discord import layout
-from bot.platforms.discord.api import UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, DiscordRefused, write
+from bot.platforms.discord.api import GONE, DiscordRefused, write
 from bot.platforms.discord.connection import Connection
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ async def post(
     reply_to: int | None = None,
     nonce: str | None = None,
     calls_on: str | None = None,
+    urgent: bool = True,
 ) -> discord.Message:
     """Make a message.
 
@@ -35,11 +36,13 @@ async def post(
         reply_to: the message of the same channel that it answers.
         nonce: the same for each attempt, so that Discord makes it once.
         calls_on: the only person it may ping.
+        urgent: it is not put off while many others write.
 
     Raises:
         TryLater: not now, or perhaps.
         DiscordRefused: Discord will not.
     """
+    await connection.budget.take(urgent=urgent)
     place = await connection.place(channel)
     more: dict[str, Any] = {}
     if buttons is not None:
@@ -59,9 +62,16 @@ async def post(
 
 
 async def edit(
-    connection: Connection, channel: int, message: int, text: str, buttons: ui.View | None
+    connection: Connection,
+    channel: int,
+    message: int,
+    text: str,
+    *,
+    buttons: ui.View | None,
+    urgent: bool = True,
 ) -> None:
     """Give a message another text and other buttons. Raises: TryLater, DiscordRefused."""
+    await connection.budget.take(urgent=urgent)
     target = (await connection.place(channel)).get_partial_message(message)
     editing = target.edit(content=text, view=buttons, allowed_mentions=layout.NO_PINGS)
     await write(editing, timeout_s=connection.timeout_s)
@@ -69,9 +79,10 @@ async def edit(
 
 async def remove(connection: Connection, channel: int, message: int) -> None:
     """Delete a message of the bot's; one that cannot be deleted stays. Raises: TryLater."""
+    await connection.budget.take()
     target = (await connection.place(channel)).get_partial_message(message)
     try:
         await write(target.delete(), timeout_s=connection.timeout_s)
     except DiscordRefused as exc:
-        if exc.code not in {UNKNOWN_MESSAGE, UNKNOWN_CHANNEL}:
+        if exc.code not in GONE:
             log.info("a message of the bot's stays: %s", exc)

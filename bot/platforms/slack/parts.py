@@ -311,7 +311,14 @@ class Parts:
         return await self._stop_stream(workspace, part, markdown_text=added, blocks=footer)
 
     async def _remove(self, workspace: Workspace, *, after: int) -> None:
-        """An earlier answer may have been longer."""
+        """An earlier answer may have been longer.
+
+        A version of the question that was stopped meanwhile may have made parts since `load`.
+        """
+        known = await self._replies.of_question(self._message.thread, self._key)
+        for number, ts in known.items():
+            if number > after and number not in self._held:
+                self._held[number] = Part(ts)
         surplus = {number: part for number, part in self._held.items() if number > after}
         for number, part in surplus.items():
             try:

@@ -1,0 +1,94 @@
+"""What is filled in: the question about a picture, and a channel's settings.
+
+A modal says in its id what it is about, and is read from what Discord sends: so one that was
+opened before a restart is still taken after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import discord
+from discord import ui
+
+from bot.store.values import ChannelSettings
+from bot.texts import say
+
+ASK_MODAL, SETTINGS_MODAL = "llava-ask", "llava-settings"
+MAX_QUESTION = 3000
+MAX_PROMPT = 2000
+MAX_LABEL = 45
+FORGOTTEN_AFTER_S = 60
+"""By discord.py, which has no use for it once it is shown."""
+
+
+def ask_modal(target: str, locale: str) -> ui.Modal:
+    """Asks for the question about a message's picture."""
+    modal = _modal(f"{ASK_MODAL}:{target}", locale)
+    question = _text("question", MAX_QUESTION, placeholder=say(locale, "default_question"))
+    modal.add_item(_label(say(locale, "modal_question"), question))
+    return modal
+
+
+def settings_modal(channel: str, chosen: ChannelSettings, locale: str) -> ui.Modal:
+    """Shows what is chosen for a channel."""
+    modal = _modal(f"{SETTINGS_MODAL}:{channel}", locale)
+    for name, value in (("system_prompt", chosen.system_prompt), ("note", chosen.note)):
+        field = _text(name, MAX_PROMPT, default=value or None)
+        modal.add_item(_label(say(locale, f"settings_{name}"), field))
+    select: ui.Select[Any] = ui.Select(custom_id="follow_ups", min_values=1, max_values=1)
+    for value in ("default", "thread", "mention"):
+        select.add_option(
+            label=say(locale, f"settings_follow_ups_{value}"),
+            value=value,
+            default=value == (chosen.follow_ups or "default"),
+        )
+    modal.add_item(_label(say(locale, "settings_follow_ups"), select))
+    return modal
+
+
+def _modal(custom_id: str, locale: str) -> ui.Modal:
+    title = say(locale, "modal_title")
+    return ui.Modal(title=title, custom_id=custom_id, timeout=FORGOTTEN_AFTER_S)
+
+
+def _text(custom_id: str, max_length: int, **more: str | None) -> ui.TextInput[Any]:
+    return ui.TextInput(
+        custom_id=custom_id,
+        style=discord.TextStyle.paragraph,
+        required=False,
+        max_length=max_length,
+        **more,
+    )
+
+
+def _label(text: str, component: ui.Item[Any]) -> ui.Label[Any]:
+    return ui.Label(text=text[:MAX_LABEL], component=component)
+
+
+def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """What was filled in, by the fields' ids."""
+    return dict(_fields(data.get("components") or ()))
+
+
+def _fields(components: Any) -> Iterator[tuple[str, str]]:
+    """However it is nested: Discord wraps fields in rows or in labels."""
+    for component in components:
+        if "custom_id" in component and "values" in component:
+            yield component["custom_id"], next(iter(component["values"]), "")
+        elif "custom_id" in component:
+            yield component["custom_id"], str(component.get("value") or "")
+        yield from _fields(component.get("components") or ())
+        if "component" in component:
+            yield from _fields([component["component"]])
+
+
+def chosen_in(fields: Mapping[str, str]) -> ChannelSettings:
+    """The settings that were filled in."""
+    follow_ups = fields.get("follow_ups") or "default"
+    return ChannelSettings(
+        system_prompt=fields.get("system_prompt", "").strip(),
+        note=fields.get("note", "").strip(),
+        follow_ups="" if follow_ups == "default" else follow_ups,
+    )
