@@ -72,15 +72,21 @@ class Commands:
         author: Author,
         locale: str,
         is_admin: bool,
+        one_person_everywhere: bool = False,
     ) -> str:
-        """Do what is asked and say what was done. `thread`: where it was said, if in a thread."""
+        """Do what is asked and say what was done.
+
+        `thread`: where it was said, if in a thread. `one_person_everywhere`: the author's id is
+        theirs in every team of the platform.
+        """
         match command:
             case Command.HELP:
                 return self._help(locale)
             case Command.STATUS:
                 return await self._status(platform, team, locale)
             case Command.FORGET_ME:
-                count = await self._forgetting.author(platform, team, author.id)
+                teams = None if one_person_everywhere else team
+                count = await self._forgetting.author(platform, teams, author.id)
                 return say(locale, "forgot_author", count=count)
             case Command.SETTINGS:
                 return say(locale, "settings_where")

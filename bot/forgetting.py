@@ -29,8 +29,8 @@ class Forgetting:
             await self._questions.stop_thread(thread)
             return await self._store.forget_thread(thread)
 
-    async def author(self, platform: str, team: str, author: str) -> int:
-        """Forget all that a person has asked. Returns: how many questions."""
+    async def author(self, platform: str, team: str | None, author: str) -> int:
+        """Forget all that a person has asked, in a team or in all. Returns: how many questions."""
         while found := self._questions.of_author(platform, team, author):
             found[0].stop()
             await found[0].over.wait()

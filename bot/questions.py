@@ -62,13 +62,14 @@ class Questions:
         """Those of a thread."""
         return [it for it in self._all if it.message.thread == thread]
 
-    def of_author(self, platform: str, team: str, author: str) -> list[UnderWay]:
-        """Those of a person."""
+    def of_author(self, platform: str, team: str | None, author: str) -> list[UnderWay]:
+        """Those of a person, in a team or in all."""
         return [
             it
             for it in self._all
             if it.message.author.id == author
-            and (it.message.key.platform, it.message.key.team) == (platform, team)
+            and it.message.key.platform == platform
+            and team in {None, it.message.key.team}
         ]
 
     def stop(self, key: MessageKey) -> bool:

@@ -135,8 +135,9 @@ async def _insist(call: Callable[[], Awaitable[None]]) -> bool:
             if waited_s > PATIENCE_S:
                 log.warning("the final edit was put off too long")
                 return False
-            await asyncio.sleep(later.after_s)
-            waited_s += later.after_s
+            pause_s = min(later.after_s, PATIENCE_S)
+            await asyncio.sleep(pause_s)
+            waited_s += pause_s
         except Exception as exc:  # noqa: BLE001 - whatever an SDK raises: the final text must land
             log.warning("the final edit failed (%d): %s", attempt, trace_of(exc))
             if attempt == FINAL_ATTEMPTS:

@@ -118,6 +118,14 @@ feedback = Table(
 )
 
 # What the admins of a channel have chosen.
+people = Table(
+    "people",
+    metadata,
+    Column("platform", String, primary_key=True),
+    Column("person", String, primary_key=True),
+    Column("locale", String, nullable=False),
+)
+
 channels = Table(
     "channels",
     metadata,

@@ -18,6 +18,7 @@ from bot.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.store.channels import Channels
 from bot.store.database import Database, open_database
 from bot.store.inbox import Inbox
+from bot.store.people import People
 from bot.store.picture_files import PictureFiles, suffix_of
 from bot.store.replies import Replies
 from bot.store.rows import (
@@ -32,7 +33,7 @@ from bot.store.rows import (
     touch_thread,
     upsert_turn,
 )
-from bot.store.schema import feedback, inbox, pictures, threads, turn_pictures, turns
+from bot.store.schema import feedback, inbox, people, pictures, threads, turn_pictures, turns
 from bot.store.uninterrupted import uninterrupted
 from bot.store.values import NewPicture, PictureFile, StoredPicture, ThreadSummary, Turn, TurnState
 from inference.types import Picture
@@ -51,7 +52,7 @@ async def running_store(folder: Path) -> AsyncIterator[Store]:
 
 
 class Store:
-    """Threads, turns and pictures; its other parts are `inbox`, `replies`, `channels`.
+    """Threads, turns and pictures; its other parts are `inbox`, `replies`, `channels`, `people`.
 
     Made by `running_store`.
     """
@@ -61,6 +62,7 @@ class Store:
         self._files = files
         self.inbox = Inbox(database)
         self.replies = Replies(database)
+        self.people = People(database)
         self.channels = Channels(database)
         # A picture must not be swept away between its file and the row that refers to it.
         self._sweeping = asyncio.Lock()
@@ -276,21 +278,28 @@ class Store:
         return await self._forget_questions(is_message(question)) > 0
 
     @uninterrupted
-    async def forget_author(self, platform: str, team: str, author: str) -> int:
-        """Erase all that a person has asked, and their opinions. Returns: how many questions."""
+    async def forget_author(self, platform: str, team: str | None, author: str) -> int:
+        """Erase all that a person has asked, and their opinions. Returns: how many questions.
+
+        `team`: `None` is every team.
+        """
+        places = [threads.c.platform == platform]
+        questions = [inbox.c.platform == platform, inbox.c.author == author]
+        if team is not None:
+            places.append(threads.c.team == team)
+            questions.append(inbox.c.team == team)
 
         def work(connection: Connection) -> None:
-            ours = select(threads.c.id).where(
-                threads.c.platform == platform, threads.c.team == team
-            )
+            ours = select(threads.c.id).where(*places)
             connection.execute(
                 delete(feedback).where(feedback.c.author == author, feedback.c.thread_id.in_(ours))
             )
+            connection.execute(
+                delete(people).where(people.c.platform == platform, people.c.person == author)
+            )
 
         await self._database.write(work)
-        return await self._forget_questions(
-            [inbox.c.platform == platform, inbox.c.team == team, inbox.c.author == author]
-        )
+        return await self._forget_questions(questions)
 
     async def _forget_questions(self, condition: Sequence[Any]) -> int:
         return await self._erase(lambda connection: erase_questions(connection, condition))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -32,8 +31,8 @@ CHANNEL = re.compile(r"<#(\d+)>")
 EMOJI = re.compile(r"<a?(:\w+:)\d+>")
 LINK = re.compile(r"https?://[^\s<>]+")
 KANA = re.compile(r"[\u3040-\u30ff]")
-
-MAX_LOCALES = 10_000
+HAN = re.compile(r"[\u4e00-\u9fff]")
+LATIN = re.compile(r"[A-Za-z]")
 
 Place = (
     discord.TextChannel
@@ -141,7 +140,7 @@ class Said:
     @property
     def text(self) -> str:
         """What a person reads, without the bot's mention."""
-        message, own = self.message, {str(self.bot_user)}
+        message, own = self.message, list[int]()
         people = {str(user.id): user.display_name for user in message.mentions}
         roles: dict[str, str] = {}
         channels: dict[str, str] = {}
@@ -149,12 +148,14 @@ class Said:
             roles = {str(role.id): role.name for role in message.role_mentions}
             channels = {str(it.id): it.name for it in message.channel_mentions}
             if message.guild.self_role is not None:
-                own.add(str(message.guild.self_role.id))
-        text = USER.sub(lambda it: "" if it[1] in own else f"@{people.get(it[1], 'somebody')}",
-                        message.content)  # fmt: skip
-        text = ROLE.sub(lambda it: "" if it[1] in own else f"@{roles.get(it[1], 'role')}", text)
+                own.append(message.guild.self_role.id)
+        text = message.content
+        for mention in (rf"<@!?{self.bot_user}>", *(rf"<@&{role}>" for role in own)):
+            text = re.sub(rf"[ \t]*{mention}[,:]?[ \t]*", " ", text)
+        text = USER.sub(lambda it: f"@{people.get(it[1], 'somebody')}", text)
+        text = ROLE.sub(lambda it: f"@{roles.get(it[1], 'role')}", text)
         text = CHANNEL.sub(lambda it: f"#{channels.get(it[1], 'channel')}", text)
-        return re.sub(r"[ \t]{2,}", " ", EMOJI.sub(lambda it: it[1], text)).strip(" ,:\n\t")
+        return EMOJI.sub(lambda it: it[1], text).strip()
 
 
 def is_said_by_a_person(message: discord.Message) -> bool:
@@ -167,30 +168,13 @@ def is_said_by_a_person(message: discord.Message) -> bool:
     )
 
 
-class Locales:
-    """The languages of people. Discord tells them with what they press, not with what they write.
-
-    Lives as long as the adapter.
-    """
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[str, str] = OrderedDict()
-
-    def learn(self, user: str, locale: discord.Locale) -> str:
-        """Discord has told it. Returns: the locale."""
-        self._known[user] = locale.value
-        self._known.move_to_end(user)
-        while len(self._known) > MAX_LOCALES:
-            self._known.popitem(last=False)
-        return locale.value
-
-    def of(self, user: str, text: str, guild: discord.Guild | None) -> str:
-        """As told before, else as they write, else their server's."""
-        if user in self._known:
-            return self._known[user]
-        if KANA.search(text):
-            return "ja"
-        return "en" if guild is None else guild.preferred_locale.value
+def locale_of(text: str, guild: discord.Guild | None) -> str:
+    """The language a person writes in, else their server's."""
+    if KANA.search(text):
+        return "ja"
+    if guild is None or (LATIN.search(text) and not HAN.search(text)):
+        return "en"
+    return guild.preferred_locale.value
 
 
 # -- pictures -----------------------------------------------------------------------------------

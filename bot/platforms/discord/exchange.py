@@ -30,7 +30,8 @@ from bot.platforms.discord.api import (
     write,
 )
 from bot.platforms.discord.connection import Connection
-from bot.platforms.discord.events import MODAL, Locales
+from bot.platforms.discord.events import MODAL
+from bot.platforms.discord.locales import Locales
 from bot.platforms.discord.notices import Notices, is_command
 from bot.platforms.discord.parts import Paces, Parts
 from bot.platforms.discord.pictures import Pictures
@@ -63,6 +64,8 @@ class Tools:
     notices: Notices
     saying: Saying
     locales: Locales
+    forget: Callable[[IncomingMessage], Coroutine[Any, Any, None]]
+    """A question that is no longer there."""
     paces: Paces
     needs_mention_told: set[str] = field(default_factory=set)
     """Servers that know that follow-ups need a mention."""
@@ -83,6 +86,7 @@ class DiscordExchange:
         """`begun`: an earlier run may have written to Discord without having remembered it."""
         self._tools = tools
         self._message = message
+        self._begun = begun
         self._locale = message.locale
         self._parts = Parts(
             message,
@@ -112,13 +116,34 @@ class DiscordExchange:
     # -- the question -------------------------------------------------------------------------
 
     async def complete(self, message: IncomingMessage) -> IncomingMessage:
-        """The pictures; and what was asked where nobody sees it is said in the thread."""
+        """The person's language and the pictures; and what nobody saw is said in the thread."""
+        if self._begun:
+            await self._make_sure_it_is_there()
+        self._locale = await self._tools.locales.of(message.author.id, message.locale)
+        message = replace(message, locale=self._locale)
         if not message.again:
             pictures = await self._tools.pictures.find(message)
             message = replace(message, attachments=pictures)
         if is_command(message) or message.key.message.startswith(f"{MODAL}:"):
             await _patiently(self._say_what_was_asked)
         return message
+
+    async def _make_sure_it_is_there(self) -> None:
+        """Taken up again after a restart, a question may have been deleted meanwhile."""
+        key = self._message.key
+        if key.message.startswith(MODAL) or is_command(self._message):
+            return
+        place = await self._tools.connection.place(key.channel)
+        try:
+            await write(
+                place.fetch_message(int(key.message)), timeout_s=self._tools.connection.timeout_s
+            )
+        except TryLater:
+            return  # then it is answered
+        except DiscordRefused as exc:
+            if exc.code in GONE:
+                # It ends this work, too, and waits for that.
+                await asyncio.shield(self._tools.in_background(self._tools.forget(self._message)))
 
     async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """See `Exchange.open`."""
@@ -132,7 +157,9 @@ class DiscordExchange:
         try:
             where = await self._place()
             if not is_command(self._message):
-                await self._tools.notices.in_thread(self._message, where.channel)
+                await self._tools.notices.in_thread(
+                    replace(self._message, locale=self._locale), where.channel
+                )
         except DiscordRefused as exc:
             self._refused(exc)
 
@@ -232,9 +259,10 @@ class DiscordExchange:
         async with self._finding:
             if self._where is None:
                 first = await self._parts.load()
+                message = replace(self._message, locale=self._locale)
                 if first is None:
-                    self._fetched |= await self._tools.notices.of_command(self._message)
-                    self._where = await self._tools.places.of(self._message)
+                    self._fetched |= await self._tools.notices.of_command(message)
+                    self._where = await self._tools.places.of(message)
                 else:
                     self._where = Where(first.channel)
                 self._paced = self._where.channel

@@ -24,6 +24,7 @@ from bot.platforms.discord.events import (
     attachment_of,
     author_of,
     is_said_by_a_person,
+    locale_of,
     message_key,
     sent_at,
     thread_at,
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 
 MAX_DELETED = 10_000
 MAX_EDITS = 10_000
+MAX_SHOWN = 1000
+SHOWN_BEFORE_S = 60
 EDIT_IS_NEW_S = 15 * 60
 """Discord tells an old edit again when it changes something itself: a pin, a preview, a thread."""
 
@@ -71,6 +74,9 @@ class Hearing:
         self._locks = ThreadLocks()
         self._deleted: OrderedDict[MessageKey, None] = OrderedDict()
         self._edits: OrderedDict[MessageKey, float] = OrderedDict()
+        self._shown: OrderedDict[tuple[int, int], tuple[float, tuple[Attachment, ...]]] = (
+            OrderedDict()
+        )
         self.intake = True
 
     def exchange(self, message: IncomingMessage) -> DiscordExchange:
@@ -111,6 +117,7 @@ class Hearing:
             return  # Discord does not tell what it says
         thread = await self._thread(it)
         if it.begins_thread and thread.thread == it.key.message and not told_to:
+            self._note_pictures(it)
             return  # the channel's own talk
         async with self._locks.of(thread):
             text = await self._look_at(it, thread, late=late)
@@ -183,8 +190,8 @@ class Hearing:
             thread=thread,
             author=it.author,
             text=text,
-            attachments=(*self._replied_to(it), *own),
-            locale=self._locale(it),
+            attachments=(*self._replied_to(it), *own) or self._just_shown(it),
+            locale=locale_of(text, it.message.guild),
             sent_at=sent_at(it.message.id),
             edited_at=0 if edited_at is None else edited_at.timestamp(),
         )
@@ -199,8 +206,21 @@ class Hearing:
             return tuple(replace(picture, earlier=True) for picture in found)
         return () if resolved is not None else (attachment_of(*it.reply_to),)
 
-    def _locale(self, it: Said) -> str:
-        return self._tools.locales.of(it.author.id, it.message.content, it.message.guild)
+    def _just_shown(self, it: Said) -> tuple[Attachment, ...]:
+        """What the same person has shown, or forwarded, in the channel a moment before: Discord
+        sends a forward and the words to it as two messages."""
+        at, pictures = self._shown.get((it.place.id, it.message.author.id), (0.0, ()))
+        said_at = sent_at(it.message.id)
+        return pictures if it.begins_thread and at <= said_at <= at + SHOWN_BEFORE_S else ()
+
+    def _note_pictures(self, it: Said) -> None:
+        pictures = self._tools.pictures.of_message(it.message)
+        if it.begins_thread and pictures:
+            place = (it.place.id, it.message.author.id)
+            self._shown[place] = (sent_at(it.message.id), pictures)
+            self._shown.move_to_end(place)
+            while len(self._shown) > MAX_SHOWN:
+                self._shown.popitem(last=False)
 
     # -- edits and deletions ------------------------------------------------------------------
 
@@ -241,9 +261,10 @@ class Hearing:
                 self._deleted.popitem(last=False)
             latest = await self._core.latest(key)
             if latest is not None:
-                await self._forget(latest)
+                await self.forget(latest)
 
-    async def _forget(self, question: IncomingMessage) -> None:
+    async def forget(self, question: IncomingMessage) -> None:
+        """A question is no longer there."""
         await self._forgetting.stop(question.key)
         replies = await self._tools.store.replies.of_question(question.thread, question.key)
         await self._forgetting.question(question.key)
@@ -270,7 +291,7 @@ class Hearing:
             thread=thread if in_thread else None,
             guild=it.guild,
             user=it.message.author,
-            locale=self._locale(it),
+            locale=await self._locale(it),
             is_admin=may_manage(it.place, it.message.author),
         )
         await self._tools.saying.reply(it, sentence)
@@ -289,6 +310,8 @@ class Hearing:
         if command in IN_THREADS and thread is None:
             return say(locale, "discord_in_which_thread", command=command.value)
         author = author_of(user)
+        if command is Command.FORGET_ME:
+            self._tools.locales.forget(author.id)
         return await self._commands.run(
             command,
             platform=PLATFORM,
@@ -297,9 +320,18 @@ class Hearing:
             author=author,
             locale=locale,
             is_admin=is_admin,
+            one_person_everywhere=True,
         )
+
+    async def _locale(self, it: Said) -> str:
+        written_in = locale_of(it.text, it.message.guild)
+        return await self._tools.locales.of(it.author.id, written_in)
 
     def _tell(self, it: Said, sentence: str, **values: Any) -> None:
         """Say it; nobody waits for that."""
-        said = say(self._locale(it), sentence, **values)
-        self._tools.in_background(self._tools.saying.reply(it, said))
+
+        async def tell() -> None:
+            said = say(await self._locale(it), sentence, **values)
+            await self._tools.saying.reply(it, said)
+
+        self._tools.in_background(tell())

@@ -37,7 +37,7 @@ from bot.platforms.discord.modals import (
     fields_of,
     settings_modal,
 )
-from bot.platforms.discord.responses import Responses, Token
+from bot.platforms.discord.responses import Token
 from bot.platforms.platform import Core
 from bot.store import Store
 from bot.texts import say
@@ -88,14 +88,11 @@ class Interactions:
     Implements `bot.platforms.discord.connection.Hands`.
     """
 
-    def __init__(
-        self, *, core: Core, store: Store, hearing: Hearing, tools: Tools, responses: Responses
-    ) -> None:
+    def __init__(self, *, core: Core, store: Store, hearing: Hearing, tools: Tools) -> None:
         self._core = core
         self._store = store
         self._hearing = hearing
         self._tools = tools
-        self._responses = responses
         self._targets: OrderedDict[str, tuple[Attachment, ...]] = OrderedDict()
         self.translator = Words()
 
@@ -168,7 +165,11 @@ class Interactions:
             await self._say(interaction, refusal, locale)
             return
         # Discord shows this message whole, whatever it tells otherwise.
-        self._targets[str(message.id)] = self._tools.pictures.of_message(message)
+        pictures = self._tools.pictures.of_message(message)
+        if not pictures:
+            await self._say(interaction, "discord_no_picture", locale)
+            return
+        self._targets[str(message.id)] = pictures
         while len(self._targets) > MAX_TARGETS:
             self._targets.popitem(last=False)
         await interaction.response.send_modal(ask_modal(str(message.id), locale))
@@ -188,11 +189,13 @@ class Interactions:
             thread=thread_at(place, target),
             author=author_of(interaction.user),
             text=question.strip(),
-            attachments=self._pictures_of(str(place.id), target),
+            attachments=(
+                *self._pictures_of(str(place.id), target),
+                Token.of(interaction).as_attachment(),
+            ),
             locale=locale,
             sent_at=time.time(),
         )
-        self._responses.keep(key, Token.of(interaction))
         await self._ask(interaction, message)
 
     def _pictures_of(self, channel: str, target: str) -> tuple[Attachment, ...]:
@@ -310,7 +313,10 @@ class Interactions:
     # -- helpers ------------------------------------------------------------------------------
 
     def _locale(self, interaction: Interaction) -> str:
-        return self._tools.locales.learn(str(interaction.user.id), interaction.locale)
+        """Discord tells it here; it is remembered for what this person writes."""
+        learning = self._tools.locales.learn(str(interaction.user.id), interaction.locale)
+        self._tools.in_background(learning)
+        return interaction.locale.value
 
     def _channel_of(self, interaction: Interaction) -> str | None:
         place = _place(interaction)

@@ -53,13 +53,16 @@ def _modal(custom_id: str, locale: str) -> ui.Modal:
     return ui.Modal(title=title, custom_id=custom_id, timeout=FORGOTTEN_AFTER_S)
 
 
-def _text(custom_id: str, max_length: int, **more: str | None) -> ui.TextInput[Any]:
+def _text(
+    custom_id: str, max_length: int, *, default: str | None = None, placeholder: str | None = None
+) -> ui.TextInput[Any]:
     return ui.TextInput(
         custom_id=custom_id,
         style=discord.TextStyle.paragraph,
         required=False,
         max_length=max_length,
-        **more,
+        default=default,
+        placeholder=placeholder,
     )
 
 

@@ -30,7 +30,8 @@ MAX_SHOWN_BYTES = 10 * 1024 * 1024
 
 def is_command(message: IncomingMessage) -> bool:
     """Whether it was asked by `/ask`: its message is the command's response."""
-    return any("token" in json.loads(it.ref) for it in message.attachments)
+    refs = [json.loads(it.ref) for it in message.attachments]
+    return any("token" in ref and "cdn" in ref for ref in refs)
 
 
 class Notices:
@@ -53,8 +54,8 @@ class Notices:
         """
         if not is_command(message):
             return {}
-        token = Token.from_ref(message.attachments[0].ref)
-        if not token.is_good:  # taken up again too late: the response cannot be changed any more
+        token = Token.in_question(message.attachments)
+        if token is None:  # taken up again too late: the response cannot be changed any more
             return {}
         fetched = {it.ref: await self._bytes(it) for it in message.attachments}
         files = [
@@ -100,14 +101,19 @@ class Notices:
         await self._point_to(message, channel)
 
     async def instead(self, message: IncomingMessage, sentence: str) -> bool:
-        """Say in a modal's response why there is no answer. False: there is no response."""
-        token = self._responses.of_question(message.key)
+        """Say in a command's or a modal's response why there is no answer, or where it is.
+
+        False: there is no response.
+        """
+        token = Token.in_question(message.attachments)
         if token is None:
             return False
+        if is_command(message):
+            sentence = f"{_asked(message)}\n{layout.small(sentence)}"
         try:
             await self._responses.show(token, sentence)
         except (DiscordRefused, TryLater) as exc:
-            log.info("a modal's response could not be shown: %s", exc)
+            log.info("a response could not be shown: %s", exc)
             return False
         return True
 

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 OLD_S = 50 * 60
 """A message that is an hour old takes few edits: it gets its complete text alone."""
+WORTH_WAITING_S = 15
+"""For an edit of an old message; one that is put off for longer is made anew."""
 ADOPTED_FROM = 50
 
 
@@ -252,6 +254,10 @@ class Parts:
         part.text = text
         try:
             await self._edited(part, buttons, urgent=urgent)
+        except TryLater as later:
+            if not part.is_old or later.after_s < WORTH_WAITING_S:
+                raise
+            await self._make_again(where, number, part, text, buttons)
         except DiscordRefused as exc:
             if exc.code == ARCHIVED and await self._unarchive(part.channel):
                 await self._edited(part, buttons, urgent=urgent)

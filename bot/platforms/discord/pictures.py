@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -19,7 +20,7 @@ from bot.attachments import may_be_picture
 from bot.messages import Attachment, IncomingMessage, ThreadKey, TryLater
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.connection import Connection
-from bot.platforms.discord.events import MODAL, attachments_of, message_key
+from bot.platforms.discord.events import LINK, MODAL, attachments_of, message_key
 from bot.public_web import CHUNK_BYTES, PublicWeb, cookieless_session, following
 from bot.store import Store
 
@@ -30,6 +31,7 @@ EXPIRED = frozenset({403, 404, 410})
 EXPIRES_WITHIN_S = 30
 MESSAGES_A_THREAD = 200
 MAX_READ_THREADS = 10_000
+EMBED_AFTER_S = 1.0
 
 
 class Pictures:
@@ -61,8 +63,9 @@ class Pictures:
             await self._cdn.close()
 
     def of_message(self, message: discord.Message) -> tuple[Attachment, ...]:
-        """What came with a message."""
-        return attachments_of(message, links=self._fetch_links)
+        """What came with a message. What the model has linked to is not looked at."""
+        is_own = message.author.id == self._connection.bot_user
+        return attachments_of(message, links=self._fetch_links and not is_own)
 
     def left_alone(self, thread: ThreadKey) -> None:
         """A message of the thread was not meant for the bot: it may hold a picture."""
@@ -77,6 +80,8 @@ class Pictures:
         try:
             for attachment in message.attachments:
                 found += await self._looked_up(attachment)
+            if not found and self._fetch_links and LINK.search(message.text):
+                found = await self._shown_later(message)
             if not found and not await self._knows(message):
                 found = await self._earlier(message)
                 self._remember(message.thread)
@@ -88,6 +93,14 @@ class Pictures:
             self._remember(message.thread)  # it begins with this question
         return tuple(found)
 
+    async def _shown_later(self, message: IncomingMessage) -> list[Attachment]:
+        """Discord looks at links itself, and shows what it finds a moment later."""
+        if message.key.message.startswith(MODAL):
+            return []
+        await asyncio.sleep(EMBED_AFTER_S)
+        said = await self._message(message.key.channel, message.key.message)
+        return [] if said is None else list(self.of_message(said))
+
     def _remember(self, thread: ThreadKey) -> None:
         self._read[thread] = None
         while len(self._read) > MAX_READ_THREADS:
@@ -95,8 +108,10 @@ class Pictures:
 
     async def _looked_up(self, attachment: Attachment) -> list[Attachment]:
         ref = json.loads(attachment.ref)
-        if attachment.name or "message" not in ref:
+        if attachment.name:
             return [attachment]
+        if "message" not in ref:
+            return []
         said = await self._message(ref["channel"], ref["message"])
         pictures = () if said is None else self.of_message(said)
         return [replace(picture, earlier=True) for picture in pictures]

@@ -9,10 +9,11 @@ from bot.commands import Commands
 from bot.forgetting import Forgetting
 from bot.messages import IncomingMessage
 from bot.platforms.discord.connection import Connection
-from bot.platforms.discord.events import PLATFORM, Locales
+from bot.platforms.discord.events import PLATFORM
 from bot.platforms.discord.exchange import DiscordExchange, Tools
 from bot.platforms.discord.hearing import Hearing
 from bot.platforms.discord.interactions import Interactions
+from bot.platforms.discord.locales import Locales
 from bot.platforms.discord.missed import Missed
 from bot.platforms.discord.notices import Notices
 from bot.platforms.discord.options import DiscordOptions
@@ -64,7 +65,8 @@ class Discord:
                 responses=responses,
             ),
             saying=Saying(self.connection),
-            locales=Locales(),
+            locales=Locales(store.people),
+            forget=self._forget,
             paces=Paces(options.pace_s),
         )
         self._missed = Missed(connection=self.connection, store=store)
@@ -77,8 +79,11 @@ class Discord:
             catch_up=lambda shard: self._missed.catch_up(self._hearing, shard),
         )
         self._interactions = Interactions(
-            core=core, store=store, hearing=self._hearing, tools=self._tools, responses=responses
+            core=core, store=store, hearing=self._hearing, tools=self._tools
         )
+
+    async def _forget(self, question: IncomingMessage) -> None:
+        await self._hearing.forget(question)
 
     def resume(self, message: IncomingMessage) -> None:
         """See `Platform.resume`: the reply goes on in the messages it had begun."""

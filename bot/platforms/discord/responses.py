@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, cast
 
 import discord
 
-from bot.messages import Attachment, MessageKey
+from bot.messages import Attachment
 from bot.platforms.discord import layout
 from bot.platforms.discord.api import write
 from bot.platforms.discord.connection import Connection
 
 LIFE_S = 14 * 60
 """A token is good for a quarter of an hour; a minute is kept in hand."""
-MAX_KEPT = 1000
 ORIGINAL = "@original"
 """Stands for the id of an interaction's first response."""
 
@@ -45,24 +43,26 @@ class Token:
         return time.time() < self.given_at + LIFE_S
 
     @classmethod
-    def from_ref(cls, ref: str) -> Token:
-        """From a command's attachment."""
-        found = json.loads(ref)
-        return cls(found["application"], found["token"], found["given_at"])
+    def in_question(cls, attachments: Sequence[Attachment]) -> Token | None:
+        """Of the interaction that a question was asked with; `None`: in another way, or too long
+        ago."""
+        for attachment in attachments:
+            found = json.loads(attachment.ref)
+            if "token" in found:
+                token = cls(found["application"], found["token"], found["given_at"])
+                return token if token.is_good else None
+        return None
 
     def on(self, attachment: Attachment) -> Attachment:
         """The attachment of a command, with what its response can be changed with.
 
         It goes with the question into the store, so that a restart can still show what was asked.
         """
-        ref = json.loads(attachment.ref) | {
-            "application": self.application,
-            "token": self.token,
-            "given_at": self.given_at,
-        }
-        return Attachment(
-            name=attachment.name, ref=json.dumps(ref), size_bytes=attachment.size_bytes
-        )
+        return replace(attachment, ref=json.dumps(json.loads(attachment.ref) | asdict(self)))
+
+    def as_attachment(self) -> Attachment:
+        """The same for a question that was asked in a modal: it is no picture."""
+        return Attachment(name="", ref=json.dumps(asdict(self)), earlier=True)
 
 
 class Responses:
@@ -70,23 +70,12 @@ class Responses:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._of_questions: OrderedDict[MessageKey, Token] = OrderedDict()
-
-    def keep(self, question: MessageKey, token: Token) -> None:
-        """A question was asked in a modal: its response will say where the answer is."""
-        self._of_questions[question] = token
-        while len(self._of_questions) > MAX_KEPT:
-            self._of_questions.popitem(last=False)
-
-    def of_question(self, question: MessageKey) -> Token | None:
-        """What was kept, once."""
-        token = self._of_questions.pop(question, None)
-        return token if token is not None and token.is_good else None
 
     async def show(
-        self, token: Token, text: str, *, files: Sequence[discord.File] = ()
+        self, token: Token, text: str, *, files: Sequence[discord.File] | None = None
     ) -> discord.WebhookMessage:
-        """Give a response its text and files. Raises: TryLater, DiscordRefused."""
+        """Give a response its text, and files or those it has. Raises: TryLater, DiscordRefused."""
+        more: dict[str, Any] = {} if files is None else {"attachments": list(files)}
         webhook = discord.Webhook.partial(
             token.application, token.token, client=self._connection.client
         )
@@ -94,8 +83,8 @@ class Responses:
             webhook.edit_message(
                 cast("int", ORIGINAL),
                 content=text,
-                attachments=list(files),
                 allowed_mentions=layout.NO_PINGS,
+                **more,
             ),
             timeout_s=self._connection.timeout_s,
         )

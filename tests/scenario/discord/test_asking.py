@@ -157,12 +157,26 @@ async def test_the_language_is_the_members_once_discord_has_told_it(stage: Stage
     assert small_of(await stage.answered(second)) == "画像 1：red.png"
 
 
+async def test_the_language_that_discord_has_told_outlives_a_restart(
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+) -> None:
+    async with running_bot(tmp_path, discord, backend) as stage:
+        first = discord.say(f"{MENTION} what is it?", user=KEI)
+        discord.press(await stage.answered(first), "good", user=KEI)
+        await stage.quiet()
+    async with running_bot(tmp_path, discord, backend) as stage:
+        second = discord.say(f"{MENTION} what is it?", discord.upload("red.png", RED), user=KEI)
+        assert small_of(await stage.answered(second)) == "画像 1：red.png"
+
+
 async def test_a_server_may_be_japanese(stage: Stage) -> None:
     discord = stage.discord
     discord.world.guilds[GUILD]["preferred_locale"] = "ja"
     discord.gateway.tell("GUILD_UPDATE", discord.world.guilds[GUILD], guild=GUILD)
-    asked = discord.say(f"{MENTION} what is it?", discord.upload("red.png", RED), user=BEN)
+    asked = discord.say(MENTION, discord.upload("red.png", RED), user=BEN)
     assert small_of(await stage.answered(asked)) == "画像 1：red.png"
+    english = discord.say(f"{MENTION} what is it?", discord.upload("red.png", RED), user=BEN)
+    assert small_of(await stage.answered(english)) == "Picture 1: red.png"
 
 
 async def test_without_the_intent_mentions_work_and_it_says_so_once(
