@@ -41,9 +41,9 @@ LOCKED = {ARCHIVED, 160005}
 GONE = {UNKNOWN_CHANNEL, UNKNOWN_MESSAGE}
 NOT_ALLOWED = {MISSING_ACCESS, MISSING_PERMISSIONS}
 
-CALLS_A_SECOND = 40
-"""Discord takes fifty of a bot in a second, whatever they are."""
-PUT_OFF_FROM = 20
+CALLS_A_SECOND = 30
+"""Discord takes fifty of a bot in a second; discord.py may hold some back and send them later."""
+PUT_OFF_FROM = 15
 PUT_OFF_S = 1.0
 
 

@@ -222,7 +222,7 @@ class DiscordExchange:
             return  # whoever deleted the place of an answer wants none
         may_write = refusal.status != FORBIDDEN and refusal.code not in LOCKED
         if not (may_write and await self._parts.leave(sentence)):
-            await saying.instead(message, self._where, sentence)
+            await saying.instead(message, self._where, sentence, may_write=may_write)
 
     def _refused(self, exc: DiscordRefused) -> None:
         """Discord will not have it: each further attempt would count against the bot."""
@@ -296,6 +296,7 @@ async def _type(
     while (it := exchange()) is not None and it.is_awaited:
         del it
         try:
+            await connection.budget.take(urgent=False)
             place = await connection.place(channel)
             await write(_once(place), timeout_s=connection.timeout_s)
         except DiscordRefused as exc:

@@ -54,14 +54,15 @@ ALWAYS = {Command.HELP, Command.FORGET_ME}
 Interaction = discord.Interaction[discord.Client]
 
 SUBCOMMANDS = {
-    Command.HELP: "help",
-    Command.STATUS: "status",
-    Command.FORGET_ME: "forget-me",
-    Command.FORGET_THREAD: "forget-thread",
-    Command.MUTE: "mute",
-    Command.UNMUTE: "unmute",
-    Command.SETTINGS: "settings",
+    Command.HELP: ("help", "discord_llava_help"),
+    Command.STATUS: ("status", "discord_llava_status"),
+    Command.FORGET_ME: ("forget-me", "discord_llava_forget_me"),
+    Command.FORGET_THREAD: ("forget-thread", "discord_llava_forget_thread"),
+    Command.MUTE: ("mute", "discord_llava_mute"),
+    Command.UNMUTE: ("unmute", "discord_llava_unmute"),
+    Command.SETTINGS: ("settings", "discord_llava_settings"),
 }
+"""Command → (its name after /llava, its description)."""
 
 
 class Words(app_commands.Translator):
@@ -114,8 +115,8 @@ class Interactions:
             await self._ask_about(interaction, message)
 
         group = app_commands.Group(name="llava", description=_word("discord_llava"))
-        for command, name in SUBCOMMANDS.items():
-            group.add_command(self._subcommand(command, name))
+        for command, (name, description) in SUBCOMMANDS.items():
+            group.add_command(self._subcommand(command, name, description))
         tree.add_command(
             app_commands.Command(name="ask", description=_word("discord_ask"), callback=ask)
         )
@@ -123,12 +124,13 @@ class Interactions:
         tree.add_command(group)
         tree.error(_failed)
 
-    def _subcommand(self, command: Command, name: str) -> app_commands.Command[Any, ..., None]:
+    def _subcommand(
+        self, command: Command, name: str, description: str
+    ) -> app_commands.Command[Any, ..., None]:
         async def run(interaction: Interaction) -> None:
             await self._command(interaction, command)
 
-        key = f"discord_llava_{name.replace('-', '_')}"
-        return app_commands.Command(name=name, description=_word(key), callback=run)
+        return app_commands.Command(name=name, description=_word(description), callback=run)
 
     # -- asking -------------------------------------------------------------------------------
 

@@ -18,6 +18,14 @@ NEEDED = {
 }
 """Permission, as discord.py calls it → what it is for."""
 
+NAMES = {
+    "view_channel": "permission_view_channel",
+    "send_messages": "permission_send_messages",
+    "read_message_history": "permission_read_message_history",
+    "create_public_threads": "permission_create_public_threads",
+    "send_messages_in_threads": "permission_send_messages_in_threads",
+    "connect": "permission_connect",
+}
 IN_THREADS = ("view_channel", "read_message_history", "send_messages_in_threads")
 IN_TEXT = (
     "view_channel",
@@ -68,4 +76,4 @@ def may_manage(channel: Any, user: discord.User | discord.Member) -> bool:
 
 def permission_name(locale: str, permission: str) -> str:
     """As Discord's own settings call it."""
-    return say(locale, f"permission_{permission}")
+    return say(locale, NAMES[permission])

@@ -117,6 +117,7 @@ class Pictures:
         return [replace(picture, earlier=True) for picture in pictures]
 
     async def _message(self, channel: str, message: str) -> discord.Message | None:
+        await self._connection.budget.take()
         place = await self._connection.place(channel)
         try:
             return await read(
@@ -140,6 +141,7 @@ class Pictures:
         thread = message.thread
 
         async def said() -> list[discord.Message]:
+            await self._connection.budget.take()
             before = discord.Object(int(message.key.message))
             place = await self._connection.place(thread.thread)
             return [it async for it in place.history(limit=MESSAGES_A_THREAD, before=before)]

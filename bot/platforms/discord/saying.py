@@ -55,12 +55,20 @@ class Saying:
         name = permission_name(locale, (missing or [SOME_PERMISSION])[0])
         return say(locale, "discord_cannot_write", channel=place, permission=name)
 
-    async def instead(self, message: IncomingMessage, where: Where | None, sentence: str) -> None:
-        """Where the answer cannot be: in the channel it was asked in, else to the asker alone."""
+    async def instead(
+        self, message: IncomingMessage, where: Where | None, sentence: str, *, may_write: bool
+    ) -> None:
+        """Say it in place of an answer: there, else where it was asked, else to the asker alone.
+
+        `may_write`: only the answer was refused, not the bot.
+        """
         asked_in = int(message.key.channel)
-        elsewhere = where is not None and where.channel != asked_in
-        if not (elsewhere and await self._in(asked_in, sentence, reply_to=None)):
-            await self._to(message.author.id, sentence)
+        there = asked_in if where is None else where.channel
+        places = {there, asked_in} if may_write else {there, asked_in} - {there}
+        for place in sorted(places, key=lambda it: it != there):
+            if await self._in(place, sentence, reply_to=None):
+                return
+        await self._to(message.author.id, sentence)
 
     async def _in(self, channel: int, sentence: str, *, reply_to: int | None) -> bool:
         try:

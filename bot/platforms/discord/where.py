@@ -67,6 +67,7 @@ class Places:
             return here
         name = layout.thread_name(message.text, message.locale)
         root = int(thread.thread)
+        await self._connection.budget.take()
         try:
             await write(
                 channel.get_partial_message(root).create_thread(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,16 @@ from tests.scenario.discord.stage import (
     text_of,
 )
 from tests.servers.discord.server import LocalDiscord
-from tests.servers.discord.state import BEN, BOT_ROLE, GUILD, KEI, LOUNGE, PICTURES
+from tests.servers.discord.state import (
+    ANN,
+    BEN,
+    BOT_ROLE,
+    GUILD,
+    KEI,
+    LOUNGE,
+    PICTURES,
+    iso,
+)
 from tests.waiting import until
 
 
@@ -198,6 +208,61 @@ async def test_without_the_intent_mentions_work_and_it_says_so_once(
         assert "Intent" not in small_of(again)
     warnings = [it for it in caplog.messages if "Message Content Intent" in it]
     assert len(warnings) == 1
+
+
+async def test_without_the_intent_an_edit_that_is_not_told_changes_nothing(
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+) -> None:
+    discord.gateway.rules.content_intent = False
+    async with running_bot(tmp_path, discord, backend) as stage:
+        asked = discord.say(f"{MENTION} what is it?")
+        await stage.answered(asked)
+        discord.edit(asked, "what was it?")
+        await stage.quiet()
+        assert text_of(stage.replies(asked)[0]) == "answer to what is it?"
+
+
+async def test_an_edit_that_discord_tells_again_is_no_edit(stage: Stage) -> None:
+    discord = stage.discord
+    asked = discord.say("what is it?")
+    discord.edit(asked, f"{MENTION} what is it?")
+    await stage.answered(asked)  # its thread was told of as a change of the edited message
+    message = discord.world.message(PICTURES, asked)
+    assert message is not None
+    message["pinned"] = True
+    discord.rest.tell("MESSAGE_UPDATE", message, PICTURES)
+    await stage.quiet()
+    assert len(stage.backend.requests) == 1
+
+
+async def test_an_old_mention_that_discord_changes_is_not_asked(stage: Stage) -> None:
+    discord = stage.discord
+    asked = discord.say(f"{MENTION} what is it?", told=False)
+    message = discord.world.message(PICTURES, asked)
+    assert message is not None
+    message["edited_timestamp"] = iso(time.time() - 3600)
+    discord.rest.tell("MESSAGE_UPDATE", message, PICTURES)
+    await stage.quiet()
+    assert stage.backend.requests == []
+
+
+async def test_code_keeps_its_shape(stage: Stage) -> None:
+    code = "```python\ndef f():\n    return  1\n```"
+    asked = stage.discord.say(f"{MENTION} explain\n{code}")
+    await stage.answered(asked)
+    assert stage.backend.requests[-1].messages[-1].text == f"explain\n{code}"
+
+
+async def test_forget_me_holds_in_every_server_and_directly(stage: Stage) -> None:
+    discord = stage.discord
+    asked = discord.say(f"{MENTION} one")
+    await stage.answered(asked)
+    direct = discord.world.direct(ANN)
+    discord.say("two", channel=direct)
+    await stage.answered(direct)
+    discord.say("forget me", channel=direct)
+    await until(lambda: "(2 questions)" in str(stage.replies(direct)))
+    assert await stage.store.turns(stage.thread(asked)) == ()
 
 
 async def test_the_model_pings_nobody(stage: Stage) -> None:

@@ -145,6 +145,72 @@ async def test_a_server_that_does_not_show_the_certificate_is_not_talked_to(
         assert stage.bot.connection._client is None or not stage.bot.connection.client.is_ready()
 
 
+async def test_what_breaks_each_session_is_not_tried_again_at_once(
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+) -> None:
+    discord.world.guilds[GUILD].pop("name")  # discord.py cannot read such a server
+    async with running_bot(tmp_path, discord, backend, wait=False):
+        await asyncio.sleep(4)
+        assert discord.gateway.identified <= 4  # after 1, 2, 4 … seconds
+    discord.world.guilds[GUILD]["name"] = "The Studio"
+
+
+async def test_what_was_missed_knows_the_roles_of_who_said_it(
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+) -> None:
+    asked = discord.say(f"{MENTION} hello", user=KEI, told=False)
+    discord.say(f"{MENTION} hello", user=BEN, told=False)
+    allow = AllowList(roles=frozenset({ARTISTS}))
+    async with running_bot(tmp_path, discord, backend, allow=allow) as stage:
+        await stage.answered(asked)
+        await stage.quiet()
+    assert len(backend.requests) == 1
+
+
+async def test_what_it_may_not_read_is_not_asked_for(
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+) -> None:
+    discord.say("secret", channel=LOUNGE, told=False)
+    discord.deny("view_channel", channel=LOUNGE, told=False)
+    asked = discord.say(f"{MENTION} hello", told=False)
+    async with running_bot(tmp_path, discord, backend) as stage:
+        await stage.answered(asked)
+    assert [it for it in discord.recorded if it.status == 403] == []
+
+
+async def test_the_newest_mention_of_a_busy_channel_is_found(
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+) -> None:
+    for number in range(230):
+        discord.say(f"talk {number}", told=False)
+    asked = discord.say(f"{MENTION} hello", told=False)
+    async with running_bot(tmp_path, discord, backend) as stage:
+        await stage.answered(asked)
+
+
+@pytest.mark.parametrize("where", ["channel", "voice"])
+async def test_what_was_deleted_while_it_was_away_is_forgotten(
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend, where: str
+) -> None:
+    channel = PICTURES if where == "channel" else LOUNGE
+    backend.hold()
+    async with running_bot(tmp_path, discord, backend) as stage:
+        asked = discord.say(f"{MENTION} hello", channel=channel)
+        place = asked if where == "channel" else LOUNGE
+        await until(lambda: len(backend.requests) == 1)
+        await until(lambda: bool(stage.replies(place)))
+    message = discord.world.message(channel, asked)
+    assert message is not None
+    discord.world.messages[channel].remove(message)
+    backend.release()
+    async with running_bot(tmp_path, discord, backend) as stage:
+        await until(lambda: stage.replies(place) == [])
+        await stage.quiet()
+        assert await stage.store.inbox.unfinished() == []
+        assert await stage.store.turns(stage.thread(asked, channel)) == ()
+    assert len(backend.requests) == 1
+
+
 # -- shards ---------------------------------------------------------------------------------------
 
 

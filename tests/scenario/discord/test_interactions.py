@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.engines import ScriptedBackend
 from tests.scenario.core import BLUE, RED
-from tests.scenario.discord.stage import MENTION, Stage, running_bot, small_of, text_of
-from tests.servers.discord.server import LocalDiscord
+from tests.scenario.discord.stage import MENTION, Stage, small_of, text_of
 from tests.servers.discord.state import ANN, BEN, KEI, LOUNGE, PICTURES
 from tests.servers.faults import Fault
 from tests.waiting import until
@@ -94,25 +90,6 @@ async def test_a_picture_too_large_to_be_shown_is_still_asked_about(
     assert asked.response["attachments"] == []
 
 
-async def test_a_command_taken_up_again_shows_its_question_and_is_answered_once(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
-) -> None:
-    discord.faults.next("update_original_webhook_message", Fault(status=503), times=2)
-    async with running_bot(tmp_path / "state", discord, backend) as stage:
-        await commands_published(stage)
-        asked = discord.slash("ask", question="what?", file=discord.upload("red.png", RED))
-        await until(lambda: asked.response is not None)
-        await until(lambda: bool(discord.faults.happened))
-        assert asked.response is not None
-        assert stage.backend.requests == []
-    async with running_bot(tmp_path / "state", discord, backend) as stage:
-        reply = await stage.answered(asked.response["id"])
-        assert small_of(reply) == "Picture 1: red.png"
-        assert asked.response["content"] == f"<@{ANN}> asks: what?"
-        await stage.quiet()
-    assert len(backend.requests) == 1
-
-
 async def test_who_may_not_ask_is_told_so_alone(stage: Stage) -> None:
     discord = stage.discord
     stage.bot._hearing.intake = False
@@ -138,19 +115,6 @@ async def test_the_menu_opens_a_modal_and_says_where_the_answer_is(stage: Stage)
     notice = stage.replies(shown)[0]
     assert notice["content"] == f"<@{ANN}> asks: what is it?"
     assert notice["allowed_mentions"]["users"] == [int(ANN)]
-
-
-async def test_a_modal_filled_in_after_a_restart_is_answered(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
-) -> None:
-    async with running_bot(tmp_path / "state", discord, backend) as stage:
-        await commands_published(stage)
-        shown = discord.say("my cat", discord.upload("red.png", RED))
-        discord.use_menu(shown)
-        await until(lambda: bool(discord.interactions.modals))
-    async with running_bot(tmp_path / "state", discord, backend) as stage:
-        discord.submit({"question": "what is it?"})
-        assert small_of(await stage.answered(shown)) == "Picture 1: red.png"
 
 
 async def test_the_modal_and_the_commands_are_in_the_members_language(stage: Stage) -> None:
@@ -188,6 +152,33 @@ async def test_about_a_picture_in_a_thread_it_answers_there(stage: Stage) -> Non
     await until(lambda: bool(discord.interactions.modals))
     discord.submit({"question": "what?"})
     assert small_of(await stage.answered(thread)) == "Picture 1: red.png"
+
+
+async def test_the_menu_on_a_message_without_a_picture_says_so(stage: Stage) -> None:
+    asked = stage.discord.use_menu(stage.discord.say("no picture here"))
+    await until(lambda: asked.said == ["There is no picture in that message."])
+
+
+async def test_a_command_where_it_may_not_write_says_so_in_its_response(stage: Stage) -> None:
+    discord = stage.discord
+    discord.rest.rules.takes_direct = False
+    discord.deny("send_messages", channel=LOUNGE)
+    asked = discord.slash(
+        "ask", question="what?", file=discord.upload("red.png", RED), channel=LOUNGE
+    )
+    await until(lambda: "“Send Messages”" in str(asked.response))
+
+
+async def test_a_stop_that_discord_takes_too_late_stops_all_the_same(stage: Stage) -> None:
+    discord = stage.discord
+    stage.backend.hold()
+    thread = discord.say(f"{MENTION} one")
+    await until(lambda: len(stage.backend.requests) == 1)
+    await until(lambda: bool(stage.replies(thread)))
+    discord.faults.next("create_interaction_response", Fault(status=503), times=5)
+    discord.press(stage.replies(thread)[0], "stop")
+    reply = await stage.answered(thread)
+    assert small_of(reply) == "Stopped."
 
 
 # -- settings -------------------------------------------------------------------------------------

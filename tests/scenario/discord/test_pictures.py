@@ -50,6 +50,68 @@ async def test_a_forwarded_picture_is_seen(stage: Stage) -> None:
     assert small_of(await stage.answered(asked)) == "Picture 1: red.png"
 
 
+@pytest.mark.parametrize("forwards", [True, False])
+async def test_what_was_shown_just_before_the_words_is_what_they_are_about(
+    stage: Stage, forwards: bool
+) -> None:
+    discord = stage.discord
+    if forwards:  # Discord sends a forward and the words to it as two messages
+        shown = discord.say("my cat", discord.upload("red.png", RED), user=BEN)
+        discord.say("", forwards=shown)
+    else:
+        discord.say("", discord.upload("red.png", RED))
+    asked = discord.say(f"{MENTION} what is it?")
+    assert small_of(await stage.answered(asked)) == "Picture 1: red.png"
+    other = discord.say(f"{MENTION} and in general?", user=BEN)
+    assert small_of(await stage.answered(other)) in {"", "Picture 1: red.png"}
+
+
+async def test_what_somebody_else_has_shown_just_before_is_not(stage: Stage) -> None:
+    discord = stage.discord
+    discord.say("", discord.upload("red.png", RED), user=BEN)
+    asked = discord.say(f"{MENTION} what is it?")
+    assert small_of(await stage.answered(asked)) == ""
+
+
+async def test_a_picture_that_discord_shows_a_moment_later_is_seen(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.platforms.discord.pictures.EMBED_AFTER_S", 0.2)
+    discord = stage.discord
+    asked = discord.say(f"{MENTION} what? https://pictures.example/red")
+    copy = discord.attachment("external", "0", discord.upload("red.png", RED))
+    message = discord.world.message(PICTURES, asked)
+    assert message is not None
+    message["embeds"] = [
+        {
+            "type": "image",
+            "url": "https://pictures.example/red",
+            "thumbnail": {"url": copy["url"], "proxy_url": copy["proxy_url"]},
+        }
+    ]
+    assert small_of(await stage.answered(asked)) == "Picture 1: red"
+
+
+async def test_earlier_pictures_of_a_thread_are_seen_after_a_question_with_its_own(
+    stage: Stage,
+) -> None:
+    discord = stage.discord
+    thread = discord.open_thread("cats")
+    discord.say("my cat", discord.upload("blue.png", BLUE), channel=thread)
+    await stage.quiet()
+    discord.say(f"{MENTION} what is it?", discord.upload("red.png", RED), channel=thread)
+    await stage.answered(thread)
+    discord.say("and the one before?", channel=thread)
+    reply = await stage.answered(thread, times=2)
+    assert "blue.png" in small_of(reply)
+
+
+async def test_a_slow_file_is_waited_for(stage: Stage) -> None:
+    discord = stage.discord
+    asked = discord.say(f"{MENTION} what?", discord.upload("red.png", RED, slow_s=0.5))
+    assert small_of(await stage.answered(asked)) == "Picture 1: red.png"
+
+
 async def test_a_picture_in_an_embed_is_fetched_from_discords_own_copy(stage: Stage) -> None:
     discord = stage.discord
     copy = discord.attachment("external", "0", discord.upload("red.png", RED))

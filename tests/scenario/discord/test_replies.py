@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ from tests.scenario.discord.stage import (
     small_of,
     text_of,
 )
+from tests.servers.discord.rest import ROUTES
 from tests.servers.discord.server import SHIELD, LocalDiscord
-from tests.servers.discord.state import ANN, BEN, LOUNGE, PICTURES
+from tests.servers.discord.state import ANN, BEN, KEI, LOUNGE, PICTURES
 from tests.servers.faults import Fault
 from tests.waiting import until
 
@@ -177,15 +179,20 @@ async def test_a_question_in_an_archived_thread_that_is_not_known_is_answered(
         assert await stage.store.turns(stage.thread(thread))
 
 
-async def test_where_a_thread_is_locked_the_asker_is_told(stage: Stage) -> None:
+@pytest.mark.parametrize("archived", [True, False])
+async def test_where_a_thread_is_locked_the_asker_is_told(stage: Stage, archived: bool) -> None:
     discord = stage.discord
+    thread = discord.open_thread("cats")
     stage.backend.hold()
     asked = discord.say(f"{MENTION} hello")
-    await until(lambda: len(stage.replies(asked)) == 1)
-    discord.archive(asked, locked=True)
+    discord.say(f"{MENTION} hello", channel=thread, user=BEN)
+    discord.archive(thread, locked=True)
+    discord.world.channels[thread]["thread_metadata"]["archived"] = archived
     stage.backend.release()
-    await until(lambda: bool(stage.replies(PICTURES)))
-    assert "could not answer" in stage.replies(PICTURES)[0]["content"]
+    direct = discord.world.direct(BEN)
+    await until(lambda: bool(stage.replies(direct)))
+    assert "the thread is locked" in stage.replies(direct)[0]["content"]
+    await stage.answered(asked)
 
 
 # -- permissions ----------------------------------------------------------------------------------
@@ -227,6 +234,75 @@ async def test_where_it_may_not_write_it_names_the_permission_where_it_can(
     assert len(stage.replies(told_in)) == 1
     refused = [it for it in discord.recorded if it.status == 403]
     assert len(refused) <= 2  # refused calls count against the bot
+
+
+@pytest.mark.parametrize("place", ["thread", "voice"])
+async def test_without_the_history_it_answers_all_the_same(stage: Stage, place: str) -> None:
+    discord = stage.discord
+    where = discord.open_thread("cats") if place == "thread" else LOUNGE
+    discord.deny("read_message_history", channel=PICTURES if place == "thread" else LOUNGE)
+    discord.say(f"{MENTION} hello", channel=where)
+    reply = await stage.answered(where)
+    assert text_of(reply) == "answer to hello"
+    assert "message_reference" not in reply
+
+
+async def test_an_answer_that_automod_refuses_ends_in_a_sentence(stage: Stage) -> None:
+    discord = stage.discord
+    discord.rest.rules.refuses[200000] = "rude"
+    stage.backend.answer = lambda _: "a rude word"
+    asked = discord.say(f"{MENTION} hello")
+    await until(lambda: "did not take my answer (code 200000)" in str(stage.replies(asked)))
+    assert len(stage.replies(asked)) == 1
+    assert not has_button(stage.replies(asked)[0], "stop")
+
+
+async def test_a_sentence_longer_than_a_message_is_cut(stage: Stage) -> None:
+    discord = stage.discord
+    links = " ".join(f"http://127.0.0.1:9/{number}.png" for number in range(60))
+    asked = discord.say(f"{MENTION} {links}")
+    reply = await stage.answered(asked)
+    assert "could not be fetched" in text_of(reply)
+    assert len(reply["content"]) <= 2000
+
+
+async def test_a_thread_that_is_opened_again_and_again_ends_in_a_sentence(stage: Stage) -> None:
+    discord = stage.discord
+    asked = discord.say(f"{MENTION} hello")
+    reply = await stage.answered(asked)
+    discord.archive(asked)
+
+    async def stays(*_: object) -> dict[str, object]:
+        return discord.world.channels[asked]
+
+    for route in ROUTES:
+        if route.name == "update_channel":
+            monkeypatched = replace(route, work=stays)
+            ROUTES[ROUTES.index(route)] = monkeypatched
+            break
+    try:
+        discord.press(reply, "again")
+        await stage.quiet()
+        await until(lambda: not stage.answers._tasks, timeout_s=20)
+    finally:
+        ROUTES[ROUTES.index(monkeypatched)] = route
+    assert len(discord.calls("update_channel")) <= 6
+
+
+async def test_many_who_wait_do_not_exceed_what_discord_takes_of_a_bot(
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+) -> None:
+    backend.hold()
+    async with running_bot(tmp_path, discord, backend, pace_s=PACE_S) as stage:
+        asked = [
+            discord.say(f"{MENTION} question {number}", user=(ANN, BEN, KEI)[number % 3])
+            for number in range(30)
+        ]
+        await until(lambda: len(backend.requests) == 1)
+        backend.release()
+        for thread in asked:
+            await stage.answered(thread)
+    assert discord.buckets.refused == []
 
 
 async def test_where_nothing_can_be_said_the_question_ends(

@@ -16,6 +16,7 @@ from tests.scenario.command import llava_bot
 from tests.scenario.discord.test_process import settings
 from tests.servers.discord.server import LocalDiscord
 from tests.servers.discord.state import BITS, BOT, PICTURES
+from tests.servers.faults import Fault
 
 
 def options(discord: LocalDiscord, **changes: str) -> DiscordOptions:
@@ -129,6 +130,15 @@ async def test_a_channel_it_may_not_write_in_is_named(discord: LocalDiscord) -> 
 async def test_a_discord_that_cannot_be_reached_is_named(discord: LocalDiscord) -> None:
     dead = options(discord, resolve_to="127.0.0.1:9")
     assert "cannot be reached" in fixes(await doctor.examine(dead))
+
+
+async def test_a_server_that_cannot_be_looked_at_does_not_hide_the_rest(
+    discord: LocalDiscord,
+) -> None:
+    discord.faults.next("get_guild", Fault(status=503), times=9)
+    said = "\n".join(map(str, await doctor.examine(options(discord))))
+    assert "not seen The Studio" in said
+    assert "gateway: Discord lets it in" in said
 
 
 async def test_the_command_says_what_is_wrong_and_fails(

@@ -114,10 +114,7 @@ class Gateway:
     def _as_told(self, session: Session, event: str, data: Json, guild: str | None) -> Json:
         if not event.startswith("MESSAGE_") or "author" not in data or guild is None:
             return data
-        mentioned = any(user["id"] == BOT for user in data["mentions"])
-        if session.intents & MESSAGE_CONTENT or mentioned or data["author"]["id"] == BOT:
-            return data
-        return data | {"content": ""} | {name: [] for name in NOT_TOLD_WITHOUT_INTENT}
+        return data if session.intents & MESSAGE_CONTENT else without_content(data)
 
     def _dispatch(self, session: Session, event: str, data: Json) -> None:
         session.seq += 1
@@ -247,6 +244,17 @@ class Gateway:
         for payload in [it for it in session.told if it["s"] > seq]:
             self._send(session, payload)
         self._dispatch(session, "RESUMED", {})
+
+
+def without_content(message: Json) -> Json:
+    """A message as a bot sees it that may not read: whole only where it is mentioned."""
+    if message.get("referenced_message"):
+        referenced = without_content(message["referenced_message"])
+        message = message | {"referenced_message": referenced}
+    mentioned = any(user["id"] == BOT for user in message["mentions"])
+    if mentioned or message["author"]["id"] == BOT:
+        return message
+    return message | {"content": ""} | {name: [] for name in NOT_TOLD_WITHOUT_INTENT}
 
 
 def compressor(kind: str) -> Callable[[bytes], bytes]:

@@ -18,9 +18,14 @@ class Limit:
 MESSAGES = Limit(5, 5)
 """Making and editing messages of one channel share it."""
 OTHERS = Limit(50, 1)
+EVERYTHING = Limit(50, 1)
+"""Of a bot, whatever it calls; interactions are not counted."""
 OLD_EDITS = 3
 """A message older than an hour takes so many edits in an hour."""
 OLD_S = 3600
+
+
+NOT_COUNTED = ("create_interaction_response", "execute_webhook", "update_original", "get_original")
 
 
 @dataclass
@@ -31,8 +36,18 @@ class Buckets:
     refused: list[str] = field(default_factory=list)
     _used: dict[tuple[str, str], deque[float]] = field(default_factory=lambda: defaultdict(deque))
 
+    def _is_over_everything(self) -> bool:
+        used, now = self._used["everything", ""], time.time()
+        while used and used[0] <= now - EVERYTHING.within_s:
+            used.popleft()
+        used.append(now)
+        return len(used) > EVERYTHING.calls
+
     def take(self, name: str, bucket: str, major: str) -> tuple[dict[str, str], float | None]:
         """(headers, seconds to wait or None)."""
+        if self.on and not name.startswith(NOT_COUNTED) and self._is_over_everything():
+            self.refused.append(f"{name} (everything)")
+            return {"X-RateLimit-Scope": "global"}, EVERYTHING.within_s
         limit = MESSAGES if bucket == "messages" else OTHERS
         if not self.on:
             limit = Limit(1_000_000, 5)

@@ -101,7 +101,8 @@ class Rules:
 
     takes_direct: bool = True
     """People take direct messages of the bot's."""
-    content_intent: bool = True
+    refuses: dict[int, str] = field(default_factory=dict)
+    """Code → words that a message is refused for: AutoMod."""
 
 
 class Rest:
@@ -142,7 +143,7 @@ class Rest:
         if place["type"] == THREAD:
             self.need(channel, "send_messages_in_threads")
             if place["thread_metadata"]["locked"]:
-                raise DiscordError(400, 50083, "Thread is archived")
+                raise DiscordError(400, 160005, "This thread is locked")
         elif place["type"] == FORUM:
             raise DiscordError(400, 50008, "Cannot send messages in a non-text channel")
         else:
@@ -185,6 +186,11 @@ class Rest:
             for item in row.get("components", ()):
                 if len(item.get("custom_id", "")) > 100:
                     raise invalid_form("components", "Must be 100 or fewer in length.")
+
+    def check_words(self, body: Json) -> None:
+        for code, refused in self.rules.refuses.items():
+            if refused in (body.get("content") or ""):
+                raise DiscordError(400, code, "refused")
 
     def uploaded(self, call: Call, channel: str, message: str) -> list[Json]:
         """The attachments of a multipart body."""
@@ -385,6 +391,29 @@ async def get_message(rest: Rest, call: Call) -> Json:
     return rest.fresh(rest.message(call.parameters["channel_id"], call.parameters["message_id"]))
 
 
+def replied(rest: Rest, channel: str, body: Json) -> Json:
+    """What makes a message a reply."""
+    reference = body.get("message_reference")
+    if reference is None:
+        return {}
+    if not rest.world.permissions(channel) & BITS["read_message_history"]:
+        text = "You cannot reply without permission to read message history"
+        raise DiscordError(403, 160002, text)
+    referenced = rest.world.message(channel, str(reference["message_id"]))
+    if referenced is None:
+        if reference.get("fail_if_not_exists", True):
+            raise invalid_form("message_reference", "Unknown message")
+        return {}
+    ids = {name: str(it) for name, it in reference.items() if name.endswith("_id")}
+    return {
+        "type": 19,
+        "message_reference": {"type": 0, "channel_id": channel, **ids},
+        "referenced_message": {
+            name: value for name, value in referenced.items() if name != "referenced_message"
+        },
+    }
+
+
 @route("POST", "/channels/{channel_id}/messages", bucket="messages")
 async def create_message(rest: Rest, call: Call) -> Json:
     channel, body = call.parameters["channel_id"], call.body
@@ -396,18 +425,8 @@ async def create_message(rest: Rest, call: Call) -> Json:
         for message in rest.world.messages[channel]:
             if message.get("nonce") == body["nonce"]:
                 return message
-    more: Json = {}
-    reference = body.get("message_reference")
-    if reference is not None:
-        referenced = rest.world.message(channel, str(reference["message_id"]))
-        if referenced is not None:
-            ids = {name: str(it) for name, it in reference.items() if name.endswith("_id")}
-            more = {"type": 19, "message_reference": {"type": 0, "channel_id": channel, **ids}}
-            more["referenced_message"] = {
-                name: value for name, value in referenced.items() if name != "referenced_message"
-            }
-        elif reference.get("fail_if_not_exists", True):
-            raise invalid_form("message_reference", "Unknown message")
+    rest.check_words(body)
+    more = replied(rest, channel, body)
     rest.unarchive(channel)
     message = rest.world.new_message(
         channel,
@@ -436,6 +455,7 @@ async def update_message(rest: Rest, call: Call) -> Json:
     if place["type"] == THREAD and place["thread_metadata"]["archived"]:
         raise DiscordError(400, 50083, "Thread is archived")
     rest.check_content(call.body)
+    rest.check_words(call.body)
     sent_at = int(message_id) // (1 << 22) / 1000 + 1420070400
     if time.time() - sent_at > OLD_S:
         rest._old_edits[message_id] = rest._old_edits.get(message_id, 0) + 1

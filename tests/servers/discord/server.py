@@ -17,7 +17,7 @@ from typing import Any
 import trustme
 from aiohttp import web
 
-from tests.servers.discord.gateway import Gateway
+from tests.servers.discord.gateway import Gateway, without_content
 from tests.servers.discord.interactions import COMMAND, COMPONENT, MODAL, Asked, Interactions
 from tests.servers.discord.limits import Buckets
 from tests.servers.discord.rest import ROUTES, Call, DiscordError, Rest, Route
@@ -117,7 +117,10 @@ class LocalDiscord:
                 file = self.world.files[attachment["id"]]
                 file.expired = False
                 attachment.update(self.attachment(message["channel_id"], message["id"], file))
-        return message
+        may_read = self.gateway.rules.content_intent or not self.world.guild_of(
+            message["channel_id"]
+        )
+        return message if may_read else without_content(message)
 
     # -- people write -------------------------------------------------------------------------
 
