@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ import discord
 
 from bot.addressing import Addressing
 from bot.addressing import Heard as Addressed
+from bot.bounded import Bounded
 from bot.commands import IN_THREADS, Command, Commands, parse
 from bot.errors import UserFacingError
 from bot.forgetting import Forgetting
@@ -72,10 +72,10 @@ class Hearing:
         self._tools = tools
         self._catch_up = catch_up
         self._locks = ThreadLocks()
-        self._deleted: OrderedDict[MessageKey, None] = OrderedDict()
-        self._edits: OrderedDict[MessageKey, float] = OrderedDict()
-        self._shown: OrderedDict[tuple[int, int], tuple[float, tuple[Attachment, ...]]] = (
-            OrderedDict()
+        self._deleted: Bounded[MessageKey, None] = Bounded(MAX_DELETED)
+        self._edits: Bounded[MessageKey, float] = Bounded(MAX_EDITS)
+        self._shown: Bounded[tuple[int, int], tuple[float, tuple[Attachment, ...]]] = Bounded(
+            MAX_SHOWN
         )
         self.intake = True
 
@@ -218,9 +218,6 @@ class Hearing:
         if it.begins_thread and pictures:
             place = (it.place.id, it.message.author.id)
             self._shown[place] = (sent_at(it.message.id), pictures)
-            self._shown.move_to_end(place)
-            while len(self._shown) > MAX_SHOWN:
-                self._shown.popitem(last=False)
 
     # -- edits and deletions ------------------------------------------------------------------
 
@@ -248,8 +245,6 @@ class Hearing:
         if self._edits.get(it.key) == edited_at or edited_at < time.time() - EDIT_IS_NEW_S:
             return False
         self._edits[it.key] = edited_at
-        while len(self._edits) > MAX_EDITS:
-            self._edits.popitem(last=False)
         return True
 
     async def deleted(self, guild: str, channel: str, messages: set[int]) -> None:
@@ -257,8 +252,6 @@ class Hearing:
         for message in sorted(messages):
             key = message_key(guild, channel, str(message))
             self._deleted[key] = None
-            while len(self._deleted) > MAX_DELETED:
-                self._deleted.popitem(last=False)
             latest = await self._core.latest(key)
             if latest is not None:
                 await self.forget(latest)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
 from dataclasses import replace
 from typing import Any
 
 import discord
 from discord import app_commands
 
+from bot.bounded import Bounded
 from bot.commands import Command
 from bot.errors import UserFacingError
 from bot.messages import Attachment, IncomingMessage, MessageKey, TryLater
@@ -94,7 +94,7 @@ class Interactions:
         self._store = store
         self._hearing = hearing
         self._tools = tools
-        self._targets: OrderedDict[str, tuple[Attachment, ...]] = OrderedDict()
+        self._targets: Bounded[str, tuple[Attachment, ...]] = Bounded(MAX_TARGETS)
         self.translator = Words()
 
     def register(self, tree: app_commands.CommandTree[Any]) -> None:
@@ -172,8 +172,6 @@ class Interactions:
             await self._say(interaction, "discord_no_picture", locale)
             return
         self._targets[str(message.id)] = pictures
-        while len(self._targets) > MAX_TARGETS:
-            self._targets.popitem(last=False)
         await interaction.response.send_modal(ask_modal(str(message.id), locale))
 
     async def _asked_in_modal(self, interaction: Interaction, target: str, question: str) -> None:

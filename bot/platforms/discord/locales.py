@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import discord
 
+from bot.bounded import Bounded
 from bot.platforms.discord.events import PLATFORM
 from bot.store.people import People
 
@@ -17,26 +16,20 @@ class Locales:
 
     def __init__(self, people: People) -> None:
         self._people = people
-        self._known: OrderedDict[str, str | None] = OrderedDict()
+        self._known: Bounded[str, str | None] = Bounded(MAX_KNOWN)
 
     async def learn(self, user: str, locale: discord.Locale) -> None:
         """Discord has told it."""
         if self._known.get(user) != locale.value:
-            self._remember(user, locale.value)
+            self._known[user] = locale.value
             await self._people.learn(PLATFORM, user, locale.value)
 
     async def of(self, user: str, otherwise: str) -> str:
         """As Discord has told it, ever."""
         if user not in self._known:
-            self._remember(user, await self._people.locale(PLATFORM, user))
+            self._known[user] = await self._people.locale(PLATFORM, user)
         return self._known.get(user) or otherwise
 
     def forget(self, user: str) -> None:
         """What the store forgets is forgotten here."""
         self._known.pop(user, None)
-
-    def _remember(self, user: str, locale: str | None) -> None:
-        self._known[user] = locale
-        self._known.move_to_end(user)
-        while len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)

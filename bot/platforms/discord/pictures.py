@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -17,6 +16,7 @@ from yarl import URL
 
 from bot.addressing import Addressing
 from bot.attachments import may_be_picture
+from bot.bounded import Bounded
 from bot.messages import Attachment, IncomingMessage, ThreadKey, TryLater
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.connection import Connection
@@ -54,7 +54,7 @@ class Pictures:
         self._fetch_links = fetch_links
         self._limit = pictures_per_question
         self._cdn: aiohttp.ClientSession | None = None
-        self._read: OrderedDict[ThreadKey, None] = OrderedDict()
+        self._read: Bounded[ThreadKey, None] = Bounded(MAX_READ_THREADS)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -84,13 +84,13 @@ class Pictures:
                 found = await self._shown_later(message)
             if not found and not await self._knows(message):
                 found = await self._earlier(message)
-                self._remember(message.thread)
+                self._read[message.thread] = None
         except (DiscordRefused, TryLater) as exc:
             # The question itself can be answered: the model says what it lacks.
             log.warning("earlier messages could not be read: %s", exc)
             return tuple(it for it in message.attachments if it.name)
         if message.key.message == message.thread.thread:
-            self._remember(message.thread)  # it begins with this question
+            self._read[message.thread] = None  # it begins with this question
         return tuple(found)
 
     async def _shown_later(self, message: IncomingMessage) -> list[Attachment]:
@@ -100,11 +100,6 @@ class Pictures:
         await asyncio.sleep(EMBED_AFTER_S)
         said = await self._message(message.key.channel, message.key.message)
         return [] if said is None else list(self.of_message(said))
-
-    def _remember(self, thread: ThreadKey) -> None:
-        self._read[thread] = None
-        while len(self._read) > MAX_READ_THREADS:
-            self._read.popitem(last=False)
 
     async def _looked_up(self, attachment: Attachment) -> list[Attachment]:
         ref = json.loads(attachment.ref)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.addressing import Addressing
 from bot.attachments import may_be_picture
+from bot.bounded import Bounded
 from bot.errors import PictureRefused
 from bot.messages import Attachment, IncomingMessage, MessageKey, ThreadKey
 from bot.pictures import short_name
@@ -118,7 +119,7 @@ class Pictures:
         self._links = links
         self._fetch_links = fetch_links
         self._limit = pictures_per_question
-        self._read: OrderedDict[ThreadKey, None] = OrderedDict()
+        self._read: Bounded[ThreadKey, None] = Bounded(MAX_READ_THREADS)
 
     def of_event(self, event: Event) -> tuple[Attachment, ...]:
         """What came with a message."""
@@ -137,8 +138,6 @@ class Pictures:
             if not found and not await self._knows(message):
                 found = await self._earlier(message, workspace)
                 self._read[message.thread] = None
-                while len(self._read) > MAX_READ_THREADS:
-                    self._read.popitem(last=False)
         except (SlackRefused, SlackUnreachable) as exc:
             # The question itself can be answered: the model says what it lacks.
             log.warning("earlier messages could not be read: %s", reason(exc))
