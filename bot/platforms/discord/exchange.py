@@ -133,11 +133,10 @@ class DiscordExchange:
         key = self._message.key
         if key.message.startswith(MODAL) or is_command(self._message):
             return
-        place = await self._tools.connection.place(key.channel)
+        connection = self._tools.connection
         try:
-            await write(
-                place.fetch_message(int(key.message)), timeout_s=self._tools.connection.timeout_s
-            )
+            place = await connection.place(key.channel)
+            await write(place.fetch_message(int(key.message)), timeout_s=connection.timeout_s)
         except TryLater:
             return  # then it is answered
         except DiscordRefused as exc:

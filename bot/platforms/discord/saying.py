@@ -30,8 +30,9 @@ class Saying:
 
     async def reply(self, it: Said, sentence: str) -> None:
         """Under a person's message, else to them alone."""
-        if not await self._in(it.place.id, sentence, reply_to=it.message.id):
-            await self._to(str(it.message.author.id), sentence)
+        about = str(it.message.id)
+        if not await self._in(it.place.id, sentence, about=about, reply_to=it.message.id):
+            await self._to(str(it.message.author.id), sentence, about=about)
 
     async def why_not(
         self, message: IncomingMessage, where: Where | None, refusal: DiscordRefused, locale: str
@@ -66,28 +67,31 @@ class Saying:
         there = asked_in if where is None else where.channel
         places = {there, asked_in} if may_write else {there, asked_in} - {there}
         for place in sorted(places, key=lambda it: it != there):
-            if await self._in(place, sentence, reply_to=None):
+            if await self._in(place, sentence, about=message.key.message):
                 return
-        await self._to(message.author.id, sentence)
+        await self._to(message.author.id, sentence, about=message.key.message)
 
-    async def _in(self, channel: int, sentence: str, *, reply_to: int | None) -> bool:
+    async def _in(
+        self, channel: int, sentence: str, *, about: str, reply_to: int | None = None
+    ) -> bool:
+        """`about`: the message that it is said because of; said again, it is said once."""
+        nonce = hashlib.blake2b(f"{about}/{sentence}".encode(), digest_size=12).hexdigest()
         try:
-            about = f"{channel}/{reply_to}/{sentence}".encode()
             await post(
                 self._connection,
                 channel,
                 layout.clipped(sentence, layout.MAX_MESSAGE),
                 reply_to=reply_to,
-                nonce=hashlib.blake2b(about, digest_size=12).hexdigest() if reply_to else None,
+                nonce=nonce,
             )
         except (DiscordRefused, TryLater) as exc:
             log.info("a sentence could not be said there: %s", exc)
             return False
         return True
 
-    async def _to(self, user: str, sentence: str) -> None:
-        client = self._connection.client
+    async def _to(self, user: str, sentence: str, *, about: str) -> None:
         try:
+            client = self._connection.client
             direct = await read(
                 lambda: client.create_dm(discord.Object(int(user))),
                 timeout_s=self._connection.timeout_s,
@@ -95,5 +99,5 @@ class Saying:
         except (DiscordRefused, TryLater) as exc:
             log.warning("a sentence could be said nowhere: %s", exc)
             return
-        if not await self._in(direct.id, sentence, reply_to=None):
+        if not await self._in(direct.id, sentence, about=about):
             log.warning("a sentence could be said nowhere")
