@@ -124,7 +124,10 @@ async def test_a_bot_in_no_channel_is_told_to_be_invited(slack: LocalSlack) -> N
     assert "/invite" in fixes(await doctor.examine(options(slack)))
 
 
-async def test_a_slack_that_cannot_be_reached_is_named(slack: LocalSlack) -> None:
+async def test_a_slack_that_cannot_be_reached_is_named(
+    slack: LocalSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.platforms.slack.api.READ_ATTEMPTS", 2)
     dead = options(slack)
     dead = SlackOptions(api_url="http://127.0.0.1:9/api/", bot_token="x", app_token="y")
     assert "cannot be reached" in fixes(await doctor.examine(dead))
