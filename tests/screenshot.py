@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import async_playwright, expect
 
-from bot.app import loading_device, make_playground, running_parts
+from bot.composition import loading_device, make_playground, running_parts
 from bot.settings import load_settings
 from inference.worker import DeviceThread
 from tests.browser import FLAGS, chromium

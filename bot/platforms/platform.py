@@ -60,7 +60,7 @@ class Core(Protocol):
 
 
 class Platform(Protocol):
-    """One adapter. Made by `bot.app`, lives as long as the bot."""
+    """One adapter. Made by `bot.composition`, lives as long as the bot."""
 
     @property
     def name(self) -> str:

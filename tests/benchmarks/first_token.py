@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bot.app import loading_device, running_parts
+from bot.composition import loading_device, running_parts
 from bot.settings import load_settings
 from inference.worker import DeviceThread
 from tests.lag import probing

@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from bot.access import Access
+from bot.addressing import Addressing, FollowUps
 from bot.answer import AnswerOptions, Answers
 from bot.attachments import Attachments
+from bot.commands import Commands
+from bot.forgetting import Forgetting
 from bot.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
 from bot.pictures import PictureLimits
 from bot.questions import Questions
@@ -51,6 +55,22 @@ async def running_answers(
             store,
         )
         attachments.close()
+
+
+def adapter_parts(
+    answers: Answers, store: Store, questions: Questions, follow_ups: FollowUps
+) -> dict[str, Any]:
+    """What the adapter of a chat platform is made with, apart from its own options."""
+    forgetting = Forgetting(store, questions)
+    return {
+        "core": answers,
+        "store": store,
+        "addressing": Addressing(store, questions, follow_ups),
+        "commands": Commands(
+            store=store, questions=questions, forgetting=forgetting, model=answers.model
+        ),
+        "forgetting": forgetting,
+    }
 
 
 def thread(name: str = "t") -> ThreadKey:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from blockbuster import blockbuster_ctx
 
-from bot.app import loading_device, running_parts
+from bot.composition import loading_device, running_parts
 from bot.settings import load_settings
 from tests.lag import LagProbe, probing
 from tests.photos import phone_photo

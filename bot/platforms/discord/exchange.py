@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import discord
 
@@ -37,14 +37,12 @@ from bot.platforms.discord.parts import Paces, Parts
 from bot.platforms.discord.pictures import Pictures
 from bot.platforms.discord.saying import Saying
 from bot.platforms.discord.where import Places, Where
+from bot.platforms.waiting import patiently, waiting_sentence
 from bot.store import Store
 from bot.texts import say
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-COMPLETE_ATTEMPTS = 10
 FIRST_PACE_S = 0.2
 """Until there is a message: the first word must not wait behind the sign that it is coming."""
 STATUS_AFTER_S = 0.03
@@ -125,7 +123,7 @@ class DiscordExchange:
             pictures = await self._tools.pictures.find(message)
             message = replace(message, attachments=pictures)
         if is_command(message) or message.key.message.startswith(f"{MODAL}:"):
-            await _patiently(self._say_what_was_asked)
+            await patiently(self._say_what_was_asked)
         return message
 
     async def _make_sure_it_is_there(self) -> None:
@@ -179,7 +177,7 @@ class DiscordExchange:
             if first is not None or status != Status(Stage.QUEUED):
                 # A question that waits for the one before it makes no message yet: the answers
                 # of a thread stand in the order of its questions.
-                sentence = layout.small(self._sentence(status))
+                sentence = layout.small(waiting_sentence(status, self._locale))
                 buttons = layout.running_buttons(self._message.key, self._locale)
                 await self._parts.wait(where, sentence, buttons)
                 self._has_message = True
@@ -244,13 +242,6 @@ class DiscordExchange:
                 self._notes.append(say(self._locale, "discord_needs_mention"))
         return self._notes
 
-    def _sentence(self, status: Status) -> str:
-        if status.stage is Stage.READING:
-            return say(self._locale, "page_reading")
-        if status.position:
-            return say(self._locale, "page_queued", position=status.position)
-        return say(self._locale, "page_waiting")
-
     # -- where --------------------------------------------------------------------------------
 
     async def _place(self) -> Where:
@@ -308,13 +299,3 @@ async def _type(
 
 async def _once(place: discord.PartialMessageable) -> None:
     await place.typing()
-
-
-async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """For what must be done before there is a writer that comes back by itself."""
-    for _ in range(COMPLETE_ATTEMPTS - 1):
-        try:
-            return await call()
-        except TryLater as later:
-            await asyncio.sleep(later.after_s)
-    return await call()

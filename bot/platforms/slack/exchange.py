@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from bot.messages import (
     Attachment,
@@ -32,14 +32,12 @@ from bot.platforms.slack.notices import find_notice, notice_of
 from bot.platforms.slack.parts import CANNOT_WRITE, Parts
 from bot.platforms.slack.pictures import Pictures
 from bot.platforms.slack.workspaces import Workspace, Workspaces
+from bot.platforms.waiting import patiently, waiting_sentence
 from bot.store import Store
 from bot.texts import say
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-COMPLETE_ATTEMPTS = 10
 FIRST_PACE_S = 1.0
 STATUS_AFTER_S = 0.03
 """The question goes to the model first: nobody sees the difference in a status."""
@@ -91,7 +89,7 @@ class SlackExchange:
 
     async def complete(self, message: IncomingMessage) -> IncomingMessage:
         """The author's name and language, people's names in the text, the pictures."""
-        workspace = await self._patiently(self._at)
+        workspace = await patiently(self._at)
         users = [message.author.id, *MENTION.findall(message.text)]
         people, attachments = await asyncio.gather(
             asyncio.gather(*(workspace.person(user) for user in users)),
@@ -108,7 +106,7 @@ class SlackExchange:
             attachments=attachments,
         )
         if message.key.message.startswith(f"{VIEW}:"):
-            await self._patiently(lambda: self._say_what_was_asked(completed, workspace))
+            await patiently(lambda: self._say_what_was_asked(completed, workspace))
         return completed
 
     async def _attachments(
@@ -153,7 +151,7 @@ class SlackExchange:
             self._has_status = True
             await asyncio.sleep(STATUS_AFTER_S)
         workspace = await self._at()
-        sentence = self._sentence(status)
+        sentence = waiting_sentence(status, self._locale)
         try:
             begun = await self._parts.load(workspace)
             in_session = await self._begin_session(workspace)
@@ -197,13 +195,6 @@ class SlackExchange:
         if ending.outcome is Outcome.REFUSED:
             return f"{shown}\n\n{ending.text}".strip()
         return shown or ending.text or " ".join(ending.receipt.notes)
-
-    def _sentence(self, status: Status) -> str:
-        if status.stage is Stage.READING:
-            return say(self._locale, "page_reading")
-        if status.position:
-            return say(self._locale, "page_queued", position=status.position)
-        return say(self._locale, "page_waiting")
 
     async def _begin_session(self, workspace: Workspace) -> bool:
         """Tell Slack that the agent works here, once. False: there are no agent sessions here."""
@@ -261,12 +252,3 @@ class SlackExchange:
             except SlackUnreachable:
                 raise TryLater(UNREACHABLE_PAUSE_S) from None
         return self._workspace
-
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """For what must be done before there is a writer that comes back by itself."""
-        for _ in range(COMPLETE_ATTEMPTS - 1):
-            try:
-                return await call()
-            except TryLater as later:
-                await asyncio.sleep(later.after_s)
-        return await call()

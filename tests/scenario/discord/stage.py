@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.access import AllowList
-from bot.addressing import Addressing
 from bot.answer import AnswerOptions, Answers
-from bot.commands import Commands
-from bot.forgetting import Forgetting
 from bot.messages import MessageKey, ThreadKey
 from bot.platforms.discord.events import message_key, thread_key
 from bot.platforms.discord.options import DiscordOptions
@@ -21,7 +18,7 @@ from bot.platforms.discord.platform import Discord
 from bot.questions import Questions
 from bot.store import Store
 from tests.engines import ScriptedBackend
-from tests.scenario.core import running_answers
+from tests.scenario.core import adapter_parts, running_answers
 from tests.servers.discord.server import LocalDiscord, button_ids
 from tests.servers.discord.state import BOT, GUILD, PICTURES, Json
 from tests.waiting import until
@@ -102,7 +99,6 @@ async def running_bot(
     ) as (answers, store):
         if allow is not None:
             answers._access._lists = {"discord": allow}
-        forgetting = Forgetting(store, questions)
         chosen = replace(
             DiscordOptions(
                 token=discord.world.token,
@@ -115,13 +111,7 @@ async def running_bot(
             **options,
         )
         bot = Discord(
-            core=answers,
-            store=store,
-            addressing=Addressing(store, questions, follow_ups),
-            commands=Commands(
-                store=store, questions=questions, forgetting=forgetting, model=answers.model
-            ),
-            forgetting=forgetting,
+            **adapter_parts(answers, store, questions, follow_ups),
             options=chosen,
         )
         try:

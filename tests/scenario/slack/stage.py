@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.access import AllowList
-from bot.addressing import Addressing
 from bot.answer import AnswerOptions, Answers
-from bot.commands import Commands
-from bot.forgetting import Forgetting
 from bot.messages import MessageKey, ThreadKey
 from bot.platforms.slack.events import message_key, thread_key
 from bot.platforms.slack.options import SlackOptions
@@ -22,7 +19,7 @@ from bot.platforms.slack.socket import Patience
 from bot.questions import Questions
 from bot.store import Store
 from tests.engines import ScriptedBackend
-from tests.scenario.core import running_answers
+from tests.scenario.core import adapter_parts, running_answers
 from tests.servers.slack.server import LocalSlack
 from tests.servers.slack.state import Message
 from tests.waiting import until
@@ -117,7 +114,6 @@ async def running_bot(
     ) as (answers, store):
         if allow is not None:
             answers._access._lists = {"slack": allow}
-        forgetting = Forgetting(store, questions)
         port = slack.base.rpartition(":")[2]
         chosen = replace(
             SlackOptions(
@@ -133,13 +129,7 @@ async def running_bot(
         )
         bot = await asyncio.to_thread(
             Slack,
-            core=answers,
-            store=store,
-            addressing=Addressing(store, questions, follow_ups),
-            commands=Commands(
-                store=store, questions=questions, forgetting=forgetting, model=answers.model
-            ),
-            forgetting=forgetting,
+            **adapter_parts(answers, store, questions, follow_ups),
             options=chosen,
         )
         try:

@@ -1,0 +1,200 @@
+"""What a bot is made of: its parts, and its platforms. The only module that imports everything."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot import texts
+from bot.access import Access, AllowList
+from bot.addressing import Addressing
+from bot.answer import AnswerOptions, Answers
+from bot.attachments import Attachments
+from bot.commands import Commands
+from bot.forgetting import Forgetting
+from bot.platforms.platform import Platform
+from bot.platforms.web.server import Playground
+from bot.platforms.web.uploads import Uploads
+from bot.questions import Questions
+from bot.settings import Settings
+from bot.store import Store, running_store
+from inference.load import load_model
+from inference.types import ModelSpec
+from inference.worker import DeviceThread, Worker, running_worker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a running bot is made of."""
+
+    settings: Settings
+    store: Store
+    engine: Worker
+    answers: Answers
+    forgetting: Forgetting
+    addressing: Addressing
+    commands: Commands
+
+
+PlatformMaker = Callable[[Parts], Platform | None]
+"""Makes an adapter; `None` when it has no settings. Raises: PlatformUnavailable, ImportError."""
+
+
+def loading_device(settings: Settings) -> DeviceThread:
+    """The device thread with the model that the settings name. Enter it before a loop runs.
+
+    Entering raises:
+        ModelUnavailable: its message is one sentence for the operator.
+    """
+    spec = ModelSpec(
+        name=settings.model,
+        revision=settings.model_revision,
+        quantize=settings.quantize,
+        dtype=settings.dtype,
+        device=settings.device,
+        context_tokens=settings.context_tokens,
+        max_pictures=settings.max_pictures,
+        token=None if settings.hf_token is None else settings.hf_token.get_secret_value(),
+    )
+    return DeviceThread(
+        lambda: load_model(spec, cache_dir=settings.data_dir / "models", progress=sys.stderr)
+    )
+
+
+@asynccontextmanager
+async def running_parts(
+    settings: Settings, device: DeviceThread, *, state: Path
+) -> AsyncIterator[Parts]:
+    """The core over a loaded model, with its store in `state`."""
+    await asyncio.to_thread(texts.load)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(running_store(state))
+        engine = await stack.enter_async_context(
+            running_worker(device, max_waiting=settings.max_waiting)
+        )
+        attachments = Attachments(
+            settings.picture_limits, pictures_per_question=settings.pictures_per_question
+        )
+        stack.callback(attachments.close)
+        questions = Questions()
+        answers = Answers(
+            store=store,
+            questions=questions,
+            engine=engine,
+            attachments=attachments,
+            access=Access(
+                questions_per_user=settings.questions_per_user,
+                lists={
+                    "slack": _slack_allow_list(settings),
+                    "discord": _discord_allow_list(settings),
+                },
+            ),
+            options=AnswerOptions(
+                system_prompt=settings.system_prompt,
+                temperature=settings.temperature,
+                max_new_tokens=settings.max_new_tokens,
+            ),
+        )
+        # Whatever ends the bot: what is under way is left to the next start.
+        stack.push_async_callback(answers.drain, 0)
+        forgetting = Forgetting(store, questions)
+        yield Parts(
+            settings=settings,
+            store=store,
+            engine=engine,
+            answers=answers,
+            forgetting=forgetting,
+            addressing=Addressing(store, questions, settings.follow_ups),
+            commands=Commands(
+                store=store, questions=questions, forgetting=forgetting, model=engine.model
+            ),
+        )
+
+
+# -- platforms ----------------------------------------------------------------------------------
+
+
+def make_playground(parts: Parts) -> Playground:
+    """The playground runs always."""
+    settings = parts.settings
+    password = settings.llava_bot_password
+    return Playground(
+        core=parts.answers,
+        store=parts.store,
+        forgetting=parts.forgetting,
+        uploads=Uploads(
+            settings.data_dir / "uploads",
+            max_file_bytes=settings.picture_limits.max_bytes,
+            max_files=settings.pictures_per_question,
+        ),
+        host=settings.llava_bot_host,
+        port=settings.llava_bot_port,
+        password=None if password is None else password.get_secret_value(),
+        pictures_per_question=settings.pictures_per_question,
+    )
+
+
+def make_slack(parts: Parts) -> Platform | None:
+    """Slack runs when one of its tokens or secrets is set."""
+    settings = parts.settings
+    if not (settings.slack_bot_token or settings.slack_app_token or settings.slack_client_id):
+        return None
+    from bot.platforms.slack.options import SlackOptions
+    from bot.platforms.slack.platform import Slack
+
+    return Slack(
+        core=parts.answers,
+        store=parts.store,
+        addressing=parts.addressing,
+        commands=parts.commands,
+        forgetting=parts.forgetting,
+        options=SlackOptions.of(settings),
+    )
+
+
+def _slack_allow_list(settings: Settings) -> AllowList:
+    return AllowList(
+        teams=settings.slack_teams,
+        channels=settings.slack_channels,
+        users=settings.slack_users,
+    )
+
+
+def make_discord(parts: Parts) -> Platform | None:
+    """Discord runs when its token is set."""
+    settings = parts.settings
+    if not settings.discord_bot_token:
+        return None
+    from bot.platforms.discord.options import DiscordOptions
+    from bot.platforms.discord.platform import Discord
+
+    return Discord(
+        core=parts.answers,
+        store=parts.store,
+        addressing=parts.addressing,
+        commands=parts.commands,
+        forgetting=parts.forgetting,
+        options=DiscordOptions.of(settings),
+    )
+
+
+def _discord_allow_list(settings: Settings) -> AllowList:
+    return AllowList(
+        teams=settings.discord_guilds,
+        channels=settings.discord_channels,
+        users=settings.discord_users,
+        roles=settings.discord_roles,
+        direct=settings.discord_direct_messages,
+    )
+
+
+# A new platform is a line here (docs/add-a-platform.md).
+PLATFORMS: dict[str, PlatformMaker] = {
+    "playground": make_playground,
+    "slack": make_slack,
+    "discord": make_discord,
+}
