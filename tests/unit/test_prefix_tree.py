@@ -1,0 +1,145 @@
+"""The prefix tree: what may be shared, and what goes first when room is needed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.pages import PAGE_TOKENS, PagePool, pages_for
+from inference.prefix_tree import Node, PageKey, PictureSpan, PrefixTree, page_key
+
+PLACEHOLDER = 7
+
+
+def keys(tokens: list[int], *pictures: PictureSpan) -> list[PageKey]:
+    return [page_key(tokens, pictures, page) for page in range(len(tokens) // PAGE_TOKENS)]
+
+
+def keep(tree: PrefixTree, pool: PagePool, pages: list[PageKey]) -> list[Node]:
+    """Put a thread's pages into the tree and let go of them."""
+    chain = tree.walk(pages)
+    for node in chain:
+        tree.lock(node)
+    for key in pages[len(chain) :]:
+        node = tree.add(chain[-1] if chain else tree.root, key, pool.take())
+        assert node is not None
+        chain.append(node)
+    for node in reversed(chain):
+        tree.unlock(node)
+    return chain
+
+
+@pytest.fixture
+def pool() -> PagePool:
+    return PagePool(100)
+
+
+@pytest.fixture
+def tree(pool: PagePool) -> PrefixTree:
+    return PrefixTree(pool, "model")
+
+
+def test_a_thread_finds_the_pages_that_begin_like_it(tree: PrefixTree, pool: PagePool) -> None:
+    kept = keep(tree, pool, keys(list(range(64))))
+    assert tree.walk(keys([*range(48), *range(100, 116)])) == kept[:3]
+
+
+def test_equal_pages_after_different_beginnings_are_not_shared(
+    tree: PrefixTree, pool: PagePool
+) -> None:
+    keep(tree, pool, keys([1] * 16 + [3] * 16))
+    assert tree.walk(keys([2] * 16 + [3] * 16)) == []
+
+
+def test_a_picture_never_serves_a_thread_about_another(tree: PrefixTree, pool: PagePool) -> None:
+    tokens = [1] * 10 + [PLACEHOLDER] * 40 + [2] * 14
+    keep(tree, pool, keys(tokens, PictureSpan(10, 50, "digest of a")))
+    assert tree.walk(keys(tokens, PictureSpan(10, 50, "digest of b"))) == []
+    assert len(tree.walk(keys(tokens, PictureSpan(10, 50, "digest of a")))) == 4
+
+
+def test_the_same_picture_at_another_place_is_not_shared(tree: PrefixTree, pool: PagePool) -> None:
+    tokens = [PLACEHOLDER] * 32
+    keep(tree, pool, keys(tokens, PictureSpan(0, 32, "a")))
+    assert tree.walk(keys(tokens, PictureSpan(8, 32, "a"))) == []
+    assert tree.walk(keys(tokens, PictureSpan(0, 16, "a"), PictureSpan(16, 32, "b"))) == (
+        tree.walk(keys(tokens, PictureSpan(0, 32, "a")))[:1]
+    )
+
+
+def test_two_pictures_in_one_page_are_both_spelt() -> None:
+    first = page_key([7] * 16, [PictureSpan(0, 8, "a"), PictureSpan(8, 16, "b")], 0)
+    second = page_key([7] * 16, [PictureSpan(0, 8, "a"), PictureSpan(8, 16, "c")], 0)
+    assert first != second
+
+
+def test_a_page_that_is_not_whole_has_no_key() -> None:
+    with pytest.raises(ValueError, match="not whole"):
+        page_key([1] * 20, (), 1)
+
+
+def test_leaves_go_first_and_of_those_the_least_recently_used(
+    tree: PrefixTree, pool: PagePool
+) -> None:
+    old = keep(tree, pool, keys([1] * 16 + [2] * 16))
+    new = keep(tree, pool, keys([1] * 16 + [3] * 16))
+    assert tree.evict(1) == 1
+    assert [node.page for node in tree.nodes()] == [old[0].page, new[1].page]
+    assert tree.evict(10) == 2
+    assert (len(tree), pool.free) == (0, pool.usable)
+
+
+def test_what_a_thread_reads_stays(tree: PrefixTree, pool: PagePool) -> None:
+    chain = keep(tree, pool, keys([1] * 48))
+    for node in chain[:2]:
+        tree.lock(node)
+    assert tree.evictable == 1
+    assert tree.evict(10) == 1
+    assert tree.walk(keys([1] * 48)) == chain[:2]
+
+
+def test_what_is_in_the_tree_already_is_not_taken_over(tree: PrefixTree, pool: PagePool) -> None:
+    [node] = keep(tree, pool, keys([1] * 16))
+    assert tree.add(tree.root, node.key, pool.take()) is None
+
+
+def test_a_page_is_given_back_once(pool: PagePool) -> None:
+    page = pool.take()
+    pool.give_back(page)
+    for not_taken in (page, 0):
+        with pytest.raises(ValueError, match="not taken"):
+            pool.give_back(not_taken)
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=6), max_size=40), st.data())
+def test_pages_are_in_the_tree_or_free_and_evicting_frees_every_unlocked_one(
+    threads: list[list[int]], data: st.DataObject
+) -> None:
+    pool = PagePool(400)
+    tree = PrefixTree(pool, "model")
+    locked: list[list[Node]] = []
+    for thread in threads:
+        chain = keep(tree, pool, keys([token for token in thread for _ in range(PAGE_TOKENS)]))
+        if data.draw(st.booleans()):
+            for node in chain:
+                tree.lock(node)
+            locked.append(chain)
+        if data.draw(st.booleans()):
+            tree.evict(data.draw(st.integers(0, 5)))
+        assert len(list(tree.nodes())) == len(tree) == pool.usable - pool.free
+    unlocked = tree.evictable
+    assert tree.evict(1000) == unlocked
+    kept = {node.page for chain in locked for node in chain}
+    assert {node.page for node in tree.nodes()} == kept
+    for chain in locked:
+        for node in reversed(chain):
+            tree.unlock(node)
+    tree.evict(1000)
+    assert pool.free == pool.usable
+
+
+@given(st.integers(0, 10_000))
+def test_pages_for_is_the_least_number_that_suffices(tokens: int) -> None:
+    pages = pages_for(tokens)
+    assert (pages - 1) * PAGE_TOKENS < tokens <= pages * PAGE_TOKENS or tokens == pages == 0
