@@ -63,8 +63,9 @@ def test_the_same_picture_at_another_place_is_not_shared(tree: PrefixTree, pool:
     tokens = [PLACEHOLDER] * 32
     keep(tree, pool, keys(tokens, PictureSpan(0, 32, "a")))
     assert tree.walk(keys(tokens, PictureSpan(8, 32, "a"))) == []
-    assert tree.walk(keys(tokens, PictureSpan(0, 16, "a"), PictureSpan(16, 32, "b"))) == (
-        tree.walk(keys(tokens, PictureSpan(0, 32, "a")))[:1]
+    assert (
+        tree.walk(keys(tokens, PictureSpan(0, 16, "a"), PictureSpan(16, 32, "b")))
+        == (tree.walk(keys(tokens, PictureSpan(0, 32, "a")))[:1])
     )
 
 

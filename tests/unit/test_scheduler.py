@@ -119,9 +119,7 @@ def request(
     if picture is not None:
         pictures = (PictureSpan(3, tokens - 3, picture),)
         prompt[3 : tokens - 3] = [PLACEHOLDER] * (tokens - 6)
-    return Sequence(
-        tokens=prompt, pictures=pictures, max_tokens=len(prompt) + says, asker=asker
-    )
+    return Sequence(tokens=prompt, pictures=pictures, max_tokens=len(prompt) + says, asker=asker)
 
 
 def follow_up(sequence: Sequence, tokens: int, *, says: int = 5) -> Sequence:
@@ -290,9 +288,7 @@ def test_pages_under_way_cannot_be_taken() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    st.integers(0, 2**32 - 1), st.integers(12, 60), st.integers(1, 6), st.sampled_from([0, 1])
-)
+@given(st.integers(0, 2**32 - 1), st.integers(12, 60), st.integers(1, 6), st.sampled_from([0, 1]))
 def test_whatever_comes_goes_fails_and_leaves_no_page_is_lost_and_every_answer_is_its_own(
     seed: int, pages: int, running: int, ahead: int
 ) -> None:

@@ -1,0 +1,288 @@
+// out[m, n] = sum over k of x[m, k] * W[n, k], for few rows m (1 to 64): one pass over the weights.
+//
+// The weights are the left operand of mma.m16n8k16, the activations the right one: sixteen output
+// features fill a tile however few threads are talking. Weights in 4 and 8 bits lie in memory in
+// the order in which a warp's lanes hold that operand (inference/kernels/skinny.py packs them), so
+// every load is sixteen bytes a lane, a warp's side by side; they become bfloat16 in registers.
+//
+// Within 64 inputs the order of k is free, as long as both operands agree. Lane t of four holds,
+// of step s (of four, sixteen k each), k = 32 * (s / 2) + 8 * t + 4 * (s % 2) + {0, 1, 2, 3}: then a
+// row of x, or of weights in 16 bits, is read sixteen bytes a lane too.
+//
+// Blocks split the inputs between them and write partial sums, float32[splits, m, n]; whoever reads
+// them next (the norm, the rotation, the activation) adds them up. Nothing is atomic: the same
+// input gives the same bits.
+//
+// Macros: BITS (4, 8, 16), M_TILES (of 8 rows), N_TILES (of 16 features, a warp), WARPS_N, WARPS_K,
+// STAGES (loads in flight a warp), MIN_BLOCKS (a multiprocessor).
+
+// Compiled at run time, without CUDA's headers: 16-bit numbers are held as their bits.
+
+typedef unsigned int u32;
+typedef unsigned short bf16;
+typedef unsigned short f16;
+
+constexpr int THREADS = 32 * WARPS_N * WARPS_K;
+constexpr int K_BLOCK = 64;
+constexpr int BLOCK_ROWS = 16 * N_TILES * WARPS_N;
+constexpr int LOADS = BITS / 4;  // of 16 bytes, a lane, a tile of 16 x 64 weights
+constexpr int LIVE = N_TILES * M_TILES * 4;
+
+#if BITS == 4
+// bitsandbytes' NF4, sources: Dettmers et al., arXiv:2305.14314, appendix E.
+__constant__ float NF4[16] = {
+    -1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f,
+    -0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0.0f,
+    0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f,
+    0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f};
+#endif
+
+__device__ __forceinline__ uint4 load_weights(const uint4* address) {
+    uint4 value;
+    asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0, %1, %2, %3}, [%4];"
+        : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w) : "l"(address));
+    return value;
+}
+
+__device__ __forceinline__ u32 bf16_pair(float low, float high) {
+    u32 pair;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
+
+__device__ __forceinline__ float of_f16(u32 bits) {
+    float value;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(static_cast<f16>(bits)));
+    return value;
+}
+
+__device__ __forceinline__ uint4 load_activations(const bf16* address) {
+    return *reinterpret_cast<const uint4*>(address);
+}
+
+__device__ __forceinline__ void mma(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+        "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+__device__ __forceinline__ u32 word(const uint4& value, int index) {
+    return index == 0 ? value.x : index == 1 ? value.y : index == 2 ? value.z : value.w;
+}
+
+// The left operand of step s from what a lane has loaded.
+__device__ __forceinline__ void decode(
+    u32 (&a)[4], const uint4 (&w)[LOADS], int s, const char* table, u32 lane) {
+#if BITS == 4
+    // A byte is two weights side by side: the table turns it into a pair of bfloat16. Every lane
+    // has a copy of its own, in its own bank.
+    const u32 bytes = word(w[0], s);
+    const u32 places[4] = {bytes << 7, bytes >> 1, bytes >> 9, bytes >> 17};
+#pragma unroll
+    for (int r = 0; r < 4; r++)
+        a[r] = *reinterpret_cast<const u32*>(table + ((places[r] & 0x7f80u) | 4 * lane));
+#elif BITS == 8
+    // Stored as w + 128: 2^23 + that is a float whose lowest byte it is.
+    const u32 rows[2] = {word(w[s / 2], 2 * (s % 2)), word(w[s / 2], 2 * (s % 2) + 1)};
+#pragma unroll
+    for (int r = 0; r < 4; r++) {
+        const u32 four = rows[r & 1];
+        const float low = __uint_as_float(__byte_perm(four, 0x4b000000u, r < 2 ? 0x7440 : 0x7442));
+        const float high = __uint_as_float(__byte_perm(four, 0x4b000000u, r < 2 ? 0x7441 : 0x7443));
+        a[r] = bf16_pair(low - 8388736.0f, high - 8388736.0f);
+    }
+#else
+    // w[0], w[1]: row g, k of steps 0-1 and 2-3; w[2], w[3]: row g + 8.
+#pragma unroll
+    for (int r = 0; r < 4; r++) a[r] = word(w[2 * (r & 1) + s / 2], 2 * (s % 2) + r / 2);
+#endif
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
+    const void* __restrict__ weights,   // 4, 8 bits: [n / 16][k / 64][LOADS][32] uint4; 16: [n][k]
+    const f16* __restrict__ scales,  // 4 bits: [n / 16][k / 64][8][2]
+    const float* __restrict__ row_scales,  // 8 bits: [n]
+    const bf16* __restrict__ x,   // [m, k]
+    float* __restrict__ out,               // [splits, m, n]
+    int m, int n, int k, int splits) {
+    extern __shared__ float sums[];  // [WARPS_K - 1][WARPS_N][LIVE][32]
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    const int warp_n = warp % WARPS_N, warp_k = warp / WARPS_N;
+    const int g = lane / 4, t = lane % 4;
+#if BITS == 4
+    __shared__ u32 table[256 * 32];
+    for (int i = threadIdx.x; i < 256 * 32; i += THREADS) {
+        const int byte = i / 32;
+        table[i] = bf16_pair(NF4[byte & 15], NF4[byte >> 4]);
+    }
+    __syncthreads();
+#else
+    constexpr u32* table = nullptr;
+#endif
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;");
+#endif
+    const int k_blocks = k / K_BLOCK, tiles = n / 16;
+    const int blocks_n = (n + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    const bf16* rows[M_TILES];
+#pragma unroll
+    for (int mt = 0; mt < M_TILES; mt++)
+        rows[mt] = x + static_cast<long long>(min(mt * 8 + g, m - 1)) * k + 8 * t;
+
+    for (int item = blockIdx.x; item < blocks_n * splits; item += gridDim.x) {
+        const int split = item % splits, block_n = item / splits;
+        const int first = static_cast<int>(static_cast<long long>(k_blocks) * split / splits);
+        const int last = static_cast<int>(static_cast<long long>(k_blocks) * (split + 1) / splits);
+        const int tile0 = (block_n * WARPS_N + warp_n) * N_TILES;
+
+        float acc[N_TILES][M_TILES][4] = {};
+        uint4 w[STAGES][N_TILES][LOADS];
+#if BITS == 4
+        u32 scale[STAGES][N_TILES];  // of rows g and g + 8
+#endif
+
+        auto fetch = [&](int stage, int kb) {
+#pragma unroll
+            for (int nt = 0; nt < N_TILES; nt++) {
+                const int tile = min(tile0 + nt, tiles - 1);
+#if BITS == 16
+                const bf16* row = static_cast<const bf16*>(weights)
+                    + static_cast<long long>(tile * 16 + g) * k + kb * K_BLOCK + 8 * t;
+#pragma unroll
+                for (int i = 0; i < 4; i++)
+                    w[stage][nt][i] = load_weights(reinterpret_cast<const uint4*>(
+                        row + (i / 2) * 8ll * k + (i % 2) * 32));
+#else
+                const long long at = static_cast<long long>(tile) * k_blocks + kb;
+#pragma unroll
+                for (int i = 0; i < LOADS; i++)
+                    w[stage][nt][i] = load_weights(
+                        static_cast<const uint4*>(weights) + (at * LOADS + i) * 32 + lane);
+#if BITS == 4
+                scale[stage][nt] = reinterpret_cast<const u32*>(scales)[at * 8 + g];
+#endif
+#endif
+            }
+        };
+
+#pragma unroll
+        for (int stage = 0; stage < STAGES; stage++)
+            if (first + warp_k + stage * WARPS_K < last) fetch(stage, first + warp_k + stage * WARPS_K);
+
+        // The weights do not depend on the kernel before; what follows does.
+#if __CUDA_ARCH__ >= 900
+        if (item == blockIdx.x) asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+        for (int kb0 = first + warp_k; kb0 < last; kb0 += STAGES * WARPS_K) {
+#pragma unroll
+            for (int stage = 0; stage < STAGES; stage++) {
+                const int kb = kb0 + stage * WARPS_K;
+                if (kb >= last) break;
+                uint4 xs[M_TILES][2];
+#pragma unroll
+                for (int mt = 0; mt < M_TILES; mt++) {
+                    xs[mt][0] = load_activations(rows[mt] + kb * K_BLOCK);
+                    xs[mt][1] = load_activations(rows[mt] + kb * K_BLOCK + 32);
+                }
+#pragma unroll
+                for (int nt = 0; nt < N_TILES; nt++) {
+#if BITS == 4
+                    float block[M_TILES][4] = {};
+#endif
+#pragma unroll
+                    for (int s = 0; s < 4; s++) {
+                        u32 a[4];
+                        decode(a, w[stage][nt], s, reinterpret_cast<const char*>(table), lane);
+#pragma unroll
+                        for (int mt = 0; mt < M_TILES; mt++) {
+                            const u32 b0 = word(xs[mt][s / 2], 2 * (s % 2));
+                            const u32 b1 = word(xs[mt][s / 2], 2 * (s % 2) + 1);
+#if BITS == 4
+                            mma(block[mt], a, b0, b1);
+#else
+                            mma(acc[nt][mt], a, b0, b1);
+#endif
+                        }
+                    }
+#if BITS == 4
+                    const float by[2] = {of_f16(scale[stage][nt]), of_f16(scale[stage][nt] >> 16)};
+#pragma unroll
+                    for (int mt = 0; mt < M_TILES; mt++)
+#pragma unroll
+                        for (int i = 0; i < 4; i++)
+                            acc[nt][mt][i] += by[i / 2] * block[mt][i];
+#endif
+                }
+                if (kb + STAGES * WARPS_K < last) fetch(stage, kb + STAGES * WARPS_K);
+            }
+        }
+
+        if (WARPS_K > 1) {
+            float* mine = sums + (((warp_k - 1) * WARPS_N + warp_n) * LIVE) * 32 + lane;
+            __syncthreads();  // of the item before, the sums have been read
+            if (warp_k > 0)
+#pragma unroll
+                for (int i = 0; i < LIVE; i++)
+                    mine[i * 32] = acc[i / (M_TILES * 4)][i / 4 % M_TILES][i % 4];
+            __syncthreads();
+        }
+        if (warp_k == 0) {
+#pragma unroll
+            for (int i = 0; i < LIVE; i++) {
+                const int nt = i / (M_TILES * 4), mt = i / 4 % M_TILES, part = i % 4;
+                float sum = acc[nt][mt][part];
+                for (int other = 0; other < WARPS_K - 1; other++)
+                    sum += sums[((other * WARPS_N + warp_n) * LIVE + i) * 32 + lane];
+                const int row = mt * 8 + 2 * t + part % 2;
+                const int feature = (tile0 + nt) * 16 + g + part / 2 * 8;
+                if (row < m && tile0 + nt < tiles) {
+#if BITS == 8
+                    sum *= row_scales[feature];
+#endif
+                    out[(static_cast<long long>(split) * m + row) * n + feature] = sum;
+                }
+            }
+        }
+    }
+}
+
+// Packed weights back to bfloat16[rows, k], for the matrix products of prompts.
+extern "C" __global__ void unpack(
+    const uint4* __restrict__ weights, const f16* __restrict__ scales,
+    const float* __restrict__ row_scales, bf16* __restrict__ out,
+    int first_tile, int k) {
+#if BITS != 16
+    const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+    const int k_blocks = k / K_BLOCK;
+    const int kb = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
+    if (kb >= k_blocks) return;
+    const int tile = first_tile + blockIdx.y;
+    const long long at = static_cast<long long>(tile) * k_blocks + kb;
+#pragma unroll
+    for (int s = 0; s < 4; s++) {
+#pragma unroll
+        for (int half_tile = 0; half_tile < 2; half_tile++) {
+            float value[4];
+#if BITS == 4
+            const u32 bytes = word(weights[at * 32 + lane], s);
+            const float by = of_f16(scales[(at * 8 + g) * 2 + half_tile]);
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+                value[i] = NF4[bytes >> (16 * (i / 2) + 8 * half_tile + 4 * (i % 2)) & 15] * by;
+#else
+            const u32 four = word(weights[(at * 2 + s / 2) * 32 + lane], 2 * (s % 2) + half_tile);
+            const float by = row_scales[tile * 16 + g + 8 * half_tile];
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+                value[i] = (static_cast<float>(four >> (8 * i) & 255) - 128.0f) * by;
+#endif
+            const long long row = static_cast<long long>(blockIdx.y) * 16 + g + 8 * half_tile;
+            *reinterpret_cast<uint2*>(
+                out + row * k + kb * K_BLOCK + 32 * (s / 2) + 8 * t + 4 * (s % 2)) =
+                make_uint2(bf16_pair(value[0], value[1]), bf16_pair(value[2], value[3]));
+        }
+    }
+#endif
+}

@@ -1,0 +1,279 @@
+"""Matrix products with few rows: weights in 4, 8 or 16 bits, activations in bfloat16.
+
+A step of decoding multiplies a handful of rows (one a thread that is talking) with every weight of
+the model: its time is the time to read the weights. See ``skinny.cu`` for how they lie.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from inference.kernels.cuda_source import Kernel, compile_source, multiprocessors
+
+Bits: TypeAlias = Literal[4, 8, 16]
+
+SOURCE = Path(__file__).with_name("skinny.cu")
+MAX_ROWS = 64
+BLOCK = 64
+"""Weights of a row that share a scale, in NF4."""
+TILE_ROWS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a launch is cut: see the macros in ``skinny.cu``."""
+
+    n_tiles: int
+    warps_n: int
+    warps_k: int
+    stages: int
+    min_blocks: int
+
+    @property
+    def threads(self) -> int:
+        """Of a block."""
+        return 32 * self.warps_n * self.warps_k
+
+    @property
+    def block_rows(self) -> int:
+        """Output features of a block."""
+        return TILE_ROWS * self.n_tiles * self.warps_n
+
+
+# By bits and m_tiles (rows in eights, rounded up to a power of two).
+SHAPES: dict[tuple[int, int], Shape] = {
+    (4, 1): Shape(2, 8, 1, 4, 2),
+    (4, 2): Shape(2, 2, 4, 3, 2),
+    (4, 4): Shape(2, 4, 2, 4, 1),
+    (4, 8): Shape(1, 8, 1, 3, 1),
+    (8, 1): Shape(2, 2, 4, 3, 2),
+    (8, 2): Shape(2, 2, 4, 2, 2),
+    (8, 4): Shape(2, 4, 2, 2, 1),
+    (8, 8): Shape(1, 8, 1, 2, 1),
+    (16, 1): Shape(1, 2, 4, 4, 1),
+    (16, 2): Shape(1, 2, 4, 3, 1),
+    (16, 4): Shape(1, 4, 2, 3, 1),
+    (16, 8): Shape(1, 4, 2, 2, 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SkinnyWeight:
+    """A weight as the kernel reads it."""
+
+    bits: Bits
+    data: Tensor
+    """4, 8 bits: uint8, packed; 16 bits: bfloat16[n, k]."""
+    scales: Tensor
+    """4 bits: float16[n * k / 64], packed; 8 bits: float32[n]; 16 bits: empty."""
+    n: int
+    k: int
+
+
+def pack_nf4(nibbles: Tensor, scales: Tensor) -> SkinnyWeight:
+    """Put NF4 weights in the kernel's order.
+
+    Args:
+        nibbles: uint8[n, k], each 0–15, an index into NF4's sixteen values.
+        scales: float[n, k / 64], what the values of each block are multiplied by.
+
+    n must be a multiple of 16, k of 64.
+    """
+    n, k = nibbles.shape
+    tiles, blocks = n // TILE_ROWS, k // BLOCK
+    # axes: tile, half (row g or g + 8), g, block, s // 2, t, s % 2, pair (a0|a2), low|high
+    view = nibbles.reshape(tiles, 2, 8, blocks, 2, 4, 2, 2, 2)
+    # bytes: tile, block, g, t, s (two axes), r = 2 * pair + half
+    ordered = view.permute(0, 3, 2, 5, 4, 6, 7, 1, 8)
+    data = (ordered[..., 0] | (ordered[..., 1] << 4)).contiguous().view(-1)
+    packed_scales = (
+        scales.reshape(tiles, 2, 8, blocks).permute(0, 3, 2, 1).to(torch.float16).contiguous()
+    )
+    return SkinnyWeight(4, data, packed_scales.view(-1), n, k)
+
+
+def pack_int8(weights: Tensor, row_scales: Tensor) -> SkinnyWeight:
+    """Put 8-bit weights in the kernel's order.
+
+    Args:
+        weights: int8[n, k].
+        row_scales: float32[n], what each row is multiplied by.
+
+    n must be a multiple of 16, k of 64.
+    """
+    n, k = weights.shape
+    tiles, blocks = n // TILE_ROWS, k // BLOCK
+    # axes: tile, half, g, block, s // 2, t, s % 2, four
+    view = (weights.to(torch.int16) + 128).to(torch.uint8).reshape(tiles, 2, 8, blocks, 2, 4, 2, 4)
+    # bytes: tile, block, s // 2 (a load), g, t, s % 2, half, four
+    data = view.permute(0, 3, 4, 2, 5, 6, 1, 7).contiguous().view(-1)
+    return SkinnyWeight(8, data, row_scales.float().contiguous(), n, k)
+
+
+def hold_bf16(weights: Tensor) -> SkinnyWeight:
+    """Take bfloat16[n, k] as it is; n must be a multiple of 16, k of 64."""
+    n, k = weights.shape
+    return SkinnyWeight(16, weights, weights.new_empty(0, dtype=torch.float32), n, k)
+
+
+def fits(n: int, k: int) -> bool:
+    """Whether the kernel takes a weight of this shape."""
+    return n % TILE_ROWS == 0 and k % BLOCK == 0
+
+
+class Skinny:
+    """The compiled kernels of one device. Binaries are kept in `cache_dir`."""
+
+    def __init__(self, cache_dir: Path) -> None:
+        self._cache_dir = cache_dir
+        self._kernels: dict[tuple[int, int, Shape], tuple[Kernel, int]] = {}
+        self._unpack: dict[int, Kernel] = {}
+        self.shapes = dict(SHAPES)
+
+    def splits(self, weight: SkinnyWeight, rows: int, shape: Shape | None = None) -> int:
+        """Into how many partial sums a product falls: so many that the device is busy evenly."""
+        m_tiles = _m_tiles(rows)
+        shape = shape or self.shapes[weight.bits, m_tiles]
+        _, resident = self._kernel(weight.bits, m_tiles, shape)
+        return best_splits(weight.n, weight.k, shape, resident)
+
+    def __call__(
+        self,
+        x: Tensor,
+        weight: SkinnyWeight,
+        *,
+        out: Tensor | None = None,
+        splits: int | None = None,
+        shape: Shape | None = None,
+        overlapping: bool = False,
+    ) -> Tensor:
+        """Multiply: ``x @ W.T``, in partial sums.
+
+        Args:
+            x: bfloat16[m, k], contiguous, m at most 64.
+            weight: of n × k.
+            out: float32[splits, m, n] to write to.
+            splits: instead of the best.
+            shape: instead of what is set for the bits and rows.
+            overlapping: see `Kernel.launch`.
+
+        Returns: float32[splits, m, n]; its sum over the first axis is the product.
+        """
+        rows = x.shape[0]
+        m_tiles = _m_tiles(rows)
+        shape = shape or self.shapes[weight.bits, m_tiles]
+        kernel, resident = self._kernel(weight.bits, m_tiles, shape)
+        if splits is None:
+            splits = best_splits(weight.n, weight.k, shape, resident)
+        if out is None:
+            out = torch.empty(splits, rows, weight.n, dtype=torch.float32, device=x.device)
+        items = -(-weight.n // shape.block_rows) * splits
+        nothing = x.new_empty(0)
+        kernel.launch(
+            (min(items, resident), 1, 1),
+            shape.threads,
+            [
+                weight.data,
+                weight.scales if weight.bits == 4 else nothing,
+                weight.scales if weight.bits == 8 else nothing,
+                x,
+                out,
+                rows,
+                weight.n,
+                weight.k,
+                splits,
+            ],
+            overlapping=overlapping,
+        )
+        return out
+
+    def unpack(self, weight: SkinnyWeight, out: Tensor, first_row: int = 0) -> Tensor:
+        """Write rows of a packed weight as bfloat16.
+
+        Args:
+            weight: in 4 or 8 bits.
+            out: bfloat16[rows, k], a multiple of 16 of them.
+            first_row: a multiple of 16.
+        """
+        kernel = self._unpack.get(weight.bits)
+        if kernel is None:
+            binary = self._compiled(weight.bits, 1, self.shapes[weight.bits, 1])
+            kernel = self._unpack[weight.bits] = Kernel(binary, "unpack")
+        warps = 8
+        nothing = out.new_empty(0)
+        kernel.launch(
+            (-(-(weight.k // BLOCK) // warps), out.shape[0] // TILE_ROWS, 1),
+            32 * warps,
+            [
+                weight.data,
+                weight.scales if weight.bits == 4 else nothing,
+                weight.scales if weight.bits == 8 else nothing,
+                out,
+                first_row // TILE_ROWS,
+                weight.k,
+            ],
+        )
+        return out
+
+    def _kernel(self, bits: Bits, m_tiles: int, shape: Shape) -> tuple[Kernel, int]:
+        """The kernel, and how many of its blocks the device holds at once."""
+        key = (bits, m_tiles, shape)
+        if key not in self._kernels:
+            live = shape.n_tiles * m_tiles * 4
+            sums = (shape.warps_k - 1) * shape.warps_n * live * 32 * 4
+            kernel = Kernel(
+                self._compiled(bits, m_tiles, shape),
+                "skinny",
+                shared_bytes=sums,
+            )
+            resident = kernel.blocks_per_multiprocessor(shape.threads)
+            resident *= multiprocessors(torch.cuda.current_device())
+            self._kernels[key] = (kernel, resident)
+        return self._kernels[key]
+
+    def _compiled(self, bits: Bits, m_tiles: int, shape: Shape) -> bytes:
+        return compile_source(
+            SOURCE,
+            {
+                "BITS": bits,
+                "M_TILES": m_tiles,
+                "N_TILES": shape.n_tiles,
+                "WARPS_N": shape.warps_n,
+                "WARPS_K": shape.warps_k,
+                "STAGES": shape.stages,
+                "MIN_BLOCKS": shape.min_blocks,
+            },
+            self._cache_dir,
+        )
+
+
+@cache
+def best_splits(n: int, k: int, shape: Shape, resident: int) -> int:
+    """Splits of the inputs with the shortest way for the busiest block.
+
+    A block's way is the weights it reads, in units of one K-step of all its warps, and a constant
+    for what beginning and ending an item costs.
+    """
+    blocks, k_blocks = math.ceil(n / shape.block_rows), k // BLOCK
+    item_cost = 2.0
+
+    def cost(splits: int) -> float:
+        rounds = math.ceil(blocks * splits / resident)
+        steps = math.ceil(k_blocks / splits / shape.warps_k)
+        return rounds * (steps + item_cost) + 0.05 * splits
+
+    return min(range(1, min(16, k_blocks) + 1), key=cost)
+
+
+def _m_tiles(rows: int) -> int:
+    for m_tiles in (1, 2, 4, 8):
+        if rows <= 8 * m_tiles:
+            return m_tiles
+    raise ValueError(f"{rows} rows are too many: at most {MAX_ROWS}")
