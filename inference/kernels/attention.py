@@ -1,0 +1,306 @@
+"""Attention over pages: for the threads that say a token, and for the pieces that are read."""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+# Rows of queries that one program of the decoding kernel holds: what a matrix unit takes at least.
+QUERY_ROWS = 16
+
+
+def group_size(heads: int, kv_heads: int) -> int:
+    """Threads that one program reads a shared beginning for."""
+    return QUERY_ROWS // triton.next_power_of_2(heads // kv_heads)
+
+
+def splits_for(threads: int, kv_heads: int, multiprocessors: int) -> int:
+    """Parts that each thread's keys are cut in, so that few threads still fill the device."""
+    return max(1, min(16, 2 * multiprocessors // (threads * kv_heads)))
+
+
+@triton.jit
+def _decode(  # noqa: ANN202
+    queries,  # noqa: ANN001
+    keys,  # noqa: ANN001
+    values,  # noqa: ANN001
+    tables,  # noqa: ANN001
+    lengths,  # noqa: ANN001
+    shared,  # noqa: ANN001
+    members,  # noqa: ANN001
+    partial,  # noqa: ANN001
+    weights,  # noqa: ANN001
+    scale,  # noqa: ANN001
+    table_stride,  # noqa: ANN001
+    GROUPS: tl.constexpr,  # noqa: N803
+    MEMBERS: tl.constexpr,  # noqa: N803
+    SPLITS: tl.constexpr,  # noqa: N803
+    KV_HEADS: tl.constexpr,  # noqa: N803
+    PER_KV: tl.constexpr,  # noqa: N803
+    PER_KV_PADDED: tl.constexpr,  # noqa: N803
+    HEAD: tl.constexpr,  # noqa: N803
+    PAGE: tl.constexpr,  # noqa: N803
+    ROWS: tl.constexpr,  # noqa: N803
+    BLOCK: tl.constexpr,  # noqa: N803
+):
+    item = tl.program_id(0)
+    kv_head = tl.program_id(1)
+    split = tl.program_id(2)
+    r = tl.arange(0, ROWS)
+    member = r // PER_KV_PADDED
+    of_group = r % PER_KV_PADDED
+    if item < GROUPS:
+        # Threads that begin with the same pages: they are read once for all of them.
+        thread = tl.load(members + item * MEMBERS + member, mask=member < MEMBERS, other=-1)
+        first = tl.load(members + item * MEMBERS)
+        begin = 0
+        length = 0
+        if first >= 0:
+            length = tl.load(shared + first)
+        valid = (thread >= 0) & (of_group < PER_KV)
+        place = SPLITS + split
+    else:
+        first = item - GROUPS
+        thread = first + member * 0
+        begin = tl.load(shared + first)
+        length = tl.load(lengths + first)
+        valid = (member == 0) & (of_group < PER_KV)
+        place = split
+    tokens = tl.maximum(length - begin, 0)
+    per = tl.cdiv(tl.cdiv(tokens, SPLITS), BLOCK) * BLOCK
+    start = begin + split * per
+    end = tl.minimum(start + per, length)
+    heads: tl.constexpr = KV_HEADS * PER_KV
+    row = thread.to(tl.int64) * heads + kv_head * PER_KV + of_group
+    d = tl.arange(0, HEAD)
+    out = row * (2 * SPLITS) + place
+    if start < end:
+        q = tl.load(queries + row[:, None] * HEAD + d[None, :], mask=valid[:, None], other=0.0)
+        best = tl.full([ROWS], -float("inf"), tl.float32)
+        total = tl.zeros([ROWS], tl.float32)
+        acc = tl.zeros([ROWS, HEAD], tl.float32)
+        n = tl.arange(0, BLOCK)
+        for block in range(start, end, BLOCK):
+            position = block + n
+            inside = position < end
+            page = tl.load(tables + first * table_stride + position // PAGE, mask=inside, other=0)
+            at = ((page.to(tl.int64) * KV_HEADS + kv_head) * PAGE + position % PAGE) * HEAD
+            k = tl.load(keys + at[:, None] + d[None, :], mask=inside[:, None], other=0.0)
+            v = tl.load(values + at[:, None] + d[None, :], mask=inside[:, None], other=0.0)
+            scores = tl.dot(q, tl.trans(k)) * scale
+            scores = tl.where(inside[None, :], scores, -float("inf"))
+            new_best = tl.maximum(best, tl.max(scores, 1))
+            fade = tl.exp2(best - new_best)
+            p = tl.exp2(scores - new_best[:, None])
+            total = total * fade + tl.sum(p, 1)
+            acc = acc * fade[:, None] + tl.dot(p.to(v.dtype), v)
+            best = new_best
+        tl.store(
+            partial + out[:, None] * HEAD + d[None, :], acc / total[:, None], mask=valid[:, None]
+        )
+        tl.store(weights + out, best + tl.log2(total), mask=valid)
+    elif length > 0:
+        tl.store(weights + out, tl.full([ROWS], -float("inf"), tl.float32), mask=valid)
+
+
+@triton.jit
+def _merge(  # noqa: ANN202
+    partial,  # noqa: ANN001
+    weights,  # noqa: ANN001
+    shared,  # noqa: ANN001
+    out,  # noqa: ANN001
+    HEADS: tl.constexpr,  # noqa: N803
+    SPLITS: tl.constexpr,  # noqa: N803
+    PARTS: tl.constexpr,  # noqa: N803
+    HEAD: tl.constexpr,  # noqa: N803
+):
+    thread = tl.program_id(0)
+    row = thread.to(tl.int64) * HEADS + tl.program_id(1)
+    part = tl.arange(0, PARTS)
+    d = tl.arange(0, HEAD)
+    parts = tl.where(tl.load(shared + thread) > 0, 2 * SPLITS, SPLITS)
+    used = part < parts
+    w = tl.load(weights + row * (2 * SPLITS) + part, mask=used, other=-float("inf"))
+    share = tl.exp2(w - tl.max(w))
+    used = used & (share > 0)
+    x = tl.load(
+        partial + (row * (2 * SPLITS) + part[:, None]) * HEAD + d[None, :],
+        mask=used[:, None],
+        other=0.0,
+    )
+    y = tl.sum(x * share[:, None], 0) / tl.sum(share)
+    tl.store(out + row * HEAD + d, y.to(tl.bfloat16))
+
+
+def decode_attention(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    tables: Tensor,
+    lengths: Tensor,
+    shared: Tensor,
+    members: Tensor,
+    splits: int,
+) -> Tensor:
+    """One query token of each thread over all its pages.
+
+    Args:
+        queries: bfloat16[threads, heads, head].
+        keys: bfloat16[pages, kv_heads, PAGE_TOKENS, head]; `values` alike.
+        values: see `keys`.
+        tables: int32[threads, …], each thread's pages in order.
+        lengths: int32[threads], tokens to attend to, the query's own included.
+        shared: int32[threads], a multiple of PAGE_TOKENS: so many tokens at the beginning are
+            read through `members`; 0 for a thread that is in no group.
+        members: int32[groups, group_size], threads that begin with the same pages; -1 fills up.
+        splits: see `splits_for`.
+
+    Returns: bfloat16[threads, heads · head].
+    """
+    threads, heads, head = queries.shape
+    _, kv_heads, page, _ = keys.shape
+    groups = members.shape[0]
+    per_kv = heads // kv_heads
+    partial = torch.empty(threads * heads * 2 * splits, head, device=queries.device)
+    weights = torch.empty(threads * heads * 2 * splits, device=queries.device)
+    out = torch.empty(threads, heads * head, dtype=torch.bfloat16, device=queries.device)
+    _decode[(groups + threads, kv_heads, splits)](
+        queries,
+        keys,
+        values,
+        tables,
+        lengths,
+        shared,
+        members,
+        partial,
+        weights,
+        head**-0.5 * 1.4426950408889634,  # exp2 is what the device has
+        tables.stride(0),
+        GROUPS=groups,
+        MEMBERS=group_size(heads, kv_heads),
+        SPLITS=splits,
+        KV_HEADS=kv_heads,
+        PER_KV=per_kv,
+        PER_KV_PADDED=triton.next_power_of_2(per_kv),
+        HEAD=head,
+        PAGE=page,
+        ROWS=QUERY_ROWS,
+        BLOCK=64,
+        num_warps=4,
+        num_stages=3,
+    )
+    _merge[(threads, heads)](
+        partial,
+        weights,
+        shared,
+        out,
+        HEADS=heads,
+        SPLITS=splits,
+        PARTS=triton.next_power_of_2(2 * splits),
+        HEAD=head,
+        num_warps=1,
+    )
+    return out
+
+
+READ_ROWS = 64
+"""Query tokens of one program of the reading kernel."""
+
+
+@triton.jit
+def _read(  # noqa: ANN202
+    queries,  # noqa: ANN001
+    keys,  # noqa: ANN001
+    values,  # noqa: ANN001
+    tables,  # noqa: ANN001
+    blocks,  # noqa: ANN001
+    out,  # noqa: ANN001
+    scale,  # noqa: ANN001
+    table_stride,  # noqa: ANN001
+    HEADS: tl.constexpr,  # noqa: N803
+    KV_HEADS: tl.constexpr,  # noqa: N803
+    HEAD: tl.constexpr,  # noqa: N803
+    PAGE: tl.constexpr,  # noqa: N803
+    ROWS: tl.constexpr,  # noqa: N803
+    BLOCK: tl.constexpr,  # noqa: N803
+):
+    block = blocks + tl.program_id(0) * 4
+    piece = tl.load(block)
+    if piece >= 0:
+        first = tl.load(block + 1)  # of its query tokens, among all
+        position = tl.load(block + 2)  # of that token, in its thread
+        count = tl.load(block + 3)
+        head = tl.program_id(1)
+        kv_head = head // (HEADS // KV_HEADS)
+        m = tl.arange(0, ROWS)
+        n = tl.arange(0, BLOCK)
+        d = tl.arange(0, HEAD)
+        row = ((first + m).to(tl.int64) * HEADS + head) * HEAD
+        valid = m < count
+        q = tl.load(queries + row[:, None] + d[None, :], mask=valid[:, None], other=0.0)
+        best = tl.full([ROWS], -float("inf"), tl.float32)
+        total = tl.zeros([ROWS], tl.float32)
+        acc = tl.zeros([ROWS, HEAD], tl.float32)
+        length = position + count
+        for begin in range(0, length, BLOCK):
+            at = begin + n
+            inside = at < length
+            page = tl.load(tables + piece * table_stride + at // PAGE, mask=inside, other=0)
+            place = ((page.to(tl.int64) * KV_HEADS + kv_head) * PAGE + at % PAGE) * HEAD
+            k = tl.load(keys + place[:, None] + d[None, :], mask=inside[:, None], other=0.0)
+            v = tl.load(values + place[:, None] + d[None, :], mask=inside[:, None], other=0.0)
+            scores = tl.dot(q, tl.trans(k)) * scale
+            scores = tl.where(at[None, :] <= position + m[:, None], scores, -float("inf"))
+            new_best = tl.maximum(best, tl.max(scores, 1))
+            fade = tl.exp2(best - new_best)
+            p = tl.exp2(scores - new_best[:, None])
+            total = total * fade + tl.sum(p, 1)
+            acc = acc * fade[:, None] + tl.dot(p.to(v.dtype), v)
+            best = new_best
+        tl.store(
+            out + row[:, None] + d[None, :],
+            (acc / total[:, None]).to(tl.bfloat16),
+            mask=valid[:, None],
+        )
+
+
+def read_attention(
+    queries: Tensor, keys: Tensor, values: Tensor, tables: Tensor, blocks: Tensor
+) -> Tensor:
+    """The query tokens of several pieces, each over its own thread up to itself.
+
+    Args:
+        queries: bfloat16[tokens, heads, head], the pieces one after the other.
+        keys: bfloat16[pages, kv_heads, PAGE_TOKENS, head]; `values` alike; the pieces' own are
+            in them already.
+        values: see `keys`.
+        tables: int32[pieces, …], their threads' pages in order.
+        blocks: int32[blocks, 4], at most READ_ROWS query tokens each: piece (-1: none), first
+            token among all, its position in the thread, how many.
+
+    Returns: bfloat16[tokens, heads · head].
+    """
+    tokens, heads, head = queries.shape
+    _, kv_heads, page, _ = keys.shape
+    out = torch.empty(tokens, heads * head, dtype=torch.bfloat16, device=queries.device)
+    _read[(blocks.shape[0], heads)](
+        queries,
+        keys,
+        values,
+        tables,
+        blocks,
+        out,
+        head**-0.5 * 1.4426950408889634,
+        tables.stride(0),
+        HEADS=heads,
+        KV_HEADS=kv_heads,
+        HEAD=head,
+        PAGE=page,
+        ROWS=READ_ROWS,
+        BLOCK=64,
+        num_warps=4,
+        num_stages=2,
+    )
+    return out

@@ -1,0 +1,222 @@
+"""What stands between the matrix products of a decoder layer, one Triton kernel each.
+
+A product may come as partial sums (float32[splits, tokens, n], see ``skinny.py``) or whole
+(bfloat16[tokens, n]); every kernel here takes both and adds the sums up as it reads.
+"""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+
+def _parts(product: Tensor) -> tuple[int, int]:
+    """(splits, elements from one partial sum to the next) of a product."""
+    return (product.shape[0], product.stride(0)) if product.dim() == 3 else (1, 0)
+
+
+@triton.jit
+def _sum_of_parts(product, offsets, mask, splits, part_stride):  # noqa: ANN001, ANN202
+    total = tl.load(product + offsets, mask=mask, other=0.0).to(tl.float32)
+    for part in range(1, splits):
+        total += tl.load(product + part * part_stride + offsets, mask=mask, other=0.0)
+    return total
+
+
+@triton.jit(do_not_specialize=["splits"])
+def _add_rms_norm(  # noqa: ANN202
+    residual,  # noqa: ANN001
+    product,  # noqa: ANN001
+    weight,  # noqa: ANN001
+    out,  # noqa: ANN001
+    splits,  # noqa: ANN001
+    part_stride,  # noqa: ANN001
+    size,  # noqa: ANN001
+    eps,  # noqa: ANN001
+    HAS_PRODUCT: tl.constexpr,  # noqa: N803
+    BLOCK: tl.constexpr,  # noqa: N803
+):
+    row = tl.program_id(0).to(tl.int64)
+    columns = tl.arange(0, BLOCK)
+    mask = columns < size
+    offsets = row * size + columns
+    x = tl.load(residual + offsets, mask=mask, other=0.0).to(tl.float32)
+    if HAS_PRODUCT:
+        x += _sum_of_parts(product, offsets, mask, splits, part_stride)
+        rounded = x.to(tl.bfloat16)
+        tl.store(residual + offsets, rounded, mask=mask)
+        x = rounded.to(tl.float32)
+    scale = tl.rsqrt(tl.sum(x * x) / size + eps)
+    normed = (x * scale).to(tl.bfloat16).to(tl.float32)
+    w = tl.load(weight + columns, mask=mask, other=0.0).to(tl.float32)
+    tl.store(out + offsets, (normed * w).to(tl.bfloat16), mask=mask)
+
+
+def add_rms_norm(residual: Tensor, product: Tensor | None, weight: Tensor, eps: float) -> Tensor:
+    """Add a product to the residual stream, in place, and normalise the sum.
+
+    Args:
+        residual: bfloat16[tokens, size], contiguous.
+        product: [tokens, size] or [splits, tokens, size]; None adds nothing.
+        weight: bfloat16[size].
+        eps: of the norm.
+
+    Returns: bfloat16[tokens, size].
+    """
+    tokens, size = residual.shape
+    out = torch.empty_like(residual)
+    splits, part_stride = (1, 0) if product is None else _parts(product)
+    block = triton.next_power_of_2(size)
+    _add_rms_norm[(tokens,)](
+        residual,
+        residual if product is None else product,
+        weight,
+        out,
+        splits,
+        part_stride,
+        size,
+        eps,
+        HAS_PRODUCT=product is not None,
+        BLOCK=block,
+        num_warps=min(16, max(1, block // 512)),
+    )
+    return out
+
+
+@triton.jit(do_not_specialize=["splits"])
+def _rotate_and_keep(  # noqa: ANN202
+    product,  # noqa: ANN001
+    bias,  # noqa: ANN001
+    positions,  # noqa: ANN001
+    slots,  # noqa: ANN001
+    cosines,  # noqa: ANN001
+    sines,  # noqa: ANN001
+    queries,  # noqa: ANN001
+    keys,  # noqa: ANN001
+    values,  # noqa: ANN001
+    splits,  # noqa: ANN001
+    part_stride,  # noqa: ANN001
+    HEADS: tl.constexpr,  # noqa: N803
+    KV_HEADS: tl.constexpr,  # noqa: N803
+    HEAD: tl.constexpr,  # noqa: N803
+    PAGE: tl.constexpr,  # noqa: N803
+    HAS_BIAS: tl.constexpr,  # noqa: N803
+):
+    token = tl.program_id(0).to(tl.int64)
+    head = tl.program_id(1)
+    half: tl.constexpr = HEAD // 2
+    i = tl.arange(0, half)
+    everything = i < half
+    width: tl.constexpr = (HEADS + 2 * KV_HEADS) * HEAD
+    at = token * width + head * HEAD + i
+    low = _sum_of_parts(product, at, everything, splits, part_stride)
+    high = _sum_of_parts(product, at + half, everything, splits, part_stride)
+    if HAS_BIAS:
+        low += tl.load(bias + head * HEAD + i).to(tl.float32)
+        high += tl.load(bias + head * HEAD + half + i).to(tl.float32)
+    low = low.to(tl.bfloat16).to(tl.float32)
+    high = high.to(tl.bfloat16).to(tl.float32)
+    if head < HEADS + KV_HEADS:
+        position = tl.load(positions + token)
+        cosine = tl.load(cosines + position * half + i)
+        sine = tl.load(sines + position * half + i)
+        low, high = low * cosine - high * sine, high * cosine + low * sine
+    if head < HEADS:
+        out = queries + (token * HEADS + head) * HEAD
+    else:
+        slot = tl.load(slots + token).to(tl.int64)
+        kv_head = (head - HEADS) % KV_HEADS
+        place = ((slot // PAGE * KV_HEADS + kv_head) * PAGE + slot % PAGE) * HEAD
+        if head < HEADS + KV_HEADS:
+            out = keys + place
+        else:
+            out = values + place
+    tl.store(out + i, low.to(tl.bfloat16))
+    tl.store(out + half + i, high.to(tl.bfloat16))
+
+
+def rotate_and_keep(
+    product: Tensor,
+    bias: Tensor | None,
+    positions: Tensor,
+    slots: Tensor,
+    cosines: Tensor,
+    sines: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    heads: int,
+) -> Tensor:
+    """Rotate queries and keys by their position; write keys and values to their pages.
+
+    Args:
+        product: of the fused projection, width (heads + 2 · kv_heads) · head.
+        bias: of that width, or None.
+        positions: int32[tokens], in the thread.
+        slots: int32[tokens], page · PAGE_TOKENS + place in the page.
+        cosines: float32[positions, head / 2]; `sines` alike.
+        sines: see `cosines`.
+        keys: bfloat16[pages, kv_heads, PAGE_TOKENS, head]; `values` alike.
+        values: see `keys`.
+        heads: of the queries.
+
+    Returns: the queries, bfloat16[tokens, heads, head].
+    """
+    tokens = product.shape[-2]
+    _, kv_heads, page, head = keys.shape
+    queries = torch.empty(tokens, heads, head, dtype=torch.bfloat16, device=product.device)
+    splits, part_stride = _parts(product)
+    _rotate_and_keep[(tokens, heads + 2 * kv_heads)](
+        product,
+        product if bias is None else bias,
+        positions,
+        slots,
+        cosines,
+        sines,
+        queries,
+        keys,
+        values,
+        splits,
+        part_stride,
+        HEADS=heads,
+        KV_HEADS=kv_heads,
+        HEAD=head,
+        PAGE=page,
+        HAS_BIAS=bias is not None,
+        num_warps=1,
+    )
+    return queries
+
+
+@triton.jit(do_not_specialize=["splits"])
+def _silu_mul(product, out, splits, part_stride, size, BLOCK: tl.constexpr):  # noqa: ANN001, ANN202, N803
+    row = tl.program_id(0).to(tl.int64)
+    columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    mask = columns < size
+    at = row * 2 * size + columns
+    gate = _sum_of_parts(product, at, mask, splits, part_stride)
+    up = _sum_of_parts(product, at + size, mask, splits, part_stride)
+    gate = gate.to(tl.bfloat16).to(tl.float32)
+    up = up.to(tl.bfloat16).to(tl.float32)
+    active = (gate / (1.0 + tl.exp(-gate))).to(tl.bfloat16).to(tl.float32)
+    tl.store(out + row * size + columns, (active * up).to(tl.bfloat16), mask=mask)
+
+
+def silu_mul(product: Tensor) -> Tensor:
+    """SiLU of the first half of the columns, times the second half.
+
+    Args:
+        product: of the fused gate and up projections, [tokens, 2 · size] or in partial sums.
+
+    Returns: bfloat16[tokens, size].
+    """
+    tokens, width = product.shape[-2:]
+    size = width // 2
+    out = torch.empty(tokens, size, dtype=torch.bfloat16, device=product.device)
+    splits, part_stride = _parts(product)
+    block = 1024
+    _silu_mul[(tokens, triton.cdiv(size, block))](
+        product, out, splits, part_stride, size, BLOCK=block, num_warps=4
+    )
+    return out

@@ -1,0 +1,129 @@
+"""Choose each thread's next token on the device, in one kernel: no sort, no host."""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+
+@triton.jit
+def _sample(  # noqa: ANN202
+    logits,  # noqa: ANN001
+    temperatures,  # noqa: ANN001
+    top_ps,  # noqa: ANN001
+    top_ks,  # noqa: ANN001
+    seeds,  # noqa: ANN001
+    positions,  # noqa: ANN001
+    out,  # noqa: ANN001
+    size,  # noqa: ANN001
+    row_stride,  # noqa: ANN001
+    BLOCK: tl.constexpr,  # noqa: N803
+):
+    row = tl.program_id(0)
+    base = logits + row.to(tl.int64) * row_stride
+    i = tl.arange(0, BLOCK)
+    best = -float("inf")
+    token = 0
+    for begin in range(0, size, BLOCK):
+        x = tl.load(base + begin + i, mask=begin + i < size, other=-float("inf")).to(tl.float32)
+        here = tl.max(x, 0)
+        if here > best:
+            best = here
+            token = begin + tl.argmax(x, 0)
+    temperature = tl.load(temperatures + row)
+    if temperature > 0:
+        # What may be chosen: logits (over the temperature, less the best) of at least `least`.
+        # Of all such bounds the highest one that still keeps enough is found by bisection.
+        least = -80.0
+        top_k = tl.load(top_ks + row)
+        if top_k > 0:
+            low, high = -80.0, 0.0
+            for _ in range(26):
+                middle = (low + high) / 2
+                kept = 0
+                for begin in range(0, size, BLOCK):
+                    inside = begin + i < size
+                    x = tl.load(base + begin + i, mask=inside, other=-float("inf")).to(tl.float32)
+                    kept += tl.sum(((x - best) / temperature >= middle).to(tl.int32), 0)
+                if kept >= top_k:
+                    low = middle
+                else:
+                    high = middle
+            least = low
+        top_p = tl.load(top_ps + row)
+        if top_p < 1:
+            mass = 0.0
+            for begin in range(0, size, BLOCK):
+                inside = begin + i < size
+                x = tl.load(base + begin + i, mask=inside, other=-float("inf")).to(tl.float32)
+                x = (x - best) / temperature
+                mass += tl.sum(tl.where(x >= least, tl.exp(x), 0.0), 0)
+            low, high = least, 0.0
+            for _ in range(26):
+                middle = (low + high) / 2
+                kept_mass = 0.0
+                for begin in range(0, size, BLOCK):
+                    inside = begin + i < size
+                    x = tl.load(base + begin + i, mask=inside, other=-float("inf")).to(tl.float32)
+                    x = (x - best) / temperature
+                    kept_mass += tl.sum(tl.where(x >= middle, tl.exp(x), 0.0), 0)
+                if kept_mass >= top_p * mass:
+                    low = middle
+                else:
+                    high = middle
+            least = low
+        # The largest of logits with Gumbel noise is a sample of their softmax. The noise depends
+        # on the request's seed, the position and the token, and on nobody else in the batch.
+        seed = tl.load(seeds + row) * 1000003 + tl.load(positions + row)
+        most = -float("inf")
+        for begin in range(0, size, BLOCK):
+            inside = begin + i < size
+            x = tl.load(base + begin + i, mask=inside, other=-float("inf")).to(tl.float32)
+            x = (x - best) / temperature
+            noise = -tl.log(-tl.log(tl.maximum(tl.rand(seed, begin + i), 1e-20)))
+            x = tl.where(inside & (x >= least), x + noise, -float("inf"))
+            here = tl.max(x, 0)
+            if here > most:
+                most = here
+                token = begin + tl.argmax(x, 0)
+    tl.store(out + row, token.to(tl.int64))
+
+
+def sample(
+    logits: Tensor,
+    temperatures: Tensor,
+    top_ps: Tensor,
+    top_ks: Tensor,
+    seeds: Tensor,
+    positions: Tensor,
+) -> Tensor:
+    """Choose a token a row.
+
+    Args:
+        logits: [rows, vocabulary], any floating type.
+        temperatures: float32[rows]; 0 takes the likeliest.
+        top_ps: float32[rows]; 1 keeps all.
+        top_ks: int32[rows]; 0 keeps all.
+        seeds: int32[rows].
+        positions: int32[rows], of the token that the choice follows.
+
+    Returns: int64[rows].
+    """
+    rows, size = logits.shape
+    out = torch.empty(rows, dtype=torch.int64, device=logits.device)
+    _sample[(rows,)](
+        logits,
+        temperatures,
+        top_ps,
+        top_ks,
+        seeds,
+        positions,
+        out,
+        size,
+        logits.stride(0),
+        BLOCK=4096,
+        num_warps=8,
+    )
+    return out

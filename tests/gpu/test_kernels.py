@@ -1,0 +1,215 @@
+"""Each Triton kernel against the same arithmetic written out in float32."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+]
+
+if torch.cuda.is_available():
+    from inference.kernels import attention, fused, sampling
+
+PAGE = 16
+
+
+def error(got: Tensor, wanted: Tensor) -> float:
+    assert not got.isnan().any()
+    return float((got.float() - wanted).norm() / wanted.norm())
+
+
+def bf16(*shape: int) -> Tensor:
+    return torch.randn(*shape, device="cuda").bfloat16()
+
+
+def int32(values: object) -> Tensor:
+    return torch.tensor(values, dtype=torch.int32, device="cuda")
+
+
+def attend(query: Tensor, keys: Tensor, values: Tensor, table: Tensor, length: int) -> Tensor:
+    """[heads, head] over the first `length` tokens of a thread's pages."""
+    heads, head = query.shape
+    places = torch.arange(length, device="cuda")
+    pages = table.long()[places // PAGE]
+    k, v = (cache[pages, :, places % PAGE].float() for cache in (keys, values))  # [n, kv, head]
+    k, v = (x.repeat_interleave(heads // keys.shape[1], 1) for x in (k, v))
+    scores = torch.einsum("hd,nhd->hn", query.float(), k) * head**-0.5
+    return torch.einsum("hn,nhd->hd", scores.softmax(-1), v)
+
+
+@pytest.fixture(params=[(4, 4, 64), (32, 32, 128), (32, 8, 128), (14, 2, 64), (9, 3, 64)])
+def heads(request: pytest.FixtureRequest) -> tuple[int, int, int]:
+    return tuple(request.param)  # type: ignore[return-value]
+
+
+def caches(kv_heads: int, head: int, pages: int) -> tuple[Tensor, Tensor]:
+    return bf16(pages, kv_heads, PAGE, head), bf16(pages, kv_heads, PAGE, head)
+
+
+@pytest.mark.parametrize("splits", [1, 4, 16])
+def test_threads_of_any_length_attend_to_their_own_pages(
+    heads: tuple[int, int, int], splits: int
+) -> None:
+    num_heads, kv_heads, head = heads
+    keys, values = caches(kv_heads, head, 200)
+    lengths = int32([1, 16, 17, 100, 800])
+    tables = (torch.randperm(199, device="cuda")[:190] + 1).to(torch.int32)
+    tables = torch.stack([tables[i : i + 60] for i in range(0, 150, 30)])
+    queries = bf16(5, num_heads, head)
+    nobody = int32([[-1] * attention.group_size(num_heads, kv_heads)])
+    got = attention.decode_attention(
+        queries, keys, values, tables, lengths, torch.zeros_like(lengths), nobody, splits
+    )
+    wanted = [attend(queries[i], keys, values, tables[i], int(lengths[i])) for i in range(5)]
+    assert error(got, torch.stack(wanted).view(5, -1)) < 5e-3
+
+
+@pytest.mark.parametrize("splits", [1, 4])
+def test_a_shared_beginning_is_read_once_and_right(
+    heads: tuple[int, int, int], splits: int
+) -> None:
+    num_heads, kv_heads, head = heads
+    size = attention.group_size(num_heads, kv_heads)
+    if size < 2:
+        pytest.skip("one thread fills a group of so many heads")
+    keys, values = caches(kv_heads, head, 300)
+    pages = (torch.randperm(299, device="cuda") + 1).to(torch.int32)
+    tables = torch.stack([pages[20 * i : 20 * i + 20] for i in range(6)])
+    tables[2, :9] = tables[0, :9]
+    tables[4, :5] = tables[3, :5]
+    lengths = int32([150, 40, 300, 81, 200, 3])
+    shared = int32([144, 0, 144, 80, 80, 0])
+    members = torch.full((3, size), -1, dtype=torch.int32, device="cuda")
+    members[0, :2] = int32([0, 2])
+    members[2, :2] = int32([3, 4])
+    queries = bf16(6, num_heads, head)
+    got = attention.decode_attention(
+        queries, keys, values, tables, lengths, shared, members, splits
+    )
+    wanted = [attend(queries[i], keys, values, tables[i], int(lengths[i])) for i in range(6)]
+    assert error(got, torch.stack(wanted).view(6, -1)) < 5e-3
+
+
+def test_pieces_of_threads_attend_up_to_themselves(heads: tuple[int, int, int]) -> None:
+    num_heads, kv_heads, head = heads
+    keys, values = caches(kv_heads, head, 100)
+    tables = (torch.randperm(99, device="cuda")[:60] + 1).to(torch.int32).view(3, 20)
+    pieces = [(0, 130), (77, 1), (33, 40)]  # position of the first token, tokens
+    blocks, first = [], 0
+    for piece, (position, count) in enumerate(pieces):
+        for begin in range(0, count, attention.READ_ROWS):
+            size = min(attention.READ_ROWS, count - begin)
+            blocks.append([piece, first + begin, position + begin, size])
+        first += count
+    blocks.append([-1, 0, 0, 0])
+    queries = bf16(first, num_heads, head)
+    got = attention.read_attention(queries, keys, values, tables, int32(blocks))
+    wanted, row = [], 0
+    for piece, (position, count) in enumerate(pieces):
+        for i in range(count):
+            wanted.append(attend(queries[row], keys, values, tables[piece], position + i + 1))
+            row += 1
+    assert error(got, torch.stack(wanted).view(first, -1)) < 5e-3
+
+
+@pytest.mark.parametrize("splits", [None, 1, 5])
+def test_the_norm_adds_partial_sums_to_the_residual(splits: int | None) -> None:
+    residual, weight = bf16(7, 576), bf16(576)
+    product = bf16(7, 576) if splits is None else torch.randn(splits, 7, 576, device="cuda")
+    whole = product.float() if splits is None else product.sum(0)
+    wanted = (residual.float() + whole).bfloat16()
+    got = fused.add_rms_norm(residual, product, weight, 1e-5)
+    assert error(residual, wanted.float()) < 1e-3
+    x = residual.float()
+    normed = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5)
+    assert error(got, normed * weight.float()) < 5e-3
+
+
+def test_queries_and_keys_are_rotated_and_keys_and_values_written_to_their_pages(
+    heads: tuple[int, int, int],
+) -> None:
+    num_heads, kv_heads, head = heads
+    width = (num_heads + 2 * kv_heads) * head
+    product, bias = torch.randn(3, 4, width, device="cuda"), bf16(width)
+    positions, slots = int32([5, 0, 17, 99]), int32([33, 16, 95, 64])
+    angles = torch.outer(torch.arange(100.0), 10000 ** (-torch.arange(0, head, 2) / head)).cuda()
+    keys, values = (torch.zeros(6, kv_heads, PAGE, head, device="cuda").bfloat16() for _ in "kv")
+    got = fused.rotate_and_keep(
+        product, bias, positions, slots, angles.cos(), angles.sin(), keys, values, num_heads
+    )
+    whole = (product.sum(0) + bias.float()).view(4, -1, head)
+    turn = angles[positions.long()][:, None]
+    low, high = whole.chunk(2, -1)
+    rotated = torch.cat(
+        [low * turn.cos() - high * turn.sin(), high * turn.cos() + low * turn.sin()], -1
+    )
+    assert error(got, rotated[:, :num_heads]) < 5e-3
+    written = [(2, 1), (1, 0), (5, 15), (4, 0)]
+    for token, (page, place) in enumerate(written):
+        assert error(keys[page, :, place], rotated[token, num_heads : num_heads + kv_heads]) < 5e-3
+        assert error(values[page, :, place], whole[token, num_heads + kv_heads :]) < 5e-3
+    assert int((keys != 0).any(-1).sum()) == 4 * kv_heads
+
+
+def test_the_activation_multiplies_both_halves() -> None:
+    product = torch.randn(2, 5, 2 * 1408, device="cuda")
+    gate, up = product.sum(0).chunk(2, -1)
+    assert error(fused.silu_mul(product), torch.nn.functional.silu(gate) * up) < 5e-3
+
+
+class TestSampling:
+    rows = 6
+
+    def choose(self, logits: Tensor, **given: object) -> list[int]:
+        rows = logits.shape[0]
+        usual = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "seed": 0, "position": 0}
+        values = usual | given
+
+        def row(name: str, dtype: torch.dtype) -> Tensor:
+            value = torch.tensor(values[name], device="cuda")
+            return value.expand(rows).to(dtype).contiguous()
+
+        chosen = sampling.sample(
+            logits,
+            row("temperature", torch.float32),
+            row("top_p", torch.float32),
+            row("top_k", torch.int32),
+            row("seed", torch.int32),
+            row("position", torch.int32),
+        )
+        return [int(token) for token in chosen]
+
+    def test_temperature_zero_takes_the_likeliest(self) -> None:
+        logits = bf16(self.rows, 32064)
+        wanted = logits.float().argmax(-1)
+        got = self.choose(logits, temperature=0.0)
+        assert torch.equal(logits[range(self.rows), got], logits[range(self.rows), wanted])
+
+    def test_nothing_outside_top_p_and_top_k_is_chosen(self) -> None:
+        logits = torch.randn(self.rows, 9001, device="cuda") * 3
+        top_p, top_k = [0.5, 1.0, 0.9, 1.0, 1e-4, 0.7], [0, 3, 20, 1, 0, 2]
+        for seed in range(30):
+            got = self.choose(logits, temperature=0.8, top_p=top_p, top_k=top_k, seed=seed)
+            for i, token in enumerate(got):
+                values, ids = (logits[i] / 0.8).sort(descending=True)
+                if top_k[i]:
+                    values, ids = values[: top_k[i]], ids[: top_k[i]]
+                chances = values.softmax(-1)
+                kept = (chances.cumsum(-1) - chances) < top_p[i] + 1e-5
+                assert token in ids[kept].tolist()
+
+    def test_tokens_come_as_often_as_they_are_likely(self) -> None:
+        logits = torch.tensor([[0.0, 1.0, 2.0, -1.0]], device="cuda").expand(4000, 4).contiguous()
+        got = torch.tensor(self.choose(logits, temperature=0.7, position=list(range(4000))))
+        shares = got.bincount(minlength=4) / 4000
+        assert torch.allclose(shares, (logits[0].cpu() / 0.7).softmax(-1), atol=0.03)
+
+    def test_a_seed_gives_the_same_token_whoever_else_is_in_the_batch(self) -> None:
+        logits = torch.randn(8, 32000, device="cuda")
+        together = self.choose(logits, seed=list(range(8)), position=5)
+        alone = [self.choose(logits[i : i + 1], seed=i, position=5)[0] for i in range(8)]
+        assert together == alone
