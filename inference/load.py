@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,11 +21,15 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from PIL import Image
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
 
 from inference.errors import ContextExceeded, ModelUnavailable
+from inference.fast_path import batching_backend, why_not_fast
+from inference.linears import UnsupportedWeights
 from inference.models import family_of, resolve_name
+from inference.one_at_a_time import OneAtATime
 from inference.processor import load_processor
 from inference.transformers_backend import TransformersBackend
 from inference.types import (
@@ -34,6 +41,7 @@ from inference.types import (
     Role,
     Sampling,
 )
+from inference.worker import Backend, run_here
 
 POCKET = "pocket"
 
@@ -54,8 +62,10 @@ UNQUANTISED = [
 ]
 
 
-def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> TransformersBackend:
+def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Backend:
     """Load weights and processor and run them once, so that the first asker need not wait.
+
+    A model that the fast path knows takes it; every other one runs by transformers' `generate`.
 
     Args:
         spec: what to load.
@@ -93,26 +103,45 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Transfo
         ).eval()
     family = family_of(config, getattr(processor, "chat_template", None))
     complete_processor(processor, config)
-    backend = TransformersBackend(
-        weights=weights,
-        processor=processor,
-        family=family,
-        model=ModelInfo(
-            name=spec.name,
-            family=family.name,
-            context_tokens=family.context_of(config, spec.context_tokens),
-            max_pictures=spec.max_pictures or family.max_pictures,
-            needs_picture=family.needs_picture,
-            sampling=family.sampling,
-            cannot=family.cannot,
-            device=str(weights.device),
-            weights=spec.quantize
-            if spec.quantize != "none"
-            else str(weights.dtype).removeprefix("torch."),
-        ),
+    model = ModelInfo(
+        name=spec.name,
+        family=family.name,
+        context_tokens=family.context_of(config, spec.context_tokens),
+        max_pictures=spec.max_pictures or family.max_pictures,
+        needs_picture=family.needs_picture,
+        sampling=family.sampling,
+        cannot=family.cannot,
+        device=str(weights.device),
+        weights=spec.quantize
+        if spec.quantize != "none"
+        else str(weights.dtype).removeprefix("torch."),
     )
+    why_not = why_not_fast(config, spec, device)
+    backend: Backend | None = None
     with _one_sentence(spec):
+        if why_not is None:
+            try:
+                backend = batching_backend(
+                    weights,
+                    processor,
+                    family,
+                    model,
+                    spec,
+                    kernel_dir=cache_dir / "kernels",
+                    example=_grey_square(),
+                )
+            except UnsupportedWeights as exc:
+                why_not = str(exc)
+        if backend is None:
+            plain = replace(model, why_not_fast=why_not)
+            backend = OneAtATime(
+                TransformersBackend(
+                    weights=weights, processor=processor, family=family, model=plain
+                )
+            )
         _warm_up(backend)
+    path = "fast" if why_not is None else f"plain ({why_not})"
+    print(f"{spec.name} is ready on {weights.device}; its path: {path}.", file=progress, flush=True)
     return backend
 
 
@@ -186,24 +215,22 @@ def _placement(spec: ModelSpec, device: torch.device) -> dict[str, Any]:
     return placement
 
 
-def _warm_up(backend: TransformersBackend) -> None:
-    """Answer once about a grey square: kernels are chosen, workspaces allocated."""
-    import hashlib
-    import io
-
-    from PIL import Image
-
+def _grey_square() -> Picture:
     file = io.BytesIO()
     Image.new("RGB", (64, 64), (128, 128, 128)).save(file, "PNG")
     data = file.getvalue()
-    picture = Picture(digest=hashlib.sha256(data).hexdigest(), data=data, width_px=64, height_px=64)
-    question = Message(role=Role.USER, text="Hello", pictures=(picture,))
-    sampling = Sampling(temperature=0.0, max_new_tokens=2)
-    backend.generate(
-        GenerationRequest(messages=(question,), sampling=sampling),
-        on_text=lambda _text: None,
-        cancelled=lambda: False,
-    )
+    return Picture(digest=hashlib.sha256(data).hexdigest(), data=data, width_px=64, height_px=64)
+
+
+def _warm_up(backend: Backend) -> None:
+    """Answer once about a grey square: kernels are chosen, workspaces allocated.
+
+    Raises: what the answer ends with instead.
+    """
+    question = Message(role=Role.USER, text="Hello", pictures=(_grey_square(),))
+    sampling = Sampling(temperature=0.0, max_new_tokens=4)
+    run_here(backend, GenerationRequest(messages=(question,), sampling=sampling))
+    backend.forget()
 
 
 @contextmanager

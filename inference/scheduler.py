@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
 from itertools import count as counter
+from typing import Any
 
 from inference.pages import PAGE_TOKENS, PagePool, pages_for
 from inference.prefix_tree import Node, PageKey, PictureSpan, PrefixTree, page_key
@@ -39,6 +40,8 @@ class Sequence:
     """Prompt and answer together: it ends at so many."""
     asker: str = ""
     """Whose request it is; askers are treated alike."""
+    request: Any = None
+    """The caller's."""
 
     arrival: int = 0
     prompt_tokens: int = 0

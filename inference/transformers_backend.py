@@ -16,11 +16,11 @@ from inference.errors import (
     ContextExceeded,
     EngineDead,
     GenerationFailed,
-    TooManyPictures,
     trace_of,
 )
 from inference.models.family import Family
 from inference.pictures import open_picture
+from inference.rendering import Renderer, stop_ids_of
 from inference.repetition import is_looping
 from inference.types import Finished, FinishReason, GenerationRequest, Message, ModelInfo
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class TransformersBackend:
-    """One loaded model. Implements `inference.worker.Backend`."""
+    """One loaded model. Implements `inference.one_at_a_time.Generator`."""
 
     def __init__(self, *, weights: Any, processor: Any, family: Family, model: ModelInfo) -> None:
         """Take a `PreTrainedModel` in eval mode and its processor."""
@@ -39,15 +39,7 @@ class TransformersBackend:
         # Fast tokenizers refuse to be used by two threads at once.
         self._processing = threading.Lock()
         self._last_prepared: tuple[tuple[Message, ...], dict[str, torch.Tensor]] | None = None
-        self._control_tokens = sorted(
-            {
-                *processor.tokenizer.all_special_tokens,
-                *processor.tokenizer.get_added_vocab(),
-                str(getattr(processor, "image_token", "<image>")),
-            },
-            key=len,
-            reverse=True,
-        )
+        self._renderer = Renderer(processor, family, max_pictures=model.max_pictures)
 
     @property
     def model(self) -> ModelInfo:
@@ -64,7 +56,7 @@ class TransformersBackend:
         on_text: Callable[[str], None],
         cancelled: Callable[[], bool],
     ) -> Finished:
-        """See `inference.worker.Backend.generate`."""
+        """See `inference.one_at_a_time.Generator.generate`."""
         begun = time.perf_counter()
         inputs = self._prepare(request.messages)
         self._last_prepared = None  # nothing of a conversation outlives its answer here
@@ -77,7 +69,7 @@ class TransformersBackend:
             Detokenizer(self._processor.tokenizer, self._family.stop_texts),
             on_text,
             cancelled,
-            stop_ids=self._stop_ids(),
+            stop_ids=stop_ids_of(self._weights, self._processor),
             max_new_tokens=min(sampling.max_new_tokens, room),
         )
         options: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
@@ -93,7 +85,7 @@ class TransformersBackend:
                 self._weights.generate(
                     **self._on_device(inputs),
                     **options,
-                    top_k=None,
+                    top_k=sampling.top_k or None,
                     max_new_tokens=listener.max_new_tokens,
                     stopping_criteria=StoppingCriteriaList([listener]),
                 )
@@ -129,28 +121,16 @@ class TransformersBackend:
             return inputs
 
     def _process(self, messages: tuple[Message, ...]) -> dict[str, torch.Tensor]:
-        pictures = [picture for message in messages for picture in message.pictures]
-        if len(pictures) > self._model.max_pictures:
-            raise TooManyPictures(len(pictures), self._model.max_pictures)
-        prompt = self._family.render(self._processor, tuple(map(self._neutralise, messages)))
+        prompt, pictures = self._renderer.render(messages)
         options: dict[str, Any] = {}
         if pictures:
             options["images"] = [
                 self._family.fit_picture(open_picture(picture), self._processor)
                 for picture in pictures
             ]
-        begin = self._processor.tokenizer.bos_token
-        if begin is not None and prompt.startswith(begin):
-            options["add_special_tokens"] = False  # the template has set it already
+        if self._renderer.begins_itself(prompt):
+            options["add_special_tokens"] = False
         return dict(self._processor(text=prompt, return_tensors="pt", **options))
-
-    def _neutralise(self, message: Message) -> Message:
-        """Keep what people write from being read as control tokens or as a picture's place."""
-        text = message.text
-        for token in self._control_tokens:
-            if len(token) > 1:
-                text = text.replace(token, f"{token[0]} {token[1:]}")
-        return Message(role=message.role, text=text, pictures=message.pictures)
 
     def _on_device(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {
@@ -159,12 +139,6 @@ class TransformersBackend:
             )
             for name, tensor in inputs.items()
         }
-
-    def _stop_ids(self) -> frozenset[int]:
-        config = self._weights.generation_config
-        stop = config.eos_token_id
-        ids = stop if isinstance(stop, list) else [stop]
-        return frozenset(i for i in (*ids, self._processor.tokenizer.eos_token_id) if i is not None)
 
 
 class _Listener(StoppingCriteria):

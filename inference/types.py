@@ -49,6 +49,8 @@ class Sampling:
     temperature: float = 0.2
     """0 is greedy."""
     top_p: float = 1.0
+    top_k: int = 0
+    """0 keeps all."""
     max_new_tokens: int = 512
     seed: int | None = None
 
@@ -59,6 +61,10 @@ class GenerationRequest:
 
     messages: tuple[Message, ...]
     sampling: Sampling
+    asker: str = ""
+    """Who asks, by any name that is the same each time: askers are treated alike."""
+    thread: str = ""
+    """The conversation's name: it stays where its cache is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +88,12 @@ class ModelInfo:
     """How the weights are held: ``bfloat16``, ``float32``, ``nf4``, ``int8``."""
     cannot: tuple[str, ...] = ()
     """What people should know it cannot do: keys of the bot's catalogue of sentences."""
-    backend: str = "transformers"
-    """Which path runs the model."""
+    cache_tokens: int | None = None
+    """Tokens of all threads that the fast path keeps."""
+    engine: str = "transformers"
+    """Which path runs the model: ``fast``, or ``transformers`` one request at a time."""
+    why_not_fast: str | None = None
+    """Why it is not the fast one."""
 
 
 class FinishReason(StrEnum):
@@ -121,6 +131,8 @@ class Finished:
     reason: FinishReason
     prompt_tokens: int
     new_tokens: int
+    cached_tokens: int = 0
+    """Of the prompt, what the engine had read before."""
     first_token_s: float
     """From the moment the device took the request up to its first token."""
     total_s: float
@@ -130,6 +142,8 @@ class Finished:
 Chunk: TypeAlias = Queued | Started | TextDelta | Finished
 
 Quantization: TypeAlias = Literal["none", "int8", "nf4"]
+EngineChoice: TypeAlias = Literal["auto", "transformers"]
+"""``auto`` takes the fast path for the models that it knows."""
 DType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -144,5 +158,8 @@ class ModelSpec:
     device: str = "auto"
     context_tokens: int | None = None
     max_pictures: int | None = None
+    cache_tokens: int | None = None
+    """Tokens of all threads together that the engine keeps."""
+    engine: EngineChoice = "auto"
     token: str | None = field(default=None, repr=False)
     """Of the model hub, for models that ask for one."""

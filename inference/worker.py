@@ -1,9 +1,9 @@
-"""The worker: a bounded queue on the event loop, one thread that owns the device.
+"""The worker: requests from the event loop, to the one thread that owns the device, and back.
 
 The thread comes first: `DeviceThread` loads the model before an event loop runs, since libraries
 hold the interpreter's lock for tens of milliseconds while they read tokenizers and link kernels.
-`Worker` then joins it to the loop. The two meet in two places: `DeviceThread.run` (loop → thread,
-one job at a time) and `loop.call_soon_threadsafe` (thread → loop).
+`Worker` then joins it to the loop. The two meet in two places: an inbox (loop → thread), and one
+`loop.call_soon_threadsafe` a step that carries everything the step has to say (thread → loop).
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import logging
 import queue
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 from inference.errors import (
     EngineDead,
@@ -28,16 +29,7 @@ from inference.errors import (
     QueueFull,
     trace_of,
 )
-from inference.types import (
-    Chunk,
-    Finished,
-    GenerationRequest,
-    Message,
-    ModelInfo,
-    Queued,
-    Started,
-    TextDelta,
-)
+from inference.types import Chunk, Finished, GenerationRequest, Message, ModelInfo
 
 log = logging.getLogger(__name__)
 
@@ -45,30 +37,84 @@ log = logging.getLogger(__name__)
 # of 5 ms the event loop would wait up to that long at each of them.
 SWITCH_INTERVAL_S = 0.0005
 
+STEP_LIMIT_S = 120.0
+"""A device that is busy and says nothing for so long hangs: the process must restart."""
+
+UNREAD_LIMIT_S = 60.0
+"""An answer that nobody reads for so long ends."""
+
+WATCH_INTERVAL_S = 1.0
+
+
+class Job:
+    """One request on its way, from `Worker.stream` to its last chunk."""
+
+    def __init__(self, request: GenerationRequest) -> None:
+        self.request = request
+        self.prepared: Any = None
+        """What `Backend.prepare` returned."""
+        self.cancelled = False
+        """Written by the loop's thread, read by the device's."""
+        self.out: deque[Chunk | InferenceError] = deque()
+        self.news = asyncio.Event()
+        self.unread_since: float | None = None
+
+
+class Desk(Protocol):
+    """The device thread's side of the worker."""
+
+    def say(self, job: Job, chunk: Chunk | InferenceError) -> None:
+        """Have something delivered; `Finished` or an error is a job's last."""
+        ...
+
+    def flush(self) -> None:
+        """Deliver now. The worker does so after every step; a step that is long does so itself."""
+        ...
+
+    def take_in(self) -> None:
+        """Add new jobs to the backend now; likewise."""
+        ...
+
 
 class Backend(Protocol):
-    """What runs one model. Loaded and used on the device thread only, but for `prompt_tokens`."""
+    """What runs a model. On the device thread only, but for `prompt_tokens` and `prepare`."""
+
+    max_running: int
+    """Requests that it runs at once."""
+    prepares: bool
+    """Whether `prepare` does anything."""
 
     @property
     def model(self) -> ModelInfo:
         """What is loaded."""
         ...
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether `step` has anything to do."""
+        ...
+
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """Length of the prompt. Safe from any thread. Raises: RequestRejected."""
         ...
 
-    def generate(
-        self,
-        request: GenerationRequest,
-        on_text: Callable[[str], None],
-        cancelled: Callable[[], bool],
-    ) -> Finished:
-        """Answer one request, calling `on_text` as text comes.
+    def prepare(self, request: GenerationRequest) -> Any:
+        """What needs no device: `Job.prepared`. Safe from any thread. Raises: RequestRejected."""
+        ...
 
-        `cancelled` is asked at every step; once it is true the generation ends as ABORTED.
-        Raises: RequestRejected, GenerationFailed, EngineDead.
+    def add(self, job: Job) -> None:
+        """Take a request up; it ends with `Finished` or an error."""
+        ...
+
+    def step(self, desk: Desk) -> None:
+        """Do the next piece of work. A cancelled job frees what it holds within one step.
+
+        Raises: EngineDead; what else it raises ends all its jobs.
         """
+        ...
+
+    def forget(self) -> None:
+        """Erase what is kept of conversations that are not under way."""
         ...
 
 
@@ -81,6 +127,8 @@ class DeviceThread:
     def __init__(self, load: Load) -> None:
         self._loaded: Future[Backend] = Future()
         self._work: queue.SimpleQueue[Callable[[Backend], None] | None] = queue.SimpleQueue()
+        self.hangs = False
+        """The device does not answer: the thread is not waited for."""
         # A daemon: an interrupted download must not keep the process alive.
         self._thread = threading.Thread(target=self._live, args=(load,), name="device", daemon=True)
 
@@ -97,7 +145,8 @@ class DeviceThread:
         _traceback: TracebackType | None,
     ) -> None:
         self._work.put(None)
-        self._thread.join()
+        if not self.hangs:
+            self._thread.join()
 
     @property
     def backend(self) -> Backend:
@@ -124,132 +173,248 @@ class DeviceThread:
             work(backend)
 
 
-class _Job:
-    """One request on its way, from `stream` to its last chunk."""
-
-    def __init__(self, request: GenerationRequest) -> None:
-        self.request = request
-        self.out: asyncio.Queue[Chunk | InferenceError] = asyncio.Queue()
-        self.cancelled = threading.Event()
-
-
 class Worker:
     """Implements `inference.engine.Engine` over a backend. Made by `running_worker`."""
 
     def __init__(self, device: DeviceThread, *, max_waiting: int) -> None:
         self._device = device
-        self._max_waiting = max_waiting
         self._loop = asyncio.get_running_loop()
-        # A thread of its own: prompts are measured one after the other anyway, and a queue of them
-        # must not take every helper thread of the loop.
-        self._measuring = ThreadPoolExecutor(1, thread_name_prefix="measure")
-        self._waiting: deque[_Job] = deque()
-        self._running: _Job | None = None
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._max_jobs = device.backend.max_running + max_waiting
+        self._max_waiting = max_waiting
+        # Threads of their own: prompts must not take every helper thread of the loop.
+        self._preparing = ThreadPoolExecutor(2, thread_name_prefix="prepare")
+        self._jobs: set[Job] = set()
         self._dead: EngineDead | None = None
         self.died = asyncio.Event()
         """Set when the engine cannot go on and the process must restart."""
+        self._serving = _Serving(self._loop, self._deliver)
+        self._watch = asyncio.create_task(self._watch_over(), name="watch-engine")
 
     @property
     def model(self) -> ModelInfo:
         """What is loaded."""
         return self._device.backend.model
 
+    @property
+    def load(self) -> int:
+        """Requests under way, waiting ones included."""
+        return len(self._jobs)
+
     async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See `Engine.prompt_tokens`."""
         return await self._loop.run_in_executor(
-            self._measuring, self._device.backend.prompt_tokens, messages
+            self._preparing, self._device.backend.prompt_tokens, messages
         )
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """See `Engine.stream`."""
         job = self._enter(request)
         try:
+            if self._device.backend.prepares:
+                job.prepared = await self._loop.run_in_executor(
+                    self._preparing, self._prepare, request
+                )
+            if self._dead is not None:
+                raise EngineDead(str(self._dead))
+            self._serving.inbox.append(job)
+            self._device.run(self._serving.serve)
             while True:
-                chunk = await job.out.get()
-                if isinstance(chunk, InferenceError):
-                    raise chunk
-                yield chunk
-                if isinstance(chunk, Finished):
-                    return
+                await job.news.wait()
+                job.unread_since = None
+                while job.out:
+                    chunk = job.out.popleft()
+                    if isinstance(chunk, InferenceError):
+                        raise chunk
+                    yield chunk
+                    if isinstance(chunk, Finished):
+                        return
+                job.news.clear()
         finally:
             self._leave(job)
 
+    async def forget(self) -> None:
+        """See `Engine.forget`."""
+        if self._dead is None:
+            self._serving.forgets = True
+            await self._on_device(self._serving.serve)
+
     async def stop(self) -> None:
         """End every stream; return once the device stands still."""
-        self._dead = self._dead or EngineDead("the engine is shutting down")
-        self._end_waiting(self._dead)
-        if self._running is not None:
-            self._running.cancelled.set()
-            self._running.out.put_nowait(EngineDead(str(self._dead)))
-        await self._idle.wait()
-        self._measuring.shutdown(wait=False, cancel_futures=True)
+        self._watch.cancel()
+        self._end(EngineDead("the engine is shutting down"))
+        if not self._device.hangs:
+            await self._on_device(lambda _backend: None)
+        self._preparing.shutdown(wait=False, cancel_futures=True)
 
-    # -- the queue ----------------------------------------------------------------------------
+    # -- on the loop --------------------------------------------------------------------------
 
-    def _enter(self, request: GenerationRequest) -> _Job:
+    async def _on_device(self, work: Callable[[Backend], None]) -> None:
+        """Have something done on the device's thread, and wait for it."""
+        done = asyncio.Event()
+
+        def do(backend: Backend) -> None:
+            work(backend)
+            self._loop.call_soon_threadsafe(done.set)
+
+        self._device.run(do)
+        await done.wait()
+
+    def _prepare(self, request: GenerationRequest) -> Any:
+        try:
+            return self._device.backend.prepare(request)
+        except InferenceError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - the asker must hear of it
+            log.error("a request cannot be prepared: %s", trace_of(exc))
+            raise GenerationFailed(type(exc).__name__) from None
+
+    def _enter(self, request: GenerationRequest) -> Job:
         if self._dead is not None:
             raise EngineDead(str(self._dead))
-        if self._running is not None and len(self._waiting) >= self._max_waiting:
-            raise QueueFull(len(self._waiting))
-        job = _Job(request)
-        self._waiting.append(job)
-        if self._running is None:
-            self._start_next()
-        else:
-            job.out.put_nowait(Queued(len(self._waiting)))
+        if len(self._jobs) >= self._max_jobs:
+            raise QueueFull(self._max_waiting)
+        job = Job(request)
+        self._jobs.add(job)
         return job
 
-    def _leave(self, job: _Job) -> None:
-        job.cancelled.set()
-        if job in self._waiting:
-            self._waiting.remove(job)
-            self._tell_positions()
+    def _leave(self, job: Job) -> None:
+        job.cancelled = True
+        self._jobs.discard(job)
 
-    def _start_next(self) -> None:
-        if not self._waiting:
+    def _deliver(self, said: list[tuple[Job, Chunk | InferenceError]]) -> None:
+        now = time.monotonic()
+        for job, chunk in said:
+            job.out.append(chunk)
+            job.news.set()
+            job.unread_since = job.unread_since or now
+            if isinstance(chunk, EngineDead):
+                self._die(chunk)
+
+    def _die(self, reason: EngineDead) -> None:
+        self._end(reason)
+        self.died.set()
+
+    def _end(self, reason: EngineDead) -> None:
+        """Tell everybody; nobody is let in any more."""
+        if self._dead is not None:
             return
-        job = self._running = self._waiting.popleft()
-        self._idle.clear()
-        job.out.put_nowait(Started())
-        self._device.run(lambda backend: self._generate(backend, job))
-        self._tell_positions()
+        self._dead = reason
+        self._serving.ended = True
+        for job in self._jobs:
+            job.cancelled = True
+            job.out.append(EngineDead(str(reason)))
+            job.news.set()
 
-    def _tell_positions(self) -> None:
-        for position, job in enumerate(self._waiting, start=1):
-            job.out.put_nowait(Queued(position))
+    async def _watch_over(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL_S)
+            now = time.monotonic()
+            begun = self._serving.busy_since
+            if begun is not None and now - begun > STEP_LIMIT_S:
+                log.error("the device has not answered for %.0f s", now - begun)
+                self._device.hangs = True
+                self._die(EngineDead("the device does not answer"))
+                return
+            for job in self._jobs:
+                if job.unread_since is not None and now - job.unread_since > UNREAD_LIMIT_S:
+                    job.cancelled = True
+                    job.unread_since = None
+                    job.out.append(GenerationFailed("nobody reads the answer"))
 
-    def _finished(self, job: _Job, outcome: Finished | InferenceError) -> None:
-        job.out.put_nowait(outcome)
-        self._running = None
-        self._idle.set()
-        if isinstance(outcome, EngineDead):
-            self._dead = outcome
-            self.died.set()
-            self._end_waiting(outcome)
-        else:
-            self._start_next()
 
-    def _end_waiting(self, reason: EngineDead) -> None:
-        while self._waiting:
-            self._waiting.popleft().out.put_nowait(EngineDead(str(reason)))
+class _Serving:
+    """Implements `Desk`: what the device thread does while there are jobs."""
 
-    # -- on the device thread -----------------------------------------------------------------
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        deliver: Callable[[list[tuple[Job, Chunk | InferenceError]]], None],
+    ) -> None:
+        self._loop = loop
+        self._deliver = deliver
+        self.inbox: deque[Job] = deque()
+        self.forgets = False
+        """What is kept of ended conversations is to be erased before the next step."""
+        self.busy_since: float | None = None
+        """When the step under way began, or last said something."""
+        self.ended = False
+        self._said: list[tuple[Job, Chunk | InferenceError]] = []
+        self._backend: Backend | None = None
+        self._held: set[Job] = set()
 
-    def _generate(self, backend: Backend, job: _Job) -> None:
-        def on_text(text: str) -> None:
-            self._loop.call_soon_threadsafe(job.out.put_nowait, TextDelta(text))
-
-        outcome: Finished | InferenceError
+    def serve(self, backend: Backend) -> None:
+        """Work until there is nothing to do."""
+        self._backend = backend
         try:
-            outcome = backend.generate(job.request, on_text, job.cancelled.is_set)
-        except InferenceError as exc:
-            outcome = exc
-        except Exception as exc:  # noqa: BLE001 - crosses the thread: the asker must hear of it
-            log.error("generation failed: %s", trace_of(exc))
-            outcome = GenerationFailed(type(exc).__name__)
-        self._loop.call_soon_threadsafe(self._finished, job, outcome)
+            while not self.ended and (self.inbox or self.forgets or backend.is_busy):
+                self.busy_since = time.monotonic()
+                if self.forgets:
+                    self.forgets = False
+                    backend.forget()
+                self.take_in()
+                if backend.is_busy:
+                    backend.step(self)
+                self.flush()
+        except EngineDead as exc:
+            self._end_all(exc)
+        except Exception as exc:  # noqa: BLE001 - crosses the thread: the askers must hear of it
+            log.error("the engine failed: %s", trace_of(exc))
+            self._end_all(EngineDead(type(exc).__name__))
+        finally:
+            self.busy_since = None
+
+    def say(self, job: Job, chunk: Chunk | InferenceError) -> None:
+        """See `Desk.say`."""
+        if isinstance(chunk, Finished | InferenceError):
+            self._held.discard(job)
+        self._said.append((job, chunk))
+
+    def flush(self) -> None:
+        """See `Desk.flush`."""
+        self.busy_since = time.monotonic()
+        if self._said:
+            said, self._said = self._said, []
+            self._loop.call_soon_threadsafe(self._deliver, said)
+
+    def take_in(self) -> None:
+        """See `Desk.take_in`."""
+        backend = self._backend
+        while self.inbox and backend is not None:
+            job = self.inbox.popleft()
+            if not job.cancelled:
+                self._held.add(job)
+                backend.add(job)
+
+    def _end_all(self, reason: EngineDead) -> None:
+        self.ended = True
+        for job in [*self._held, *self.inbox]:
+            self.say(job, EngineDead(str(reason)))
+        self.flush()
+
+
+def run_here(backend: Backend, request: GenerationRequest) -> list[Chunk]:
+    """Answer one request on this thread, without a loop; for warming up and for measuring.
+
+    Raises: what the request ends with instead of `Finished`.
+    """
+    said: list[Chunk] = []
+
+    class Here:
+        def say(self, _job: Job, chunk: Chunk | InferenceError) -> None:
+            if isinstance(chunk, InferenceError):
+                raise chunk
+            said.append(chunk)
+
+        def flush(self) -> None: ...
+
+        def take_in(self) -> None: ...
+
+    job = Job(request)
+    job.prepared = backend.prepare(request)
+    backend.add(job)
+    while backend.is_busy:
+        backend.step(Here())
+    return said
 
 
 @asynccontextmanager
@@ -258,7 +423,7 @@ async def running_worker(device: DeviceThread, *, max_waiting: int) -> AsyncIter
 
     Args:
         device: entered; it outlives the worker.
-        max_waiting: requests that may wait beside the one that runs.
+        max_waiting: requests that may wait beside those that run.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     worker = Worker(device, max_waiting=max_waiting)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+from inference.one_at_a_time import Generator, OneAtATime
 from inference.types import (
     Finished,
     FinishReason,
@@ -16,13 +17,16 @@ from inference.types import (
     ModelInfo,
     Sampling,
 )
-from inference.worker import DeviceThread, Load, Worker, running_worker
+from inference.worker import DeviceThread, Worker, running_worker
 
 
 @asynccontextmanager
-async def running_on_device(load: Load, *, max_waiting: int) -> AsyncIterator[Worker]:
+async def running_on_device(
+    load: Callable[[], Generator], *, max_waiting: int
+) -> AsyncIterator[Worker]:
     """A device thread and its worker, started from within the loop that a test runs in."""
-    device = await asyncio.to_thread(DeviceThread(load).__enter__)
+    device = DeviceThread(lambda: OneAtATime(load()))
+    await asyncio.to_thread(device.__enter__)
     try:
         async with running_worker(device, max_waiting=max_waiting) as worker:
             yield worker
@@ -44,7 +48,7 @@ PICTURE_TOKENS = 20
 
 
 class ScriptedBackend:
-    """Implements `inference.worker.Backend`: says what the test wants, a word a step.
+    """Implements `inference.one_at_a_time.Generator`: says what the test wants, a word a step.
 
     A prompt's length is its number of words plus `PICTURE_TOKENS` a picture. With `hold()` it
     takes a step only when the test releases one.

@@ -22,28 +22,28 @@ def splits_for(threads: int, kv_heads: int, multiprocessors: int) -> int:
 
 
 @triton.jit
-def _decode(  # noqa: ANN202
-    queries,  # noqa: ANN001
-    keys,  # noqa: ANN001
-    values,  # noqa: ANN001
-    tables,  # noqa: ANN001
-    lengths,  # noqa: ANN001
-    shared,  # noqa: ANN001
-    members,  # noqa: ANN001
-    partial,  # noqa: ANN001
-    weights,  # noqa: ANN001
-    scale,  # noqa: ANN001
-    table_stride,  # noqa: ANN001
-    GROUPS: tl.constexpr,  # noqa: N803
-    MEMBERS: tl.constexpr,  # noqa: N803
-    SPLITS: tl.constexpr,  # noqa: N803
-    KV_HEADS: tl.constexpr,  # noqa: N803
-    PER_KV: tl.constexpr,  # noqa: N803
-    PER_KV_PADDED: tl.constexpr,  # noqa: N803
-    HEAD: tl.constexpr,  # noqa: N803
-    PAGE: tl.constexpr,  # noqa: N803
-    ROWS: tl.constexpr,  # noqa: N803
-    BLOCK: tl.constexpr,  # noqa: N803
+def _decode(
+    queries,
+    keys,
+    values,
+    tables,
+    lengths,
+    shared,
+    members,
+    partial,
+    weights,
+    scale,
+    table_stride,
+    GROUPS: tl.constexpr,
+    MEMBERS: tl.constexpr,
+    SPLITS: tl.constexpr,
+    KV_HEADS: tl.constexpr,
+    PER_KV: tl.constexpr,
+    PER_KV_PADDED: tl.constexpr,
+    HEAD: tl.constexpr,
+    PAGE: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     item = tl.program_id(0)
     kv_head = tl.program_id(1)
@@ -106,15 +106,15 @@ def _decode(  # noqa: ANN202
 
 
 @triton.jit
-def _merge(  # noqa: ANN202
-    partial,  # noqa: ANN001
-    weights,  # noqa: ANN001
-    shared,  # noqa: ANN001
-    out,  # noqa: ANN001
-    HEADS: tl.constexpr,  # noqa: N803
-    SPLITS: tl.constexpr,  # noqa: N803
-    PARTS: tl.constexpr,  # noqa: N803
-    HEAD: tl.constexpr,  # noqa: N803
+def _merge(
+    partial,
+    weights,
+    shared,
+    out,
+    HEADS: tl.constexpr,
+    SPLITS: tl.constexpr,
+    PARTS: tl.constexpr,
+    HEAD: tl.constexpr,
 ):
     thread = tl.program_id(0)
     row = thread.to(tl.int64) * HEADS + tl.program_id(1)
@@ -210,21 +210,21 @@ READ_ROWS = 64
 
 
 @triton.jit
-def _read(  # noqa: ANN202
-    queries,  # noqa: ANN001
-    keys,  # noqa: ANN001
-    values,  # noqa: ANN001
-    tables,  # noqa: ANN001
-    blocks,  # noqa: ANN001
-    out,  # noqa: ANN001
-    scale,  # noqa: ANN001
-    table_stride,  # noqa: ANN001
-    HEADS: tl.constexpr,  # noqa: N803
-    KV_HEADS: tl.constexpr,  # noqa: N803
-    HEAD: tl.constexpr,  # noqa: N803
-    PAGE: tl.constexpr,  # noqa: N803
-    ROWS: tl.constexpr,  # noqa: N803
-    BLOCK: tl.constexpr,  # noqa: N803
+def _read(
+    queries,
+    keys,
+    values,
+    tables,
+    blocks,
+    out,
+    scale,
+    table_stride,
+    HEADS: tl.constexpr,
+    KV_HEADS: tl.constexpr,
+    HEAD: tl.constexpr,
+    PAGE: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     block = blocks + tl.program_id(0) * 4
     piece = tl.load(block)

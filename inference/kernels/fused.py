@@ -18,7 +18,7 @@ def _parts(product: Tensor) -> tuple[int, int]:
 
 
 @triton.jit
-def _sum_of_parts(product, offsets, mask, splits, part_stride):  # noqa: ANN001, ANN202
+def _sum_of_parts(product, offsets, mask, splits, part_stride):
     total = tl.load(product + offsets, mask=mask, other=0.0).to(tl.float32)
     for part in range(1, splits):
         total += tl.load(product + part * part_stride + offsets, mask=mask, other=0.0)
@@ -26,17 +26,17 @@ def _sum_of_parts(product, offsets, mask, splits, part_stride):  # noqa: ANN001,
 
 
 @triton.jit(do_not_specialize=["splits"])
-def _add_rms_norm(  # noqa: ANN202
-    residual,  # noqa: ANN001
-    product,  # noqa: ANN001
-    weight,  # noqa: ANN001
-    out,  # noqa: ANN001
-    splits,  # noqa: ANN001
-    part_stride,  # noqa: ANN001
-    size,  # noqa: ANN001
-    eps,  # noqa: ANN001
-    HAS_PRODUCT: tl.constexpr,  # noqa: N803
-    BLOCK: tl.constexpr,  # noqa: N803
+def _add_rms_norm(
+    residual,
+    product,
+    weight,
+    out,
+    splits,
+    part_stride,
+    size,
+    eps,
+    HAS_PRODUCT: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     row = tl.program_id(0).to(tl.int64)
     columns = tl.arange(0, BLOCK)
@@ -86,23 +86,23 @@ def add_rms_norm(residual: Tensor, product: Tensor | None, weight: Tensor, eps: 
 
 
 @triton.jit(do_not_specialize=["splits"])
-def _rotate_and_keep(  # noqa: ANN202
-    product,  # noqa: ANN001
-    bias,  # noqa: ANN001
-    positions,  # noqa: ANN001
-    slots,  # noqa: ANN001
-    cosines,  # noqa: ANN001
-    sines,  # noqa: ANN001
-    queries,  # noqa: ANN001
-    keys,  # noqa: ANN001
-    values,  # noqa: ANN001
-    splits,  # noqa: ANN001
-    part_stride,  # noqa: ANN001
-    HEADS: tl.constexpr,  # noqa: N803
-    KV_HEADS: tl.constexpr,  # noqa: N803
-    HEAD: tl.constexpr,  # noqa: N803
-    PAGE: tl.constexpr,  # noqa: N803
-    HAS_BIAS: tl.constexpr,  # noqa: N803
+def _rotate_and_keep(
+    product,
+    bias,
+    positions,
+    slots,
+    cosines,
+    sines,
+    queries,
+    keys,
+    values,
+    splits,
+    part_stride,
+    HEADS: tl.constexpr,
+    KV_HEADS: tl.constexpr,
+    HEAD: tl.constexpr,
+    PAGE: tl.constexpr,
+    HAS_BIAS: tl.constexpr,
 ):
     token = tl.program_id(0).to(tl.int64)
     head = tl.program_id(1)
@@ -190,7 +190,7 @@ def rotate_and_keep(
 
 
 @triton.jit(do_not_specialize=["splits"])
-def _silu_mul(product, out, splits, part_stride, size, BLOCK: tl.constexpr):  # noqa: ANN001, ANN202, N803
+def _silu_mul(product, out, splits, part_stride, size, BLOCK: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
     columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     mask = columns < size

@@ -9,17 +9,17 @@ from torch import Tensor
 
 
 @triton.jit
-def _sample(  # noqa: ANN202
-    logits,  # noqa: ANN001
-    temperatures,  # noqa: ANN001
-    top_ps,  # noqa: ANN001
-    top_ks,  # noqa: ANN001
-    seeds,  # noqa: ANN001
-    positions,  # noqa: ANN001
-    out,  # noqa: ANN001
-    size,  # noqa: ANN001
-    row_stride,  # noqa: ANN001
-    BLOCK: tl.constexpr,  # noqa: N803
+def _sample(
+    logits,
+    temperatures,
+    top_ps,
+    top_ks,
+    seeds,
+    positions,
+    out,
+    size,
+    row_stride,
+    BLOCK: tl.constexpr,
 ):
     row = tl.program_id(0)
     base = logits + row.to(tl.int64) * row_stride
@@ -88,7 +88,7 @@ def _sample(  # noqa: ANN202
             if here > most:
                 most = here
                 token = begin + tl.argmax(x, 0)
-    tl.store(out + row, token.to(tl.int64))
+    tl.store(out + row, token)
 
 
 def sample(

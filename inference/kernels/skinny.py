@@ -137,6 +137,10 @@ class Skinny:
         self._unpack: dict[int, Kernel] = {}
         self.shapes = dict(SHAPES)
 
+    def check(self) -> None:
+        """Compile one kernel. Raises: KernelUnavailable."""
+        self._kernel(16, 1, self.shapes[16, 1])
+
     def splits(self, weight: SkinnyWeight, rows: int, shape: Shape | None = None) -> int:
         """Into how many partial sums a product falls: so many that the device is busy evenly."""
         m_tiles = _m_tiles(rows)

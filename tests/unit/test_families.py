@@ -14,6 +14,7 @@ from inference.errors import ContextExceeded, ModelUnavailable, TooManyPictures
 from inference.load import load_model
 from inference.models import resolve_name
 from inference.models.llava import VICUNA_SYSTEM, render_vicuna_v1
+from inference.one_at_a_time import OneAtATime
 from inference.pictures import pad_to_square
 from inference.transformers_backend import TransformersBackend
 from inference.types import (
@@ -33,8 +34,11 @@ GREEDY = Sampling(temperature=0.0, max_new_tokens=8)
 
 
 def load(path: Path, **options: object) -> TransformersBackend:
-    spec = ModelSpec(name=str(path), **options)  # type: ignore[arg-type]
-    return load_model(spec, cache_dir=path, progress=io.StringIO())
+    spec = ModelSpec(name=str(path), engine="transformers", **options)  # type: ignore[arg-type]
+    backend = load_model(spec, cache_dir=path, progress=io.StringIO())
+    assert isinstance(backend, OneAtATime)
+    assert isinstance(backend.generator, TransformersBackend)
+    return backend.generator
 
 
 def user(text: str, *, pictures: int = 0) -> Message:

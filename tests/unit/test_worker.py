@@ -18,6 +18,7 @@ from inference.errors import (
     ModelUnavailable,
     QueueFull,
 )
+from inference.one_at_a_time import OneAtATime
 from inference.types import (
     Chunk,
     Finished,
@@ -192,12 +193,13 @@ async def test_a_waiting_request_can_be_withdrawn_and_those_behind_it_move_up(
     await asyncio.sleep(0)
     withdrawn = worker.stream(ask("never"))
     assert await anext(withdrawn) == Queued(1)
-    third = asyncio.create_task(collect(worker, "c"))
-    await asyncio.sleep(0)
-    await withdrawn.aclose()
-    backend.steps.release(10)
-    await first
-    assert [c for c in await third if isinstance(c, Queued)] == [Queued(2), Queued(1)]
+    async with aclosing(worker.stream(ask("c"))) as third:
+        assert await anext(third) == Queued(2)
+        await withdrawn.aclose()
+        assert await anext(third) == Queued(1)
+        backend.steps.release(10)
+        await first
+        assert text_of([chunk async for chunk in third]) == "c"
     assert backend.steps_taken == 2
 
 
@@ -280,8 +282,8 @@ def test_the_model_is_loaded_before_an_event_loop_runs(backend: ScriptedBackend)
         loaded_on.append(threading.current_thread().name)
         return backend
 
-    with DeviceThread(load) as device:
-        assert device.backend is backend
+    with DeviceThread(lambda: OneAtATime(load())) as device:
+        assert device.backend.model is backend.model
     assert loaded_on == ["device"]
 
 

@@ -1,0 +1,294 @@
+"""The fast path: many requests at once, step by step.
+
+A step is short: ask the scheduler for a plan, start it, wait for the one before it, and say what
+that one has made. While the device computes a step, the tokens of the step before become text.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import deque
+from typing import Any
+
+import torch
+
+from inference.detokenize import Detokenizer
+from inference.errors import ContextExceeded, EngineDead, GenerationFailed, trace_of
+from inference.features import Features
+from inference.models.family import Family
+from inference.prompts import Prompt, Prompts
+from inference.repetition import is_looping
+from inference.runner import Asked, Runner
+from inference.scheduler import Plan, Scheduler, Sequence
+from inference.types import (
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Message,
+    ModelInfo,
+    Queued,
+    Started,
+    TextDelta,
+)
+from inference.worker import Desk, Job
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""Steps that run out of memory one after the other before a request is refused."""
+
+MIN_CHUNK_TOKENS = 64
+
+
+class BatchingBackend:
+    """Implements `inference.worker.Backend` over a scheduler and a runner."""
+
+    prepares = True
+
+    def __init__(
+        self,
+        *,
+        model: ModelInfo,
+        family: Family,
+        prompts: Prompts,
+        tokenizer: Any,
+        stop_ids: frozenset[int],
+        scheduler: Scheduler,
+        features: Features,
+        runner: Runner,
+        max_running: int,
+        chunk_tokens: int,
+        quiet_chunk_tokens: int,
+    ) -> None:
+        """Take its parts.
+
+        Args:
+            model: what is loaded.
+            family: the model's.
+            prompts: of the model.
+            tokenizer: a fast one, for the answers' text.
+            stop_ids: tokens that end an answer.
+            scheduler: with `max_running`.
+            features: the runner's.
+            runner: what runs its plans.
+            max_running: requests at once.
+            chunk_tokens: read in one step while somebody is talking.
+            quiet_chunk_tokens: read in one step while nobody is.
+        """
+        self._model = model
+        self._family = family
+        self._prompts = prompts
+        self._tokenizer = tokenizer
+        self._stop_ids = stop_ids
+        self._scheduler = scheduler
+        self.features = features
+        self._runner = runner
+        self.max_running = max_running
+        self._chunk_tokens = chunk_tokens
+        self._quiet_chunk_tokens = quiet_chunk_tokens
+        self._live: dict[Sequence, _Answer] = {}
+        self._under_way: deque[tuple[Plan, Any]] = deque()
+        self._out_of_memory = 0
+
+    @property
+    def model(self) -> ModelInfo:
+        """What is loaded."""
+        return self._model
+
+    @property
+    def is_busy(self) -> bool:
+        """See `Backend.is_busy`."""
+        return bool(self._live or self._under_way)
+
+    def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
+        """See `Backend.prompt_tokens`."""
+        return len(self._prompts.prepare(messages).tokens)
+
+    def prepare(self, request: GenerationRequest) -> Prompt:
+        """See `Backend.prepare`; pictures that the device will look at are decoded."""
+        prompt = self._prompts.prepare(request.messages)
+        if len(prompt.tokens) >= self._model.context_tokens:
+            raise ContextExceeded(len(prompt.tokens) + 1, self._model.context_tokens)
+        for picture in prompt.pictures:
+            if not self.features.knows(picture.digest):
+                self._prompts.pixels_of(picture)
+        return prompt
+
+    def add(self, job: Job) -> None:
+        """See `Backend.add`."""
+        prompt: Prompt = job.prepared
+        sampling = job.request.sampling
+        seed = secrets.randbits(31) if sampling.seed is None else sampling.seed % 2**31
+        asked = Asked(prompt, sampling, torch.Generator().manual_seed(seed), seed)
+        sequence = Sequence(
+            tokens=list(prompt.tokens),
+            pictures=prompt.spans,
+            max_tokens=min(
+                len(prompt.tokens) + sampling.max_new_tokens, self._model.context_tokens
+            ),
+            asker=job.request.asker,
+            request=asked,
+        )
+        detokenizer = Detokenizer(self._tokenizer, self._family.stop_texts)
+        self._live[sequence] = _Answer(job, prompt, detokenizer)
+        self._scheduler.submit(sequence)
+
+    def forget(self) -> None:
+        """See `Backend.forget`."""
+        self._scheduler.shrink()
+        self.features.clear()
+        self._prompts.forget()
+
+    def step(self, desk: Desk) -> None:
+        """See `Backend.step`."""
+        for sequence, answer in list(self._live.items()):
+            if answer.job.cancelled:
+                self._end(desk, sequence, FinishReason.ABORTED)
+        try:
+            self._start(desk)
+            if len(self._under_way) > self._runner.ahead or (self._under_way and not self._started):
+                self._finish_oldest(desk)
+        except torch.AcceleratorError as exc:
+            log.error("the device failed: %s", trace_of(exc))
+            raise EngineDead("the device failed") from None
+        self._tell_places(desk)
+
+    # -- a step -------------------------------------------------------------------------------
+
+    def _start(self, desk: Desk) -> None:
+        talking = any(sequence.is_read for sequence in self._scheduler.running)
+        chunk_tokens = self._chunk_tokens if talking else self._quiet_chunk_tokens
+        chunk_tokens = max(MIN_CHUNK_TOKENS, chunk_tokens >> self._out_of_memory)
+        plan = self._scheduler.plan(chunk_tokens)
+        self._started = plan is not None
+        if plan is None:
+            return
+        for chunk in plan.chunks:
+            answer = self._live[chunk.sequence]
+            if answer.begun_at is None:
+                answer.begun_at = time.perf_counter()
+                desk.say(answer.job, Started())
+        try:
+            ticket = self._runner.start(plan)
+        except torch.OutOfMemoryError as exc:
+            # Its traceback holds the tensors of the failed step: they are free once it is gone.
+            exc.__traceback__ = None
+        except torch.AcceleratorError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
+            log.error("a step failed: %s", trace_of(exc))
+            self._scheduler.undo(plan)
+            for sequence in {*plan.decodes, *(chunk.sequence for chunk in plan.chunks)}:
+                self._fail(desk, sequence, type(exc).__name__)
+            return
+        else:
+            self._under_way.append((plan, ticket))
+            self._out_of_memory = 0
+            return
+        self._make_memory(desk, plan)
+
+    def _make_memory(self, desk: Desk, plan: Plan) -> None:
+        """Undo a step that did not fit; caches shrink, and it is tried again in smaller pieces."""
+        log.warning("out of memory: a step is tried again")
+        self._scheduler.undo(plan)
+        self._runner.free_memory()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._out_of_memory += 1
+        if self._out_of_memory >= ATTEMPTS:
+            self._out_of_memory = 0
+            latest = max(
+                [*plan.decodes, *(chunk.sequence for chunk in plan.chunks)],
+                key=lambda sequence: sequence.arrival,
+            )
+            self._fail(desk, latest, "out of memory")
+
+    def _finish_oldest(self, desk: Desk) -> None:
+        plan, ticket = self._under_way.popleft()
+        tokens = self._runner.wait(ticket)
+        self._scheduler.complete(plan, tokens)
+        for sequence, token in zip(plan.sampled, tokens, strict=True):
+            answer = self._live.get(sequence)
+            if answer is None:
+                continue
+            reason = self._take(answer, token)
+            if answer.text_now:
+                desk.say(answer.job, TextDelta(answer.text_now))
+                answer.text += answer.text_now
+                answer.text_now = ""
+            if reason is None and len(sequence.tokens) >= sequence.max_tokens:
+                reason = FinishReason.LENGTH
+            if reason is not None:
+                self._end(desk, sequence, reason)
+
+    def _take(self, answer: _Answer, token: int) -> FinishReason | None:
+        if answer.first_token_at is None:
+            answer.first_token_at = time.perf_counter()
+        answer.new_tokens += 1
+        if token in self._stop_ids:
+            return FinishReason.STOP
+        answer.said.append(token)
+        answer.text_now += answer.detokenizer.push(token)
+        if answer.detokenizer.stopped:
+            return FinishReason.STOP
+        return FinishReason.REPETITION if is_looping(answer.said) else None
+
+    # -- ends ---------------------------------------------------------------------------------
+
+    def _end(self, desk: Desk, sequence: Sequence, reason: FinishReason) -> None:
+        answer = self._live[sequence]
+        rest = answer.detokenizer.flush()
+        if rest:
+            desk.say(answer.job, TextDelta(rest))
+            answer.text += rest
+        self._prompts.remember(answer.prompt, answer.said, answer.text)
+        now = time.perf_counter()
+        begun_at = answer.begun_at or now
+        finished = Finished(
+            reason=reason,
+            prompt_tokens=sequence.prompt_tokens,
+            new_tokens=answer.new_tokens,
+            cached_tokens=sequence.cached_tokens,
+            first_token_s=(answer.first_token_at or now) - begun_at,
+            total_s=now - begun_at,
+        )
+        self._drop(sequence)
+        desk.say(answer.job, finished)
+
+    def _fail(self, desk: Desk, sequence: Sequence, why: str) -> None:
+        answer = self._live[sequence]
+        self._drop(sequence)
+        desk.say(answer.job, GenerationFailed(why))
+
+    def _drop(self, sequence: Sequence) -> None:
+        del self._live[sequence]
+        self._scheduler.end(sequence)
+        self._runner.leave(sequence)
+
+    def _tell_places(self, desk: Desk) -> None:
+        place = 0
+        for sequence in self._scheduler.waiting():
+            answer = self._live[sequence]
+            if answer.begun_at is None:  # one that has lost its pages need not know
+                place += 1
+                if answer.place != place:
+                    answer.place = place
+                    desk.say(answer.job, Queued(place))
+
+
+class _Answer:
+    """What has become of a request so far."""
+
+    def __init__(self, job: Job, prompt: Prompt, detokenizer: Detokenizer) -> None:
+        self.job = job
+        self.prompt = prompt
+        self.detokenizer = detokenizer
+        self.said: list[int] = []
+        self.text = ""
+        self.text_now = ""
+        self.new_tokens = 0
+        self.place: int | None = None
+        self.begun_at: float | None = None
+        self.first_token_at: float | None = None

@@ -1,0 +1,447 @@
+"""Run the scheduler's plans on a CUDA device, one step ahead of what the host knows.
+
+Those that say a token run in a CUDA graph, captured at the start for a fixed set of batch sizes:
+one launch, everything inside, sampling too. A sampled token stays on the device, where the next
+step finds it; the host only learns of it a step later. What is read runs beside it, short pieces
+in graphs of their own.
+
+Everything the host says to a graph goes through one array of int32 (`_Sheet`): one copy a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inference.decoder import Decoder
+from inference.features import Features
+from inference.kernels import attention, fused, sampling
+from inference.kernels.cuda_source import multiprocessors
+from inference.pages import PAGE_TOKENS, pages_for
+from inference.runner import Asked, embeddings_of
+from inference.scheduler import Chunk, Plan, Sequence
+from inference.sharing import groups_of
+
+BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
+"""Threads that a graph decodes for; a step takes the next larger one."""
+PIECES = (16, 64)
+"""Tokens that a graph reads."""
+PIECE_THREADS = 4
+"""Threads that they may belong to."""
+
+
+class _Sheet:
+    """Named arrays of int32 in one piece of memory, on the host and on the device."""
+
+    def __init__(self, device: torch.device, **sizes: tuple[int, ...]) -> None:
+        counts = {name: torch.Size(size).numel() for name, size in sizes.items()}
+        total = sum(counts.values())
+        # Two, in turn: one is being filled while the copy of the other may be under way.
+        self._hosts = [torch.zeros(total, dtype=torch.int32).pin_memory() for _ in range(2)]
+        self._device = torch.zeros(total, dtype=torch.int32, device=device)
+        self._host_views = [self._cut(host, sizes) for host in self._hosts]
+        self.on_device = self._cut(self._device, sizes)
+        self._turn = 0
+
+    @staticmethod
+    def _cut(whole: Tensor, sizes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+        views, at = {}, 0
+        for name, size in sizes.items():
+            count = torch.Size(size).numel()
+            views[name] = whole[at : at + count].view(size)
+            at += count
+        return views
+
+    def next(self) -> dict[str, Any]:
+        """The host's arrays to fill, as numpy's."""
+        self._turn = 1 - self._turn
+        return {name: view.numpy() for name, view in self._host_views[self._turn].items()}
+
+    def send(self) -> None:
+        """Copy them to the device; does not wait."""
+        self._device.copy_(self._hosts[self._turn], non_blocking=True)
+
+
+@dataclass(slots=True)
+class _Step:
+    """Implements `decoder.Operations`: where keys go and how a step attends."""
+
+    decoder: Decoder
+    keys: Tensor
+    values: Tensor
+    positions: Tensor
+    slots: Tensor
+    attention: Callable[[Tensor, Tensor, Tensor], Tensor]
+
+    def add_rms_norm(
+        self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
+    ) -> Tensor:
+        """See `Operations.add_rms_norm`."""
+        return fused.add_rms_norm(residual, product, weight, eps)
+
+    def rotate_and_keep(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
+        """See `Operations.rotate_and_keep`."""
+        return fused.rotate_and_keep(
+            product,
+            bias,
+            self.positions,
+            self.slots,
+            self.decoder.cosines,
+            self.decoder.sines,
+            self.keys[layer],
+            self.values[layer],
+            self.decoder.shape.heads,
+        )
+
+    def attend(self, layer: int, queries: Tensor) -> Tensor:
+        """See `Operations.attend`."""
+        return self.attention(queries, self.keys[layer], self.values[layer])
+
+    def silu_mul(self, product: Tensor) -> Tensor:
+        """See `Operations.silu_mul`."""
+        return fused.silu_mul(product)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    """A step under way."""
+
+    event: torch.cuda.Event
+    decoded: Tensor
+    decodes: int
+    read: Tensor
+    reads: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    graph: torch.cuda.CUDAGraph
+    sheet: _Sheet
+    out: Tensor
+    residual: Tensor | None = None
+
+
+class CudaRunner:
+    """Implements `inference.runner.Runner`."""
+
+    ahead = 1
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        features: Features,
+        *,
+        num_pages: int,
+        context_tokens: int,
+        max_running: int,
+        graph_pool: Any,
+    ) -> None:
+        """Allocate keys and values, and capture every graph.
+
+        Args:
+            decoder: on the device.
+            features: of the same model.
+            num_pages: of the cache.
+            context_tokens: of a thread, at most.
+            max_running: threads at once, at most 64.
+            graph_pool: memory that graphs share.
+        """
+        self._decoder = decoder
+        self._features = features
+        self._device = decoder.device
+        self._table_pages = pages_for(context_tokens)
+        shape = decoder.shape
+        size = (shape.layers, num_pages, shape.kv_heads, PAGE_TOKENS, shape.head)
+        self._keys = torch.zeros(size, dtype=decoder.dtype, device=self._device)
+        self._values = torch.zeros_like(self._keys)
+        # Of each place, the newest token; the last place is where rows that fill up write.
+        self._newest = torch.zeros(max_running + 1, dtype=torch.int64, device=self._device)
+        self._nobody = max_running
+        self._places: dict[Sequence, int] = {}
+        self._free_places = list(range(max_running))
+        self._groups: tuple[tuple[tuple[Sequence, int], ...], list[tuple[tuple[int, ...], int]]]
+        self._groups = ((), [])
+        self._members = attention.group_size(shape.heads, shape.kv_heads)
+        self._pool = graph_pool
+        self._multiprocessors = multiprocessors(self._device.index or 0)
+        batches = [batch for batch in BATCHES if batch < max_running] + [max_running]
+        with torch.inference_mode():
+            # The largest first: the smaller ones live in its memory.
+            self._reading = {tokens: self._capture_reading(tokens) for tokens in PIECES[::-1]}
+            self._decoding = {batch: self._capture_decoding(batch) for batch in batches[::-1]}
+        self._batches = batches
+        # In turn, like the sheets: what a step has sampled is read while the next one samples.
+        self._outs = [
+            (
+                torch.zeros(max_running, dtype=torch.int64).pin_memory(),
+                torch.zeros(64, dtype=torch.int64).pin_memory(),
+            )
+            for _ in range(3)
+        ]
+        self._turn = 0
+
+    @torch.inference_mode()
+    def start(self, plan: Plan) -> _Ticket:
+        """See `Runner.start`."""
+        for chunk in plan.chunks:
+            if chunk.sequence not in self._places:
+                self._places[chunk.sequence] = self._free_places.pop()
+        self._turn = (self._turn + 1) % len(self._outs)
+        decoded, read = self._outs[self._turn]
+        # What may run out of memory comes first: then nothing has been started yet.
+        residual = (
+            embeddings_of(self._decoder, self._features, plan.chunks) if plan.chunks else None
+        )
+        reads = 0
+        if plan.decodes:
+            out = self._decode(plan)
+            decoded[: len(out)].copy_(out, non_blocking=True)
+        if residual is not None:
+            sampled, reads = self._read(plan.chunks, residual)
+            if reads:
+                read[:reads].copy_(sampled[:reads], non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+        return _Ticket(event, decoded, len(plan.decodes), read, reads)
+
+    def wait(self, ticket: _Ticket) -> list[int]:
+        """See `Runner.wait`."""
+        ticket.event.synchronize()
+        said: list[int] = ticket.decoded[: ticket.decodes].tolist()
+        return said + ticket.read[: ticket.reads].tolist()
+
+    def leave(self, sequence: Sequence) -> None:
+        """See `Runner.leave`."""
+        place = self._places.pop(sequence, None)
+        if place is not None:
+            self._free_places.append(place)
+
+    def free_memory(self) -> None:
+        """See `Runner.free_memory`."""
+        self._features.clear()
+
+    # -- saying a token -----------------------------------------------------------------------
+
+    def _decode(self, plan: Plan) -> Tensor:
+        count = len(plan.decodes)
+        batch = next(batch for batch in self._batches if batch >= count)
+        graph = self._decoding[batch]
+        sheet = graph.sheet.next()
+        self._describe_rows(sheet, plan.decodes, plan.positions)
+        sheet["places"][count:] = self._nobody
+        sheet["positions"][count:] = 0
+        sheet["slots"][count:] = 0
+        sheet["lengths"][count:] = 1
+        sheet["temperatures"][count:] = 0
+        tables = sheet["tables"]
+        tables[count:, 0] = 0
+        for row, sequence in enumerate(plan.decodes):
+            pages = sequence.pages
+            tables[row, : len(pages)] = pages
+            at = plan.positions[row]
+            sheet["slots"][row] = pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
+        sheet["positions"][:count] = plan.positions
+        sheet["lengths"][:count] = sheet["positions"][:count] + 1
+        self._describe_groups(sheet, plan)
+        graph.sheet.send()
+        graph.graph.replay()
+        return graph.out[:count]
+
+    def _describe_rows(
+        self, sheet: dict[str, Any], sequences: SequenceOf[Sequence], positions: SequenceOf[int]
+    ) -> None:
+        """Where the rows' tokens are kept, and how the next ones are chosen."""
+        temperatures = sheet["temperatures"].view("float32")
+        top_ps = sheet["top_ps"].view("float32")
+        for row, sequence in enumerate(sequences):
+            asked: Asked = sequence.request
+            sheet["places"][row] = self._places[sequence]
+            temperatures[row] = asked.sampling.temperature
+            top_ps[row] = asked.sampling.top_p
+            sheet["top_ks"][row] = asked.sampling.top_k
+            sheet["seeds"][row] = asked.seed
+        sheet["sampled_after"][: len(positions)] = positions
+
+    def _describe_groups(self, sheet: dict[str, Any], plan: Plan) -> None:
+        """Which rows begin with the same pages."""
+        sheet["shared"][:] = 0
+        sheet["members"][:] = -1
+        most = sheet["members"].shape[0]
+        # The answer changes only with the rows, and with a page that is full.
+        key = tuple(
+            (sequence, at // PAGE_TOKENS)
+            for sequence, at in zip(plan.decodes, plan.positions, strict=True)
+        )
+        if self._groups[0] != key:
+            tables = [sequence.pages[:whole] for sequence, whole in key]
+            found = groups_of(tables, most=most, size=self._members)
+            self._groups = (key, [(group.rows, group.pages) for group in found])
+        for index, (rows, pages) in enumerate(self._groups[1]):
+            sheet["members"][index, : len(rows)] = rows
+            sheet["shared"][list(rows)] = pages * PAGE_TOKENS
+
+    def _capture_decoding(self, batch: int) -> _Graph:
+        decoder = self._decoder
+        shape = decoder.shape
+        sheet = _Sheet(
+            self._device,
+            **_row_sizes(batch),
+            positions=(batch,),
+            slots=(batch,),
+            lengths=(batch,),
+            shared=(batch,),
+            members=(min(8, batch // 2), self._members),
+            tables=(batch, self._table_pages),
+        )
+        on = sheet.on_device
+        on["lengths"].fill_(1)
+        on["places"].fill_(self._nobody)
+        on["members"].fill_(-1)
+        splits = attention.splits_for(batch, shape.kv_heads, self._multiprocessors)
+
+        def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            return attention.decode_attention(
+                queries,
+                keys,
+                values,
+                on["tables"],
+                on["lengths"],
+                on["shared"],
+                on["members"],
+                splits,
+            )
+
+        step = _Step(decoder, self._keys, self._values, on["positions"], on["slots"], attend)
+
+        def compute() -> Tensor:
+            tokens = self._newest[on["places"].long()]
+            residual = nn.functional.embedding(tokens, decoder.embedding)
+            return self._choose(decoder.forward(residual, step), on)
+
+        graph, out = self._captured(compute)
+        return _Graph(graph, sheet, out)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def _read(self, chunks: SequenceOf[Chunk], residual: Tensor) -> tuple[Tensor, int]:
+        """Returns: (what the last pieces of threads make them say, how many those are)."""
+        tokens = len(residual)
+        fitting = [size for size in PIECES if tokens <= size and len(chunks) <= PIECE_THREADS]
+        last = [chunk for chunk in chunks if chunk.is_last]
+        if fitting:
+            graph = self._reading[fitting[0]]
+            sheet = graph.sheet.next()
+            self._describe_pieces(sheet, chunks, last)
+            graph.sheet.send()
+            assert graph.residual is not None  # noqa: S101 - of a reading graph
+            graph.residual[:tokens] = residual
+            graph.graph.replay()
+            return graph.out, len(last)
+        loose = self._reading_sheet(tokens, len(chunks))
+        self._describe_pieces(loose.next(), chunks, last)
+        loose.send()
+        hidden = self._decoder.forward(residual, self._reading_step(loose.on_device))
+        if not last:
+            return hidden, 0
+        rows = hidden[loose.on_device["last_rows"][: len(last)].long()]
+        return self._choose(rows, loose.on_device, len(last)), len(last)
+
+    def _describe_pieces(
+        self, sheet: dict[str, Any], chunks: SequenceOf[Chunk], last: SequenceOf[Chunk]
+    ) -> None:
+        sheet["places"][:] = self._nobody
+        sheet["positions"][:] = 0
+        sheet["slots"][:] = 0
+        sheet["blocks"][:] = -1
+        sheet["last_rows"][:] = 0
+        sheet["temperatures"][:] = 0
+        self._describe_rows(
+            sheet, [chunk.sequence for chunk in last], [chunk.end - 1 for chunk in last]
+        )
+        at = block = ends = 0
+        for piece, chunk in enumerate(chunks):
+            pages = chunk.sequence.pages
+            sheet["tables"][piece, : len(pages)] = pages
+            positions = range(chunk.start, chunk.end)
+            sheet["positions"][at : at + chunk.count] = positions
+            sheet["slots"][at : at + chunk.count] = [
+                pages[p // PAGE_TOKENS] * PAGE_TOKENS + p % PAGE_TOKENS for p in positions
+            ]
+            for begin in range(0, chunk.count, attention.READ_ROWS):
+                size = min(attention.READ_ROWS, chunk.count - begin)
+                sheet["blocks"][block] = (piece, at + begin, chunk.start + begin, size)
+                block += 1
+            at += chunk.count
+            if chunk.is_last:
+                sheet["last_rows"][ends] = at - 1
+                ends += 1
+
+    def _reading_sheet(self, tokens: int, pieces: int) -> _Sheet:
+        return _Sheet(
+            self._device,
+            **_row_sizes(pieces),
+            last_rows=(pieces,),
+            positions=(tokens,),
+            slots=(tokens,),
+            blocks=(-(-tokens // attention.READ_ROWS) + pieces, 4),
+            tables=(pieces, self._table_pages),
+        )
+
+    def _reading_step(self, on: dict[str, Tensor]) -> _Step:
+        def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            return attention.read_attention(queries, keys, values, on["tables"], on["blocks"])
+
+        return _Step(self._decoder, self._keys, self._values, on["positions"], on["slots"], attend)
+
+    def _capture_reading(self, tokens: int) -> _Graph:
+        sheet = self._reading_sheet(tokens, PIECE_THREADS)
+        on = sheet.on_device
+        on["places"].fill_(self._nobody)
+        on["blocks"].fill_(-1)
+        held = torch.zeros(
+            tokens, self._decoder.shape.hidden, dtype=self._decoder.dtype, device=self._device
+        )
+        step = self._reading_step(on)
+
+        def compute() -> Tensor:
+            hidden = self._decoder.forward(held.clone(), step)
+            return self._choose(hidden[on["last_rows"].long()], on)
+
+        graph, out = self._captured(compute)
+        return _Graph(graph, sheet, out, residual=held)
+
+    # -- both ---------------------------------------------------------------------------------
+
+    def _choose(self, hidden: Tensor, on: dict[str, Tensor], rows: int | None = None) -> Tensor:
+        """Sample each row's next token and keep it on the device. Returns: int64[rows]."""
+        chosen = sampling.sample(
+            self._decoder.head(hidden),
+            on["temperatures"].view(torch.float32),
+            on["top_ps"].view(torch.float32),
+            on["top_ks"],
+            on["seeds"],
+            on["sampled_after"],
+        )
+        self._newest.index_copy_(0, on["places"][:rows].long(), chosen)
+        return chosen
+
+    def _captured(self, compute: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            compute()  # compiles what is not compiled yet
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool):
+            out = compute()
+        return graph, out
+
+
+def _row_sizes(rows: int) -> dict[str, tuple[int, ...]]:
+    names = ("places", "temperatures", "top_ps", "top_ks", "seeds", "sampled_after")
+    return dict.fromkeys(names, (rows,))

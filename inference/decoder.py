@@ -1,0 +1,214 @@
+"""The language model of the fast path: Llama's architecture, which Mistral and Qwen2 share.
+
+The weights are transformers' own, fused where two products read the same input; the arithmetic is
+`forward`, thirty lines, over operations that a device provides (`Operations`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from inference.linears import Linear, fuse
+from inference.pages import PAGE_TOKENS
+
+TEXT_MODELS = frozenset({"llama", "mistral", "qwen2"})
+# Others stretch the rotation by the length of the prompt, which pages that are kept cannot follow.
+ROTATIONS = frozenset({"default", "linear", "llama3", "yarn"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderShape:
+    """Sizes."""
+
+    hidden: int
+    heads: int
+    kv_heads: int
+    head: int
+    layers: int
+    eps: float
+
+    def page_bytes(self, element_bytes: int) -> int:
+        """Keys and values of one page in all layers."""
+        return 2 * self.layers * self.kv_heads * PAGE_TOKENS * self.head * element_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Weights of one layer."""
+
+    input_norm: Tensor
+    qkv: Linear
+    qkv_bias: Tensor | None
+    output: Linear
+    middle_norm: Tensor
+    gate_up: Linear
+    down: Linear
+
+
+class Operations(Protocol):
+    """What a device does between the products, for one step; tokens of all threads in one row."""
+
+    def add_rms_norm(
+        self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
+    ) -> Tensor:
+        """Add the product to the residual, in place; return the sum's norm."""
+        ...
+
+    def rotate_and_keep(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
+        """Write the keys and values to their pages. Returns: queries [tokens, heads, head]."""
+        ...
+
+    def attend(self, layer: int, queries: Tensor) -> Tensor:
+        """Each token over its thread up to itself. Returns: [tokens, heads · head]."""
+        ...
+
+    def silu_mul(self, product: Tensor) -> Tensor:
+        """SiLU of the first half of the columns, times the second half."""
+        ...
+
+
+class Decoder:
+    """Weights on their device. Immutable."""
+
+    def __init__(
+        self,
+        *,
+        shape: DecoderShape,
+        embedding: Tensor,
+        layers: list[Layer],
+        norm: Tensor,
+        head: Callable[[Tensor], Tensor],
+        cosines: Tensor,
+        sines: Tensor,
+    ) -> None:
+        """Take what `decoder_of` has put together.
+
+        Args:
+            shape: sizes.
+            embedding: [vocabulary, hidden].
+            layers: in order.
+            norm: the last norm's weight.
+            head: [tokens, hidden] → logits [tokens, vocabulary].
+            cosines: float32[positions, head / 2]; `sines` alike.
+            sines: see `cosines`.
+        """
+        self.shape = shape
+        self.embedding = embedding
+        self.layers = layers
+        self.norm = norm
+        self.head = head
+        self.cosines = cosines
+        self.sines = sines
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the activations."""
+        return self.embedding.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self.embedding.device
+
+    def forward(self, residual: Tensor, operations: Operations) -> Tensor:
+        """Run all layers.
+
+        Args:
+            residual: [tokens, hidden], the tokens' embeddings; overwritten.
+            operations: of this step.
+
+        Returns: [tokens, hidden], normalised: what `head` takes.
+        """
+        eps = self.shape.eps
+        product: Tensor | None = None
+        for index, layer in enumerate(self.layers):
+            x = operations.add_rms_norm(residual, product, layer.input_norm, eps)
+            queries = operations.rotate_and_keep(index, layer.qkv(x), layer.qkv_bias)
+            attended = layer.output(operations.attend(index, queries))
+            x = operations.add_rms_norm(residual, attended, layer.middle_norm, eps)
+            product = layer.down(operations.silu_mul(layer.gate_up(x)))
+        return operations.add_rms_norm(residual, product, self.norm, eps)
+
+
+def why_unsupported(config: Any) -> str | None:
+    """Why a model's text config is none that `Decoder` computes; None: it is one."""
+    text = config.get_text_config(decoder=True)
+    rotation = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
+    kind = rotation.get("rope_type", rotation.get("type", "default"))
+    window = getattr(text, "sliding_window", None)
+    slides = getattr(text, "use_sliding_window", True) and window is not None
+    problems = {
+        f"its decoder is {text.model_type}": text.model_type not in TEXT_MODELS,
+        f"its rotation is {kind}": kind not in ROTATIONS,
+        f"its activation is {text.hidden_act}": text.hidden_act != "silu",
+        "its attention slides": slides and window < text.max_position_embeddings,
+        "its projections have biases": getattr(text, "mlp_bias", False)
+        or (text.model_type != "qwen2" and getattr(text, "attention_bias", False)),
+    }
+    return next((problem for problem, is_so in problems.items() if is_so), None)
+
+
+@torch.no_grad()
+def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
+    """Put a decoder together from a model that transformers has loaded.
+
+    The model's own projections are let go of layer by layer, so that nothing is held twice.
+
+    Args:
+        weights: a LLaVA of any kind, in eval mode.
+        positions: the context.
+        skinny: the kernel for few rows; None on a CPU.
+
+    Raises:
+        UnsupportedWeights: see `fuse`.
+    """
+    text = weights.model.language_model
+    config = text.config
+    head_size = (
+        getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    )
+    layers = []
+    for module in text.layers:
+        attention, mlp = module.self_attn, module.mlp
+        inputs = [attention.q_proj, attention.k_proj, attention.v_proj]
+        biases = [projection.bias for projection in inputs]
+        layers.append(
+            Layer(
+                input_norm=module.input_layernorm.weight.data,
+                qkv=fuse(inputs, skinny),
+                qkv_bias=None if biases[0] is None else torch.cat([bias.data for bias in biases]),
+                output=fuse([attention.o_proj], skinny),
+                middle_norm=module.post_attention_layernorm.weight.data,
+                gate_up=fuse([mlp.gate_proj, mlp.up_proj], skinny),
+                down=fuse([mlp.down_proj], skinny),
+            )
+        )
+        for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
+            setattr(attention, name, None)
+        for name in ("gate_proj", "up_proj", "down_proj"):
+            setattr(mlp, name, None)
+    device = text.embed_tokens.weight.device
+    places = torch.arange(positions, device=device)[None]
+    cosines, sines = text.rotary_emb(torch.zeros(1, device=device), places)
+    half = head_size // 2
+    return Decoder(
+        shape=DecoderShape(
+            hidden=config.hidden_size,
+            heads=config.num_attention_heads,
+            kv_heads=config.num_key_value_heads,
+            head=head_size,
+            layers=len(layers),
+            eps=config.rms_norm_eps,
+        ),
+        embedding=text.embed_tokens.weight.data,
+        layers=layers,
+        norm=text.norm.weight.data,
+        head=weights.lm_head,
+        cosines=cosines[0, :, :half].float().contiguous(),
+        sines=sines[0, :, :half].float().contiguous(),
+    )

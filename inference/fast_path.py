@@ -1,0 +1,170 @@
+"""Put the fast path together from a model that transformers has loaded, where it is one for it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inference.batching import BatchingBackend
+from inference.decoder import decoder_of, why_unsupported
+from inference.errors import ModelUnavailable
+from inference.features import Features, graphed
+from inference.linears import UnsupportedWeights
+from inference.models.family import Family
+from inference.pages import PAGE_TOKENS, PagePool, pages_for
+from inference.prefix_tree import PrefixTree
+from inference.prompts import Prompts
+from inference.rendering import stop_ids_of
+from inference.runner import Runner, TorchRunner
+from inference.scheduler import Scheduler
+from inference.types import ModelInfo, ModelSpec, Picture
+
+log = logging.getLogger(__name__)
+
+MODEL_TYPES = frozenset({"llava", "llava_next", "llava_onevision"})
+
+MAX_RUNNING = {"cuda": 64, "cpu": 16}
+CHUNK_TOKENS = {"cuda": 512, "cpu": 64}
+QUIET_CHUNK_TOKENS = {"cuda": 2048, "cpu": 512}
+
+FEATURE_BYTES = 256 * 1024 * 1024
+CPU_CACHE_TOKENS = 8192
+# Of what a card has free after loading, what the cache leaves: activations of a prompt, graphs.
+RESERVED_BYTES = 1536 * 1024 * 1024
+MAX_CACHE_TOKENS = 1 << 20
+
+
+def why_not_fast(config: Any, spec: ModelSpec, device: torch.device) -> str | None:
+    """Why a model takes the plain path; None: it takes the fast one."""
+    if spec.engine != "auto":
+        return "ENGINE says so"
+    if config.model_type not in MODEL_TYPES:
+        return f"its architecture is {config.model_type}"
+    if device.type == "cpu":
+        if spec.quantize != "none":
+            return "few-bit weights want a GPU"
+        return why_unsupported(config)
+    if device.type != "cuda" or torch.version.cuda is None:
+        return f"the device is {device.type}"
+    if spec.dtype not in {"auto", "bfloat16"}:
+        return f"the weights are {spec.dtype}"
+    if torch.cuda.get_device_capability(device) < (8, 0):
+        return "the GPU is older than Ampere"
+    text = config.get_text_config(decoder=True)
+    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    if head not in {64, 128}:
+        return f"its heads are of {head}"
+    sizes = (text.hidden_size, text.intermediate_size)
+    if any(size % 64 for size in sizes):
+        return "its sizes are no multiples of 64"
+    return why_unsupported(config)
+
+
+def batching_backend(
+    weights: Any,
+    processor: Any,
+    family: Family,
+    model: ModelInfo,
+    spec: ModelSpec,
+    *,
+    kernel_dir: Path,
+    example: Picture,
+) -> BatchingBackend:
+    """Build the fast path over a loaded model; its projections move into it.
+
+    Args:
+        weights: what `why_not_fast` has nothing against, in eval mode.
+        processor: the checkpoint's, complete.
+        family: the model's.
+        model: what is loaded.
+        spec: what was asked for.
+        kernel_dir: where compiled kernels are kept.
+        example: a picture, to warm up with.
+
+    Raises:
+        UnsupportedWeights: the plain path may still run it; nothing has been changed.
+        ModelUnavailable: its message is one sentence for the operator.
+    """
+    device = weights.device
+    prompts = Prompts(processor, family, max_pictures=model.max_pictures)
+    features = Features(weights, prompts, max_bytes=FEATURE_BYTES)
+    skinny = graph_pool = None
+    if device.type == "cuda":
+        from inference.kernels.cuda_source import KernelUnavailable
+        from inference.kernels.skinny import Skinny
+
+        torch.cuda.set_device(device)
+        skinny = Skinny(kernel_dir)
+        try:
+            skinny.check()
+        except KernelUnavailable as exc:
+            raise UnsupportedWeights(f"the kernels cannot be compiled ({exc})") from None
+    decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny)
+    max_running = MAX_RUNNING[device.type]
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        graph_pool = torch.cuda.graph_pool_handle()
+        with torch.inference_mode():
+            graphed(weights, graph_pool, lambda: features.of(example))
+        features.clear()
+    num_pages = 1 + _cache_pages(
+        decoder.shape.page_bytes(decoder.dtype.itemsize), model, spec, device
+    )
+    runner: Runner
+    if device.type == "cuda":
+        from inference.cuda_runner import CudaRunner
+
+        runner = CudaRunner(
+            decoder,
+            features,
+            num_pages=num_pages,
+            context_tokens=model.context_tokens,
+            max_running=max_running,
+            graph_pool=graph_pool,
+        )
+    else:
+        runner = TorchRunner(decoder, features, num_pages=num_pages)
+    pool = PagePool(num_pages)
+    tree = PrefixTree(pool, model.name)
+    scheduler = Scheduler(
+        pool, tree, max_running=max_running, chunk_tokens=CHUNK_TOKENS[device.type]
+    )
+    return BatchingBackend(
+        model=replace(model, engine="fast", cache_tokens=(num_pages - 1) * PAGE_TOKENS),
+        family=family,
+        prompts=prompts,
+        tokenizer=processor.tokenizer,
+        stop_ids=stop_ids_of(weights, processor),
+        scheduler=scheduler,
+        features=features,
+        runner=runner,
+        max_running=max_running,
+        chunk_tokens=CHUNK_TOKENS[device.type],
+        quiet_chunk_tokens=QUIET_CHUNK_TOKENS[device.type],
+    )
+
+
+def _cache_pages(page_bytes: int, model: ModelInfo, spec: ModelSpec, device: torch.device) -> int:
+    """Pages of the cache: what was asked for, or what the device holds.
+
+    Raises: ModelUnavailable when one thread as long as the context does not fit.
+    """
+    needed = pages_for(model.context_tokens)
+    if spec.cache_tokens is not None:
+        pages = pages_for(spec.cache_tokens)
+    elif device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        pages = min(max(0, free - RESERVED_BYTES) // page_bytes, pages_for(MAX_CACHE_TOKENS))
+    else:
+        pages = max(pages_for(CPU_CACHE_TOKENS), 2 * needed)
+    if pages < needed:
+        raise ModelUnavailable(
+            f"The cache holds {pages * PAGE_TOKENS} tokens, one thread may need "
+            f"{model.context_tokens}: set CONTEXT_TOKENS lower, CACHE_TOKENS higher, "
+            "or take a smaller model or --load-4bit."
+        )
+    return pages

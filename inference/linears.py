@@ -1,0 +1,132 @@
+"""The decoder's weights as they are multiplied with: whole, or in 4 or 8 bits."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from inference.kernels.nf4 import NF4_VALUES
+
+# What is unpacked at once for a prompt's products: more would only cost memory.
+UNPACKED_BYTES = 48 * 1024 * 1024
+# Up to so many rows our kernel reads 16-bit weights faster than cuBLAS does
+# (tests/benchmarks/skinny.py, H200).
+SKINNY_ROWS_16_BITS = 16
+
+
+class UnsupportedWeights(Exception):
+    """The fast path does not know these weights; `str(exc)` says what they are."""
+
+
+class Linear(Protocol):
+    """x → x @ W.T; no bias."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Multiply [tokens, k]. Returns: [tokens, n], or sums float32[splits, tokens, n]."""
+        ...
+
+
+class DenseLinear:
+    """A weight in a floating type, [n, k]."""
+
+    def __init__(self, weight: Tensor) -> None:
+        self.weight = weight
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """See `Linear`."""
+        return nn.functional.linear(x, self.weight)
+
+
+class SkinnyLinear:
+    """A weight that our kernel reads when there are few rows."""
+
+    def __init__(self, skinny: Any, weight: Any) -> None:
+        """Take a `kernels.skinny.Skinny` and a `SkinnyWeight`."""
+        self._skinny = skinny
+        self._weight = weight
+        self._max_rows = SKINNY_ROWS_16_BITS if weight.bits == 16 else 64
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """See `Linear`."""
+        if x.shape[0] <= self._max_rows:
+            return self._skinny(x, self._weight, overlapping=True)  # type: ignore[no-any-return]
+        if self._weight.bits == 16:
+            return nn.functional.linear(x, self._weight.data)
+        n, k = self._weight.n, self._weight.k
+        out = torch.empty(x.shape[0], n, dtype=x.dtype, device=x.device)
+        at_once = max(16, UNPACKED_BYTES // (2 * k) // 16 * 16)
+        for first in range(0, n, at_once):
+            rows = min(at_once, n - first)
+            unpacked = torch.empty(rows, k, dtype=x.dtype, device=x.device)
+            self._skinny.unpack(self._weight, unpacked, first)
+            torch.mm(x, unpacked.T, out=out[:, first : first + rows])
+        return out
+
+
+def fuse(modules: list[Any], skinny: Any | None) -> Linear:
+    """One linear for several that read the same input, their outputs side by side.
+
+    Args:
+        modules: `nn.Linear`, or bitsandbytes' of 4 or 8 bits, all alike.
+        skinny: the kernel; None where there is none (CPU), then weights must be whole.
+
+    Raises:
+        UnsupportedWeights: they are held in another way.
+    """
+    kinds = {type(module).__name__ for module in modules}
+    if kinds == {"Linear"}:
+        weight = torch.cat([module.weight.data for module in modules])
+        if skinny is None or weight.dtype != torch.bfloat16 or weight.shape[0] % 16:
+            return DenseLinear(weight)
+        from inference.kernels.skinny import hold_bf16
+
+        return SkinnyLinear(skinny, hold_bf16(weight))
+    if skinny is None:
+        raise UnsupportedWeights("few-bit weights on this device")
+    from inference.kernels.skinny import pack_int8, pack_nf4
+
+    if kinds == {"Linear4bit"}:
+        parts = [_nf4(module) for module in modules]
+        return SkinnyLinear(
+            skinny, pack_nf4(*(torch.cat(part) for part in zip(*parts, strict=True)))
+        )
+    if kinds == {"Linear8bitLt"}:
+        weights = torch.cat([module.weight.CB for module in modules])
+        scales = torch.cat([module.weight.SCB for module in modules])
+        return SkinnyLinear(skinny, pack_int8(weights, scales.float() / 127))
+    raise UnsupportedWeights(f"weights of {', '.join(sorted(kinds))}")
+
+
+def _nf4(module: Any) -> tuple[Tensor, Tensor]:
+    """(uint8[n, k] indices, float32[n, k / 64] scales) of bitsandbytes' weight, as it is stored."""
+    from bitsandbytes import functional
+
+    state = module.weight.quant_state
+    if state.quant_type != "nf4" or state.blocksize != 64:
+        raise UnsupportedWeights(f"{state.quant_type} in blocks of {state.blocksize}")
+    scales = state.absmax
+    if state.nested:  # "double quantisation": the scales are themselves in 8 bits
+        scales = functional.dequantize_blockwise(scales, state.state2) + state.offset
+    n, k = state.shape
+    data = module.weight.data.view(n, k // 2)
+    indices = torch.stack([data >> 4, data & 15], dim=-1).view(n, k)  # the high half comes first
+    return indices, scales.float().view(n, k // 64)
+
+
+def quantize_nf4(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """NF4 of a weight, as bitsandbytes makes it.
+
+    Args:
+        weight: [n, k], k a multiple of 64.
+
+    Returns: (uint8[n, k] indices, float32[n, k / 64] scales).
+    """
+    n, k = weight.shape
+    blocks = weight.float().view(n, k // 64, 64)
+    scales = blocks.abs().amax(-1)
+    values = torch.tensor(NF4_VALUES, device=weight.device)
+    scaled = blocks / scales.clamp_min(1e-30)[..., None]
+    indices = torch.bucketize(scaled, (values[1:] + values[:-1]) / 2)
+    return indices.to(torch.uint8).view(n, k), scales

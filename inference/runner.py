@@ -1,0 +1,240 @@
+"""Run the scheduler's plans: the protocol, and the plain runner for CPUs.
+
+The plain runner computes a step in one pass over the weights: those that say a token and those
+that are read, side by side, with torch's own attention over the gathered pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from inference.decoder import Decoder
+from inference.features import Features
+from inference.pages import PAGE_TOKENS
+from inference.prompts import Prompt
+from inference.sampling import choose
+from inference.scheduler import Chunk, Plan, Sequence
+from inference.types import Sampling
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """What a runner must know of a request beside its tokens; `Sequence.request`."""
+
+    prompt: Prompt
+    sampling: Sampling
+    generator: torch.Generator
+    seed: int
+
+
+class Runner(Protocol):
+    """Runs steps in the order in which they are started. For the device thread."""
+
+    ahead: int
+    """Steps that may be started before the first of them is waited for."""
+
+    def start(self, plan: Plan) -> Any:
+        """Begin a step; does not wait for the device. Returns: what `wait` takes.
+
+        Raises: torch.OutOfMemoryError, and nothing has been computed.
+        """
+        ...
+
+    def wait(self, ticket: Any) -> list[int]:
+        """Wait for a step. Returns: a token for each of the plan's `sampled`."""
+        ...
+
+    def leave(self, sequence: Sequence) -> None:
+        """A request has ended."""
+        ...
+
+    def free_memory(self) -> None:
+        """Give back what is only kept to be quicker."""
+        ...
+
+
+def embeddings_of(decoder: Decoder, features: Features, chunks: SequenceOf[Chunk]) -> Tensor:
+    """The decoder's input for pieces of threads, one after the other: words and pictures.
+
+    Returns: [tokens, hidden], for the caller to overwrite.
+    """
+    ids = [token for chunk in chunks for token in chunk.sequence.tokens[chunk.start : chunk.end]]
+    at = 0
+    overlays: list[tuple[int, Tensor]] = []
+    for chunk in chunks:
+        asked: Asked = chunk.sequence.request
+        for span, picture in zip(asked.prompt.spans, asked.prompt.pictures, strict=True):
+            first, last = max(span.start, chunk.start), min(span.end, chunk.end)
+            if first < last:
+                place = at + first - chunk.start
+                ids[place : place + last - first] = [0] * (last - first)
+                seen = features.of(picture)[first - span.start : last - span.start]
+                overlays.append((place, seen))
+        at += chunk.count
+    tokens = torch.tensor(ids, device=decoder.device)
+    embedded = nn.functional.embedding(tokens, decoder.embedding)
+    for place, seen in overlays:
+        embedded[place : place + len(seen)] = seen
+    return embedded
+
+
+class TorchRunner:
+    """Implements `Runner` in plain torch; a step is done when `start` returns."""
+
+    ahead = 0
+
+    def __init__(self, decoder: Decoder, features: Features, *, num_pages: int) -> None:
+        """Allocate keys and values of `num_pages` pages."""
+        self._decoder = decoder
+        self._features = features
+        shape = decoder.shape
+        size = (shape.layers, num_pages, shape.kv_heads, PAGE_TOKENS, shape.head)
+        self._keys = torch.zeros(size, dtype=decoder.dtype, device=decoder.device)
+        self._values = torch.zeros_like(self._keys)
+
+    @torch.inference_mode()
+    def start(self, plan: Plan) -> list[int]:
+        """See `Runner.start`."""
+        decoder = self._decoder
+        says = [sequence.tokens[-1] for sequence in plan.decodes]
+        parts = []
+        if says:
+            tokens = torch.tensor(says, device=decoder.device)
+            parts.append(nn.functional.embedding(tokens, decoder.embedding))
+        if plan.chunks:
+            parts.append(embeddings_of(decoder, self._features, plan.chunks))
+        step = _TorchStep(decoder, self._keys, self._values, plan)
+        hidden = decoder.forward(torch.cat(parts), step)
+        last_rows = list(range(len(says)))
+        at = len(says)
+        for chunk in plan.chunks:
+            at += chunk.count
+            if chunk.is_last:
+                last_rows.append(at - 1)
+        if not last_rows:
+            return []
+        logits = decoder.head(hidden[last_rows])
+        asked: list[Asked] = [sequence.request for sequence in plan.sampled]
+        return [
+            choose(row, one.sampling, one.generator) for row, one in zip(logits, asked, strict=True)
+        ]
+
+    def wait(self, ticket: list[int]) -> list[int]:
+        """See `Runner.wait`."""
+        return ticket
+
+    def leave(self, sequence: Sequence) -> None:
+        """See `Runner.leave`."""
+
+    def free_memory(self) -> None:
+        """See `Runner.free_memory`."""
+        self._features.clear()
+
+
+class _TorchStep:
+    """Implements `decoder.Operations` for one plan."""
+
+    def __init__(self, decoder: Decoder, keys: Tensor, values: Tensor, plan: Plan) -> None:
+        self._shape = decoder.shape
+        self._keys, self._values = keys, values
+        device = decoder.device
+        positions = [*plan.positions]
+        slots = [
+            sequence.pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
+            for sequence, at in zip(plan.decodes, plan.positions, strict=True)
+        ]
+        for chunk in plan.chunks:
+            pages = chunk.sequence.pages
+            for at in range(chunk.start, chunk.end):
+                positions.append(at)
+                slots.append(pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS)
+        where = torch.tensor(positions, device=device)
+        self._pages = torch.tensor(slots, device=device) // PAGE_TOKENS
+        self._places = torch.tensor(slots, device=device) % PAGE_TOKENS
+        self._cosines = decoder.cosines[where][:, None].to(decoder.dtype)
+        self._sines = decoder.sines[where][:, None].to(decoder.dtype)
+        self._pieces: list[tuple[slice, Tensor, Tensor]] = []
+        if plan.decodes:
+            # All threads in one call, padded to the longest.
+            longest = max(plan.positions) // PAGE_TOKENS + 1
+            table = torch.tensor(
+                [
+                    sequence.pages[:longest] + [0] * (longest - len(sequence.pages))
+                    for sequence in plan.decodes
+                ],
+                device=device,
+            )
+            ends = torch.tensor(plan.positions, device=device)
+            mask = torch.arange(longest * PAGE_TOKENS, device=device)[None] <= ends[:, None]
+            self._table, self._mask = table, mask[:, None, None]
+        self._says = len(plan.decodes)
+        at = self._says
+        for chunk in plan.chunks:
+            count = -(-chunk.end // PAGE_TOKENS)
+            pages_of_thread = torch.tensor(chunk.sequence.pages[:count], device=device)
+            keys_at = torch.arange(count * PAGE_TOKENS, device=device)
+            causal = keys_at[None] <= torch.arange(chunk.start, chunk.end, device=device)[:, None]
+            self._pieces.append((slice(at, at + chunk.count), pages_of_thread, causal))
+            at += chunk.count
+
+    def add_rms_norm(
+        self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
+    ) -> Tensor:
+        """See `Operations.add_rms_norm`."""
+        if product is not None:
+            residual += product
+        x = residual.float()
+        x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps)
+        return weight * x.to(residual.dtype)
+
+    def rotate_and_keep(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
+        """See `Operations.rotate_and_keep`."""
+        shape = self._shape
+        if bias is not None:
+            product = product + bias
+        heads = product.view(len(product), -1, shape.head)
+        turned = heads[:, : shape.heads + shape.kv_heads]
+        low, high = turned.chunk(2, -1)
+        turned = torch.cat(
+            [
+                low * self._cosines - high * self._sines,
+                high * self._cosines + low * self._sines,
+            ],
+            -1,
+        )
+        self._keys[layer, self._pages, :, self._places] = turned[:, shape.heads :]
+        self._values[layer, self._pages, :, self._places] = heads[:, shape.heads + shape.kv_heads :]
+        return turned[:, : shape.heads]
+
+    def attend(self, layer: int, queries: Tensor) -> Tensor:
+        """See `Operations.attend`."""
+        out = torch.empty(
+            len(queries),
+            queries.shape[1] * queries.shape[2],
+            dtype=queries.dtype,
+            device=queries.device,
+        )
+        attention = nn.functional.scaled_dot_product_attention
+        if self._says:
+            keys = self._keys[layer][self._table].transpose(1, 2).flatten(2, 3)
+            values = self._values[layer][self._table].transpose(1, 2).flatten(2, 3)
+            says = queries[: self._says, :, None]
+            attended = attention(says, keys, values, self._mask, enable_gqa=True)
+            out[: self._says] = attended.flatten(1)
+        for rows, pages, causal in self._pieces:
+            keys = self._keys[layer][pages].transpose(0, 1).flatten(1, 2)[None]
+            values = self._values[layer][pages].transpose(0, 1).flatten(1, 2)[None]
+            piece = queries[rows].transpose(0, 1)[None]
+            attended = attention(piece, keys, values, causal, enable_gqa=True)
+            out[rows] = attended[0].transpose(0, 1).flatten(1)
+        return out
+
+    def silu_mul(self, product: Tensor) -> Tensor:
+        """See `Operations.silu_mul`."""
+        gate, up = product.chunk(2, -1)
+        return nn.functional.silu(gate) * up

@@ -1,0 +1,400 @@
+"""The fast path says what `generate()` says, token for token, whatever else is under way.
+
+Tiny random models of each of its families, float32, on the CPU; greedy.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from inference.batching import BatchingBackend
+from inference.errors import GenerationFailed, InferenceError
+from inference.load import load_model
+from inference.one_at_a_time import OneAtATime
+from inference.transformers_backend import TransformersBackend
+from inference.types import (
+    Chunk,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Message,
+    ModelSpec,
+    Queued,
+    Role,
+    Sampling,
+    TextDelta,
+)
+from inference.worker import Job, run_here
+from tests.pictures import plain_picture
+
+FAMILIES = ["llava-1.5", "llava-next", "llava-onevision"]
+COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (90, 90, 9)]
+
+
+def greedy(tokens: int = 8) -> Sampling:
+    return Sampling(temperature=0.0, max_new_tokens=tokens)
+
+
+def user(text: str, *colours: tuple[int, int, int]) -> Message:
+    return Message(
+        role=Role.USER, text=text, pictures=tuple(plain_picture(colour) for colour in colours)
+    )
+
+
+def assistant(text: str) -> Message:
+    return Message(role=Role.ASSISTANT, text=text)
+
+
+def asking(*messages: Message, tokens: int = 8, **options: Any) -> GenerationRequest:
+    return GenerationRequest(messages=messages, sampling=greedy(tokens), **options)
+
+
+class Bench:
+    """Steps a backend by hand and collects what it says."""
+
+    def __init__(self, backend: BatchingBackend) -> None:
+        self.backend = backend
+        self.said: dict[Job, list[Chunk | InferenceError]] = {}
+
+    def ask(self, request: GenerationRequest) -> Job:
+        job = Job(request)
+        job.prepared = self.backend.prepare(request)
+        self.said[job] = []
+        self.backend.add(job)
+        return job
+
+    def step(self, steps: int = 1) -> None:
+        for _ in range(steps):
+            if self.backend.is_busy:
+                self.backend.step(self)
+
+    def run(self) -> None:
+        while self.backend.is_busy:
+            self.backend.step(self)
+
+    def say(self, job: Job, chunk: Chunk | InferenceError) -> None:
+        self.said[job].append(chunk)
+
+    def flush(self) -> None: ...
+
+    def take_in(self) -> None: ...
+
+    def text(self, job: Job) -> str:
+        return "".join(chunk.text for chunk in self.said[job] if isinstance(chunk, TextDelta))
+
+    def finished(self, job: Job) -> Finished:
+        last = self.said[job][-1]
+        assert isinstance(last, Finished), last
+        return last
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def pair(
+    request: pytest.FixtureRequest, tiny_checkpoint: Callable[[str], Path]
+) -> tuple[BatchingBackend, TransformersBackend]:
+    """The same checkpoint on both paths."""
+    path = tiny_checkpoint(request.param)
+    fast, plain = (
+        load_model(
+            ModelSpec(name=str(path), engine=engine, cache_tokens=5000, context_tokens=4096),
+            cache_dir=path,
+            progress=io.StringIO(),
+        )
+        for engine in ("auto", "transformers")
+    )
+    assert isinstance(fast, BatchingBackend)
+    assert isinstance(plain, OneAtATime)
+    assert isinstance(plain.generator, TransformersBackend)
+    assert (fast.model.engine, plain.model.engine) == ("fast", "transformers")
+    return fast, plain.generator
+
+
+@pytest.fixture
+def bench(pair: tuple[BatchingBackend, TransformersBackend]) -> Iterator[Bench]:
+    yield Bench(pair[0])
+    pair[0].forget()
+
+
+@pytest.fixture
+def alone(
+    pair: tuple[BatchingBackend, TransformersBackend],
+) -> Callable[[GenerationRequest], tuple[str, Finished]]:
+    """What `generate()` says."""
+
+    def answer(request: GenerationRequest) -> tuple[str, Finished]:
+        parts: list[str] = []
+        finished = pair[1].generate(request, parts.append, lambda: False)
+        return "".join(parts), finished
+
+    return answer
+
+
+Alone = Callable[[GenerationRequest], tuple[str, Finished]]
+
+
+def same(bench: Bench, job: Job, alone: Alone) -> None:
+    """Assert that a job was answered as `generate()` answers it."""
+    text, finished = alone(job.request)
+    assert bench.text(job) == text
+    got = bench.finished(job)
+    assert (got.prompt_tokens, got.new_tokens) == (finished.prompt_tokens, finished.new_tokens)
+
+
+def no_page_is_lost(backend: BatchingBackend) -> None:
+    scheduler = backend._scheduler
+    assert not scheduler.running
+    scheduler.shrink()
+    assert scheduler._pool.free == scheduler._pool.usable
+
+
+def test_prompts_are_the_processors_own_token_for_token(
+    pair: tuple[BatchingBackend, TransformersBackend],
+) -> None:
+    fast, plain = pair
+    for messages in [
+        (user("Hello"),),
+        (user("What is this?", COLOURS[0]),),
+        (user("これは何？ 🐶", COLOURS[0], COLOURS[1]),)
+        if fast.model.max_pictures > 1
+        else (user("これは何？"),),
+        (user("One", COLOURS[2]), assistant("A square."), user("And now?")),
+    ]:
+        ids = plain._prepare(messages)["input_ids"][0].tolist()
+        assert fast.prepare(asking(*messages)).tokens == ids
+        assert fast.prompt_tokens(messages) == len(ids)
+
+
+def test_one_request_is_answered_as_generate_answers_it(bench: Bench, alone: Alone) -> None:
+    job = bench.ask(asking(user("What is this?", COLOURS[0]), tokens=30))
+    bench.run()
+    same(bench, job, alone)
+
+
+def test_threads_of_all_lengths_at_once_are_answered_alike(bench: Bench, alone: Alone) -> None:
+    jobs = [bench.ask(asking(user("Why? " * (3 * i + 1)), tokens=5 + 4 * i)) for i in range(6)] + [
+        bench.ask(asking(user(f"What {i}?", COLOURS[i]), tokens=12)) for i in range(4)
+    ]
+    bench.run()
+    for job in jobs:
+        same(bench, job, alone)
+
+
+def test_those_who_come_while_others_talk_are_answered_alike(bench: Bench, alone: Alone) -> None:
+    jobs = []
+    for i in range(8):
+        jobs.append(bench.ask(asking(user(f"Question {i}", COLOURS[i % 4]), tokens=20)))
+        bench.step(3)
+    bench.run()
+    for job in jobs:
+        same(bench, job, alone)
+
+
+def test_a_follow_up_reads_nothing_again_and_looks_at_no_picture_again(
+    bench: Bench, alone: Alone
+) -> None:
+    first = user("What is this?", COLOURS[1])
+    job = bench.ask(asking(first, tokens=20))
+    bench.run()
+    encoded = bench.backend.features.encoded
+    follow_up = bench.ask(
+        asking(first, assistant(bench.text(job)), user("What colour is it?"), tokens=12)
+    )
+    bench.run()
+    before = bench.finished(job)
+    assert bench.backend.features.encoded == encoded
+    known = before.prompt_tokens + before.new_tokens - 1
+    assert bench.finished(follow_up).cached_tokens > known - 18
+    # Its own tokens went in, which a second tokenisation might have spelt otherwise.
+    assert follow_up.prepared.tokens[: before.prompt_tokens] == job.prepared.tokens
+
+
+def test_a_follow_up_whose_pages_are_gone_is_answered_alike(bench: Bench, alone: Alone) -> None:
+    first = user("What is this?", COLOURS[1])
+    thread = (first, assistant("A square."), user("What colour?"))
+    bench.ask(asking(first, tokens=10))
+    bench.run()
+    bench.backend.forget()
+    job = bench.ask(asking(*thread, tokens=15))
+    bench.run()
+    assert bench.finished(job).cached_tokens == 0
+    same(bench, job, alone)
+
+
+def test_threads_about_one_picture_share_it_and_are_answered_alike(
+    bench: Bench, alone: Alone
+) -> None:
+    jobs = [
+        bench.ask(asking(user(f"Question number {i}?", COLOURS[3]), tokens=10)) for i in range(5)
+    ]
+    bench.run()
+    for job in jobs:
+        same(bench, job, alone)
+    assert bench.backend.features.encoded >= 1
+
+
+def test_one_threads_picture_never_serves_another(bench: Bench, alone: Alone) -> None:
+    question = "The very same words?"
+    jobs = [bench.ask(asking(user(question, colour), tokens=16)) for colour in COLOURS]
+    bench.run()
+    again = [bench.ask(asking(user(question, colour), tokens=16)) for colour in COLOURS[::-1]]
+    bench.run()
+    for job in jobs + again:
+        same(bench, job, alone)
+
+
+def test_several_pictures_in_one_prompt(bench: Bench, alone: Alone) -> None:
+    if bench.backend.model.max_pictures < 3:
+        pytest.skip("this family is shown one picture")
+    jobs = [
+        bench.ask(asking(user("These?", *COLOURS[:3]), tokens=10)),
+        bench.ask(asking(user("These?", *COLOURS[2::-1]), tokens=10)),
+    ]
+    bench.run()
+    for job in jobs:
+        same(bench, job, alone)
+
+
+def test_a_neighbour_who_leaves_changes_nothing_and_frees_its_pages(
+    bench: Bench, alone: Alone
+) -> None:
+    leaving, staying = (
+        bench.ask(asking(user(f"Question {i}", COLOURS[i]), tokens=25)) for i in range(2)
+    )
+    bench.step(6)
+    leaving.cancelled = True
+    bench.step()
+    assert bench.finished(leaving).reason is FinishReason.ABORTED
+    assert len(bench.backend._scheduler.running) == 1
+    bench.run()
+    same(bench, staying, alone)
+    no_page_is_lost(bench.backend)
+
+
+def test_when_pages_run_out_everybody_is_still_answered_alike(
+    bench: Bench, alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = bench.backend._scheduler._pool
+    held = [pool.take() for _ in range(pool.free - 60)]
+    jobs = [bench.ask(asking(user(f"Tell me of {i}"), tokens=150)) for i in range(6)]
+    bench.run()
+    for page in held:
+        pool.give_back(page)
+    for job in jobs:
+        same(bench, job, alone)
+
+
+def test_out_of_memory_is_tried_again_and_then_said(
+    bench: Bench, alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = bench.backend._runner
+    start, fails = runner.start, [1]
+
+    def failing(plan: Any) -> Any:
+        if fails[0]:
+            fails[0] -= 1
+            raise torch.OutOfMemoryError("out of memory")
+        return start(plan)
+
+    monkeypatch.setattr(runner, "start", failing)
+    job = bench.ask(asking(user("Once", COLOURS[0]), tokens=10))
+    bench.run()
+    same(bench, job, alone)
+    fails[0] = 3
+    job = bench.ask(asking(user("Three times", COLOURS[0]), tokens=10))
+    bench.run()
+    last = bench.said[job][-1]
+    assert isinstance(last, GenerationFailed)
+    assert "memory" in str(last)
+    no_page_is_lost(bench.backend)
+
+
+def test_a_step_that_fails_ends_its_own_requests_and_no_others(
+    bench: Bench, alone: Alone, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner = bench.backend._runner
+    start = runner.start
+
+    words = "secret words of a question"
+
+    def failing(_plan: Any) -> Any:
+        raise ValueError(words)
+
+    monkeypatch.setattr(runner, "start", failing)
+    lost = bench.ask(asking(user("Lost")))
+    bench.step()
+    monkeypatch.setattr(runner, "start", start)
+    job = bench.ask(asking(user("Next"), tokens=10))
+    bench.run()
+    assert isinstance(bench.said[lost][-1], GenerationFailed)
+    assert "ValueError" in caplog.text
+    assert words not in caplog.text
+    same(bench, job, alone)
+
+
+def test_a_thousand_random_arrivals_departures_and_failures_lose_no_page(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(5)  # noqa: S311
+    runner = bench.backend._runner
+    start = runner.start
+
+    def sometimes_failing(plan: Any) -> Any:
+        if chance.random() < 0.05:
+            raise chance.choice([torch.OutOfMemoryError("no"), ValueError("no")])
+        return start(plan)
+
+    monkeypatch.setattr(runner, "start", sometimes_failing)
+    jobs = []
+    for i in range(1000):
+        words = chance.choice(["Yes? ", "What is it? "]) * chance.randrange(1, 8)
+        jobs.append(bench.ask(asking(user(words), tokens=chance.randrange(1, 12))))
+        if chance.random() < 0.3:
+            chance.choice(jobs).cancelled = True
+        if i % 3 == 0:
+            bench.step()
+    bench.run()
+    for job in jobs:
+        assert isinstance(bench.said[job][-1], Finished | GenerationFailed)
+    no_page_is_lost(bench.backend)
+
+
+def test_who_has_to_wait_is_told_the_place(bench: Bench) -> None:
+    most = bench.backend.max_running
+    jobs = [bench.ask(asking(user(f"{i}"), tokens=4)) for i in range(most + 2)]
+    bench.run()
+    places = [[c.position for c in bench.said[job] if isinstance(c, Queued)] for job in jobs]
+    assert places[0] == []
+    assert all(place[-1] == 1 and place == sorted(place, reverse=True) for place in places[most:])
+
+
+def test_a_seed_gives_the_same_answer_whoever_else_is_there(bench: Bench) -> None:
+    sampling = Sampling(temperature=1.0, top_p=0.9, top_k=40, max_new_tokens=12, seed=7)
+    request = GenerationRequest(messages=(user("Say something"),), sampling=sampling)
+    first = bench.ask(request)
+    bench.run()
+    others = [bench.ask(asking(user(f"Other {i}"), tokens=9)) for i in range(3)]
+    bench.step(2)
+    second = bench.ask(request)
+    bench.run()
+    assert bench.text(first) == bench.text(second)
+    assert all(bench.finished(job) for job in others)
+
+
+@pytest.mark.parametrize("family", ["blip-2", "smolvlm", "qwen2.5-vl"])
+def test_other_families_take_the_plain_path_and_say_why(
+    family: str, tiny_checkpoint: Callable[[str], Path]
+) -> None:
+    path = tiny_checkpoint(family)
+    told = io.StringIO()
+    backend = load_model(ModelSpec(name=str(path)), cache_dir=path, progress=told)
+    assert backend.model.engine == "transformers"
+    assert "its architecture is" in str(backend.model.why_not_fast)
+    assert "plain (its architecture is" in told.getvalue()
+    assert run_here(backend, asking(user("What is this?", COLOURS[0])))
