@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bot.errors import ConfigurationError
@@ -84,9 +85,39 @@ def build_parser() -> argparse.ArgumentParser:
     manifest.add_argument("--name", default="llava-bot", help="Slack: what the bot is called")
     manifest.add_argument("--application", metavar="ID", help="Discord: the application's id")
 
-    for command in (run, ask, chat):
+    bench = commands.add_parser("bench", help="measure how fast a model is on this machine")
+    _add_bench_arguments(bench)
+
+    for command in (run, ask, chat, bench):
         _add_model_arguments(command)
     return parser
+
+
+def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument(
+        "--random-weights",
+        action="store_true",
+        help="build the model in its true shapes instead of downloading it",
+    )
+    bench.add_argument(
+        "--quantize", choices=["none", "int8", "nf4"], help="hold the weights in fewer bits"
+    )
+    bench.add_argument(
+        "--threads", type=int, nargs="+", metavar="N", help="threads at once (1 8 32)"
+    )
+    bench.add_argument(
+        "--same-picture", action="store_true", help="all threads are about one picture"
+    )
+    bench.add_argument("--new-tokens", type=int, default=128, metavar="N", help="said a thread")
+    bench.add_argument(
+        "--without-static", action="store_true", help="do not measure the compiled generate()"
+    )
+    bench.add_argument(
+        "--without-generate", action="store_true", help="do not measure generate() at all"
+    )
+    bench.add_argument("--cache-tokens", type=int, metavar="N", help="bound the engine's cache")
+    bench.add_argument("--json", action="store_true", help="print the figures as JSON")
+    bench.add_argument("--plot", metavar="FILE.png", help="draw tokens a second over threads")
 
 
 def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -141,6 +172,8 @@ def _command(arguments: argparse.Namespace, settings: Settings) -> int:
             from bot.app import run
 
             return run(settings, open_page=arguments.open and _has_screen())
+        case "bench":
+            return _bench(arguments, settings)
         case "doctor":
             return asyncio.run(_doctor(settings, arguments.channel))
         case "manifest":
@@ -156,6 +189,25 @@ def _command(arguments: argparse.Namespace, settings: Settings) -> int:
             from bot.app import run_terminal
 
             return run_terminal(settings, partial(chat, pictures))
+
+
+def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
+    from inference.bench.run import Options, plot, run, table
+
+    options = Options(
+        spec=settings.model_spec,
+        random_weights=arguments.random_weights,
+        threads=tuple(arguments.threads or ()),
+        same_picture=arguments.same_picture,
+        new_tokens=arguments.new_tokens,
+        static=not arguments.without_static,
+        generate=not arguments.without_generate,
+    )
+    report = run(options, cache_dir=settings.data_dir / "models", progress=sys.stderr)
+    print(report.to_json() if arguments.json else table(report))
+    if arguments.plot:
+        plot(report, Path(arguments.plot))
+    return 0
 
 
 def _manifest(arguments: argparse.Namespace, settings: Settings) -> str:

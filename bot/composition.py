@@ -23,7 +23,6 @@ from bot.questions import Questions
 from bot.settings import Settings
 from bot.store import Store, running_store
 from inference.load import load_model
-from inference.types import ModelSpec
 from inference.worker import DeviceThread, Worker, running_worker
 
 
@@ -50,16 +49,7 @@ def loading_device(settings: Settings) -> DeviceThread:
     Entering raises:
         ModelUnavailable: its message is one sentence for the operator.
     """
-    spec = ModelSpec(
-        name=settings.model,
-        revision=settings.model_revision,
-        quantize=settings.quantize,
-        dtype=settings.dtype,
-        device=settings.device,
-        context_tokens=settings.context_tokens,
-        max_pictures=settings.max_pictures,
-        token=None if settings.hf_token is None else settings.hf_token.get_secret_value(),
-    )
+    spec = settings.model_spec
     return DeviceThread(
         lambda: load_model(spec, cache_dir=settings.data_dir / "models", progress=sys.stderr)
     )

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from bot.addressing import FollowUps
 from bot.errors import ConfigurationError
 from bot.pictures import PictureLimits
-from inference.types import DType, Quantization
+from inference.types import DType, EngineChoice, ModelSpec, Quantization
 
 
 def default_data_dir() -> Path:
@@ -65,6 +65,16 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="Where the model runs: `auto`, `cpu`, `cuda:0`, …")
     context_tokens: Annotated[int, Field(ge=128)] | None = Field(
         None, description="Bound the model's context, to save memory."
+    )
+    cache_tokens: Annotated[int, Field(ge=256)] | None = Field(
+        None,
+        description="Tokens of all threads together that the engine keeps; by default what the "
+        "GPU's memory holds.",
+    )
+    engine: EngineChoice = Field(
+        "auto",
+        description="`auto` runs the models that it can on the fast path, many threads at once; "
+        "`transformers` runs any model by its own `generate`, one question at a time.",
     )
     max_pictures: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Pictures the model is shown at once; by default what suits its family."
@@ -190,6 +200,22 @@ class Settings(BaseSettings):
     llava_bot_password: SecretStr | None = Field(
         None, validate_default=True, description="Password of the playground (any user name)."
     )
+
+    @property
+    def model_spec(self) -> ModelSpec:
+        """What to load, and how to hold it."""
+        return ModelSpec(
+            name=self.model,
+            revision=self.model_revision,
+            quantize=self.quantize,
+            dtype=self.dtype,
+            device=self.device,
+            context_tokens=self.context_tokens,
+            max_pictures=self.max_pictures,
+            cache_tokens=self.cache_tokens,
+            engine=self.engine,
+            token=None if self.hf_token is None else self.hf_token.get_secret_value(),
+        )
 
     @property
     def picture_limits(self) -> PictureLimits:

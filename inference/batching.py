@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from inference.decoder import DecoderShape
 from inference.detokenize import Detokenizer
 from inference.errors import ContextExceeded, EngineDead, GenerationFailed, trace_of
 from inference.features import Features
@@ -98,6 +99,16 @@ class BatchingBackend:
         return self._model
 
     @property
+    def shape(self) -> DecoderShape:
+        """The decoder's sizes."""
+        return self._runner.decoder.shape
+
+    @property
+    def element_bytes(self) -> int:
+        """Of a key or a value."""
+        return self._runner.decoder.dtype.itemsize
+
+    @property
     def is_busy(self) -> bool:
         """See `Backend.is_busy`."""
         return bool(self._live or self._under_way)
@@ -112,8 +123,7 @@ class BatchingBackend:
         if len(prompt.tokens) >= self._model.context_tokens:
             raise ContextExceeded(len(prompt.tokens) + 1, self._model.context_tokens)
         for picture in prompt.pictures:
-            if not self.features.knows(picture.digest):
-                self._prompts.pixels_of(picture)
+            self.features.prepare(picture)
         return prompt
 
     def add(self, job: Job) -> None:

@@ -151,7 +151,7 @@ class CudaRunner:
             max_running: threads at once, at most 64.
             graph_pool: memory that graphs share.
         """
-        self._decoder = decoder
+        self.decoder = decoder
         self._features = features
         self._device = decoder.device
         self._table_pages = pages_for(context_tokens)
@@ -194,9 +194,7 @@ class CudaRunner:
         self._turn = (self._turn + 1) % len(self._outs)
         decoded, read = self._outs[self._turn]
         # What may run out of memory comes first: then nothing has been started yet.
-        residual = (
-            embeddings_of(self._decoder, self._features, plan.chunks) if plan.chunks else None
-        )
+        residual = embeddings_of(self.decoder, self._features, plan.chunks) if plan.chunks else None
         reads = 0
         if plan.decodes:
             out = self._decode(plan)
@@ -286,7 +284,7 @@ class CudaRunner:
             sheet["shared"][list(rows)] = pages * PAGE_TOKENS
 
     def _capture_decoding(self, batch: int) -> _Graph:
-        decoder = self._decoder
+        decoder = self.decoder
         shape = decoder.shape
         sheet = _Sheet(
             self._device,
@@ -345,7 +343,7 @@ class CudaRunner:
         loose = self._reading_sheet(tokens, len(chunks))
         self._describe_pieces(loose.next(), chunks, last)
         loose.send()
-        hidden = self._decoder.forward(residual, self._reading_step(loose.on_device))
+        hidden = self.decoder.forward(residual, self._reading_step(loose.on_device))
         if not last:
             return hidden, 0
         rows = hidden[loose.on_device["last_rows"][: len(last)].long()]
@@ -396,7 +394,7 @@ class CudaRunner:
         def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             return attention.read_attention(queries, keys, values, on["tables"], on["blocks"])
 
-        return _Step(self._decoder, self._keys, self._values, on["positions"], on["slots"], attend)
+        return _Step(self.decoder, self._keys, self._values, on["positions"], on["slots"], attend)
 
     def _capture_reading(self, tokens: int) -> _Graph:
         sheet = self._reading_sheet(tokens, PIECE_THREADS)
@@ -404,12 +402,12 @@ class CudaRunner:
         on["places"].fill_(self._nobody)
         on["blocks"].fill_(-1)
         held = torch.zeros(
-            tokens, self._decoder.shape.hidden, dtype=self._decoder.dtype, device=self._device
+            tokens, self.decoder.shape.hidden, dtype=self.decoder.dtype, device=self._device
         )
         step = self._reading_step(on)
 
         def compute() -> Tensor:
-            hidden = self._decoder.forward(held.clone(), step)
+            hidden = self.decoder.forward(held.clone(), step)
             return self._choose(hidden[on["last_rows"].long()], on)
 
         graph, out = self._captured(compute)
@@ -420,7 +418,7 @@ class CudaRunner:
     def _choose(self, hidden: Tensor, on: dict[str, Tensor], rows: int | None = None) -> Tensor:
         """Sample each row's next token and keep it on the device. Returns: int64[rows]."""
         chosen = sampling.sample(
-            self._decoder.head(hidden),
+            self.decoder.head(hidden),
             on["temperatures"].view(torch.float32),
             on["top_ps"].view(torch.float32),
             on["top_ks"],

@@ -29,6 +29,11 @@ class Features:
         self.encoded = 0
         """Pictures the tower has looked at."""
 
+    def prepare(self, picture: Picture) -> None:
+        """Decode a picture that is not kept. Safe from any thread."""
+        if picture.digest not in self._kept:
+            self._prompts.pixels_of(picture)
+
     def of(self, picture: Picture) -> Tensor:
         """Embeddings [tokens, hidden] of a picture."""
         if picture.digest in self._kept:
@@ -42,10 +47,6 @@ class Features:
         while self._bytes > self._max_bytes and len(self._kept) > 1:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes
         return features
-
-    def knows(self, digest: str) -> bool:
-        """Whether a picture's embeddings are kept. Safe from any thread."""
-        return digest in self._kept
 
     def clear(self) -> None:
         """Let go of everything."""

@@ -7,7 +7,7 @@ import io
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,6 +29,7 @@ from inference.errors import ContextExceeded, ModelUnavailable
 from inference.fast_path import batching_backend, why_not_fast
 from inference.linears import UnsupportedWeights
 from inference.models import family_of, resolve_name
+from inference.models.family import Family
 from inference.one_at_a_time import OneAtATime
 from inference.processor import load_processor
 from inference.transformers_backend import TransformersBackend
@@ -62,6 +63,17 @@ UNQUANTISED = [
 ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A model as transformers holds it, before a path is chosen for it."""
+
+    weights: Any
+    """A `PreTrainedModel` in eval mode."""
+    processor: Any
+    family: Family
+    model: ModelInfo
+
+
 def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Backend:
     """Load weights and processor and run them once, so that the first asker need not wait.
 
@@ -69,19 +81,29 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Backend
 
     Args:
         spec: what to load.
-        cache_dir: where the pocket model is put together.
+        cache_dir: where the pocket model is put together, and compiled kernels are kept.
         progress: what takes time is told here.
 
     Raises:
         ModelUnavailable: its message is one sentence for the operator.
     """
+    loaded = load_weights(spec, cache_dir=cache_dir, progress=progress)
+    backend = backend_of(loaded, spec, cache_dir=cache_dir)
+    why_not = backend.model.why_not_fast
+    path = "fast" if why_not is None else f"plain ({why_not})"
+    print(f"{spec.name} is ready on {backend.model.device}; its path: {path}.", file=progress)
+    return backend
+
+
+def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loaded:
+    """Load weights and processor; see `load_model`."""
     print(f"Loading the model {spec.name} …", file=progress, flush=True)
     # What goes wrong is said in one sentence below; their retries and hints would bury it.
     transformers.logging.set_verbosity_error()
     huggingface_hub.logging.set_verbosity(logging.CRITICAL)
     if not progress.isatty():
         transformers.logging.disable_progress_bar()
-    device = _device(spec.device)
+    device = device_of(spec.device)
     path = resolve_name(spec.name)
     if _is_folder(path):
         path = str(Path(path).expanduser())
@@ -101,8 +123,15 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Backend
         weights = AutoModelForImageTextToText.from_pretrained(
             path, **options, **_placement(spec, device)
         ).eval()
+    return described(weights, processor, spec)
+
+
+def described(weights: Any, processor: Any, spec: ModelSpec) -> Loaded:
+    """A model with all that is known of it."""
+    config = weights.config
     family = family_of(config, getattr(processor, "chat_template", None))
     complete_processor(processor, config)
+    dtype = str(weights.dtype).removeprefix("torch.")
     model = ModelInfo(
         name=spec.name,
         family=family.name,
@@ -112,20 +141,24 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Backend
         sampling=family.sampling,
         cannot=family.cannot,
         device=str(weights.device),
-        weights=spec.quantize
-        if spec.quantize != "none"
-        else str(weights.dtype).removeprefix("torch."),
+        weights=dtype if spec.quantize == "none" else spec.quantize,
     )
-    why_not = why_not_fast(config, spec, device)
+    return Loaded(weights=weights, processor=processor, family=family, model=model)
+
+
+def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:
+    """Choose the path of a loaded model and warm it up. Raises: ModelUnavailable."""
+    weights = loaded.weights
+    why_not = why_not_fast(weights.config, spec, weights.device)
     backend: Backend | None = None
     with _one_sentence(spec):
         if why_not is None:
             try:
                 backend = batching_backend(
                     weights,
-                    processor,
-                    family,
-                    model,
+                    loaded.processor,
+                    loaded.family,
+                    loaded.model,
                     spec,
                     kernel_dir=cache_dir / "kernels",
                     example=_grey_square(),
@@ -133,15 +166,15 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Backend
             except UnsupportedWeights as exc:
                 why_not = str(exc)
         if backend is None:
-            plain = replace(model, why_not_fast=why_not)
             backend = OneAtATime(
                 TransformersBackend(
-                    weights=weights, processor=processor, family=family, model=plain
+                    weights=weights,
+                    processor=loaded.processor,
+                    family=loaded.family,
+                    model=replace(loaded.model, why_not_fast=why_not),
                 )
             )
         _warm_up(backend)
-    path = "fast" if why_not is None else f"plain ({why_not})"
-    print(f"{spec.name} is ready on {weights.device}; its path: {path}.", file=progress, flush=True)
     return backend
 
 
@@ -176,7 +209,8 @@ def _pocket(cache_dir: Path, progress: TextIO) -> str:
         raise ModelUnavailable(str(exc)) from None
 
 
-def _device(wanted: str) -> torch.device:
+def device_of(wanted: str) -> torch.device:
+    """The device that a setting names. Raises: ModelUnavailable."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

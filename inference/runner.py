@@ -37,6 +37,7 @@ class Runner(Protocol):
 
     ahead: int
     """Steps that may be started before the first of them is waited for."""
+    decoder: Decoder
 
     def start(self, plan: Plan) -> Any:
         """Begin a step; does not wait for the device. Returns: what `wait` takes.
@@ -90,7 +91,7 @@ class TorchRunner:
 
     def __init__(self, decoder: Decoder, features: Features, *, num_pages: int) -> None:
         """Allocate keys and values of `num_pages` pages."""
-        self._decoder = decoder
+        self.decoder = decoder
         self._features = features
         shape = decoder.shape
         size = (shape.layers, num_pages, shape.kv_heads, PAGE_TOKENS, shape.head)
@@ -100,7 +101,7 @@ class TorchRunner:
     @torch.inference_mode()
     def start(self, plan: Plan) -> list[int]:
         """See `Runner.start`."""
-        decoder = self._decoder
+        decoder = self.decoder
         says = [sequence.tokens[-1] for sequence in plan.decodes]
         parts = []
         if says:

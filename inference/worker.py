@@ -236,19 +236,19 @@ class Worker:
         """See `Engine.forget`."""
         if self._dead is None:
             self._serving.forgets = True
-            await self._on_device(self._serving.serve)
+            await self.on_device(self._serving.serve)
 
     async def stop(self) -> None:
         """End every stream; return once the device stands still."""
         self._watch.cancel()
         self._end(EngineDead("the engine is shutting down"))
         if not self._device.hangs:
-            await self._on_device(lambda _backend: None)
+            await self.on_device(lambda _backend: None)
         self._preparing.shutdown(wait=False, cancel_futures=True)
 
     # -- on the loop --------------------------------------------------------------------------
 
-    async def _on_device(self, work: Callable[[Backend], None]) -> None:
+    async def on_device(self, work: Callable[[Backend], None]) -> None:
         """Have something done on the device's thread, and wait for it."""
         done = asyncio.Event()
 

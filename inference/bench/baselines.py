@@ -1,0 +1,124 @@
+"""What a machine can do at best, and what `generate()` makes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from inference.decoder import DecoderShape
+from inference.pages import PAGE_TOKENS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generated:
+    """One alternative, one request at a time."""
+
+    first_token_ms: float
+    step_ms: float
+    tokens_per_second: float
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done everything."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def read_bandwidth(device: torch.device) -> float:
+    """Bytes a second that the device reads: the best of several passes over much memory."""
+    size = (1 << 31) if device.type == "cuda" else (1 << 28)
+    memory = torch.empty(size // 4, dtype=torch.float32, device=device).uniform_()
+    other = torch.empty_like(memory)
+
+    def timed(work: Callable[[], object], moved: int) -> float:
+        best = 0.0
+        for _ in range(8):
+            synchronize(device)
+            begun = time.perf_counter()
+            work()
+            synchronize(device)
+            best = max(best, moved / (time.perf_counter() - begun))
+        return best
+
+    return max(timed(memory.sum, size), timed(lambda: other.copy_(memory), 2 * size))
+
+
+def weight_bytes(weights: Any) -> int:
+    """What a decoding step reads of a model at least: its decoder's layers and its head."""
+    parts = [*weights.model.language_model.layers.parameters(), *weights.lm_head.parameters()]
+    total = sum(part.nbytes for part in parts)
+    for module in weights.model.language_model.layers.modules():
+        state = getattr(getattr(module, "weight", None), "quant_state", None)
+        if state is not None:  # the scales, which bitsandbytes keeps beside the parameter
+            total += state.absmax.nbytes
+    return int(total)
+
+
+def floor_tokens_per_second(
+    weights_bytes: int,
+    shape: DecoderShape,
+    element_bytes: int,
+    *,
+    threads: int,
+    context_tokens: int,
+    own_tokens: int,
+    bandwidth: float,
+) -> float:
+    """No step is quicker than reading the weights and every thread's keys and values once.
+
+    Args:
+        weights_bytes: see `weight_bytes`.
+        shape: of the decoder.
+        element_bytes: of keys and values.
+        threads: that decode together.
+        context_tokens: of each.
+        own_tokens: of those, what a thread does not share with all others; the rest is read once.
+        bandwidth: bytes a second.
+    """
+    token_bytes = shape.page_bytes(element_bytes) / PAGE_TOKENS
+    kept = threads * own_tokens + (
+        context_tokens - own_tokens if own_tokens < context_tokens else 0
+    )
+    return threads * bandwidth / (weights_bytes + kept * token_bytes)
+
+
+@torch.inference_mode()
+def measure_generate(
+    weights: Any, inputs: dict[str, torch.Tensor], new_tokens: int, *, static: bool, calls: int
+) -> Generated:
+    """Time transformers' `generate`, greedy, batch 1.
+
+    Args:
+        weights: the model.
+        inputs: the processor's tensors, on the device.
+        new_tokens: said by each call.
+        static: with a static cache, which transformers compiles where it can.
+        calls: one after the other.
+    """
+    device = weights.device
+    options: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
+    if static:
+        options["cache_implementation"] = "static"
+
+    def call(count: int) -> float:
+        synchronize(device)
+        begun = time.perf_counter()
+        out = weights.generate(**inputs, **options, max_new_tokens=count, min_new_tokens=count)
+        synchronize(device)
+        said = out.shape[-1] - inputs["input_ids"].shape[-1]
+        if said != count:
+            raise RuntimeError(f"generate() said {said} tokens, not {count}")
+        return time.perf_counter() - begun
+
+    for count in (new_tokens, 1) if static else (8, 1):
+        call(count)  # warm; static: compiles for this length
+    first = min(call(1) for _ in range(3))
+    total = sum(call(new_tokens) for _ in range(calls)) / calls
+    step = (total - first) / (new_tokens - 1)
+    return Generated(
+        first_token_ms=first * 1e3, step_ms=step * 1e3, tokens_per_second=new_tokens / total
+    )

@@ -1,0 +1,281 @@
+"""What the engine is measured with: a worker on an event loop, asked as the bot asks it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import statistics
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from PIL import Image
+
+from inference.types import (
+    Finished,
+    GenerationRequest,
+    Message,
+    Picture,
+    Role,
+    Sampling,
+    TextDelta,
+)
+from inference.worker import Worker
+
+PICTURE_PX = (640, 480)
+LAG_INTERVAL_S = 0.005
+
+
+def picture_of(number: int) -> Picture:
+    """A picture that differs from every other number's."""
+    image = Image.linear_gradient("L").resize(PICTURE_PX)
+    tint = Image.new("RGB", PICTURE_PX, (number % 256, number // 256 % 256, 90))
+    mixed = Image.blend(image.convert("RGB"), tint, 0.5)
+    file = io.BytesIO()
+    mixed.save(file, "JPEG", quality=90)
+    data = file.getvalue()
+    width_px, height_px = PICTURE_PX
+    return Picture(
+        digest=hashlib.sha256(data).hexdigest(),
+        data=data,
+        width_px=width_px,
+        height_px=height_px,
+    )
+
+
+@dataclass(slots=True)
+class Answered:
+    """One answer, as its asker saw it."""
+
+    asked_at: float
+    times: list[float] = field(default_factory=list)
+    """When each piece of text came."""
+    text: str = ""
+    finished: Finished | None = None
+
+    @property
+    def end(self) -> Finished:
+        """How it ended. Raises: RuntimeError when it did not."""
+        if self.finished is None:
+            raise RuntimeError("the answer did not end")
+        return self.finished
+
+    @property
+    def first_token_ms(self) -> float:
+        """From asking to the first text."""
+        return (self.times[0] - self.asked_at) * 1e3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """Threads that decode together."""
+
+    threads: int
+    same_picture: bool
+    tokens_per_second: float
+    """While all of them talk."""
+    whole_tokens_per_second: float
+    """From the first question to the last word, pictures and prompts included."""
+    step_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstTokens:
+    """Medians, the machine being idle otherwise."""
+
+    new_picture_ms: float
+    """From asking: the picture is decoded, resized, seen, and the prompt read."""
+    new_picture_device_ms: float
+    """Of it, from the device's taking it up."""
+    follow_up_ms: float
+    follow_up_device_ms: float
+    prefix_hit: float
+    """Of what the follow-up's thread held, the share that was not read again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gaps:
+    """Between the tokens of those who talk, while pictures come in."""
+
+    threads: int
+    pictures: int
+    p50_ms: float
+    p99_ms: float
+    worst_ms: float
+
+
+class Asker:
+    """Asks a worker about pictures. Prompts are padded to `text_tokens` beside the picture."""
+
+    def __init__(
+        self, worker: Worker, *, text_tokens: int, new_tokens: int, temperature: float
+    ) -> None:
+        self.worker = worker
+        self.new_tokens = new_tokens
+        self._text_tokens = text_tokens
+        self._temperature = temperature
+        self._pictures = 0
+        self._words = ""
+
+    async def measure_words(self) -> None:
+        """Find words that fill the prompt."""
+        picture = self.new_picture()
+        empty = await self.worker.prompt_tokens((self._question("", picture),))
+        words = "?"
+        one = await self.worker.prompt_tokens((self._question(words, picture),))
+        pictures_alone = empty - await self.worker.prompt_tokens((self._question(""),))
+        missing = self._text_tokens - (one - pictures_alone)
+        while missing > 0:
+            words += " a" * max(1, missing // 2) if missing > 1 else "a"
+            length = await self.worker.prompt_tokens((self._question(words, picture),))
+            left = self._text_tokens - (length - pictures_alone)
+            if left >= missing:
+                break
+            missing = left
+        self._words = words
+
+    def new_picture(self) -> Picture:
+        """One that nobody has asked about."""
+        self._pictures += 1
+        return picture_of(self._pictures)
+
+    def question(self, picture: Picture, number: int = 0) -> tuple[Message, ...]:
+        """A thread's first question; numbers differ in their last words only."""
+        return (self._question(self._words + str(number % 10), picture),)
+
+    def _question(self, text: str, *pictures: Picture) -> Message:
+        return Message(role=Role.USER, text=text, pictures=pictures)
+
+    async def ask(
+        self, messages: tuple[Message, ...], *, seed: int = 0, tokens: int | None = None
+    ) -> Answered:
+        """Ask, and note when each piece of text came."""
+        request = GenerationRequest(
+            messages=messages,
+            sampling=Sampling(
+                temperature=self._temperature,
+                max_new_tokens=tokens or self.new_tokens,
+                seed=seed,
+            ),
+        )
+        answered = Answered(time.perf_counter())
+        async with aclosing(self.worker.stream(request)) as chunks:
+            async for chunk in chunks:
+                if isinstance(chunk, TextDelta):
+                    answered.times.append(time.perf_counter())
+                    answered.text += chunk.text
+                elif isinstance(chunk, Finished):
+                    answered.finished = chunk
+        return answered
+
+
+async def measure_throughput(asker: Asker, threads: int, *, same_picture: bool) -> Throughput:
+    """All ask at once; what counts is the time in which all of them talk."""
+    shared = asker.new_picture()
+    questions = [
+        asker.question(shared if same_picture else asker.new_picture(), i) for i in range(threads)
+    ]
+    answers = await asyncio.gather(
+        *(asker.ask(question, seed=i) for i, question in enumerate(questions))
+    )
+    whole_s = max(a.times[-1] for a in answers) - min(a.asked_at for a in answers)
+    begin = max(answer.times[0] for answer in answers)
+    end = min(answer.times[-1] for answer in answers)
+    said = sum(sum(begin < at <= end for at in answer.times) for answer in answers)
+    rate = said / (end - begin) if end > begin else 0.0
+    return Throughput(
+        threads=threads,
+        same_picture=same_picture,
+        tokens_per_second=rate,
+        whole_tokens_per_second=sum(answer.end.new_tokens for answer in answers) / whole_s,
+        step_ms=1e3 * threads / rate if rate else 0.0,
+    )
+
+
+async def measure_first_tokens(asker: Asker, rounds: int, follow_up_tokens: int) -> FirstTokens:
+    """A new picture, then a follow-up about it; nobody else is there."""
+    new, follow, hits = [], [], []
+    for i in range(rounds):
+        first = asker.question(asker.new_picture(), i)
+        answered = await asker.ask(first, seed=i, tokens=16)
+        words = "a" * max(1, follow_up_tokens - 18)
+        thread = (
+            *first,
+            Message(role=Role.ASSISTANT, text=answered.text.strip()),
+            Message(role=Role.USER, text=words),
+        )
+        again = await asker.ask(thread, seed=i, tokens=4)
+        new.append(answered)
+        follow.append(again)
+        held = answered.end.prompt_tokens + answered.end.new_tokens
+        hits.append(again.end.cached_tokens / held)
+    return FirstTokens(
+        new_picture_ms=_median(answer.first_token_ms for answer in new),
+        new_picture_device_ms=_median(answer.end.first_token_s * 1e3 for answer in new),
+        follow_up_ms=_median(answer.first_token_ms for answer in follow),
+        follow_up_device_ms=_median(answer.end.first_token_s * 1e3 for answer in follow),
+        prefix_hit=min(hits),
+    )
+
+
+async def measure_gaps(asker: Asker, threads: int, pictures: int, every_s: float) -> Gaps:
+    """Threads talk while others come with new pictures."""
+    talking = [
+        asyncio.create_task(
+            asker.ask(asker.question(asker.new_picture(), i), seed=i, tokens=2 * asker.new_tokens)
+        )
+        for i in range(threads)
+    ]
+    # Their own pictures are read before those that disturb them come.
+    await asker.ask(asker.question(asker.new_picture()), tokens=2)
+    begun = time.perf_counter()
+    arriving = []
+    for i in range(pictures):
+        question = asker.question(asker.new_picture(), i)
+        arriving.append(asyncio.create_task(asker.ask(question, seed=i, tokens=4)))
+        await asyncio.sleep(every_s)
+    await asyncio.gather(*arriving)
+    ended = time.perf_counter()
+    gaps = []
+    for answer in await asyncio.gather(*talking):
+        times = [at for at in answer.times if begun <= at <= ended]
+        gaps += [(later - earlier) * 1e3 for earlier, later in pairwise(times)]
+    gaps.sort()
+    return Gaps(
+        threads=threads,
+        pictures=pictures,
+        p50_ms=quantile(gaps, 0.5),
+        p99_ms=quantile(gaps, 0.99),
+        worst_ms=gaps[-1] if gaps else 0.0,
+    )
+
+
+@asynccontextmanager
+async def watching_the_loop() -> AsyncIterator[list[float]]:
+    """How late the event loop comes, in milliseconds, while the block runs."""
+    lags: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            due = time.perf_counter() + LAG_INTERVAL_S
+            await asyncio.sleep(LAG_INTERVAL_S)
+            lags.append((time.perf_counter() - due) * 1e3)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield lags
+    finally:
+        task.cancel()
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Of sorted or unsorted values; 0 for none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+def _median(values: Iterable[float]) -> float:
+    return statistics.median(values)
