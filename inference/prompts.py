@@ -55,6 +55,7 @@ class Prompts:
         self._lock = threading.Lock()
         self._lengths: OrderedDict[str, int] = OrderedDict()
         self._pixels: OrderedDict[str, dict[str, Tensor]] = OrderedDict()
+        self._length_of_kind: dict[object, int] = {}
         self._transcripts: OrderedDict[tuple[str, tuple[str, ...]], tuple[list[int], str]]
         self._transcripts = OrderedDict()
 
@@ -172,11 +173,15 @@ class Prompts:
 
     def _look_at(self, picture: Picture) -> None:
         image = self._family.fit_picture(open_picture(picture), self._processor)
-        inputs = dict(self._processor(text=self._placeholder, images=[image], return_tensors="pt"))
-        ids = inputs.pop("input_ids")
-        inputs.pop("attention_mask", None)
-        self._lengths[picture.digest] = int((ids == self._placeholder_id).sum())
-        self._pixels[picture.digest] = inputs
+        pixels = dict(self._processor.image_processor(images=[image], return_tensors="pt"))
+        sizes = pixels.get("image_sizes")
+        kind = (tuple(pixels["pixel_values"].shape), None if sizes is None else str(sizes.tolist()))
+        if kind not in self._length_of_kind:
+            # Only the whole processor knows how many placeholders pixels of this size take.
+            ids = self._processor(text=self._placeholder, images=[image])["input_ids"]
+            self._length_of_kind[kind] = sum(token == self._placeholder_id for token in ids[0])
+        self._lengths[picture.digest] = self._length_of_kind[kind]
+        self._pixels[picture.digest] = pixels
         while len(self._pixels) > PIXELS:
             self._pixels.popitem(last=False)
         while len(self._lengths) > COUNTED:

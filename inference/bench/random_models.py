@@ -90,9 +90,9 @@ def random_model(spec: ModelSpec, device: torch.device) -> tuple[Any, Any]:
         torch.set_default_dtype(dtype)
         with torch.device(device), torch.no_grad():
             weights = LlavaForConditionalGeneration(config)
-            config.text_config.num_hidden_layers = text["num_hidden_layers"]
-            decoder = weights.model.language_model
-            for index in range(config.text_config.num_hidden_layers):
+            decoder: Any = weights.model.language_model
+            decoder.config.num_hidden_layers = text["num_hidden_layers"]
+            for index in range(decoder.config.num_hidden_layers):
                 layer = LlamaDecoderLayer(decoder.config, index)
                 for parameter in layer.parameters():
                     if parameter.dim() > 1:
@@ -105,7 +105,7 @@ def random_model(spec: ModelSpec, device: torch.device) -> tuple[Any, Any]:
     return weights.eval(), processor
 
 
-def _quantised(layer: nn.Module, quantize: Quantization, dtype: torch.dtype) -> nn.Module:
+def _quantised(layer: Any, quantize: Quantization, dtype: torch.dtype) -> nn.Module:
     """The layer with its linears as bitsandbytes holds them."""
     if quantize == "none":
         return layer

@@ -229,7 +229,7 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
             # Random weights say the same word for ever when they are asked for the likeliest.
             temperature=1.0 if options.random_weights else 0.0,
         )
-        await asker.measure_words()
+        await asker.prepare(100 + 2 * sum(options.threads))
         report.prompt_tokens = await worker.prompt_tokens(asker.question(asker.new_picture()))
         await asker.ask(asker.question(asker.new_picture()), tokens=8)
         now("first tokens")
@@ -283,8 +283,8 @@ def table(report: Report) -> str:
     """The report as text."""
     lines = [
         f"{report.model}, {report.weights}, on {report.hardware}; {report.software}",
-        f"path: {report.path}",
-        f"a step reads {report.weight_gb:.2f} GB of weights, at {report.read_bandwidth_tb_s:.2f} TB/s",
+        f"path: {report.path}; a step reads {report.weight_gb:.2f} GB of weights",
+        f"memory is read at {report.read_bandwidth_tb_s:.2f} TB/s",
         f"loaded in {report.load_s:.1f} s, the engine started in {report.engine_start_s:.1f} s",
         "",
     ]
@@ -315,13 +315,11 @@ def table(report: Report) -> str:
         first = report.first_tokens
         lines += [
             "",
-            f"first token, new picture   {first.new_picture_ms:6.1f} ms, of it on the device "
-            f"{first.new_picture_device_ms:.1f} ms"
+            _first_token("new picture", first.new_picture_ms, first.new_picture_device_ms)
             + ("" if report.picture_ms is None else f", the picture {report.picture_ms:.1f} ms"),
-            f"first token, follow-up     {first.follow_up_ms:6.1f} ms, of it on the device "
-            f"{first.follow_up_device_ms:.1f} ms",
-            f"of its thread {100 * first.prefix_hit:.0f}% was kept; "
-            f"{report.pictures_encoded_again} pictures were looked at again",
+            _first_token("follow-up", first.follow_up_ms, first.follow_up_device_ms)
+            + f"; {100 * first.prefix_hit:.0f}% of the thread was kept",
+            f"pictures looked at again: {report.pictures_encoded_again}",
         ]
     if report.gaps is not None:
         gaps = report.gaps
@@ -339,6 +337,10 @@ def table(report: Report) -> str:
             f"{report.cache_tokens} tokens"
         )
     return "\n".join(lines)
+
+
+def _first_token(of: str, ms: float, device_ms: float) -> str:
+    return f"first token, {of:12} {ms:7.1f} ms, of it on the device {device_ms:.1f} ms"
 
 
 def plot(report: Report, file: Path) -> None:

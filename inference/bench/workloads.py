@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import random
 import statistics
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -31,11 +32,10 @@ LAG_INTERVAL_S = 0.005
 
 def picture_of(number: int) -> Picture:
     """A picture that differs from every other number's."""
-    image = Image.linear_gradient("L").resize(PICTURE_PX)
-    tint = Image.new("RGB", PICTURE_PX, (number % 256, number // 256 % 256, 90))
-    mixed = Image.blend(image.convert("RGB"), tint, 0.5)
+    colours = random.Random(number).randbytes(8 * 6 * 3)  # noqa: S311 - a pattern, no secret
+    image = Image.frombytes("RGB", (8, 6), colours).resize(PICTURE_PX)
     file = io.BytesIO()
-    mixed.save(file, "JPEG", quality=90)
+    image.save(file, "JPEG", quality=90)
     data = file.getvalue()
     width_px, height_px = PICTURE_PX
     return Picture(
@@ -117,11 +117,14 @@ class Asker:
         self.new_tokens = new_tokens
         self._text_tokens = text_tokens
         self._temperature = temperature
-        self._pictures = 0
+        self._pictures: list[Picture] = []
         self._words = ""
 
-    async def measure_words(self) -> None:
-        """Find words that fill the prompt."""
+    async def prepare(self, pictures: int) -> None:
+        """Make the pictures, off the loop, and find words that fill the prompt."""
+        self._pictures = await asyncio.to_thread(
+            lambda: [picture_of(number) for number in range(pictures)]
+        )
         picture = self.new_picture()
         empty = await self.worker.prompt_tokens((self._question("", picture),))
         words = "?"
@@ -139,8 +142,7 @@ class Asker:
 
     def new_picture(self) -> Picture:
         """One that nobody has asked about."""
-        self._pictures += 1
-        return picture_of(self._pictures)
+        return self._pictures.pop()
 
     def question(self, picture: Picture, number: int = 0) -> tuple[Message, ...]:
         """A thread's first question; numbers differ in their last words only."""

@@ -18,23 +18,23 @@ def _parts(product: Tensor) -> tuple[int, int]:
 
 
 @triton.jit
-def _sum_of_parts(product, offsets, mask, splits, part_stride):
+def _sum_of_parts(product, offsets, mask, SPLITS: tl.constexpr, part_stride):
     total = tl.load(product + offsets, mask=mask, other=0.0).to(tl.float32)
-    for part in range(1, splits):
+    for part in tl.static_range(1, SPLITS):
         total += tl.load(product + part * part_stride + offsets, mask=mask, other=0.0)
     return total
 
 
-@triton.jit(do_not_specialize=["splits"])
+@triton.jit
 def _add_rms_norm(
     residual,
     product,
     weight,
     out,
-    splits,
     part_stride,
     size,
     eps,
+    SPLITS: tl.constexpr,
     HAS_PRODUCT: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -44,7 +44,7 @@ def _add_rms_norm(
     offsets = row * size + columns
     x = tl.load(residual + offsets, mask=mask, other=0.0).to(tl.float32)
     if HAS_PRODUCT:
-        x += _sum_of_parts(product, offsets, mask, splits, part_stride)
+        x += _sum_of_parts(product, offsets, mask, SPLITS, part_stride)
         rounded = x.to(tl.bfloat16)
         tl.store(residual + offsets, rounded, mask=mask)
         x = rounded.to(tl.float32)
@@ -74,10 +74,10 @@ def add_rms_norm(residual: Tensor, product: Tensor | None, weight: Tensor, eps: 
         residual if product is None else product,
         weight,
         out,
-        splits,
         part_stride,
         size,
         eps,
+        SPLITS=splits,
         HAS_PRODUCT=product is not None,
         BLOCK=block,
         num_warps=min(16, max(1, block // 512)),
@@ -85,7 +85,7 @@ def add_rms_norm(residual: Tensor, product: Tensor | None, weight: Tensor, eps: 
     return out
 
 
-@triton.jit(do_not_specialize=["splits"])
+@triton.jit
 def _rotate_and_keep(
     product,
     bias,
@@ -96,8 +96,8 @@ def _rotate_and_keep(
     queries,
     keys,
     values,
-    splits,
     part_stride,
+    SPLITS: tl.constexpr,
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
     HEAD: tl.constexpr,
@@ -111,8 +111,8 @@ def _rotate_and_keep(
     everything = i < half
     width: tl.constexpr = (HEADS + 2 * KV_HEADS) * HEAD
     at = token * width + head * HEAD + i
-    low = _sum_of_parts(product, at, everything, splits, part_stride)
-    high = _sum_of_parts(product, at + half, everything, splits, part_stride)
+    low = _sum_of_parts(product, at, everything, SPLITS, part_stride)
+    high = _sum_of_parts(product, at + half, everything, SPLITS, part_stride)
     if HAS_BIAS:
         low += tl.load(bias + head * HEAD + i).to(tl.float32)
         high += tl.load(bias + head * HEAD + half + i).to(tl.float32)
@@ -177,8 +177,8 @@ def rotate_and_keep(
         queries,
         keys,
         values,
-        splits,
         part_stride,
+        SPLITS=splits,
         HEADS=heads,
         KV_HEADS=kv_heads,
         HEAD=head,
@@ -189,14 +189,14 @@ def rotate_and_keep(
     return queries
 
 
-@triton.jit(do_not_specialize=["splits"])
-def _silu_mul(product, out, splits, part_stride, size, BLOCK: tl.constexpr):
+@triton.jit
+def _silu_mul(product, out, part_stride, size, SPLITS: tl.constexpr, BLOCK: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
     columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     mask = columns < size
     at = row * 2 * size + columns
-    gate = _sum_of_parts(product, at, mask, splits, part_stride)
-    up = _sum_of_parts(product, at + size, mask, splits, part_stride)
+    gate = _sum_of_parts(product, at, mask, SPLITS, part_stride)
+    up = _sum_of_parts(product, at + size, mask, SPLITS, part_stride)
     gate = gate.to(tl.bfloat16).to(tl.float32)
     up = up.to(tl.bfloat16).to(tl.float32)
     active = (gate / (1.0 + tl.exp(-gate))).to(tl.bfloat16).to(tl.float32)
@@ -217,6 +217,6 @@ def silu_mul(product: Tensor) -> Tensor:
     splits, part_stride = _parts(product)
     block = 1024
     _silu_mul[(tokens, triton.cdiv(size, block))](
-        product, out, splits, part_stride, size, BLOCK=block, num_warps=4
+        product, out, part_stride, size, SPLITS=splits, BLOCK=block, num_warps=4
     )
     return out

@@ -72,6 +72,21 @@ __device__ __forceinline__ u32 word(const uint4& value, int index) {
     return index == 0 ? value.x : index == 1 ? value.y : index == 2 ? value.z : value.w;
 }
 
+// Of every byte the pair of weights that it is, once for each lane: nothing in 8 and 16 bits.
+__device__ __forceinline__ const char* shared_table() {
+#if BITS == 4
+    __shared__ u32 table[256 * 32];
+    for (int i = threadIdx.x; i < 256 * 32; i += blockDim.x) {
+        const int byte = i / 32;
+        table[i] = bf16_pair(NF4[byte & 15], NF4[byte >> 4]);
+    }
+    __syncthreads();
+    return reinterpret_cast<const char*>(table);
+#else
+    return nullptr;
+#endif
+}
+
 // The left operand of step s from what a lane has loaded.
 __device__ __forceinline__ void decode(
     u32 (&a)[4], const uint4 (&w)[LOADS], int s, const char* table, u32 lane) {
@@ -111,16 +126,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int warp_n = warp % WARPS_N, warp_k = warp / WARPS_N;
     const int g = lane / 4, t = lane % 4;
-#if BITS == 4
-    __shared__ u32 table[256 * 32];
-    for (int i = threadIdx.x; i < 256 * 32; i += THREADS) {
-        const int byte = i / 32;
-        table[i] = bf16_pair(NF4[byte & 15], NF4[byte >> 4]);
-    }
-    __syncthreads();
-#else
-    constexpr u32* table = nullptr;
-#endif
+    const char* table = shared_table();
 #if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.launch_dependents;");
 #endif
@@ -194,7 +200,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
 #pragma unroll
                     for (int s = 0; s < 4; s++) {
                         u32 a[4];
-                        decode(a, w[stage][nt], s, reinterpret_cast<const char*>(table), lane);
+                        decode(a, w[stage][nt], s, table, lane);
 #pragma unroll
                         for (int mt = 0; mt < M_TILES; mt++) {
                             const u32 b0 = word(xs[mt][s / 2], 2 * (s % 2));
@@ -248,40 +254,48 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
     }
 }
 
+// Two bfloat16 times a float32, each.
+__device__ __forceinline__ u32 scaled(u32 pair, float by) {
+    return bf16_pair(__uint_as_float(pair << 16) * by, __uint_as_float(pair & 0xffff0000u) * by);
+}
+
 // Packed weights back to bfloat16[rows, k], for the matrix products of prompts.
-extern "C" __global__ void unpack(
+extern "C" __global__ void __launch_bounds__(256) unpack(
     const uint4* __restrict__ weights, const f16* __restrict__ scales,
     const float* __restrict__ row_scales, bf16* __restrict__ out,
-    int first_tile, int k) {
+    int first_tile, int tiles, int k) {
 #if BITS != 16
+    const char* table = shared_table();
     const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
-    const int k_blocks = k / K_BLOCK;
-    const int kb = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
-    if (kb >= k_blocks) return;
-    const int tile = first_tile + blockIdx.y;
-    const long long at = static_cast<long long>(tile) * k_blocks + kb;
+    const int k_blocks = k / K_BLOCK, warps = gridDim.x * (blockDim.x / 32);
+    for (int item = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32; item < tiles * k_blocks;
+         item += warps) {
+        const int tile = item / k_blocks, kb = item % k_blocks;
+        const long long at = static_cast<long long>(first_tile + tile) * k_blocks + kb;
+        uint4 w[LOADS];
 #pragma unroll
-    for (int s = 0; s < 4; s++) {
+        for (int i = 0; i < LOADS; i++) w[i] = load_weights(weights + (at * LOADS + i) * 32 + lane);
+        float by[2];
 #pragma unroll
-        for (int half_tile = 0; half_tile < 2; half_tile++) {
-            float value[4];
+        for (int i = 0; i < 2; i++)
 #if BITS == 4
-            const u32 bytes = word(weights[at * 32 + lane], s);
-            const float by = of_f16(scales[(at * 8 + g) * 2 + half_tile]);
-#pragma unroll
-            for (int i = 0; i < 4; i++)
-                value[i] = NF4[bytes >> (16 * (i / 2) + 8 * half_tile + 4 * (i % 2)) & 15] * by;
+            by[i] = of_f16(scales[(at * 8 + g) * 2 + i]);
 #else
-            const u32 four = word(weights[(at * 2 + s / 2) * 32 + lane], 2 * (s % 2) + half_tile);
-            const float by = row_scales[tile * 16 + g + 8 * half_tile];
-#pragma unroll
-            for (int i = 0; i < 4; i++)
-                value[i] = (static_cast<float>(four >> (8 * i) & 255) - 128.0f) * by;
+            by[i] = row_scales[(first_tile + tile) * 16 + g + 8 * i];
 #endif
-            const long long row = static_cast<long long>(blockIdx.y) * 16 + g + 8 * half_tile;
-            *reinterpret_cast<uint2*>(
-                out + row * k + kb * K_BLOCK + 32 * (s / 2) + 8 * t + 4 * (s % 2)) =
-                make_uint2(bf16_pair(value[0], value[1]), bf16_pair(value[2], value[3]));
+#pragma unroll
+        for (int pair = 0; pair < 2; pair++) {
+            u32 low[4], high[4];
+            decode(low, w, 2 * pair, table, lane);
+            decode(high, w, 2 * pair + 1, table, lane);
+#pragma unroll
+            for (int i = 0; i < 2; i++) {
+                bf16* row = out + (static_cast<long long>(tile) * 16 + g + 8 * i) * k
+                    + kb * K_BLOCK + 32 * pair + 8 * t;
+                *reinterpret_cast<uint4*>(row) = make_uint4(
+                    scaled(low[i], by[i]), scaled(low[i + 2], by[i]),
+                    scaled(high[i], by[i]), scaled(high[i + 2], by[i]));
+            }
         }
     }
 #endif

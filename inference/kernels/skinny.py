@@ -47,7 +47,8 @@ class Shape:
         return TILE_ROWS * self.n_tiles * self.warps_n
 
 
-# By bits and m_tiles (rows in eights, rounded up to a power of two).
+# By bits and m_tiles (rows in eights, rounded up to a power of two); measured on an H200
+# (tests/benchmarks/skinny.py --sweep).
 SHAPES: dict[tuple[int, int], Shape] = {
     (4, 1): Shape(2, 8, 1, 4, 2),
     (4, 2): Shape(2, 2, 4, 3, 2),
@@ -62,6 +63,9 @@ SHAPES: dict[tuple[int, int], Shape] = {
     (16, 4): Shape(1, 4, 2, 3, 1),
     (16, 8): Shape(1, 4, 2, 2, 1),
 }
+# Few outputs: warps split the inputs, or there would be too many partial sums to add up.
+NARROW = 8192
+NARROW_SHAPES: dict[tuple[int, int], Shape] = {(4, 1): Shape(2, 2, 4, 4, 2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +127,11 @@ def hold_bf16(weights: Tensor) -> SkinnyWeight:
     return SkinnyWeight(16, weights, weights.new_empty(0, dtype=torch.float32), n, k)
 
 
-def fits(n: int, k: int) -> bool:
-    """Whether the kernel takes a weight of this shape."""
-    return n % TILE_ROWS == 0 and k % BLOCK == 0
+def shape_for(weight: SkinnyWeight, m_tiles: int) -> Shape:
+    """How a product with a weight is cut."""
+    key = (weight.bits, m_tiles)
+    narrow = NARROW_SHAPES.get(key) if weight.n <= NARROW else None
+    return narrow or SHAPES[key]
 
 
 class Skinny:
@@ -135,16 +141,15 @@ class Skinny:
         self._cache_dir = cache_dir
         self._kernels: dict[tuple[int, int, Shape], tuple[Kernel, int]] = {}
         self._unpack: dict[int, Kernel] = {}
-        self.shapes = dict(SHAPES)
 
     def check(self) -> None:
         """Compile one kernel. Raises: KernelUnavailable."""
-        self._kernel(16, 1, self.shapes[16, 1])
+        self._kernel(16, 1, SHAPES[16, 1])
 
     def splits(self, weight: SkinnyWeight, rows: int, shape: Shape | None = None) -> int:
         """Into how many partial sums a product falls: so many that the device is busy evenly."""
         m_tiles = _m_tiles(rows)
-        shape = shape or self.shapes[weight.bits, m_tiles]
+        shape = shape or shape_for(weight, m_tiles)
         _, resident = self._kernel(weight.bits, m_tiles, shape)
         return best_splits(weight.n, weight.k, shape, resident)
 
@@ -172,7 +177,7 @@ class Skinny:
         """
         rows = x.shape[0]
         m_tiles = _m_tiles(rows)
-        shape = shape or self.shapes[weight.bits, m_tiles]
+        shape = shape or shape_for(weight, m_tiles)
         kernel, resident = self._kernel(weight.bits, m_tiles, shape)
         if splits is None:
             splits = best_splits(weight.n, weight.k, shape, resident)
@@ -208,19 +213,19 @@ class Skinny:
         """
         kernel = self._unpack.get(weight.bits)
         if kernel is None:
-            binary = self._compiled(weight.bits, 1, self.shapes[weight.bits, 1])
+            binary = self._compiled(weight.bits, 1, SHAPES[weight.bits, 1])
             kernel = self._unpack[weight.bits] = Kernel(binary, "unpack")
-        warps = 8
         nothing = out.new_empty(0)
         kernel.launch(
-            (-(-(weight.k // BLOCK) // warps), out.shape[0] // TILE_ROWS, 1),
-            32 * warps,
+            (4 * multiprocessors(torch.cuda.current_device()), 1, 1),
+            256,
             [
                 weight.data,
                 weight.scales if weight.bits == 4 else nothing,
                 weight.scales if weight.bits == 8 else nothing,
                 out,
                 first_row // TILE_ROWS,
+                out.shape[0] // TILE_ROWS,
                 weight.k,
             ],
         )

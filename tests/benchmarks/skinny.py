@@ -11,6 +11,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def graphed_us(launch: Callable[[int], object], copies: int) -> float:
         end.record()
         end.synchronize()
         times.append(begin.elapsed_time(end) * 1e3 / copies)
-    return statistics.median(times)
+    return float(statistics.median(times))
 
 
 def random_weights(bits: int, n: int, k: int) -> tuple[list[SkinnyWeight], float]:
@@ -78,6 +79,11 @@ def time_skinny(
     )
 
 
+def times_whole(x: torch.Tensor, weights: list[SkinnyWeight], copy: int) -> torch.Tensor:
+    """What cuBLAS makes of it."""
+    return x @ weights[copy].data.T
+
+
 def table(skinny: Skinny) -> None:
     """Every size with the shapes that are set."""
     for bits in (4, 8, 16):
@@ -89,9 +95,7 @@ def table(skinny: Skinny) -> None:
                 line += f"  M={rows} {us:.1f} us ({data_bytes / us / 1e6:.2f} TB/s)"
                 if bits == 16:
                     x = torch.randn(rows, k, device="cuda").bfloat16()
-                    blas = graphed_us(
-                        lambda i, x=x, weights=weights: x @ weights[i].data.T, len(weights)
-                    )
+                    blas = graphed_us(partial(times_whole, x, weights), len(weights))
                     line += f" [cuBLAS {blas:.1f}]"
             print(line, flush=True)
 

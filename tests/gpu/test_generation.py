@@ -1,4 +1,4 @@
-"""The plain backend on a CUDA device: every family, whole and in few bits."""
+"""The plain path on a CUDA device: every family, whole and in few bits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ import pytest
 import torch
 
 from inference.load import load_model
-from inference.types import GenerationRequest, Message, ModelSpec, Quantization, Role, Sampling
+from inference.types import (
+    Finished,
+    GenerationRequest,
+    Message,
+    ModelSpec,
+    Quantization,
+    Role,
+    Sampling,
+)
+from inference.worker import run_here
 from tests.pictures import plain_picture
 from tests.tiny_models import TINY_MODELS
 
@@ -26,7 +35,7 @@ def test_each_family_answers_on_the_gpu(
     family: str, quantize: Quantization, tiny_checkpoint: Callable[[str], Path]
 ) -> None:
     path = tiny_checkpoint(family)
-    spec = ModelSpec(name=str(path), quantize=quantize)
+    spec = ModelSpec(name=str(path), quantize=quantize, engine="transformers")
     backend = load_model(spec, cache_dir=path, progress=io.StringIO())
     assert backend.model.device.startswith("cuda")
     assert backend.model.weights == ("bfloat16" if quantize == "none" else quantize)
@@ -34,5 +43,6 @@ def test_each_family_answers_on_the_gpu(
     request = GenerationRequest(
         messages=(question,), sampling=Sampling(temperature=0.0, max_new_tokens=8)
     )
-    finished = backend.generate(request, lambda _text: None, lambda: False)
+    finished = run_here(backend, request)[-1]
+    assert isinstance(finished, Finished)
     assert finished.new_tokens >= 1

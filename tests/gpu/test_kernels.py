@@ -43,7 +43,7 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, table: Tensor, length: i
 
 @pytest.fixture(params=[(4, 4, 64), (32, 32, 128), (32, 8, 128), (14, 2, 64), (9, 3, 64)])
 def heads(request: pytest.FixtureRequest) -> tuple[int, int, int]:
-    return tuple(request.param)  # type: ignore[return-value]
+    return tuple(request.param)
 
 
 def caches(kv_heads: int, head: int, pages: int) -> tuple[Tensor, Tensor]:

@@ -22,9 +22,9 @@ def keep(tree: PrefixTree, pool: PagePool, pages: list[PageKey]) -> list[Node]:
     for node in chain:
         tree.lock(node)
     for key in pages[len(chain) :]:
-        node = tree.add(chain[-1] if chain else tree.root, key, pool.take())
-        assert node is not None
-        chain.append(node)
+        added = tree.add(chain[-1] if chain else tree.root, key, pool.take())
+        assert added is not None
+        chain.append(added)
     for node in reversed(chain):
         tree.unlock(node)
     return chain

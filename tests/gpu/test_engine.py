@@ -1,0 +1,230 @@
+"""The fast path on a GPU: every token it says is, to a float32 reference, as good as the best.
+
+The model is LLaVA-1.5's architecture with random weights, small, heads of 64; the reference is
+the same weights, few bits written out, in float32 on the CPU. A token may only be said when the
+reference's logit for it is within `TOLERANCE` of the largest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import LlavaForConditionalGeneration
+
+from inference.batching import BatchingBackend
+from inference.bench import random_models
+from inference.bench.workloads import picture_of
+from inference.load import backend_of, described
+from inference.types import (
+    Chunk,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Message,
+    ModelSpec,
+    Quantization,
+    Role,
+    Sampling,
+)
+from inference.worker import Job
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+]
+
+TOLERANCE = 0.15
+"""Of logits whose standard deviation is about 1; bfloat16 rounds each of a few hundred sums."""
+
+SHAPE = {
+    "hidden_size": 512,
+    "intermediate_size": 1408,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+}
+
+
+class Bench:
+    """Steps a backend by hand."""
+
+    def __init__(self, backend: BatchingBackend) -> None:
+        self.backend = backend
+        self.ended: dict[Job, Chunk] = {}
+        self.said: dict[Job, list[int]] = {}
+
+    def ask(self, *messages: Message, tokens: int = 24, **sampling: Any) -> Job:
+        options = {"temperature": 0.0, "max_new_tokens": tokens} | sampling
+        job = Job(GenerationRequest(messages=messages, sampling=Sampling(**options)))
+        job.prepared = self.backend.prepare(job.request)
+        self.backend.add(job)
+        self.said[job] = next(a.said for a in self.backend._live.values() if a.job is job)
+        return job
+
+    def step(self, steps: int = 1) -> None:
+        for _ in range(steps):
+            if self.backend.is_busy:
+                self.backend.step(self)
+
+    def run(self) -> None:
+        while self.backend.is_busy:
+            self.backend.step(self)
+
+    def say(self, job: Job, chunk: Any) -> None:
+        if isinstance(chunk, Finished):
+            self.ended[job] = chunk
+        elif isinstance(chunk, Exception):
+            raise chunk
+
+    def flush(self) -> None: ...
+
+    def take_in(self) -> None: ...
+
+
+def user(text: str, *pictures: int) -> Message:
+    return Message(
+        role=Role.USER, text=text, pictures=tuple(picture_of(number) for number in pictures)
+    )
+
+
+def whole(weights: Any) -> LlavaForConditionalGeneration:
+    """A float32 copy on the CPU, few bits written out."""
+    from bitsandbytes.functional import dequantize_4bit
+
+    state = {}
+    modules = dict(weights.named_modules())
+    for name, parameter in weights.named_parameters():
+        module = modules[name.rpartition(".")[0]]
+        value: Tensor = parameter.data
+        if type(module).__name__ == "Linear4bit":
+            value = dequantize_4bit(value, module.weight.quant_state)
+        elif type(module).__name__ == "Linear8bitLt":
+            value = module.weight.CB.float() * (module.weight.SCB.float() / 127)[:, None]
+        state[name] = value.float().cpu()
+    reference = LlavaForConditionalGeneration(weights.config).eval()
+    missing = reference.load_state_dict(state, strict=False).missing_keys
+    assert not [name for name in missing if "rotary" not in name and "position_ids" not in name]
+    return reference
+
+
+@pytest.fixture(scope="module", params=["none", "nf4", "int8"])
+def both(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[BatchingBackend, LlavaForConditionalGeneration]:
+    quantize: Quantization = request.param
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(random_models.TEXT_SHAPES, "small", SHAPE)
+        spec = ModelSpec(name="small", quantize=quantize, cache_tokens=20_000, max_pictures=2)
+        weights, processor = random_models.random_model(spec, torch.device("cuda"))
+    with torch.no_grad():  # logits that differ, as a trained model's do
+        weights.lm_head.weight.mul_(2.5)
+    reference = whole(weights)
+    backend = backend_of(
+        described(weights, processor, spec), spec, cache_dir=tmp_path_factory.mktemp("kernels")
+    )
+    assert isinstance(backend, BatchingBackend)
+    return backend, reference
+
+
+@pytest.fixture
+def bench(both: tuple[BatchingBackend, LlavaForConditionalGeneration]) -> Bench:
+    both[0].forget()
+    return Bench(both[0])
+
+
+@torch.inference_mode()
+def is_right(
+    bench: Bench, both: tuple[BatchingBackend, LlavaForConditionalGeneration], job: Job
+) -> None:
+    backend, reference = both
+    said = bench.said[job]
+    tokens = job.prepared.tokens + said
+    pixels = [backend._prompts.pixels_of(p)["pixel_values"] for p in job.prepared.pictures]
+    logits = reference(
+        input_ids=torch.tensor([tokens[:-1]]),
+        pixel_values=torch.cat(pixels) if pixels else None,
+    ).logits[0, len(job.prepared.tokens) - 1 :]
+    assert len(said) > 0
+    behind = logits.max(-1).values - logits[range(len(said)), said]
+    assert float(behind.max()) < TOLERANCE * float(logits.std())
+
+
+def test_threads_of_all_lengths_say_what_the_reference_says(bench: Bench, both: Any) -> None:
+    jobs = [bench.ask(user("why " * (1 + 23 * i)), tokens=10 + 3 * i) for i in range(7)]
+    jobs += [bench.ask(user(f"what {i}", i), tokens=20) for i in range(4)]
+    bench.run()
+    for job in jobs:
+        is_right(bench, both, job)
+
+
+def test_threads_about_one_picture_say_what_the_reference_says(bench: Bench, both: Any) -> None:
+    jobs = [bench.ask(user(f"number {i}" * (1 + i % 3), 7), tokens=40) for i in range(12)]
+    bench.run()
+    assert bench.backend.features.encoded >= 1
+    for job in jobs:
+        is_right(bench, both, job)
+
+
+def test_a_long_prompt_in_chunks_beside_those_who_talk(bench: Bench, both: Any) -> None:
+    talking = [bench.ask(user(f"talk {i}"), tokens=60) for i in range(3)]
+    bench.step(4)
+    long = bench.ask(user("word " * 350, 1), tokens=10)
+    bench.run()
+    for job in [*talking, long]:
+        is_right(bench, both, job)
+
+
+def test_two_pictures_in_one_prompt(bench: Bench, both: Any) -> None:
+    job = bench.ask(user("these", 1, 2), tokens=12)
+    bench.run()
+    is_right(bench, both, job)
+
+
+def test_follow_ups_read_only_what_is_new(bench: Bench, both: Any) -> None:
+    first = user("what is this", 3)
+    job = bench.ask(first, tokens=30)
+    bench.run()
+    encoded = bench.backend.features.encoded
+    text = bench.backend._tokenizer.decode(bench.said[job])
+    again = bench.ask(first, Message(role=Role.ASSISTANT, text=text.strip()), user("and now"))
+    bench.run()
+    is_right(bench, both, again)
+    assert bench.backend.features.encoded == encoded
+    ended = bench.ended[again]
+    assert isinstance(ended, Finished)
+    assert ended.cached_tokens > 600
+
+
+def test_leaving_and_losing_pages_changes_nobody_elses_answer(bench: Bench, both: Any) -> None:
+    pool = bench.backend._scheduler._pool
+    held = [pool.take() for _ in range(pool.free - 40)]
+    jobs = [bench.ask(user(f"tell {i}"), tokens=150) for i in range(6)]
+    bench.step(20)
+    jobs[2].cancelled = True
+    bench.run()
+    for page in held:
+        pool.give_back(page)
+    ended = bench.ended[jobs[2]]
+    assert isinstance(ended, Finished)
+    assert ended.reason is FinishReason.ABORTED
+    for job in jobs[:2] + jobs[3:]:
+        is_right(bench, both, job)
+    bench.backend._scheduler.shrink()
+    assert pool.free == pool.usable
+
+
+def test_a_seed_gives_the_same_answer_whoever_else_is_there(bench: Bench) -> None:
+    sampling = {"temperature": 0.9, "top_p": 0.8, "top_k": 50, "seed": 3}
+    first = bench.ask(user("say something"), **sampling)
+    bench.run()
+    for i in range(5):
+        bench.ask(user(f"other {i}"), temperature=1.0)
+    bench.step(3)
+    second = bench.ask(user("say something"), **sampling)
+    bench.run()
+    # Another batch size rounds otherwise, and a sample that is close may fall otherwise.
+    agree = [a == b for a, b in zip(bench.said[first], bench.said[second], strict=False)]
+    assert agree[:3] == [True] * 3
