@@ -289,7 +289,7 @@ class Answers:
                 turns, sampling, channel.system_prompt or self._options.system_prompt
             )
             under_way.receipt = receipt_of(message.locale, self.model, turns[-1], conversation)
-            finished = await self._generate(conversation, sampling, reply)
+            finished = await self._generate(message, conversation, sampling, reply)
         text = reply.text.strip()
         if not text:
             raise UserFacingError("empty_answer")
@@ -326,9 +326,18 @@ class Answers:
         return conversation
 
     async def _generate(
-        self, conversation: Conversation, sampling: Sampling, reply: Reply
+        self,
+        message: IncomingMessage,
+        conversation: Conversation,
+        sampling: Sampling,
+        reply: Reply,
     ) -> Finished:
-        request = GenerationRequest(messages=conversation.messages, sampling=sampling)
+        request = GenerationRequest(
+            messages=conversation.messages,
+            sampling=sampling,
+            asker=f"{message.key.platform} {message.author.id}",
+            thread=str(message.thread),
+        )
         # aclosing: an asker who stops must free the device now.
         async with aclosing(self._engine.stream(request)) as chunks:
             async for chunk in chunks:

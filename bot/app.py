@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bot import interrupts
-from bot.composition import PLATFORMS, Parts, PlatformMaker, loading_device, running_parts
+from bot.composition import PLATFORMS, Parts, PlatformMaker, loading_devices, running_parts
 from bot.errors import ConfigurationError
 from bot.platforms.platform import Platform, PlatformUnavailable
 from bot.platforms.terminal import Terminal, locale_of_environment
@@ -26,7 +26,8 @@ from bot.platforms.web.server import Playground
 from bot.settings import Settings
 from bot.store import Store
 from inference.errors import trace_of
-from inference.worker import DeviceThread
+from inference.fleet import Devices
+from inference.types import ModelInfo
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +45,16 @@ def run_terminal(
         ModelUnavailable: its message is one sentence for the operator.
     """
 
-    async def run(device: DeviceThread, state: Path) -> int:
-        async with running_parts(settings, device, state=state) as parts:
+    async def run(devices: Devices, state: Path) -> int:
+        async with running_parts(settings, devices, state=state) as parts:
             return await converse(Terminal(parts.answers, locale=locale_of_environment()))
 
     with (
-        loading_device(settings) as device,
+        loading_devices(settings) as devices,
         tempfile.TemporaryDirectory(prefix="llava-bot-") as folder,
     ):
         interrupts.as_usual()
-        return asyncio.run(run(device, Path(folder)))
+        return asyncio.run(run(devices, Path(folder)))
 
 
 # -- llava-bot run ------------------------------------------------------------------------------
@@ -71,14 +72,14 @@ def run(
         ConfigurationError: no platform could be started, or another bot uses the directory.
         ModelUnavailable: the model cannot be loaded.
     """
-    with _only_one(settings.data_dir), loading_device(settings) as device:
+    with _only_one(settings.data_dir), loading_devices(settings) as devices:
         interrupts.as_usual()
-        return asyncio.run(_run(settings, device, platforms, open_page=open_page))
+        return asyncio.run(_run(settings, devices, platforms, open_page=open_page))
 
 
 async def _run(
     settings: Settings,
-    device: DeviceThread,
+    devices: Devices,
     platforms: dict[str, PlatformMaker],
     *,
     open_page: bool,
@@ -87,7 +88,7 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, end.signalled)
     async with (
-        running_parts(settings, device, state=settings.data_dir) as parts,
+        running_parts(settings, devices, state=settings.data_dir) as parts,
         _swept(parts.store, settings.thread_days),
     ):
         return await _serve(parts, platforms, end, open_page=open_page)
@@ -126,7 +127,7 @@ async def _serve(
         started = await _start_platforms(made)
         if not started:
             raise ConfigurationError("No platform could be started; the reasons stand above.")
-        log.info("%s answers on %s", parts.engine.model.name, parts.engine.model.device)
+        _tell_of(parts.engine.model)
         _announce(started, open_page=open_page)
         await _first(parts.engine.died.wait(), end.wanted.wait())
         log.info("stopping: running answers have %g s to end", parts.settings.drain_s)
@@ -138,6 +139,12 @@ async def _serve(
     finally:
         for platform in made:
             await platform.close()
+
+
+def _tell_of(model: ModelInfo) -> None:
+    log.info("%s answers on %s", model.name, model.device)
+    if model.why_not_fast is not None:
+        log.info("one question at a time: %s", model.why_not_fast)
 
 
 async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:

@@ -6,7 +6,8 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bot import texts
@@ -22,8 +23,10 @@ from bot.platforms.web.uploads import Uploads
 from bot.questions import Questions
 from bot.settings import Settings
 from bot.store import Store, running_store
+from inference.fleet import Devices, RunningEngine, running_engine
 from inference.load import load_model
-from inference.worker import DeviceThread, Worker, running_worker
+from inference.types import ModelSpec
+from inference.worker import Backend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,7 @@ class Parts:
 
     settings: Settings
     store: Store
-    engine: Worker
+    engine: RunningEngine
     answers: Answers
     forgetting: Forgetting
     addressing: Addressing
@@ -43,28 +46,34 @@ PlatformMaker = Callable[[Parts], Platform | None]
 """Makes an adapter; `None` when it has no settings. Raises: PlatformUnavailable, ImportError."""
 
 
-def loading_device(settings: Settings) -> DeviceThread:
-    """The device thread with the model that the settings name. Enter it before a loop runs.
+def loading_devices(settings: Settings) -> Devices:
+    """A thread for each device, with the model that the settings name. Enter before a loop runs.
 
     Entering raises:
         ModelUnavailable: its message is one sentence for the operator.
     """
-    spec = settings.model_spec
-    return DeviceThread(
-        lambda: load_model(spec, cache_dir=settings.data_dir / "models", progress=sys.stderr)
+
+    def load(spec: ModelSpec) -> Backend:
+        return load_model(spec, cache_dir=settings.data_dir / "models", progress=sys.stderr)
+
+    return Devices(
+        [
+            partial(load, replace(settings.model_spec, device=device))
+            for device in settings.devices or (settings.device,)
+        ]
     )
 
 
 @asynccontextmanager
 async def running_parts(
-    settings: Settings, device: DeviceThread, *, state: Path
+    settings: Settings, devices: Devices, *, state: Path
 ) -> AsyncIterator[Parts]:
     """The core over a loaded model, with its store in `state`."""
     await asyncio.to_thread(texts.load)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(running_store(state))
         engine = await stack.enter_async_context(
-            running_worker(device, max_waiting=settings.max_waiting)
+            running_engine(devices, max_waiting=settings.max_waiting)
         )
         attachments = Attachments(
             settings.picture_limits, pictures_per_question=settings.pictures_per_question
@@ -91,7 +100,7 @@ async def running_parts(
         )
         # Whatever ends the bot: what is under way is left to the next start.
         stack.push_async_callback(answers.drain, 0)
-        forgetting = Forgetting(store, questions)
+        forgetting = Forgetting(store, questions, engine)
         yield Parts(
             settings=settings,
             store=store,

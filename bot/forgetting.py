@@ -5,14 +5,16 @@ from __future__ import annotations
 from bot.messages import MessageKey, ThreadKey
 from bot.questions import Questions
 from bot.store import Store
+from inference.engine import Engine
 
 
 class Forgetting:
     """Stops what is under way, waits for its end, and erases. Lives as long as the bot."""
 
-    def __init__(self, store: Store, questions: Questions) -> None:
+    def __init__(self, store: Store, questions: Questions, engine: Engine) -> None:
         self._store = store
         self._questions = questions
+        self._engine = engine
 
     async def stop(self, key: MessageKey) -> None:
         """Stop a question and wait for its end."""
@@ -21,12 +23,14 @@ class Forgetting:
     async def question(self, key: MessageKey) -> bool:
         """Forget a question, its pictures and its answer; false when there is none."""
         await self.stop(key)
+        await self._engine.forget()
         return await self._store.forget_question(key)
 
     async def thread(self, thread: ThreadKey) -> bool:
         """Forget a thread; false when there is none."""
         with self._questions.none_let_in(thread):
             await self._questions.stop_thread(thread)
+            await self._engine.forget()
             return await self._store.forget_thread(thread)
 
     async def author(self, platform: str, team: str | None, author: str) -> int:
@@ -34,4 +38,5 @@ class Forgetting:
         while found := self._questions.of_author(platform, team, author):
             found[0].stop()
             await found[0].over.wait()
+        await self._engine.forget()
         return await self._store.forget_author(platform, team, author)

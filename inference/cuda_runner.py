@@ -29,7 +29,7 @@ from inference.sharing import groups_of
 
 BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 """Threads that a graph decodes for; a step takes the next larger one."""
-PIECES = (16, 64, 128, 256, 512, 704)
+PIECES = (16, 64, 128, 256, 512, 640)
 """Tokens that a graph reads; more at once keep the device busy while the host launches them."""
 PIECE_THREADS = 4
 """Threads that they may belong to."""

@@ -37,3 +37,10 @@ class Engine(Protocol):
             EngineDead: terminal; the process must restart.
         """
         ...
+
+    async def forget(self) -> None:
+        """Erase what is kept of conversations that are not under way, to be quicker with them.
+
+        Text, pictures and what was computed from them; whoever goes on is read again.
+        """
+        ...

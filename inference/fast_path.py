@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 MODEL_TYPES = frozenset({"llava", "llava_next", "llava_onevision"})
 
 MAX_RUNNING = {"cuda": 64, "cpu": 16}
-CHUNK_TOKENS = {"cuda": 512, "cpu": 64}
+CHUNK_TOKENS = {"cuda": 256, "cpu": 64}
 QUIET_CHUNK_TOKENS = {"cuda": 2048, "cpu": 512}
 
 FEATURE_BYTES = 256 * 1024 * 1024

@@ -64,7 +64,10 @@ class Features:
             arguments["image_sizes"] = inputs["image_sizes"]
         if hasattr(config, "vision_aspect_ratio"):
             arguments["vision_aspect_ratio"] = config.vision_aspect_ratio
-        pixels = inputs["pixel_values"].to(self._weights.device, self._weights.dtype)
+        pixels = inputs["pixel_values"]
+        if self._weights.device.type == "cuda":  # the host does not wait for what is under way
+            pixels = pixels.pin_memory()
+        pixels = pixels.to(self._weights.device, non_blocking=True).to(self._weights.dtype)
         found = self._weights.get_image_features(pixel_values=pixels, **arguments)
         features = getattr(found, "pooler_output", found)[0]
         return features.reshape(-1, features.shape[-1]).clone()  # type: ignore[no-any-return]

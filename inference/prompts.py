@@ -15,7 +15,6 @@ from typing import Any
 from torch import Tensor
 
 from inference.models.family import Family
-from inference.pictures import open_picture
 from inference.prefix_tree import PictureSpan
 from inference.rendering import Renderer
 from inference.types import Message, Picture
@@ -172,7 +171,7 @@ class Prompts:
         return self._lengths[picture.digest]
 
     def _look_at(self, picture: Picture) -> None:
-        image = self._family.fit_picture(open_picture(picture), self._processor)
+        image = self._family.picture_for(picture, self._processor)
         pixels = dict(self._processor.image_processor(images=[image], return_tensors="pt"))
         sizes = pixels.get("image_sizes")
         kind = (tuple(pixels["pixel_values"].shape), None if sizes is None else str(sizes.tolist()))

@@ -77,11 +77,18 @@ def embeddings_of(decoder: Decoder, features: Features, chunks: SequenceOf[Chunk
                 seen = features.of(picture)[first - span.start : last - span.start]
                 overlays.append((place, seen))
         at += chunk.count
-    tokens = torch.tensor(ids, device=decoder.device)
+    tokens = sent(torch.tensor(ids), decoder.device)
     embedded = nn.functional.embedding(tokens, decoder.embedding)
     for place, seen in overlays:
         embedded[place : place + len(seen)] = seen
     return embedded
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """The values on the device; the host does not wait until what is under way there is done."""
+    if device.type != "cuda":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
 
 
 class TorchRunner:

@@ -19,7 +19,6 @@ from inference.errors import (
     trace_of,
 )
 from inference.models.family import Family
-from inference.pictures import open_picture
 from inference.rendering import Renderer, stop_ids_of
 from inference.repetition import is_looping
 from inference.types import Finished, FinishReason, GenerationRequest, Message, ModelInfo
@@ -125,8 +124,7 @@ class TransformersBackend:
         options: dict[str, Any] = {}
         if pictures:
             options["images"] = [
-                self._family.fit_picture(open_picture(picture), self._processor)
-                for picture in pictures
+                self._family.picture_for(picture, self._processor) for picture in pictures
             ]
         if self._renderer.begins_itself(prompt):
             options["add_special_tokens"] = False

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from playwright.async_api import async_playwright, expect
 
-from bot.composition import loading_device, make_playground, running_parts
+from bot.composition import loading_devices, make_playground, running_parts
 from bot.settings import load_settings
-from inference.worker import DeviceThread
+from inference.fleet import Devices
 from tests.browser import FLAGS, chromium
 from tests.photos import SAMPLES
 
@@ -18,9 +18,9 @@ TARGET = Path(__file__).parents[1] / "docs" / "playground.png"
 QUESTIONS = ("What is in this picture?", "What colour is it?")
 
 
-async def take(device: DeviceThread, state: Path) -> None:
+async def take(devices: Devices, state: Path) -> None:
     settings = load_settings().model_copy(update={"llava_bot_port": 0})
-    async with running_parts(settings, device, state=state) as parts, async_playwright() as pw:
+    async with running_parts(settings, devices, state=state) as parts, async_playwright() as pw:
         playground = make_playground(parts)
         await playground.start()
         browser = await pw.chromium.launch(executable_path=chromium(), args=FLAGS)
@@ -44,8 +44,8 @@ async def take(device: DeviceThread, state: Path) -> None:
 
 def main() -> None:
     """Load the model and take it."""
-    with loading_device(load_settings()) as device, tempfile.TemporaryDirectory() as state:
-        asyncio.run(take(device, Path(state)))
+    with loading_devices(load_settings()) as devices, tempfile.TemporaryDirectory() as state:
+        asyncio.run(take(devices, Path(state)))
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def random_model(spec: ModelSpec, device: torch.device) -> tuple[Any, Any]:
     return weights.eval(), processor
 
 
-def _quantised(layer: Any, quantize: Quantization, dtype: torch.dtype) -> nn.Module:
+def _quantised(layer: Any, quantize: Quantization, dtype: torch.dtype) -> Any:
     """The layer with its linears as bitsandbytes holds them."""
     if quantize == "none":
         return layer
@@ -129,7 +129,7 @@ def _quantised(layer: Any, quantize: Quantization, dtype: torch.dtype) -> nn.Mod
             else:
                 few = bnb.Linear8bitLt(*sizes, bias=False, has_fp16_weights=False, device="meta")
                 few.weight = bnb.Int8Params(
-                    weight.half(), requires_grad=False, has_fp16_weights=False
+                    weight.half().cpu(), requires_grad=False, has_fp16_weights=False
                 ).to(weight.device)
             setattr(parent, name, few)
     return layer

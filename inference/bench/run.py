@@ -38,7 +38,6 @@ from inference.bench.workloads import (
 )
 from inference.errors import ModelUnavailable
 from inference.load import Loaded, backend_of, described, device_of, load_weights
-from inference.pictures import open_picture
 from inference.types import Message, ModelSpec, Role
 from inference.worker import DeviceThread, Worker, running_worker
 
@@ -202,7 +201,7 @@ def _measure_generate(report: Report, loaded: Loaded, options: Options, now: Any
     weights = loaded.weights
     question = Message(role=Role.USER, text="a " * 8, pictures=(picture_of(0),))
     prompt = loaded.family.render(loaded.processor, (question,))
-    image = loaded.family.fit_picture(open_picture(question.pictures[0]), loaded.processor)
+    image = loaded.family.picture_for(question.pictures[0], loaded.processor)
     inputs = loaded.processor(text=prompt, images=[image], return_tensors="pt")
     inputs = {
         name: value.to(weights.device, weights.dtype if value.is_floating_point() else None)

@@ -8,7 +8,8 @@ from typing import Any
 
 from PIL import Image
 
-from inference.types import Message, Sampling
+from inference.pictures import open_picture
+from inference.types import Message, Picture, Sampling
 
 DEFAULT_CONTEXT_TOKENS = 2048
 
@@ -19,6 +20,10 @@ def _any_model(_config: Any, _template: str | None) -> bool:
 
 def _as_it_is(picture: Image.Image, _processor: Any) -> Image.Image:
     return picture
+
+
+def _no_bound(_processor: Any) -> int | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,8 @@ class Family:
     """(config, the checkpoint's own chat template) → whether the row is meant."""
     fit_picture: Callable[[Image.Image, Any], Image.Image] = _as_it_is
     """(RGB picture, processor) → what the processor shall read."""
+    least_px: Callable[[Any], int | None] = _no_bound
+    """(processor) → see `open_picture`."""
     max_pictures: int = 4
     needs_picture: bool = False
     """The model cannot answer without a picture."""
@@ -44,6 +51,10 @@ class Family:
     sampling: Sampling = field(default_factory=Sampling)
     cannot: tuple[str, ...] = ()
     """What people should know it cannot do: keys of the bot's catalogue of sentences."""
+
+    def picture_for(self, picture: Picture, processor: Any) -> Image.Image:
+        """Decode a picture and make it what the processor shall read."""
+        return self.fit_picture(open_picture(picture, self.least_px(processor)), processor)
 
     def context_of(self, config: Any, wanted: int | None) -> int:
         """Tokens of context: the least of the model's, the row's and the operator's bound."""

@@ -52,12 +52,19 @@ def _pad(picture: Image.Image, processor: Any) -> Image.Image:
     return pad_to_square(picture, tuple(processor.image_processor.image_mean))
 
 
+def _twice_what_is_read(processor: Any) -> int | None:
+    """Twice: what is halved again by averaging differs from the whole by less than a JPEG does."""
+    crop = getattr(processor.image_processor, "crop_size", None)
+    return None if crop is None else 2 * int(crop["height"])
+
+
 LLAVA_1_5 = Family(
     name="llava-1.5",
     model_types=frozenset({"llava"}),
     render=render_vicuna_v1,
     fits=_is_llava_1_5,
     fit_picture=_pad,
+    least_px=_twice_what_is_read,
     max_pictures=4,  # 576 tokens each in a context of 4,096
     stop_texts=("USER:",),
     cannot=("reads_no_small_text",),

@@ -12,9 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from bot.composition import loading_device, running_parts
+from bot.composition import loading_devices, running_parts
 from bot.settings import load_settings
-from inference.worker import DeviceThread
+from inference.fleet import Devices
 from tests.lag import probing
 from tests.photos import phone_photo
 from tests.scenario.core import message
@@ -36,12 +36,12 @@ class TimedExchange(FakeExchange):
         await super().show(part, text)
 
 
-async def measure(device: DeviceThread, state: Path) -> None:
+async def measure(devices: Devices, state: Path) -> None:
     photo = phone_photo()
     new: list[float] = []
     follow_up: list[float] = []
     async with (
-        running_parts(load_settings(), device, state=state) as parts,
+        running_parts(load_settings(), devices, state=state) as parts,
         probing() as probe,
     ):
         for i in range(ROUNDS):
@@ -67,8 +67,8 @@ async def measure(device: DeviceThread, state: Path) -> None:
 
 def main() -> None:
     """Load, measure, print."""
-    with loading_device(load_settings()) as device, tempfile.TemporaryDirectory() as state:
-        asyncio.run(measure(device, Path(state)))
+    with loading_devices(load_settings()) as devices, tempfile.TemporaryDirectory() as state:
+        asyncio.run(measure(devices, Path(state)))
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def user(text: str, *pictures: int) -> Message:
     )
 
 
-def whole(weights: Any) -> LlavaForConditionalGeneration:
+def whole(weights: Any) -> Any:
     """A float32 copy on the CPU, few bits written out."""
     from bitsandbytes.functional import dequantize_4bit
 
@@ -113,7 +113,7 @@ def whole(weights: Any) -> LlavaForConditionalGeneration:
 @pytest.fixture(scope="module", params=["none", "nf4", "int8"])
 def both(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[BatchingBackend, LlavaForConditionalGeneration]:
+) -> tuple[BatchingBackend, Any]:
     quantize: Quantization = request.param
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(random_models.TEXT_SHAPES, "small", SHAPE)
@@ -130,15 +130,13 @@ def both(
 
 
 @pytest.fixture
-def bench(both: tuple[BatchingBackend, LlavaForConditionalGeneration]) -> Bench:
+def bench(both: tuple[BatchingBackend, Any]) -> Bench:
     both[0].forget()
     return Bench(both[0])
 
 
 @torch.inference_mode()
-def is_right(
-    bench: Bench, both: tuple[BatchingBackend, LlavaForConditionalGeneration], job: Job
-) -> None:
+def is_right(bench: Bench, both: tuple[BatchingBackend, Any], job: Job) -> None:
     backend, reference = both
     said = bench.said[job]
     tokens = job.prepared.tokens + said
@@ -216,15 +214,10 @@ def test_leaving_and_losing_pages_changes_nobody_elses_answer(bench: Bench, both
     assert pool.free == pool.usable
 
 
-def test_a_seed_gives_the_same_answer_whoever_else_is_there(bench: Bench) -> None:
-    sampling = {"temperature": 0.9, "top_p": 0.8, "top_k": 50, "seed": 3}
-    first = bench.ask(user("say something"), **sampling)
-    bench.run()
-    for i in range(5):
-        bench.ask(user(f"other {i}"), temperature=1.0)
-    bench.step(3)
-    second = bench.ask(user("say something"), **sampling)
-    bench.run()
-    # Another batch size rounds otherwise, and a sample that is close may fall otherwise.
-    agree = [a == b for a, b in zip(bench.said[first], bench.said[second], strict=False)]
-    assert agree[:3] == [True] * 3
+def test_a_seed_gives_the_same_answer_again_and_another_seed_another(bench: Bench) -> None:
+    said = []
+    for seed in (3, 3, 4):
+        job = bench.ask(user("say something"), temperature=0.9, top_p=0.8, top_k=50, seed=seed)
+        bench.run()
+        said.append(bench.said[job])
+    assert said[0] == said[1] != said[2]

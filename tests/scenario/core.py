@@ -61,7 +61,7 @@ def adapter_parts(
     answers: Answers, store: Store, questions: Questions, follow_ups: FollowUps
 ) -> dict[str, Any]:
     """What the adapter of a chat platform is made with, apart from its own options."""
-    forgetting = Forgetting(store, questions)
+    forgetting = Forgetting(store, questions, answers._engine)
     return {
         "core": answers,
         "store": store,

@@ -89,7 +89,7 @@ async def running_playground(
         playground = Playground(
             core=answers,
             store=store,
-            forgetting=Forgetting(store, answers._questions),
+            forgetting=Forgetting(store, answers._questions, answers._engine),
             uploads=Uploads(folder / "uploads", max_file_bytes=100_000, max_files=2),
             host="127.0.0.1",
             port=port,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from blockbuster import blockbuster_ctx
 
-from bot.composition import loading_device, running_parts
+from bot.composition import loading_devices, running_parts
 from bot.settings import load_settings
 from tests.lag import LagProbe, probing
 from tests.photos import phone_photo
@@ -61,7 +61,7 @@ def test_the_loop_is_never_blocked_while_a_question_is_answered(
             return probe, first, second
 
     # The model loads before the loop runs: it cannot block what does not run yet.
-    with loading_device(settings) as device:
+    with loading_devices(settings) as device:
         probe, first, second = asyncio.run(ask())
     assert "cat" in first.ending.text
     assert second.ending.receipt.pictures

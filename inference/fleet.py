@@ -1,0 +1,145 @@
+"""Several devices, each with the whole model: one worker each, and a thread stays where it is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
+from types import TracebackType
+from typing import Self, TypeAlias
+
+from inference.errors import EngineDead, GenerationFailed, QueueFull
+from inference.types import Chunk, GenerationRequest, Message, ModelInfo, TextDelta
+from inference.worker import DeviceThread, Load, Worker, running_worker
+
+log = logging.getLogger(__name__)
+
+THREADS_KNOWN = 10_000
+
+
+class Devices:
+    """The devices' threads: every model is loaded on entry, the threads are joined on exit."""
+
+    def __init__(self, loads: Sequence[Load]) -> None:
+        """Take what loads each device's model; at least one."""
+        self.threads = [DeviceThread(load) for load in loads]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Load; waits. Raises: ModelUnavailable."""
+        with ExitStack() as stack:
+            for thread in self.threads:
+                stack.enter_context(thread)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        type_: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(type_, value, traceback)
+
+
+class Fleet:
+    """Implements `inference.engine.Engine` over several workers."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = list(workers)
+        self._homes: OrderedDict[str, Worker] = OrderedDict()
+        self.died = asyncio.Event()
+        """Set when no device is left and the process must restart."""
+        self._watches = [asyncio.create_task(self._watch(worker)) for worker in self._workers]
+
+    @property
+    def model(self) -> ModelInfo:
+        """What is loaded, on the first device."""
+        return self._workers[0].model
+
+    async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
+        """See `Engine.prompt_tokens`."""
+        return await self._workers[0].prompt_tokens(messages)
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+        """See `Engine.stream`.
+
+        A device that fails before it has said anything is replaced by another; after that the
+        request is lost, and the engine lives as long as one device does.
+        """
+        candidates = self._candidates(request)
+        for worker in candidates:
+            is_last = worker is candidates[-1]
+            has_spoken = False
+            try:
+                async with aclosing(worker.stream(request)) as chunks:
+                    async for chunk in chunks:
+                        if not has_spoken:
+                            self._settle(request, worker)
+                        has_spoken = has_spoken or isinstance(chunk, TextDelta)
+                        yield chunk
+            except QueueFull:
+                if is_last:
+                    raise
+            except EngineDead:
+                if not any(not other.died.is_set() for other in self._workers):
+                    raise
+                if has_spoken or is_last:
+                    raise GenerationFailed("its device failed") from None
+            else:
+                return
+
+    async def forget(self) -> None:
+        """See `Engine.forget`."""
+        await asyncio.gather(*(worker.forget() for worker in self._workers))
+
+    def close(self) -> None:
+        """Stop watching; the workers are closed by whoever made them."""
+        for watch in self._watches:
+            watch.cancel()
+
+    def _candidates(self, request: GenerationRequest) -> list[Worker]:
+        """Where a request may run, the best place first."""
+        living = [worker for worker in self._workers if not worker.died.is_set()]
+        home = self._homes.get(request.thread)
+        return sorted(living, key=lambda one: (one is not home, one.load)) or self._workers[:1]
+
+    def _settle(self, request: GenerationRequest, worker: Worker) -> None:
+        if request.thread:
+            self._homes[request.thread] = worker
+            self._homes.move_to_end(request.thread)
+            while len(self._homes) > THREADS_KNOWN:
+                self._homes.popitem(last=False)
+
+    async def _watch(self, worker: Worker) -> None:
+        await worker.died.wait()
+        left = sum(not other.died.is_set() for other in self._workers)
+        log.error("the device %s failed; %d are left", worker.model.device, left)
+        if not left:
+            self.died.set()
+
+
+RunningEngine: TypeAlias = Worker | Fleet
+
+
+@asynccontextmanager
+async def running_engine(devices: Devices, *, max_waiting: int) -> AsyncIterator[RunningEngine]:
+    """Join loaded devices to the running event loop; every stream ends on every exit.
+
+    Args:
+        devices: entered; they outlive the engine.
+        max_waiting: requests that may wait at each device beside those that run.
+    """
+    async with AsyncExitStack() as stack:
+        workers = [
+            await stack.enter_async_context(running_worker(thread, max_waiting=max_waiting))
+            for thread in devices.threads
+        ]
+        if len(workers) == 1:
+            yield workers[0]
+            return
+        fleet = Fleet(workers)
+        stack.callback(fleet.close)
+        yield fleet
