@@ -63,8 +63,8 @@ class Settings(BaseSettings):
         "`float32`, `bfloat16`, `float16`.",
     )
     device: str = Field("auto", description="Where the model runs: `auto`, `cpu`, `cuda:0`, …")
-    devices: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
-        (),
+    devices: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_split)] = Field(
+        None,
         description="Several GPUs, each with the whole model: `cuda:0,cuda:1`. A thread stays on "
         "the one that holds its cache.",
     )

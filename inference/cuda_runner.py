@@ -168,6 +168,7 @@ class CudaRunner:
         self._groups = ((), [])
         self._members = attention.group_size(shape.heads, shape.kv_heads)
         self._pool = graph_pool
+        self._stream = torch.cuda.Stream()
         self._multiprocessors = multiprocessors(self._device.index or 0)
         batches = [batch for batch in BATCHES if batch < max_running] + [max_running]
         with torch.inference_mode():
@@ -429,13 +430,11 @@ class CudaRunner:
         return chosen
 
     def _captured(self, compute: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            compute()  # compiles what is not compiled yet
-        torch.cuda.current_stream().wait_stream(stream)
+        compute()  # compiles what is not compiled yet
+        torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
+        # One stream for all: cuBLAS keeps a workspace for each stream that it has seen.
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
             out = compute()
         return graph, out
 

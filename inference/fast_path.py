@@ -31,7 +31,11 @@ MAX_RUNNING = {"cuda": 64, "cpu": 16}
 CHUNK_TOKENS = {"cuda": 256, "cpu": 64}
 QUIET_CHUNK_TOKENS = {"cuda": 2048, "cpu": 512}
 
+SMALL_THREAD_TOKENS = 256
+
 FEATURE_BYTES = 256 * 1024 * 1024
+FEATURE_SHARE = 1 / 32
+"""Of the cache's bytes, at most."""
 CPU_CACHE_TOKENS = 8192
 # Of what a card has free after loading, what the cache leaves: activations of a prompt, graphs.
 RESERVED_BYTES = 1536 * 1024 * 1024
@@ -91,7 +95,7 @@ def batching_backend(
     """
     device = weights.device
     prompts = Prompts(processor, family, max_pictures=model.max_pictures)
-    features = Features(weights, prompts, max_bytes=FEATURE_BYTES)
+    features = Features(weights, prompts)
     skinny = graph_pool = None
     if device.type == "cuda":
         from inference.kernels.cuda_source import KernelUnavailable
@@ -104,16 +108,18 @@ def batching_backend(
         except KernelUnavailable as exc:
             raise UnsupportedWeights(f"the kernels cannot be compiled ({exc})") from None
     decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny)
-    max_running = MAX_RUNNING[device.type]
     if device.type == "cuda":
         torch.cuda.empty_cache()
         graph_pool = torch.cuda.graph_pool_handle()
         with torch.inference_mode():
             graphed(weights, graph_pool, lambda: features.of(example))
         features.clear()
-    num_pages = 1 + _cache_pages(
-        decoder.shape.page_bytes(decoder.dtype.itemsize), model, spec, device
-    )
+    page_bytes = decoder.shape.page_bytes(decoder.dtype.itemsize)
+    num_pages = 1 + _cache_pages(page_bytes, model, spec, device)
+    features.max_bytes = min(FEATURE_BYTES, int(FEATURE_SHARE * num_pages * page_bytes))
+    # A graph for more threads than the cache could hold would only cost memory.
+    room = (num_pages - 1) * PAGE_TOKENS // SMALL_THREAD_TOKENS
+    max_running = max(1, min(MAX_RUNNING[device.type], room))
     runner: Runner
     if device.type == "cuda":
         from inference.cuda_runner import CudaRunner

@@ -19,11 +19,12 @@ GRAPHED_TILES = 6
 class Features:
     """Embeddings of pictures in the language model's space. For the device thread."""
 
-    def __init__(self, weights: Any, prompts: Prompts, *, max_bytes: int) -> None:
-        """Take the whole model as transformers loaded it, what knows pixels, and a bound."""
+    def __init__(self, weights: Any, prompts: Prompts) -> None:
+        """Take the whole model as transformers loaded it, and what knows pixels."""
         self._weights = weights
         self._prompts = prompts
-        self._max_bytes = max_bytes
+        self.max_bytes = 0
+        """Kept at most, beside the last."""
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
         self._bytes = 0
         self.encoded = 0
@@ -44,7 +45,7 @@ class Features:
         self.encoded += 1
         self._kept[picture.digest] = features
         self._bytes += features.nbytes
-        while self._bytes > self._max_bytes and len(self._kept) > 1:
+        while self._bytes > self.max_bytes and len(self._kept) > 1:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes
         return features
 

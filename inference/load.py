@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -104,6 +105,7 @@ def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loade
     if not progress.isatty():
         transformers.logging.disable_progress_bar()
     device = device_of(spec.device)
+    keep_memory_whole(device)
     path = resolve_name(spec.name)
     if _is_folder(path):
         path = str(Path(path).expanduser())
@@ -124,6 +126,17 @@ def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loade
             path, **options, **_placement(spec, device)
         ).eval()
     return described(weights, processor, spec)
+
+
+def keep_memory_whole(device: torch.device) -> None:
+    """Let torch's memory on a GPU grow in place; pieces that nothing fits would be lost otherwise.
+
+    What the environment says of torch's allocator is left as it is.
+    """
+    if device.type == "cuda" and not {"PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"} & {
+        *os.environ
+    }:
+        torch.cuda.memory._set_allocator_settings("expandable_segments:True")
 
 
 def described(weights: Any, processor: Any, spec: ModelSpec) -> Loaded:

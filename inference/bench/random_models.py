@@ -23,6 +23,7 @@ from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 from inference.errors import ModelUnavailable
 from inference.models import resolve_name
+from inference.models.llava import VICUNA_SYSTEM
 from inference.types import ModelSpec, Quantization
 
 VOCABULARY = 32_064
@@ -151,6 +152,9 @@ def _processor() -> Any:
     fast.add_special_tokens(
         {"additional_special_tokens": [AddedToken("<image>", normalized=False)]}
     )
+    # The sentence every prompt begins with, in as many tokens as the real tokenizer makes of it.
+    words = sorted({f" {word}" for word in VICUNA_SYSTEM.split()[1:]})
+    fast.add_tokens([AddedToken(word, normalized=False) for word in words])
     return LlavaProcessor(
         image_processor=CLIPImageProcessorPil(
             size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}

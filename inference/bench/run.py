@@ -37,7 +37,14 @@ from inference.bench.workloads import (
     watching_the_loop,
 )
 from inference.errors import ModelUnavailable
-from inference.load import Loaded, backend_of, described, device_of, load_weights
+from inference.load import (
+    Loaded,
+    backend_of,
+    described,
+    device_of,
+    keep_memory_whole,
+    load_weights,
+)
 from inference.types import Message, ModelSpec, Role
 from inference.worker import DeviceThread, Worker, running_worker
 
@@ -187,6 +194,7 @@ def _load(options: Options, cache_dir: Path, progress: TextIO) -> Loaded:
         return load_weights(options.spec, cache_dir=cache_dir, progress=progress)
     transformers.logging.set_verbosity_error()
     device = device_of(options.spec.device)
+    keep_memory_whole(device)
     try:
         weights, processor = random_model(options.spec, device)
     except torch.OutOfMemoryError:
@@ -352,8 +360,9 @@ def plot(report: Report, file: Path) -> None:
     axes = figure.add_subplot()
     threads = [measured.threads for measured in report.throughput]
     axes.plot(threads, [m.tokens_per_second for m in report.throughput], "o-", label="llava-bot")
-    if all(floor is not None for floor in report.floor):
-        axes.plot(threads, report.floor, "--", color="grey", label="floor")
+    floors = [floor for floor in report.floor if floor is not None]
+    if len(floors) == len(threads):
+        axes.plot(threads, floors, "--", color="grey", label="floor")
     for name, one, style in (
         ("generate()", report.generate, ":"),
         ("generate(), static and compiled", report.generate_static, "-."),

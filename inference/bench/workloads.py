@@ -55,6 +55,7 @@ class Answered:
     """When each piece of text came."""
     text: str = ""
     finished: Finished | None = None
+    ended_at: float = 0.0
 
     @property
     def end(self) -> Finished:
@@ -65,8 +66,8 @@ class Answered:
 
     @property
     def first_token_ms(self) -> float:
-        """From asking to the first text."""
-        return (self.times[0] - self.asked_at) * 1e3
+        """From asking to the first text; of an answer without text, to its end."""
+        return ((self.times[0] if self.times else self.ended_at) - self.asked_at) * 1e3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ class Asker:
         self._text_tokens = text_tokens
         self._temperature = temperature
         self._pictures: list[Picture] = []
-        self._words = ""
+        self._words = "?"
 
     async def prepare(self, pictures: int) -> None:
         """Make the pictures, off the loop, and find words that fill the prompt."""
@@ -126,19 +127,16 @@ class Asker:
             lambda: [picture_of(number) for number in range(pictures)]
         )
         picture = self.new_picture()
-        empty = await self.worker.prompt_tokens((self._question("", picture),))
-        words = "?"
-        one = await self.worker.prompt_tokens((self._question(words, picture),))
-        pictures_alone = empty - await self.worker.prompt_tokens((self._question(""),))
-        missing = self._text_tokens - (one - pictures_alone)
-        while missing > 0:
-            words += " a" * max(1, missing // 2) if missing > 1 else "a"
-            length = await self.worker.prompt_tokens((self._question(words, picture),))
-            left = self._text_tokens - (length - pictures_alone)
-            if left >= missing:
-                break
+        seen = await self.worker.prompt_tokens((self._question("a", picture),))
+        seen -= await self.worker.prompt_tokens((self._question("a"),))  # the picture's own
+        missing = 1 << 30
+        while True:
+            (question,) = self.question(picture)
+            left = self._text_tokens - (await self.worker.prompt_tokens((question,)) - seen)
+            if left <= 0 or left >= missing:
+                return
             missing = left
-        self._words = words
+            self._words += " a" * (left // 2) or "a"
 
     def new_picture(self) -> Picture:
         """One that nobody has asked about."""
@@ -171,6 +169,7 @@ class Asker:
                     answered.text += chunk.text
                 elif isinstance(chunk, Finished):
                     answered.finished = chunk
+                    answered.ended_at = time.perf_counter()
         return answered
 
 
@@ -183,9 +182,9 @@ async def measure_throughput(asker: Asker, threads: int, *, same_picture: bool) 
     answers = await asyncio.gather(
         *(asker.ask(question, seed=i) for i, question in enumerate(questions))
     )
-    whole_s = max(a.times[-1] for a in answers) - min(a.asked_at for a in answers)
-    begin = max(answer.times[0] for answer in answers)
-    end = min(answer.times[-1] for answer in answers)
+    whole_s = max(a.ended_at for a in answers) - min(a.asked_at for a in answers)
+    begin = max(answer.times[0] if answer.times else answer.ended_at for answer in answers)
+    end = min(answer.ended_at for answer in answers)
     said = sum(sum(begin < at <= end for at in answer.times) for answer in answers)
     rate = said / (end - begin) if end > begin else 0.0
     return Throughput(

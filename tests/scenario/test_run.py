@@ -22,6 +22,9 @@ from tests.pictures import plain_picture
 from tests.scenario.command import RunningBot, llava_bot, running_bot
 from tests.scenario.playground import events
 
+# The fast path is through with a tiny model's longest answer before a signal arrives.
+SLOW = {"ENGINE": "transformers"}
+
 
 @asynccontextmanager
 async def asking(
@@ -97,7 +100,7 @@ async def test_killed_in_mid_answer_the_question_is_answered_once_at_the_next_st
     tmp_path: Path, talkative: str
 ) -> None:
     options = ("--model", talkative, "--temperature", "1")
-    async with running_bot(tmp_path, *options, "--max-new-tokens", "20000") as bot:
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "20000", **SLOW) as bot:
         await bot.wait_until_ready()
         thread = await make_thread(bot)
         with contextlib.suppress(aiohttp.ClientError):
@@ -105,7 +108,7 @@ async def test_killed_in_mid_answer_the_question_is_answered_once_at_the_next_st
                 bot.process.kill()
                 assert "done" not in [name async for name, _ in stream]
         assert await bot.exit_code() == -signal.SIGKILL
-    async with running_bot(tmp_path, *options, "--max-new-tokens", "40") as bot:
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "40", **SLOW) as bot:
         await bot.wait_until_ready()
         (turn,) = await ended_turns(bot, thread)
         assert (turn["state"], len(turn["pictures"])) == ("answered", 1)
@@ -119,7 +122,9 @@ async def test_an_answer_that_does_not_end_in_time_is_left_to_the_next_start(
     tmp_path: Path, talkative: str
 ) -> None:
     options = ("--model", talkative, "--temperature", "1")
-    async with running_bot(tmp_path, *options, "--max-new-tokens", "20000", DRAIN_S="0.2") as bot:
+    async with running_bot(
+        tmp_path, *options, "--max-new-tokens", "20000", DRAIN_S="0.2", **SLOW
+    ) as bot:
         await bot.wait_until_ready()
         thread = await make_thread(bot)
         async with asking(bot, thread) as stream:
@@ -127,7 +132,7 @@ async def test_an_answer_that_does_not_end_in_time_is_left_to_the_next_start(
             rest = [event async for event in stream]
         assert "done" not in [name for name, _ in rest]
         assert await bot.exit_code() == 0
-    async with running_bot(tmp_path, *options, "--max-new-tokens", "40") as bot:
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "40", **SLOW) as bot:
         await bot.wait_until_ready()
         (turn,) = await ended_turns(bot, thread)
         assert turn["state"] == "answered"
@@ -206,7 +211,7 @@ async def test_a_start_that_fails_leaves_unfinished_questions_to_the_next(
     tmp_path: Path, talkative: str
 ) -> None:
     options = ("--model", talkative, "--temperature", "1")
-    async with running_bot(tmp_path, *options, "--max-new-tokens", "20000") as bot:
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "20000", **SLOW) as bot:
         await bot.wait_until_ready()
         thread = await make_thread(bot)
         with contextlib.suppress(aiohttp.ClientError):
@@ -217,7 +222,7 @@ async def test_a_start_that_fails_leaves_unfinished_questions_to_the_next(
         port = str(taken.getsockname()[1])
         failed = await llava_bot("run", *options, "--port", port, data_dir=tmp_path)
     assert failed.code == 1
-    async with running_bot(tmp_path, *options, "--max-new-tokens", "40") as bot:
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "40", **SLOW) as bot:
         await bot.wait_until_ready()
         (turn,) = await ended_turns(bot, thread)
         assert turn["state"] == "answered"

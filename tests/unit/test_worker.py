@@ -294,3 +294,52 @@ async def test_the_prompt_is_measured_off_the_loop(worker: Worker) -> None:
 def test_every_engine_error_is_an_inference_error() -> None:
     assert issubclass(EngineDead, InferenceError)
     assert issubclass(QueueFull, InferenceError)
+
+
+async def test_a_device_that_hangs_is_noticed_and_every_asker_is_told(
+    backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.worker.STEP_LIMIT_S", 0.05)
+    monkeypatch.setattr("inference.worker.WATCH_INTERVAL_S", 0.01)
+    hangs = threading.Event()
+
+    def hang(*_: object) -> Finished:
+        hangs.wait(10)
+        raise EngineDead("too late")
+
+    monkeypatch.setattr(backend, "generate", hang)
+    async with running_on_device(lambda: backend, max_waiting=2) as worker:
+        tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b")]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [str(result) for result in results] == ["the device does not answer"] * 2
+        assert worker.died.is_set()
+    hangs.set()
+    await until(lambda: not any(t.name == "device" for t in threading.enumerate()))
+
+
+async def test_an_answer_that_nobody_reads_ends(
+    backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.worker.UNREAD_LIMIT_S", 0.05)
+    monkeypatch.setattr("inference.worker.WATCH_INTERVAL_S", 0.01)
+    async with running_on_device(lambda: backend, max_waiting=2) as worker:
+        unread = worker.stream(ask("one two three four five six"))
+        await anext(unread)
+        backend.steps.release(2)
+        await until(lambda: next(iter(worker._jobs)).cancelled)
+        backend.steps.release(100)
+        assert text_of(await collect(worker, "next")) == "next"
+        assert backend.steps_taken <= 4
+        with pytest.raises(GenerationFailed, match="nobody reads"):
+            async for _ in unread:
+                pass
+
+
+async def test_what_is_kept_of_conversations_is_erased_on_the_devices_thread(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten: list[str] = []
+    engine = worker._device.backend
+    monkeypatch.setattr(engine, "forget", lambda: forgotten.append(threading.current_thread().name))
+    await worker.forget()
+    assert forgotten == ["device"]

@@ -1,0 +1,110 @@
+"""`llava-bot bench`: everything is measured, and said in the form that was asked for."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from inference.bench import random_models
+from inference.bench.baselines import floor_tokens_per_second
+from inference.bench.run import Options, Report, plot, run, table
+from inference.decoder import DecoderShape
+from inference.errors import ModelUnavailable
+from inference.types import ModelSpec
+
+SMALL = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(random_models.TEXT_SHAPES, "small", SMALL)
+        patch.setitem(random_models.TOWER, "num_hidden_layers", 3)
+        patch.setitem(random_models.TOWER, "intermediate_size", 64)
+        options = Options(
+            spec=ModelSpec(name="small", device="cpu"),
+            random_weights=True,
+            threads=(1, 3),
+            new_tokens=24,
+        )
+        return run(options, cache_dir=tmp_path_factory.mktemp("cache"), progress=io.StringIO())
+
+
+def test_the_engine_stands_beside_generate_and_the_floor(report: Report) -> None:
+    said = json.loads(report.to_json())
+    assert said["path"] == "fast"
+    assert [measured["threads"] for measured in said["throughput"]] == [1, 3]
+    assert all(measured["whole_tokens_per_second"] > 0 for measured in said["throughput"])
+    assert said["generate"]["tokens_per_second"] > 0
+    assert all(speedup > 0 for speedup in said["speedup_over_generate"])
+    assert all(floor > 0 for floor in said["floor"])
+
+
+def test_first_tokens_are_those_of_a_new_picture_and_of_a_follow_up(report: Report) -> None:
+    assert abs(report.prompt_tokens - (576 + 60)) <= 2  # and the line break after a picture
+    assert report.first_tokens is not None
+    assert report.first_tokens.prefix_hit > 0.95
+    assert report.pictures_encoded_again == 0
+    assert report.first_tokens.follow_up_device_ms < report.first_tokens.new_picture_device_ms
+
+
+def test_the_table_names_every_figure(report: Report) -> None:
+    text = table(report)
+    for part in ("generate()", "3 threads", "floor", "first token, new picture", "gap between"):
+        assert part in text
+
+
+def test_the_chart_is_a_picture(report: Report, tmp_path: Path) -> None:
+    plot(report, tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_shapes_that_are_not_known_are_a_sentence() -> None:
+    with pytest.raises(ModelUnavailable, match="knows the shapes of"):
+        random_models.random_model(ModelSpec(name="somebody/else"), torch.device("cpu"))
+
+
+def test_the_floor_reads_weights_once_and_what_is_shared_once() -> None:
+    shape = DecoderShape(hidden=64, heads=4, kv_heads=4, head=16, layers=2, eps=1e-5)
+    token_bytes = 2 * 2 * 4 * 16 * 2
+
+    def floor(threads: int, own_tokens: int) -> float:
+        return floor_tokens_per_second(
+            1_000_000,
+            shape,
+            2,
+            threads=threads,
+            context_tokens=100,
+            own_tokens=own_tokens,
+            bandwidth=1e9,
+        )
+
+    assert floor(1, 100) == pytest.approx(1e9 / (1_000_000 + 100 * token_bytes))
+    assert floor(4, 100) == pytest.approx(4e9 / (1_000_000 + 400 * token_bytes))
+    assert floor(4, 20) == pytest.approx(4e9 / (1_000_000 + 160 * token_bytes))
+
+
+def test_another_model_is_measured_on_the_plain_path(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    options = Options(
+        spec=ModelSpec(name=str(tiny_checkpoint("smolvlm")), device="cpu"),
+        threads=(2,),
+        new_tokens=6,
+        generate=False,
+    )
+    report = run(options, cache_dir=tmp_path, progress=io.StringIO())
+    assert report.path == "transformers"
+    assert report.floor == [None]
+    assert "2 threads" in table(report)

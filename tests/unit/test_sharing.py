@@ -1,0 +1,63 @@
+"""Which threads of a step are read together."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.sharing import MIN_PAGES, Group, groups_of
+
+
+def test_threads_that_begin_alike_are_a_group() -> None:
+    tables = [[1, 2, 3, 4, 5], [9, 8, 7, 6, 5], [1, 2, 3, 4, 11, 12]]
+    assert groups_of(tables, most=4, size=16) == [Group((0, 2), 4)]
+
+
+def test_a_long_beginning_of_some_is_worth_more_than_a_short_one_of_all() -> None:
+    system = [1, 2, 3, 4]
+    tables = [[*system, *range(first, first + 36)] for first in (100, 100, 200, 200)]
+    assert groups_of(tables, most=4, size=16) == [Group((0, 1), 40), Group((2, 3), 40)]
+
+
+def test_a_beginning_of_many_is_worth_more_than_a_longer_one_of_few() -> None:
+    tables = [[*range(1, 31), 100 + i] for i in range(8)]
+    tables[1][30] = tables[0][30]
+    assert groups_of(tables, most=4, size=16) == [Group(tuple(range(8)), 30)]
+
+
+def test_a_short_beginning_is_no_group() -> None:
+    tables = [[*range(1, MIN_PAGES), 10], [*range(1, MIN_PAGES), 11]]
+    assert groups_of(tables, most=4, size=16) == []
+
+
+def test_large_groups_are_cut_and_the_best_are_taken() -> None:
+    tables = [list(range(1, 21)) for _ in range(10)]
+    assert [group.rows for group in groups_of(tables, most=2, size=4)] == [
+        (0, 1, 2, 3),
+        (4, 5, 6, 7),
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 0])
+def test_where_one_thread_fills_a_group_there_are_none(size: int) -> None:
+    assert groups_of([[1, 2, 3, 4, 5]] * 3, most=4, size=size) == []
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 3), max_size=10), max_size=12),
+    st.integers(0, 5),
+    st.integers(2, 8),
+)
+def test_groups_agree_in_their_pages_and_no_thread_is_in_two(
+    tables: list[list[int]], most: int, size: int
+) -> None:
+    groups = groups_of(tables, most=most, size=size)
+    rows = [row for group in groups for row in group.rows]
+    assert len(rows) == len(set(rows))
+    assert len(groups) <= most
+    for group in groups:
+        assert 2 <= len(group.rows) <= size
+        assert group.pages >= MIN_PAGES
+        assert len({tuple(tables[row][: group.pages]) for row in group.rows}) == 1
+        assert all(len(tables[row]) >= group.pages for row in group.rows)
