@@ -23,7 +23,7 @@ from inference.features import Features
 from inference.kernels import attention, fused, sampling
 from inference.kernels.cuda_source import multiprocessors
 from inference.pages import PAGE_TOKENS, pages_for
-from inference.runner import Asked, embeddings_of
+from inference.runner import Asked, Places, embeddings_of
 from inference.scheduler import Chunk, Plan, Sequence
 from inference.sharing import groups_of
 
@@ -162,8 +162,7 @@ class CudaRunner:
         # Of each place, the newest token; the last place is where rows that fill up write.
         self._newest = torch.zeros(max_running + 1, dtype=torch.int64, device=self._device)
         self._nobody = max_running
-        self._places: dict[Sequence, int] = {}
-        self._free_places = list(range(max_running))
+        self._places = Places(max_running)
         self._groups: tuple[tuple[tuple[Sequence, int], ...], list[tuple[tuple[int, ...], int]]]
         self._groups = ((), [])
         self._members = attention.group_size(shape.heads, shape.kv_heads)
@@ -190,20 +189,20 @@ class CudaRunner:
     def start(self, plan: Plan) -> _Ticket:
         """See `Runner.start`."""
         for chunk in plan.chunks:
-            if chunk.sequence not in self._places:
-                self._places[chunk.sequence] = self._free_places.pop()
+            self._places.take(chunk.sequence)
         self._turn = (self._turn + 1) % len(self._outs)
         decoded, read = self._outs[self._turn]
-        # What may run out of memory comes first: then nothing has been started yet.
-        residual = embeddings_of(self.decoder, self._features, plan.chunks) if plan.chunks else None
+        # Reading goes first: it may run out of memory, and then no thread has said anything that
+        # would have to be taken back.
         reads = 0
-        if plan.decodes:
-            out = self._decode(plan)
-            decoded[: len(out)].copy_(out, non_blocking=True)
-        if residual is not None:
+        if plan.chunks:
+            residual = embeddings_of(self.decoder, self._features, plan.chunks)
             sampled, reads = self._read(plan.chunks, residual)
             if reads:
                 read[:reads].copy_(sampled[:reads], non_blocking=True)
+        if plan.decodes:
+            out = self._decode(plan)
+            decoded[: len(out)].copy_(out, non_blocking=True)
         event = torch.cuda.Event()
         event.record()
         return _Ticket(event, decoded, len(plan.decodes), read, reads)
@@ -216,9 +215,7 @@ class CudaRunner:
 
     def leave(self, sequence: Sequence) -> None:
         """See `Runner.leave`."""
-        place = self._places.pop(sequence, None)
-        if place is not None:
-            self._free_places.append(place)
+        self._places.leave(sequence)
 
     def free_memory(self) -> None:
         """See `Runner.free_memory`."""

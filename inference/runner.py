@@ -59,6 +59,35 @@ class Runner(Protocol):
         ...
 
 
+class Places:
+    """Where on the device each sequence's newest token stands."""
+
+    def __init__(self, count: int) -> None:
+        self._free = list(range(count))
+        self._taken: dict[Sequence, int] = {}
+
+    def __getitem__(self, sequence: Sequence) -> int:
+        return self._taken[sequence]
+
+    def take(self, sequence: Sequence) -> None:
+        """Give a sequence a place, if it has none.
+
+        One that has lost its pages is read again before it needs its place again.
+        """
+        if sequence in self._taken:
+            return
+        if not self._free:
+            for other in [other for other in self._taken if not other.pages]:
+                self.leave(other)
+        self._taken[sequence] = self._free.pop()
+
+    def leave(self, sequence: Sequence) -> None:
+        """Take a sequence's place back."""
+        place = self._taken.pop(sequence, None)
+        if place is not None:
+            self._free.append(place)
+
+
 def embeddings_of(decoder: Decoder, features: Features, chunks: SequenceOf[Chunk]) -> Tensor:
     """The decoder's input for pieces of threads, one after the other: words and pictures.
 
