@@ -82,7 +82,7 @@ class BatchingBackend:
         self._family = family
         self._prompts = prompts
         self._tokenizer = tokenizer
-        self._stop_ids = stop_ids
+        self.stop_ids = stop_ids
         self._scheduler = scheduler
         self.features = features
         self._runner = runner
@@ -237,7 +237,7 @@ class BatchingBackend:
         if answer.first_token_at is None:
             answer.first_token_at = time.perf_counter()
         answer.new_tokens += 1
-        if token in self._stop_ids:
+        if token in self.stop_ids:
             return FinishReason.STOP
         answer.said.append(token)
         answer.text_now += answer.detokenizer.push(token)

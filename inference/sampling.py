@@ -18,7 +18,10 @@ def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> in
     """
     if sampling.temperature == 0:
         return int(logits.argmax())
-    values, ids = (logits.float() / sampling.temperature).sort(descending=True)
+    scaled = logits.float() / sampling.temperature
+    if not sampling.top_k and sampling.top_p >= 1:
+        return int(torch.multinomial(scaled.softmax(-1), 1, generator=generator))
+    values, ids = scaled.sort(descending=True)
     if sampling.top_k:
         values, ids = values[: sampling.top_k], ids[: sampling.top_k]
     chances = values.softmax(-1)

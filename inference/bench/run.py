@@ -207,9 +207,15 @@ def _load(options: Options, cache_dir: Path, progress: TextIO) -> Loaded:
 
 def _measure_generate(report: Report, loaded: Loaded, options: Options, now: Any) -> None:
     weights = loaded.weights
-    question = Message(role=Role.USER, text="a " * 8, pictures=(picture_of(0),))
-    prompt = loaded.family.render(loaded.processor, (question,))
-    image = loaded.family.picture_for(question.pictures[0], loaded.processor)
+    picture = picture_of(0)
+    image = loaded.family.picture_for(picture, loaded.processor)
+    words = "?"
+    while True:  # the picture and TEXT_TOKENS of text, as the engine is asked
+        question = Message(role=Role.USER, text=words, pictures=(picture,))
+        prompt = loaded.family.render(loaded.processor, (question,))
+        if len(loaded.processor.tokenizer(prompt)["input_ids"]) > TEXT_TOKENS:
+            break
+        words += " a"
     inputs = loaded.processor(text=prompt, images=[image], return_tensors="pt")
     inputs = {
         name: value.to(weights.device, weights.dtype if value.is_floating_point() else None)
@@ -233,14 +239,16 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
             worker,
             text_tokens=TEXT_TOKENS,
             new_tokens=options.new_tokens,
-            # Random weights say the same word for ever when they are asked for the likeliest.
-            temperature=1.0 if options.random_weights else 0.0,
+            # The likeliest words of random weights, or to words without sense, go in circles.
+            temperature=1.0,
         )
         await asker.prepare(100 + 2 * sum(options.threads))
         report.prompt_tokens = await worker.prompt_tokens(asker.question(asker.new_picture()))
         await asker.ask(asker.question(asker.new_picture()), tokens=8)
         now("first tokens")
         backend = thread.backend
+        if isinstance(backend, BatchingBackend):
+            backend.stop_ids = frozenset()  # everybody says as much as was asked for
         before = backend.features.encoded if isinstance(backend, BatchingBackend) else 0
         rounds = 5
         report.first_tokens = await measure_first_tokens(asker, rounds, FOLLOW_UP_TOKENS)
