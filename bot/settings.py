@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from bot.addressing import FollowUps
 from bot.errors import ConfigurationError
 from bot.pictures import PictureLimits
-from inference.types import DType, EngineChoice, ModelSpec, Quantization
+from inference.types import CacheQuantization, DType, EngineChoice, ModelSpec, Quantization
 
 
 def default_data_dir() -> Path:
@@ -75,6 +75,11 @@ class Settings(BaseSettings):
         None,
         description="Tokens of all threads together that the engine keeps; by default what the "
         "GPU's memory holds.",
+    )
+    quantize_cache: CacheQuantization = Field(
+        "auto",
+        description="Keep what threads have read in 8 bits (`int8`: twice as many fit) or as it "
+        "was computed (`none`); `auto` takes 8 bits where the weights have fewer than 16.",
     )
     engine: EngineChoice = Field(
         "auto",
@@ -218,6 +223,7 @@ class Settings(BaseSettings):
             context_tokens=self.context_tokens,
             max_pictures=self.max_pictures,
             cache_tokens=self.cache_tokens,
+            quantize_cache=self.quantize_cache,
             engine=self.engine,
             token=None if self.hf_token is None else self.hf_token.get_secret_value(),
         )

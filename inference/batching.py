@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 
-from inference.decoder import DecoderShape
 from inference.detokenize import Detokenizer
 from inference.errors import ContextExceeded, EngineDead, GenerationFailed, trace_of
 from inference.features import Features
 from inference.models.family import Family
+from inference.pages import PAGE_TOKENS
 from inference.prompts import Prompt, Prompts
 from inference.repetition import is_looping
 from inference.runner import Asked, Runner
@@ -99,14 +99,9 @@ class BatchingBackend:
         return self._model
 
     @property
-    def shape(self) -> DecoderShape:
-        """The decoder's sizes."""
-        return self._runner.decoder.shape
-
-    @property
-    def element_bytes(self) -> int:
-        """Of a key or a value."""
-        return self._runner.decoder.dtype.itemsize
+    def token_bytes(self) -> float:
+        """What the keys and values of one token take."""
+        return self._runner.cache.page_bytes / PAGE_TOKENS
 
     @property
     def is_busy(self) -> bool:

@@ -16,14 +16,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inference.decoder import Decoder
+from inference.device import sent
 from inference.features import Features
 from inference.kernels import attention, fused, sampling
 from inference.kernels.cuda_source import multiprocessors
+from inference.kv_cache import KVCache, LayerCache
 from inference.pages import PAGE_TOKENS, pages_for
 from inference.runner import Asked, Places, embeddings_of
+from inference.sampling import LogitsProcessors, seen_tokens
 from inference.scheduler import Chunk, Plan, Sequence
 from inference.sharing import groups_of
 
@@ -72,11 +75,10 @@ class _Step:
     """Implements `decoder.Operations`: where keys go and how a step attends."""
 
     decoder: Decoder
-    keys: Tensor
-    values: Tensor
+    cache: KVCache
     positions: Tensor
     slots: Tensor
-    attention: Callable[[Tensor, Tensor, Tensor], Tensor]
+    attention: Callable[[Tensor, LayerCache], Tensor]
 
     def add_rms_norm(
         self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
@@ -93,14 +95,13 @@ class _Step:
             self.slots,
             self.decoder.cosines,
             self.decoder.sines,
-            self.keys[layer],
-            self.values[layer],
+            self.cache.layer(layer),
             self.decoder.shape.heads,
         )
 
     def attend(self, layer: int, queries: Tensor) -> Tensor:
         """See `Operations.attend`."""
-        return self.attention(queries, self.keys[layer], self.values[layer])
+        return self.attention(queries, self.cache.layer(layer))
 
     def silu_mul(self, product: Tensor) -> Tensor:
         """See `Operations.silu_mul`."""
@@ -135,33 +136,39 @@ class CudaRunner:
         self,
         decoder: Decoder,
         features: Features,
+        cache: KVCache,
+        processors: LogitsProcessors,
         *,
-        num_pages: int,
         context_tokens: int,
         max_running: int,
         graph_pool: Any,
     ) -> None:
-        """Allocate keys and values, and capture every graph.
+        """Capture every graph.
 
         Args:
             decoder: on the device.
             features: of the same model.
-            num_pages: of the cache.
+            cache: of the same decoder.
+            processors: of the same model.
             context_tokens: of a thread, at most.
             max_running: threads at once, at most 64.
             graph_pool: memory that graphs share.
         """
-        self.decoder = decoder
+        self._decoder = decoder
         self._features = features
+        self.cache = cache
+        self._processors = processors
         self._device = decoder.device
         self._table_pages = pages_for(context_tokens)
         shape = decoder.shape
-        size = (shape.layers, num_pages, shape.kv_heads, PAGE_TOKENS, shape.head)
-        self._keys = torch.zeros(size, dtype=decoder.dtype, device=self._device)
-        self._values = torch.zeros_like(self._keys)
         # Of each place, the newest token; the last place is where rows that fill up write.
         self._newest = torch.zeros(max_running + 1, dtype=torch.int64, device=self._device)
         self._nobody = max_running
+        # Of each place, which tokens stand in its thread; only for models that ask for it.
+        self._seen: Tensor | None = None
+        if processors.needs_seen:
+            size = (max_running + 1, decoder.shape.vocabulary)
+            self._seen = torch.zeros(size, dtype=torch.bool, device=self._device)
         self._places = Places(max_running)
         self._groups: tuple[tuple[tuple[Sequence, int], ...], list[tuple[tuple[int, ...], int]]]
         self._groups = ((), [])
@@ -190,13 +197,16 @@ class CudaRunner:
         """See `Runner.start`."""
         for chunk in plan.chunks:
             self._places.take(chunk.sequence)
+            if self._seen is not None and chunk.is_last:
+                seen = seen_tokens(chunk.sequence.tokens, self._decoder.shape.vocabulary)
+                self._seen[self._places[chunk.sequence]] = sent(seen, self._device)
         self._turn = (self._turn + 1) % len(self._outs)
         decoded, read = self._outs[self._turn]
         # Reading goes first: it may run out of memory, and then no thread has said anything that
         # would have to be taken back.
         reads = 0
         if plan.chunks:
-            residual = embeddings_of(self.decoder, self._features, plan.chunks)
+            residual = embeddings_of(self._decoder, self._features, plan.chunks)
             sampled, reads = self._read(plan.chunks, residual)
             if reads:
                 read[:reads].copy_(sampled[:reads], non_blocking=True)
@@ -282,7 +292,7 @@ class CudaRunner:
             sheet["shared"][list(rows)] = pages * PAGE_TOKENS
 
     def _capture_decoding(self, batch: int) -> _Graph:
-        decoder = self.decoder
+        decoder = self._decoder
         shape = decoder.shape
         sheet = _Sheet(
             self._device,
@@ -300,11 +310,10 @@ class CudaRunner:
         on["members"].fill_(-1)
         splits = attention.splits_for(batch, shape.kv_heads, self._multiprocessors)
 
-        def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        def attend(queries: Tensor, cache: LayerCache) -> Tensor:
             return attention.decode_attention(
                 queries,
-                keys,
-                values,
+                cache,
                 on["tables"],
                 on["lengths"],
                 on["shared"],
@@ -312,12 +321,14 @@ class CudaRunner:
                 splits,
             )
 
-        step = _Step(decoder, self._keys, self._values, on["positions"], on["slots"], attend)
+        step = _Step(decoder, self.cache, on["positions"], on["slots"], attend)
 
         def compute() -> Tensor:
-            tokens = self._newest[on["places"].long()]
-            residual = nn.functional.embedding(tokens, decoder.embedding)
-            return self._choose(decoder.forward(residual, step), on)
+            places = on["places"].long()
+            tokens = self._newest[places]
+            if self._seen is not None:
+                self._seen[places, tokens] = True
+            return self._choose(decoder.forward(decoder.embed(tokens), step), on)
 
         graph, out = self._captured(compute)
         return _Graph(graph, sheet, out)
@@ -341,7 +352,7 @@ class CudaRunner:
         loose = self._reading_sheet(tokens, len(chunks))
         self._describe_pieces(loose.next(), chunks, last)
         loose.send()
-        hidden = self.decoder.forward(residual, self._reading_step(loose.on_device))
+        hidden = self._decoder.forward(residual, self._reading_step(loose.on_device))
         if not last:
             return hidden, 0
         rows = hidden[loose.on_device["last_rows"][: len(last)].long()]
@@ -389,10 +400,10 @@ class CudaRunner:
         )
 
     def _reading_step(self, on: dict[str, Tensor]) -> _Step:
-        def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            return attention.read_attention(queries, keys, values, on["tables"], on["blocks"])
+        def attend(queries: Tensor, cache: LayerCache) -> Tensor:
+            return attention.read_attention(queries, cache, on["tables"], on["blocks"])
 
-        return _Step(self.decoder, self._keys, self._values, on["positions"], on["slots"], attend)
+        return _Step(self._decoder, self.cache, on["positions"], on["slots"], attend)
 
     def _capture_reading(self, tokens: int) -> _Graph:
         sheet = self._reading_sheet(tokens, PIECE_THREADS)
@@ -400,12 +411,13 @@ class CudaRunner:
         on["places"].fill_(self._nobody)
         on["blocks"].fill_(-1)
         held = torch.zeros(
-            tokens, self.decoder.shape.hidden, dtype=self.decoder.dtype, device=self._device
+            tokens, self._decoder.shape.hidden, dtype=self._decoder.dtype, device=self._device
         )
         step = self._reading_step(on)
 
         def compute() -> Tensor:
-            hidden = self.decoder.forward(held.clone(), step)
+            # Overwritten: of rows that fill up, nobody reads what becomes of them.
+            hidden = self._decoder.forward(held, step)
             return self._choose(hidden[on["last_rows"].long()], on)
 
         graph, out = self._captured(compute)
@@ -415,15 +427,17 @@ class CudaRunner:
 
     def _choose(self, hidden: Tensor, on: dict[str, Tensor], rows: int | None = None) -> Tensor:
         """Sample each row's next token and keep it on the device. Returns: int64[rows]."""
+        places = on["places"][:rows].long()
+        seen = None if self._seen is None else self._seen[places]
         chosen = sampling.sample(
-            self.decoder.head(hidden),
+            self._processors.apply(self._decoder.head(hidden), seen),
             on["temperatures"].view(torch.float32),
             on["top_ps"].view(torch.float32),
             on["top_ks"],
             on["seeds"],
             on["sampled_after"],
         )
-        self._newest.index_copy_(0, on["places"][:rows].long(), chosen)
+        self._newest.index_copy_(0, places, chosen)
         return chosen
 
     def _captured(self, compute: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from inference.linears import Linear, fuse
-from inference.pages import PAGE_TOKENS
+from inference.linears import Linear, PackedLinear, can_pack, fuse
 
 TEXT_MODELS = frozenset({"llama", "mistral", "qwen2"})
 # Others stretch the rotation by the length of the prompt, which pages that are kept cannot follow.
@@ -25,16 +25,13 @@ ROTATIONS = frozenset({"default", "linear", "llama3", "yarn"})
 class DecoderShape:
     """Sizes."""
 
+    vocabulary: int
     hidden: int
     heads: int
     kv_heads: int
     head: int
     layers: int
     eps: float
-
-    def page_bytes(self, element_bytes: int) -> int:
-        """Keys and values of one page in all layers."""
-        return 2 * self.layers * self.kv_heads * PAGE_TOKENS * self.head * element_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +69,10 @@ class Operations(Protocol):
         ...
 
 
+Embed: TypeAlias = Callable[[Tensor], Tensor]
+"""int64[tokens], on the device → [tokens, hidden], for the caller to overwrite."""
+
+
 class Decoder:
     """Weights on their device. Immutable."""
 
@@ -79,7 +80,7 @@ class Decoder:
         self,
         *,
         shape: DecoderShape,
-        embedding: Tensor,
+        embed: Embed,
         layers: list[Layer],
         norm: Tensor,
         head: Callable[[Tensor], Tensor],
@@ -90,7 +91,7 @@ class Decoder:
 
         Args:
             shape: sizes.
-            embedding: [vocabulary, hidden].
+            embed: tokens to the layers' input.
             layers: in order.
             norm: the last norm's weight.
             head: [tokens, hidden] → logits [tokens, vocabulary].
@@ -98,7 +99,7 @@ class Decoder:
             sines: see `cosines`.
         """
         self.shape = shape
-        self.embedding = embedding
+        self.embed = embed
         self.layers = layers
         self.norm = norm
         self.head = head
@@ -108,12 +109,17 @@ class Decoder:
     @property
     def dtype(self) -> torch.dtype:
         """Of the activations."""
-        return self.embedding.dtype
+        return self.norm.dtype
+
+    @property
+    def bits(self) -> int:
+        """Of a weight of the layers."""
+        return self.layers[0].qkv.bits
 
     @property
     def device(self) -> torch.device:
         """Where it runs."""
-        return self.embedding.device
+        return self.norm.device
 
     def forward(self, residual: Tensor, operations: Operations) -> Tensor:
         """Run all layers.
@@ -192,12 +198,14 @@ def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
             setattr(attention, name, None)
         for name in ("gate_proj", "up_proj", "down_proj"):
             setattr(mlp, name, None)
-    device = text.embed_tokens.weight.device
+    head = weights.lm_head.weight.data
+    device = head.device
     places = torch.arange(positions, device=device)[None]
     cosines, sines = text.rotary_emb(torch.zeros(1, device=device), places)
     half = head_size // 2
     return Decoder(
         shape=DecoderShape(
+            vocabulary=head.shape[0],
             hidden=config.hidden_size,
             heads=config.num_attention_heads,
             kv_heads=config.num_key_value_heads,
@@ -205,10 +213,26 @@ def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
             layers=len(layers),
             eps=config.rms_norm_eps,
         ),
-        embedding=text.embed_tokens.weight.data,
+        embed=_embedding_of(weights, few_bits=layers[0].qkv.bits < 16),
         layers=layers,
         norm=text.norm.weight.data,
-        head=weights.lm_head,
+        head=PackedLinear(head) if can_pack(head) else weights.lm_head,
         cosines=cosines[0, :, :half].float().contiguous(),
         sines=sines[0, :, :half].float().contiguous(),
     )
+
+
+def _embedding_of(weights: Any, *, few_bits: bool) -> Embed:
+    """The embedding, where it takes no memory of the card that a model in few bits is to fit.
+
+    A step reads a row for each thread that is talking: the host's memory is quick enough for that.
+    """
+    module = weights.model.language_model.embed_tokens
+    table = module.weight.data
+    is_heads_too = table.data_ptr() == weights.lm_head.weight.data_ptr()
+    if table.device.type == "cuda" and few_bits and not is_heads_too:
+        from inference.kernels.fused import embed
+
+        module.weight = None
+        return partial(embed, table.cpu().pin_memory())
+    return partial(nn.functional.embedding, weight=table)

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from inference.batching import BatchingBackend
-from inference.decoder import decoder_of, why_unsupported
+from inference.decoder import Decoder, decoder_of, why_unsupported
 from inference.errors import ModelUnavailable
-from inference.features import Features, graphed
+from inference.features import Features
+from inference.kv_cache import KVCache, page_bytes
 from inference.linears import UnsupportedWeights
 from inference.models.family import Family
 from inference.pages import PAGE_TOKENS, PagePool, pages_for
@@ -20,6 +21,7 @@ from inference.prefix_tree import PrefixTree
 from inference.prompts import Prompts
 from inference.rendering import stop_ids_of
 from inference.runner import Runner, TorchRunner
+from inference.sampling import LogitsProcessors, unsupported_processor
 from inference.scheduler import Scheduler
 from inference.types import ModelInfo, ModelSpec, Picture
 
@@ -42,16 +44,26 @@ RESERVED_BYTES = 1536 * 1024 * 1024
 MAX_CACHE_TOKENS = 1 << 20
 
 
-def why_not_fast(config: Any, spec: ModelSpec, device: torch.device) -> str | None:
-    """Why a model takes the plain path; None: it takes the fast one."""
+def why_not_fast(weights: Any, spec: ModelSpec) -> str | None:
+    """Why a model that transformers has loaded takes the plain path; None: the fast one."""
+    config, device = weights.config, weights.device
     if spec.engine != "auto":
         return "ENGINE says so"
     if config.model_type not in MODEL_TYPES:
         return f"its architecture is {config.model_type}"
-    if device.type == "cpu":
-        if spec.quantize != "none":
-            return "few-bit weights want a GPU"
-        return why_unsupported(config)
+    processor = unsupported_processor(weights.generation_config)
+    if processor is not None:
+        return f"its generation config sets {processor}"
+    if device.type == "cpu" and spec.quantize != "none":
+        return "few-bit weights want a GPU"
+    if device.type != "cpu":
+        why_not = _why_not_on_gpu(config, spec, device)
+        if why_not is not None:
+            return why_not
+    return why_unsupported(config)
+
+
+def _why_not_on_gpu(config: Any, spec: ModelSpec, device: torch.device) -> str | None:
     if device.type != "cuda" or torch.version.cuda is None:
         return f"the device is {device.type}"
     if spec.dtype not in {"auto", "bfloat16"}:
@@ -62,10 +74,9 @@ def why_not_fast(config: Any, spec: ModelSpec, device: torch.device) -> str | No
     head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     if head not in {64, 128}:
         return f"its heads are of {head}"
-    sizes = (text.hidden_size, text.intermediate_size)
-    if any(size % 64 for size in sizes):
+    if text.hidden_size % 64 or text.intermediate_size % 64:
         return "its sizes are no multiples of 64"
-    return why_unsupported(config)
+    return None
 
 
 def batching_backend(
@@ -94,58 +105,61 @@ def batching_backend(
         ModelUnavailable: its message is one sentence for the operator.
     """
     device = weights.device
-    prompts = Prompts(processor, family, max_pictures=model.max_pictures)
+    on_gpu = device.type == "cuda"
+    skinny = _skinny(device, kernel_dir) if on_gpu else None
+    prompts = Prompts(processor, family, device, max_pictures=model.max_pictures)
     features = Features(weights, prompts)
-    skinny = graph_pool = None
-    if device.type == "cuda":
-        from inference.kernels.cuda_source import KernelUnavailable
-        from inference.kernels.skinny import Skinny
-
-        torch.cuda.set_device(device)
-        skinny = Skinny(kernel_dir)
-        try:
-            skinny.check()
-        except KernelUnavailable as exc:
-            raise UnsupportedWeights(f"the kernels cannot be compiled ({exc})") from None
     decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny)
-    if device.type == "cuda":
+    graph_pool = None
+    if on_gpu:
         torch.cuda.empty_cache()
         graph_pool = torch.cuda.graph_pool_handle()
-        with torch.inference_mode():
-            graphed(weights, graph_pool, lambda: features.of(example))
-        features.clear()
-    page_bytes = decoder.shape.page_bytes(decoder.dtype.itemsize)
-    num_pages = 1 + _cache_pages(page_bytes, model, spec, device)
-    features.max_bytes = min(FEATURE_BYTES, int(FEATURE_SHARE * num_pages * page_bytes))
+        features.capture(example, graph_pool)
+    in_8_bits = spec.quantize_cache == "int8" or (
+        spec.quantize_cache == "auto" and decoder.bits < 16
+    )
+    dtype = torch.int8 if in_8_bits else decoder.dtype
+    bytes_a_page = page_bytes(decoder.shape, dtype)
+    num_pages = 1 + _cache_pages(bytes_a_page, model, spec, device)
+    features.max_bytes = min(FEATURE_BYTES, int(FEATURE_SHARE * num_pages * bytes_a_page))
+    cache = KVCache(decoder.shape, num_pages, dtype=dtype, device=device)
     # A graph for more threads than the cache could hold would only cost memory.
     room = (num_pages - 1) * PAGE_TOKENS // SMALL_THREAD_TOKENS
     max_running = max(1, min(MAX_RUNNING[device.type], room))
+    processors = LogitsProcessors(weights.generation_config, device)
     runner: Runner
-    if device.type == "cuda":
+    if on_gpu:
         from inference.cuda_runner import CudaRunner
 
         runner = CudaRunner(
             decoder,
             features,
-            num_pages=num_pages,
+            cache,
+            processors,
             context_tokens=model.context_tokens,
             max_running=max_running,
             graph_pool=graph_pool,
         )
     else:
-        runner = TorchRunner(decoder, features, num_pages=num_pages)
+        runner = TorchRunner(decoder, features, cache, processors)
     pool = PagePool(num_pages)
-    tree = PrefixTree(pool, model.name)
-    scheduler = Scheduler(
-        pool, tree, max_running=max_running, chunk_tokens=CHUNK_TOKENS[device.type]
-    )
     return BatchingBackend(
-        model=replace(model, engine="fast", cache_tokens=(num_pages - 1) * PAGE_TOKENS),
+        model=replace(
+            model,
+            engine="fast",
+            cache_tokens=pool.usable * PAGE_TOKENS,
+            cache_dtype=str(dtype).removeprefix("torch."),
+        ),
         family=family,
         prompts=prompts,
         tokenizer=processor.tokenizer,
         stop_ids=stop_ids_of(weights, processor),
-        scheduler=scheduler,
+        scheduler=Scheduler(
+            pool,
+            PrefixTree(pool, model.name),
+            max_running=max_running,
+            chunk_tokens=CHUNK_TOKENS[device.type],
+        ),
         features=features,
         runner=runner,
         max_running=max_running,
@@ -154,7 +168,26 @@ def batching_backend(
     )
 
 
-def _cache_pages(page_bytes: int, model: ModelInfo, spec: ModelSpec, device: torch.device) -> int:
+def _skinny(device: torch.device, kernel_dir: Path) -> Any:
+    """The kernel for products with few rows. Raises: UnsupportedWeights."""
+    from inference.kernels.cuda_source import KernelUnavailable
+    from inference.kernels.skinny import Skinny
+
+    torch.cuda.set_device(device)
+    skinny = Skinny(kernel_dir)
+    try:
+        skinny.check()
+    except KernelUnavailable as exc:
+        raise UnsupportedWeights(f"the kernels cannot be compiled ({exc})") from None
+    return skinny
+
+
+def _cache_dtype(spec: ModelSpec, decoder: Decoder) -> torch.dtype:
+    in_8_bits = {"none": False, "int8": True, "auto": decoder.bits < 16}[spec.quantize_cache]
+    return torch.int8 if in_8_bits else decoder.dtype
+
+
+def _cache_pages(bytes_a_page: int, model: ModelInfo, spec: ModelSpec, device: torch.device) -> int:
     """Pages of the cache: what was asked for, or what the device holds.
 
     Raises: ModelUnavailable when one thread as long as the context does not fit.
@@ -164,7 +197,7 @@ def _cache_pages(page_bytes: int, model: ModelInfo, spec: ModelSpec, device: tor
         pages = pages_for(spec.cache_tokens)
     elif device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        pages = min(max(0, free - RESERVED_BYTES) // page_bytes, pages_for(MAX_CACHE_TOKENS))
+        pages = min(max(0, free - RESERVED_BYTES) // bytes_a_page, pages_for(MAX_CACHE_TOKENS))
     else:
         pages = max(pages_for(CPU_CACHE_TOKENS), 2 * needed)
     if pages < needed:

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from inference.device import sent
 from inference.prompts import Prompts
 from inference.types import Picture
 
-GRAPHED_TILES = 6
-"""Pictures of more tiles run without a graph: each costs memory for its activations."""
+GRAPHED_TILES = range(6, 0, -1)
+"""Tiles of one picture that have a graph; the largest first: the others live in its memory."""
 
 
 class Features:
@@ -23,12 +25,63 @@ class Features:
         """Take the whole model as transformers loaded it, and what knows pixels."""
         self._weights = weights
         self._prompts = prompts
+        config = weights.config
+        self._options: dict[str, Any] = {
+            "vision_feature_layer": config.vision_feature_layer,
+            "vision_feature_select_strategy": config.vision_feature_select_strategy,
+        }
+        if hasattr(config, "vision_aspect_ratio"):
+            self._options["vision_aspect_ratio"] = config.vision_aspect_ratio
+        self._look = Graphed(self._features_of)
         self.max_bytes = 0
         """Kept at most, beside the last."""
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
         self._bytes = 0
         self.encoded = 0
         """Pictures the tower has looked at."""
+
+    @torch.inference_mode()
+    def capture(self, example: Picture, pool: Any) -> None:
+        """Let pictures like the example be looked at in a CUDA graph.
+
+        Of pictures in tiles the tower alone: what follows it depends on a picture's size.
+
+        Args:
+            example: any picture.
+            pool: of graphs' memory.
+        """
+        inputs = self._prompts.pixels_of(example)
+        self._prompts.forget_pixels(example.digest)
+        pixels = self._on_device(inputs["pixel_values"])
+        if "image_sizes" not in inputs:
+            self._look.capture(pixels, pool)
+            return
+        tower = self._weights.model.vision_tower
+        forward = tower.forward
+        asked: list[tuple[Tensor, dict[str, Any]]] = []
+
+        def note(pixel_values: Tensor, **arguments: Any) -> Any:
+            asked.append((pixel_values, arguments))
+            return forward(pixel_values, **arguments)
+
+        tower.forward = note
+        self._features_of(pixels, inputs["image_sizes"])
+        ((tiles, arguments),) = asked
+        graphed = Graphed(lambda tiles: self._read_layers(forward(tiles, **arguments)))
+        for count in GRAPHED_TILES:
+            graphed.capture(tiles[:1].repeat(count, 1, 1, 1), pool)
+
+        def forward_graphed(pixel_values: Tensor, **_arguments: Any) -> BaseModelOutputWithPooling:
+            return BaseModelOutputWithPooling(hidden_states=graphed(pixel_values))
+
+        tower.forward = forward_graphed
+
+    def _read_layers(self, found: Any) -> tuple[Tensor | None, ...]:
+        """The tower's layers that are read; a graph would keep the others for nothing."""
+        layers = self._options["vision_feature_layer"]
+        count = len(found.hidden_states)
+        read = {layer % count for layer in ([layers] if isinstance(layers, int) else layers)}
+        return tuple(state if at in read else None for at, state in enumerate(found.hidden_states))
 
     def prepare(self, picture: Picture) -> None:
         """Decode a picture that is not kept. Safe from any thread."""
@@ -56,76 +109,48 @@ class Features:
 
     @torch.inference_mode()
     def _encode(self, inputs: dict[str, Tensor]) -> Tensor:
-        config = self._weights.config
-        arguments: dict[str, Any] = {
-            "vision_feature_layer": config.vision_feature_layer,
-            "vision_feature_select_strategy": config.vision_feature_select_strategy,
-        }
+        pixels = self._on_device(inputs["pixel_values"])
         if "image_sizes" in inputs:
-            arguments["image_sizes"] = inputs["image_sizes"]
-        if hasattr(config, "vision_aspect_ratio"):
-            arguments["vision_aspect_ratio"] = config.vision_aspect_ratio
-        pixels = inputs["pixel_values"]
-        if self._weights.device.type == "cuda":  # the host does not wait for what is under way
-            pixels = pixels.pin_memory()
-        pixels = pixels.to(self._weights.device, non_blocking=True).to(self._weights.dtype)
-        found = self._weights.get_image_features(pixel_values=pixels, **arguments)
+            return self._features_of(pixels, inputs["image_sizes"])
+        return self._look(pixels).clone()  # type: ignore[no-any-return]
+
+    def _on_device(self, pixels: Tensor) -> Tensor:
+        pixels = sent(pixels, self._weights.device)
+        return self._prompts.reader.resize(pixels) if pixels.dtype == torch.uint8 else pixels
+
+    def _features_of(self, pixels: Tensor, sizes: Tensor | None = None) -> Tensor:
+        if pixels.dtype == torch.uint8:
+            pixels = self._prompts.reader.level(pixels)
+        options = self._options if sizes is None else self._options | {"image_sizes": sizes}
+        pixels = pixels.to(self._weights.dtype)
+        found = self._weights.get_image_features(pixel_values=pixels, **options)
         features = getattr(found, "pooler_output", found)[0]
-        return features.reshape(-1, features.shape[-1]).clone()  # type: ignore[no-any-return]
+        return features.reshape(-1, features.shape[-1])  # type: ignore[no-any-return]
 
 
-class GraphedTower(nn.Module):
-    """A vision tower whose work for a number of tiles is one CUDA graph."""
+class Graphed:
+    """A function of one tensor; for the shapes that were captured its work is one CUDA graph."""
 
-    def __init__(self, tower: nn.Module) -> None:
-        """Take the tower; `capture` makes graphs, other sizes run as before."""
-        super().__init__()
-        self.tower = tower
-        self.config = tower.config
+    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+        self._function = function
         self._graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, Any]] = {}
 
-    def capture(self, pixels: Tensor, pool: Any, **arguments: Any) -> None:
-        """Make the graph for [tiles, 3, height, width]."""
-        if pixels.shape in self._graphs or pixels.shape[0] > GRAPHED_TILES:
-            return
-        held = pixels.clone()
-        self.tower(held, **arguments)
+    def capture(self, example: Tensor, pool: Any) -> None:
+        """Make the graph for tensors like the example."""
+        held = example.clone()
+        self._function(held)  # compiles what is not compiled yet
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=pool):
-            out = self.tower(held, **arguments)
-        self._graphs[pixels.shape] = (graph, held, out)
+            out = self._function(held)
+        self._graphs[example.shape] = (graph, held, out)
 
-    def forward(self, pixel_values: Tensor, **arguments: Any) -> Any:
-        """The tower's own output; of a graph it is overwritten by the next picture."""
-        captured = self._graphs.get(pixel_values.shape)
+    def __call__(self, x: Tensor) -> Any:
+        """The function's own output; of a graph it is overwritten by the next call."""
+        captured = self._graphs.get(x.shape)
         if captured is None:
-            return self.tower(pixel_values, **arguments)
+            return self._function(x)
         graph, held, out = captured
-        held.copy_(pixel_values)
+        held.copy_(x)
         graph.replay()
         return out
-
-
-def graphed(weights: Any, pool: Any, encode: Callable[[], object]) -> None:
-    """Let a model's tower run in CUDA graphs, of the sizes that `encode` shows it.
-
-    Args:
-        weights: the whole model.
-        pool: of the graphs' memory.
-        encode: looks at one picture or more.
-    """
-    tower = GraphedTower(weights.model.vision_tower)
-    seen: list[tuple[Tensor, dict[str, Any]]] = []
-    own_forward = tower.forward
-
-    def note(pixel_values: Tensor, **arguments: Any) -> Any:
-        seen.append((pixel_values, arguments))
-        return own_forward(pixel_values, **arguments)
-
-    tower.forward = note  # type: ignore[method-assign]
-    weights.model.vision_tower = tower
-    encode()
-    tower.forward = own_forward  # type: ignore[method-assign]
-    for pixels, arguments in seen:
-        tower.capture(pixels, pool, **arguments)

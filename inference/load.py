@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
 
+from inference.device import device_of, keep_memory_whole
 from inference.errors import ContextExceeded, ModelUnavailable
 from inference.fast_path import batching_backend, why_not_fast
 from inference.linears import UnsupportedWeights
@@ -128,17 +128,6 @@ def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loade
     return described(weights, processor, spec)
 
 
-def keep_memory_whole(device: torch.device) -> None:
-    """Let torch's memory on a GPU grow in place; pieces that nothing fits would be lost otherwise.
-
-    What the environment says of torch's allocator is left as it is.
-    """
-    if device.type == "cuda" and not {"PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"} & {
-        *os.environ
-    }:
-        torch.cuda.memory._set_allocator_settings("expandable_segments:True")
-
-
 def described(weights: Any, processor: Any, spec: ModelSpec) -> Loaded:
     """A model with all that is known of it."""
     config = weights.config
@@ -162,7 +151,7 @@ def described(weights: Any, processor: Any, spec: ModelSpec) -> Loaded:
 def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:
     """Choose the path of a loaded model and warm it up. Raises: ModelUnavailable."""
     weights = loaded.weights
-    why_not = why_not_fast(weights.config, spec, weights.device)
+    why_not = why_not_fast(weights, spec)
     backend: Backend | None = None
     with _one_sentence(spec):
         if why_not is None:
@@ -220,21 +209,6 @@ def _pocket(cache_dir: Path, progress: TextIO) -> str:
         return str(ensure_pocket(cache_dir, progress=progress))
     except PocketUnavailable as exc:
         raise ModelUnavailable(str(exc)) from None
-
-
-def device_of(wanted: str) -> torch.device:
-    """The device that a setting names. Raises: ModelUnavailable."""
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(wanted)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise ModelUnavailable(
-            f"The device '{wanted}' is not usable here: set DEVICE to auto, cpu or a GPU "
-            "that this machine has, for example cuda:0."
-        ) from None
-    return device
 
 
 def _placement(spec: ModelSpec, device: torch.device) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from inference.models.family import Family
+from inference.pixels import PixelReader
 from inference.prefix_tree import PictureSpan
 from inference.rendering import Renderer
 from inference.types import Message, Picture
@@ -42,11 +44,14 @@ class Prompt:
 class Prompts:
     """Prepares prompts of one model. Safe from any thread."""
 
-    def __init__(self, processor: Any, family: Family, *, max_pictures: int) -> None:
+    def __init__(
+        self, processor: Any, family: Family, device: torch.device, *, max_pictures: int
+    ) -> None:
         """Take a checkpoint's processor, its family and how many pictures a prompt may hold."""
         self._processor = processor
         self._tokenizer = processor.tokenizer
         self._family = family
+        self.reader = PixelReader(processor, family, device)
         self._renderer = Renderer(processor, family, max_pictures=max_pictures)
         self._placeholder = str(processor.image_token)
         self._placeholder_id = int(self._tokenizer.convert_tokens_to_ids(self._placeholder))
@@ -88,7 +93,7 @@ class Prompts:
                 self._transcripts.popitem(last=False)
 
     def pixels_of(self, picture: Picture) -> dict[str, Tensor]:
-        """What the vision tower reads of a picture: the processor's own tensors, on the CPU."""
+        """What the vision tower reads of a picture, on the CPU: see `PixelReader.read`."""
         with self._lock:
             if picture.digest not in self._pixels:
                 self._look_at(picture)
@@ -171,12 +176,13 @@ class Prompts:
         return self._lengths[picture.digest]
 
     def _look_at(self, picture: Picture) -> None:
-        image = self._family.picture_for(picture, self._processor)
-        pixels = dict(self._processor.image_processor(images=[image], return_tensors="pt"))
-        sizes = pixels.get("image_sizes")
-        kind = (tuple(pixels["pixel_values"].shape), None if sizes is None else str(sizes.tolist()))
+        pixels = self.reader.read(picture)
+        sizes, values = pixels.get("image_sizes"), pixels["pixel_values"]
+        is_to_be_resized = values.dtype == torch.uint8
+        kind = None if is_to_be_resized else (tuple(values.shape), str(sizes))
         if kind not in self._length_of_kind:
             # Only the whole processor knows how many placeholders pixels of this size take.
+            image = self._family.picture_for(picture, self._processor)
             ids = self._processor(text=self._placeholder, images=[image])["input_ids"]
             self._length_of_kind[kind] = sum(token == self._placeholder_id for token in ids[0])
         self._lengths[picture.digest] = self._length_of_kind[kind]

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from inference.decoder import Decoder
+from inference.device import sent
 from inference.features import Features
+from inference.kv_cache import KVCache
 from inference.pages import PAGE_TOKENS
 from inference.prompts import Prompt
-from inference.sampling import choose
+from inference.sampling import LogitsProcessors, choose, seen_tokens
 from inference.scheduler import Chunk, Plan, Sequence
 from inference.types import Sampling
 
@@ -37,7 +39,7 @@ class Runner(Protocol):
 
     ahead: int
     """Steps that may be started before the first of them is waited for."""
-    decoder: Decoder
+    cache: KVCache
 
     def start(self, plan: Plan) -> Any:
         """Begin a step; does not wait for the device. Returns: what `wait` takes.
@@ -93,31 +95,24 @@ def embeddings_of(decoder: Decoder, features: Features, chunks: SequenceOf[Chunk
 
     Returns: [tokens, hidden], for the caller to overwrite.
     """
-    ids = [token for chunk in chunks for token in chunk.sequence.tokens[chunk.start : chunk.end]]
-    at = 0
-    overlays: list[tuple[int, Tensor]] = []
+    words: list[int] = []
+    runs: list[int | Tensor] = []  # so many words, or a picture
     for chunk in chunks:
-        asked: Asked = chunk.sequence.request
+        sequence, at = chunk.sequence, chunk.start
+        asked: Asked = sequence.request
         for span, picture in zip(asked.prompt.spans, asked.prompt.pictures, strict=True):
-            first, last = max(span.start, chunk.start), min(span.end, chunk.end)
+            first, last = max(span.start, at), min(span.end, chunk.end)
             if first < last:
-                place = at + first - chunk.start
-                ids[place : place + last - first] = [0] * (last - first)
+                words += sequence.tokens[at:first]
                 seen = features.of(picture)[first - span.start : last - span.start]
-                overlays.append((place, seen))
-        at += chunk.count
-    tokens = sent(torch.tensor(ids), decoder.device)
-    embedded = nn.functional.embedding(tokens, decoder.embedding)
-    for place, seen in overlays:
-        embedded[place : place + len(seen)] = seen
-    return embedded
-
-
-def sent(values: Tensor, device: torch.device) -> Tensor:
-    """The values on the device; the host does not wait until what is under way there is done."""
-    if device.type != "cuda":
-        return values.to(device)
-    return values.pin_memory().to(device, non_blocking=True)
+                runs += [first - at, seen]
+                at = last
+        words += sequence.tokens[at : chunk.end]
+        runs.append(chunk.end - at)
+    embedded = decoder.embed(sent(torch.tensor(words, dtype=torch.int64), decoder.device))
+    counts = [run for run in runs if isinstance(run, int)]
+    of_words = iter(embedded.split(counts))
+    return torch.cat([next(of_words) if isinstance(run, int) else run for run in runs])
 
 
 class TorchRunner:
@@ -125,27 +120,26 @@ class TorchRunner:
 
     ahead = 0
 
-    def __init__(self, decoder: Decoder, features: Features, *, num_pages: int) -> None:
-        """Allocate keys and values of `num_pages` pages."""
-        self.decoder = decoder
+    def __init__(
+        self, decoder: Decoder, features: Features, cache: KVCache, processors: LogitsProcessors
+    ) -> None:
+        """Take its parts, all on one device."""
+        self._decoder = decoder
         self._features = features
-        shape = decoder.shape
-        size = (shape.layers, num_pages, shape.kv_heads, PAGE_TOKENS, shape.head)
-        self._keys = torch.zeros(size, dtype=decoder.dtype, device=decoder.device)
-        self._values = torch.zeros_like(self._keys)
+        self.cache = cache
+        self._processors = processors
 
     @torch.inference_mode()
     def start(self, plan: Plan) -> list[int]:
         """See `Runner.start`."""
-        decoder = self.decoder
+        decoder = self._decoder
         says = [sequence.tokens[-1] for sequence in plan.decodes]
         parts = []
         if says:
-            tokens = torch.tensor(says, device=decoder.device)
-            parts.append(nn.functional.embedding(tokens, decoder.embedding))
+            parts.append(decoder.embed(torch.tensor(says, device=decoder.device)))
         if plan.chunks:
             parts.append(embeddings_of(decoder, self._features, plan.chunks))
-        step = _TorchStep(decoder, self._keys, self._values, plan)
+        step = _TorchStep(decoder, self.cache, plan)
         hidden = decoder.forward(torch.cat(parts), step)
         last_rows = list(range(len(says)))
         at = len(says)
@@ -156,6 +150,11 @@ class TorchRunner:
         if not last_rows:
             return []
         logits = decoder.head(hidden[last_rows])
+        seen = None
+        if self._processors.needs_seen:
+            vocabulary = logits.shape[-1]
+            seen = torch.stack([seen_tokens(s.tokens, vocabulary) for s in plan.sampled])
+        logits = self._processors.apply(logits, seen)
         asked: list[Asked] = [sequence.request for sequence in plan.sampled]
         return [
             choose(row, one.sampling, one.generator) for row, one in zip(logits, asked, strict=True)
@@ -176,9 +175,9 @@ class TorchRunner:
 class _TorchStep:
     """Implements `decoder.Operations` for one plan."""
 
-    def __init__(self, decoder: Decoder, keys: Tensor, values: Tensor, plan: Plan) -> None:
+    def __init__(self, decoder: Decoder, cache: KVCache, plan: Plan) -> None:
         self._shape = decoder.shape
-        self._keys, self._values = keys, values
+        self._cache = cache
         device = decoder.device
         positions = [*plan.positions]
         slots = [
@@ -244,8 +243,8 @@ class _TorchStep:
             ],
             -1,
         )
-        self._keys[layer, self._pages, :, self._places] = turned[:, shape.heads :]
-        self._values[layer, self._pages, :, self._places] = heads[:, shape.heads + shape.kv_heads :]
+        keys, values = turned[:, shape.heads :], heads[:, shape.heads + shape.kv_heads :]
+        self._cache.layer(layer).write(self._pages, self._places, keys, values)
         return turned[:, : shape.heads]
 
     def attend(self, layer: int, queries: Tensor) -> Tensor:
@@ -257,17 +256,16 @@ class _TorchStep:
             device=queries.device,
         )
         attention = nn.functional.scaled_dot_product_attention
+        cache = self._cache.layer(layer)
         if self._says:
-            keys = self._keys[layer][self._table].transpose(1, 2).flatten(2, 3)
-            values = self._values[layer][self._table].transpose(1, 2).flatten(2, 3)
+            keys, values = cache.read(self._table, queries.dtype)
             says = queries[: self._says, :, None]
             attended = attention(says, keys, values, self._mask, enable_gqa=True)
             out[: self._says] = attended.flatten(1)
         for rows, pages, causal in self._pieces:
-            keys = self._keys[layer][pages].transpose(0, 1).flatten(1, 2)[None]
-            values = self._values[layer][pages].transpose(0, 1).flatten(1, 2)[None]
+            keys, values = cache.read(pages, queries.dtype)
             piece = queries[rows].transpose(0, 1)[None]
-            attended = attention(piece, keys, values, causal, enable_gqa=True)
+            attended = attention(piece, keys[None], values[None], causal, enable_gqa=True)
             out[rows] = attended[0].transpose(0, 1).flatten(1)
         return out
 

@@ -2,10 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from inference.types import Sampling
+
+# What a checkpoint's generation config may ask for that `LogitsProcessors` does not do.
+UNSUPPORTED = (
+    "bad_words_ids",
+    "begin_suppress_tokens",
+    "encoder_no_repeat_ngram_size",
+    "encoder_repetition_penalty",
+    "epsilon_cutoff",
+    "eta_cutoff",
+    "exponential_decay_length_penalty",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "guidance_scale",
+    "min_length",
+    "min_new_tokens",
+    "min_p",
+    "no_repeat_ngram_size",
+    "num_beams",
+    "sequence_bias",
+    "typical_p",
+    "watermarking_config",
+)
+_NOTHING: tuple[object, ...] = (None, False, 0, 1, "", [], {})
+
+
+def unsupported_processor(generation_config: Any) -> str | None:
+    """What a generation config asks for that the fast path does not do; None: nothing."""
+    asked = (name for name in UNSUPPORTED if getattr(generation_config, name, None) not in _NOTHING)
+    return next(asked, None)
+
+
+class LogitsProcessors:
+    """What a checkpoint's generation config asks of every answer, whoever asks.
+
+    The same as transformers' processors of these names.
+    """
+
+    def __init__(self, generation_config: Any, device: torch.device) -> None:
+        """Take the config of a model that transformers has loaded."""
+        self.repetition_penalty = float(generation_config.repetition_penalty or 1.0)
+        """Logits of tokens that stand in the thread are divided by it, negative ones multiplied."""
+        suppressed = generation_config.suppress_tokens
+        self._suppressed = torch.tensor(suppressed, device=device) if suppressed else None
+
+    @property
+    def needs_seen(self) -> bool:
+        """Whether `apply` must be told which tokens stand in the thread."""
+        return self.repetition_penalty != 1
+
+    def apply(self, logits: Tensor, seen: Tensor | None) -> Tensor:
+        """Return the logits that a token is chosen from.
+
+        Args:
+            logits: [..., vocabulary].
+            seen: bool[..., vocabulary], tokens that stand in the thread; see `needs_seen`.
+        """
+        if seen is not None:
+            by = self.repetition_penalty
+            logits = torch.where(seen, torch.where(logits < 0, logits * by, logits / by), logits)
+        if self._suppressed is not None:
+            logits = logits.index_fill(-1, self._suppressed, -torch.inf)
+        return logits
+
+
+def seen_tokens(tokens: Sequence[int], vocabulary: int) -> Tensor:
+    """bool[vocabulary], on the CPU: which tokens stand in a thread."""
+    seen = torch.zeros(vocabulary, dtype=torch.bool)
+    seen[torch.tensor(tokens)] = True
+    return seen
 
 
 def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:

@@ -90,6 +90,8 @@ class ModelInfo:
     """What people should know it cannot do: keys of the bot's catalogue of sentences."""
     cache_tokens: int | None = None
     """Tokens of all threads that the fast path keeps."""
+    cache_dtype: str | None = None
+    """How it keeps their keys and values: ``int8``, or as the weights' activations."""
     engine: str = "transformers"
     """Which path runs the model: ``fast``, or ``transformers`` one request at a time."""
     why_not_fast: str | None = None
@@ -142,6 +144,7 @@ class Finished:
 Chunk: TypeAlias = Queued | Started | TextDelta | Finished
 
 Quantization: TypeAlias = Literal["none", "int8", "nf4"]
+CacheQuantization: TypeAlias = Literal["auto", "none", "int8"]
 EngineChoice: TypeAlias = Literal["auto", "transformers"]
 """``auto`` takes the fast path for the models that it knows."""
 DType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
@@ -160,6 +163,8 @@ class ModelSpec:
     max_pictures: int | None = None
     cache_tokens: int | None = None
     """Tokens of all threads together that the engine keeps."""
+    quantize_cache: CacheQuantization = "auto"
+    """``auto`` keeps them in 8 bits where the weights have fewer than 16."""
     engine: EngineChoice = "auto"
     token: str | None = field(default=None, repr=False)
     """Of the model hub, for models that ask for one."""

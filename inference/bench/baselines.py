@@ -9,9 +9,6 @@ from typing import Any
 
 import torch
 
-from inference.decoder import DecoderShape
-from inference.pages import PAGE_TOKENS
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
@@ -60,8 +57,7 @@ def weight_bytes(weights: Any) -> int:
 
 def floor_tokens_per_second(
     weights_bytes: int,
-    shape: DecoderShape,
-    element_bytes: int,
+    token_bytes: float,
     *,
     threads: int,
     context_tokens: int,
@@ -72,14 +68,12 @@ def floor_tokens_per_second(
 
     Args:
         weights_bytes: see `weight_bytes`.
-        shape: of the decoder.
-        element_bytes: of keys and values.
+        token_bytes: of its keys and values.
         threads: that decode together.
         context_tokens: of each.
         own_tokens: of those, what a thread does not share with all others; the rest is read once.
         bandwidth: bytes a second.
     """
-    token_bytes = shape.page_bytes(element_bytes) / PAGE_TOKENS
     kept = threads * own_tokens + (
         context_tokens - own_tokens if own_tokens < context_tokens else 0
     )

@@ -36,13 +36,12 @@ from inference.bench.workloads import (
     quantile,
     watching_the_loop,
 )
+from inference.device import device_of, keep_memory_whole
 from inference.errors import ModelUnavailable
 from inference.load import (
     Loaded,
     backend_of,
     described,
-    device_of,
-    keep_memory_whole,
     load_weights,
 )
 from inference.types import Message, ModelSpec, Role
@@ -171,8 +170,7 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
                 context = report.prompt_tokens + options.new_tokens // 2
                 floor = floor_tokens_per_second(
                     size,
-                    backend.shape,
-                    backend.element_bytes,
+                    backend.token_bytes,
                     threads=measured.threads,
                     context_tokens=context,
                     own_tokens=TEXT_TOKENS + options.new_tokens // 2

@@ -7,6 +7,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from inference.kernels.overlap import gdc_launch_dependents, gdc_wait, overlaps
+from inference.kv_cache import LayerCache
+
 # Rows of queries that one program of the decoding kernel holds: what a matrix unit takes at least.
 QUERY_ROWS = 16
 
@@ -26,6 +29,8 @@ def _decode(
     queries,
     keys,
     values,
+    key_scales,
+    value_scales,
     tables,
     lengths,
     shared,
@@ -44,7 +49,12 @@ def _decode(
     PAGE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
+    IN_8_BITS: tl.constexpr,
+    OVERLAPS: tl.constexpr,
 ):
+    if OVERLAPS:
+        gdc_launch_dependents()
+        gdc_wait()
     item = tl.program_id(0)
     kv_head = tl.program_id(1)
     split = tl.program_id(2)
@@ -86,16 +96,21 @@ def _decode(
             position = block + n
             inside = position < end
             page = tl.load(tables + first * table_stride + position // PAGE, mask=inside, other=0)
-            at = ((page.to(tl.int64) * KV_HEADS + kv_head) * PAGE + position % PAGE) * HEAD
-            k = tl.load(keys + at[:, None] + d[None, :], mask=inside[:, None], other=0.0)
-            v = tl.load(values + at[:, None] + d[None, :], mask=inside[:, None], other=0.0)
-            scores = tl.dot(q, tl.trans(k)) * scale
+            slot = (page.to(tl.int64) * KV_HEADS + kv_head) * PAGE + position % PAGE
+            at = slot[:, None] * HEAD + d[None, :]
+            k = tl.load(keys + at, mask=inside[:, None], other=0)
+            v = tl.load(values + at, mask=inside[:, None], other=0)
+            scores = tl.dot(q, tl.trans(k.to(q.dtype))) * scale
+            if IN_8_BITS:
+                scores *= tl.load(key_scales + slot, mask=inside, other=0.0).to(tl.float32)[None, :]
             scores = tl.where(inside[None, :], scores, -float("inf"))
             new_best = tl.maximum(best, tl.max(scores, 1))
             fade = tl.exp2(best - new_best)
             p = tl.exp2(scores - new_best[:, None])
             total = total * fade + tl.sum(p, 1)
-            acc = acc * fade[:, None] + tl.dot(p.to(v.dtype), v)
+            if IN_8_BITS:
+                p *= tl.load(value_scales + slot, mask=inside, other=0.0).to(tl.float32)[None, :]
+            acc = acc * fade[:, None] + tl.dot(p.to(q.dtype), v.to(q.dtype))
             best = new_best
         tl.store(
             partial + out[:, None] * HEAD + d[None, :], acc / total[:, None], mask=valid[:, None]
@@ -115,7 +130,11 @@ def _merge(
     SPLITS: tl.constexpr,
     PARTS: tl.constexpr,
     HEAD: tl.constexpr,
+    OVERLAPS: tl.constexpr,
 ):
+    if OVERLAPS:
+        gdc_launch_dependents()
+        gdc_wait()
     thread = tl.program_id(0)
     row = thread.to(tl.int64) * HEADS + tl.program_id(1)
     part = tl.arange(0, PARTS)
@@ -136,8 +155,7 @@ def _merge(
 
 def decode_attention(
     queries: Tensor,
-    keys: Tensor,
-    values: Tensor,
+    cache: LayerCache,
     tables: Tensor,
     lengths: Tensor,
     shared: Tensor,
@@ -148,8 +166,7 @@ def decode_attention(
 
     Args:
         queries: bfloat16[threads, heads, head].
-        keys: bfloat16[pages, kv_heads, PAGE_TOKENS, head]; `values` alike.
-        values: see `keys`.
+        cache: in bfloat16 or int8.
         tables: int32[threads, …], each thread's pages in order.
         lengths: int32[threads], tokens to attend to, the query's own included.
         shared: int32[threads], a multiple of PAGE_TOKENS: so many tokens at the beginning are
@@ -160,7 +177,7 @@ def decode_attention(
     Returns: bfloat16[threads, heads · head].
     """
     threads, heads, head = queries.shape
-    _, kv_heads, page, _ = keys.shape
+    _, kv_heads, page, _ = cache.keys.shape
     groups = members.shape[0]
     per_kv = heads // kv_heads
     partial = torch.empty(threads * heads * 2 * splits, head, device=queries.device)
@@ -168,8 +185,10 @@ def decode_attention(
     out = torch.empty(threads, heads * head, dtype=torch.bfloat16, device=queries.device)
     _decode[(groups + threads, kv_heads, splits)](
         queries,
-        keys,
-        values,
+        cache.keys,
+        cache.values,
+        cache.key_scales,
+        cache.value_scales,
         tables,
         lengths,
         shared,
@@ -188,8 +207,11 @@ def decode_attention(
         PAGE=page,
         ROWS=QUERY_ROWS,
         BLOCK=64,
+        IN_8_BITS=cache.key_scales is not None,
+        OVERLAPS=overlaps(),
         num_warps=4,
         num_stages=3,
+        launch_pdl=overlaps(),
     )
     _merge[(threads, heads)](
         partial,
@@ -200,7 +222,9 @@ def decode_attention(
         SPLITS=splits,
         PARTS=triton.next_power_of_2(2 * splits),
         HEAD=head,
+        OVERLAPS=overlaps(),
         num_warps=1,
+        launch_pdl=overlaps(),
     )
     return out
 
@@ -214,6 +238,8 @@ def _read(
     queries,
     keys,
     values,
+    key_scales,
+    value_scales,
     tables,
     blocks,
     out,
@@ -225,6 +251,7 @@ def _read(
     PAGE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
+    IN_8_BITS: tl.constexpr,
 ):
     block = blocks + tl.program_id(0) * 4
     piece = tl.load(block)
@@ -248,16 +275,21 @@ def _read(
             at = begin + n
             inside = at < length
             page = tl.load(tables + piece * table_stride + at // PAGE, mask=inside, other=0)
-            place = ((page.to(tl.int64) * KV_HEADS + kv_head) * PAGE + at % PAGE) * HEAD
-            k = tl.load(keys + place[:, None] + d[None, :], mask=inside[:, None], other=0.0)
-            v = tl.load(values + place[:, None] + d[None, :], mask=inside[:, None], other=0.0)
-            scores = tl.dot(q, tl.trans(k)) * scale
+            slot = (page.to(tl.int64) * KV_HEADS + kv_head) * PAGE + at % PAGE
+            place = slot[:, None] * HEAD + d[None, :]
+            k = tl.load(keys + place, mask=inside[:, None], other=0)
+            v = tl.load(values + place, mask=inside[:, None], other=0)
+            scores = tl.dot(q, tl.trans(k.to(q.dtype))) * scale
+            if IN_8_BITS:
+                scores *= tl.load(key_scales + slot, mask=inside, other=0.0).to(tl.float32)[None, :]
             scores = tl.where(at[None, :] <= position + m[:, None], scores, -float("inf"))
             new_best = tl.maximum(best, tl.max(scores, 1))
             fade = tl.exp2(best - new_best)
             p = tl.exp2(scores - new_best[:, None])
             total = total * fade + tl.sum(p, 1)
-            acc = acc * fade[:, None] + tl.dot(p.to(v.dtype), v)
+            if IN_8_BITS:
+                p *= tl.load(value_scales + slot, mask=inside, other=0.0).to(tl.float32)[None, :]
+            acc = acc * fade[:, None] + tl.dot(p.to(q.dtype), v.to(q.dtype))
             best = new_best
         tl.store(
             out + row[:, None] + d[None, :],
@@ -266,16 +298,12 @@ def _read(
         )
 
 
-def read_attention(
-    queries: Tensor, keys: Tensor, values: Tensor, tables: Tensor, blocks: Tensor
-) -> Tensor:
+def read_attention(queries: Tensor, cache: LayerCache, tables: Tensor, blocks: Tensor) -> Tensor:
     """The query tokens of several pieces, each over its own thread up to itself.
 
     Args:
         queries: bfloat16[tokens, heads, head], the pieces one after the other.
-        keys: bfloat16[pages, kv_heads, PAGE_TOKENS, head]; `values` alike; the pieces' own are
-            in them already.
-        values: see `keys`.
+        cache: in bfloat16 or int8; the pieces' own keys and values are in it already.
         tables: int32[pieces, …], their threads' pages in order.
         blocks: int32[blocks, 4], at most READ_ROWS query tokens each: piece (-1: none), first
             token among all, its position in the thread, how many.
@@ -283,12 +311,14 @@ def read_attention(
     Returns: bfloat16[tokens, heads · head].
     """
     tokens, heads, head = queries.shape
-    _, kv_heads, page, _ = keys.shape
+    _, kv_heads, page, _ = cache.keys.shape
     out = torch.empty(tokens, heads * head, dtype=torch.bfloat16, device=queries.device)
     _read[(blocks.shape[0], heads)](
         queries,
-        keys,
-        values,
+        cache.keys,
+        cache.values,
+        cache.key_scales,
+        cache.value_scales,
         tables,
         blocks,
         out,
@@ -300,6 +330,7 @@ def read_attention(
         PAGE=page,
         ROWS=READ_ROWS,
         BLOCK=64,
+        IN_8_BITS=cache.key_scales is not None,
         num_warps=4,
         num_stages=2,
     )

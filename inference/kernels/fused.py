@@ -11,6 +11,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from inference.kernels.overlap import gdc_launch_dependents, gdc_wait, overlaps
+from inference.kv_cache import LayerCache
+
 
 def _parts(product: Tensor) -> tuple[int, int]:
     """(splits, elements from one partial sum to the next) of a product."""
@@ -37,11 +40,16 @@ def _add_rms_norm(
     SPLITS: tl.constexpr,
     HAS_PRODUCT: tl.constexpr,
     BLOCK: tl.constexpr,
+    OVERLAPS: tl.constexpr,
 ):
     row = tl.program_id(0).to(tl.int64)
     columns = tl.arange(0, BLOCK)
     mask = columns < size
     offsets = row * size + columns
+    w = tl.load(weight + columns, mask=mask, other=0.0).to(tl.float32)
+    if OVERLAPS:
+        gdc_launch_dependents()
+        gdc_wait()
     x = tl.load(residual + offsets, mask=mask, other=0.0).to(tl.float32)
     if HAS_PRODUCT:
         x += _sum_of_parts(product, offsets, mask, SPLITS, part_stride)
@@ -50,7 +58,6 @@ def _add_rms_norm(
         x = rounded.to(tl.float32)
     scale = tl.rsqrt(tl.sum(x * x) / size + eps)
     normed = (x * scale).to(tl.bfloat16).to(tl.float32)
-    w = tl.load(weight + columns, mask=mask, other=0.0).to(tl.float32)
     tl.store(out + offsets, (normed * w).to(tl.bfloat16), mask=mask)
 
 
@@ -80,7 +87,9 @@ def add_rms_norm(residual: Tensor, product: Tensor | None, weight: Tensor, eps: 
         SPLITS=splits,
         HAS_PRODUCT=product is not None,
         BLOCK=block,
+        OVERLAPS=overlaps(),
         num_warps=min(16, max(1, block // 512)),
+        launch_pdl=overlaps(),
     )
     return out
 
@@ -96,6 +105,8 @@ def _rotate_and_keep(
     queries,
     keys,
     values,
+    key_scales,
+    value_scales,
     part_stride,
     SPLITS: tl.constexpr,
     HEADS: tl.constexpr,
@@ -103,7 +114,12 @@ def _rotate_and_keep(
     HEAD: tl.constexpr,
     PAGE: tl.constexpr,
     HAS_BIAS: tl.constexpr,
+    IN_8_BITS: tl.constexpr,
+    OVERLAPS: tl.constexpr,
 ):
+    if OVERLAPS:
+        gdc_launch_dependents()
+        gdc_wait()
     token = tl.program_id(0).to(tl.int64)
     head = tl.program_id(1)
     half: tl.constexpr = HEAD // 2
@@ -124,17 +140,31 @@ def _rotate_and_keep(
         sine = tl.load(sines + position * half + i)
         low, high = low * cosine - high * sine, high * cosine + low * sine
     if head < HEADS:
-        out = queries + (token * HEADS + head) * HEAD
+        query = queries + (token * HEADS + head) * HEAD
+        tl.store(query + i, low.to(tl.bfloat16))
+        tl.store(query + half + i, high.to(tl.bfloat16))
     else:
         slot = tl.load(slots + token).to(tl.int64)
         kv_head = (head - HEADS) % KV_HEADS
-        place = ((slot // PAGE * KV_HEADS + kv_head) * PAGE + slot % PAGE) * HEAD
+        place = (slot // PAGE * KV_HEADS + kv_head) * PAGE + slot % PAGE
+        if IN_8_BITS:
+            # The same as kv_cache.in_8_bits.
+            largest = tl.maximum(tl.max(tl.abs(low), 0), tl.max(tl.abs(high), 0))
+            scale = (largest / 127).to(tl.float16)
+            if head < HEADS + KV_HEADS:
+                tl.store(key_scales + place, scale)
+            else:
+                tl.store(value_scales + place, scale)
+            whole = scale.to(tl.float32)
+            inverse = tl.where(whole > 0, 1 / whole, 0.0)
+            low = tl.clamp(tl.floor(low * inverse + 0.5), -127.0, 127.0)
+            high = tl.clamp(tl.floor(high * inverse + 0.5), -127.0, 127.0)
         if head < HEADS + KV_HEADS:
-            out = keys + place
+            kept = keys + place * HEAD
         else:
-            out = values + place
-    tl.store(out + i, low.to(tl.bfloat16))
-    tl.store(out + half + i, high.to(tl.bfloat16))
+            kept = values + place * HEAD
+        tl.store(kept + i, low.to(keys.dtype.element_ty))
+        tl.store(kept + half + i, high.to(keys.dtype.element_ty))
 
 
 def rotate_and_keep(
@@ -144,8 +174,7 @@ def rotate_and_keep(
     slots: Tensor,
     cosines: Tensor,
     sines: Tensor,
-    keys: Tensor,
-    values: Tensor,
+    cache: LayerCache,
     heads: int,
 ) -> Tensor:
     """Rotate queries and keys by their position; write keys and values to their pages.
@@ -157,14 +186,13 @@ def rotate_and_keep(
         slots: int32[tokens], page · PAGE_TOKENS + place in the page.
         cosines: float32[positions, head / 2]; `sines` alike.
         sines: see `cosines`.
-        keys: bfloat16[pages, kv_heads, PAGE_TOKENS, head]; `values` alike.
-        values: see `keys`.
+        cache: in bfloat16 or int8.
         heads: of the queries.
 
     Returns: the queries, bfloat16[tokens, heads, head].
     """
     tokens = product.shape[-2]
-    _, kv_heads, page, head = keys.shape
+    _, kv_heads, page, head = cache.keys.shape
     queries = torch.empty(tokens, heads, head, dtype=torch.bfloat16, device=product.device)
     splits, part_stride = _parts(product)
     _rotate_and_keep[(tokens, heads + 2 * kv_heads)](
@@ -175,8 +203,10 @@ def rotate_and_keep(
         cosines,
         sines,
         queries,
-        keys,
-        values,
+        cache.keys,
+        cache.values,
+        cache.key_scales,
+        cache.value_scales,
         part_stride,
         SPLITS=splits,
         HEADS=heads,
@@ -184,13 +214,27 @@ def rotate_and_keep(
         HEAD=head,
         PAGE=page,
         HAS_BIAS=bias is not None,
+        IN_8_BITS=cache.key_scales is not None,
+        OVERLAPS=overlaps(),
         num_warps=1,
+        launch_pdl=overlaps(),
     )
     return queries
 
 
 @triton.jit
-def _silu_mul(product, out, part_stride, size, SPLITS: tl.constexpr, BLOCK: tl.constexpr):
+def _silu_mul(
+    product,
+    out,
+    part_stride,
+    size,
+    SPLITS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    OVERLAPS: tl.constexpr,
+):
+    if OVERLAPS:
+        gdc_launch_dependents()
+        gdc_wait()
     row = tl.program_id(0).to(tl.int64)
     columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     mask = columns < size
@@ -217,6 +261,42 @@ def silu_mul(product: Tensor) -> Tensor:
     splits, part_stride = _parts(product)
     block = 1024
     _silu_mul[(tokens, triton.cdiv(size, block))](
-        product, out, part_stride, size, SPLITS=splits, BLOCK=block, num_warps=4
+        product,
+        out,
+        part_stride,
+        size,
+        SPLITS=splits,
+        BLOCK=block,
+        OVERLAPS=overlaps(),
+        num_warps=4,
+        launch_pdl=overlaps(),
     )
+    return out
+
+
+@triton.jit
+def _embed(tokens, table, out, size, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    token = tl.load(tokens + row)
+    columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    mask = columns < size
+    x = tl.load(table + token * size + columns, mask=mask)
+    tl.store(out + row * size + columns, x, mask=mask)
+
+
+def embed(table: Tensor, tokens: Tensor) -> Tensor:
+    """Rows of a table that lies in the host's memory.
+
+    Args:
+        table: [vocabulary, size], pinned.
+        tokens: int64[tokens], on the device.
+
+    Returns: [tokens, size], on the device.
+    """
+    count, size = len(tokens), table.shape[1]
+    out = torch.empty(count, size, dtype=table.dtype, device=tokens.device)
+    if count:
+        block = 1024
+        grid = (count, triton.cdiv(size, block))
+        _embed[grid](tokens, table, out, size, BLOCK=block, num_warps=4)
     return out

@@ -35,6 +35,8 @@ class Shape:
     warps_k: int
     stages: int
     min_blocks: int
+    x_ahead: bool = False
+    folded: bool = False
 
     @property
     def threads(self) -> int:
@@ -258,6 +260,8 @@ class Skinny:
                 "WARPS_K": shape.warps_k,
                 "STAGES": shape.stages,
                 "MIN_BLOCKS": shape.min_blocks,
+                "X_AHEAD": int(shape.x_ahead),
+                "FOLDED": int(shape.folded),
             },
             self._cache_dir,
         )

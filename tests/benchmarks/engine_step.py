@@ -56,12 +56,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quantize", default="none")
     parser.add_argument("--model", default="llava-hf/llava-1.5-7b-hf")
+    parser.add_argument("--cache", type=Path, help="where compiled kernels are kept")
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 8, 32])
     arguments = parser.parse_args()
     spec = ModelSpec(name=arguments.model, quantize=arguments.quantize, cache_tokens=60_000)
     weights, processor = random_model(spec, torch.device("cuda"))
     backend: Any = backend_of(
-        described(weights, processor, spec), spec, cache_dir=Path(tempfile.mkdtemp())
+        described(weights, processor, spec),
+        spec,
+        cache_dir=arguments.cache or Path(tempfile.mkdtemp()),
     )
     for threads in arguments.threads:
         steps_of(backend, threads)

@@ -1,24 +1,27 @@
 """Matrix products with few rows: microseconds by shape, bits and rows, beside cuBLAS.
 
-Run on a GPU: `python -m tests.benchmarks.skinny [--sweep]`. Weights are never in the cache: each
-launch of a graph reads another copy.
+Run on a GPU: `python -m tests.benchmarks.skinny [--sweep BITS | --prompts]`. Weights are never in
+the cache: each launch of a graph reads another copy.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import product
 from pathlib import Path
 
 import torch
 
+from inference import linears
 from inference.kernels.cuda_source import KernelUnavailable
-from inference.kernels.skinny import SHAPES, Shape, Skinny, SkinnyWeight
+from inference.kernels.skinny import Bits, Shape, Skinny, SkinnyWeight, shape_for
 
 SIZES = [(12288, 4096), (4096, 4096), (22016, 4096), (4096, 11008)]
 CACHE_BYTES = 256e6
@@ -84,6 +87,13 @@ def times_whole(x: torch.Tensor, weights: list[SkinnyWeight], copy: int) -> torc
     return x @ weights[copy].data.T
 
 
+def times_unpacked(
+    x: torch.Tensor, products: list[linears.SkinnyLinear], copy: int
+) -> torch.Tensor:
+    """What the engine makes of it."""
+    return products[copy](x)
+
+
 def table(skinny: Skinny) -> None:
     """Every size with the shapes that are set."""
     for bits in (4, 8, 16):
@@ -100,46 +110,83 @@ def table(skinny: Skinny) -> None:
             print(line, flush=True)
 
 
-def sweep(skinny: Skinny, bits: int, rows_list: list[int]) -> None:
-    """The best shapes and splits for each size."""
-    for (n, k), rows in product(SIZES, rows_list):
+def prompts(skinny: Skinny) -> None:
+    """Products of prompts, by how much is unpacked at once, beside whole weights."""
+    for rows in (256, 640):
+        for megabytes in (0, 8, 16, 24, 32, 48, 96):
+            linears.UNPACKED_BYTES = megabytes * 1024 * 1024
+            line = f"prompt of {rows}, {megabytes or 'nothing, whole weights':>3} MB:"
+            total = 0.0
+            for n, k in SIZES:
+                weights, _ = random_weights(4 if megabytes else 16, n, k)
+                x = torch.randn(rows, k, device="cuda").bfloat16()
+                products = [linears.SkinnyLinear(skinny, weight) for weight in weights]
+                us = graphed_us(partial(times_unpacked, x, products), len(products))
+                total += us
+                line += f"  {k}x{n} {us:.1f} us"
+            print(f"{line}  layer {total:.1f} us", flush=True)
+
+
+def candidates(bits: Bits, m_tiles: int) -> list[Shape]:
+    """Shapes that may be good."""
+    warps = ((2, 2), (2, 4), (4, 1), (4, 2), (8, 1))
+    return [
+        Shape(n_tiles, warps_n, warps_k, stages, min_blocks, x_ahead, folded)
+        for n_tiles, (warps_n, warps_k), stages, min_blocks, x_ahead, folded in product(
+            (1, 2) if m_tiles > 1 else (1, 2, 4),
+            warps,
+            (2, 4),
+            (1, 2),
+            (False, True),
+            (False, True) if bits == 4 and m_tiles > 2 else (False,),
+        )
+        if n_tiles * m_tiles <= (16 if folded or bits != 4 else 8)
+    ]
+
+
+def sweep(skinny: Skinny, bits: Bits, rows_list: list[int]) -> None:
+    """The best shapes: for each size, and for all of a layer together."""
+    for rows in rows_list:
         m_tiles = next(t for t in (1, 2, 4, 8) if rows <= 8 * t)
-        weights, data_bytes = random_weights(bits, n, k)
-        results = []
-        shapes = {SHAPES[bits, m_tiles]} | {
-            replace(Shape(nt, wn, wk, st, mb))
-            for nt, (wn, wk), st, mb in product(
-                (1, 2, 4), ((1, 4), (1, 8), (2, 2), (2, 4), (4, 1), (4, 2), (8, 1)), (2, 4), (1, 2)
-            )
-            if nt * m_tiles <= 8
-        }
-        for shape in shapes:
-            try:
-                best = skinny.splits(weights[0], rows, shape)
-                us = time_skinny(skinny, weights, rows, shape, best)
-            except KernelUnavailable:
-                continue
-            results.append((us, shape, best))
-        results.sort(key=lambda result: result[0])
-        for us, shape, splits in results[:3]:
-            print(
-                f"{bits:2d} bits {k}x{n} M={rows}: {us:.1f} us "
-                f"({data_bytes / us / 1e6:.2f} TB/s) {shape} splits {splits}",
-                flush=True,
-            )
+        shapes = candidates(bits, m_tiles)
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda shape: skinny._compiled(bits, m_tiles, shape), shapes))  # noqa: B023
+        layer: dict[Shape, float] = defaultdict(float)
+        for n, k in SIZES:
+            weights, data_bytes = random_weights(bits, n, k)
+            results = []
+            for shape in shapes:
+                try:
+                    splits = skinny.splits(weights[0], rows, shape)
+                    us = time_skinny(skinny, weights, rows, shape, splits)
+                except KernelUnavailable:
+                    us, splits = math.inf, 0
+                results.append((us, shape, splits))
+                layer[shape] += us
+            for us, shape, splits in sorted(results, key=lambda result: result[0])[:2]:
+                speed = data_bytes / us / 1e6
+                print(f"{bits} {k}x{n} M={rows}: {us:.1f} us ({speed:.2f}) {shape} {splits}")
+        now = shape_for(SkinnyWeight(bits, weights[0].data, weights[0].scales, 1 << 20, 0), m_tiles)
+        print(f"{bits} M={rows} layer now: {layer.get(now, math.nan):.1f} us {now}")
+        for shape, us in sorted(layer.items(), key=lambda item: item[1])[:3]:
+            print(f"{bits} M={rows} layer: {us:.1f} us {shape}", flush=True)
 
 
 def main() -> None:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--sweep", type=int, choices=[4, 8, 16])
+    parser.add_argument("--prompts", action="store_true")
+    parser.add_argument("--kernels", type=Path, help="where compiled kernels are kept")
     parser.add_argument("--rows", type=int, nargs="*", default=[1, 8, 32])
     arguments = parser.parse_args()
     print(torch.cuda.get_device_name(), torch.__version__)
     a, b = (torch.empty(1 << 30, dtype=torch.uint8, device="cuda") for _ in range(2))
     print(f"copy: {2 * 2**30 / graphed_us(lambda _: b.copy_(a), 5) / 1e6:.2f} TB/s")
-    skinny = Skinny(Path(tempfile.mkdtemp()))
-    if arguments.sweep:
+    skinny = Skinny(arguments.kernels or Path(tempfile.mkdtemp()))
+    if arguments.prompts:
+        prompts(skinny)
+    elif arguments.sweep:
         sweep(skinny, arguments.sweep, arguments.rows)
     else:
         table(skinny)

@@ -19,8 +19,6 @@ from inference.bench import random_models
 from inference.bench.workloads import picture_of
 from inference.load import backend_of, described
 from inference.types import (
-    Chunk,
-    Finished,
     FinishReason,
     GenerationRequest,
     Message,
@@ -30,6 +28,7 @@ from inference.types import (
     Sampling,
 )
 from inference.worker import Job
+from tests.stepper import Stepper
 
 pytestmark = [
     pytest.mark.gpu,
@@ -48,40 +47,12 @@ SHAPE = {
 }
 
 
-class Bench:
-    """Steps a backend by hand."""
+class Asker(Stepper):
+    """Asks with few words."""
 
-    def __init__(self, backend: BatchingBackend) -> None:
-        self.backend = backend
-        self.ended: dict[Job, Chunk] = {}
-        self.said: dict[Job, list[int]] = {}
-
-    def ask(self, *messages: Message, tokens: int = 24, **sampling: Any) -> Job:
+    def asks(self, *messages: Message, tokens: int = 24, **sampling: Any) -> Job:
         options = {"temperature": 0.0, "max_new_tokens": tokens} | sampling
-        job = Job(GenerationRequest(messages=messages, sampling=Sampling(**options)))
-        job.prepared = self.backend.prepare(job.request)
-        self.backend.add(job)
-        self.said[job] = next(a.said for a in self.backend._live.values() if a.job is job)
-        return job
-
-    def step(self, steps: int = 1) -> None:
-        for _ in range(steps):
-            if self.backend.is_busy:
-                self.backend.step(self)
-
-    def run(self) -> None:
-        while self.backend.is_busy:
-            self.backend.step(self)
-
-    def say(self, job: Job, chunk: Any) -> None:
-        if isinstance(chunk, Finished):
-            self.ended[job] = chunk
-        elif isinstance(chunk, Exception):
-            raise chunk
-
-    def flush(self) -> None: ...
-
-    def take_in(self) -> None: ...
+        return self.ask(GenerationRequest(messages=messages, sampling=Sampling(**options)))
 
 
 def user(text: str, *pictures: int) -> Message:
@@ -130,15 +101,15 @@ def both(
 
 
 @pytest.fixture
-def bench(both: tuple[BatchingBackend, Any]) -> Bench:
+def bench(both: tuple[BatchingBackend, Any]) -> Asker:
     both[0].forget()
-    return Bench(both[0])
+    return Asker(both[0])
 
 
 @torch.inference_mode()
-def is_right(bench: Bench, both: tuple[BatchingBackend, Any], job: Job) -> None:
+def is_right(bench: Asker, both: tuple[BatchingBackend, Any], job: Job) -> None:
     backend, reference = both
-    said = bench.said[job]
+    said = bench.tokens[job]
     tokens = job.prepared.tokens + said
     pixels = [backend._prompts.pixels_of(p)["pixel_values"] for p in job.prepared.pictures]
     logits = reference(
@@ -150,74 +121,70 @@ def is_right(bench: Bench, both: tuple[BatchingBackend, Any], job: Job) -> None:
     assert float(behind.max()) < TOLERANCE * float(logits.std())
 
 
-def test_threads_of_all_lengths_say_what_the_reference_says(bench: Bench, both: Any) -> None:
-    jobs = [bench.ask(user("why " * (1 + 23 * i)), tokens=10 + 3 * i) for i in range(7)]
-    jobs += [bench.ask(user(f"what {i}", i), tokens=20) for i in range(4)]
+def test_threads_of_all_lengths_say_what_the_reference_says(bench: Asker, both: Any) -> None:
+    jobs = [bench.asks(user("why " * (1 + 23 * i)), tokens=10 + 3 * i) for i in range(7)]
+    jobs += [bench.asks(user(f"what {i}", i), tokens=20) for i in range(4)]
     bench.run()
     for job in jobs:
         is_right(bench, both, job)
 
 
-def test_threads_about_one_picture_say_what_the_reference_says(bench: Bench, both: Any) -> None:
-    jobs = [bench.ask(user(f"number {i}" * (1 + i % 3), 7), tokens=40) for i in range(12)]
+def test_threads_about_one_picture_say_what_the_reference_says(bench: Asker, both: Any) -> None:
+    jobs = [bench.asks(user(f"number {i}" * (1 + i % 3), 7), tokens=40) for i in range(12)]
     bench.run()
     assert bench.backend.features.encoded >= 1
     for job in jobs:
         is_right(bench, both, job)
 
 
-def test_a_long_prompt_in_chunks_beside_those_who_talk(bench: Bench, both: Any) -> None:
-    talking = [bench.ask(user(f"talk {i}"), tokens=60) for i in range(3)]
+def test_a_long_prompt_in_chunks_beside_those_who_talk(bench: Asker, both: Any) -> None:
+    talking = [bench.asks(user(f"talk {i}"), tokens=60) for i in range(3)]
     bench.step(4)
-    long = bench.ask(user("word " * 350, 1), tokens=10)
+    long = bench.asks(user("word " * 350, 1), tokens=10)
     bench.run()
     for job in [*talking, long]:
         is_right(bench, both, job)
 
 
-def test_two_pictures_in_one_prompt(bench: Bench, both: Any) -> None:
-    job = bench.ask(user("these", 1, 2), tokens=12)
+def test_two_pictures_in_one_prompt(bench: Asker, both: Any) -> None:
+    job = bench.asks(user("these", 1, 2), tokens=12)
     bench.run()
     is_right(bench, both, job)
 
 
-def test_follow_ups_read_only_what_is_new(bench: Bench, both: Any) -> None:
+def test_follow_ups_read_only_what_is_new(bench: Asker, both: Any) -> None:
     first = user("what is this", 3)
-    job = bench.ask(first, tokens=30)
+    job = bench.asks(first, tokens=30)
     bench.run()
     encoded = bench.backend.features.encoded
-    text = bench.backend._tokenizer.decode(bench.said[job])
-    again = bench.ask(first, Message(role=Role.ASSISTANT, text=text.strip()), user("and now"))
+    text = bench.backend._tokenizer.decode(bench.tokens[job])
+    again = bench.asks(first, Message(role=Role.ASSISTANT, text=text.strip()), user("and now"))
     bench.run()
     is_right(bench, both, again)
     assert bench.backend.features.encoded == encoded
-    ended = bench.ended[again]
-    assert isinstance(ended, Finished)
-    assert ended.cached_tokens > 600
+    assert bench.finished(again).cached_tokens > 600
 
 
-def test_leaving_and_losing_pages_changes_nobody_elses_answer(bench: Bench, both: Any) -> None:
+def test_leaving_and_losing_pages_changes_nobody_elses_answer(bench: Asker, both: Any) -> None:
     pool = bench.backend._scheduler._pool
     held = [pool.take() for _ in range(pool.free - 40)]
-    jobs = [bench.ask(user(f"tell {i}"), tokens=150) for i in range(6)]
+    jobs = [bench.asks(user(f"tell {i}"), tokens=150) for i in range(6)]
     bench.step(20)
     jobs[2].cancelled = True
     bench.run()
     for page in held:
         pool.give_back(page)
-    ended = bench.ended[jobs[2]]
-    assert isinstance(ended, Finished)
-    assert ended.reason is FinishReason.ABORTED
+    assert bench.finished(jobs[2]).reason is FinishReason.ABORTED
     for job in jobs[:2] + jobs[3:]:
         is_right(bench, both, job)
     bench.backend._scheduler.shrink()
     assert pool.free == pool.usable
 
 
-def test_a_seed_gives_the_same_answer_again_and_another_seed_another(bench: Bench) -> None:
+def test_a_seed_gives_the_same_answer_again_and_another_seed_another(bench: Asker) -> None:
     said = []
     for seed in (3, 3, 4):
-        job = bench.ask(user("say something"), temperature=0.9, top_p=0.8, top_k=50, seed=seed)
+        job = bench.asks(user("say something"), temperature=0.9, top_p=0.8, top_k=50, seed=seed)
         bench.run()
-        said.append(bench.said[job])
+        said.append(bench.tokens[job])
     assert said[0] == said[1] != said[2]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
+
+from inference.decoder import DecoderShape
+from inference.kv_cache import KVCache, LayerCache
 
 pytestmark = [
     pytest.mark.gpu,
@@ -12,7 +17,7 @@ pytestmark = [
 ]
 
 if torch.cuda.is_available():
-    from inference.kernels import attention, fused, sampling
+    from inference.kernels import attention, fused, resize, sampling
 
 PAGE = 16
 
@@ -30,15 +35,13 @@ def int32(values: object) -> Tensor:
     return torch.tensor(values, dtype=torch.int32, device="cuda")
 
 
-def attend(query: Tensor, keys: Tensor, values: Tensor, table: Tensor, length: int) -> Tensor:
+def attend(query: Tensor, cache: LayerCache, table: Tensor, length: int) -> Tensor:
     """[heads, head] over the first `length` tokens of a thread's pages."""
     heads, head = query.shape
-    places = torch.arange(length, device="cuda")
-    pages = table.long()[places // PAGE]
-    k, v = (cache[pages, :, places % PAGE].float() for cache in (keys, values))  # [n, kv, head]
-    k, v = (x.repeat_interleave(heads // keys.shape[1], 1) for x in (k, v))
-    scores = torch.einsum("hd,nhd->hn", query.float(), k) * head**-0.5
-    return torch.einsum("hn,nhd->hd", scores.softmax(-1), v)
+    keys, values = cache.read(table.long(), torch.float32)  # [kv heads, tokens, head]
+    k, v = (x[:, :length].repeat_interleave(heads // len(x), 0) for x in (keys, values))
+    scores = torch.einsum("hd,hnd->hn", query.float(), k) * head**-0.5
+    return torch.einsum("hn,hnd->hd", scores.softmax(-1), v)
 
 
 @pytest.fixture(params=[(4, 4, 64), (32, 32, 128), (32, 8, 128), (14, 2, 64), (9, 3, 64)])
@@ -46,37 +49,58 @@ def heads(request: pytest.FixtureRequest) -> tuple[int, int, int]:
     return tuple(request.param)
 
 
-def caches(kv_heads: int, head: int, pages: int) -> tuple[Tensor, Tensor]:
-    return bf16(pages, kv_heads, PAGE, head), bf16(pages, kv_heads, PAGE, head)
+@pytest.fixture(params=[torch.bfloat16, torch.int8])
+def dtype(request: pytest.FixtureRequest) -> torch.dtype:
+    """Of the cache."""
+    kind: torch.dtype = request.param
+    return kind
+
+
+def empty_cache(kv_heads: int, head: int, pages: int, dtype: torch.dtype) -> LayerCache:
+    shape = DecoderShape(
+        vocabulary=0, hidden=0, heads=kv_heads, kv_heads=kv_heads, head=head, layers=1, eps=0
+    )
+    return KVCache(shape, pages, dtype=dtype, device=torch.device("cuda")).layer(0)
+
+
+def full_cache(kv_heads: int, head: int, pages: int, dtype: torch.dtype) -> LayerCache:
+    cache = empty_cache(kv_heads, head, pages, dtype)
+    slots = torch.arange(pages * PAGE, device="cuda")
+    sizes = torch.rand(len(slots), kv_heads, 1, device="cuda") * 3
+    keys, values = (
+        (torch.randn(len(slots), kv_heads, head, device="cuda") * sizes).bfloat16() for _ in "kv"
+    )
+    cache.write(slots // PAGE, slots % PAGE, keys, values)
+    return cache
 
 
 @pytest.mark.parametrize("splits", [1, 4, 16])
 def test_threads_of_any_length_attend_to_their_own_pages(
-    heads: tuple[int, int, int], splits: int
+    heads: tuple[int, int, int], dtype: torch.dtype, splits: int
 ) -> None:
     num_heads, kv_heads, head = heads
-    keys, values = caches(kv_heads, head, 200)
+    cache = full_cache(kv_heads, head, 200, dtype)
     lengths = int32([1, 16, 17, 100, 800])
     tables = (torch.randperm(199, device="cuda")[:190] + 1).to(torch.int32)
     tables = torch.stack([tables[i : i + 60] for i in range(0, 150, 30)])
     queries = bf16(5, num_heads, head)
     nobody = int32([[-1] * attention.group_size(num_heads, kv_heads)])
     got = attention.decode_attention(
-        queries, keys, values, tables, lengths, torch.zeros_like(lengths), nobody, splits
+        queries, cache, tables, lengths, torch.zeros_like(lengths), nobody, splits
     )
-    wanted = [attend(queries[i], keys, values, tables[i], int(lengths[i])) for i in range(5)]
+    wanted = [attend(queries[i], cache, tables[i], int(lengths[i])) for i in range(5)]
     assert error(got, torch.stack(wanted).view(5, -1)) < 5e-3
 
 
 @pytest.mark.parametrize("splits", [1, 4])
 def test_a_shared_beginning_is_read_once_and_right(
-    heads: tuple[int, int, int], splits: int
+    heads: tuple[int, int, int], dtype: torch.dtype, splits: int
 ) -> None:
     num_heads, kv_heads, head = heads
     size = attention.group_size(num_heads, kv_heads)
     if size < 2:
         pytest.skip("one thread fills a group of so many heads")
-    keys, values = caches(kv_heads, head, 300)
+    cache = full_cache(kv_heads, head, 300, dtype)
     pages = (torch.randperm(299, device="cuda") + 1).to(torch.int32)
     tables = torch.stack([pages[20 * i : 20 * i + 20] for i in range(6)])
     tables[2, :9] = tables[0, :9]
@@ -87,16 +111,16 @@ def test_a_shared_beginning_is_read_once_and_right(
     members[0, :2] = int32([0, 2])
     members[2, :2] = int32([3, 4])
     queries = bf16(6, num_heads, head)
-    got = attention.decode_attention(
-        queries, keys, values, tables, lengths, shared, members, splits
-    )
-    wanted = [attend(queries[i], keys, values, tables[i], int(lengths[i])) for i in range(6)]
+    got = attention.decode_attention(queries, cache, tables, lengths, shared, members, splits)
+    wanted = [attend(queries[i], cache, tables[i], int(lengths[i])) for i in range(6)]
     assert error(got, torch.stack(wanted).view(6, -1)) < 5e-3
 
 
-def test_pieces_of_threads_attend_up_to_themselves(heads: tuple[int, int, int]) -> None:
+def test_pieces_of_threads_attend_up_to_themselves(
+    heads: tuple[int, int, int], dtype: torch.dtype
+) -> None:
     num_heads, kv_heads, head = heads
-    keys, values = caches(kv_heads, head, 100)
+    cache = full_cache(kv_heads, head, 100, dtype)
     tables = (torch.randperm(99, device="cuda")[:60] + 1).to(torch.int32).view(3, 20)
     pieces = [(0, 130), (77, 1), (33, 40)]  # position of the first token, tokens
     blocks, first = [], 0
@@ -107,11 +131,11 @@ def test_pieces_of_threads_attend_up_to_themselves(heads: tuple[int, int, int]) 
         first += count
     blocks.append([-1, 0, 0, 0])
     queries = bf16(first, num_heads, head)
-    got = attention.read_attention(queries, keys, values, tables, int32(blocks))
+    got = attention.read_attention(queries, cache, tables, int32(blocks))
     wanted, row = [], 0
     for piece, (position, count) in enumerate(pieces):
         for i in range(count):
-            wanted.append(attend(queries[row], keys, values, tables[piece], position + i + 1))
+            wanted.append(attend(queries[row], cache, tables[piece], position + i + 1))
             row += 1
     assert error(got, torch.stack(wanted).view(first, -1)) < 5e-3
 
@@ -130,16 +154,16 @@ def test_the_norm_adds_partial_sums_to_the_residual(splits: int | None) -> None:
 
 
 def test_queries_and_keys_are_rotated_and_keys_and_values_written_to_their_pages(
-    heads: tuple[int, int, int],
+    heads: tuple[int, int, int], dtype: torch.dtype
 ) -> None:
     num_heads, kv_heads, head = heads
     width = (num_heads + 2 * kv_heads) * head
     product, bias = torch.randn(3, 4, width, device="cuda"), bf16(width)
     positions, slots = int32([5, 0, 17, 99]), int32([33, 16, 95, 64])
     angles = torch.outer(torch.arange(100.0), 10000 ** (-torch.arange(0, head, 2) / head)).cuda()
-    keys, values = (torch.zeros(6, kv_heads, PAGE, head, device="cuda").bfloat16() for _ in "kv")
+    cache = empty_cache(kv_heads, head, 6, dtype)
     got = fused.rotate_and_keep(
-        product, bias, positions, slots, angles.cos(), angles.sin(), keys, values, num_heads
+        product, bias, positions, slots, angles.cos(), angles.sin(), cache, num_heads
     )
     whole = (product.sum(0) + bias.float()).view(4, -1, head)
     turn = angles[positions.long()][:, None]
@@ -148,11 +172,42 @@ def test_queries_and_keys_are_rotated_and_keys_and_values_written_to_their_pages
         [low * turn.cos() - high * turn.sin(), high * turn.cos() + low * turn.sin()], -1
     )
     assert error(got, rotated[:, :num_heads]) < 5e-3
-    written = [(2, 1), (1, 0), (5, 15), (4, 0)]
-    for token, (page, place) in enumerate(written):
-        assert error(keys[page, :, place], rotated[token, num_heads : num_heads + kv_heads]) < 5e-3
-        assert error(values[page, :, place], whole[token, num_heads + kv_heads :]) < 5e-3
+    keys, values = cache.read(torch.arange(6, device="cuda"), torch.float32)
+    new_keys, new_values = rotated[:, num_heads : num_heads + kv_heads], whole[:, -kv_heads:]
+    tolerance = 5e-3 if dtype == torch.bfloat16 else 1e-2
+    assert error(keys[:, slots], new_keys.transpose(0, 1)) < tolerance
+    assert error(values[:, slots], new_values.transpose(0, 1)) < tolerance
     assert int((keys != 0).any(-1).sum()) == 4 * kv_heads
+
+
+def test_the_kernel_keeps_in_8_bits_what_plain_torch_keeps() -> None:
+    product = torch.randn(7, 3 * 4 * 64, device="cuda") * 3
+    positions, slots = int32([0] * 7), int32([3, 18, 40, 5, 77, 90, 16])
+    cosines, sines = torch.ones(1, 32, device="cuda"), torch.zeros(1, 32, device="cuda")
+    mine, plain = (empty_cache(4, 64, 6, torch.int8) for _ in range(2))
+    fused.rotate_and_keep(product, None, positions, slots, cosines, sines, mine, 4)
+    _, keys, values = product.bfloat16().float().view(7, 3, 4, 64).unbind(1)
+    plain.write(slots.long() // PAGE, slots.long() % PAGE, keys, values)
+    for got, wanted in ((mine.keys, plain.keys), (mine.values, plain.values)):
+        assert int((got.int() - wanted.int()).abs().max()) <= 1  # halves may be rounded either way
+    assert mine.key_scales is not None
+    assert plain.key_scales is not None
+    assert torch.allclose(mine.key_scales, plain.key_scales, rtol=2e-3)
+
+
+def test_rows_are_read_from_the_hosts_memory() -> None:
+    table = torch.randn(500, 576).bfloat16().pin_memory()
+    tokens = torch.tensor([3, 499, 0, 3], device="cuda")
+    assert torch.equal(fused.embed(table, tokens).cpu(), table[tokens.cpu()])
+    assert fused.embed(table, tokens[:0]).shape == (0, 576)
+
+
+@pytest.mark.parametrize("size", [640, 1024, 337, 336, 100, 1999])
+def test_pictures_are_resized_as_pillow_resizes_them(size: int) -> None:
+    pixels = torch.randint(0, 256, (size, size, 3), dtype=torch.uint8)
+    wanted = Image.fromarray(pixels.numpy()).resize((336, 336), Image.Resampling.BICUBIC)
+    got = resize.resize_bicubic(pixels.cuda(), 336)
+    assert torch.equal(got.cpu(), torch.from_numpy(np.array(wanted)))
 
 
 def test_the_activation_multiplies_both_halves() -> None:

@@ -13,7 +13,6 @@ import torch
 from inference.bench import random_models
 from inference.bench.baselines import floor_tokens_per_second
 from inference.bench.run import Options, Report, plot, run, table
-from inference.decoder import DecoderShape
 from inference.errors import ModelUnavailable
 from inference.types import ModelSpec
 
@@ -76,14 +75,12 @@ def test_shapes_that_are_not_known_are_a_sentence() -> None:
 
 
 def test_the_floor_reads_weights_once_and_what_is_shared_once() -> None:
-    shape = DecoderShape(hidden=64, heads=4, kv_heads=4, head=16, layers=2, eps=1e-5)
     token_bytes = 2 * 2 * 4 * 16 * 2
 
     def floor(threads: int, own_tokens: int) -> float:
         return floor_tokens_per_second(
             1_000_000,
-            shape,
-            2,
+            token_bytes,
             threads=threads,
             context_tokens=100,
             own_tokens=own_tokens,

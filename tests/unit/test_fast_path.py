@@ -15,12 +15,11 @@ import pytest
 import torch
 
 from inference.batching import BatchingBackend
-from inference.errors import GenerationFailed, InferenceError
+from inference.errors import GenerationFailed
 from inference.load import load_model
 from inference.one_at_a_time import OneAtATime
 from inference.transformers_backend import TransformersBackend
 from inference.types import (
-    Chunk,
     Finished,
     FinishReason,
     GenerationRequest,
@@ -29,10 +28,10 @@ from inference.types import (
     Queued,
     Role,
     Sampling,
-    TextDelta,
 )
 from inference.worker import Job, run_here
 from tests.pictures import plain_picture
+from tests.stepper import Stepper
 
 FAMILIES = ["llava-1.5", "llava-next", "llava-onevision"]
 COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (90, 90, 9)]
@@ -54,45 +53,6 @@ def assistant(text: str) -> Message:
 
 def asking(*messages: Message, tokens: int = 8, **options: Any) -> GenerationRequest:
     return GenerationRequest(messages=messages, sampling=greedy(tokens), **options)
-
-
-class Bench:
-    """Steps a backend by hand and collects what it says."""
-
-    def __init__(self, backend: BatchingBackend) -> None:
-        self.backend = backend
-        self.said: dict[Job, list[Chunk | InferenceError]] = {}
-
-    def ask(self, request: GenerationRequest) -> Job:
-        job = Job(request)
-        job.prepared = self.backend.prepare(request)
-        self.said[job] = []
-        self.backend.add(job)
-        return job
-
-    def step(self, steps: int = 1) -> None:
-        for _ in range(steps):
-            if self.backend.is_busy:
-                self.backend.step(self)
-
-    def run(self) -> None:
-        while self.backend.is_busy:
-            self.backend.step(self)
-
-    def say(self, job: Job, chunk: Chunk | InferenceError) -> None:
-        self.said[job].append(chunk)
-
-    def flush(self) -> None: ...
-
-    def take_in(self) -> None: ...
-
-    def text(self, job: Job) -> str:
-        return "".join(chunk.text for chunk in self.said[job] if isinstance(chunk, TextDelta))
-
-    def finished(self, job: Job) -> Finished:
-        last = self.said[job][-1]
-        assert isinstance(last, Finished), last
-        return last
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -117,8 +77,8 @@ def pair(
 
 
 @pytest.fixture
-def bench(pair: tuple[BatchingBackend, TransformersBackend]) -> Iterator[Bench]:
-    yield Bench(pair[0])
+def bench(pair: tuple[BatchingBackend, TransformersBackend]) -> Iterator[Stepper]:
+    yield Stepper(pair[0])
     pair[0].forget()
 
 
@@ -139,7 +99,7 @@ def alone(
 Alone = Callable[[GenerationRequest], tuple[str, Finished]]
 
 
-def same(bench: Bench, job: Job, alone: Alone) -> None:
+def same(bench: Stepper, job: Job, alone: Alone) -> None:
     """Assert that a job was answered as `generate()` answers it."""
     text, finished = alone(job.request)
     assert bench.text(job) == text
@@ -171,13 +131,13 @@ def test_prompts_are_the_processors_own_token_for_token(
         assert fast.prompt_tokens(messages) == len(ids)
 
 
-def test_one_request_is_answered_as_generate_answers_it(bench: Bench, alone: Alone) -> None:
+def test_one_request_is_answered_as_generate_answers_it(bench: Stepper, alone: Alone) -> None:
     job = bench.ask(asking(user("What is this?", COLOURS[0]), tokens=30))
     bench.run()
     same(bench, job, alone)
 
 
-def test_threads_of_all_lengths_at_once_are_answered_alike(bench: Bench, alone: Alone) -> None:
+def test_threads_of_all_lengths_at_once_are_answered_alike(bench: Stepper, alone: Alone) -> None:
     jobs = [bench.ask(asking(user("Why? " * (3 * i + 1)), tokens=5 + 4 * i)) for i in range(6)] + [
         bench.ask(asking(user(f"What {i}?", COLOURS[i]), tokens=12)) for i in range(4)
     ]
@@ -186,7 +146,7 @@ def test_threads_of_all_lengths_at_once_are_answered_alike(bench: Bench, alone: 
         same(bench, job, alone)
 
 
-def test_those_who_come_while_others_talk_are_answered_alike(bench: Bench, alone: Alone) -> None:
+def test_those_who_come_while_others_talk_are_answered_alike(bench: Stepper, alone: Alone) -> None:
     jobs = []
     for i in range(8):
         jobs.append(bench.ask(asking(user(f"Question {i}", COLOURS[i % 4]), tokens=20)))
@@ -197,7 +157,7 @@ def test_those_who_come_while_others_talk_are_answered_alike(bench: Bench, alone
 
 
 def test_a_follow_up_reads_nothing_again_and_looks_at_no_picture_again(
-    bench: Bench, alone: Alone
+    bench: Stepper, alone: Alone
 ) -> None:
     first = user("What is this?", COLOURS[1])
     job = bench.ask(asking(first, tokens=20))
@@ -215,7 +175,7 @@ def test_a_follow_up_reads_nothing_again_and_looks_at_no_picture_again(
     assert follow_up.prepared.tokens[: before.prompt_tokens] == job.prepared.tokens
 
 
-def test_a_follow_up_whose_pages_are_gone_is_answered_alike(bench: Bench, alone: Alone) -> None:
+def test_a_follow_up_whose_pages_are_gone_is_answered_alike(bench: Stepper, alone: Alone) -> None:
     first = user("What is this?", COLOURS[1])
     thread = (first, assistant("A square."), user("What colour?"))
     bench.ask(asking(first, tokens=10))
@@ -228,7 +188,7 @@ def test_a_follow_up_whose_pages_are_gone_is_answered_alike(bench: Bench, alone:
 
 
 def test_threads_about_one_picture_share_it_and_are_answered_alike(
-    bench: Bench, alone: Alone
+    bench: Stepper, alone: Alone
 ) -> None:
     jobs = [
         bench.ask(asking(user(f"Question number {i}?", COLOURS[3]), tokens=10)) for i in range(5)
@@ -239,7 +199,7 @@ def test_threads_about_one_picture_share_it_and_are_answered_alike(
     assert bench.backend.features.encoded >= 1
 
 
-def test_one_threads_picture_never_serves_another(bench: Bench, alone: Alone) -> None:
+def test_one_threads_picture_never_serves_another(bench: Stepper, alone: Alone) -> None:
     question = "The very same words?"
     jobs = [bench.ask(asking(user(question, colour), tokens=16)) for colour in COLOURS]
     bench.run()
@@ -249,7 +209,7 @@ def test_one_threads_picture_never_serves_another(bench: Bench, alone: Alone) ->
         same(bench, job, alone)
 
 
-def test_several_pictures_in_one_prompt(bench: Bench, alone: Alone) -> None:
+def test_several_pictures_in_one_prompt(bench: Stepper, alone: Alone) -> None:
     if bench.backend.model.max_pictures < 3:
         pytest.skip("this family is shown one picture")
     jobs = [
@@ -262,7 +222,7 @@ def test_several_pictures_in_one_prompt(bench: Bench, alone: Alone) -> None:
 
 
 def test_a_neighbour_who_leaves_changes_nothing_and_frees_its_pages(
-    bench: Bench, alone: Alone
+    bench: Stepper, alone: Alone
 ) -> None:
     leaving, staying = (
         bench.ask(asking(user(f"Question {i}", COLOURS[i]), tokens=25)) for i in range(2)
@@ -278,7 +238,7 @@ def test_a_neighbour_who_leaves_changes_nothing_and_frees_its_pages(
 
 
 def test_when_pages_run_out_everybody_is_still_answered_alike(
-    bench: Bench, alone: Alone, monkeypatch: pytest.MonkeyPatch
+    bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = bench.backend._scheduler._pool
     held = [pool.take() for _ in range(pool.free - 60)]
@@ -291,7 +251,7 @@ def test_when_pages_run_out_everybody_is_still_answered_alike(
 
 
 def test_out_of_memory_is_tried_again_and_then_said(
-    bench: Bench, alone: Alone, monkeypatch: pytest.MonkeyPatch
+    bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner = bench.backend._runner
     start, fails = runner.start, [1]
@@ -316,7 +276,7 @@ def test_out_of_memory_is_tried_again_and_then_said(
 
 
 def test_a_step_that_fails_ends_its_own_requests_and_no_others(
-    bench: Bench, alone: Alone, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     runner = bench.backend._runner
     start = runner.start
@@ -339,7 +299,7 @@ def test_a_step_that_fails_ends_its_own_requests_and_no_others(
 
 
 def test_a_thousand_random_arrivals_departures_and_failures_lose_no_page(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(5)  # noqa: S311
     runner = bench.backend._runner
@@ -365,7 +325,7 @@ def test_a_thousand_random_arrivals_departures_and_failures_lose_no_page(
     no_page_is_lost(bench.backend)
 
 
-def test_who_has_to_wait_is_told_the_place(bench: Bench) -> None:
+def test_who_has_to_wait_is_told_the_place(bench: Stepper) -> None:
     most = bench.backend.max_running
     jobs = [bench.ask(asking(user(f"{i}"), tokens=4)) for i in range(most + 2)]
     bench.run()
@@ -374,7 +334,7 @@ def test_who_has_to_wait_is_told_the_place(bench: Bench) -> None:
     assert all(place and place == sorted(place, reverse=True) for place in places[most:])
 
 
-def test_a_seed_gives_the_same_answer_whoever_else_is_there(bench: Bench) -> None:
+def test_a_seed_gives_the_same_answer_whoever_else_is_there(bench: Stepper) -> None:
     sampling = Sampling(temperature=1.0, top_p=0.9, top_k=40, max_new_tokens=12, seed=7)
     request = GenerationRequest(messages=(user("Say something"),), sampling=sampling)
     first = bench.ask(request)

@@ -1,0 +1,53 @@
+"""How Pillow makes a picture smaller or larger, to the bit: what each new pixel is made of.
+
+Pillow resizes in two passes, of a square picture along the rows first, then along the columns. In
+each, a pixel is the sum of a few pixels times weights of a cubic curve, in integers, rounded to a
+byte.
+
+Source: ``precompute_coeffs``, ``bicubic_filter`` and ``ImagingResampleHorizontal_8bpc`` in
+``src/libImaging/Resample.c`` of Pillow 12.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PRECISION_BITS = 32 - 8 - 2
+"""Of a weight: weights and bytes fit an int32, with room for sums above one."""
+CURVE = -0.5
+"""The cubic curve's parameter."""
+
+
+def weights_of(size: int, wanted: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """What each pixel of a row of `wanted` is made of.
+
+    Args:
+        size: pixels of a row.
+        wanted: pixels that it shall have.
+
+    Returns: (int32[wanted], the first pixel that counts; int32[wanted, …], the weights of it and
+    those that follow, 0 at the end).
+    """
+    scale = size / wanted
+    widened = max(scale, 1.0)
+    support = 2.0 * widened
+    taps = int(np.ceil(support)) * 2 + 1
+    centers = (np.arange(wanted) + 0.5) * scale
+    firsts = np.maximum((centers - support + 0.5).astype(np.int64), 0)
+    counts = np.minimum((centers + support + 0.5).astype(np.int64), size) - firsts
+    at = np.arange(taps)
+    weights = _cubic((at + firsts[:, None] - centers[:, None] + 0.5) / widened)
+    weights = np.where(at < counts[:, None], weights, 0.0)
+    weights /= weights.sum(1, keepdims=True)
+    integers = np.trunc(weights * (1 << PRECISION_BITS) + np.copysign(0.5, weights))
+    return firsts.astype(np.int32), integers.astype(np.int32)
+
+
+def _cubic(x: NDArray[Any]) -> NDArray[Any]:
+    x = np.abs(x)
+    near = ((CURVE + 2.0) * x - (CURVE + 3.0)) * x * x + 1
+    far = (((x - 5) * x + 8) * x - 4) * CURVE
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))

@@ -1,0 +1,70 @@
+"""Where a card's memory goes: what each part of the engine takes, on a GPU.
+
+Run: `python -m tests.benchmarks.memory [--model M] [--quantize nf4] [--cache-tokens N]`
+(true shapes, random weights). Figures are in megabytes (10^6 bytes), as the driver counts them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import tempfile
+from pathlib import Path
+
+import torch
+
+from inference.bench.random_models import random_model
+from inference.device import keep_memory_whole
+from inference.load import backend_of, described
+from inference.types import ModelSpec
+
+before = 0.0
+
+
+def used(what: str) -> None:
+    """Print what the device holds now, and how much more that is than before."""
+    global before  # noqa: PLW0603 - a script
+    gc.collect()
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    free, total = torch.cuda.mem_get_info()
+    now = (total - free) / 1e6
+    print(
+        f"{what:44} {now:8.0f} MB ({now - before:+8.0f}); torch: "
+        f"{torch.cuda.memory_allocated() / 1e6:.0f} of {torch.cuda.memory_reserved() / 1e6:.0f}",
+        flush=True,
+    )
+    before = now
+
+
+def main() -> None:
+    """Load, and look after each part."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quantize", default="nf4")
+    parser.add_argument("--model", default="llava-hf/llava-1.5-7b-hf")
+    parser.add_argument("--cache-tokens", type=int, default=4000)
+    parser.add_argument("--context-tokens", type=int, default=1024)
+    arguments = parser.parse_args()
+    device = torch.device("cuda")
+    keep_memory_whole(device)
+    torch.zeros(1, device=device)
+    used("CUDA's context")
+    torch.randn(256, 256, device=device) @ torch.randn(256, 256, device=device)
+    used("cuBLAS")
+    spec = ModelSpec(
+        name=arguments.model,
+        quantize=arguments.quantize,
+        cache_tokens=arguments.cache_tokens,
+        context_tokens=arguments.context_tokens,
+    )
+    weights, processor = random_model(spec, device)
+    used("weights as transformers holds them")
+    loaded = described(weights, processor, spec)
+    del weights
+    backend = backend_of(loaded, spec, cache_dir=Path(tempfile.gettempdir()) / "kernels")
+    del loaded
+    used(f"engine, with a cache of {backend.model.cache_tokens} tokens")
+
+
+if __name__ == "__main__":
+    main()

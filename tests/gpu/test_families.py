@@ -1,0 +1,95 @@
+"""The fast path on a GPU with pictures in tiles, and with decoders other than Llama's.
+
+As in `test_engine`: a token may only be said when a float32 reference likes it nearly best.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText
+
+from inference.batching import BatchingBackend
+from inference.load import load_model
+from inference.one_at_a_time import OneAtATime
+from inference.transformers_backend import TransformersBackend
+from inference.types import CacheQuantization, GenerationRequest, Message, ModelSpec, Role, Sampling
+from tests import tiny_models
+from tests.pictures import plain_picture
+from tests.stepper import Stepper
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+]
+
+TOLERANCE = 0.15
+"""Of the logits' standard deviation."""
+HEADS_OF_64 = {
+    "hidden_size": 256,
+    "intermediate_size": 512,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+
+
+def load(path: Path, **options: Any) -> Any:
+    spec = ModelSpec(name=str(path), cache_tokens=20_000, context_tokens=1024, **options)
+    return load_model(spec, cache_dir=path, progress=io.StringIO())
+
+
+@pytest.fixture(scope="module", params=["llava-next", "llava-onevision"])
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        for shape in (tiny_models.LLAMA, tiny_models.QWEN2):
+            for name, size in HEADS_OF_64.items():
+                patch.setitem(shape, name, size)
+        build: Callable[[Path], Path] = tiny_models.TINY_MODELS[request.param]
+        return build(tmp_path_factory.mktemp("family"))
+
+
+@pytest.mark.parametrize("quantize_cache", ["none", "int8"])
+@torch.inference_mode()
+def test_each_family_says_what_the_reference_says(
+    checkpoint: Path, quantize_cache: CacheQuantization
+) -> None:
+    fast = load(checkpoint, quantize_cache=quantize_cache)
+    assert isinstance(fast, BatchingBackend)
+    plain = load(checkpoint, device="cpu", engine="transformers")
+    assert isinstance(plain, OneAtATime)
+    assert isinstance(plain.generator, TransformersBackend)
+    reference = AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.float32).eval()
+    for parameter in reference.parameters():
+        parameter.data = parameter.data.bfloat16().float()
+    stepper = Stepper(fast)
+    shapes = [(60, 30), (30, 60), (50, 50), (400, 90), (33, 31)]  # other numbers of tiles
+    jobs = [
+        stepper.ask(
+            GenerationRequest(
+                messages=(
+                    Message(
+                        role=Role.USER,
+                        text=f"What is number {i}?",
+                        pictures=(plain_picture((40 * i, 90, 200), size),),
+                    ),
+                ),
+                sampling=Sampling(temperature=0.0, max_new_tokens=12),
+            )
+        )
+        for i, size in enumerate(shapes)
+    ]
+    stepper.run()
+    for job in jobs:
+        said = stepper.tokens[job]
+        inputs = dict(plain.generator._prepare(job.request.messages))
+        assert inputs["input_ids"][0].tolist() == job.prepared.tokens
+        inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.tensor([said])], 1)
+        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+        logits = reference(**inputs).logits[0, -len(said) - 1 : -1]
+        behind = logits.max(-1).values - logits[range(len(said)), said]
+        assert float(behind.max()) < TOLERANCE * float(logits.std())

@@ -1,0 +1,51 @@
+"""A backend that a test steps by hand, and what it says."""
+
+from __future__ import annotations
+
+from inference.batching import BatchingBackend
+from inference.errors import InferenceError
+from inference.types import Chunk, Finished, GenerationRequest, TextDelta
+from inference.worker import Job
+
+
+class Stepper:
+    """Implements `inference.worker.Desk`."""
+
+    def __init__(self, backend: BatchingBackend) -> None:
+        self.backend = backend
+        self.said: dict[Job, list[Chunk | InferenceError]] = {}
+        self.tokens: dict[Job, list[int]] = {}
+        """Of each answer, without the one that ends it."""
+
+    def ask(self, request: GenerationRequest) -> Job:
+        job = Job(request)
+        job.prepared = self.backend.prepare(request)
+        self.said[job] = []
+        self.backend.add(job)
+        answers = self.backend._live.values()
+        self.tokens[job] = next(answer.said for answer in answers if answer.job is job)
+        return job
+
+    def step(self, steps: int = 1) -> None:
+        for _ in range(steps):
+            if self.backend.is_busy:
+                self.backend.step(self)
+
+    def run(self) -> None:
+        while self.backend.is_busy:
+            self.backend.step(self)
+
+    def say(self, job: Job, chunk: Chunk | InferenceError) -> None:
+        self.said[job].append(chunk)
+
+    def flush(self) -> None: ...
+
+    def take_in(self) -> None: ...
+
+    def text(self, job: Job) -> str:
+        return "".join(chunk.text for chunk in self.said[job] if isinstance(chunk, TextDelta))
+
+    def finished(self, job: Job) -> Finished:
+        last = self.said[job][-1]
+        assert isinstance(last, Finished), last
+        return last
