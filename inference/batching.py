@@ -184,6 +184,7 @@ class BatchingBackend:
             raise
         except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
             log.error("a step failed: %s", trace_of(exc))
+            self._runner.check_device()
             self._scheduler.undo(plan)
             for sequence in {*plan.decodes, *(chunk.sequence for chunk in plan.chunks)}:
                 self._fail(desk, sequence, type(exc).__name__)

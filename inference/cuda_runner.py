@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -21,8 +22,9 @@ from torch import Tensor
 from inference.decoder import Decoder
 from inference.device import sent
 from inference.features import Features
-from inference.kernels import attention, fused, sampling
+from inference.kernels import attention, decode_int8, fused, sampling
 from inference.kernels.cuda_source import multiprocessors
+from inference.kernels.decode_int8 import DecodeInt8
 from inference.kv_cache import KVCache, LayerCache
 from inference.pages import PAGE_TOKENS, pages_for
 from inference.runner import Asked, Places, embeddings_of
@@ -36,6 +38,12 @@ PIECES = (16, 64, 128, 256, 512, 640)
 """Tokens that a graph reads; more at once keep the device busy while the host launches them."""
 PIECE_THREADS = 4
 """Threads that they may belong to."""
+
+
+DecodeAttention: TypeAlias = Callable[
+    [Tensor, LayerCache, Tensor, Tensor, Tensor, Tensor, int], Tensor
+]
+"""See `kernels.attention.decode_attention`."""
 
 
 class _Sheet:
@@ -142,6 +150,7 @@ class CudaRunner:
         context_tokens: int,
         max_running: int,
         graph_pool: Any,
+        kernel_dir: Path,
     ) -> None:
         """Capture every graph.
 
@@ -153,6 +162,7 @@ class CudaRunner:
             context_tokens: of a thread, at most.
             max_running: threads at once, at most 64.
             graph_pool: memory that graphs share.
+            kernel_dir: where compiled kernels are kept.
         """
         self._decoder = decoder
         self._features = features
@@ -175,7 +185,13 @@ class CudaRunner:
         self._members = attention.group_size(shape.heads, shape.kv_heads)
         self._pool = graph_pool
         self._stream = torch.cuda.Stream()
-        self._multiprocessors = multiprocessors(self._device.index or 0)
+        self._decode_attention: DecodeAttention = attention.decode_attention
+        self._blocks = attention.BLOCKS * multiprocessors(torch.cuda.current_device())
+        if cache.dtype == torch.int8:
+            self._decode_attention = DecodeInt8(
+                kernel_dir, head=shape.head, heads=shape.heads, kv_heads=shape.kv_heads
+            )
+            self._blocks = decode_int8.BLOCKS * multiprocessors(torch.cuda.current_device())
         batches = [batch for batch in BATCHES if batch < max_running] + [max_running]
         with torch.inference_mode():
             # The largest first: the smaller ones live in its memory.
@@ -230,6 +246,10 @@ class CudaRunner:
     def free_memory(self) -> None:
         """See `Runner.free_memory`."""
         self._features.clear()
+
+    def check_device(self) -> None:
+        """See `Runner.check_device`: an error of the device stays, and whatever asks it fails."""
+        torch.cuda.synchronize(self._device)
 
     # -- saying a token -----------------------------------------------------------------------
 
@@ -308,10 +328,10 @@ class CudaRunner:
         on["lengths"].fill_(1)
         on["places"].fill_(self._nobody)
         on["members"].fill_(-1)
-        splits = attention.splits_for(batch, shape.kv_heads, self._multiprocessors)
+        splits = attention.splits_for(batch, shape.kv_heads, self._blocks)
 
         def attend(queries: Tensor, cache: LayerCache) -> Tensor:
-            return attention.decode_attention(
+            return self._decode_attention(
                 queries,
                 cache,
                 on["tables"],

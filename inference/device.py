@@ -33,7 +33,9 @@ def keep_memory_whole(device: torch.device) -> None:
     if device.type == "cuda" and not {"PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"} & {
         *os.environ
     }:
-        torch.cuda.memory._set_allocator_settings("expandable_segments:True")
+        # The older name warns where there is the newer one.
+        newer = getattr(torch._C, "_accelerator_setAllocatorSettings", None)
+        (newer or torch.cuda.memory._set_allocator_settings)("expandable_segments:True")
 
 
 def sent(values: Tensor, device: torch.device) -> Tensor:

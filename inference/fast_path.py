@@ -139,6 +139,7 @@ def batching_backend(
             context_tokens=model.context_tokens,
             max_running=max_running,
             graph_pool=graph_pool,
+            kernel_dir=kernel_dir,
         )
     else:
         runner = TorchRunner(decoder, features, cache, processors)

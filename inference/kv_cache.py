@@ -74,6 +74,7 @@ class KVCache:
         self, shape: DecoderShape, num_pages: int, *, dtype: torch.dtype, device: torch.device
     ) -> None:
         """Allocate `num_pages` pages of zeros, in `dtype`: int8, or the decoder's own."""
+        self.dtype = dtype
         self.page_bytes = page_bytes(shape, dtype)
         """Of one page, in all layers."""
         size = (shape.layers, num_pages, shape.kv_heads, PAGE_TOKENS)

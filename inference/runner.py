@@ -60,6 +60,10 @@ class Runner(Protocol):
         """Give back what is only kept to be quicker."""
         ...
 
+    def check_device(self) -> None:
+        """Raises: torch.AcceleratorError when the device can do nothing any more."""
+        ...
+
 
 class Places:
     """Where on the device each sequence's newest token stands."""
@@ -170,6 +174,9 @@ class TorchRunner:
     def free_memory(self) -> None:
         """See `Runner.free_memory`."""
         self._features.clear()
+
+    def check_device(self) -> None:
+        """A CPU always can."""
 
 
 class _TorchStep:

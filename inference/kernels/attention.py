@@ -10,6 +10,8 @@ from torch import Tensor
 from inference.kernels.overlap import gdc_launch_dependents, gdc_wait, overlaps
 from inference.kv_cache import LayerCache
 
+BLOCKS = 2
+"""Of the decoding kernel's, of a multiprocessor, that fill it."""
 # Rows of queries that one program of the decoding kernel holds: what a matrix unit takes at least.
 QUERY_ROWS = 16
 
@@ -19,9 +21,15 @@ def group_size(heads: int, kv_heads: int) -> int:
     return QUERY_ROWS // triton.next_power_of_2(heads // kv_heads)
 
 
-def splits_for(threads: int, kv_heads: int, multiprocessors: int) -> int:
-    """Parts that each thread's keys are cut in, so that few threads still fill the device."""
-    return max(1, min(16, 2 * multiprocessors // (threads * kv_heads)))
+def splits_for(threads: int, kv_heads: int, blocks: int) -> int:
+    """Parts that each thread's keys are cut in, so that few threads still fill the device.
+
+    Args:
+        threads: that say a token.
+        kv_heads: of the cache.
+        blocks: that fill the device.
+    """
+    return max(1, min(16, round(blocks / (threads * kv_heads))))
 
 
 @triton.jit
@@ -29,8 +37,6 @@ def _decode(
     queries,
     keys,
     values,
-    key_scales,
-    value_scales,
     tables,
     lengths,
     shared,
@@ -49,7 +55,6 @@ def _decode(
     PAGE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
-    IN_8_BITS: tl.constexpr,
     OVERLAPS: tl.constexpr,
 ):
     if OVERLAPS:
@@ -98,19 +103,15 @@ def _decode(
             page = tl.load(tables + first * table_stride + position // PAGE, mask=inside, other=0)
             slot = (page.to(tl.int64) * KV_HEADS + kv_head) * PAGE + position % PAGE
             at = slot[:, None] * HEAD + d[None, :]
-            k = tl.load(keys + at, mask=inside[:, None], other=0)
-            v = tl.load(values + at, mask=inside[:, None], other=0)
-            scores = tl.dot(q, tl.trans(k.to(q.dtype))) * scale
-            if IN_8_BITS:
-                scores *= tl.load(key_scales + slot, mask=inside, other=0.0).to(tl.float32)[None, :]
+            k = tl.load(keys + at, mask=inside[:, None], other=0.0)
+            v = tl.load(values + at, mask=inside[:, None], other=0.0)
+            scores = tl.dot(q, tl.trans(k)) * scale
             scores = tl.where(inside[None, :], scores, -float("inf"))
             new_best = tl.maximum(best, tl.max(scores, 1))
             fade = tl.exp2(best - new_best)
             p = tl.exp2(scores - new_best[:, None])
             total = total * fade + tl.sum(p, 1)
-            if IN_8_BITS:
-                p *= tl.load(value_scales + slot, mask=inside, other=0.0).to(tl.float32)[None, :]
-            acc = acc * fade[:, None] + tl.dot(p.to(q.dtype), v.to(q.dtype))
+            acc = acc * fade[:, None] + tl.dot(p.to(v.dtype), v)
             best = new_best
         tl.store(
             partial + out[:, None] * HEAD + d[None, :], acc / total[:, None], mask=valid[:, None]
@@ -166,7 +167,7 @@ def decode_attention(
 
     Args:
         queries: bfloat16[threads, heads, head].
-        cache: in bfloat16 or int8.
+        cache: in bfloat16; see `decode_int8.py` for the other.
         tables: int32[threads, …], each thread's pages in order.
         lengths: int32[threads], tokens to attend to, the query's own included.
         shared: int32[threads], a multiple of PAGE_TOKENS: so many tokens at the beginning are
@@ -180,15 +181,11 @@ def decode_attention(
     _, kv_heads, page, _ = cache.keys.shape
     groups = members.shape[0]
     per_kv = heads // kv_heads
-    partial = torch.empty(threads * heads * 2 * splits, head, device=queries.device)
-    weights = torch.empty(threads * heads * 2 * splits, device=queries.device)
-    out = torch.empty(threads, heads * head, dtype=torch.bfloat16, device=queries.device)
+    partial, weights = partial_results(queries, splits)
     _decode[(groups + threads, kv_heads, splits)](
         queries,
         cache.keys,
         cache.values,
-        cache.key_scales,
-        cache.value_scales,
         tables,
         lengths,
         shared,
@@ -207,20 +204,45 @@ def decode_attention(
         PAGE=page,
         ROWS=QUERY_ROWS,
         BLOCK=64,
-        IN_8_BITS=cache.key_scales is not None,
         OVERLAPS=overlaps(),
         num_warps=4,
         num_stages=3,
         launch_pdl=overlaps(),
     )
+    return merged(partial, weights, shared)
+
+
+def partial_results(queries: Tensor, splits: int) -> tuple[Tensor, Tensor]:
+    """Memory for what each part of a thread's keys makes of a query.
+
+    Returns: (float32[threads, heads, 2 · splits, head]: a part's own result, those of the shared
+    beginning last; float32[threads, heads, 2 · splits]: log2 of what its exponentials sum up to).
+    """
+    threads, heads, head = queries.shape
+    partial = torch.empty(threads, heads, 2 * splits, head, device=queries.device)
+    return partial, torch.empty(threads, heads, 2 * splits, device=queries.device)
+
+
+def merged(partial: Tensor, weights: Tensor, shared: Tensor) -> Tensor:
+    """Add partial results up.
+
+    Args:
+        partial: see `partial_results`; `weights` alike.
+        weights: see `partial`.
+        shared: int32[threads]; see `decode_attention`.
+
+    Returns: bfloat16[threads, heads · head].
+    """
+    threads, heads, parts, head = partial.shape
+    out = torch.empty(threads, heads * head, dtype=torch.bfloat16, device=partial.device)
     _merge[(threads, heads)](
         partial,
         weights,
         shared,
         out,
         HEADS=heads,
-        SPLITS=splits,
-        PARTS=triton.next_power_of_2(2 * splits),
+        SPLITS=parts // 2,
+        PARTS=triton.next_power_of_2(parts),
         HEAD=head,
         OVERLAPS=overlaps(),
         num_warps=1,

@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from inference.kernels.overlap import overlaps
+
 
 class KernelUnavailable(Exception):
     """The kernel cannot be compiled or loaded here; `str(exc)` says why."""
@@ -140,7 +142,7 @@ class Kernel:
         config.blockDimX, config.blockDimY, config.blockDimZ = threads, 1, 1
         config.sharedMemBytes = self._shared_bytes
         config.hStream = torch.cuda.current_stream().cuda_stream
-        if overlapping:
+        if overlapping and overlaps():
             attribute = driver.CUlaunchAttribute()
             attribute.id = (
                 driver.CUlaunchAttributeID.CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION

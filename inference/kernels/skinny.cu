@@ -14,9 +14,8 @@
 // input gives the same bits.
 //
 // Macros: BITS (4, 8, 16), M_TILES (of 8 rows), N_TILES (of 16 features, a warp), WARPS_N, WARPS_K,
-// STAGES (loads in flight a warp), MIN_BLOCKS (a multiprocessor), X_AHEAD (activations are loaded one
-// step before they are used), FOLDED (in 4 bits, a weight is scaled before it is multiplied, and not
-// the sum of a block: fewer registers, and one rounding more).
+// STAGES (loads in flight a warp), MIN_BLOCKS (a multiprocessor), FOLDED (in 4 bits: a weight is
+// scaled before it is multiplied, not the sum of a block: fewer registers, one rounding more).
 
 // Compiled at run time, without CUDA's headers: 16-bit numbers are held as their bits.
 
@@ -190,25 +189,17 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
 #if __CUDA_ARCH__ >= 900
         if (item == blockIdx.x) asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
-        uint4 xs[M_TILES][2];
-        auto load_xs = [&](int kb) {
-#pragma unroll
-            for (int mt = 0; mt < M_TILES; mt++) {
-                xs[mt][0] = load_activations(rows[mt] + kb * K_BLOCK);
-                xs[mt][1] = load_activations(rows[mt] + kb * K_BLOCK + 32);
-            }
-        };
-        if (X_AHEAD && first + warp_k < last) load_xs(first + warp_k);
         for (int kb0 = first + warp_k; kb0 < last; kb0 += STAGES * WARPS_K) {
 #pragma unroll
             for (int stage = 0; stage < STAGES; stage++) {
                 const int kb = kb0 + stage * WARPS_K;
                 if (kb >= last) break;
-                if (!X_AHEAD) load_xs(kb);
-                uint4 now[M_TILES][2];
+                uint4 xs[M_TILES][2];
 #pragma unroll
-                for (int i = 0; i < M_TILES * 2; i++) now[i / 2][i % 2] = xs[i / 2][i % 2];
-                if (X_AHEAD && kb + WARPS_K < last) load_xs(kb + WARPS_K);
+                for (int mt = 0; mt < M_TILES; mt++) {
+                    xs[mt][0] = load_activations(rows[mt] + kb * K_BLOCK);
+                    xs[mt][1] = load_activations(rows[mt] + kb * K_BLOCK + 32);
+                }
 #pragma unroll
                 for (int nt = 0; nt < N_TILES; nt++) {
 #if BITS == 4
@@ -226,8 +217,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
 #endif
 #pragma unroll
                         for (int mt = 0; mt < M_TILES; mt++) {
-                            const u32 b0 = word(now[mt][s / 2], 2 * (s % 2));
-                            const u32 b1 = word(now[mt][s / 2], 2 * (s % 2) + 1);
+                            const u32 b0 = word(xs[mt][s / 2], 2 * (s % 2));
+                            const u32 b1 = word(xs[mt][s / 2], 2 * (s % 2) + 1);
 #if BITS == 4 && !FOLDED
                             mma(block[mt], a, b0, b1);
 #else

@@ -35,7 +35,6 @@ class Shape:
     warps_k: int
     stages: int
     min_blocks: int
-    x_ahead: bool = False
     folded: bool = False
 
     @property
@@ -49,13 +48,13 @@ class Shape:
         return TILE_ROWS * self.n_tiles * self.warps_n
 
 
-# By bits and m_tiles (rows in eights, rounded up to a power of two); measured on an H200
-# (tests/benchmarks/skinny.py --sweep).
+# By bits and m_tiles (rows in eights, rounded up to a power of two); measured on an H100 (4 bits)
+# and an H200 (tests/benchmarks/skinny.py --sweep).
 SHAPES: dict[tuple[int, int], Shape] = {
     (4, 1): Shape(2, 8, 1, 4, 2),
-    (4, 2): Shape(2, 2, 4, 3, 2),
-    (4, 4): Shape(2, 4, 2, 4, 1),
-    (4, 8): Shape(1, 8, 1, 3, 1),
+    (4, 2): Shape(2, 8, 1, 2, 1),
+    (4, 4): Shape(2, 8, 1, 2, 2, folded=True),
+    (4, 8): Shape(2, 2, 4, 4, 1, folded=True),
     (8, 1): Shape(2, 2, 4, 3, 2),
     (8, 2): Shape(2, 2, 4, 2, 2),
     (8, 4): Shape(2, 4, 2, 2, 1),
@@ -260,7 +259,6 @@ class Skinny:
                 "WARPS_K": shape.warps_k,
                 "STAGES": shape.stages,
                 "MIN_BLOCKS": shape.min_blocks,
-                "X_AHEAD": int(shape.x_ahead),
                 "FOLDED": int(shape.folded),
             },
             self._cache_dir,

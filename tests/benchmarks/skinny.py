@@ -131,13 +131,12 @@ def candidates(bits: Bits, m_tiles: int) -> list[Shape]:
     """Shapes that may be good."""
     warps = ((2, 2), (2, 4), (4, 1), (4, 2), (8, 1))
     return [
-        Shape(n_tiles, warps_n, warps_k, stages, min_blocks, x_ahead, folded)
-        for n_tiles, (warps_n, warps_k), stages, min_blocks, x_ahead, folded in product(
+        Shape(n_tiles, warps_n, warps_k, stages, min_blocks, folded)
+        for n_tiles, (warps_n, warps_k), stages, min_blocks, folded in product(
             (1, 2) if m_tiles > 1 else (1, 2, 4),
             warps,
             (2, 4),
             (1, 2),
-            (False, True),
             (False, True) if bits == 4 and m_tiles > 2 else (False,),
         )
         if n_tiles * m_tiles <= (16 if folded or bits != 4 else 8)

@@ -111,7 +111,11 @@ def is_right(bench: Asker, both: tuple[BatchingBackend, Any], job: Job) -> None:
     backend, reference = both
     said = bench.tokens[job]
     tokens = job.prepared.tokens + said
-    pixels = [backend._prompts.pixels_of(p)["pixel_values"] for p in job.prepared.pictures]
+    reader = backend._prompts.reader
+    pixels = [
+        reader._processed(reader._family.picture_for(picture, reader._processor))
+        for picture in job.prepared.pictures
+    ]
     logits = reference(
         input_ids=torch.tensor([tokens[:-1]]),
         pixel_values=torch.cat(pixels) if pixels else None,
@@ -119,6 +123,15 @@ def is_right(bench: Asker, both: tuple[BatchingBackend, Any], job: Job) -> None:
     assert len(said) > 0
     behind = logits.max(-1).values - logits[range(len(said)), said]
     assert float(behind.max()) < TOLERANCE * float(logits.std())
+
+
+def test_the_processors_pixels_are_made_on_the_device(both: Any) -> None:
+    reader = both[0]._prompts.reader
+    picture = picture_of(5)
+    read = reader.read(picture)["pixel_values"]
+    assert read.dtype == torch.uint8
+    wanted = reader._processed(reader._family.picture_for(picture, reader._processor))
+    assert torch.equal(reader.level(reader.resize(read.cuda())).cpu(), wanted)
 
 
 def test_threads_of_all_lengths_say_what_the_reference_says(bench: Asker, both: Any) -> None:

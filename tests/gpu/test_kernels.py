@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +21,7 @@ pytestmark = [
 
 if torch.cuda.is_available():
     from inference.kernels import attention, fused, resize, sampling
+    from inference.kernels.decode_int8 import DecodeInt8
 
 PAGE = 16
 
@@ -74,9 +78,22 @@ def full_cache(kv_heads: int, head: int, pages: int, dtype: torch.dtype) -> Laye
     return cache
 
 
+@pytest.fixture
+def decode_attention(
+    heads: tuple[int, int, int], dtype: torch.dtype, tmp_path: Path
+) -> Callable[..., Tensor]:
+    if dtype == torch.bfloat16:
+        return attention.decode_attention
+    num_heads, kv_heads, head = heads
+    return DecodeInt8(tmp_path, head=head, heads=num_heads, kv_heads=kv_heads)
+
+
 @pytest.mark.parametrize("splits", [1, 4, 16])
 def test_threads_of_any_length_attend_to_their_own_pages(
-    heads: tuple[int, int, int], dtype: torch.dtype, splits: int
+    heads: tuple[int, int, int],
+    dtype: torch.dtype,
+    decode_attention: Callable[..., Tensor],
+    splits: int,
 ) -> None:
     num_heads, kv_heads, head = heads
     cache = full_cache(kv_heads, head, 200, dtype)
@@ -85,7 +102,7 @@ def test_threads_of_any_length_attend_to_their_own_pages(
     tables = torch.stack([tables[i : i + 60] for i in range(0, 150, 30)])
     queries = bf16(5, num_heads, head)
     nobody = int32([[-1] * attention.group_size(num_heads, kv_heads)])
-    got = attention.decode_attention(
+    got = decode_attention(
         queries, cache, tables, lengths, torch.zeros_like(lengths), nobody, splits
     )
     wanted = [attend(queries[i], cache, tables[i], int(lengths[i])) for i in range(5)]
@@ -94,7 +111,10 @@ def test_threads_of_any_length_attend_to_their_own_pages(
 
 @pytest.mark.parametrize("splits", [1, 4])
 def test_a_shared_beginning_is_read_once_and_right(
-    heads: tuple[int, int, int], dtype: torch.dtype, splits: int
+    heads: tuple[int, int, int],
+    dtype: torch.dtype,
+    decode_attention: Callable[..., Tensor],
+    splits: int,
 ) -> None:
     num_heads, kv_heads, head = heads
     size = attention.group_size(num_heads, kv_heads)
@@ -111,7 +131,7 @@ def test_a_shared_beginning_is_read_once_and_right(
     members[0, :2] = int32([0, 2])
     members[2, :2] = int32([3, 4])
     queries = bf16(6, num_heads, head)
-    got = attention.decode_attention(queries, cache, tables, lengths, shared, members, splits)
+    got = decode_attention(queries, cache, tables, lengths, shared, members, splits)
     wanted = [attend(queries[i], cache, tables[i], int(lengths[i])) for i in range(6)]
     assert error(got, torch.stack(wanted).view(6, -1)) < 5e-3
 

@@ -6,7 +6,9 @@ Tiny random models of each of its families, float32, on the CPU; greedy.
 from __future__ import annotations
 
 import io
+import json
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,20 +62,7 @@ def pair(
     request: pytest.FixtureRequest, tiny_checkpoint: Callable[[str], Path]
 ) -> tuple[BatchingBackend, TransformersBackend]:
     """The same checkpoint on both paths."""
-    path = tiny_checkpoint(request.param)
-    fast, plain = (
-        load_model(
-            ModelSpec(name=str(path), engine=engine, cache_tokens=5000, context_tokens=4096),
-            cache_dir=path,
-            progress=io.StringIO(),
-        )
-        for engine in ("auto", "transformers")
-    )
-    assert isinstance(fast, BatchingBackend)
-    assert isinstance(plain, OneAtATime)
-    assert isinstance(plain.generator, TransformersBackend)
-    assert (fast.model.engine, plain.model.engine) == ("fast", "transformers")
-    return fast, plain.generator
+    return both_paths(tiny_checkpoint(request.param), cache_tokens=5000, context_tokens=4096)
 
 
 @pytest.fixture
@@ -88,12 +77,13 @@ def alone(
 ) -> Callable[[GenerationRequest], tuple[str, Finished]]:
     """What `generate()` says."""
 
-    def answer(request: GenerationRequest) -> tuple[str, Finished]:
-        parts: list[str] = []
-        finished = pair[1].generate(request, parts.append, lambda: False)
-        return "".join(parts), finished
+    return lambda request: answer_of(pair[1], request)
 
-    return answer
+
+def answer_of(plain: TransformersBackend, request: GenerationRequest) -> tuple[str, Finished]:
+    parts: list[str] = []
+    finished = plain.generate(request, parts.append, lambda: False)
+    return "".join(parts), finished
 
 
 Alone = Callable[[GenerationRequest], tuple[str, Finished]]
@@ -345,6 +335,82 @@ def test_a_seed_gives_the_same_answer_whoever_else_is_there(bench: Stepper) -> N
     bench.run()
     assert bench.text(first) == bench.text(second)
     assert all(bench.finished(job) for job in others)
+
+
+def changed(path: Path, folder: Path, **generation: object) -> Path:
+    """A copy of a checkpoint whose generation config says something more."""
+    shutil.copytree(path, folder, dirs_exist_ok=True)
+    file = folder / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | generation))
+    return folder
+
+
+def both_paths(path: Path, **options: Any) -> tuple[BatchingBackend, TransformersBackend]:
+    """The same checkpoint on both paths."""
+    fast, plain = (
+        load_model(spec, cache_dir=path, progress=io.StringIO())
+        for spec in (
+            ModelSpec(name=str(path), **options),
+            ModelSpec(name=str(path), engine="transformers"),
+        )
+    )
+    assert isinstance(fast, BatchingBackend)
+    assert isinstance(plain, OneAtATime)
+    assert isinstance(plain.generator, TransformersBackend)
+    assert (fast.model.engine, plain.model.engine) == ("fast", "transformers")
+    return fast, plain.generator
+
+
+def test_what_a_generation_config_asks_of_every_answer_is_done(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    usual, _ = both_paths(tiny_checkpoint("llava-onevision"))
+    stepper = Stepper(usual)
+    job = stepper.ask(asking(user("What is this?", COLOURS[0]), tokens=20))
+    stepper.run()
+    said = stepper.tokens[job]
+    path = changed(
+        tiny_checkpoint("llava-onevision"),
+        tmp_path,
+        repetition_penalty=1.4,
+        suppress_tokens=sorted(set(said[:3])),
+    )
+    fast, plain = both_paths(path)
+    stepper = Stepper(fast)
+    jobs = [stepper.ask(asking(user(f"What is {i}?", COLOURS[i]), tokens=20 + i)) for i in range(3)]
+    stepper.run()
+    for job in jobs:
+        same(stepper, job, lambda request: answer_of(plain, request))
+        assert not set(said[:3]) & set(stepper.tokens[job])
+
+
+def test_what_the_fast_path_does_not_do_for_a_generation_config_takes_the_plain_path(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = changed(tiny_checkpoint("llava-1.5"), tmp_path, no_repeat_ngram_size=3)
+    backend = load_model(ModelSpec(name=str(path)), cache_dir=path, progress=io.StringIO())
+    assert backend.model.engine == "transformers"
+    assert backend.model.why_not_fast == "its generation config sets no_repeat_ngram_size"
+
+
+@torch.inference_mode()
+def test_a_cache_in_8_bits_says_nothing_that_the_model_would_hardly_say(
+    tiny_checkpoint: Callable[[str], Path],
+) -> None:
+    fast, plain = both_paths(tiny_checkpoint("llava-1.5"), quantize_cache="int8")
+    assert fast.model.cache_dtype == "int8"
+    stepper = Stepper(fast)
+    jobs = [stepper.ask(asking(user(f"What is {i}?", COLOURS[i]), tokens=20)) for i in range(3)]
+    stepper.run()
+    for job in jobs:
+        inputs = dict(plain._prepare(job.request.messages))
+        said = stepper.tokens[job]
+        inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.tensor([said])], 1)
+        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+        logits = plain._weights(**inputs).logits[0, -len(said) - 1 : -1]
+        behind = logits.max(-1).values - logits[range(len(said)), said]
+        assert float(behind.max()) < 0.02 * float(logits.std())
+    assert fast.token_bytes < 0.4 * both_paths(tiny_checkpoint("llava-1.5"))[0].token_bytes
 
 
 @pytest.mark.parametrize("family", ["blip-2", "smolvlm", "qwen2.5-vl"])

@@ -1,0 +1,68 @@
+"""Attention of one query token a thread over pages in 8 bits: see ``decode_int8.cu``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from inference.kernels.attention import merged, partial_results
+from inference.kernels.cuda_source import Kernel, compile_source
+from inference.kv_cache import LayerCache
+
+SOURCE = Path(__file__).with_name("decode_int8.cu")
+THREADS = 128
+"""Of a block; its four warps read a page each."""
+BLOCKS = 6
+"""Of a multiprocessor, that fill it."""
+
+
+class DecodeInt8:
+    """The compiled kernel, for one number of query heads a key's head."""
+
+    def __init__(self, cache_dir: Path, *, head: int, heads: int, kv_heads: int) -> None:
+        """Compile it, or take it from `cache_dir`. Raises: KernelUnavailable."""
+        per_kv = heads // kv_heads
+        self._kv_heads = kv_heads
+        padded = 1 << (per_kv - 1).bit_length()
+        macros = {"HEAD": head, "PER_KV": per_kv, "PER_KV_PADDED": padded}
+        self._kernel = Kernel(compile_source(SOURCE, macros, cache_dir), "decode")
+
+    def __call__(
+        self,
+        queries: Tensor,
+        cache: LayerCache,
+        tables: Tensor,
+        lengths: Tensor,
+        shared: Tensor,
+        members: Tensor,
+        splits: int,
+    ) -> Tensor:
+        """See `attention.decode_attention`; the cache is in int8."""
+        assert cache.key_scales is not None  # noqa: S101 - for the type checker
+        assert cache.value_scales is not None  # noqa: S101
+        threads, groups = len(queries), len(members)
+        partial, weights = partial_results(queries, splits)
+        self._kernel.launch(
+            (groups + threads, self._kv_heads, splits),
+            THREADS,
+            [
+                queries,
+                cache.keys,
+                cache.values,
+                cache.key_scales,
+                cache.value_scales,
+                tables,
+                lengths,
+                shared,
+                members,
+                partial,
+                weights,
+                groups,
+                self._kv_heads,
+                splits,
+                tables.stride(0),
+            ],
+            overlapping=True,
+        )
+        return merged(partial, weights, shared)
