@@ -23,8 +23,8 @@ from inference.decoder import Decoder
 from inference.device import sent
 from inference.features import Features
 from inference.kernels import attention, decode_int8, fused, sampling
-from inference.kernels.cuda_source import multiprocessors
 from inference.kernels.decode_int8 import DecodeInt8
+from inference.kernels.gpu import multiprocessors
 from inference.kv_cache import KVCache, LayerCache
 from inference.pages import PAGE_TOKENS, pages_for
 from inference.runner import Asked, Places, embeddings_of

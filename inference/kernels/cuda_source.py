@@ -7,7 +7,6 @@ CUDA.
 from __future__ import annotations
 
 import ctypes
-import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import torch
 
-from inference.kernels.overlap import overlaps
+from inference.kernels.gpu import overlaps
 
 
 class KernelUnavailable(Exception):
@@ -151,9 +150,3 @@ class Kernel:
             config.attrs = [attribute]
             config.numAttrs = 1
         _checked(driver.cuLaunchKernelEx(config, self._function, (values, types), 0), "launching")
-
-
-@functools.cache
-def multiprocessors(device_index: int) -> int:
-    """How many a device has."""
-    return int(torch.cuda.get_device_properties(device_index).multi_processor_count)

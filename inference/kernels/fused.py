@@ -10,8 +10,9 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from inference.kernels.overlap import gdc_launch_dependents, gdc_wait, overlaps
+from inference.kernels.gpu import overlaps
 from inference.kv_cache import LayerCache
 
 

@@ -15,7 +15,8 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from inference.kernels.cuda_source import Kernel, compile_source, multiprocessors
+from inference.kernels.cuda_source import Kernel, compile_source
+from inference.kernels.gpu import multiprocessors
 
 Bits: TypeAlias = Literal[4, 8, 16]
 

@@ -9,11 +9,11 @@ run() { # name, arguments
     shift
     timeout 200 $bench "$@" >"$out/$name.json" 2>"$out/$name.log" || tail -3 "$out/$name.log"
 }
-run 7b-bf16 $seven --plot "$out/7b-bf16.png" --threads 1 2 4 8 16 32 ${WITHOUT_STATIC:-}
-run 7b-nf4-memory $seven --quantize nf4 --without-generate --threads 4 --cache-tokens 4096 --context-tokens 1024
-run 13b-nf4-memory $thirteen --quantize nf4 --without-generate --threads 3 --cache-tokens 3072 --context-tokens 1024
+run 7b-bf16 $seven --plot "$out/7b-bf16.png" --threads 1 2 4 8 16 32 64 ${WITHOUT_STATIC:-}
+run 7b-nf4-memory $seven --quantize nf4 --without-generate --threads 4 --cache-tokens 4000 --context-tokens 1000
+run 13b-nf4-memory $thirteen --quantize nf4 --without-generate --threads 3 --cache-tokens 3000 --context-tokens 1000
 run 13b-nf4 $thirteen --quantize nf4 --without-static
-run 7b-nf4 $seven --quantize nf4 --without-static --plot "$out/7b-nf4.png" --threads 1 2 4 8 16 32
+run 7b-nf4 $seven --quantize nf4 --without-static --plot "$out/7b-nf4.png" --threads 1 2 4 8 16 32 64
 run 7b-bf16-one-picture $seven --without-generate --same-picture --threads 1 32
 run 7b-nf4-one-picture $seven --quantize nf4 --without-generate --same-picture --threads 32
 run 7b-int8 $seven --quantize int8 --without-generate

@@ -7,17 +7,17 @@ reference's logit for it is within `TOLERANCE` of the largest.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from transformers import LlavaForConditionalGeneration
+from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
 from inference.batching import BatchingBackend
-from inference.bench import random_models
 from inference.bench.workloads import picture_of
-from inference.load import backend_of, described
 from inference.types import (
     FinishReason,
     GenerationRequest,
@@ -28,6 +28,7 @@ from inference.types import (
     Sampling,
 )
 from inference.worker import Job
+from tests.gpu.small_models import small_backend, small_model
 from tests.stepper import Stepper
 
 pytestmark = [
@@ -37,14 +38,6 @@ pytestmark = [
 
 TOLERANCE = 0.15
 """Of logits whose standard deviation is about 1; bfloat16 rounds each of a few hundred sums."""
-
-SHAPE = {
-    "hidden_size": 512,
-    "intermediate_size": 1408,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 8,
-    "num_key_value_heads": 4,
-}
 
 
 class Asker(Stepper):
@@ -86,18 +79,13 @@ def both(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[BatchingBackend, Any]:
     quantize: Quantization = request.param
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(random_models.TEXT_SHAPES, "small", SHAPE)
-        spec = ModelSpec(name="small", quantize=quantize, cache_tokens=20_000, max_pictures=2)
-        weights, processor = random_models.random_model(spec, torch.device("cuda"))
-    with torch.no_grad():  # logits that differ, as a trained model's do
-        weights.lm_head.weight.mul_(2.5)
-    reference = whole(weights)
-    backend = backend_of(
-        described(weights, processor, spec), spec, cache_dir=tmp_path_factory.mktemp("kernels")
+    spec = ModelSpec(
+        name="small", device="cuda", quantize=quantize, cache_tokens=20_000, max_pictures=2
     )
-    assert isinstance(backend, BatchingBackend)
-    return backend, reference
+    weights, processor = small_model(spec)
+    reference = whole(weights)
+    folder = tmp_path_factory.mktemp("kernels")
+    return small_backend(weights, processor, spec, folder), reference
 
 
 @pytest.fixture
@@ -201,3 +189,24 @@ def test_a_seed_gives_the_same_answer_again_and_another_seed_another(bench: Aske
         bench.run()
         said.append(bench.tokens[job])
     assert said[0] == said[1] != said[2]
+
+
+@torch.inference_mode()
+def test_what_a_generation_config_asks_of_every_answer_is_done(tmp_path: Path) -> None:
+    spec = ModelSpec(name="small", device="cuda", cache_tokens=20_000)
+    weights, processor = small_model(spec)
+    weights.generation_config.repetition_penalty = 1.5
+    weights.generation_config.suppress_tokens = suppressed = list(range(0, 32_000, 3))
+    reference = whole(weights)
+    penalty = RepetitionPenaltyLogitsProcessor(1.5)
+    asker = Asker(small_backend(weights, processor, spec, tmp_path))
+    jobs = [asker.asks(user(f"tell me {i}"), tokens=20) for i in range(3)]
+    asker.run()
+    for job in jobs:
+        said, start = asker.tokens[job], len(job.prepared.tokens)
+        tokens = torch.tensor([job.prepared.tokens + said])
+        logits = reference(input_ids=tokens[:, :-1]).logits[0, start - 1 :]
+        for place, token in enumerate(said):
+            likes = penalty(tokens[:, : start + place], logits[place : place + 1])[0]
+            likes[suppressed] = -torch.inf
+            assert float(likes.max() - likes[token]) < TOLERANCE * float(logits.std())

@@ -94,13 +94,13 @@ class RunningBot:
 
 @asynccontextmanager
 async def running_bot(
-    data_dir: Path, *arguments: str, **settings: str
+    data_dir: Path, *arguments: str, module: str = "bot", **settings: str
 ) -> AsyncIterator[RunningBot]:
     """Start `llava-bot run` on a free port; killed at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "bot",
+        module,
         "run",
         "--port",
         "0",

@@ -163,6 +163,25 @@ async def test_a_second_signal_does_not_wait_for_answers(tmp_path: Path, talkati
             assert await bot.exit_code() == 0
 
 
+async def test_when_the_device_fails_the_asker_is_told_and_the_process_ends_with_a_code_of_its_own(
+    tmp_path: Path, talkative: str
+) -> None:
+    options = ("--model", talkative, "--temperature", "1")
+    async with running_bot(tmp_path, *options, module="tests.scenario.failing_bot") as bot:
+        await bot.wait_until_ready()
+        thread = await make_thread(bot)
+        async with asking(bot, thread) as stream:
+            with contextlib.suppress(aiohttp.ClientError):
+                assert "done" not in [name async for name, _ in stream]
+        assert await bot.exit_code() == app.EXIT_ENGINE_DEAD
+    async with running_bot(tmp_path, *options, "--max-new-tokens", "20") as bot:
+        await bot.wait_until_ready()
+        (told,) = await ended_turns(bot, thread)
+        assert told["state"] == "refused"
+        async with asking(bot, thread) as stream:
+            assert [name async for name, _ in stream][-1] == "done"
+
+
 async def test_even_the_chattiest_log_holds_nothing_that_people_wrote_or_sent(
     tmp_path: Path, talkative: str
 ) -> None:

@@ -1,0 +1,42 @@
+"""LLaVA-1.5's architecture with random weights, small, on a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from inference.batching import BatchingBackend
+from inference.bench import random_models
+from inference.load import backend_of, described
+from inference.types import ModelSpec
+
+SHAPE = {
+    "hidden_size": 512,
+    "intermediate_size": 1408,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+}
+"""Heads of 64."""
+
+
+def small_model(spec: ModelSpec) -> tuple[Any, Any]:
+    """(weights, processor) for a spec; logits differ as a trained model's do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(random_models.TEXT_SHAPES, spec.name, SHAPE)
+        weights, processor = random_models.random_model(spec, torch.device(spec.device))
+    with torch.no_grad():
+        weights.lm_head.weight.mul_(2.5)
+    return weights, processor
+
+
+def small_backend(
+    weights: Any, processor: Any, spec: ModelSpec, cache_dir: Path
+) -> BatchingBackend:
+    """The fast path over it."""
+    backend = backend_of(described(weights, processor, spec), spec, cache_dir=cache_dir)
+    assert isinstance(backend, BatchingBackend)
+    return backend
