@@ -177,7 +177,7 @@ class CudaRunner:
         # Of each place, which tokens stand in its thread; only for models that ask for it.
         self._seen: Tensor | None = None
         if processors.needs_seen:
-            size = (max_running + 1, decoder.shape.vocabulary)
+            size = (max_running + 1, decoder.vocabulary)
             self._seen = torch.zeros(size, dtype=torch.bool, device=self._device)
         self._places = Places(max_running)
         self._groups: tuple[tuple[tuple[Sequence, int], ...], list[tuple[tuple[int, ...], int]]]
@@ -214,7 +214,7 @@ class CudaRunner:
         for chunk in plan.chunks:
             self._places.take(chunk.sequence)
             if self._seen is not None and chunk.is_last:
-                seen = seen_tokens(chunk.sequence.tokens, self._decoder.shape.vocabulary)
+                seen = seen_tokens(chunk.sequence.tokens, self._decoder.vocabulary)
                 self._seen[self._places[chunk.sequence]] = sent(seen, self._device)
         self._turn = (self._turn + 1) % len(self._outs)
         decoded, read = self._outs[self._turn]
@@ -343,11 +343,13 @@ class CudaRunner:
 
         step = _Step(decoder, self.cache, on["positions"], on["slots"], attend)
 
+        is_seen = torch.ones((), dtype=torch.bool, device=self._device)
+
         def compute() -> Tensor:
             places = on["places"].long()
             tokens = self._newest[places]
             if self._seen is not None:
-                self._seen[places, tokens] = True
+                self._seen.index_put_((places, tokens), is_seen)
             return self._choose(decoder.forward(decoder.embed(tokens), step), on)
 
         graph, out = self._captured(compute)

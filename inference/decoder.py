@@ -25,7 +25,6 @@ ROTATIONS = frozenset({"default", "linear", "llama3", "yarn"})
 class DecoderShape:
     """Sizes."""
 
-    vocabulary: int
     hidden: int
     heads: int
     kv_heads: int
@@ -80,6 +79,7 @@ class Decoder:
         self,
         *,
         shape: DecoderShape,
+        vocabulary: int,
         embed: Embed,
         layers: list[Layer],
         norm: Tensor,
@@ -91,6 +91,7 @@ class Decoder:
 
         Args:
             shape: sizes.
+            vocabulary: logits that `head` makes.
             embed: tokens to the layers' input.
             layers: in order.
             norm: the last norm's weight.
@@ -99,6 +100,7 @@ class Decoder:
             sines: see `cosines`.
         """
         self.shape = shape
+        self.vocabulary = vocabulary
         self.embed = embed
         self.layers = layers
         self.norm = norm
@@ -159,6 +161,19 @@ def why_unsupported(config: Any) -> str | None:
     return next((problem for problem, is_so in problems.items() if is_so), None)
 
 
+def shape_of(config: Any) -> DecoderShape:
+    """The sizes of a model's decoder, from the whole model's config."""
+    text = config.get_text_config(decoder=True)
+    return DecoderShape(
+        hidden=text.hidden_size,
+        heads=text.num_attention_heads,
+        kv_heads=text.num_key_value_heads,
+        head=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
+        layers=text.num_hidden_layers,
+        eps=text.rms_norm_eps,
+    )
+
+
 @torch.no_grad()
 def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
     """Put a decoder together from a model that transformers has loaded.
@@ -174,10 +189,7 @@ def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
         UnsupportedWeights: see `fuse`.
     """
     text = weights.model.language_model
-    config = text.config
-    head_size = (
-        getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    )
+    shape = shape_of(weights.config)
     layers = []
     for module in text.layers:
         attention, mlp = module.self_attn, module.mlp
@@ -202,17 +214,10 @@ def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
     device = head.device
     places = torch.arange(positions, device=device)[None]
     cosines, sines = text.rotary_emb(torch.zeros(1, device=device), places)
-    half = head_size // 2
+    half = shape.head // 2
     return Decoder(
-        shape=DecoderShape(
-            vocabulary=head.shape[0],
-            hidden=config.hidden_size,
-            heads=config.num_attention_heads,
-            kv_heads=config.num_key_value_heads,
-            head=head_size,
-            layers=len(layers),
-            eps=config.rms_norm_eps,
-        ),
+        shape=shape,
+        vocabulary=head.shape[0],
         embed=_embedding_of(weights, few_bits=layers[0].qkv.bits < 16),
         layers=layers,
         norm=text.norm.weight.data,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from inference.batching import BatchingBackend
-from inference.decoder import Decoder, decoder_of, why_unsupported
+from inference.decoder import Decoder, decoder_of, shape_of, why_unsupported
 from inference.errors import ModelUnavailable
 from inference.features import Features
 from inference.kv_cache import KVCache, page_bytes
@@ -71,7 +71,7 @@ def _why_not_on_gpu(config: Any, spec: ModelSpec, device: torch.device) -> str |
     if torch.cuda.get_device_capability(device) < (8, 0):
         return "the GPU is older than Ampere"
     text = config.get_text_config(decoder=True)
-    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    head = shape_of(config).head
     if head not in {64, 128}:
         return f"its heads are of {head}"
     if text.hidden_size % 64 or text.intermediate_size % 64:
@@ -106,7 +106,7 @@ def batching_backend(
     """
     device = weights.device
     on_gpu = device.type == "cuda"
-    skinny = _skinny(device, kernel_dir) if on_gpu else None
+    skinny = _skinny(weights.config, device, kernel_dir) if on_gpu else None
     prompts = Prompts(processor, family, device, max_pictures=model.max_pictures)
     features = Features(weights, prompts)
     decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny)
@@ -169,15 +169,18 @@ def batching_backend(
     )
 
 
-def _skinny(device: torch.device, kernel_dir: Path) -> Any:
-    """The kernel for products with few rows. Raises: UnsupportedWeights."""
+def _skinny(config: Any, device: torch.device, kernel_dir: Path) -> Any:
+    """The kernel for products with few rows; all others compile too. Raises: UnsupportedWeights."""
     from inference.kernels.cuda_source import KernelUnavailable
+    from inference.kernels.decode_int8 import DecodeInt8
     from inference.kernels.skinny import Skinny
 
     torch.cuda.set_device(device)
     skinny = Skinny(kernel_dir)
+    shape = shape_of(config)
     try:
         skinny.check()
+        DecodeInt8(kernel_dir, head=shape.head, heads=shape.heads, kv_heads=shape.kv_heads)
     except KernelUnavailable as exc:
         raise UnsupportedWeights(f"the kernels cannot be compiled ({exc})") from None
     return skinny

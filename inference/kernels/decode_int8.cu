@@ -24,7 +24,7 @@ constexpr int TILES = HEAD / 8;    // of the second one: eight dimensions each
 constexpr int VALUE_WORDS = HEAD / 32;
 // What a probability is multiplied by, lest it and a small scale vanish in float16.
 constexpr float LIFT = 256.0f;
-constexpr float NOTHING = -__builtin_huge_valf();
+#define NOTHING __int_as_float(0xff800000)  // minus infinity
 
 __device__ __forceinline__ u32 half_pair(float low, float high) {
     u32 pair;

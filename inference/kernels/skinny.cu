@@ -204,8 +204,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
                 for (int nt = 0; nt < N_TILES; nt++) {
 #if BITS == 4
                     const float by[2] = {of_f16(scale[stage][nt]), of_f16(scale[stage][nt] >> 16)};
+#if FOLDED
                     const u32 both[2] = {bf16_pair(by[0], by[0]), bf16_pair(by[1], by[1])};
+#else
                     float block[M_TILES][4] = {};
+#endif
 #endif
 #pragma unroll
                     for (int s = 0; s < 4; s++) {

@@ -61,9 +61,7 @@ def dtype(request: pytest.FixtureRequest) -> torch.dtype:
 
 
 def empty_cache(kv_heads: int, head: int, pages: int, dtype: torch.dtype) -> LayerCache:
-    shape = DecoderShape(
-        vocabulary=0, hidden=0, heads=kv_heads, kv_heads=kv_heads, head=head, layers=1, eps=0
-    )
+    shape = DecoderShape(hidden=0, heads=kv_heads, kv_heads=kv_heads, head=head, layers=1, eps=0)
     return KVCache(shape, pages, dtype=dtype, device=torch.device("cuda")).layer(0)
 
 

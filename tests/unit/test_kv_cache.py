@@ -9,7 +9,7 @@ from inference.decoder import DecoderShape
 from inference.kv_cache import KVCache, in_8_bits, page_bytes
 from inference.pages import PAGE_TOKENS
 
-SHAPE = DecoderShape(vocabulary=0, hidden=0, heads=4, kv_heads=2, head=16, layers=3, eps=0)
+SHAPE = DecoderShape(hidden=0, heads=4, kv_heads=2, head=16, layers=3, eps=0)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 0.0), (torch.int8, 5e-3)])
