@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from inference.detokenize import Detokenizer
+from inference.device import is_out_of_memory
 from inference.errors import ContextExceeded, EngineDead, GenerationFailed, trace_of
 from inference.features import Features
 from inference.models.family import Family
@@ -177,18 +178,16 @@ class BatchingBackend:
                 desk.say(answer.job, Started())
         try:
             ticket = self._runner.start(plan)
-        except torch.OutOfMemoryError as exc:
+        except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
+            if not is_out_of_memory(exc):
+                log.error("a step failed: %s", trace_of(exc))
+                self._runner.check_device()
+                self._scheduler.undo(plan)
+                for sequence in {*plan.decodes, *(chunk.sequence for chunk in plan.chunks)}:
+                    self._fail(desk, sequence, type(exc).__name__)
+                return
             # Its traceback holds the tensors of the failed step: they are free once it is gone.
             exc.__traceback__ = None
-        except torch.AcceleratorError:
-            raise
-        except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
-            log.error("a step failed: %s", trace_of(exc))
-            self._runner.check_device()
-            self._scheduler.undo(plan)
-            for sequence in {*plan.decodes, *(chunk.sequence for chunk in plan.chunks)}:
-                self._fail(desk, sequence, type(exc).__name__)
-            return
         else:
             self._under_way.append((plan, ticket))
             self._out_of_memory = 0

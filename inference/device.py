@@ -43,3 +43,12 @@ def sent(values: Tensor, device: torch.device) -> Tensor:
     if device.type != "cuda" or not values.numel():
         return values.to(device)
     return values.pin_memory().to(device, non_blocking=True)
+
+
+def is_out_of_memory(exc: BaseException) -> bool:
+    """Whether an error says that the device's memory did not suffice, and no more than that."""
+    if isinstance(exc, torch.OutOfMemoryError):
+        return True
+    # cuBLAS takes its workspace, and the driver what a kernel needs, beside torch.
+    marks = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDA_ERROR_OUT_OF_MEMORY", "CUDA error: out of memory")
+    return any(mark in str(exc) for mark in marks)

@@ -176,7 +176,7 @@ class TorchRunner:
         self._features.clear()
 
     def check_device(self) -> None:
-        """A CPU always can."""
+        """See `Runner.check_device`; a CPU always can."""
 
 
 class _TorchStep:

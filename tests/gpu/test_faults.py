@@ -72,12 +72,11 @@ def test_when_the_device_fails_for_good_every_asker_is_told_and_the_engine_is_de
     assert "every asker was told" in done.stdout, done.stderr[-3000:]
 
 
-def test_memory_that_runs_out_refuses_nobody_who_fits(tmp_path: Path) -> None:
-    """What the card has left is taken away while threads are read: caches give way."""
-    backend = load()
+def test_memory_that_runs_out_refuses_nobody_who_fits() -> None:
+    """What the card has left is taken away before threads are read: caches give way."""
     spare: list[torch.Tensor] = []
     try:
-        with DeviceThread(lambda: backend) as device:
+        with DeviceThread(load) as device:
 
             async def ask_while_memory_is_short() -> None:
                 async with running_worker(device, max_waiting=8) as worker:

@@ -240,8 +240,15 @@ def test_when_pages_run_out_everybody_is_still_answered_alike(
         same(bench, job, alone)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
 def test_out_of_memory_is_tried_again_and_then_said(
-    bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch
+    bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     runner = bench.backend._runner
     start, fails = runner.start, [1]
@@ -249,7 +256,7 @@ def test_out_of_memory_is_tried_again_and_then_said(
     def failing(plan: Any) -> Any:
         if fails[0]:
             fails[0] -= 1
-            raise torch.OutOfMemoryError("out of memory")
+            raise error
         return start(plan)
 
     monkeypatch.setattr(runner, "start", failing)
