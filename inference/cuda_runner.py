@@ -22,6 +22,7 @@ from torch import Tensor
 from inference.decoder import Decoder
 from inference.device import sent
 from inference.features import Features
+from inference.graphs import Graphs
 from inference.kernels import attention, decode_int8, fused, sampling
 from inference.kernels.decode_int8 import DecodeInt8
 from inference.kernels.gpu import multiprocessors
@@ -149,7 +150,7 @@ class CudaRunner:
         *,
         context_tokens: int,
         max_running: int,
-        graph_pool: Any,
+        graphs: Graphs,
         kernel_dir: Path,
     ) -> None:
         """Capture every graph.
@@ -161,7 +162,7 @@ class CudaRunner:
             processors: of the same model.
             context_tokens: of a thread, at most.
             max_running: threads at once, at most 64.
-            graph_pool: memory that graphs share.
+            graphs: of the device.
             kernel_dir: where compiled kernels are kept.
         """
         self._decoder = decoder
@@ -183,8 +184,7 @@ class CudaRunner:
         self._groups: tuple[tuple[tuple[Sequence, int], ...], list[tuple[tuple[int, ...], int]]]
         self._groups = ((), [])
         self._members = attention.group_size(shape.heads, shape.kv_heads)
-        self._pool = graph_pool
-        self._stream = torch.cuda.Stream()
+        self._graphs = graphs
         self._decode_attention: DecodeAttention = attention.decode_attention
         self._blocks = attention.BLOCKS * multiprocessors(torch.cuda.current_device())
         if cache.dtype == torch.int8:
@@ -352,7 +352,7 @@ class CudaRunner:
                 self._seen.index_put_((places, tokens), is_seen)
             return self._choose(decoder.forward(decoder.embed(tokens), step), on)
 
-        graph, out = self._captured(compute)
+        graph, out = self._graphs.record(compute)
         return _Graph(graph, sheet, out)
 
     # -- reading ------------------------------------------------------------------------------
@@ -442,7 +442,7 @@ class CudaRunner:
             hidden = self._decoder.forward(held, step)
             return self._choose(hidden[on["last_rows"].long()], on)
 
-        graph, out = self._captured(compute)
+        graph, out = self._graphs.record(compute)
         return _Graph(graph, sheet, out, residual=held)
 
     # -- both ---------------------------------------------------------------------------------
@@ -461,15 +461,6 @@ class CudaRunner:
         )
         self._newest.index_copy_(0, places, chosen)
         return chosen
-
-    def _captured(self, compute: Callable[[], Tensor]) -> tuple[torch.cuda.CUDAGraph, Tensor]:
-        compute()  # compiles what is not compiled yet
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        # One stream for all: cuBLAS keeps a workspace for each stream that it has seen.
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
-            out = compute()
-        return graph, out
 
 
 def _row_sizes(rows: int) -> dict[str, tuple[int, ...]]:

@@ -42,7 +42,8 @@ def sent(values: Tensor, device: torch.device) -> Tensor:
     """The values on the device; the host does not wait until what is under way there is done."""
     if device.type != "cuda" or not values.numel():
         return values.to(device)
-    return values.pin_memory().to(device, non_blocking=True)
+    pinned = values if values.is_pinned() else values.pin_memory()
+    return pinned.to(device, non_blocking=True)
 
 
 def is_out_of_memory(exc: BaseException) -> bool:

@@ -13,6 +13,7 @@ from inference.batching import BatchingBackend
 from inference.decoder import Decoder, decoder_of, shape_of, why_unsupported
 from inference.errors import ModelUnavailable
 from inference.features import Features
+from inference.graphs import Graphs
 from inference.kv_cache import KVCache, page_bytes
 from inference.linears import UnsupportedWeights
 from inference.models.family import Family
@@ -107,14 +108,15 @@ def batching_backend(
     device = weights.device
     on_gpu = device.type == "cuda"
     skinny = _skinny(weights.config, device, kernel_dir) if on_gpu else None
+    # What refuses comes first: after it, the plain path could not run the model any more.
+    decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny)
     prompts = Prompts(processor, family, device, max_pictures=model.max_pictures)
     features = Features(weights, prompts)
-    decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny)
-    graph_pool = None
+    graphs = None
     if on_gpu:
         torch.cuda.empty_cache()
-        graph_pool = torch.cuda.graph_pool_handle()
-        features.capture(example, graph_pool)
+        graphs = Graphs(device)
+        features.capture(example, graphs)
     in_8_bits = spec.quantize_cache == "int8" or (
         spec.quantize_cache == "auto" and decoder.bits < 16
     )
@@ -128,7 +130,7 @@ def batching_backend(
     max_running = max(1, min(MAX_RUNNING[device.type], room))
     processors = LogitsProcessors(weights.generation_config, device)
     runner: Runner
-    if on_gpu:
+    if graphs is not None:
         from inference.cuda_runner import CudaRunner
 
         runner = CudaRunner(
@@ -138,7 +140,7 @@ def batching_backend(
             processors,
             context_tokens=model.context_tokens,
             max_running=max_running,
-            graph_pool=graph_pool,
+            graphs=graphs,
             kernel_dir=kernel_dir,
         )
     else:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from inference.device import sent
+from inference.graphs import Graphs
 from inference.prompts import Prompts
 from inference.types import Picture
 
@@ -22,12 +23,15 @@ class Features:
     """Embeddings of pictures in the language model's space. For the device thread."""
 
     def __init__(self, weights: Any, prompts: Prompts) -> None:
-        """Take the whole model as transformers loaded it, and what knows pixels."""
+        """Take the whole model as transformers loaded it, and what knows pixels.
+
+        Of the tower, layers behind the last one that is read are let go of.
+        """
         self._weights = weights
         self._prompts = prompts
         config = weights.config
         self._options: dict[str, Any] = {
-            "vision_feature_layer": config.vision_feature_layer,
+            "vision_feature_layer": drop_unread_layers(weights),
             "vision_feature_select_strategy": config.vision_feature_select_strategy,
         }
         if hasattr(config, "vision_aspect_ratio"):
@@ -41,20 +45,16 @@ class Features:
         """Pictures the tower has looked at."""
 
     @torch.inference_mode()
-    def capture(self, example: Picture, pool: Any) -> None:
+    def capture(self, example: Picture, graphs: Graphs) -> None:
         """Let pictures like the example be looked at in a CUDA graph.
 
         Of pictures in tiles the tower alone: what follows it depends on a picture's size.
-
-        Args:
-            example: any picture.
-            pool: of graphs' memory.
         """
         inputs = self._prompts.pixels_of(example)
         self._prompts.forget_pixels(example.digest)
         pixels = self._on_device(inputs["pixel_values"])
         if "image_sizes" not in inputs:
-            self._look.capture(pixels, pool)
+            self._look.capture(pixels, graphs)
             return
         tower = self._weights.model.vision_tower
         forward = tower.forward
@@ -69,7 +69,7 @@ class Features:
         ((tiles, arguments),) = asked
         graphed = Graphed(lambda tiles: self._read_layers(forward(tiles, **arguments)))
         for count in GRAPHED_TILES:
-            graphed.capture(tiles[:1].repeat(count, 1, 1, 1), pool)
+            graphed.capture(tiles[:1].repeat(count, 1, 1, 1), graphs)
 
         def forward_graphed(pixel_values: Tensor, **_arguments: Any) -> BaseModelOutputWithPooling:
             return BaseModelOutputWithPooling(hidden_states=graphed(pixel_values))
@@ -128,6 +128,29 @@ class Features:
         return features.reshape(-1, features.shape[-1])  # type: ignore[no-any-return]
 
 
+def drop_unread_layers(weights: Any) -> int | list[int]:
+    """Shorten a model's vision tower to what is read of it.
+
+    LLaVA-1.5 reads the last layer but one: the last would be computed for nobody.
+
+    Returns: the config's ``vision_feature_layer``, counted from the beginning where it was
+    counted from the end.
+    """
+    wanted = weights.config.vision_feature_layer
+    count = getattr(weights.config.vision_config, "num_hidden_layers", None)
+    stacks = [
+        module
+        for name, module in weights.model.vision_tower.named_modules()
+        if isinstance(module, nn.ModuleList) and name.endswith("layers") and len(module) == count
+    ]
+    if count is None or len(stacks) != 1:
+        return wanted  # type: ignore[no-any-return]
+    # The first hidden state is what goes into the first layer.
+    read = [layer % (count + 1) for layer in ([wanted] if isinstance(wanted, int) else wanted)]
+    del stacks[0][max(read) :]
+    return read[0] if isinstance(wanted, int) else read
+
+
 class Graphed:
     """A function of one tensor; for the shapes that were captured its work is one CUDA graph."""
 
@@ -135,14 +158,10 @@ class Graphed:
         self._function = function
         self._graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, Any]] = {}
 
-    def capture(self, example: Tensor, pool: Any) -> None:
+    def capture(self, example: Tensor, graphs: Graphs) -> None:
         """Make the graph for tensors like the example."""
         held = example.clone()
-        self._function(held)  # compiles what is not compiled yet
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
-            out = self._function(held)
+        graph, out = graphs.record(lambda: self._function(held))
         self._graphs[example.shape] = (graph, held, out)
 
     def __call__(self, x: Tensor) -> Any:

@@ -43,7 +43,8 @@ class PixelReader:
         """
         image = self._family.picture_for(picture, self._processor)
         if self._leaves_to_device and image.width == image.height:
-            return {"pixel_values": _bytes_of(image)}
+            with torch.cuda.device(self._device):  # or pinning would wake the first GPU up
+                return {"pixel_values": _bytes_of(image).pin_memory()}
         return dict(self._processor.image_processor(images=[image], return_tensors="pt"))
 
     def resize(self, pixels: Tensor) -> Tensor:

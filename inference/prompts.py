@@ -87,7 +87,7 @@ class Prompts:
             return
         with self._lock:
             key = (prompt.text, tuple(picture.digest for picture in prompt.pictures))
-            self._transcripts[key] = (prompt.tokens + said, text)
+            self._transcripts[key] = (prompt.tokens + said, self._renderer.neutral(text))
             self._transcripts.move_to_end(key)
             while len(self._transcripts) > TRANSCRIPTS:
                 self._transcripts.popitem(last=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from inference.errors import TooManyPictures
@@ -43,13 +44,15 @@ class Renderer:
         """Whether the template has set the token that begins a text already."""
         return self._begin is not None and prompt.startswith(self._begin)
 
-    def _neutralise(self, message: Message) -> Message:
-        """Keep what people write from being read as control tokens or as a picture's place."""
-        text = message.text
+    def neutral(self, text: str) -> str:
+        """A text as a prompt shows it: nothing in it is a control token, or a picture's place."""
         for token in self._control_tokens:
             if len(token) > 1:
                 text = text.replace(token, f"{token[0]} {token[1:]}")
-        return Message(role=message.role, text=text, pictures=message.pictures)
+        return text
+
+    def _neutralise(self, message: Message) -> Message:
+        return replace(message, text=self.neutral(message.text))
 
 
 def stop_ids_of(weights: Any, processor: Any) -> frozenset[int]:

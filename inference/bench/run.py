@@ -153,6 +153,7 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
         backend = backend_of(loaded, spec, cache_dir=cache_dir)
         del loaded
         gc.collect()
+        gc.freeze()  # as the bot does: a full collection would hold the loop up
         if device.type == "cuda":
             torch.cuda.empty_cache()
         report.engine_start_s = time.perf_counter() - begun
@@ -160,6 +161,7 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
         report.cache_tokens = backend.model.cache_tokens
         with DeviceThread(lambda: backend) as thread:
             asyncio.run(_measure_engine(report, thread, options, now))
+        gc.unfreeze()
         if device.type == "cuda":
             free, total = torch.cuda.mem_get_info(device)
             report.device_memory_gib = (total - free) / 2**30

@@ -63,6 +63,13 @@ def main() -> None:
     del weights
     backend = backend_of(loaded, spec, cache_dir=Path(tempfile.gettempdir()) / "kernels")
     del loaded
+    pools: dict[tuple[int, int], list[float]] = {}
+    for segment in torch.cuda.memory_snapshot():
+        sizes = pools.setdefault(tuple(segment["segment_pool_id"]), [0.0, 0.0])
+        sizes[0] += segment["allocated_size"] / 1e6
+        sizes[1] += segment["total_size"] / 1e6
+    for pool, (taken, total) in pools.items():
+        print(f"torch's pool {pool}: {taken:.0f} of {total:.0f} MB are taken")
     used(f"engine, with a cache of {backend.model.cache_tokens} tokens")
 
 

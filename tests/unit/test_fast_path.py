@@ -165,6 +165,16 @@ def test_a_follow_up_reads_nothing_again_and_looks_at_no_picture_again(
     assert follow_up.prepared.tokens[: before.prompt_tokens] == job.prepared.tokens
 
 
+def test_an_answer_with_what_looks_like_a_control_token_is_known_again(bench: Stepper) -> None:
+    first = user("What do you see?", COLOURS[1])
+    prompt = bench.backend.prepare(asking(first))
+    said = "An <image> of </s> and <|im_end|>."
+    bench.backend._prompts.remember(prompt, [70, 71, 72], said)
+    follow_up = bench.backend.prepare(asking(first, assistant(said), user("And now?")))
+    assert follow_up.tokens[: len(prompt.tokens) + 3] == [*prompt.tokens, 70, 71, 72]
+    assert follow_up.spans == prompt.spans
+
+
 def test_a_follow_up_whose_pages_are_gone_is_answered_alike(bench: Stepper, alone: Alone) -> None:
     first = user("What is this?", COLOURS[1])
     thread = (first, assistant("A square."), user("What colour?"))
