@@ -35,10 +35,13 @@ from inference.sharing import groups_of
 
 BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 """Threads that a graph decodes for; a step takes the next larger one."""
-PIECES = (16, 64, 128, 256, 512, 640)
+PIECES = (16, 64, 128, 192, 256, 512, 640)
 """Tokens that a graph reads; more at once keep the device busy while the host launches them."""
 PIECE_THREADS = 4
 """Threads that they may belong to."""
+CHUNKS = (64, 128, 192, 256)
+CHUNK_LIMIT_MS = 30.0
+"""Those who talk wait no longer for a chunk of what is read beside them, if there is a choice."""
 
 
 DecodeAttention: TypeAlias = Callable[
@@ -51,8 +54,7 @@ class _Sheet:
     """Named arrays of int32 in one piece of memory, on the host and on the device."""
 
     def __init__(self, device: torch.device, **sizes: tuple[int, ...]) -> None:
-        counts = {name: torch.Size(size).numel() for name, size in sizes.items()}
-        total = sum(counts.values())
+        total = sum(_aligned(torch.Size(size).numel()) for size in sizes.values())
         # Two, in turn: one is being filled while the copy of the other may be under way.
         self._hosts = [torch.zeros(total, dtype=torch.int32).pin_memory() for _ in range(2)]
         self._device = torch.zeros(total, dtype=torch.int32, device=device)
@@ -66,7 +68,7 @@ class _Sheet:
         for name, size in sizes.items():
             count = torch.Size(size).numel()
             views[name] = whole[at : at + count].view(size)
-            at += count
+            at += _aligned(count)
         return views
 
     def next(self) -> dict[str, Any]:
@@ -77,6 +79,14 @@ class _Sheet:
     def send(self) -> None:
         """Copy them to the device; does not wait."""
         self._device.copy_(self._hosts[self._turn], non_blocking=True)
+
+
+def _aligned(count: int) -> int:
+    """So many int32 and what fills them up to 16 bytes.
+
+    Triton compiles a kernel anew for pointers that are aligned otherwise: in the middle of a step.
+    """
+    return -(-count // 4) * 4
 
 
 @dataclass(slots=True)
@@ -198,6 +208,8 @@ class CudaRunner:
             self._reading = {tokens: self._capture_reading(tokens) for tokens in PIECES[::-1]}
             self._decoding = {batch: self._capture_decoding(batch) for batch in batches[::-1]}
         self._batches = batches
+        self.chunk_tokens = self._quick_chunk()
+        """Of what is read beside those who talk: what the device reads within `CHUNK_LIMIT_MS`."""
         # In turn, like the sheets: what a step has sampled is read while the next one samples.
         self._outs = [
             (
@@ -379,6 +391,20 @@ class CudaRunner:
             return hidden, 0
         rows = hidden[loose.on_device["last_rows"][: len(last)].long()]
         return self._choose(rows, loose.on_device, len(last)), len(last)
+
+    def _quick_chunk(self) -> int:
+        times = {}
+        for tokens in CHUNKS:
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            graph = self._reading[tokens].graph
+            graph.replay()
+            begin.record()
+            graph.replay()
+            end.record()
+            end.synchronize()
+            times[tokens] = begin.elapsed_time(end)
+        quick = [tokens for tokens in CHUNKS if times[tokens] <= CHUNK_LIMIT_MS]
+        return max(quick, default=CHUNKS[0])
 
     def _describe_pieces(
         self, sheet: dict[str, Any], chunks: SequenceOf[Chunk], last: SequenceOf[Chunk]

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 MODEL_TYPES = frozenset({"llava", "llava_next", "llava_onevision"})
 
 MAX_RUNNING = {"cuda": 64, "cpu": 16}
-CHUNK_TOKENS = {"cuda": 256, "cpu": 64}
+CPU_CHUNK_TOKENS = 64
 QUIET_CHUNK_TOKENS = {"cuda": 2048, "cpu": 512}
 
 SMALL_THREAD_TOKENS = 256
@@ -130,6 +130,7 @@ def batching_backend(
     max_running = max(1, min(MAX_RUNNING[device.type], room))
     processors = LogitsProcessors(weights.generation_config, device)
     runner: Runner
+    chunk_tokens = CPU_CHUNK_TOKENS
     if graphs is not None:
         from inference.cuda_runner import CudaRunner
 
@@ -143,6 +144,7 @@ def batching_backend(
             graphs=graphs,
             kernel_dir=kernel_dir,
         )
+        chunk_tokens = runner.chunk_tokens
     else:
         runner = TorchRunner(decoder, features, cache, processors)
     pool = PagePool(num_pages)
@@ -161,12 +163,12 @@ def batching_backend(
             pool,
             PrefixTree(pool, model.name),
             max_running=max_running,
-            chunk_tokens=CHUNK_TOKENS[device.type],
+            chunk_tokens=chunk_tokens,
         ),
         features=features,
         runner=runner,
         max_running=max_running,
-        chunk_tokens=CHUNK_TOKENS[device.type],
+        chunk_tokens=chunk_tokens,
         quiet_chunk_tokens=QUIET_CHUNK_TOKENS[device.type],
     )
 

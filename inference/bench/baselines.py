@@ -27,7 +27,9 @@ def synchronize(device: torch.device) -> None:
 
 def read_bandwidth(device: torch.device) -> float:
     """Bytes a second that the device reads: the best of several passes over much memory."""
-    size = (1 << 31) if device.type == "cuda" else (1 << 28)
+    size = 1 << 28
+    if device.type == "cuda":  # much, but no more than a card has that the model hardly fits
+        size = min(1 << 31, torch.cuda.mem_get_info(device)[0] // 4 // 1024 * 1024)
     memory = torch.empty(size // 4, dtype=torch.float32, device=device).uniform_()
     other = torch.empty_like(memory)
 

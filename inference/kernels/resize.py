@@ -18,7 +18,8 @@ def _on_device(size: int, wanted: int, device: torch.device) -> tuple[Tensor, Te
     return torch.from_numpy(firsts).to(device), torch.from_numpy(weights).to(device)
 
 
-@triton.jit
+# Compiled once, whatever a picture's size.
+@triton.jit(do_not_specialize=["wanted", "taps", "in_row", "in_pixel", "out_row", "out_pixel"])
 def _resize(
     pixels,
     firsts,

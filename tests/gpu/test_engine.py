@@ -29,12 +29,16 @@ from inference.types import (
 )
 from inference.worker import Job
 from tests.gpu.small_models import small_backend, small_model
+from tests.pictures import plain_picture
 from tests.stepper import Stepper
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
 ]
+
+if torch.cuda.is_available():
+    from inference.kernels import attention, fused, resize, sampling
 
 TOLERANCE = 0.15
 """Of logits whose standard deviation is about 1; bfloat16 rounds each of a few hundred sums."""
@@ -120,6 +124,32 @@ def test_the_processors_pixels_are_made_on_the_device(both: Any) -> None:
     assert read.dtype == torch.uint8
     wanted = reader._processed(reader._family.picture_for(picture, reader._processor))
     assert torch.equal(reader.level(reader.resize(read.cuda())).cpu(), wanted)
+
+
+def compiled() -> int:
+    """Kernels that Triton has compiled in this process."""
+    from triton.runtime.jit import JITFunction
+
+    kernels = [
+        member
+        for module in (attention, fused, resize, sampling)
+        for member in vars(module).values()
+        if isinstance(member, JITFunction)
+    ]
+    return sum(len(cache[0]) for kernel in kernels for cache in kernel.device_caches.values())
+
+
+def test_nothing_is_compiled_once_the_engine_has_started(bench: Asker, both: Any) -> None:
+    before = compiled()
+    assert before > 5
+    for words in (3, 150, 500):  # alone, and several in one step
+        jobs = [bench.asks(user("word " * (words + 17 * i), i), tokens=4) for i in range(5)]
+        bench.run()
+        assert all(bench.finished(job) for job in jobs)
+    large = Message(role=Role.USER, text="and this", pictures=(plain_picture(size=(900, 1001)),))
+    bench.ask(GenerationRequest(messages=(large,), sampling=Sampling(max_new_tokens=3)))
+    bench.run()
+    assert compiled() == before
 
 
 def test_threads_of_all_lengths_say_what_the_reference_says(bench: Asker, both: Any) -> None:
