@@ -116,6 +116,11 @@ def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
         "--without-generate", action="store_true", help="do not measure generate() at all"
     )
     bench.add_argument("--cache-tokens", type=int, metavar="N", help="bound the engine's cache")
+    bench.add_argument(
+        "--quantize-cache",
+        choices=["auto", "none", "int8"],
+        help="keep what threads have read in 8 bits",
+    )
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
     bench.add_argument("--plot", metavar="FILE.png", help="draw tokens a second over threads")
 

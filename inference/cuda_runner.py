@@ -5,7 +5,7 @@ one launch, everything inside, sampling too. A sampled token stays on the device
 step finds it; the host only learns of it a step later. What is read runs beside it, short pieces
 in graphs of their own.
 
-Everything the host says to a graph goes through one array of int32 (`_Sheet`): one copy a step.
+Everything the host says to a graph goes through one array of int32 (`Sheet`): one copy a step.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from inference.runner import Asked, Places, embeddings_of
 from inference.sampling import LogitsProcessors, seen_tokens
 from inference.scheduler import Chunk, Plan, Sequence
 from inference.sharing import groups_of
+from inference.sheet import Sheet
 
 BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 """Threads that a graph decodes for; a step takes the next larger one."""
@@ -48,45 +49,6 @@ DecodeAttention: TypeAlias = Callable[
     [Tensor, LayerCache, Tensor, Tensor, Tensor, Tensor, int], Tensor
 ]
 """See `kernels.attention.decode_attention`."""
-
-
-class _Sheet:
-    """Named arrays of int32 in one piece of memory, on the host and on the device."""
-
-    def __init__(self, device: torch.device, **sizes: tuple[int, ...]) -> None:
-        total = sum(_aligned(torch.Size(size).numel()) for size in sizes.values())
-        # Two, in turn: one is being filled while the copy of the other may be under way.
-        self._hosts = [torch.zeros(total, dtype=torch.int32).pin_memory() for _ in range(2)]
-        self._device = torch.zeros(total, dtype=torch.int32, device=device)
-        self._host_views = [self._cut(host, sizes) for host in self._hosts]
-        self.on_device = self._cut(self._device, sizes)
-        self._turn = 0
-
-    @staticmethod
-    def _cut(whole: Tensor, sizes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
-        views, at = {}, 0
-        for name, size in sizes.items():
-            count = torch.Size(size).numel()
-            views[name] = whole[at : at + count].view(size)
-            at += _aligned(count)
-        return views
-
-    def next(self) -> dict[str, Any]:
-        """The host's arrays to fill, as numpy's."""
-        self._turn = 1 - self._turn
-        return {name: view.numpy() for name, view in self._host_views[self._turn].items()}
-
-    def send(self) -> None:
-        """Copy them to the device; does not wait."""
-        self._device.copy_(self._hosts[self._turn], non_blocking=True)
-
-
-def _aligned(count: int) -> int:
-    """So many int32 and what fills them up to 16 bytes.
-
-    Triton compiles a kernel anew for pointers that are aligned otherwise: in the middle of a step.
-    """
-    return -(-count // 4) * 4
 
 
 @dataclass(slots=True)
@@ -141,7 +103,7 @@ class _Ticket:
 @dataclass(frozen=True, slots=True)
 class _Graph:
     graph: torch.cuda.CUDAGraph
-    sheet: _Sheet
+    sheet: Sheet
     out: Tensor
     residual: Tensor | None = None
 
@@ -326,7 +288,7 @@ class CudaRunner:
     def _capture_decoding(self, batch: int) -> _Graph:
         decoder = self._decoder
         shape = decoder.shape
-        sheet = _Sheet(
+        sheet = Sheet(
             self._device,
             **_row_sizes(batch),
             positions=(batch,),
@@ -436,8 +398,8 @@ class CudaRunner:
                 sheet["last_rows"][ends] = at - 1
                 ends += 1
 
-    def _reading_sheet(self, tokens: int, pieces: int) -> _Sheet:
-        return _Sheet(
+    def _reading_sheet(self, tokens: int, pieces: int) -> Sheet:
+        return Sheet(
             self._device,
             **_row_sizes(pieces),
             last_rows=(pieces,),
