@@ -117,10 +117,7 @@ def batching_backend(
         torch.cuda.empty_cache()
         graphs = Graphs(device)
         features.capture(example, graphs)
-    in_8_bits = spec.quantize_cache == "int8" or (
-        spec.quantize_cache == "auto" and decoder.bits < 16
-    )
-    dtype = torch.int8 if in_8_bits else decoder.dtype
+    dtype = _cache_dtype(spec, decoder)
     bytes_a_page = page_bytes(decoder.shape, dtype)
     num_pages = 1 + _cache_pages(bytes_a_page, model, spec, device)
     features.max_bytes = min(FEATURE_BYTES, int(FEATURE_SHARE * num_pages * bytes_a_page))
