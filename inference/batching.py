@@ -118,8 +118,7 @@ class BatchingBackend:
         prompt = self._prompts.prepare(request.messages)
         if len(prompt.tokens) >= self._model.context_tokens:
             raise ContextExceeded(len(prompt.tokens) + 1, self._model.context_tokens)
-        for picture in prompt.pictures:
-            self.features.prepare(picture)
+        self.features.prepare(prompt)
         return prompt
 
     def add(self, job: Job) -> None:
@@ -144,7 +143,7 @@ class BatchingBackend:
     def forget(self) -> None:
         """See `Backend.forget`."""
         self._scheduler.shrink()
-        self.features.clear()
+        self._runner.free_memory()
         self._prompts.forget()
 
     def step(self, desk: Desk) -> None:
@@ -153,8 +152,8 @@ class BatchingBackend:
             if answer.job.cancelled:
                 self._end(desk, sequence, FinishReason.ABORTED)
         try:
-            self._start(desk)
-            if len(self._under_way) > self._runner.ahead or (self._under_way and not self._started):
+            has_started = self._start(desk)
+            if self._under_way and (len(self._under_way) > self._runner.ahead or not has_started):
                 self._finish_oldest(desk)
         except torch.AcceleratorError as exc:
             log.error("the device failed: %s", trace_of(exc))
@@ -163,14 +162,14 @@ class BatchingBackend:
 
     # -- a step -------------------------------------------------------------------------------
 
-    def _start(self, desk: Desk) -> None:
+    def _start(self, desk: Desk) -> bool:
+        """Start the next step. Returns: whether there was one, be it that it failed."""
         talking = any(sequence.is_read for sequence in self._scheduler.running)
         chunk_tokens = self._chunk_tokens if talking else self._quiet_chunk_tokens
         chunk_tokens = max(MIN_CHUNK_TOKENS, chunk_tokens >> self._out_of_memory)
         plan = self._scheduler.plan(chunk_tokens)
-        self._started = plan is not None
         if plan is None:
-            return
+            return False
         for chunk in plan.chunks:
             answer = self._live[chunk.sequence]
             if answer.begun_at is None:
@@ -185,14 +184,15 @@ class BatchingBackend:
                 self._scheduler.undo(plan)
                 for sequence in {*plan.decodes, *(chunk.sequence for chunk in plan.chunks)}:
                     self._fail(desk, sequence, type(exc).__name__)
-                return
+                return True
             # Its traceback holds the tensors of the failed step: they are free once it is gone.
             exc.__traceback__ = None
         else:
             self._under_way.append((plan, ticket))
             self._out_of_memory = 0
-            return
+            return True
         self._make_memory(desk, plan)
+        return True
 
     def _make_memory(self, desk: Desk, plan: Plan) -> None:
         """Undo a step that did not fit; caches shrink, and it is tried again in smaller pieces."""
@@ -248,7 +248,8 @@ class BatchingBackend:
         if rest:
             desk.say(answer.job, TextDelta(rest))
             answer.text += rest
-        self._prompts.remember(answer.prompt, answer.said, answer.text)
+        if not answer.detokenizer.stopped:  # the tokens spell the stop text, too
+            self._prompts.remember(answer.prompt, answer.said, answer.text)
         now = time.perf_counter()
         begun_at = answer.begun_at or now
         finished = Finished(

@@ -220,6 +220,7 @@ class CudaRunner:
     def free_memory(self) -> None:
         """See `Runner.free_memory`."""
         self._features.clear()
+        self._groups = ((), [])
 
     def check_device(self) -> None:
         """See `Runner.check_device`: an error of the device stays, and whatever asks it fails."""
@@ -426,7 +427,8 @@ class CudaRunner:
         step = self._reading_step(on)
 
         def compute() -> Tensor:
-            # Overwritten: of rows that fill up, nobody reads what becomes of them.
+            # Overwritten, and never cleared: rows that fill up keep what became of them, but nobody
+            # reads them, and what they keep goes to page 0, which nobody reads either.
             hidden = self._decoder.forward(held, step)
             return self._choose(hidden[on["last_rows"].long()], on)
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from inference.linears import Linear, PackedLinear, can_pack, fuse
+from inference.linears import Linear, PackedLinear, can_pack, check_fusable, fuse
 
 TEXT_MODELS = frozenset({"llama", "mistral", "qwen2"})
 # Others stretch the rotation by the length of the prompt, which pages that are kept cannot follow.
@@ -186,11 +186,20 @@ def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
         skinny: the kernel for few rows; None on a CPU.
 
     Raises:
-        UnsupportedWeights: see `fuse`.
+        UnsupportedWeights: see `check_fusable`; nothing has been changed.
     """
     text = weights.model.language_model
     shape = shape_of(weights.config)
     layers = []
+    for module in text.layers:  # all of them, before the first is changed
+        attention, mlp = module.self_attn, module.mlp
+        for modules in (
+            [attention.q_proj, attention.k_proj, attention.v_proj],
+            [attention.o_proj],
+            [mlp.gate_proj, mlp.up_proj],
+            [mlp.down_proj],
+        ):
+            check_fusable(modules, skinny)
     for module in text.layers:
         attention, mlp = module.self_attn, module.mlp
         inputs = [attention.q_proj, attention.k_proj, attention.v_proj]

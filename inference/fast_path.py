@@ -11,7 +11,7 @@ import torch
 
 from inference.batching import BatchingBackend
 from inference.decoder import Decoder, decoder_of, shape_of, why_unsupported
-from inference.errors import ModelUnavailable
+from inference.errors import ModelUnavailable, trace_of
 from inference.features import Features
 from inference.graphs import Graphs
 from inference.kv_cache import KVCache, page_bytes
@@ -72,9 +72,11 @@ def _why_not_on_gpu(config: Any, spec: ModelSpec, device: torch.device) -> str |
     if torch.cuda.get_device_capability(device) < (8, 0):
         return "the GPU is older than Ampere"
     text = config.get_text_config(decoder=True)
-    head = shape_of(config).head
-    if head not in {64, 128}:
-        return f"its heads are of {head}"
+    shape = shape_of(config)
+    if shape.head not in {64, 128}:
+        return f"its heads are of {shape.head}"
+    if shape.heads > 16 * shape.kv_heads:
+        return "more than 16 of its heads share keys"
     if text.hidden_size % 64 or text.intermediate_size % 64:
         return "its sizes are no multiples of 64"
     return None
@@ -171,24 +173,33 @@ def batching_backend(
 
 
 def _skinny(config: Any, device: torch.device, kernel_dir: Path) -> Any:
-    """The kernel for products with few rows; all others compile too. Raises: UnsupportedWeights."""
-    from inference.kernels.cuda_source import KernelUnavailable
-    from inference.kernels.decode_int8 import DecodeInt8
-    from inference.kernels.skinny import Skinny
+    """The kernel for products with few rows, once a kernel of each kind has been tried.
 
+    Raises: UnsupportedWeights.
+    """
     torch.cuda.set_device(device)
-    skinny = Skinny(kernel_dir)
     shape = shape_of(config)
     try:
+        from inference.kernels import fused
+        from inference.kernels.decode_int8 import DecodeInt8
+        from inference.kernels.skinny import Skinny
+
+        skinny = Skinny(kernel_dir)
         skinny.check()
         DecodeInt8(kernel_dir, head=shape.head, heads=shape.heads, kv_heads=shape.kv_heads)
-    except KernelUnavailable as exc:
-        raise UnsupportedWeights(f"the kernels cannot be compiled ({exc})") from None
+        fused.silu_mul(torch.zeros(1, 128, dtype=torch.bfloat16, device=device))
+    # Triton, NVRTC, the compiler of C that Triton calls: each says it in its own way.
+    except Exception as exc:  # noqa: BLE001 - whatever it is, the plain path runs without it
+        log.warning("no kernel can be compiled: %s", trace_of(exc))
+        raise UnsupportedWeights(f"no kernel can be compiled ({type(exc).__name__})") from None
     return skinny
 
 
 def _cache_dtype(spec: ModelSpec, decoder: Decoder) -> torch.dtype:
-    in_8_bits = {"none": False, "int8": True, "auto": decoder.bits < 16}[spec.quantize_cache]
+    # Biases, as Qwen2 has them, make some dimensions of a key a hundred times the others: in
+    # 8 bits with one scale little would be left of those.
+    suits = decoder.bits < 16 and decoder.layers[0].qkv_bias is None
+    in_8_bits = {"none": False, "int8": True, "auto": suits}[spec.quantize_cache]
     return torch.int8 if in_8_bits else decoder.dtype
 
 

@@ -12,7 +12,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from inference.device import sent
 from inference.graphs import Graphs
-from inference.prompts import Prompts
+from inference.prompts import Prompt, Prompts
 from inference.types import Picture
 
 GRAPHED_TILES = range(6, 0, -1)
@@ -83,17 +83,19 @@ class Features:
         read = {layer % count for layer in ([layers] if isinstance(layers, int) else layers)}
         return tuple(state if at in read else None for at, state in enumerate(found.hidden_states))
 
-    def prepare(self, picture: Picture) -> None:
-        """Decode a picture that is not kept. Safe from any thread."""
-        if picture.digest not in self._kept:
-            self._prompts.pixels_of(picture)
+    def prepare(self, prompt: Prompt) -> None:
+        """Decode a prompt's pictures that are not kept. Safe from any thread."""
+        new = [picture for picture in prompt.pictures if picture.digest not in self._kept]
+        if new:
+            self._prompts.hold_pixels(prompt, new)
 
-    def of(self, picture: Picture) -> Tensor:
-        """Embeddings [tokens, hidden] of a picture."""
+    def of(self, prompt: Prompt, picture: Picture) -> Tensor:
+        """Embeddings [tokens, hidden] of one of a prompt's pictures."""
+        pixels = self._prompts.take_pixels(prompt, picture)
         if picture.digest in self._kept:
             self._kept.move_to_end(picture.digest)
             return self._kept[picture.digest]
-        features = self._encode(self._prompts.pixels_of(picture))
+        features = self._encode(pixels or self._prompts.pixels_of(picture))
         self._prompts.forget_pixels(picture.digest)
         self.encoded += 1
         self._kept[picture.digest] = features

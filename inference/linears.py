@@ -101,18 +101,35 @@ class SkinnyLinear:
         return out
 
 
+def check_fusable(modules: list[Any], skinny: Any | None) -> None:
+    """Look whether `fuse` takes modules.
+
+    Raises:
+        UnsupportedWeights: they are held in a way that it does not know.
+    """
+    kinds = {type(module).__name__ for module in modules}
+    if kinds == {"Linear"}:
+        return
+    if skinny is None:
+        raise UnsupportedWeights("few-bit weights on this device")
+    if kinds == {"Linear4bit"}:
+        for module in modules:
+            state = module.weight.quant_state
+            if state.quant_type != "nf4" or state.blocksize != 64:
+                raise UnsupportedWeights(f"{state.quant_type} in blocks of {state.blocksize}")
+    elif kinds != {"Linear8bitLt"}:
+        raise UnsupportedWeights(f"weights of {', '.join(sorted(kinds))}")
+
+
 def fuse(modules: list[Any], skinny: Any | None) -> Linear:
     """One linear for several that read the same input, their outputs side by side.
 
     Args:
-        modules: `nn.Linear`, or bitsandbytes' of 4 or 8 bits, all alike.
+        modules: `nn.Linear`, or bitsandbytes' of 4 or 8 bits, all alike; see `check_fusable`.
         skinny: the kernel; None where there is none (CPU), then weights must be whole.
-
-    Raises:
-        UnsupportedWeights: they are held in another way.
     """
-    kinds = {type(module).__name__ for module in modules}
-    if kinds == {"Linear"}:
+    kind = type(modules[0]).__name__
+    if kind == "Linear":
         weight = torch.cat([module.weight.data for module in modules])
         if can_pack(weight):
             return PackedLinear(weight)
@@ -121,20 +138,16 @@ def fuse(modules: list[Any], skinny: Any | None) -> Linear:
         from inference.kernels.skinny import hold_bf16
 
         return SkinnyLinear(skinny, hold_bf16(weight))
-    if skinny is None:
-        raise UnsupportedWeights("few-bit weights on this device")
     from inference.kernels.skinny import pack_int8, pack_nf4
 
-    if kinds == {"Linear4bit"}:
+    if kind == "Linear4bit":
         parts = [_nf4(module) for module in modules]
         return SkinnyLinear(
             skinny, pack_nf4(*(torch.cat(part) for part in zip(*parts, strict=True)))
         )
-    if kinds == {"Linear8bitLt"}:
-        weights = torch.cat([module.weight.CB for module in modules])
-        scales = torch.cat([module.weight.SCB for module in modules])
-        return SkinnyLinear(skinny, pack_int8(weights, scales.float() / 127))
-    raise UnsupportedWeights(f"weights of {', '.join(sorted(kinds))}")
+    weights = torch.cat([module.weight.CB for module in modules])
+    scales = torch.cat([module.weight.SCB for module in modules])
+    return SkinnyLinear(skinny, pack_int8(weights, scales.float() / 127))
 
 
 def _nf4(module: Any) -> tuple[Tensor, Tensor]:
@@ -142,8 +155,6 @@ def _nf4(module: Any) -> tuple[Tensor, Tensor]:
     from bitsandbytes import functional
 
     state = module.weight.quant_state
-    if state.quant_type != "nf4" or state.blocksize != 64:
-        raise UnsupportedWeights(f"{state.quant_type} in blocks of {state.blocksize}")
     scales = state.absmax
     if state.nested:  # "double quantisation": the scales are themselves in 8 bits
         scales = functional.dequantize_blockwise(scales, state.state2) + state.offset

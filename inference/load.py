@@ -25,7 +25,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
 
-from inference.device import device_of, keep_memory_whole
+from inference.device import device_of, is_out_of_memory, keep_memory_whole
 from inference.errors import ContextExceeded, ModelUnavailable
 from inference.fast_path import batching_backend, why_not_fast
 from inference.linears import UnsupportedWeights
@@ -262,7 +262,9 @@ def _one_sentence(spec: ModelSpec) -> Iterator[None]:
         yield
     except ModelUnavailable:
         raise
-    except torch.OutOfMemoryError:
+    except RuntimeError as exc:
+        if not is_out_of_memory(exc):
+            raise
         raise ModelUnavailable(
             f"The model '{name}' does not fit the device's memory: "
             "try --load-4bit, or a smaller model."

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from transformers import (
-    AutoImageProcessor,
-    AutoProcessor,
-    AutoTokenizer,
-    PreTrainedConfig,
-    ProcessorMixin,
-)
+from transformers import AutoProcessor, AutoTokenizer, PreTrainedConfig, ProcessorMixin
+
+# From where it is defined: transformers 5.17 itself shows it only where torchvision is installed.
+from transformers.models.auto.image_processing_auto import AutoImageProcessor
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.import_utils import is_torchvision_available
 

@@ -8,7 +8,9 @@ lost.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,10 +26,19 @@ from inference.types import Message, Picture
 TRANSCRIPTS = 1024
 """Answers whose tokens are kept; a thread that is older is tokenised anew, and read again."""
 PIXELS = 8
-"""Pictures whose pixels are kept until the vision tower has seen them."""
+"""Pictures whose pixels are kept for whoever measures a prompt first and asks then."""
+HOLDING = 32
+"""Prompts that hold their new pictures' pixels; others' are decoded when it is their turn."""
 COUNTED = 100_000
 
 _WORD = "x"
+
+
+@dataclass(eq=False, slots=True, weakref_slot=True)
+class Pixels:
+    """What the vision tower reads of a prompt's pictures, until it has seen them."""
+
+    by_digest: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,17 @@ class Prompt:
     spans: tuple[PictureSpan, ...]
     pictures: tuple[Picture, ...]
     """One for each span."""
+    pixels: Pixels = field(default_factory=Pixels, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Transcript:
+    """A prompt that was answered, and its answer."""
+
+    tokens: list[int]
+    spans: tuple[PictureSpan, ...]
+    answer: str
+    """As a prompt shows it."""
 
 
 class Prompts:
@@ -56,24 +78,47 @@ class Prompts:
         self._placeholder = str(processor.image_token)
         self._placeholder_id = int(self._tokenizer.convert_tokens_to_ids(self._placeholder))
         # Fast tokenizers refuse to be used by two threads at once.
+        self._tokenizing = threading.Lock()
+        # Of what is kept below; never held while a picture is decoded or a text tokenised.
         self._lock = threading.Lock()
         self._lengths: OrderedDict[str, int] = OrderedDict()
         self._pixels: OrderedDict[str, dict[str, Tensor]] = OrderedDict()
         self._length_of_kind: dict[object, int] = {}
-        self._transcripts: OrderedDict[tuple[str, tuple[str, ...]], tuple[list[int], str]]
-        self._transcripts = OrderedDict()
+        self._transcripts: OrderedDict[tuple[str, tuple[str, ...]], _Transcript] = OrderedDict()
+        self._holding: weakref.WeakSet[Pixels] = weakref.WeakSet()
 
     def prepare(self, messages: tuple[Message, ...]) -> Prompt:
         """Render and tokenise; a picture that is new is decoded. Raises: TooManyPictures."""
+        text, pictures = self._renderer.render(messages)
+        known = self._transcript_of(text, pictures)
+        if known is None:
+            special = not self._renderer.begins_itself(text)
+            ids = self._tokenised(text, add_special_tokens=special)
+            tokens: list[int] = []
+            spans: tuple[PictureSpan, ...] = ()
+        else:
+            transcript, rest = known
+            ids = self._continued(rest)
+            tokens, spans = list(transcript.tokens), transcript.spans
+        spans += self._expand(tokens, ids, pictures[len(spans) :])
+        return Prompt(text, tokens, spans, pictures)
+
+    def hold_pixels(self, prompt: Prompt, pictures: Iterable[Picture]) -> None:
+        """Decode a prompt's pictures ahead of its turn, if not too many wait for theirs."""
         with self._lock:
-            text, pictures = self._renderer.render(messages)
-            tokens = self._tokens_of(text, pictures)
-        spans, at = [], 0
+            if len(self._holding) >= HOLDING:
+                return
+            self._holding.add(prompt.pixels)
         for picture in pictures:
-            start = tokens.index(self._placeholder_id, at)
-            at = start + self._lengths_of(picture)
-            spans.append(PictureSpan(start, at, picture.digest))
-        return Prompt(text, tokens, tuple(spans), pictures)
+            prompt.pixels.by_digest[picture.digest] = self.pixels_of(picture)
+
+    def take_pixels(self, prompt: Prompt, picture: Picture) -> dict[str, Tensor] | None:
+        """What a prompt holds of a picture; it holds it no longer."""
+        held = prompt.pixels.by_digest.pop(picture.digest, None)
+        if not prompt.pixels.by_digest:
+            with self._lock:
+                self._holding.discard(prompt.pixels)
+        return held
 
     def remember(self, prompt: Prompt, said: list[int], text: str) -> None:
         """Keep the tokens of an answer, for the thread's next question.
@@ -85,9 +130,10 @@ class Prompts:
         """
         if not said:
             return
+        key = (prompt.text, tuple(picture.digest for picture in prompt.pictures))
+        answer = self._renderer.neutral(text).strip()
         with self._lock:
-            key = (prompt.text, tuple(picture.digest for picture in prompt.pictures))
-            self._transcripts[key] = (prompt.tokens + said, self._renderer.neutral(text))
+            self._transcripts[key] = _Transcript(prompt.tokens + said, prompt.spans, answer)
             self._transcripts.move_to_end(key)
             while len(self._transcripts) > TRANSCRIPTS:
                 self._transcripts.popitem(last=False)
@@ -95,9 +141,8 @@ class Prompts:
     def pixels_of(self, picture: Picture) -> dict[str, Tensor]:
         """What the vision tower reads of a picture, on the CPU: see `PixelReader.read`."""
         with self._lock:
-            if picture.digest not in self._pixels:
-                self._look_at(picture)
-            return self._pixels[picture.digest]
+            found = self._pixels.get(picture.digest)
+        return self._look_at(picture) if found is None else found
 
     def forget_pixels(self, digest: str) -> None:
         """Let go of a picture that the tower has seen."""
@@ -110,23 +155,11 @@ class Prompts:
             self._transcripts.clear()
             self._pixels.clear()
 
-    # -- under the lock -----------------------------------------------------------------------
-
-    def _tokens_of(self, text: str, pictures: tuple[Picture, ...]) -> list[int]:
-        known = self._transcript_of(text, pictures)
-        if known is not None:
-            tokens, rest = known
-            seen = sum(token == self._placeholder_id for token in tokens)
-            new = pictures
-            while seen:  # of the pictures, those that the known part holds
-                seen -= self._length_of(new[0])
-                new = new[1:]
-            return tokens + self._expanded(self._continued(rest), new)
-        special = not self._renderer.begins_itself(text)
-        return self._expanded(self._tokenised(text, add_special_tokens=special), pictures)
-
     def _tokenised(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        ids: list[int] = self._tokenizer(text, add_special_tokens=add_special_tokens)["input_ids"]
+        with self._tokenizing:
+            ids: list[int] = self._tokenizer(text, add_special_tokens=add_special_tokens)[
+                "input_ids"
+            ]
         return ids
 
     def _continued(self, text: str) -> list[int]:
@@ -136,46 +169,56 @@ class Prompts:
 
     def _transcript_of(
         self, text: str, pictures: tuple[Picture, ...]
-    ) -> tuple[list[int], str] | None:
-        """(tokens, the text after them) of the longest beginning whose tokens are kept."""
+    ) -> tuple[_Transcript, str] | None:
+        """(the longest beginning whose tokens are kept, the text after it)."""
         digests = tuple(picture.digest for picture in pictures)
         best: tuple[tuple[str, tuple[str, ...]], str] | None = None
-        for key, (_, answer) in self._transcripts.items():
-            prompt, shown = key
-            if not text.startswith(prompt) or digests[: len(shown)] != shown:
-                continue
-            if best is not None and len(prompt) <= len(best[0][0]):
-                continue
-            rest = text[len(prompt) :].lstrip()
-            if answer.strip() and rest.startswith(answer.strip()):
-                best = (key, rest[len(answer.strip()) :])
-        if best is None:
-            return None
-        self._transcripts.move_to_end(best[0])
-        return self._transcripts[best[0]][0], best[1]
+        with self._lock:
+            for key, transcript in self._transcripts.items():
+                prompt, shown = key
+                if not text.startswith(prompt) or digests[: len(shown)] != shown:
+                    continue
+                if best is not None and len(prompt) <= len(best[0][0]):
+                    continue
+                rest = text[len(prompt) :].lstrip()
+                if transcript.answer and rest.startswith(transcript.answer):
+                    best = (key, rest[len(transcript.answer) :])
+            if best is None:
+                return None
+            self._transcripts.move_to_end(best[0])
+            return self._transcripts[best[0]], best[1]
 
-    def _expanded(self, ids: list[int], pictures: tuple[Picture, ...]) -> list[int]:
-        """The same with as many placeholders as each picture has embeddings."""
-        tokens: list[int] = []
+    def _expand(
+        self, tokens: list[int], ids: list[int], pictures: tuple[Picture, ...]
+    ) -> tuple[PictureSpan, ...]:
+        """Append ids, with as many placeholders as each picture has embeddings.
+
+        Returns: where the pictures stand.
+        """
+        spans = []
         left = iter(pictures)
         for token in ids:
             if token == self._placeholder_id:
-                tokens.extend([token] * self._length_of(next(left)))
+                picture = next(left)
+                start = len(tokens)
+                tokens.extend([token] * self._length_of(picture))
+                spans.append(PictureSpan(start, len(tokens), picture.digest))
             else:
                 tokens.append(token)
-        return tokens
-
-    def _lengths_of(self, picture: Picture) -> int:
-        with self._lock:
-            return self._length_of(picture)
+        return tuple(spans)
 
     def _length_of(self, picture: Picture) -> int:
-        if picture.digest not in self._lengths:
-            self._look_at(picture)
-        self._lengths.move_to_end(picture.digest)
-        return self._lengths[picture.digest]
+        with self._lock:
+            known = self._lengths.get(picture.digest)
+            if known is not None:
+                self._lengths.move_to_end(picture.digest)
+                return known
+        self._look_at(picture)
+        with self._lock:
+            return self._lengths[picture.digest]
 
-    def _look_at(self, picture: Picture) -> None:
+    def _look_at(self, picture: Picture) -> dict[str, Tensor]:
+        """Decode a picture and keep what is known of it. Returns: its pixels."""
         pixels = self.reader.read(picture)
         sizes, values = pixels.get("image_sizes"), pixels["pixel_values"]
         is_to_be_resized = values.dtype == torch.uint8
@@ -183,11 +226,14 @@ class Prompts:
         if kind not in self._length_of_kind:
             # Only the whole processor knows how many placeholders pixels of this size take.
             image = self._family.picture_for(picture, self._processor)
-            ids = self._processor(text=self._placeholder, images=[image])["input_ids"]
+            with self._tokenizing:
+                ids = self._processor(text=self._placeholder, images=[image])["input_ids"]
             self._length_of_kind[kind] = sum(token == self._placeholder_id for token in ids[0])
-        self._lengths[picture.digest] = self._length_of_kind[kind]
-        self._pixels[picture.digest] = pixels
-        while len(self._pixels) > PIXELS:
-            self._pixels.popitem(last=False)
-        while len(self._lengths) > COUNTED:
-            self._lengths.popitem(last=False)
+        with self._lock:
+            self._lengths[picture.digest] = self._length_of_kind[kind]
+            self._pixels[picture.digest] = pixels
+            while len(self._pixels) > PIXELS:
+                self._pixels.popitem(last=False)
+            while len(self._lengths) > COUNTED:
+                self._lengths.popitem(last=False)
+        return pixels

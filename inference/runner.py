@@ -57,7 +57,7 @@ class Runner(Protocol):
         ...
 
     def free_memory(self) -> None:
-        """Give back what is only kept to be quicker."""
+        """Give back what is only kept to be quicker; nothing of ended requests stays."""
         ...
 
     def check_device(self) -> None:
@@ -108,7 +108,10 @@ def embeddings_of(decoder: Decoder, features: Features, chunks: SequenceOf[Chunk
             first, last = max(span.start, at), min(span.end, chunk.end)
             if first < last:
                 words += sequence.tokens[at:first]
-                seen = features.of(picture)[first - span.start : last - span.start]
+                seen = features.of(asked.prompt, picture)
+                if len(seen) != span.end - span.start:
+                    raise ValueError(f"{len(seen)} embeddings for {span.end - span.start} places")
+                seen = seen[first - span.start : last - span.start]
                 runs += [first - at, seen]
                 at = last
         words += sequence.tokens[at : chunk.end]

@@ -31,12 +31,18 @@ UNSUPPORTED = (
     "typical_p",
     "watermarking_config",
 )
-_NOTHING: tuple[object, ...] = (None, False, 0, 1, "", [], {})
+# What asks for nothing where it stands.
+_ONE = ("encoder_repetition_penalty", "guidance_scale", "num_beams", "typical_p")
+_NEUTRAL: dict[str, tuple[object, ...]] = {
+    name: (None, 1) if name in _ONE else (None, 0, False, [], {}) for name in UNSUPPORTED
+}
 
 
 def unsupported_processor(generation_config: Any) -> str | None:
     """What a generation config asks for that the fast path does not do; None: nothing."""
-    asked = (name for name in UNSUPPORTED if getattr(generation_config, name, None) not in _NOTHING)
+    asked = (
+        name for name in UNSUPPORTED if getattr(generation_config, name, None) not in _NEUTRAL[name]
+    )
     return next(asked, None)
 
 

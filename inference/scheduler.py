@@ -286,7 +286,8 @@ class Scheduler:
             sequence.is_read = sequence.computed == len(sequence.tokens)
             chunk = Chunk(sequence, start, count, is_last=sequence.is_read)
             sequence.pending += int(chunk.is_last)
-            sequence.passed_over = 0
+            if chunk.is_last:  # until then it stays as urgent as it was let in
+                sequence.passed_over = 0
             budget -= count
             chunks.append(chunk)
         if chunks:
@@ -318,8 +319,12 @@ class Scheduler:
         for node in found:
             self._tree.lock(node)
         missing = pages_for(len(sequence.tokens)) - len(found)
-        # A page for everybody who is talking, or a thread would be let in only to be sent out.
-        reserve = len(self._running)
+        # What those who are read still lack, and a page for everybody who is talking: or a thread
+        # would be let in only to be sent out.
+        reserve = sum(
+            1 if other.is_read else max(1, pages_for(len(other.tokens)) - len(other.pages))
+            for other in self._running
+        )
         if self._running and self._pool.free + self._tree.evictable < missing + reserve:
             for node in reversed(found):
                 self._tree.unlock(node)
@@ -376,11 +381,12 @@ class Scheduler:
             parent = sequence._chain[-1] if sequence._chain else self._tree.root
             page = sequence.pages[index]
             node = self._tree.add(parent, keys[index], page)
-            if node is None:  # somebody was quicker: both keep theirs
+            if node is None:  # somebody was quicker, and computed the same
                 node = parent.children[keys[index]]
                 self._tree.lock(node)
-            else:
-                sequence._own.discard(page)
+                sequence.pages[index] = node.page
+                self._pool.give_back(page)
+            sequence._own.discard(page)
             sequence._chain.append(node)
         self._announce(sequence)
 
@@ -421,10 +427,9 @@ class Scheduler:
 
 
 def _urgency(sequence: Sequence, active: Counter[str]) -> tuple[bool, bool, int, int]:
-    """Sort key: patience is over, short ones, askers with little under way, first come."""
-    return (
-        sequence.passed_over < PATIENCE,
-        not sequence.is_short,
-        active[sequence.asker],
-        sequence.arrival,
-    )
+    """Sort key: who was passed over too often; short ones; askers with little else under way; who
+    came first."""
+    if sequence.passed_over >= PATIENCE:
+        return False, False, 0, sequence.arrival
+    others = active[sequence.asker] - bool(sequence.pages)
+    return True, not sequence.is_short, others, sequence.arrival

@@ -12,6 +12,7 @@ import torch
 from transformers import StoppingCriteria, StoppingCriteriaList
 
 from inference.detokenize import Detokenizer
+from inference.device import is_out_of_memory
 from inference.errors import (
     ContextExceeded,
     EngineDead,
@@ -88,13 +89,15 @@ class TransformersBackend:
                     max_new_tokens=listener.max_new_tokens,
                     stopping_criteria=StoppingCriteriaList([listener]),
                 )
-        except torch.OutOfMemoryError as exc:
+        except RuntimeError as exc:
+            if isinstance(exc, torch.AcceleratorError) and not is_out_of_memory(exc):
+                log.error("the device failed: %s", trace_of(exc))
+                raise EngineDead("the device failed") from None
+            if not is_out_of_memory(exc):
+                raise
             # Its traceback holds the tensors of the failed step: they are free once it is gone.
             exc.__traceback__ = None
             failure = GenerationFailed("out of memory")
-        except torch.AcceleratorError as exc:
-            log.error("the device failed: %s", trace_of(exc))
-            raise EngineDead("the device failed") from None
         else:
             listener.finish()
             return Finished(

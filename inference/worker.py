@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
@@ -235,8 +235,10 @@ class Worker:
     async def forget(self) -> None:
         """See `Engine.forget`."""
         if self._dead is None:
-            self._serving.forgets = True
-            await self.on_device(self._serving.serve)
+            forgotten = asyncio.Event()
+            self._serving.forgetting.append(forgotten)
+            self._device.run(self._serving.serve)
+            await forgotten.wait()
 
     async def stop(self) -> None:
         """End every stream; return once the device stands still."""
@@ -300,6 +302,9 @@ class Worker:
             return
         self._dead = reason
         self._serving.ended = True
+        with suppress(IndexError):
+            while True:
+                self._serving.forgetting.popleft().set()
         for job in self._jobs:
             job.cancelled = True
             job.out.append(EngineDead(str(reason)))
@@ -333,8 +338,8 @@ class _Serving:
         self._loop = loop
         self._deliver = deliver
         self.inbox: deque[Job] = deque()
-        self.forgets = False
-        """What is kept of ended conversations is to be erased before the next step."""
+        self.forgetting: deque[asyncio.Event] = deque()
+        """Of those who wait until what is kept of ended conversations has been erased."""
         self.busy_since: float | None = None
         """When the step under way began, or last said something."""
         self.ended = False
@@ -346,14 +351,16 @@ class _Serving:
         """Work until there is nothing to do."""
         self._backend = backend
         try:
-            while not self.ended and (self.inbox or self.forgets or backend.is_busy):
+            while not self.ended and (self.inbox or self.forgetting or backend.is_busy):
                 self.busy_since = time.monotonic()
-                if self.forgets:
-                    self.forgets = False
-                    backend.forget()
+                # Who asks to forget has stopped what is to be forgotten: this step ends it.
+                forgetting = len(self.forgetting)
                 self.take_in()
                 if backend.is_busy:
                     backend.step(self)
+                if forgetting:
+                    backend.forget()
+                    self._have_forgotten(forgetting)
                 self.flush()
         except EngineDead as exc:
             self._end_all(exc)
@@ -362,6 +369,8 @@ class _Serving:
             self._end_all(EngineDead(type(exc).__name__))
         finally:
             self.busy_since = None
+            if self.ended:  # nothing outlives the process
+                self._have_forgotten(len(self.forgetting))
 
     def say(self, job: Job, chunk: Chunk | InferenceError) -> None:
         """See `Desk.say`."""
@@ -384,6 +393,11 @@ class _Serving:
             if not job.cancelled:
                 self._held.add(job)
                 backend.add(job)
+
+    def _have_forgotten(self, count: int) -> None:
+        with suppress(IndexError):  # the loop lets them go where the device hangs
+            for _ in range(count):
+                self._loop.call_soon_threadsafe(self.forgetting.popleft().set)
 
     def _end_all(self, reason: EngineDead) -> None:
         self.ended = True

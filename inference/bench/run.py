@@ -44,7 +44,7 @@ from inference.load import (
     described,
     load_weights,
 )
-from inference.types import Message, ModelSpec, Role
+from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling
 from inference.worker import DeviceThread, Worker, running_worker
 
 TEXT_TOKENS = 60
@@ -159,7 +159,13 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
         report.engine_start_s = time.perf_counter() - begun
         report.path = backend.model.engine
         report.cache_tokens = backend.model.cache_tokens
-        with DeviceThread(lambda: backend) as thread:
+
+        def on_this_device() -> Any:
+            if device.type == "cuda":
+                torch.cuda.set_device(device)
+            return backend
+
+        with DeviceThread(on_this_device) as thread:
             asyncio.run(_measure_engine(report, thread, options, now))
         gc.unfreeze()
         if device.type == "cuda":
@@ -271,15 +277,14 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
 
 async def _picture_ms(worker: Worker, asker: Asker) -> float:
     """Median time of the tower and the projector, pixels being ready."""
-    pictures = [asker.new_picture() for _ in range(6)]
+    questions = [asker.question(asker.new_picture()) for _ in range(6)]
     times: list[float] = []
 
     def look(backend: Any) -> None:
-        features = backend.features
-        for picture in pictures:
-            features.prepare(picture)
+        for messages in questions:
+            prompt = backend.prepare(GenerationRequest(messages=messages, sampling=Sampling()))
             begun = time.perf_counter()
-            features.of(picture)
+            backend.features.of(prompt, prompt.pictures[0])
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             times.append((time.perf_counter() - begun) * 1e3)

@@ -6,8 +6,10 @@ CUDA.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,13 +44,14 @@ def compile_source(source: Path, macros: Mapping[str, int], cache_dir: Path) -> 
     """
     try:
         from cuda.bindings import nvrtc
-    except ImportError as exc:
+
+        version = _checked(nvrtc.nvrtcVersion(), "asking NVRTC for its version")
+    except (ImportError, OSError, RuntimeError) as exc:
         raise KernelUnavailable(f"NVRTC is missing ({exc})") from None
     text = source.read_text()
     major, minor = torch.cuda.get_device_capability()
     options = [f"--gpu-architecture=sm_{major}{minor}", "--std=c++17"]
     options += [f"-D{name}={value}" for name, value in sorted(macros.items())]
-    version = _checked(nvrtc.nvrtcVersion(), "asking NVRTC for its version")
     digest = hashlib.sha256(repr((text, options, version)).encode()).hexdigest()[:32]
     kept = cache_dir / f"{source.stem}-{digest}.cubin"
     if kept.is_file():
@@ -70,10 +73,11 @@ def compile_source(source: Path, macros: Mapping[str, int], cache_dir: Path) -> 
         _checked(nvrtc.nvrtcGetCUBIN(program, binary), "reading the binary")
     finally:
         nvrtc.nvrtcDestroyProgram(program)
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    part = kept.with_suffix(f".{id(binary)}.part")
-    part.write_bytes(binary)
-    part.replace(kept)
+    with contextlib.suppress(OSError):  # a folder that cannot be written to costs the next start
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=cache_dir, suffix=".part", delete=False) as part:
+            part.write(binary)
+        Path(part.name).replace(kept)
     return binary
 
 

@@ -49,7 +49,7 @@ __device__ __forceinline__ u32 unbiased(u32 pair) {
 
 __device__ __forceinline__ uint4 load16(const void* address) {
     uint4 v;
-    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+    asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
         : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(address));
     return v;
 }
@@ -77,12 +77,13 @@ __device__ __forceinline__ float row_sum(float x) {
     return x + __shfl_xor_sync(0xffffffffu, x, 2);
 }
 
+// Queries and the cache are written by kernels that this one overlaps: they are no constants to it.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, 3) decode(
-    const u16* __restrict__ queries,        // bfloat16[threads, heads, HEAD]
-    const char* __restrict__ keys,          // int8[pages, kv_heads, PAGE, HEAD]; values alike
-    const char* __restrict__ values,
-    const u16* __restrict__ key_scales,     // float16[pages, kv_heads, PAGE]; value_scales alike
-    const u16* __restrict__ value_scales,
+    const u16* queries,                     // bfloat16[threads, heads, HEAD]
+    const char* keys,                       // int8[pages, kv_heads, PAGE, HEAD]; values alike
+    const char* values,
+    const u16* key_scales,                  // float16[pages, kv_heads, PAGE]; value_scales alike
+    const u16* value_scales,
     const int* __restrict__ tables,         // [threads, table_stride]
     const int* __restrict__ lengths,        // [threads]
     const int* __restrict__ shared_lengths, // [threads]

@@ -127,7 +127,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
     const void* __restrict__ weights,   // 4, 8 bits: [n / 16][k / 64][LOADS][32] uint4; 16: [n][k]
     const f16* __restrict__ scales,  // 4 bits: [n / 16][k / 64][8][2]
     const float* __restrict__ row_scales,  // 8 bits: [n]
-    const bf16* __restrict__ x,   // [m, k]
+    const bf16* x,                // [m, k]; the kernel before writes it while this one begins
     float* __restrict__ out,               // [splits, m, n]
     int m, int n, int k, int splits) {
     extern __shared__ float sums[];  // [WARPS_K - 1][WARPS_N][LIVE][32]

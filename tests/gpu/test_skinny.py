@@ -49,7 +49,7 @@ def error(got: Tensor, wanted: Tensor) -> float:
 @pytest.mark.parametrize("bits", [4, 8, 16])
 @pytest.mark.parametrize("rows", [1, 5, 8, 13, 16, 27, 32, 64])
 def test_products_of_random_sizes_are_right(skinny: Skinny, bits: int, rows: int) -> None:
-    for n, k in [(16, 64), (48, 128), (576, 1536), (1024, 4096), (4096, 11008)]:
+    for n, k in [(16, 64), (48, 128), (576, 1536), (1024, 4096), (4096, 11008), (12288, 4096)]:
         weight, dense = random_weight(bits, n, k)
         x = torch.randn(rows, k, device="cuda").bfloat16()
         out = torch.full((skinny.splits(weight, rows), rows, n), torch.nan, device="cuda")

@@ -175,6 +175,64 @@ def test_an_answer_with_what_looks_like_a_control_token_is_known_again(bench: St
     assert follow_up.spans == prompt.spans
 
 
+def test_a_placeholder_in_an_answer_moves_no_picture(bench: Stepper) -> None:
+    if bench.backend.model.max_pictures < 2:
+        pytest.skip("this family is shown one picture")
+    first = user("What do you see?", COLOURS[1])
+    prompt = bench.backend.prepare(asking(first))
+    placeholder = bench.backend._prompts._placeholder_id
+    bench.backend._prompts.remember(prompt, [70, placeholder, 72], "a b")
+    follow_up = bench.backend.prepare(asking(first, assistant("a b"), user("This?", COLOURS[2])))
+    old, new = follow_up.spans
+    assert old == prompt.spans[0]
+    assert new.start > len(prompt.tokens) + 3
+    assert set(follow_up.tokens[new.start : new.end]) == {placeholder}
+
+
+def test_a_text_that_ends_an_answer_is_in_no_later_prompt(
+    bench: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = user("What do you see?", COLOURS[1])
+    job = bench.ask(asking(first, tokens=20))
+    answer = next(iter(bench.backend._live.values()))
+    bench.step(4)
+    answer.detokenizer.stopped = True
+    bench.run()
+    follow_up = bench.backend.prepare(
+        asking(first, assistant(bench.text(job) or "?"), user("And now?"))
+    )
+    known = len(job.prepared.tokens)
+    assert follow_up.tokens[known : known + len(answer.said)] != answer.said
+
+
+def test_what_was_stopped_and_forgotten_is_kept_nowhere(bench: Stepper) -> None:
+    job = bench.ask(asking(user("What is this?", COLOURS[0]), tokens=50))
+    bench.step(5)
+    job.cancelled = True
+    bench.step()
+    bench.backend.forget()
+    prompts = bench.backend._prompts
+    assert not prompts._transcripts
+    assert not prompts._pixels
+    assert not bench.backend.features._kept
+    no_page_is_lost(bench.backend)
+
+
+def test_pictures_wait_decoded_for_their_turn_however_many_wait(
+    bench: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [bench.ask(asking(user("What is this?", (9 * i, 80, 200)), tokens=2)) for i in range(20)]
+
+    def decode_now(*_: object) -> None:
+        raise AssertionError("a picture is decoded in a step")
+
+    monkeypatch.setattr(bench.backend._prompts.reader, "read", decode_now)
+    bench.run()
+    assert all(bench.finished(job) for job in jobs)
+    assert not any(job.prepared.pixels.by_digest for job in jobs)
+    assert len(bench.backend._prompts._holding) == 0
+
+
 def test_a_follow_up_whose_pages_are_gone_is_answered_alike(bench: Stepper, alone: Alone) -> None:
     first = user("What is this?", COLOURS[1])
     thread = (first, assistant("A square."), user("What colour?"))

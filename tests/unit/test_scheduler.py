@@ -185,7 +185,59 @@ def test_nothing_starves_behind_short_follow_ups() -> None:
         scheduler.submit(request(32, says=1, seed=2 + i))
         scheduler.submit(request(32, says=1, seed=1002 + i))
         device.step()
-    assert long.computed > 0
+    assert long.ended or long.computed > 0
+
+
+def test_nothing_starves_when_everybody_is_out_of_patience() -> None:
+    scheduler, _, _, device = bench(pages=4000, running=16, chunk=256)
+    chance = random.Random(1)  # noqa: S311
+    short: list[Sequence] = []
+
+    def fill_up() -> None:
+        short[:] = [sequence for sequence in short if not sequence.ended]
+        while len(short) < 47:  # more than run at once, and each of somebody else
+            short.append(request(40, says=chance.randrange(60, 200), seed=chance.randrange(10**6)))
+            short[-1].asker = f"{chance.random()}"
+            scheduler.submit(short[-1])
+
+    fill_up()
+    long = request(640, seed=1, asker="long")
+    scheduler.submit(long)
+    for _ in range(1000):
+        device.step()
+        fill_up()
+        if long.computed:
+            return
+    pytest.fail("the long prompt never begins")
+
+
+def test_who_is_being_read_is_read_to_the_end_before_new_ones_begin() -> None:
+    scheduler, _, _, device = bench(chunk=64, ahead=0)
+    sequences = [request(300, seed=i, asker=f"{i}") for i in range(4)]
+    for sequence in sequences:
+        scheduler.submit(sequence)
+    begun = []
+    while (plan := device.step()) is not None:
+        begun += [sequences.index(chunk.sequence) for chunk in plan.chunks]
+    assert begun == sorted(begun)
+
+
+def test_nobody_is_let_in_for_whom_there_are_no_pages_when_those_who_are_read_have_theirs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scheduler, _, _, device = bench(pages=200, running=30, chunk=64, ahead=0)
+    preempted: list[Sequence] = []
+    preempt = scheduler.preempt
+
+    def noted(sequence: Sequence) -> None:
+        preempted.append(sequence)
+        preempt(sequence)
+
+    monkeypatch.setattr(scheduler, "preempt", noted)
+    for i in range(30):
+        scheduler.submit(request(PAGE_TOKENS * 20, seed=i, says=20, asker=f"{i}"))
+    device.run()
+    assert not preempted
 
 
 def test_askers_take_turns() -> None:
@@ -212,6 +264,18 @@ def test_threads_about_one_picture_share_its_pages_even_when_they_come_together(
     assert held <= 200 // PAGE_TOKENS + 6 * 3
     device.run()
     assert sum(sequence.cached_tokens > 0 for sequence in sequences) == 5
+
+
+def test_threads_that_computed_the_same_hold_it_once() -> None:
+    scheduler, pool, _, device = bench(running=8, chunk=400)
+    first, second = (request(100, says=80) for _ in range(2))
+    scheduler.submit(first)
+    device.step()
+    device.step()
+    scheduler.submit(second)
+    while len(second.tokens) < 170:
+        device.step()
+    assert pool.usable - pool.free <= (180 // PAGE_TOKENS + 1) + 2
 
 
 def test_one_threads_picture_never_serves_another() -> None:

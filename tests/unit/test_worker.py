@@ -342,3 +342,36 @@ async def test_what_is_kept_of_conversations_is_erased_on_the_devices_thread(
     monkeypatch.setattr(engine, "forget", lambda: forgotten.append(threading.current_thread().name))
     await worker.forget()
     assert forgotten == ["device"]
+
+
+async def test_erasing_does_not_wait_until_nobody_asks_any_more(
+    worker: Worker, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgotten = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    engine = worker._device.backend
+    monkeypatch.setattr(engine, "forget", lambda: loop.call_soon_threadsafe(forgotten.set))
+    busy = [asyncio.create_task(collect(worker, f"{i}")) for i in range(3)]
+    await asyncio.sleep(0.01)
+    forgetting = asyncio.create_task(worker.forget())
+    await asyncio.sleep(0.01)
+    backend.steps.release(1)  # the answer that is under way, and no other
+    await asyncio.wait_for(forgetting, 5)
+    assert forgotten.is_set()
+    assert not all(task.done() for task in busy)
+    backend.steps.release(100)
+    await asyncio.gather(*busy)
+
+
+async def test_who_waits_for_erasing_is_let_go_when_the_engine_ends(
+    worker: Worker, backend: ScriptedBackend
+) -> None:
+    busy = asyncio.create_task(collect(worker, "a"))
+    await asyncio.sleep(0.01)
+    forgetting = asyncio.create_task(worker.forget())
+    await asyncio.sleep(0.01)
+    backend.raises = EngineDead("the device failed")
+    backend.steps.release()
+    await asyncio.wait_for(forgetting, 5)
+    with pytest.raises(EngineDead):
+        await busy
