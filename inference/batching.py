@@ -140,17 +140,17 @@ class BatchingBackend:
         self._live[sequence] = _Answer(job, prompt, detokenizer)
         self._scheduler.submit(sequence)
 
-    def forget(self) -> None:
+    def forget(self, desk: Desk | None = None) -> None:
         """See `Backend.forget`."""
+        if desk is not None:
+            self._end_cancelled(desk)
         self._scheduler.shrink()
         self._runner.free_memory()
         self._prompts.forget()
 
     def step(self, desk: Desk) -> None:
         """See `Backend.step`."""
-        for sequence, answer in list(self._live.items()):
-            if answer.job.cancelled:
-                self._end(desk, sequence, FinishReason.ABORTED)
+        self._end_cancelled(desk)
         try:
             has_started = self._start(desk)
             if self._under_way and (len(self._under_way) > self._runner.ahead or not has_started):
@@ -241,6 +241,11 @@ class BatchingBackend:
         return FinishReason.REPETITION if is_looping(answer.said) else None
 
     # -- ends ---------------------------------------------------------------------------------
+
+    def _end_cancelled(self, desk: Desk) -> None:
+        for sequence, answer in list(self._live.items()):
+            if answer.job.cancelled:
+                self._end(desk, sequence, FinishReason.ABORTED)
 
     def _end(self, desk: Desk, sequence: Sequence, reason: FinishReason) -> None:
         answer = self._live[sequence]

@@ -80,7 +80,7 @@ class OneAtATime:
         """See `Backend.add`."""
         self._waiting.append(job)
 
-    def forget(self) -> None:
+    def forget(self, desk: Desk | None = None) -> None:
         """Nothing of a conversation outlives its answer here."""
 
     def step(self, desk: Desk) -> None:

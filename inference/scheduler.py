@@ -281,19 +281,22 @@ class Scheduler:
             ):
                 is_open = False
                 continue
-            start = sequence.computed
-            sequence.computed += count
-            sequence.is_read = sequence.computed == len(sequence.tokens)
-            chunk = Chunk(sequence, start, count, is_last=sequence.is_read)
-            sequence.pending += int(chunk.is_last)
-            if chunk.is_last:  # until then it stays as urgent as it was let in
-                sequence.passed_over = 0
+            chunks.append(self._cut(sequence, count))
             budget -= count
-            chunks.append(chunk)
         if chunks:
             for sequence in left_out:
                 sequence.passed_over += 1
         return chunks
+
+    def _cut(self, sequence: Sequence, count: int) -> Chunk:
+        """The next `count` tokens of a thread that has room for them."""
+        start = sequence.computed
+        sequence.computed += count
+        sequence.is_read = sequence.computed == len(sequence.tokens)
+        if sequence.is_read:
+            sequence.pending += 1
+            sequence.passed_over = 0  # until then it stays as urgent as it was let in
+        return Chunk(sequence, start, count, is_last=sequence.is_read)
 
     def _make_room(self, sequence: Sequence, tokens: int) -> bool:
         """Pages for a running thread's first `tokens` tokens, if need be from somebody younger.

@@ -113,8 +113,11 @@ class Backend(Protocol):
         """
         ...
 
-    def forget(self) -> None:
-        """Erase what is kept of conversations that are not under way."""
+    def forget(self, desk: Desk | None = None) -> None:
+        """Erase what is kept of conversations that are not under way.
+
+        Cancelled jobs end first: what has been stopped is not under way.
+        """
         ...
 
 
@@ -353,14 +356,12 @@ class _Serving:
         try:
             while not self.ended and (self.inbox or self.forgetting or backend.is_busy):
                 self.busy_since = time.monotonic()
-                # Who asks to forget has stopped what is to be forgotten: this step ends it.
-                forgetting = len(self.forgetting)
+                if forgetting := len(self.forgetting):
+                    backend.forget(self)
+                    self._have_forgotten(forgetting)
                 self.take_in()
                 if backend.is_busy:
                     backend.step(self)
-                if forgetting:
-                    backend.forget()
-                    self._have_forgotten(forgetting)
                 self.flush()
         except EngineDead as exc:
             self._end_all(exc)

@@ -209,8 +209,8 @@ def test_what_was_stopped_and_forgotten_is_kept_nowhere(bench: Stepper) -> None:
     job = bench.ask(asking(user("What is this?", COLOURS[0]), tokens=50))
     bench.step(5)
     job.cancelled = True
-    bench.step()
-    bench.backend.forget()
+    bench.backend.forget(bench)
+    assert bench.finished(job).reason is FinishReason.ABORTED
     prompts = bench.backend._prompts
     assert not prompts._transcripts
     assert not prompts._pixels
@@ -222,6 +222,8 @@ def test_pictures_wait_decoded_for_their_turn_however_many_wait(
     bench: Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = [bench.ask(asking(user("What is this?", (9 * i, 80, 200)), tokens=2)) for i in range(20)]
+
+    monkeypatch.setattr(bench.backend.features, "max_bytes", 1 << 30)
 
     def decode_now(*_: object) -> None:
         raise AssertionError("a picture is decoded in a step")

@@ -339,7 +339,9 @@ async def test_what_is_kept_of_conversations_is_erased_on_the_devices_thread(
 ) -> None:
     forgotten: list[str] = []
     engine = worker._device.backend
-    monkeypatch.setattr(engine, "forget", lambda: forgotten.append(threading.current_thread().name))
+    monkeypatch.setattr(
+        engine, "forget", lambda _: forgotten.append(threading.current_thread().name)
+    )
     await worker.forget()
     assert forgotten == ["device"]
 
@@ -350,7 +352,7 @@ async def test_erasing_does_not_wait_until_nobody_asks_any_more(
     forgotten = asyncio.Event()
     loop = asyncio.get_running_loop()
     engine = worker._device.backend
-    monkeypatch.setattr(engine, "forget", lambda: loop.call_soon_threadsafe(forgotten.set))
+    monkeypatch.setattr(engine, "forget", lambda _: loop.call_soon_threadsafe(forgotten.set))
     busy = [asyncio.create_task(collect(worker, f"{i}")) for i in range(3)]
     await asyncio.sleep(0.01)
     forgetting = asyncio.create_task(worker.forget())
