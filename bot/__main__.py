@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 
 from bot import interrupts
@@ -11,8 +13,16 @@ def main() -> int:
     """Run the command line. Returns: the exit code."""
     interrupts.end_at_once()
     from bot import command_line
+    from bot.errors import EXIT_ENGINE_DEAD
 
-    return command_line.main()
+    code = command_line.main()
+    if code == EXIT_ENGINE_DEAD:
+        # The interpreter's own end would wait for threads, and for a device that does not answer.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from bot import interrupts
 from bot.composition import PLATFORMS, Parts, PlatformMaker, loading_devices, running_parts
-from bot.errors import ConfigurationError
+from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.platforms.platform import Platform, PlatformUnavailable
 from bot.platforms.terminal import Terminal, locale_of_environment
 from bot.platforms.web.server import Playground
@@ -31,8 +31,6 @@ from inference.types import ModelInfo
 
 log = logging.getLogger(__name__)
 
-EXIT_ENGINE_DEAD = 70
-"""The model's device failed; a supervisor should start the process again."""
 SWEEP_INTERVAL_S = 3600
 
 

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -103,12 +103,18 @@ def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
         "--quantize", choices=["none", "int8", "nf4"], help="hold the weights in fewer bits"
     )
     bench.add_argument(
-        "--threads", type=int, nargs="+", metavar="N", help="threads at once (1 8 32)"
+        "--threads",
+        type=_number_of(1, 256),
+        nargs="+",
+        metavar="N",
+        help="threads at once (1 8 32)",
     )
     bench.add_argument(
         "--same-picture", action="store_true", help="all threads are about one picture"
     )
-    bench.add_argument("--new-tokens", type=int, default=128, metavar="N", help="said a thread")
+    bench.add_argument(
+        "--new-tokens", type=_number_of(8, 2048), default=128, metavar="N", help="said a thread"
+    )
     bench.add_argument(
         "--without-static", action="store_true", help="do not measure the compiled generate()"
     )
@@ -123,6 +129,15 @@ def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
     )
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
     bench.add_argument("--plot", metavar="FILE.png", help="draw tokens a second over threads")
+
+
+def _number_of(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"'{text}' is no number from {least} to {most}")
+        return int(text)
+
+    return number
 
 
 def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -197,7 +212,7 @@ def _command(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
-    from inference.bench.run import Options, plot, run, table
+    from inference.bench.run import Options, check_plot, plot, run, table
 
     options = Options(
         spec=settings.model_spec,
@@ -208,6 +223,8 @@ def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
         static=not arguments.without_static,
         generate=not arguments.without_generate,
     )
+    if arguments.plot:
+        check_plot(Path(arguments.plot))
     report = run(options, cache_dir=settings.data_dir / "models", progress=sys.stderr)
     print(report.to_json() if arguments.json else table(report))
     if arguments.plot:

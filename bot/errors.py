@@ -5,6 +5,9 @@ from __future__ import annotations
 from bot.texts import say
 from inference.errors import EngineDead, InferenceError, QueueFull
 
+EXIT_ENGINE_DEAD = 70
+"""The process's exit code when the model's device has failed: a supervisor starts it again."""
+
 
 class UserFacingError(Exception):
     """An end of a question that is a sentence.

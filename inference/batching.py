@@ -182,7 +182,9 @@ class BatchingBackend:
                 log.error("a step failed: %s", trace_of(exc))
                 self._runner.check_device()
                 self._scheduler.undo(plan)
-                for sequence in {*plan.decodes, *(chunk.sequence for chunk in plan.chunks)}:
+                # Of those who are read one may be the reason: those who talk are tried without.
+                at_fault = {chunk.sequence for chunk in plan.chunks} or {*plan.decodes}
+                for sequence in at_fault:
                     self._fail(desk, sequence, type(exc).__name__)
                 return True
             # Its traceback holds the tensors of the failed step: they are free once it is gone.

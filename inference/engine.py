@@ -21,6 +21,7 @@ class Engine(Protocol):
 
         Raises:
             TooManyPictures: more than `model.max_pictures`.
+            GenerationFailed: it cannot be said.
         """
         ...
 

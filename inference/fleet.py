@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from inference.errors import EngineDead, GenerationFailed, QueueFull
+from inference.errors import EngineDead, GenerationFailed, QueueFull, RequestRejected, trace_of
 from inference.types import Chunk, GenerationRequest, Message, ModelInfo, TextDelta
 from inference.worker import DeviceThread, Load, Worker, running_worker
 
@@ -61,7 +61,15 @@ class Fleet:
 
     async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See `Engine.prompt_tokens`."""
-        return await self._workers[0].prompt_tokens(messages)
+        *others, last = self._living() or self._workers[:1]
+        for worker in others:
+            try:
+                return await worker.prompt_tokens(messages)
+            except RequestRejected:
+                raise
+            except Exception as exc:  # noqa: BLE001 - a device may be failing: the next one knows, too
+                log.warning("a prompt cannot be measured: %s", trace_of(exc))
+        return await last.prompt_tokens(messages)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """See `Engine.stream`.
@@ -102,9 +110,12 @@ class Fleet:
 
     def _candidates(self, request: GenerationRequest) -> list[Worker]:
         """Where a request may run, the best place first."""
-        living = [worker for worker in self._workers if not worker.died.is_set()]
+        living = self._living()
         home = self._homes.get(request.thread)
         return sorted(living, key=lambda one: (one is not home, one.load)) or self._workers[:1]
+
+    def _living(self) -> list[Worker]:
+        return [worker for worker in self._workers if not worker.died.is_set()]
 
     def _settle(self, request: GenerationRequest, worker: Worker) -> None:
         if request.thread:

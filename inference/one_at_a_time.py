@@ -34,6 +34,10 @@ class Generator(Protocol):
         """Length of the prompt. Safe from any thread. Raises: RequestRejected."""
         ...
 
+    def forget(self) -> None:
+        """Erase what is kept of a question that was measured and not answered."""
+        ...
+
     def generate(
         self,
         request: GenerationRequest,
@@ -81,7 +85,8 @@ class OneAtATime:
         self._waiting.append(job)
 
     def forget(self, desk: Desk | None = None) -> None:
-        """Nothing of a conversation outlives its answer here."""
+        """See `Backend.forget`."""
+        self.generator.forget()
 
     def step(self, desk: Desk) -> None:
         """Answer the next request; who waits meanwhile is told its place."""

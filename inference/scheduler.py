@@ -262,12 +262,12 @@ class Scheduler:
             return []
         chunks: list[Chunk] = []
         left_out: list[Sequence] = []
+        candidates = unread + self._waiting
         active = Counter(sequence.asker for sequence in self._running)
         is_open = True  # until somebody has to wait for pages or a place
-        for sequence in sorted(unread + self._waiting, key=lambda one: _urgency(one, active)):
-            if budget <= 0 or len(chunks) >= self._max_chunks:
-                left_out.append(sequence)
-                continue
+        while candidates and budget > 0 and len(chunks) < self._max_chunks:
+            sequence = min(candidates, key=lambda one: _urgency(one, active))
+            candidates.remove(sequence)
             if sequence in self._waiting:
                 if self._is_being_computed(sequence):
                     continue  # a step or two, and it finds the page computed
@@ -275,6 +275,7 @@ class Scheduler:
                 if not is_open:
                     left_out.append(sequence)
                     continue
+                active[sequence.asker] += 1
             count = min(budget, len(sequence.tokens) - sequence.computed)
             if sequence is self._held_back or not self._make_room(
                 sequence, sequence.computed + count
@@ -284,7 +285,7 @@ class Scheduler:
             chunks.append(self._cut(sequence, count))
             budget -= count
         if chunks:
-            for sequence in left_out:
+            for sequence in left_out + candidates:
                 sequence.passed_over += 1
         return chunks
 

@@ -50,6 +50,11 @@ class TransformersBackend:
         """Length of the prompt in tokens, its pictures included. Raises: TooManyPictures."""
         return int(self._prepare(messages)["input_ids"].shape[-1])
 
+    def forget(self) -> None:
+        """See `Generator.forget`."""
+        with self._processing:
+            self._last_prepared = None
+
     def generate(
         self,
         request: GenerationRequest,

@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from inference.errors import (
     EngineDead,
@@ -33,6 +33,9 @@ from inference.types import Chunk, Finished, GenerationRequest, Message, ModelIn
 
 log = logging.getLogger(__name__)
 
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
 # A decode step in Python takes and gives back the interpreter's lock many times; with the default
 # of 5 ms the event loop would wait up to that long at each of them.
 SWITCH_INTERVAL_S = 0.0005
@@ -42,6 +45,12 @@ STEP_LIMIT_S = 120.0
 
 UNREAD_LIMIT_S = 60.0
 """An answer that nobody reads for so long ends."""
+
+PREPARE_LIMIT_S = 60.0
+"""A request that is not ready for the device after so long is given up."""
+
+STOP_LIMIT_S = 30.0
+"""A device that has not come to a stand after so long is not waited for."""
 
 WATCH_INTERVAL_S = 1.0
 
@@ -205,27 +214,23 @@ class Worker:
 
     async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See `Engine.prompt_tokens`."""
-        return await self._loop.run_in_executor(
-            self._preparing, self._device.backend.prompt_tokens, messages
-        )
+        return await self._aside(self._device.backend.prompt_tokens, messages)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
         """See `Engine.stream`."""
         job = self._enter(request)
         try:
             if self._device.backend.prepares:
-                job.prepared = await self._loop.run_in_executor(
-                    self._preparing, self._prepare, request
-                )
+                job.prepared = await self._aside(self._prepare, request)
             if self._dead is not None:
                 raise EngineDead(str(self._dead))
             self._serving.inbox.append(job)
             self._device.run(self._serving.serve)
             while True:
                 await job.news.wait()
-                job.unread_since = None
                 while job.out:
                     chunk = job.out.popleft()
+                    job.unread_since = time.monotonic() if job.out else None
                     if isinstance(chunk, InferenceError):
                         raise chunk
                     yield chunk
@@ -248,7 +253,11 @@ class Worker:
         self._watch.cancel()
         self._end(EngineDead("the engine is shutting down"))
         if not self._device.hangs:
-            await self.on_device(lambda _backend: None)
+            try:
+                await asyncio.wait_for(self.on_device(lambda _backend: None), STOP_LIMIT_S)
+            except TimeoutError:
+                log.error("the device has not come to a stand within %.0f s", STOP_LIMIT_S)
+                self._device.hangs = True
         self._preparing.shutdown(wait=False, cancel_futures=True)
 
     # -- on the loop --------------------------------------------------------------------------
@@ -263,6 +272,15 @@ class Worker:
 
         self._device.run(do)
         await done.wait()
+
+    async def _aside(self, work: Callable[[Argument], Result], argument: Argument) -> Result:
+        """Have something done that needs no device. Raises: GenerationFailed, and what it raises."""
+        done = self._loop.run_in_executor(self._preparing, work, argument)
+        try:
+            return await asyncio.wait_for(done, PREPARE_LIMIT_S)
+        except TimeoutError:
+            log.error("a request is not ready after %.0f s", PREPARE_LIMIT_S)
+            raise GenerationFailed("preparing takes too long") from None
 
     def _prepare(self, request: GenerationRequest) -> Any:
         try:
@@ -323,9 +341,9 @@ class Worker:
                 self._device.hangs = True
                 self._die(EngineDead("the device does not answer"))
                 return
-            for job in self._jobs:
+            for job in list(self._jobs):
                 if job.unread_since is not None and now - job.unread_since > UNREAD_LIMIT_S:
-                    job.cancelled = True
+                    self._leave(job)
                     job.unread_since = None
                     job.out.append(GenerationFailed("nobody reads the answer"))
 

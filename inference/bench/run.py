@@ -8,6 +8,7 @@ import json
 import platform
 import time
 from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -37,7 +38,7 @@ from inference.bench.workloads import (
     watching_the_loop,
 )
 from inference.device import device_of, keep_memory_whole
-from inference.errors import ModelUnavailable
+from inference.errors import EngineDead, GenerationFailed, ModelUnavailable
 from inference.load import (
     Loaded,
     backend_of,
@@ -121,14 +122,15 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
     on_gpu = device_of(spec.device).type == "cuda"
     threads = options.threads or ((1, 8, 32) if on_gpu else (1, 16))
     options = replace(options, threads=threads, static=options.static and on_gpu)
-    steps = 4 + options.generate * (1 + options.static) + len(threads)
+    steps = 5 + options.generate * (1 + options.static) + len(threads)
     with tqdm(total=steps, file=progress, unit="measurement", leave=False) as bar:
 
         def now(what: str) -> None:
+            if bar.desc:  # what came before is done
+                bar.update()
             bar.set_description(what)
-            bar.update()
 
-        bar.set_description("loading")
+        now("loading")
         begun = time.perf_counter()
         loaded = _load(options, cache_dir, progress)
         device = loaded.weights.device
@@ -166,7 +168,10 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
             return backend
 
         with DeviceThread(on_this_device) as thread:
-            asyncio.run(_measure_engine(report, thread, options, now))
+            try:
+                asyncio.run(_measure_engine(report, thread, options, now))
+            except (GenerationFailed, EngineDead) as exc:
+                raise ModelUnavailable(f"The measurement has failed ({exc}).") from None
         gc.unfreeze()
         if device.type == "cuda":
             free, total = torch.cuda.mem_get_info(device)
@@ -321,8 +326,9 @@ def table(report: Report) -> str:
         report.throughput, report.floor, report.speedup_over_generate, strict=True
     ):
         kind = ", one picture" if measured.same_picture else ""
+        who = "1 thread" if measured.threads == 1 else f"{measured.threads} threads"
         line = (
-            f"{f'{measured.threads} threads{kind}':24} {measured.step_ms:7.2f} ms a step   "
+            f"{who + kind:24} {measured.step_ms:7.2f} ms a step   "
             f"{measured.tokens_per_second:8.1f} tokens/s   "
             f"(with reading {measured.whole_tokens_per_second:.1f})"
         )
@@ -339,8 +345,9 @@ def table(report: Report) -> str:
             + ("" if report.picture_ms is None else f", the picture {report.picture_ms:.1f} ms"),
             _first_token("follow-up", first.follow_up_ms, first.follow_up_device_ms)
             + f"; {100 * first.prefix_hit:.0f}% of the thread was kept",
-            f"pictures looked at again: {report.pictures_encoded_again}",
         ]
+        if report.pictures_encoded_again is not None:
+            lines.append(f"pictures looked at again: {report.pictures_encoded_again}")
     if report.gaps is not None:
         gaps = report.gaps
         lines.append(
@@ -363,12 +370,18 @@ def _first_token(of: str, ms: float, device_ms: float) -> str:
     return f"first token, {of:12} {ms:7.1f} ms, of it on the device {device_ms:.1f} ms"
 
 
+def check_plot(file: Path) -> None:
+    """Look whether `plot` will be able to draw. Raises: ModelUnavailable."""
+    if find_spec("matplotlib") is None:
+        raise ModelUnavailable("--plot needs matplotlib: pip install matplotlib.")
+    if not file.absolute().parent.is_dir():
+        raise ModelUnavailable(f"There is no folder for --plot {file}.")
+
+
 def plot(report: Report, file: Path) -> None:
-    """Draw tokens a second over threads. Raises: ModelUnavailable without matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ModelUnavailable("--plot needs matplotlib: pip install matplotlib.") from None
+    """Draw tokens a second over threads; see `check_plot`."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
     threads = [measured.threads for measured in report.throughput]

@@ -190,7 +190,12 @@ async def measure_throughput(asker: Asker, threads: int, *, same_picture: bool) 
     whole_s = max(a.ended_at for a in answers) - min(a.asked_at for a in answers)
     begin = max(answer.times[0] if answer.times else answer.ended_at for answer in answers)
     end = min(answer.ended_at for answer in answers)
-    said = sum(sum(begin < at <= end for at in answer.times) for answer in answers)
+    # A token without text of its own (half a character, say) comes with the next one's.
+    said = sum(
+        sum(begin < at <= end for at in answer.times)
+        * (answer.end.new_tokens / max(1, len(answer.times)))
+        for answer in answers
+    )
     rate = said / (end - begin) if end > begin else 0.0
     return Throughput(
         threads=threads,

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from bot import app
+from bot.errors import EXIT_ENGINE_DEAD
 from bot.platforms.platform import PlatformUnavailable
 from tests.pictures import plain_picture
 from tests.scenario.command import RunningBot, llava_bot, running_bot
@@ -173,7 +174,7 @@ async def test_when_the_device_fails_the_asker_is_told_and_the_process_ends_with
         async with asking(bot, thread) as stream:
             with contextlib.suppress(aiohttp.ClientError):
                 assert "done" not in [name async for name, _ in stream]
-        assert await bot.exit_code() == app.EXIT_ENGINE_DEAD
+        assert await bot.exit_code() == EXIT_ENGINE_DEAD
     async with running_bot(tmp_path, *options, "--max-new-tokens", "20") as bot:
         await bot.wait_until_ready()
         (told,) = await ended_turns(bot, thread)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
+from transformers import AutoModelForImageTextToText
 
-from inference.linears import PackedLinear, can_pack, fuse
+from inference.decoder import decoder_of
+from inference.linears import PackedLinear, UnsupportedWeights, can_pack, fuse
 
 
 @pytest.mark.parametrize("rows", [1, 3, 17, 141])
@@ -23,3 +28,19 @@ def test_a_packed_weight_multiplies_as_it_did(rows: int) -> None:
 def test_other_numbers_are_not_packed() -> None:
     assert not can_pack(torch.zeros(4, 4, dtype=torch.bfloat16))
     assert can_pack(torch.zeros(4, 4))
+
+
+def test_weights_that_are_refused_are_left_as_they_were(
+    tiny_checkpoint: Callable[[str], Path],
+) -> None:
+    class Linear3bit(nn.Linear):
+        pass
+
+    weights = AutoModelForImageTextToText.from_pretrained(tiny_checkpoint("llava-1.5")).eval()
+    last = weights.model.language_model.layers[-1]
+    last.mlp.down_proj.__class__ = Linear3bit
+    with pytest.raises(UnsupportedWeights, match="few-bit weights"):
+        decoder_of(weights, positions=64, skinny=None)
+    with pytest.raises(UnsupportedWeights, match="Linear3bit"):
+        decoder_of(weights, positions=64, skinny=object())
+    assert weights.model.language_model.layers[0].self_attn.q_proj is not None

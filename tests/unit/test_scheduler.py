@@ -244,12 +244,24 @@ def test_askers_take_turns() -> None:
     scheduler, _, _, device = bench(running=4)
     for i in range(6):
         scheduler.submit(request(30, says=30, seed=i, asker="many"))
-    scheduler.submit(request(30, says=30, seed=9, asker="one"))
     device.step()
-    assert "one" not in {sequence.asker for sequence in scheduler.running}
+    device.step()
+    assert [sequence.asker for sequence in scheduler.running] == ["many"] * 4
+    scheduler.submit(request(30, says=30, seed=9, asker="one"))
     scheduler.end(scheduler.running[0])
     device.step()
     assert "one" in {sequence.asker for sequence in scheduler.running}
+
+
+def test_askers_take_turns_within_one_step() -> None:
+    scheduler, _, _, device = bench(running=20, chunk=512)
+    for i in range(20):
+        scheduler.submit(request(30, seed=i, asker="many"))
+    for name in ("one", "two"):
+        scheduler.submit(request(30, seed=90, asker=name))
+    plan = device.step()
+    assert plan is not None
+    assert [chunk.sequence.asker for chunk in plan.chunks][:4] == ["many", "one", "two", "many"]
 
 
 def test_threads_about_one_picture_share_its_pages_even_when_they_come_together() -> None:
