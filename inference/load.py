@@ -112,6 +112,10 @@ def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loade
     elif path == POCKET:
         if spec.revision is not None:
             raise ModelUnavailable("The pocket model has no revisions: leave MODEL_REVISION out.")
+        if spec.quantize != "none":
+            raise ModelUnavailable(
+                "The pocket model is held whole: leave QUANTIZE (--load-4bit, --load-8bit) out."
+            )
         path = _pocket(cache_dir, progress)
     with _one_sentence(spec):
         options = _hub_options(spec)

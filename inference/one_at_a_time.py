@@ -84,7 +84,7 @@ class OneAtATime:
         """See `Backend.add`."""
         self._waiting.append(job)
 
-    def forget(self, desk: Desk | None = None) -> None:
+    def forget(self, desk: Desk | None = None) -> None:  # noqa: ARG002 - the protocol's
         """See `Backend.forget`."""
         self.generator.forget()
 

@@ -274,7 +274,7 @@ class Worker:
         await done.wait()
 
     async def _aside(self, work: Callable[[Argument], Result], argument: Argument) -> Result:
-        """Have something done that needs no device. Raises: GenerationFailed, and what it raises."""
+        """Have something done that needs no device, within a time. Raises: GenerationFailed."""
         done = self._loop.run_in_executor(self._preparing, work, argument)
         try:
             return await asyncio.wait_for(done, PREPARE_LIMIT_S)

@@ -74,6 +74,8 @@ class ScriptedBackend:
         assert self._steps is not None
         self._steps.release(steps)
 
+    def forget(self) -> None: ...
+
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         return sum(
             len(message.text.split()) + PICTURE_TOKENS * len(message.pictures)

@@ -177,27 +177,30 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
             free, total = torch.cuda.mem_get_info(device)
             report.device_memory_gib = (total - free) / 2**30
             report.weights_memory_gib = torch.cuda.memory_allocated(device) / 2**30
-        for measured in report.throughput:
-            floor = None
-            if size is not None and isinstance(backend, BatchingBackend):
-                context = report.prompt_tokens + options.new_tokens // 2
-                floor = floor_tokens_per_second(
-                    size,
-                    backend.token_bytes,
-                    threads=measured.threads,
-                    context_tokens=context,
-                    own_tokens=TEXT_TOKENS + options.new_tokens // 2
-                    if measured.same_picture
-                    else context,
-                    bandwidth=report.read_bandwidth_tb_s * 1e12,
-                )
-            report.floor.append(floor)
-            report.speedup_over_generate.append(
-                None
-                if report.generate is None
-                else measured.whole_tokens_per_second / report.generate.tokens_per_second
-            )
+        _compare(report, backend, size, options)
     return report
+
+
+def _compare(report: Report, backend: Any, size: int | None, options: Options) -> None:
+    """Put the floor and `generate()` beside what was measured."""
+    for measured in report.throughput:
+        floor = None
+        if size is not None and isinstance(backend, BatchingBackend):
+            context = report.prompt_tokens + options.new_tokens // 2
+            own = TEXT_TOKENS + options.new_tokens // 2 if measured.same_picture else context
+            floor = floor_tokens_per_second(
+                size,
+                backend.token_bytes,
+                threads=measured.threads,
+                context_tokens=context,
+                own_tokens=own,
+                bandwidth=report.read_bandwidth_tb_s * 1e12,
+            )
+        report.floor.append(floor)
+        speedup = None
+        if report.generate is not None:
+            speedup = measured.whole_tokens_per_second / report.generate.tokens_per_second
+        report.speedup_over_generate.append(speedup)
 
 
 def _load(options: Options, cache_dir: Path, progress: TextIO) -> Loaded:

@@ -330,7 +330,15 @@ def test_out_of_memory_is_tried_again_and_then_said(
         return start(plan)
 
     monkeypatch.setattr(runner, "start", failing)
+    kept = bench.backend.features._kept
+    bench.ask(asking(user("Before", COLOURS[1]), tokens=2))
+    fails[0] = 0
+    bench.run()
+    assert kept
+    fails[0] = 1
     job = bench.ask(asking(user("Once", COLOURS[0]), tokens=10))
+    bench.step()
+    assert not kept  # caches have given way
     bench.run()
     same(bench, job, alone)
     fails[0] = 3
@@ -340,6 +348,62 @@ def test_out_of_memory_is_tried_again_and_then_said(
     assert isinstance(last, GenerationFailed)
     assert "memory" in str(last)
     no_page_is_lost(bench.backend)
+
+
+def test_after_running_out_of_memory_less_is_read_at_once(
+    bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = bench.backend._runner
+    start = runner.start
+    sizes: list[int] = []
+
+    def too_much(plan: Any) -> Any:
+        sizes.append(sum(chunk.count for chunk in plan.chunks))
+        if sizes[-1] > 200:
+            raise torch.OutOfMemoryError("out of memory")
+        return start(plan)
+
+    monkeypatch.setattr(runner, "start", too_much)
+    job = bench.ask(asking(user("Why? " * 120), tokens=5))
+    bench.run()
+    same(bench, job, alone)
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+def test_who_talks_goes_on_when_what_is_read_beside_makes_a_step_fail(
+    bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talking = bench.ask(asking(user("Talking"), tokens=30))
+    bench.step(5)
+    runner = bench.backend._runner
+    start = runner.start
+
+    def failing(plan: Any) -> Any:
+        if plan.chunks:
+            raise ValueError("what is read cannot be computed")
+        return start(plan)
+
+    monkeypatch.setattr(runner, "start", failing)
+    read = bench.ask(asking(user("Read", COLOURS[0])))
+    bench.run()
+    assert isinstance(bench.said[read][-1], GenerationFailed)
+    same(bench, talking, alone)
+
+
+def test_what_is_kept_to_be_quicker_is_bounded(
+    bench: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, bound in (("TRANSCRIPTS", 2), ("PIXELS", 3), ("HOLDING", 4)):
+        monkeypatch.setattr(f"inference.prompts.{name}", bound)
+    monkeypatch.setattr(bench.backend.features, "max_bytes", 1)
+    jobs = [bench.ask(asking(user(f"{i}?", (9 * i, 7, 200)), tokens=2)) for i in range(8)]
+    prompts, features = bench.backend._prompts, bench.backend.features
+    assert len(prompts._pixels) <= 3
+    assert sum(bool(job.prepared.pixels.by_digest) for job in jobs) == 4
+    bench.run()
+    assert all(bench.finished(job) for job in jobs)
+    assert len(prompts._transcripts) <= 2
+    assert len(features._kept) <= 1
 
 
 def test_a_step_that_fails_ends_its_own_requests_and_no_others(

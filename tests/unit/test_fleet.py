@@ -49,10 +49,10 @@ async def test_a_thread_stays_on_the_device_that_holds_its_cache() -> None:
         first.release()
         second.release()
         await asyncio.gather(a, b)
-        for _ in range(3):
-            await answer(fleet, "a again", thread="a")
-        assert len(first.requests) == 4
-        assert len(second.requests) == 1
+        for _ in range(3):  # an idle fleet would send anybody else to the first
+            await answer(fleet, "b again", thread="b")
+        assert len(first.requests) == 1
+        assert len(second.requests) == 4
 
 
 async def test_new_threads_go_to_the_least_loaded_device() -> None:
@@ -92,6 +92,36 @@ async def test_a_device_that_fails_in_mid_answer_loses_that_answer_only() -> Non
             with pytest.raises(GenerationFailed):
                 await anext(chunks)
         assert await answer(fleet, "next", thread="a") == "answer to next"
+
+
+async def test_prompts_are_measured_where_a_device_lives(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = ScriptedBackend(), ScriptedBackend()
+    async with running(first, second) as fleet:
+        question = (Message(role=Role.USER, text="three secret words"),)
+
+        words = "CUDA error, secret words"
+
+        def broken(_messages: object) -> int:
+            raise RuntimeError(words)
+
+        monkeypatch.setattr(first, "prompt_tokens", broken)
+        assert await fleet.prompt_tokens(question) == 3
+        assert "RuntimeError" in caplog.text
+        assert "secret" not in caplog.text
+        fleet._workers[0]._die(EngineDead("the device failed"))
+        caplog.clear()
+        assert await fleet.prompt_tokens(question) == 3
+        assert not caplog.text
+
+
+async def test_homes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.fleet.THREADS_KNOWN", 3)
+    async with running(ScriptedBackend(), ScriptedBackend()) as fleet:
+        for i in range(6):
+            await answer(fleet, "hello", thread=f"{i}")
+        assert list(fleet._homes) == ["3", "4", "5"]
 
 
 async def test_when_the_last_device_fails_the_process_must_restart() -> None:

@@ -257,15 +257,18 @@ def test_askers_take_turns_within_one_step() -> None:
     scheduler, _, _, device = bench(running=20, chunk=512)
     for i in range(20):
         scheduler.submit(request(30, seed=i, asker="many"))
-    for name in ("one", "two"):
-        scheduler.submit(request(30, seed=90, asker=name))
+    for i, name in enumerate(("one", "two")):
+        scheduler.submit(request(30, seed=90 + i, asker=name))
     plan = device.step()
     assert plan is not None
     assert [chunk.sequence.asker for chunk in plan.chunks][:4] == ["many", "one", "two", "many"]
 
 
-def test_threads_about_one_picture_share_its_pages_even_when_they_come_together() -> None:
-    scheduler, pool, _, device = bench(chunk=64)
+@pytest.mark.parametrize("chunk", [64, 4000])  # one after the other, or all in one step
+def test_threads_about_one_picture_share_its_pages_even_when_they_come_together(
+    chunk: int,
+) -> None:
+    scheduler, pool, _, device = bench(chunk=chunk)
     sequences = [request(200, says=10, picture="a") for _ in range(6)]
     for i, sequence in enumerate(sequences):
         sequence.tokens[-2:] = [20 + i, 30 + i]
@@ -320,6 +323,25 @@ def test_when_pages_run_out_the_youngest_waits_and_is_read_again() -> None:
         assert sequence.tokens[60:] == answer_alone(sequence, prompt, 120)
     scheduler.shrink()
     assert pool.free == pool.usable
+
+
+def test_the_youngest_loses_its_pages_and_nobody_older() -> None:
+    scheduler, _, _, device = bench(pages=31, running=8)
+    sequences = [request(60, says=120, seed=i) for i in range(4)]
+    for sequence in sequences:
+        scheduler.submit(sequence)
+    lost: list[tuple[Sequence, list[Sequence]]] = []
+    preempt = scheduler.preempt
+
+    def noted(sequence: Sequence) -> None:
+        lost.append((sequence, list(scheduler.running)))
+        preempt(sequence)
+
+    scheduler.preempt = noted  # type: ignore[method-assign]
+    device.run()
+    assert lost
+    for sequence, running in lost:
+        assert sequence.arrival == max(other.arrival for other in running)
 
 
 def test_ending_a_request_frees_its_pages_at_once() -> None:

@@ -32,7 +32,7 @@ from inference.types import (
     Started,
     TextDelta,
 )
-from inference.worker import DeviceThread, Worker
+from inference.worker import DeviceThread, Job, Worker
 from tests.engines import running_on_device
 from tests.waiting import until
 
@@ -57,6 +57,8 @@ class ScriptedBackend:
         self.threads: set[str] = set()
         self.asked: list[str] = []
         self.raises: BaseException | None = None
+
+    def forget(self) -> None: ...
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         return sum(len(message.text) for message in messages)
@@ -325,7 +327,9 @@ async def test_an_answer_that_nobody_reads_ends(
         unread = worker.stream(ask("one two three four five six"))
         await anext(unread)
         backend.steps.release(2)
-        await until(lambda: next(iter(worker._jobs)).cancelled)
+        (job,) = worker._jobs
+        await until(lambda: job.cancelled)
+        assert not worker._jobs  # its place is free
         backend.steps.release(100)
         assert text_of(await collect(worker, "next")) == "next"
         assert backend.steps_taken <= 4
@@ -377,3 +381,57 @@ async def test_who_waits_for_erasing_is_let_go_when_the_engine_ends(
     await asyncio.wait_for(forgetting, 5)
     with pytest.raises(EngineDead):
         await busy
+
+
+async def test_a_device_that_hangs_is_not_waited_for_at_the_end(
+    backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.worker.STOP_LIMIT_S", 0.05)
+    hangs = threading.Event()
+
+    def hang(*_: object) -> Finished:
+        hangs.wait(10)
+        raise EngineDead("too late")
+
+    monkeypatch.setattr(backend, "generate", hang)
+    async with running_on_device(lambda: backend, max_waiting=2) as worker:
+        asker = asyncio.create_task(collect(worker, "a"))
+        await asyncio.sleep(0.02)
+    with pytest.raises(EngineDead):
+        await asker
+    hangs.set()
+    await until(lambda: not any(t.name == "device" for t in threading.enumerate()))
+
+
+async def test_a_prompt_that_is_never_ready_is_given_up(
+    worker: Worker, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.worker.PREPARE_LIMIT_S", 0.05)
+    stuck = threading.Event()
+    monkeypatch.setattr(worker._device.backend, "prepare", lambda _: stuck.wait(10))
+    monkeypatch.setattr(worker._device.backend, "prompt_tokens", lambda _: stuck.wait(10))
+    monkeypatch.setattr(worker._device.backend, "prepares", True)
+    with pytest.raises(GenerationFailed, match="too long"):
+        await collect(worker, "a")
+    with pytest.raises(GenerationFailed, match="too long"):
+        await worker.prompt_tokens(())
+    assert worker.load == 0
+    stuck.set()
+
+
+async def test_who_has_come_in_behind_the_step_that_fails_is_told_too(
+    backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_on_device(lambda: backend, max_waiting=2) as worker:
+        first = asyncio.create_task(collect(worker, "a"))
+        await asyncio.sleep(0.02)
+        job = Job(ask("b"))
+        worker._jobs.add(job)
+        worker._serving.inbox.append(job)  # and the device has not looked yet
+        monkeypatch.setattr(worker._serving, "take_in", lambda: None)
+        backend.raises = EngineDead("the device failed")
+        backend.steps.release()
+        with pytest.raises(EngineDead):
+            await first
+        await until(lambda: bool(job.out))
+        assert isinstance(job.out[-1], EngineDead)
