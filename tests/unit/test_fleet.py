@@ -111,9 +111,8 @@ async def test_prompts_are_measured_where_a_device_lives(
         assert "RuntimeError" in caplog.text
         assert "secret" not in caplog.text
         fleet._workers[0]._die(EngineDead("the device failed"))
-        caplog.clear()
+        monkeypatch.setattr("inference.fleet.log", None)  # the dead one is not even asked
         assert await fleet.prompt_tokens(question) == 3
-        assert not caplog.text
 
 
 async def test_homes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
