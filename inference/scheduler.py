@@ -431,8 +431,7 @@ class Scheduler:
 
 
 def _urgency(sequence: Sequence, active: Counter[str]) -> tuple[bool, bool, int, int]:
-    """Sort key: who was passed over too often; short ones; askers with little else under way; who
-    came first."""
+    """Sort key: passed over too often, short, of an asker with little under way, first come."""
     if sequence.passed_over >= PATIENCE:
         return False, False, 0, sequence.arrival
     others = active[sequence.asker] - bool(sequence.pages)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 from torch import Tensor
@@ -19,6 +21,10 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
 ]
+
+
+SIZES = [(16, 64), (48, 128), (576, 1536), (1024, 4096), (4096, 11008), (12288, 4096)]
+"""(outputs, inputs): the smallest that there can be, and those of 7B."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +55,9 @@ def error(got: Tensor, wanted: Tensor) -> float:
 @pytest.mark.parametrize("bits", [4, 8, 16])
 @pytest.mark.parametrize("rows", [1, 5, 8, 13, 16, 27, 32, 64])
 def test_products_of_random_sizes_are_right(skinny: Skinny, bits: int, rows: int) -> None:
-    for n, k in [(16, 64), (48, 128), (576, 1536), (1024, 4096), (4096, 11008), (12288, 4096)]:
+    chance = random.Random(100 * bits + rows)  # noqa: S311
+    drawn = [(16 * chance.randrange(1, 300), 64 * chance.randrange(1, 100)) for _ in range(3)]
+    for n, k in [*SIZES, *drawn]:
         weight, dense = random_weight(bits, n, k)
         x = torch.randn(rows, k, device="cuda").bfloat16()
         out = torch.full((skinny.splits(weight, rows), rows, n), torch.nan, device="cuda")
