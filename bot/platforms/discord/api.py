@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import aiohttp
@@ -42,9 +43,10 @@ GONE = {UNKNOWN_CHANNEL, UNKNOWN_MESSAGE}
 NOT_ALLOWED = {MISSING_ACCESS, MISSING_PERMISSIONS}
 
 CALLS_A_SECOND = 30
-"""Discord takes fifty of a bot in a second; discord.py may hold some back and send them later."""
+"""Discord takes fifty of a bot in a second; some calls are made by discord.py itself."""
 PUT_OFF_FROM = 15
 PUT_OFF_S = 1.0
+LOOK_AGAIN_S = 0.05
 
 
 class DiscordRefused(Exception):
@@ -57,23 +59,37 @@ class DiscordRefused(Exception):
 
 
 class Budget:
-    """The calls of one second, shared by all replies. Lives as long as the connection."""
+    """The calls of one second, shared by all replies. Lives as long as the connection.
+
+    A call counts from its beginning until a second after its end: Discord may count it at any
+    moment between the two, and no second of Discord's then holds more calls than there are here.
+    """
 
     def __init__(self) -> None:
-        self._recent: deque[float] = deque()
+        self._under_way = 0
+        self._ended: deque[float] = deque()
 
-    async def take(self, *, urgent: bool = True) -> None:
-        """Take one, when there is one. Raises: TryLater, where it is not urgent and many wait."""
-        while True:
-            now = time.monotonic()
-            while self._recent and self._recent[0] <= now - 1:
-                self._recent.popleft()
-            if len(self._recent) < (CALLS_A_SECOND if urgent else PUT_OFF_FROM):
-                self._recent.append(now)
-                return
+    @asynccontextmanager
+    async def call(self, *, urgent: bool = True) -> AsyncIterator[None]:
+        """Make one call, when there is room. Raises: TryLater, where it can wait and many do."""
+        while not self._has_room(CALLS_A_SECOND if urgent else PUT_OFF_FROM):
             if not urgent:
                 raise TryLater(PUT_OFF_S)
-            await asyncio.sleep(self._recent[0] + 1 - now)
+            await asyncio.sleep(self._next_room_s())
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            self._ended.append(time.monotonic())
+
+    def _has_room(self, calls: int) -> bool:
+        while self._ended and self._ended[0] <= time.monotonic() - 1:
+            self._ended.popleft()
+        return self._under_way + len(self._ended) < calls
+
+    def _next_room_s(self) -> float:
+        return self._ended[0] + 1 - time.monotonic() if self._ended else LOOK_AGAIN_S
 
 
 async def write(call: Awaitable[T], *, timeout_s: float) -> T:

@@ -286,9 +286,9 @@ async def _type(
     while (it := exchange()) is not None and it.is_awaited:
         del it
         try:
-            await connection.budget.take(urgent=False)
-            place = await connection.place(channel)
-            await write(_once(place), timeout_s=connection.timeout_s)
+            async with connection.budget.call(urgent=False):
+                place = await connection.place(channel)
+                await write(_once(place), timeout_s=connection.timeout_s)
         except DiscordRefused as exc:
             log.info("typing is not shown: %s", exc)
             return

@@ -112,12 +112,12 @@ class Pictures:
         return [replace(picture, earlier=True) for picture in pictures]
 
     async def _message(self, channel: str, message: str) -> discord.Message | None:
-        await self._connection.budget.take()
-        place = await self._connection.place(channel)
         try:
-            return await read(
-                lambda: place.fetch_message(int(message)), timeout_s=self._connection.timeout_s
-            )
+            async with self._connection.budget.call():
+                place = await self._connection.place(channel)
+                return await read(
+                    lambda: place.fetch_message(int(message)), timeout_s=self._connection.timeout_s
+                )
         except DiscordRefused as exc:
             log.info("a message could not be read: %s", exc)
             return None
@@ -136,10 +136,10 @@ class Pictures:
         thread = message.thread
 
         async def said() -> list[discord.Message]:
-            await self._connection.budget.take()
             before = discord.Object(int(message.key.message))
-            place = await self._connection.place(thread.thread)
-            return [it async for it in place.history(limit=MESSAGES_A_THREAD, before=before)]
+            async with self._connection.budget.call():
+                place = await self._connection.place(thread.thread)
+                return [it async for it in place.history(limit=MESSAGES_A_THREAD, before=before)]
 
         messages = await read(said, timeout_s=self._connection.timeout_s)
         if all(it.id != int(thread.thread) for it in messages):  # a forum's post holds its first

@@ -67,14 +67,12 @@ class Places:
             return here
         name = layout.thread_name(message.text, message.locale)
         root = int(thread.thread)
-        await self._connection.budget.take()
         try:
-            await write(
-                channel.get_partial_message(root).create_thread(
+            async with self._connection.budget.call():
+                creating = channel.get_partial_message(root).create_thread(
                     name=name, auto_archive_duration=ARCHIVE_AFTER_MIN
-                ),
-                timeout_s=self._connection.timeout_s,
-            )
+                )
+                await write(creating, timeout_s=self._connection.timeout_s)
         except TryLater as later:
             if later.after_s < WORTH_WAITING_S:
                 raise

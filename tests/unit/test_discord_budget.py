@@ -1,0 +1,54 @@
+"""How many calls Discord may be shown in a second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+
+from bot.messages import TryLater
+from bot.platforms.discord.api import CALLS_A_SECOND, PUT_OFF_FROM, Budget
+
+
+async def test_a_call_counts_until_a_second_after_its_end() -> None:
+    budget = Budget()
+    began = asyncio.Event()
+
+    async def one_more() -> float:
+        async with budget.call():
+            began.set()
+            return time.monotonic()
+
+    async with AsyncExitStack() as under_way:
+        for _ in range(CALLS_A_SECOND):
+            await under_way.enter_async_context(budget.call())
+        waiting = asyncio.create_task(one_more())
+        await asyncio.sleep(1.2)  # however long they take
+        assert not began.is_set()
+        ended = time.monotonic()
+    assert await waiting >= ended + 1
+
+
+async def test_what_can_wait_is_put_off_while_many_call() -> None:
+    budget = Budget()
+    for _ in range(PUT_OFF_FROM):
+        async with budget.call():
+            pass
+    with pytest.raises(TryLater):
+        async with budget.call(urgent=False):
+            pass
+    async with budget.call():
+        pass
+
+
+async def test_a_call_that_fails_counts_like_any_other() -> None:
+    budget = Budget()
+    for _ in range(PUT_OFF_FROM):
+        with pytest.raises(ZeroDivisionError):
+            async with budget.call():
+                raise ZeroDivisionError
+    with pytest.raises(TryLater):
+        async with budget.call(urgent=False):
+            pass
