@@ -31,6 +31,21 @@ async def test_a_call_counts_until_a_second_after_its_end() -> None:
     assert await waiting >= ended + 1
 
 
+async def test_a_call_that_takes_long_takes_nobody_elses_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.platforms.discord.api.LONG_S", 0.1)
+    budget = Budget()
+    async with AsyncExitStack() as under_way:
+        for _ in range(CALLS_A_SECOND):
+            await under_way.enter_async_context(budget.call())
+        async with asyncio.timeout(5), budget.call():
+            pass
+    with pytest.raises(TryLater):  # they have only now come through
+        async with budget.call(urgent=False):
+            pass
+
+
 async def test_what_can_wait_is_put_off_while_many_call() -> None:
     budget = Budget()
     for _ in range(PUT_OFF_FROM):

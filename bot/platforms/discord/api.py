@@ -47,6 +47,7 @@ CALLS_A_SECOND = 30
 PUT_OFF_FROM = 15
 PUT_OFF_S = 1.0
 LOOK_AGAIN_S = 0.05
+LONG_S = 2.0
 
 
 class DiscordRefused(Exception):
@@ -63,30 +64,35 @@ class Budget:
 
     A call counts from its beginning until a second after its end: Discord may count it at any
     moment between the two, and no second of Discord's then holds more calls than there are here.
+    One that takes long waits within discord.py, for its channel's own rate: it takes nobody else's
+    room until it is through.
     """
 
     def __init__(self) -> None:
-        self._under_way = 0
+        self._under_way: list[float] = []
+        """When each began."""
         self._ended: deque[float] = deque()
 
     @asynccontextmanager
     async def call(self, *, urgent: bool = True) -> AsyncIterator[None]:
         """Make one call, when there is room. Raises: TryLater, where it can wait and many do."""
-        while not self._has_room(CALLS_A_SECOND if urgent else PUT_OFF_FROM):
+        while self._count() >= (CALLS_A_SECOND if urgent else PUT_OFF_FROM):
             if not urgent:
                 raise TryLater(PUT_OFF_S)
             await asyncio.sleep(self._next_room_s())
-        self._under_way += 1
+        begun = time.monotonic()
+        self._under_way.append(begun)
         try:
             yield
         finally:
-            self._under_way -= 1
+            self._under_way.remove(begun)
             self._ended.append(time.monotonic())
 
-    def _has_room(self, calls: int) -> bool:
-        while self._ended and self._ended[0] <= time.monotonic() - 1:
+    def _count(self) -> int:
+        now = time.monotonic()
+        while self._ended and self._ended[0] <= now - 1:
             self._ended.popleft()
-        return self._under_way + len(self._ended) < calls
+        return len(self._ended) + sum(begun > now - LONG_S for begun in self._under_way)
 
     def _next_room_s(self) -> float:
         return self._ended[0] + 1 - time.monotonic() if self._ended else LOOK_AGAIN_S

@@ -286,8 +286,8 @@ async def _type(
     while (it := exchange()) is not None and it.is_awaited:
         del it
         try:
+            place = await connection.place(channel)
             async with connection.budget.call(urgent=False):
-                place = await connection.place(channel)
                 await write(_once(place), timeout_s=connection.timeout_s)
         except DiscordRefused as exc:
             log.info("typing is not shown: %s", exc)

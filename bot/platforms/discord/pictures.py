@@ -112,12 +112,14 @@ class Pictures:
         return [replace(picture, earlier=True) for picture in pictures]
 
     async def _message(self, channel: str, message: str) -> discord.Message | None:
-        try:
+        place = await self._connection.place(channel)
+
+        async def fetched() -> discord.Message:
             async with self._connection.budget.call():
-                place = await self._connection.place(channel)
-                return await read(
-                    lambda: place.fetch_message(int(message)), timeout_s=self._connection.timeout_s
-                )
+                return await place.fetch_message(int(message))
+
+        try:
+            return await read(fetched, timeout_s=self._connection.timeout_s)
         except DiscordRefused as exc:
             log.info("a message could not be read: %s", exc)
             return None
@@ -137,8 +139,8 @@ class Pictures:
 
         async def said() -> list[discord.Message]:
             before = discord.Object(int(message.key.message))
+            place = await self._connection.place(thread.thread)
             async with self._connection.budget.call():
-                place = await self._connection.place(thread.thread)
                 return [it async for it in place.history(limit=MESSAGES_A_THREAD, before=before)]
 
         messages = await read(said, timeout_s=self._connection.timeout_s)

@@ -55,8 +55,8 @@ async def post(
     pings = discord.AllowedMentions(
         everyone=False, roles=False, users=people or False, replied_user=False
     )
+    place = await connection.place(channel)
     async with connection.budget.call(urgent=urgent):
-        place = await connection.place(channel)
         sending = place.send(text, allowed_mentions=pings, suppress_embeds=True, **more)
         return await write(sending, timeout_s=connection.timeout_s)
 
@@ -71,17 +71,17 @@ async def edit(
     urgent: bool = True,
 ) -> None:
     """Give a message another text and other buttons. Raises: TryLater, DiscordRefused."""
+    target = (await connection.place(channel)).get_partial_message(message)
     async with connection.budget.call(urgent=urgent):
-        target = (await connection.place(channel)).get_partial_message(message)
         editing = target.edit(content=text, view=buttons, allowed_mentions=layout.NO_PINGS)
         await write(editing, timeout_s=connection.timeout_s)
 
 
 async def remove(connection: Connection, channel: int, message: int) -> None:
     """Delete a message of the bot's; one that cannot be deleted stays. Raises: TryLater."""
+    target = (await connection.place(channel)).get_partial_message(message)
     try:
         async with connection.budget.call():
-            target = (await connection.place(channel)).get_partial_message(message)
             await write(target.delete(), timeout_s=connection.timeout_s)
     except DiscordRefused as exc:
         if exc.code not in GONE:
