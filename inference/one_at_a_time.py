@@ -95,7 +95,6 @@ class OneAtATime:
             self._told.pop(job, None)
             return
         desk.say(job, Started())
-        self._told.pop(job, None)
         self._tell_places(desk)
 
         def on_text(text: str) -> None:
@@ -120,10 +119,10 @@ class OneAtATime:
         desk.say(job, outcome)
 
     def _tell_places(self, desk: Desk) -> None:
-        if any(job.cancelled for job in self._waiting):
-            self._waiting = deque(job for job in self._waiting if not job.cancelled)
-        for place, job in enumerate(self._waiting, start=1):
+        self._waiting = deque(job for job in self._waiting if not job.cancelled)
+        places = {job: place for place, job in enumerate(self._waiting, start=1)}
+        for job, place in places.items():
             if self._told.get(job) != place:
-                self._told[job] = place
                 desk.say(job, Queued(place))
+        self._told = places
         desk.flush()

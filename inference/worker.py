@@ -199,7 +199,7 @@ class Worker:
         self._dead: EngineDead | None = None
         self.died = asyncio.Event()
         """Set when the engine cannot go on and the process must restart."""
-        self._serving = _Serving(self._loop, self._deliver)
+        self._serving = _Serving(self._loop, self._deliver, self._die)
         self._watch = asyncio.create_task(self._watch_over(), name="watch-engine")
 
     @property
@@ -310,8 +310,6 @@ class Worker:
             job.out.append(chunk)
             job.news.set()
             job.unread_since = job.unread_since or now
-            if isinstance(chunk, EngineDead):
-                self._die(chunk)
 
     def _die(self, reason: EngineDead) -> None:
         self._end(reason)
@@ -355,9 +353,11 @@ class _Serving:
         self,
         loop: asyncio.AbstractEventLoop,
         deliver: Callable[[list[tuple[Job, Chunk | InferenceError]]], None],
+        die: Callable[[EngineDead], None],
     ) -> None:
         self._loop = loop
         self._deliver = deliver
+        self._die = die
         self.inbox: deque[Job] = deque()
         self.forgetting: deque[asyncio.Event] = deque()
         """Of those who wait until what is kept of ended conversations has been erased."""
@@ -366,7 +366,6 @@ class _Serving:
         self.ended = False
         self._said: list[tuple[Job, Chunk | InferenceError]] = []
         self._backend: Backend | None = None
-        self._held: set[Job] = set()
 
     def serve(self, backend: Backend) -> None:
         """Work until there is nothing to do."""
@@ -382,19 +381,15 @@ class _Serving:
                     backend.step(self)
                 self.flush()
         except EngineDead as exc:
-            self._end_all(exc)
+            self._end(exc)
         except Exception as exc:  # noqa: BLE001 - crosses the thread: the askers must hear of it
             log.error("the engine failed: %s", trace_of(exc))
-            self._end_all(EngineDead(type(exc).__name__))
+            self._end(EngineDead(type(exc).__name__))
         finally:
             self.busy_since = None
-            if self.ended:  # nothing outlives the process
-                self._have_forgotten(len(self.forgetting))
 
     def say(self, job: Job, chunk: Chunk | InferenceError) -> None:
         """See `Desk.say`."""
-        if isinstance(chunk, Finished | InferenceError):
-            self._held.discard(job)
         self._said.append((job, chunk))
 
     def flush(self) -> None:
@@ -410,7 +405,6 @@ class _Serving:
         while self.inbox and backend is not None:
             job = self.inbox.popleft()
             if not job.cancelled:
-                self._held.add(job)
                 backend.add(job)
 
     def _have_forgotten(self, count: int) -> None:
@@ -418,11 +412,11 @@ class _Serving:
             for _ in range(count):
                 self._loop.call_soon_threadsafe(self.forgetting.popleft().set)
 
-    def _end_all(self, reason: EngineDead) -> None:
+    def _end(self, reason: EngineDead) -> None:
+        """Have the loop tell everybody, and end the process even where there is nobody."""
         self.ended = True
-        for job in [*self._held, *self.inbox]:
-            self.say(job, EngineDead(str(reason)))
         self.flush()
+        self._loop.call_soon_threadsafe(self._die, reason)
 
 
 def run_here(backend: Backend, request: GenerationRequest) -> list[Chunk]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
@@ -239,6 +241,37 @@ async def test_when_the_device_dies_every_asker_is_told(
     assert worker.died.is_set()
     with pytest.raises(EngineDead):
         await collect(worker, "d")
+
+
+async def test_a_device_that_fails_while_nobody_asks_ends_the_engine_too(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_desk: object) -> None:
+        raise EngineDead("the device failed")
+
+    monkeypatch.setattr(worker._device.backend, "forget", fail)
+    await asyncio.wait_for(worker.forget(), 5)
+    await asyncio.wait_for(worker.died.wait(), 5)
+    with pytest.raises(EngineDead):
+        await asyncio.wait_for(collect(worker, "next"), 5)
+
+
+async def test_nothing_is_kept_of_requests_that_were_withdrawn_while_they_waited(
+    worker: Worker, backend: ScriptedBackend
+) -> None:
+    first = asyncio.create_task(collect(worker, "a"))
+    await asyncio.sleep(0.01)
+    kept: list[weakref.ref[Job]] = []
+    for _ in range(2):
+        withdrawn = worker.stream(ask("never"))
+        assert await anext(withdrawn) == Queued(1)
+        kept += [weakref.ref(job) for job in worker._jobs if job.request == ask("never")]
+        await withdrawn.aclose()
+        await asyncio.sleep(0.05)  # the device looks who waits
+    backend.steps.release(10)
+    await first
+    gc.collect()
+    assert [reference() for reference in kept] == [None, None]
 
 
 async def test_shutdown_ends_every_stream_and_joins_the_thread(backend: ScriptedBackend) -> None:
