@@ -18,14 +18,14 @@ def model(tiny_checkpoint: Callable[[str], Path]) -> str:
 
 async def test_a_model_is_measured_and_drawn(tmp_path: Path, model: str) -> None:
     result = await llava_bot(
-        *("bench", "--model", model, "--threads", "1", "3", "--new-tokens", "12", "--json"),
+        *("bench", "--model", model, "--threads", "2", "--new-tokens", "12", "--json"),
         *("--plot", "chart.png"),
         data_dir=tmp_path,
     )
     assert result.code == 0, result.err
     said = json.loads(result.out)
     assert said["path"] == "fast"
-    assert [measured["threads"] for measured in said["throughput"]] == [1, 3]
+    assert [measured["threads"] for measured in said["throughput"]] == [2]
     assert all(speedup > 0 for speedup in said["speedup_over_generate"])
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
 
@@ -36,8 +36,6 @@ async def test_a_model_is_measured_and_drawn(tmp_path: Path, model: str) -> None
         (("--threads", "0"), "'0' is no number from 1 to 256"),
         (("--threads", "-2"), "'-2' is no number from 1 to 256"),
         (("--new-tokens", "1"), "'1' is no number from 8 to 2048"),
-        (("--plot", "nowhere/chart.png"), "There is no folder for --plot nowhere/chart.png."),
-        (("--model", "somebody/else", "--random-weights"), "knows the shapes of"),
         (("--quantize", "nf4"), "The pocket model is held whole"),
     ],
 )

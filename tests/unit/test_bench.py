@@ -12,7 +12,7 @@ import torch
 
 from inference.bench import random_models
 from inference.bench.baselines import floor_tokens_per_second
-from inference.bench.run import Options, Report, plot, run, table
+from inference.bench.run import Options, Report, check_plot, plot, run, table
 from inference.errors import ModelUnavailable
 from inference.types import ModelSpec
 
@@ -67,6 +67,12 @@ def test_the_table_names_every_figure(report: Report) -> None:
 def test_the_chart_is_a_picture(report: Report, tmp_path: Path) -> None:
     plot(report, tmp_path / "chart.png")
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_where_no_chart_can_be_kept_is_a_sentence(tmp_path: Path) -> None:
+    check_plot(tmp_path / "chart.png")
+    with pytest.raises(ModelUnavailable, match="There is no folder for --plot"):
+        check_plot(tmp_path / "nowhere" / "chart.png")
 
 
 def test_shapes_that_are_not_known_are_a_sentence() -> None:
