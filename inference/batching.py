@@ -233,6 +233,7 @@ class BatchingBackend:
     def _take(self, answer: _Answer, token: int) -> FinishReason | None:
         if answer.first_token_at is None:
             answer.first_token_at = time.perf_counter()
+            self._prompts.release_pixels(answer.prompt)
         answer.new_tokens += 1
         if token in self.stop_ids:
             return FinishReason.STOP

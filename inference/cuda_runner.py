@@ -42,8 +42,9 @@ PIECE_THREADS = 4
 """Threads that they may belong to."""
 CHUNKS = (64, 128, 192, 256)
 CHUNK_LIMIT_MS = 25.0
-"""Those who talk wait no longer for a chunk of what is read beside them, if there is a choice: with
-a step of sixteen of them (7 ms with 13B in four bits) they then say a token every 40 ms at least."""
+"""Those who talk wait no longer for a chunk of what is read beside them, if there is a choice.
+
+With their own step (7 ms for sixteen, 13B in four bits) that leaves room below 40 ms a token."""
 
 
 DecodeAttention: TypeAlias = Callable[

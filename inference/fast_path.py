@@ -191,7 +191,9 @@ def _skinny(config: Any, device: torch.device, kernel_dir: Path) -> Any:
     # Triton, NVRTC, the compiler of C that Triton calls: each says it in its own way.
     except Exception as exc:  # noqa: BLE001 - whatever it is, the plain path runs without it
         log.warning("no kernel can be compiled: %s", trace_of(exc))
-        raise UnsupportedWeights(f"no kernel can be compiled ({type(exc).__name__})") from None
+        what = next(iter(str(exc).splitlines()), "")  # nobody has asked anything yet
+        why = f"no kernel can be compiled ({type(exc).__name__}: {what})"
+        raise UnsupportedWeights(why) from None
     return skinny
 
 

@@ -28,7 +28,7 @@ TRANSCRIPTS = 1024
 PIXELS = 8
 """Pictures whose pixels are kept for whoever measures a prompt first and asks then."""
 HOLDING = 32
-"""Prompts that hold their new pictures' pixels; others' are decoded when it is their turn."""
+"""Pictures whose pixels prompts hold; other prompts' are decoded when it is their turn."""
 COUNTED = 100_000
 
 _WORD = "x"
@@ -86,6 +86,7 @@ class Prompts:
         self._length_of_kind: dict[object, int] = {}
         self._transcripts: OrderedDict[tuple[str, tuple[str, ...]], _Transcript] = OrderedDict()
         self._holding: weakref.WeakSet[Pixels] = weakref.WeakSet()
+        self._times_forgotten = 0
 
     def prepare(self, messages: tuple[Message, ...]) -> Prompt:
         """Render and tokenise; a picture that is new is decoded. Raises: TooManyPictures."""
@@ -106,7 +107,7 @@ class Prompts:
     def hold_pixels(self, prompt: Prompt, pictures: Iterable[Picture]) -> None:
         """Decode a prompt's pictures ahead of its turn, if not too many wait for theirs."""
         with self._lock:
-            if len(self._holding) >= HOLDING:
+            if sum(len(pixels.by_digest) for pixels in self._holding) >= HOLDING:
                 return
             self._holding.add(prompt.pixels)
         for picture in pictures:
@@ -114,11 +115,13 @@ class Prompts:
 
     def take_pixels(self, prompt: Prompt, picture: Picture) -> dict[str, Tensor] | None:
         """What a prompt holds of a picture; it holds it no longer."""
-        held = prompt.pixels.by_digest.pop(picture.digest, None)
-        if not prompt.pixels.by_digest:
-            with self._lock:
-                self._holding.discard(prompt.pixels)
-        return held
+        return prompt.pixels.by_digest.pop(picture.digest, None)
+
+    def release_pixels(self, prompt: Prompt) -> None:
+        """Let go of what a prompt still holds: it was read, be it in pages that others had read."""
+        prompt.pixels.by_digest.clear()
+        with self._lock:
+            self._holding.discard(prompt.pixels)
 
     def remember(self, prompt: Prompt, said: list[int], text: str) -> None:
         """Keep the tokens of an answer, for the thread's next question.
@@ -150,8 +153,9 @@ class Prompts:
             self._pixels.pop(digest, None)
 
     def forget(self) -> None:
-        """Erase every answer and every picture that is kept."""
+        """Erase every answer and every picture that is kept; one being decoded is not kept then."""
         with self._lock:
+            self._times_forgotten += 1
             self._transcripts.clear()
             self._pixels.clear()
 
@@ -219,6 +223,7 @@ class Prompts:
 
     def _look_at(self, picture: Picture) -> dict[str, Tensor]:
         """Decode a picture and keep what is known of it. Returns: its pixels."""
+        times_forgotten = self._times_forgotten
         pixels = self.reader.read(picture)
         sizes, values = pixels.get("image_sizes"), pixels["pixel_values"]
         is_to_be_resized = values.dtype == torch.uint8
@@ -231,7 +236,8 @@ class Prompts:
             self._length_of_kind[kind] = sum(token == self._placeholder_id for token in ids[0])
         with self._lock:
             self._lengths[picture.digest] = self._length_of_kind[kind]
-            self._pixels[picture.digest] = pixels
+            if self._times_forgotten == times_forgotten:
+                self._pixels[picture.digest] = pixels
             while len(self._pixels) > PIXELS:
                 self._pixels.popitem(last=False)
             while len(self._lengths) > COUNTED:

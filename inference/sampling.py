@@ -35,7 +35,7 @@ UNSUPPORTED = (
 _ONE = ("encoder_repetition_penalty", "guidance_scale", "num_beams", "typical_p")
 _NEUTRAL: dict[str, tuple[object, ...]] = {
     name: (None, 1) if name in _ONE else (None, 0, False, [], {}) for name in UNSUPPORTED
-}
+} | {"min_length": (None, 0, 1)}  # which counts the prompt
 
 
 def unsupported_processor(generation_config: Any) -> str | None:

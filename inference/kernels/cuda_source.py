@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
-import tempfile
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def compile_source(source: Path, macros: Mapping[str, int], cache_dir: Path) -> 
     options += [f"-D{name}={value}" for name, value in sorted(macros.items())]
     digest = hashlib.sha256(repr((text, options, version)).encode()).hexdigest()[:32]
     kept = cache_dir / f"{source.stem}-{digest}.cubin"
-    if kept.is_file():
+    with contextlib.suppress(OSError):
         return kept.read_bytes()
     program = _checked(
         nvrtc.nvrtcCreateProgram(text.encode(), source.name.encode(), 0, None, None),
@@ -75,9 +76,12 @@ def compile_source(source: Path, macros: Mapping[str, int], cache_dir: Path) -> 
         nvrtc.nvrtcDestroyProgram(program)
     with contextlib.suppress(OSError):  # a folder that cannot be written to costs the next start
         cache_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cache_dir, suffix=".part", delete=False) as part:
-            part.write(binary)
-        Path(part.name).replace(kept)
+        part = kept.with_name(f"{kept.name}.{os.getpid()}-{threading.get_ident()}.part")
+        try:
+            part.write_bytes(binary)
+            part.replace(kept)
+        finally:
+            part.unlink(missing_ok=True)
     return binary
 
 

@@ -9,17 +9,23 @@ import io
 import json
 import random
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import pytest
 import torch
+from transformers import AutoConfig, GenerationConfig
 
+from inference import fast_path
 from inference.batching import BatchingBackend
 from inference.errors import GenerationFailed
+from inference.linears import UnsupportedWeights
 from inference.load import load_model
 from inference.one_at_a_time import OneAtATime
+from inference.sampling import unsupported_processor
 from inference.transformers_backend import TransformersBackend
 from inference.types import (
     Finished,
@@ -27,6 +33,7 @@ from inference.types import (
     GenerationRequest,
     Message,
     ModelSpec,
+    Picture,
     Queued,
     Role,
     Sampling,
@@ -406,6 +413,39 @@ def test_what_is_kept_to_be_quicker_is_bounded(
     assert len(features._kept) <= 1
 
 
+def test_a_picture_that_stands_in_pages_is_not_held_any_longer_than_its_prompt_waits(
+    bench: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.prompts.HOLDING", 1)
+    request = asking(user("What is it?", COLOURS[0]), tokens=20)
+    bench.ask(request)
+    bench.run()
+    bench.backend.features.clear()  # its pages are kept, what the tower made is not
+    follow_up = bench.ask(request)
+    assert follow_up.prepared.pixels.by_digest
+    bench.step(2)
+    assert bench.said[follow_up]
+    assert not follow_up.prepared.pixels.by_digest
+    new = bench.ask(asking(user("And this?", COLOURS[1]), tokens=2))
+    assert new.prepared.pixels.by_digest
+    bench.run()
+
+
+def test_a_picture_that_is_being_decoded_while_all_is_forgotten_is_not_kept(
+    bench: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = bench.backend._prompts
+    read = prompts.reader.read
+
+    def forgotten_meanwhile(picture: Picture) -> dict[str, torch.Tensor]:
+        prompts.forget()
+        return read(picture)
+
+    monkeypatch.setattr(prompts.reader, "read", forgotten_meanwhile)
+    bench.backend.prompt_tokens(asking(user("What is it?", (9, 8, 7))).messages)
+    assert not prompts._pixels
+
+
 def test_a_step_that_fails_ends_its_own_requests_and_no_others(
     bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -532,6 +572,37 @@ def test_what_the_fast_path_does_not_do_for_a_generation_config_takes_the_plain_
     backend = load_model(ModelSpec(name=str(path)), cache_dir=path, progress=io.StringIO())
     assert backend.model.engine == "transformers"
     assert backend.model.why_not_fast == "its generation config sets no_repeat_ngram_size"
+
+
+def test_what_a_generation_config_asks_of_nobody_does_not_matter() -> None:
+    for name, value in (("min_length", 1), ("num_beams", 1), ("no_repeat_ngram_size", 0)):
+        assert unsupported_processor(GenerationConfig(**{name: value})) is None
+    for name, value in (("min_length", 5), ("min_new_tokens", 1), ("num_beams", 2)):
+        assert unsupported_processor(GenerationConfig(**{name: value})) == name
+
+
+def test_where_no_kernel_can_be_compiled_the_plain_path_says_why(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.set_device", lambda _: None)
+    monkeypatch.setitem(sys.modules, "triton", None)
+    config = AutoConfig.from_pretrained(tiny_checkpoint("llava-1.5"))
+    with pytest.raises(UnsupportedWeights, match=r"no kernel can be compiled .*triton"):
+        fast_path._skinny(config, torch.device("cuda"), tmp_path)
+
+
+def test_keys_with_biases_are_not_kept_in_8_bits_unless_that_is_asked_for() -> None:
+    def dtype(bits: int, bias: object, asked: Literal["auto", "none", "int8"]) -> torch.dtype:
+        decoder: Any = SimpleNamespace(
+            bits=bits, dtype=torch.bfloat16, layers=[SimpleNamespace(qkv_bias=bias)]
+        )
+        return fast_path._cache_dtype(ModelSpec(name="", quantize_cache=asked), decoder)
+
+    assert dtype(4, None, "auto") == torch.int8
+    assert dtype(16, None, "auto") == torch.bfloat16
+    assert dtype(4, torch.ones(1), "auto") == torch.bfloat16
+    assert dtype(4, torch.ones(1), "int8") == torch.int8
+    assert dtype(4, None, "none") == torch.bfloat16
 
 
 @torch.inference_mode()
