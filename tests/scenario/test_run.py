@@ -82,8 +82,8 @@ async def ended_turns(bot: RunningBot, thread: str) -> list[dict[str, Any]]:
 async def test_a_signal_lets_the_running_answer_end(
     number: signal.Signals, tmp_path: Path, talkative: str
 ) -> None:
-    options = ("--model", talkative, "--temperature", "1")
-    async with running_bot(tmp_path, *options, "--max-new-tokens", "400") as bot:
+    options = ("--model", talkative, "--temperature", "1", "--max-new-tokens", "200")
+    async with running_bot(tmp_path, *options, DRAIN_S="60") as bot:
         await bot.wait_until_ready()
         thread = await make_thread(bot)
         async with asking(bot, thread) as stream:
