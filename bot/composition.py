@@ -23,10 +23,10 @@ from bot.platforms.web.uploads import Uploads
 from bot.questions import Questions
 from bot.settings import Settings
 from bot.store import Store, running_store
+from inference.backend import Backend
 from inference.fleet import Devices, RunningEngine, running_engine
 from inference.load import load_model
 from inference.types import ModelSpec
-from inference.worker import Backend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

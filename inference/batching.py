@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from inference.backend import Desk, Job
 from inference.detokenize import Detokenizer
 from inference.device import is_out_of_memory
 from inference.errors import ContextExceeded, EngineDead, GenerationFailed, trace_of
@@ -34,7 +35,6 @@ from inference.types import (
     Started,
     TextDelta,
 )
-from inference.worker import Desk, Job
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ MIN_CHUNK_TOKENS = 64
 
 
 class BatchingBackend:
-    """Implements `inference.worker.Backend` over a scheduler and a runner."""
+    """Implements `inference.backend.Backend` over a scheduler and a runner."""
 
     prepares = True
 

@@ -25,6 +25,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
 
+from inference.backend import Backend, run_here
 from inference.device import device_of, is_out_of_memory, keep_memory_whole
 from inference.errors import ContextExceeded, ModelUnavailable
 from inference.fast_path import batching_backend, why_not_fast
@@ -43,7 +44,6 @@ from inference.types import (
     Role,
     Sampling,
 )
-from inference.worker import Backend, run_here
 
 POCKET = "pocket"
 

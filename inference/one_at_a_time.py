@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from inference.backend import Desk, Job
 from inference.errors import EngineDead, GenerationFailed, InferenceError, trace_of
 from inference.types import (
     Finished,
@@ -17,7 +18,6 @@ from inference.types import (
     Started,
     TextDelta,
 )
-from inference.worker import Desk, Job
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Generator(Protocol):
 
 
 class OneAtATime:
-    """Implements `inference.worker.Backend`; a step is a whole request."""
+    """Implements `inference.backend.Backend`; a step is a whole request."""
 
     max_running = 1
     prepares = False

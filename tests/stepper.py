@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from inference.backend import Job
 from inference.batching import BatchingBackend
 from inference.errors import InferenceError
 from inference.types import Chunk, Finished, GenerationRequest, TextDelta
-from inference.worker import Job
 
 
 class Stepper:
-    """Implements `inference.worker.Desk`."""
+    """Implements `inference.backend.Desk`."""
 
     def __init__(self, backend: BatchingBackend) -> None:
         self.backend = backend

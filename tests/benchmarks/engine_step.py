@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from inference.backend import Job
 from inference.bench.random_models import random_model
 from inference.bench.workloads import picture_of
 from inference.load import backend_of, described
 from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling
-from inference.worker import Job
 
 
 class Silent:

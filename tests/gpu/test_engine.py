@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
+from inference.backend import Job
 from inference.batching import BatchingBackend
 from inference.bench.workloads import picture_of
 from inference.types import (
@@ -27,7 +28,6 @@ from inference.types import (
     Role,
     Sampling,
 )
-from inference.worker import Job
 from tests.gpu.small_models import small_backend, small_model
 from tests.pictures import plain_picture
 from tests.stepper import Stepper

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from inference.backend import Backend
 from inference.errors import EngineDead
 from inference.fleet import Devices, Fleet, running_engine
 from inference.types import Finished, GenerationRequest, Message, ModelSpec, Role, Sampling
-from inference.worker import Backend
 from tests.gpu.small_models import small_backend, small_model
 
 pytestmark = [

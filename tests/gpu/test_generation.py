@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from inference.backend import run_here
 from inference.load import load_model
 from inference.types import (
     Finished,
@@ -19,7 +20,6 @@ from inference.types import (
     Role,
     Sampling,
 )
-from inference.worker import run_here
 from tests.pictures import plain_picture
 from tests.tiny_models import TINY_MODELS
 

@@ -12,6 +12,7 @@ from contextlib import aclosing
 
 import pytest
 
+from inference.backend import Job
 from inference.errors import (
     ContextExceeded,
     EngineDead,
@@ -34,7 +35,7 @@ from inference.types import (
     Started,
     TextDelta,
 )
-from inference.worker import DeviceThread, Job, Worker
+from inference.worker import DeviceThread, Worker
 from tests.engines import running_on_device
 from tests.waiting import until
 
@@ -330,24 +331,30 @@ def test_every_engine_error_is_an_inference_error() -> None:
     assert issubclass(QueueFull, InferenceError)
 
 
-async def test_a_device_that_hangs_is_noticed_and_every_asker_is_told(
-    backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("inference.worker.STEP_LIMIT_S", 0.05)
-    monkeypatch.setattr("inference.worker.WATCH_INTERVAL_S", 0.01)
-    hangs = threading.Event()
+@pytest.fixture
+def hanging(backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The device hangs until this is set."""
+    released = threading.Event()
 
     def hang(*_: object) -> Finished:
-        hangs.wait(10)
+        released.wait(10)
         raise EngineDead("too late")
 
     monkeypatch.setattr(backend, "generate", hang)
+    return released
+
+
+async def test_a_device_that_hangs_is_noticed_and_every_asker_is_told(
+    backend: ScriptedBackend, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.worker.STEP_LIMIT_S", 0.05)
+    monkeypatch.setattr("inference.worker.WATCH_INTERVAL_S", 0.01)
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
         tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b")]
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert [str(result) for result in results] == ["the device does not answer"] * 2
         assert worker.died.is_set()
-    hangs.set()
+    hanging.set()
     await until(lambda: not any(t.name == "device" for t in threading.enumerate()))
 
 
@@ -417,22 +424,15 @@ async def test_who_waits_for_erasing_is_let_go_when_the_engine_ends(
 
 
 async def test_a_device_that_hangs_is_not_waited_for_at_the_end(
-    backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+    backend: ScriptedBackend, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inference.worker.STOP_LIMIT_S", 0.05)
-    hangs = threading.Event()
-
-    def hang(*_: object) -> Finished:
-        hangs.wait(10)
-        raise EngineDead("too late")
-
-    monkeypatch.setattr(backend, "generate", hang)
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
         asker = asyncio.create_task(collect(worker, "a"))
         await asyncio.sleep(0.02)
     with pytest.raises(EngineDead):
         await asker
-    hangs.set()
+    hanging.set()
     await until(lambda: not any(t.name == "device" for t in threading.enumerate()))
 
 
