@@ -212,7 +212,8 @@ def _command(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
-    from inference.bench.run import Options, check_plot, plot, run, table
+    from inference.bench.report import check_plot, plot, table
+    from inference.bench.run import Options, run
 
     options = Options(
         spec=settings.model_spec,

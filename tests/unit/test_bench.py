@@ -12,7 +12,8 @@ import torch
 
 from inference.bench import random_models
 from inference.bench.baselines import floor_tokens_per_second
-from inference.bench.run import Options, Report, check_plot, plot, run, table
+from inference.bench.report import Report, check_plot, plot, table
+from inference.bench.run import Options, run
 from inference.errors import ModelUnavailable
 from inference.types import ModelSpec
 

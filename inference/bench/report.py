@@ -1,0 +1,150 @@
+"""What was measured, as a table, as JSON, as a chart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from inference.bench.baselines import Generated
+from inference.bench.workloads import FirstTokens, Gaps, Throughput
+from inference.errors import ModelUnavailable
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What was measured; None: it was not, or does not apply."""
+
+    model: str
+    weights: str
+    hardware: str
+    software: str
+    path: str
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    read_bandwidth_tb_s: float = 0.0
+    weight_gb: float = 0.0
+    generate: Generated | None = None
+    generate_static: Generated | None = None
+    throughput: list[Throughput] = field(default_factory=list)
+    floor: list[float | None] = field(default_factory=list)
+    """Tokens a second, for each of `throughput`."""
+    speedup_over_generate: list[float | None] = field(default_factory=list)
+    first_tokens: FirstTokens | None = None
+    picture_ms: float | None = None
+    """The vision tower and the projector, for one picture."""
+    pictures_encoded_again: int | None = None
+    gaps: Gaps | None = None
+    loop_lag_p99_ms: float = 0.0
+    loop_lag_worst_ms: float = 0.0
+    device_memory_gib: float | None = None
+    """Used on the device by everything, CUDA's own included."""
+    weights_memory_gib: float | None = None
+    cache_tokens: int | None = None
+    load_s: float = 0.0
+    engine_start_s: float = 0.0
+    """From loaded weights to the first answer: kernels, graphs, cache."""
+
+    def to_json(self) -> str:
+        """All of it."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def table(report: Report) -> str:
+    """The report as text."""
+    lines = [
+        f"{report.model}, {report.weights}, on {report.hardware}; {report.software}",
+        f"path: {report.path}; a step reads {report.weight_gb:.2f} GB of weights",
+        f"memory is read at {report.read_bandwidth_tb_s:.2f} TB/s",
+        f"loaded in {report.load_s:.1f} s, the engine started in {report.engine_start_s:.1f} s",
+        "",
+    ]
+    for name, one in (
+        ("generate()", report.generate),
+        ("generate(), static", report.generate_static),
+    ):
+        if one is not None:
+            lines.append(
+                f"{name:24} first token {one.first_token_ms:7.1f} ms   "
+                f"{one.step_ms:7.2f} ms a step   {one.tokens_per_second:8.1f} tokens/s"
+            )
+    for measured, floor, speedup in zip(
+        report.throughput, report.floor, report.speedup_over_generate, strict=True
+    ):
+        kind = ", one picture" if measured.same_picture else ""
+        who = "1 thread" if measured.threads == 1 else f"{measured.threads} threads"
+        line = (
+            f"{who + kind:24} {measured.step_ms:7.2f} ms a step   "
+            f"{measured.tokens_per_second:8.1f} tokens/s   "
+            f"(with reading {measured.whole_tokens_per_second:.1f})"
+        )
+        if speedup is not None:
+            line += f"   {speedup:5.1f} × generate()"
+        if floor is not None:
+            line += f"   floor {floor:.0f} ({100 * measured.tokens_per_second / floor:.0f}%)"
+        lines.append(line)
+    if report.first_tokens is not None:
+        first = report.first_tokens
+        lines += [
+            "",
+            _first_token("new picture", first.new_picture_ms, first.new_picture_device_ms)
+            + ("" if report.picture_ms is None else f", the picture {report.picture_ms:.1f} ms"),
+            _first_token("follow-up", first.follow_up_ms, first.follow_up_device_ms)
+            + f"; {100 * first.prefix_hit:.0f}% of the thread was kept",
+        ]
+        if report.pictures_encoded_again is not None:
+            lines.append(f"pictures looked at again: {report.pictures_encoded_again}")
+    if report.gaps is not None:
+        gaps = report.gaps
+        lines.append(
+            f"gap between tokens, {gaps.threads} threads, while {gaps.pictures} pictures arrive: "
+            f"p50 {gaps.p50_ms:.1f} ms, p99 {gaps.p99_ms:.1f} ms, worst {gaps.worst_ms:.1f} ms"
+        )
+    lines.append(
+        f"event loop lag: p99 {report.loop_lag_p99_ms:.1f} ms, "
+        f"worst {report.loop_lag_worst_ms:.1f} ms"
+    )
+    if report.device_memory_gib is not None:
+        lines.append(
+            f"memory used on the device: {report.device_memory_gib:.2f} GiB, with a cache of "
+            f"{report.cache_tokens} tokens"
+        )
+    return "\n".join(lines)
+
+
+def _first_token(of: str, ms: float, device_ms: float) -> str:
+    return f"first token, {of:12} {ms:7.1f} ms, of it on the device {device_ms:.1f} ms"
+
+
+def check_plot(file: Path) -> None:
+    """Look whether `plot` will be able to draw. Raises: ModelUnavailable."""
+    if find_spec("matplotlib") is None:
+        raise ModelUnavailable("--plot needs matplotlib: pip install matplotlib.")
+    if not file.absolute().parent.is_dir():
+        raise ModelUnavailable(f"There is no folder for --plot {file}.")
+
+
+def plot(report: Report, file: Path) -> None:
+    """Draw tokens a second over threads; see `check_plot`."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    threads = [measured.threads for measured in report.throughput]
+    axes.plot(threads, [m.tokens_per_second for m in report.throughput], "o-", label="llava-bot")
+    floors = [floor for floor in report.floor if floor is not None]
+    if len(floors) == len(threads):
+        axes.plot(threads, floors, "--", color="grey", label="floor")
+    for name, one, style in (
+        ("generate()", report.generate, ":"),
+        ("generate(), static and compiled", report.generate_static, "-."),
+    ):
+        if one is not None:
+            axes.axhline(one.tokens_per_second, linestyle=style, color="C1", label=name)
+    axes.set(xlabel="threads", ylabel="tokens a second", xscale="log", yscale="log")
+    axes.set_xticks(threads, [str(count) for count in threads])
+    axes.set_title(f"{report.model}, {report.weights}, {report.hardware}", fontsize=9)
+    axes.grid(visible=True, which="both", alpha=0.2)
+    axes.legend(fontsize=8)
+    figure.savefig(file, dpi=120)
