@@ -192,33 +192,26 @@ def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
     shape = shape_of(weights.config)
     layers = []
     for module in text.layers:  # all of them, before the first is changed
-        attention, mlp = module.self_attn, module.mlp
-        for modules in (
-            [attention.q_proj, attention.k_proj, attention.v_proj],
-            [attention.o_proj],
-            [mlp.gate_proj, mlp.up_proj],
-            [mlp.down_proj],
-        ):
-            check_fusable(modules, skinny)
+        for projections in _projections_of(module):
+            check_fusable(projections, skinny)
     for module in text.layers:
-        attention, mlp = module.self_attn, module.mlp
-        inputs = [attention.q_proj, attention.k_proj, attention.v_proj]
-        biases = [projection.bias for projection in inputs]
+        qkv, output, gate_up, down = _projections_of(module)
+        biases = [projection.bias for projection in qkv]
         layers.append(
             Layer(
                 input_norm=module.input_layernorm.weight.data,
-                qkv=fuse(inputs, skinny),
+                qkv=fuse(qkv, skinny),
                 qkv_bias=None if biases[0] is None else torch.cat([bias.data for bias in biases]),
-                output=fuse([attention.o_proj], skinny),
+                output=fuse(output, skinny),
                 middle_norm=module.post_attention_layernorm.weight.data,
-                gate_up=fuse([mlp.gate_proj, mlp.up_proj], skinny),
-                down=fuse([mlp.down_proj], skinny),
+                gate_up=fuse(gate_up, skinny),
+                down=fuse(down, skinny),
             )
         )
         for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
-            setattr(attention, name, None)
+            setattr(module.self_attn, name, None)
         for name in ("gate_proj", "up_proj", "down_proj"):
-            setattr(mlp, name, None)
+            setattr(module.mlp, name, None)
     head = weights.lm_head.weight.data
     device = head.device
     places = torch.arange(positions, device=device)[None]
@@ -233,6 +226,17 @@ def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
         head=PackedLinear(head) if can_pack(head) else weights.lm_head,
         cosines=cosines[0, :, :half].float().contiguous(),
         sines=sines[0, :, :half].float().contiguous(),
+    )
+
+
+def _projections_of(layer: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    """A layer's projections; those that read the same input stand together."""
+    attention, mlp = layer.self_attn, layer.mlp
+    return (
+        [attention.q_proj, attention.k_proj, attention.v_proj],
+        [attention.o_proj],
+        [mlp.gate_proj, mlp.up_proj],
+        [mlp.down_proj],
     )
 
 

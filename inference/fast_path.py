@@ -158,12 +158,7 @@ def batching_backend(
         prompts=prompts,
         tokenizer=processor.tokenizer,
         stop_ids=stop_ids_of(weights, processor),
-        scheduler=Scheduler(
-            pool,
-            PrefixTree(pool, model.name),
-            max_running=max_running,
-            chunk_tokens=chunk_tokens,
-        ),
+        scheduler=Scheduler(pool, PrefixTree(pool, model.name), max_running=max_running),
         features=features,
         runner=runner,
         max_running=max_running,

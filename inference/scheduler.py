@@ -117,7 +117,6 @@ class Scheduler:
         tree: PrefixTree,
         *,
         max_running: int,
-        chunk_tokens: int,
         max_chunks: int = 16,
     ) -> None:
         """Take what it schedules over.
@@ -126,13 +125,11 @@ class Scheduler:
             pool: a thread as long as the model's context must fit it.
             tree: over the same pool.
             max_running: threads that are read or say something at once.
-            chunk_tokens: read in one step, by all threads together.
             max_chunks: threads that are read in one step.
         """
         self._pool = pool
         self._tree = tree
         self._max_running = max_running
-        self._chunk_tokens = chunk_tokens
         self._max_chunks = max_chunks
         self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []  # by arrival: the youngest last
@@ -180,15 +177,15 @@ class Scheduler:
 
     # -- a step -------------------------------------------------------------------------------
 
-    def plan(self, chunk_tokens: int | None = None) -> Plan | None:
+    def plan(self, chunk_tokens: int) -> Plan | None:
         """Say what the next step computes; `None`: nothing can be.
 
         Args:
-            chunk_tokens: read at most so many, instead of what was set.
+            chunk_tokens: read at most so many, of all threads together.
         """
         self._is_short_of_pages = False
         decodes = self._plan_decodes()
-        chunks = self._plan_chunks(self._chunk_tokens if chunk_tokens is None else chunk_tokens)
+        chunks = self._plan_chunks(chunk_tokens)
         if not self._is_short_of_pages:
             self._held_back = None
         if not decodes and not chunks:

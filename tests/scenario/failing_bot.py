@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from typing import Any
+from unittest import mock
 
 import torch
 
 from bot.__main__ import main
-from inference import fast_path
 from inference.runner import TorchRunner
 from inference.scheduler import Plan
 
@@ -34,5 +34,5 @@ class FailingRunner(TorchRunner):
 
 
 if __name__ == "__main__":
-    vars(fast_path)["TorchRunner"] = FailingRunner
-    sys.exit(main())
+    with mock.patch("inference.fast_path.TorchRunner", FailingRunner):
+        sys.exit(main())

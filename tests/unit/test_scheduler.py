@@ -46,9 +46,10 @@ def answer_alone(sequence: Sequence, prompt: list[int], length: int) -> list[int
 class Device:
     """Runs plans in order; what it samples is known when the test completes a step."""
 
-    def __init__(self, scheduler: Scheduler, pool: PagePool, *, ahead: int = 1) -> None:
+    def __init__(self, scheduler: Scheduler, pool: PagePool, *, chunk: int, ahead: int) -> None:
         self.scheduler = scheduler
         self.pool = pool
+        self.chunk = chunk
         self.ahead = ahead
         self.memory: dict[tuple[int, int], list[object]] = {}
         self.under_way: deque[tuple[Plan, list[int]]] = deque()
@@ -87,8 +88,11 @@ class Device:
             if not sequence.ended and len(sequence.tokens) >= sequence.max_tokens:
                 self.scheduler.end(sequence)
 
+    def plan(self) -> Plan | None:
+        return self.scheduler.plan(self.chunk)
+
     def step(self) -> Plan | None:
-        plan = self.scheduler.plan()
+        plan = self.plan()
         if plan is not None:
             self.start(plan)
         if self.under_way and (plan is None or len(self.under_way) > self.ahead):
@@ -107,8 +111,8 @@ def bench(
 ) -> tuple[Scheduler, PagePool, PrefixTree, Device]:
     pool = PagePool(pages)
     tree = PrefixTree(pool, "model")
-    scheduler = Scheduler(pool, tree, max_running=running, chunk_tokens=chunk)
-    return scheduler, pool, tree, Device(scheduler, pool, ahead=ahead)
+    scheduler = Scheduler(pool, tree, max_running=running)
+    return scheduler, pool, tree, Device(scheduler, pool, chunk=chunk, ahead=ahead)
 
 
 def request(
@@ -365,7 +369,7 @@ def test_a_step_that_failed_is_undone_and_done_again() -> None:
     scheduler.submit(sequence)
     for turn in range(60):
         if turn % 2:
-            plan = scheduler.plan()
+            plan = device.plan()
             if plan is not None:
                 scheduler.undo(plan)
         else:
@@ -421,7 +425,7 @@ def test_whatever_comes_goes_fails_and_leaves_no_page_is_lost_and_every_answer_i
         elif action < 0.32 and asked:
             scheduler.end(chance.choice(asked)[0])
         elif action < 0.36:
-            plan = scheduler.plan()
+            plan = device.plan()
             if plan is not None:
                 scheduler.undo(plan)
         elif action < 0.38:
