@@ -38,8 +38,8 @@ class Report:
     gaps: Gaps | None = None
     loop_lag_p99_ms: float = 0.0
     loop_lag_worst_ms: float = 0.0
-    device_memory_gib: float | None = None
-    """Used on the device by everything, CUDA's own included."""
+    device_memory_gib: float = 0.0
+    """Used on the device by everything, CUDA's own included; on a CPU, by this process."""
     weights_memory_gib: float | None = None
     cache_tokens: int | None = None
     load_s: float = 0.0
@@ -105,11 +105,8 @@ def table(report: Report) -> str:
         f"event loop lag: p99 {report.loop_lag_p99_ms:.1f} ms, "
         f"worst {report.loop_lag_worst_ms:.1f} ms"
     )
-    if report.device_memory_gib is not None:
-        lines.append(
-            f"memory used on the device: {report.device_memory_gib:.2f} GiB, with a cache of "
-            f"{report.cache_tokens} tokens"
-        )
+    cache = "" if report.cache_tokens is None else f", with a cache of {report.cache_tokens} tokens"
+    lines.append(f"memory used on the device: {report.device_memory_gib:.2f} GiB{cache}")
     return "\n".join(lines)
 
 

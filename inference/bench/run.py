@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+import psutil
 import torch
 import transformers
 from tqdm import tqdm
@@ -133,6 +134,8 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
             free, total = torch.cuda.mem_get_info(device)
             report.device_memory_gib = (total - free) / 2**30
             report.weights_memory_gib = torch.cuda.memory_allocated(device) / 2**30
+        else:
+            report.device_memory_gib = psutil.Process().memory_info().rss / 2**30
         _compare(report, backend, size, options)
     return report
 

@@ -61,7 +61,14 @@ def test_first_tokens_are_those_of_a_new_picture_and_of_a_follow_up(report: Repo
 
 def test_the_table_names_every_figure(report: Report) -> None:
     text = table(report)
-    for part in ("generate()", "3 threads", "floor", "first token, new picture", "gap between"):
+    for part in (
+        "generate()",
+        "3 threads",
+        "floor",
+        "first token, new picture",
+        "gap between",
+        "memory",
+    ):
         assert part in text
 
 
@@ -112,3 +119,5 @@ def test_another_model_is_measured_on_the_plain_path(
     assert report.path == "transformers"
     assert report.floor == [None]
     assert "2 threads" in table(report)
+    assert report.device_memory_gib > 0.05  # torch alone takes more
+    assert "GiB, with a cache" not in table(report)

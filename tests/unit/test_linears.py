@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,8 @@ from torch import nn
 from transformers import AutoModelForImageTextToText
 
 from inference.decoder import decoder_of
-from inference.linears import PackedLinear, UnsupportedWeights, can_pack, fuse
+from inference.kernels.nf4 import NF4_VALUES
+from inference.linears import PackedLinear, UnsupportedWeights, _nf4, can_pack, fuse
 
 
 @pytest.mark.parametrize("rows", [1, 3, 17, 141])
@@ -23,6 +25,22 @@ def test_a_packed_weight_multiplies_as_it_did(rows: int) -> None:
     with torch.inference_mode():
         wanted = torch.cat([module(x) for module in modules], -1)
         assert torch.allclose(fused(x), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("double", [True, False])
+def test_nf4_is_read_as_bitsandbytes_has_stored_it(double: bool) -> None:
+    bitsandbytes: Any = pytest.importorskip("bitsandbytes", reason="there is none for macOS")
+    module = bitsandbytes.nn.Linear4bit(
+        256, 96, bias=False, quant_type="nf4", compress_statistics=double
+    )
+    module = module.to("cpu")  # which packs it
+    state = module.weight.quant_state
+    assert state.nested is double
+    indices, scales = _nf4(module)
+    assert (indices.shape, scales.shape) == ((96, 256), (96, 4))
+    values = torch.tensor(NF4_VALUES)[indices.long()] * scales.repeat_interleave(64, 1)
+    wanted = bitsandbytes.functional.dequantize_4bit(module.weight.data, state).float()
+    assert torch.allclose(values, wanted, atol=1e-5)
 
 
 def test_other_numbers_are_not_packed() -> None:
