@@ -238,12 +238,13 @@ def test_a_phones_double_photo_is_one_picture() -> None:
     assert normalise("p", data, LIMITS).notes == ()
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG"])
-def test_a_large_picture_is_shrunk_and_says_so(file_format: str) -> None:
+# A JPEG is decoded straight to a half of its size, and that is enough.
+@pytest.mark.parametrize(("file_format", "width"), [("JPEG", 2000), ("PNG", 2048)])
+def test_a_large_picture_is_shrunk_and_says_so(file_format: str, width: int) -> None:
     result = normalise("p", encode(halves((4000, 3000)), file_format), LIMITS)
     sizes = dict(result.notes)["note_shrunk"]
     assert (sizes["width"], sizes["height"]) == (4000, 3000)
-    assert 1536 <= result.picture.width_px <= 2048
+    assert result.picture.width_px == width
     assert result.picture.width_px * 3 == result.picture.height_px * 4
     assert "4000 × 3000" in result.notes_in("ja")[0]
 
