@@ -65,7 +65,8 @@ async def test_chat_takes_whatever_comes_for_a_question(
     tmp_path: Path, picture: str, model: str
 ) -> None:
     result = await llava_bot(
-        *("chat", "--image-file", picture, "--model", model, "--max-new-tokens", "30"),
+        *("chat", "--image-file", picture, "--model", model),
+        *("--temperature", "0", "--max-new-tokens", "30"),
         data_dir=tmp_path,
         stdin=b"caf\xe9?\nnext?\n",
     )
@@ -86,7 +87,7 @@ async def test_a_picture_by_web_address(tmp_path: Path, model: str) -> None:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     address = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        arguments = ("--model", model, "--max-new-tokens", "5")
+        arguments = ("--model", model, "--temperature", "0", "--max-new-tokens", "5")
         result = await llava_bot(
             "ask", f"{address}/cat.png?size=1", "What?", *arguments, "--json", data_dir=tmp_path
         )

@@ -186,7 +186,7 @@ async def test_when_the_device_fails_the_asker_is_told_and_the_process_ends_with
 async def test_even_the_chattiest_log_holds_nothing_that_people_wrote_or_sent(
     tmp_path: Path, talkative: str
 ) -> None:
-    options = ("--model", talkative, "--max-new-tokens", "5")
+    options = ("--model", talkative, "--temperature", "1", "--max-new-tokens", "40")
     async with running_bot(tmp_path, *options, LOG_LEVEL="DEBUG") as bot:
         await bot.wait_until_ready()
         thread = await make_thread(bot)
