@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 3
 """Steps that run out of memory one after the other before a request is refused."""
 
-MIN_CHUNK_TOKENS = 64
+MIN_PREFILL_BUDGET = 64
 
 
 class BatchingBackend:
@@ -61,8 +61,8 @@ class BatchingBackend:
         features: Features,
         runner: Runner,
         max_running: int,
-        chunk_tokens: int,
-        quiet_chunk_tokens: int,
+        prefill_budget: int,
+        idle_prefill_budget: int,
     ) -> None:
         """Take its parts.
 
@@ -76,8 +76,8 @@ class BatchingBackend:
             features: the runner's.
             runner: what runs its plans.
             max_running: requests at once.
-            chunk_tokens: read in one step while somebody is talking.
-            quiet_chunk_tokens: read in one step while nobody is.
+            prefill_budget: read in one step while somebody is talking.
+            idle_prefill_budget: read in one step while nobody is.
         """
         self._model = model
         self._family = family
@@ -88,8 +88,8 @@ class BatchingBackend:
         self.features = features
         self._runner = runner
         self.max_running = max_running
-        self._chunk_tokens = chunk_tokens
-        self._quiet_chunk_tokens = quiet_chunk_tokens
+        self._prefill_budget = prefill_budget
+        self._idle_prefill_budget = idle_prefill_budget
         self._live: dict[Sequence, _Answer] = {}
         self._under_way: deque[tuple[Plan, Any]] = deque()
         self._out_of_memory = 0
@@ -164,10 +164,10 @@ class BatchingBackend:
 
     def _start(self, desk: Desk) -> bool:
         """Start the next step. Returns: whether there was one, be it that it failed."""
-        talking = any(sequence.is_read for sequence in self._scheduler.running)
-        chunk_tokens = self._chunk_tokens if talking else self._quiet_chunk_tokens
-        chunk_tokens = max(MIN_CHUNK_TOKENS, chunk_tokens >> self._out_of_memory)
-        plan = self._scheduler.plan(chunk_tokens)
+        talking = any(sequence.is_prefilled for sequence in self._scheduler.running)
+        prefill_budget = self._prefill_budget if talking else self._idle_prefill_budget
+        prefill_budget = max(MIN_PREFILL_BUDGET, prefill_budget >> self._out_of_memory)
+        plan = self._scheduler.plan(prefill_budget)
         if plan is None:
             return False
         for chunk in plan.chunks:

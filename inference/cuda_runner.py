@@ -30,8 +30,8 @@ from inference.kv_cache import KVCache, LayerCache
 from inference.pages import PAGE_TOKENS, pages_for
 from inference.runner import Asked, Places, embeddings_of
 from inference.sampling import LogitsProcessors, seen_tokens
-from inference.scheduler import Chunk, Plan, Sequence
-from inference.sharing import groups_of
+from inference.scheduler import Plan, PrefillChunk, Sequence
+from inference.sharing import group_by_prefix
 from inference.sheet import Sheet
 
 BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
@@ -172,7 +172,7 @@ class CudaRunner:
             self._reading = {tokens: self._capture_reading(tokens) for tokens in PIECES[::-1]}
             self._decoding = {batch: self._capture_decoding(batch) for batch in batches[::-1]}
         self._batches = batches
-        self.chunk_tokens = self._quick_chunk()
+        self.prefill_budget = self._quick_chunk()
         """Of what is read beside those who talk: what the device reads within `CHUNK_LIMIT_MS`."""
         # In turn, like the sheets: what a step has sampled is read while the next one samples.
         self._outs = [
@@ -282,7 +282,7 @@ class CudaRunner:
         )
         if self._groups[0] != key:
             tables = [sequence.pages[:whole] for sequence, whole in key]
-            found = groups_of(tables, most=most, size=self._members)
+            found = group_by_prefix(tables, max_groups=most, max_rows=self._members)
             self._groups = (key, [(group.rows, group.pages) for group in found])
         for index, (rows, pages) in enumerate(self._groups[1]):
             sheet["members"][index, : len(rows)] = rows
@@ -334,7 +334,7 @@ class CudaRunner:
 
     # -- reading ------------------------------------------------------------------------------
 
-    def _read(self, chunks: SequenceOf[Chunk], residual: Tensor) -> tuple[Tensor, int]:
+    def _read(self, chunks: SequenceOf[PrefillChunk], residual: Tensor) -> tuple[Tensor, int]:
         """Returns: (what the last pieces of threads make them say, how many those are)."""
         tokens = len(residual)
         fitting = [size for size in PIECES if tokens <= size and len(chunks) <= PIECE_THREADS]
@@ -372,7 +372,10 @@ class CudaRunner:
         return max(quick, default=CHUNKS[0])
 
     def _describe_pieces(
-        self, sheet: dict[str, Any], chunks: SequenceOf[Chunk], last: SequenceOf[Chunk]
+        self,
+        sheet: dict[str, Any],
+        chunks: SequenceOf[PrefillChunk],
+        last: SequenceOf[PrefillChunk],
     ) -> None:
         sheet["places"][:] = self._nobody
         sheet["positions"][:] = 0

@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 MODEL_TYPES = frozenset({"llava", "llava_next", "llava_onevision"})
 
 MAX_RUNNING = {"cuda": 64, "cpu": 16}
-CPU_CHUNK_TOKENS = 64
-QUIET_CHUNK_TOKENS = {"cuda": 2048, "cpu": 512}
+CPU_PREFILL_BUDGET = 64
+IDLE_PREFILL_BUDGET = {"cuda": 2048, "cpu": 512}
 
 SMALL_THREAD_TOKENS = 256
 
@@ -129,7 +129,7 @@ def batching_backend(
     max_running = max(1, min(MAX_RUNNING[device.type], room))
     processors = LogitsProcessors(weights.generation_config, device)
     runner: Runner
-    chunk_tokens = CPU_CHUNK_TOKENS
+    prefill_budget = CPU_PREFILL_BUDGET
     if graphs is not None:
         from inference.cuda_runner import CudaRunner
 
@@ -143,7 +143,7 @@ def batching_backend(
             graphs=graphs,
             kernel_dir=kernel_dir,
         )
-        chunk_tokens = runner.chunk_tokens
+        prefill_budget = runner.prefill_budget
     else:
         runner = TorchRunner(decoder, features, cache, processors)
     pool = PagePool(num_pages)
@@ -151,7 +151,7 @@ def batching_backend(
         model=replace(
             model,
             engine="fast",
-            cache_tokens=pool.usable * PAGE_TOKENS,
+            cache_tokens=pool.num_usable * PAGE_TOKENS,
             cache_dtype=str(dtype).removeprefix("torch."),
         ),
         family=family,
@@ -162,8 +162,8 @@ def batching_backend(
         features=features,
         runner=runner,
         max_running=max_running,
-        chunk_tokens=chunk_tokens,
-        quiet_chunk_tokens=QUIET_CHUNK_TOKENS[device.type],
+        prefill_budget=prefill_budget,
+        idle_prefill_budget=IDLE_PREFILL_BUDGET[device.type],
     )
 
 

@@ -27,22 +27,22 @@ class PagePool:
         self._is_free = [False] + [True] * (num_pages - 1)
 
     @property
-    def usable(self) -> int:
+    def num_usable(self) -> int:
         """Pages that can be held at all."""
         return self.num_pages - 1
 
     @property
-    def free(self) -> int:
+    def num_free(self) -> int:
         """Pages nobody holds."""
         return len(self._free)
 
-    def take(self) -> int:
+    def allocate(self) -> int:
         """Take a page. Raises: IndexError when none is free."""
         page = self._free.pop()
         self._is_free[page] = False
         return page
 
-    def give_back(self, page: int) -> None:
+    def free(self, page: int) -> None:
         """Give a page back. Raises: ValueError for a page that is free, or page 0."""
         if page <= 0 or self._is_free[page]:
             raise ValueError(f"page {page} is not taken")

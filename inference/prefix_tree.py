@@ -53,7 +53,7 @@ class Node:
     page: int
     parent: Node | None
     children: dict[PageKey, Node] = field(default_factory=dict)
-    locks: int = 0
+    ref_count: int = 0
     """Threads that read it now; it and all before it stay."""
     last_used: int = 0
 
@@ -65,10 +65,10 @@ class PrefixTree:
         """Take the pool that pages go back to, and the model that computes them."""
         self._pool = pool
         self.model = model
-        self._root = Node(key=((), ((model, 0),)), page=0, parent=None, locks=1)
+        self._root = Node(key=((), ((model, 0),)), page=0, parent=None, ref_count=1)
         self._clock = 0
         self._size = 0
-        self._unlocked = 0
+        self._num_unreferenced = 0
         # (last used, tie-break, node): leaves that may go. An entry counts only while it is true.
         self._leaves: list[tuple[int, int, Node]] = []
         self._pushed = 0
@@ -80,14 +80,14 @@ class PrefixTree:
     @property
     def evictable(self) -> int:
         """Pages that `evict` could give back: those that no thread reads now."""
-        return self._unlocked
+        return self._num_unreferenced
 
     @property
     def root(self) -> Node:
         """Where every thread begins."""
         return self._root
 
-    def walk(self, keys: Sequence[PageKey]) -> list[Node]:
+    def match(self, keys: Sequence[PageKey]) -> list[Node]:
         """The nodes that spell a thread's first pages, as far as there are any."""
         nodes: list[Node] = []
         node = self._root
@@ -99,31 +99,31 @@ class PrefixTree:
             node = found
         return nodes
 
-    def lock(self, node: Node) -> None:
+    def acquire(self, node: Node) -> None:
         """Keep a node whose parent is kept."""
-        if node.locks == 0:
-            self._unlocked -= 1
-        node.locks += 1
+        if node.ref_count == 0:
+            self._num_unreferenced -= 1
+        node.ref_count += 1
         self._touch(node)
 
-    def unlock(self, node: Node) -> None:
+    def release(self, node: Node) -> None:
         """Let go of what `lock` or `add` kept; children first."""
-        if node.locks < 1:
+        if node.ref_count < 1:
             raise ValueError("the node is not locked")
-        node.locks -= 1
+        node.ref_count -= 1
         self._touch(node)
-        if node.locks == 0:
-            self._unlocked += 1
-            self._may_go(node)
+        if node.ref_count == 0:
+            self._num_unreferenced += 1
+            self._push_if_evictable(node)
 
-    def add(self, parent: Node, key: PageKey, page: int) -> Node | None:
+    def insert(self, parent: Node, key: PageKey, page: int) -> Node | None:
         """Take over a page that has been computed; the node is locked for the caller.
 
         Returns: `None` when the tree has such a page already: the caller keeps its own.
         """
         if key in parent.children:
             return None
-        node = Node(key=key, page=page, parent=parent, locks=1)
+        node = Node(key=key, page=page, parent=parent, ref_count=1)
         parent.children[key] = node
         self._size += 1
         self._touch(node)
@@ -142,12 +142,12 @@ class PrefixTree:
                 continue
             del parent.children[node.key]
             node.parent = None
-            self._pool.give_back(node.page)
+            self._pool.free(node.page)
             self._size -= 1
-            self._unlocked -= 1
+            self._num_unreferenced -= 1
             gone += 1
             if parent is not self._root:
-                self._may_go(parent)
+                self._push_if_evictable(parent)
         return gone
 
     def nodes(self) -> Iterator[Node]:
@@ -162,8 +162,8 @@ class PrefixTree:
         self._clock += 1
         node.last_used = self._clock
 
-    def _may_go(self, node: Node) -> None:
-        if node.locks == 0 and not node.children:
+    def _push_if_evictable(self, node: Node) -> None:
+        if node.ref_count == 0 and not node.children:
             self._pushed += 1
             heapq.heappush(self._leaves, (node.last_used, self._pushed, node))
             if len(self._leaves) > 2 * self._size + 64:  # most are outdated
@@ -174,4 +174,6 @@ class PrefixTree:
     def _is_current(entry: tuple[int, int, Node]) -> bool:
         last_used, _, node = entry
         is_in_tree = node.parent is not None
-        return is_in_tree and last_used == node.last_used and not node.locks and not node.children
+        return (
+            is_in_tree and last_used == node.last_used and not node.ref_count and not node.children
+        )

@@ -20,7 +20,7 @@ from inference.kv_cache import KVCache
 from inference.pages import PAGE_TOKENS
 from inference.prompts import Prompt
 from inference.sampling import LogitsProcessors, choose, seen_tokens
-from inference.scheduler import Chunk, Plan, Sequence
+from inference.scheduler import Plan, PrefillChunk, Sequence
 from inference.types import Sampling
 
 
@@ -94,7 +94,7 @@ class Places:
             self._free.append(place)
 
 
-def embeddings_of(decoder: Decoder, features: Features, chunks: SequenceOf[Chunk]) -> Tensor:
+def embeddings_of(decoder: Decoder, features: Features, chunks: SequenceOf[PrefillChunk]) -> Tensor:
     """The decoder's input for pieces of threads, one after the other: words and pictures.
 
     Returns: [tokens, hidden], for the caller to overwrite.

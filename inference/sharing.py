@@ -20,7 +20,9 @@ class Group:
     pages: int
 
 
-def groups_of(tables: Sequence[Sequence[int]], *, most: int, size: int) -> list[Group]:
+def group_by_prefix(
+    tables: Sequence[Sequence[int]], *, max_groups: int, max_rows: int
+) -> list[Group]:
     """Group rows so that most pages are read together.
 
     A short beginning that all share (the system's sentence) and a long one that some share (a
@@ -29,17 +31,17 @@ def groups_of(tables: Sequence[Sequence[int]], *, most: int, size: int) -> list[
     Args:
         tables: each row's pages in order, without the page that is being written.
         most: groups at most; those that save most.
-        size: rows of a group at most; larger ones are cut.
+        max_rows: rows of a group at most; larger ones are cut.
     """
-    if size < 2 or len(tables) < 2:
+    if max_rows < 2 or len(tables) < 2:
         return []
     found = [
-        Group(group.rows[at : at + size], group.pages)
+        Group(group.rows[at : at + max_rows], group.pages)
         for group in _best(tables, tuple(range(len(tables))), 0)
-        for at in range(0, len(group.rows), size)
-        if len(group.rows[at : at + size]) > 1
+        for at in range(0, len(group.rows), max_rows)
+        if len(group.rows[at : at + max_rows]) > 1
     ]
-    return sorted(found, key=_saved, reverse=True)[:most]
+    return sorted(found, key=_saved, reverse=True)[:max_groups]
 
 
 def _saved(group: Group) -> int:

@@ -45,7 +45,7 @@ def steps_of(backend: Any, threads: int) -> None:
         if i == 0:
             print(f"preparing a prompt: {(time.perf_counter() - begun) * 1e3:.1f} ms")
         backend.add(job)
-    while not all(sequence.is_read for sequence in backend._scheduler.running) or (
+    while not all(sequence.is_prefilled for sequence in backend._scheduler.running) or (
         backend._scheduler.waiting()
     ):
         backend.step(Silent())

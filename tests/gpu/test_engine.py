@@ -198,18 +198,18 @@ def test_follow_ups_read_only_what_is_new(bench: Asker, both: Any) -> None:
 
 def test_leaving_and_losing_pages_changes_nobody_elses_answer(bench: Asker, both: Any) -> None:
     pool = bench.backend._scheduler._pool
-    held = [pool.take() for _ in range(pool.free - 40)]
+    held = [pool.allocate() for _ in range(pool.num_free - 40)]
     jobs = [bench.asks(user(f"tell {i}"), tokens=150) for i in range(6)]
     bench.step(20)
     jobs[2].cancelled = True
     bench.run()
     for page in held:
-        pool.give_back(page)
+        pool.free(page)
     assert bench.finished(jobs[2]).reason is FinishReason.ABORTED
     for job in jobs[:2] + jobs[3:]:
         is_right(bench, both, job)
     bench.backend._scheduler.shrink()
-    assert pool.free == pool.usable
+    assert pool.num_free == pool.num_usable
 
 
 def test_a_seed_gives_the_same_answer_again_and_another_seed_another(bench: Asker) -> None:

@@ -111,7 +111,7 @@ def no_page_is_lost(backend: BatchingBackend) -> None:
     scheduler = backend._scheduler
     assert not scheduler.running
     scheduler.shrink()
-    assert scheduler._pool.free == scheduler._pool.usable
+    assert scheduler._pool.num_free == scheduler._pool.num_usable
 
 
 def test_prompts_are_the_processors_own_token_for_token(
@@ -321,11 +321,11 @@ def test_when_pages_run_out_everybody_is_still_answered_alike(
     bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = bench.backend._scheduler._pool
-    held = [pool.take() for _ in range(pool.free - 60)]
+    held = [pool.allocate() for _ in range(pool.num_free - 60)]
     jobs = [bench.ask(asking(user(f"Tell me of {i}"), tokens=150)) for i in range(6)]
     bench.run()
     for page in held:
-        pool.give_back(page)
+        pool.free(page)
     for job in jobs:
         same(bench, job, alone)
 

@@ -18,15 +18,15 @@ def keys(tokens: list[int], *pictures: PictureSpan) -> list[PageKey]:
 
 def keep(tree: PrefixTree, pool: PagePool, pages: list[PageKey]) -> list[Node]:
     """Put a thread's pages into the tree and let go of them."""
-    chain = tree.walk(pages)
+    chain = tree.match(pages)
     for node in chain:
-        tree.lock(node)
+        tree.acquire(node)
     for key in pages[len(chain) :]:
-        added = tree.add(chain[-1] if chain else tree.root, key, pool.take())
+        added = tree.insert(chain[-1] if chain else tree.root, key, pool.allocate())
         assert added is not None
         chain.append(added)
     for node in reversed(chain):
-        tree.unlock(node)
+        tree.release(node)
     return chain
 
 
@@ -42,30 +42,30 @@ def tree(pool: PagePool) -> PrefixTree:
 
 def test_a_thread_finds_the_pages_that_begin_like_it(tree: PrefixTree, pool: PagePool) -> None:
     kept = keep(tree, pool, keys(list(range(64))))
-    assert tree.walk(keys([*range(48), *range(100, 116)])) == kept[:3]
+    assert tree.match(keys([*range(48), *range(100, 116)])) == kept[:3]
 
 
 def test_equal_pages_after_different_beginnings_are_not_shared(
     tree: PrefixTree, pool: PagePool
 ) -> None:
     keep(tree, pool, keys([1] * 16 + [3] * 16))
-    assert tree.walk(keys([2] * 16 + [3] * 16)) == []
+    assert tree.match(keys([2] * 16 + [3] * 16)) == []
 
 
 def test_a_picture_never_serves_a_thread_about_another(tree: PrefixTree, pool: PagePool) -> None:
     tokens = [1] * 10 + [PLACEHOLDER] * 40 + [2] * 14
     keep(tree, pool, keys(tokens, PictureSpan(10, 50, "digest of a")))
-    assert tree.walk(keys(tokens, PictureSpan(10, 50, "digest of b"))) == []
-    assert len(tree.walk(keys(tokens, PictureSpan(10, 50, "digest of a")))) == 4
+    assert tree.match(keys(tokens, PictureSpan(10, 50, "digest of b"))) == []
+    assert len(tree.match(keys(tokens, PictureSpan(10, 50, "digest of a")))) == 4
 
 
 def test_the_same_picture_at_another_place_is_not_shared(tree: PrefixTree, pool: PagePool) -> None:
     tokens = [PLACEHOLDER] * 32
     keep(tree, pool, keys(tokens, PictureSpan(0, 32, "a")))
-    assert tree.walk(keys(tokens, PictureSpan(8, 32, "a"))) == []
+    assert tree.match(keys(tokens, PictureSpan(8, 32, "a"))) == []
     assert (
-        tree.walk(keys(tokens, PictureSpan(0, 16, "a"), PictureSpan(16, 32, "b")))
-        == (tree.walk(keys(tokens, PictureSpan(0, 32, "a")))[:1])
+        tree.match(keys(tokens, PictureSpan(0, 16, "a"), PictureSpan(16, 32, "b")))
+        == (tree.match(keys(tokens, PictureSpan(0, 32, "a")))[:1])
     )
 
 
@@ -88,29 +88,29 @@ def test_leaves_go_first_and_of_those_the_least_recently_used(
     assert tree.evict(1) == 1
     assert [node.page for node in tree.nodes()] == [old[0].page, new[1].page]
     assert tree.evict(10) == 2
-    assert (len(tree), pool.free) == (0, pool.usable)
+    assert (len(tree), pool.num_free) == (0, pool.num_usable)
 
 
 def test_what_a_thread_reads_stays(tree: PrefixTree, pool: PagePool) -> None:
     chain = keep(tree, pool, keys([1] * 48))
     for node in chain[:2]:
-        tree.lock(node)
+        tree.acquire(node)
     assert tree.evictable == 1
     assert tree.evict(10) == 1
-    assert tree.walk(keys([1] * 48)) == chain[:2]
+    assert tree.match(keys([1] * 48)) == chain[:2]
 
 
 def test_what_is_in_the_tree_already_is_not_taken_over(tree: PrefixTree, pool: PagePool) -> None:
     [node] = keep(tree, pool, keys([1] * 16))
-    assert tree.add(tree.root, node.key, pool.take()) is None
+    assert tree.insert(tree.root, node.key, pool.allocate()) is None
 
 
 def test_a_page_is_given_back_once(pool: PagePool) -> None:
-    page = pool.take()
-    pool.give_back(page)
+    page = pool.allocate()
+    pool.free(page)
     for not_taken in (page, 0):
         with pytest.raises(ValueError, match="not taken"):
-            pool.give_back(not_taken)
+            pool.free(not_taken)
 
 
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=6), max_size=40), st.data())
@@ -124,20 +124,20 @@ def test_pages_are_in_the_tree_or_free_and_evicting_frees_every_unlocked_one(
         chain = keep(tree, pool, keys([token for token in thread for _ in range(PAGE_TOKENS)]))
         if data.draw(st.booleans()):
             for node in chain:
-                tree.lock(node)
+                tree.acquire(node)
             locked.append(chain)
         if data.draw(st.booleans()):
             tree.evict(data.draw(st.integers(0, 5)))
-        assert len(list(tree.nodes())) == len(tree) == pool.usable - pool.free
+        assert len(list(tree.nodes())) == len(tree) == pool.num_usable - pool.num_free
     unlocked = tree.evictable
     assert tree.evict(1000) == unlocked
     kept = {node.page for chain in locked for node in chain}
     assert {node.page for node in tree.nodes()} == kept
     for chain in locked:
         for node in reversed(chain):
-            tree.unlock(node)
+            tree.release(node)
     tree.evict(1000)
-    assert pool.free == pool.usable
+    assert pool.num_free == pool.num_usable
 
 
 @given(st.integers(0, 10_000))

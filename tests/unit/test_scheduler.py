@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from inference.pages import PAGE_TOKENS, PagePool
 from inference.prefix_tree import PictureSpan, PrefixTree
-from inference.scheduler import PATIENCE, SHORT_TOKENS, Plan, Scheduler, Sequence
+from inference.scheduler import MAX_SKIPPED_STEPS, SHORT_PREFILL_TOKENS, Plan, Scheduler, Sequence
 
 PLACEHOLDER = 5
 
@@ -175,21 +175,21 @@ def test_a_short_follow_up_goes_ahead_of_a_new_picture() -> None:
     new = request(300, picture="b")
     scheduler.submit(new)
     scheduler.submit(follow_up(first, 20))
-    assert scheduler.waiting()[0].is_short
+    assert scheduler.waiting()[0].is_short_prefill
     plan = device.step()
     assert plan is not None
-    assert [chunk.sequence.is_short for chunk in plan.chunks] == [True, False]
+    assert [chunk.sequence.is_short_prefill for chunk in plan.chunks] == [True, False]
 
 
 def test_nothing_starves_behind_short_follow_ups() -> None:
     scheduler, _, _, device = bench(chunk=32, running=40, ahead=0)
-    long = request(SHORT_TOKENS + 100, seed=1)
+    long = request(SHORT_PREFILL_TOKENS + 100, seed=1)
     scheduler.submit(long)
-    for i in range(PATIENCE + 20):
+    for i in range(MAX_SKIPPED_STEPS + 20):
         scheduler.submit(request(32, says=1, seed=2 + i))
         scheduler.submit(request(32, says=1, seed=1002 + i))
         device.step()
-    assert long.ended or long.is_read
+    assert long.ended or long.is_prefilled
 
 
 def test_nothing_starves_when_everybody_is_out_of_patience() -> None:
@@ -210,7 +210,7 @@ def test_nothing_starves_when_everybody_is_out_of_patience() -> None:
     for _ in range(1000):
         device.step()
         fill_up()
-        if long.is_read:
+        if long.is_prefilled:
             return
     pytest.fail("the long prompt is never read to its end")
 
@@ -281,7 +281,7 @@ def test_threads_about_one_picture_share_its_pages_even_when_they_come_together(
         scheduler.submit(sequence)
     for _ in range(8):
         device.step()
-    held = pool.usable - pool.free
+    held = pool.num_usable - pool.num_free
     assert held <= 200 // PAGE_TOKENS + 6 * 3
     device.run()
     assert sum(sequence.cached_tokens > 0 for sequence in sequences) == 5
@@ -296,7 +296,7 @@ def test_threads_that_computed_the_same_hold_it_once() -> None:
     scheduler.submit(second)
     while len(second.tokens) < 170:
         device.step()
-    assert pool.usable - pool.free <= (180 // PAGE_TOKENS + 1) + 2
+    assert pool.num_usable - pool.num_free <= (180 // PAGE_TOKENS + 1) + 2
 
 
 def test_one_threads_picture_never_serves_another() -> None:
@@ -328,7 +328,7 @@ def test_when_pages_run_out_the_youngest_waits_and_is_read_again() -> None:
     for sequence, prompt in zip(sequences, prompts, strict=True):
         assert sequence.tokens[60:] == answer_alone(sequence, prompt, 120)
     scheduler.shrink()
-    assert pool.free == pool.usable
+    assert pool.num_free == pool.num_usable
 
 
 def test_the_youngest_loses_its_pages_and_nobody_older() -> None:
@@ -358,7 +358,7 @@ def test_ending_a_request_frees_its_pages_at_once() -> None:
         device.step()
     scheduler.end(sequence)
     scheduler.shrink()
-    assert pool.free == pool.usable
+    assert pool.num_free == pool.num_usable
     assert not scheduler.is_busy
 
 
@@ -420,7 +420,7 @@ def test_whatever_comes_goes_fails_and_leaves_no_page_is_lost_and_every_answer_i
             except ValueError:
                 continue
             # Its whole life must fit: what is longer than the cache is never let in.
-            sequence.max_tokens = min(sequence.max_tokens, pool.usable * PAGE_TOKENS)
+            sequence.max_tokens = min(sequence.max_tokens, pool.num_usable * PAGE_TOKENS)
             asked.append((sequence, list(sequence.tokens)))
         elif action < 0.32 and asked:
             scheduler.end(chance.choice(asked)[0])
@@ -433,11 +433,11 @@ def test_whatever_comes_goes_fails_and_leaves_no_page_is_lost_and_every_answer_i
         else:
             device.step()
         own = sum(len(sequence._own) for sequence in scheduler.running)
-        assert own + len(tree) + pool.free == pool.usable
+        assert own + len(tree) + pool.num_free == pool.num_usable
     device.run()
     for sequence, prompt in asked:
         said = sequence.tokens[len(prompt) :]
         assert said == answer_alone(sequence, prompt, len(said))
-    assert all(node.locks == 0 for node in tree.nodes())
+    assert all(node.ref_count == 0 for node in tree.nodes())
     scheduler.shrink()
-    assert (pool.free, len(tree)) == (pool.usable, 0)
+    assert (pool.num_free, len(tree)) == (pool.num_usable, 0)
