@@ -11,11 +11,11 @@ from collections import deque
 from typing import Any, Protocol
 
 from inference.errors import InferenceError
-from inference.types import Chunk, GenerationRequest, Message, ModelInfo
+from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo
 
 
 class Job:
-    """One request on its way, from `Worker.stream` to its last chunk."""
+    """One request on its way, from `Worker.stream` to its last event."""
 
     def __init__(self, request: GenerationRequest) -> None:
         self.request = request
@@ -23,7 +23,7 @@ class Job:
         """What `Backend.prepare` returned."""
         self.cancelled = False
         """Written by the loop's thread, read by the device's."""
-        self.out: deque[Chunk | InferenceError] = deque()
+        self.out: deque[GenerationEvent | InferenceError] = deque()
         self.news = asyncio.Event()
         self.unread_since: float | None = None
 
@@ -31,7 +31,7 @@ class Job:
 class Desk(Protocol):
     """The device thread's side of the worker."""
 
-    def say(self, job: Job, chunk: Chunk | InferenceError) -> None:
+    def say(self, job: Job, event: GenerationEvent | InferenceError) -> None:
         """Have something delivered; `Finished` or an error is a job's last."""
         ...
 
@@ -89,18 +89,18 @@ class Backend(Protocol):
         ...
 
 
-def run_here(backend: Backend, request: GenerationRequest) -> list[Chunk]:
+def run_here(backend: Backend, request: GenerationRequest) -> list[GenerationEvent]:
     """Answer one request on this thread, without a loop; for warming up and for measuring.
 
     Raises: what the request ends with instead of `Finished`.
     """
-    said: list[Chunk] = []
+    said: list[GenerationEvent] = []
 
     class Here:
-        def say(self, _job: Job, chunk: Chunk | InferenceError) -> None:
-            if isinstance(chunk, InferenceError):
-                raise chunk
-            said.append(chunk)
+        def say(self, _job: Job, event: GenerationEvent | InferenceError) -> None:
+            if isinstance(event, InferenceError):
+                raise event
+            said.append(event)
 
         def flush(self) -> None: ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from inference.types import Chunk, GenerationRequest, Message, ModelInfo
+from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo
 
 
 class Engine(Protocol):
@@ -25,7 +25,7 @@ class Engine(Protocol):
         """
         ...
 
-    def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    def stream(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Answer a request: `Queued`…, `Started`, `TextDelta`…, and one `Finished` at the end.
 
         Closing the generator withdraws a waiting request and aborts a running one within one

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from inference.errors import EngineDead, GenerationFailed, QueueFull, RequestRejected, trace_of
-from inference.types import Chunk, GenerationRequest, Message, ModelInfo, TextDelta
+from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo, TextDelta
 from inference.worker import DeviceThread, Load, Worker, running_worker
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Fleet:
                 log.warning("a prompt cannot be measured: %s", trace_of(exc))
         return await last.prompt_tokens(messages)
 
-    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """See `Engine.stream`.
 
         A device that fails before it has said anything is replaced by another; after that the
@@ -80,21 +80,21 @@ class Fleet:
         candidates = self._candidates(request)
         for worker in candidates:
             is_last = worker is candidates[-1]
-            has_spoken = False
+            has_emitted_text = False
             try:
-                async with aclosing(worker.stream(request)) as chunks:
-                    async for chunk in chunks:
-                        if not has_spoken:
+                async with aclosing(worker.stream(request)) as events:
+                    async for event in events:
+                        if not has_emitted_text:
                             self._settle(request, worker)
-                        has_spoken = has_spoken or isinstance(chunk, TextDelta)
-                        yield chunk
+                        has_emitted_text = has_emitted_text or isinstance(event, TextDelta)
+                        yield event
             except QueueFull:
                 if is_last:
                     raise
             except EngineDead:
                 if not any(not other.died.is_set() for other in self._workers):
                     raise
-                if has_spoken or is_last:
+                if has_emitted_text or is_last:
                     raise GenerationFailed("its device failed") from None
             else:
                 return

@@ -128,7 +128,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The last chunk of every stream that ends well."""
+    """The last event of every stream that ends well."""
 
     reason: FinishReason
     prompt_tokens: int
@@ -141,7 +141,7 @@ class Finished:
     """From the moment the device took the request up to the end."""
 
 
-Chunk: TypeAlias = Queued | Started | TextDelta | Finished
+GenerationEvent: TypeAlias = Queued | Started | TextDelta | Finished
 
 Quantization: TypeAlias = Literal["none", "int8", "nf4"]
 CacheQuantization: TypeAlias = Literal["auto", "none", "int8"]

@@ -30,7 +30,7 @@ from inference.errors import (
     QueueFull,
     trace_of,
 )
-from inference.types import Chunk, Finished, GenerationRequest, Message, ModelInfo
+from inference.types import Finished, GenerationEvent, GenerationRequest, Message, ModelInfo
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class Worker:
         """See `Engine.prompt_tokens`."""
         return await self._aside(self._device.backend.prompt_tokens, messages)
 
-    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk, None]:
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """See `Engine.stream`."""
         job = self._enter(request)
         try:
@@ -230,7 +230,7 @@ class Worker:
         job.cancelled = True
         self._jobs.discard(job)
 
-    def _deliver(self, said: list[tuple[Job, Chunk | InferenceError]]) -> None:
+    def _deliver(self, said: list[tuple[Job, GenerationEvent | InferenceError]]) -> None:
         now = time.monotonic()
         for job, chunk in said:
             job.out.append(chunk)
@@ -278,7 +278,7 @@ class _Serving:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        deliver: Callable[[list[tuple[Job, Chunk | InferenceError]]], None],
+        deliver: Callable[[list[tuple[Job, GenerationEvent | InferenceError]]], None],
         die: Callable[[EngineDead], None],
     ) -> None:
         self._loop = loop
@@ -290,7 +290,7 @@ class _Serving:
         self.busy_since: float | None = None
         """When the step under way began, or last said something."""
         self.ended = False
-        self._said: list[tuple[Job, Chunk | InferenceError]] = []
+        self._said: list[tuple[Job, GenerationEvent | InferenceError]] = []
         self._backend: Backend | None = None
 
     def serve(self, backend: Backend) -> None:
@@ -314,7 +314,7 @@ class _Serving:
         finally:
             self.busy_since = None
 
-    def say(self, job: Job, chunk: Chunk | InferenceError) -> None:
+    def say(self, job: Job, chunk: GenerationEvent | InferenceError) -> None:
         """See `Desk.say`."""
         self._said.append((job, chunk))
 

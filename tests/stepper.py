@@ -5,7 +5,7 @@ from __future__ import annotations
 from inference.backend import Job
 from inference.batching import BatchingBackend
 from inference.errors import InferenceError
-from inference.types import Chunk, Finished, GenerationRequest, TextDelta
+from inference.types import Finished, GenerationEvent, GenerationRequest, TextDelta
 
 
 class Stepper:
@@ -13,7 +13,7 @@ class Stepper:
 
     def __init__(self, backend: BatchingBackend) -> None:
         self.backend = backend
-        self.said: dict[Job, list[Chunk | InferenceError]] = {}
+        self.said: dict[Job, list[GenerationEvent | InferenceError]] = {}
         self.tokens: dict[Job, list[int]] = {}
         """Of each answer, without the one that ends it."""
 
@@ -35,15 +35,15 @@ class Stepper:
         while self.backend.is_busy:
             self.backend.step(self)
 
-    def say(self, job: Job, chunk: Chunk | InferenceError) -> None:
-        self.said[job].append(chunk)
+    def say(self, job: Job, event: GenerationEvent | InferenceError) -> None:
+        self.said[job].append(event)
 
     def flush(self) -> None: ...
 
     def take_in(self) -> None: ...
 
     def text(self, job: Job) -> str:
-        return "".join(chunk.text for chunk in self.said[job] if isinstance(chunk, TextDelta))
+        return "".join(event.text for event in self.said[job] if isinstance(event, TextDelta))
 
     def finished(self, job: Job) -> Finished:
         last = self.said[job][-1]

@@ -162,13 +162,13 @@ class Asker:
             ),
         )
         answered = Answered(time.perf_counter())
-        async with aclosing(self.worker.stream(request)) as chunks:
-            async for chunk in chunks:
-                if isinstance(chunk, TextDelta):
+        async with aclosing(self.worker.stream(request)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
                     answered.times.append(time.perf_counter())
-                    answered.text += chunk.text
-                elif isinstance(chunk, Finished):
-                    answered.finished = chunk
+                    answered.text += event.text
+                elif isinstance(event, Finished):
+                    answered.finished = event
                     answered.ended_at = time.perf_counter()
         return answered
 

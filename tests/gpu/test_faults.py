@@ -35,8 +35,8 @@ def load() -> Backend:
 async def answer(worker: Worker) -> Finished:
     question = Message(role=Role.USER, text="hello")
     request = GenerationRequest(messages=(question,), sampling=Sampling(max_new_tokens=30))
-    async with aclosing(worker.stream(request)) as chunks:
-        said = [chunk async for chunk in chunks]
+    async with aclosing(worker.stream(request)) as events:
+        said = [event async for event in events]
     assert isinstance(said[-1], Finished)
     return said[-1]
 

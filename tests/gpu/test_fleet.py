@@ -34,8 +34,8 @@ def asking(text: str, thread: str) -> GenerationRequest:
 
 
 async def answer(fleet: Fleet, text: str, thread: str) -> Finished:
-    async with aclosing(fleet.stream(asking(text, thread))) as chunks:
-        last = [chunk async for chunk in chunks][-1]
+    async with aclosing(fleet.stream(asking(text, thread))) as events:
+        last = [event async for event in events][-1]
     assert isinstance(last, Finished)
     return last
 

@@ -35,8 +35,8 @@ def asking(text: str, thread: str = "") -> GenerationRequest:
 
 
 async def answer(fleet: Fleet, text: str, thread: str = "") -> str:
-    async with aclosing(fleet.stream(asking(text, thread))) as chunks:
-        return "".join([chunk.text async for chunk in chunks if isinstance(chunk, TextDelta)])
+    async with aclosing(fleet.stream(asking(text, thread))) as events:
+        return "".join([event.text async for event in events if isinstance(event, TextDelta)])
 
 
 async def test_a_thread_stays_on_the_device_that_holds_its_cache() -> None:
@@ -83,14 +83,14 @@ async def test_a_device_that_fails_in_mid_answer_loses_that_answer_only() -> Non
     async with running(first, second) as fleet:
         first.hold()
         stream = fleet.stream(asking("one two", thread="a"))
-        async with aclosing(stream) as chunks:
-            await anext(chunks)
+        async with aclosing(stream) as events:
+            await anext(events)
             first.release(1)
-            assert isinstance(await anext(chunks), TextDelta)
+            assert isinstance(await anext(events), TextDelta)
             first.raises = EngineDead("the device failed")
             first.release(1)
             with pytest.raises(GenerationFailed):
-                await anext(chunks)
+                await anext(events)
         assert await answer(fleet, "next", thread="a") == "answer to next"
 
 

@@ -23,9 +23,9 @@ from inference.errors import (
 )
 from inference.one_at_a_time import OneAtATime
 from inference.types import (
-    Chunk,
     Finished,
     FinishReason,
+    GenerationEvent,
     GenerationRequest,
     Message,
     ModelInfo,
@@ -106,12 +106,12 @@ def ask(text: str) -> GenerationRequest:
     return GenerationRequest(messages=(Message(role=Role.USER, text=text),), sampling=Sampling())
 
 
-async def collect(worker: Worker, text: str) -> list[Chunk]:
+async def collect(worker: Worker, text: str) -> list[GenerationEvent]:
     async with aclosing(worker.stream(ask(text))) as chunks:
         return [chunk async for chunk in chunks]
 
 
-def text_of(chunks: list[Chunk]) -> str:
+def text_of(chunks: list[GenerationEvent]) -> str:
     return " ".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
 
 
