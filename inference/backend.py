@@ -23,15 +23,15 @@ class Job:
         """What `Backend.prepare` returned."""
         self.cancelled = False
         """Written by the loop's thread, read by the device's."""
-        self.out: deque[GenerationEvent | InferenceError] = deque()
-        self.news = asyncio.Event()
+        self.events: deque[GenerationEvent | InferenceError] = deque()
+        self.updated = asyncio.Event()
         self.unread_since: float | None = None
 
 
-class Desk(Protocol):
+class StepOutput(Protocol):
     """The device thread's side of the worker."""
 
-    def say(self, job: Job, event: GenerationEvent | InferenceError) -> None:
+    def emit(self, job: Job, event: GenerationEvent | InferenceError) -> None:
         """Have something delivered; `Finished` or an error is a job's last."""
         ...
 
@@ -39,7 +39,7 @@ class Desk(Protocol):
         """Deliver now. The worker does so after every step; a step that is long does so itself."""
         ...
 
-    def take_in(self) -> None:
+    def admit_new(self) -> None:
         """Add new jobs to the backend now; likewise."""
         ...
 
@@ -74,14 +74,14 @@ class Backend(Protocol):
         """Take a request up; it ends with `Finished` or an error."""
         ...
 
-    def step(self, desk: Desk) -> None:
+    def step(self, output: StepOutput) -> None:
         """Do the next piece of work. A cancelled job frees what it holds within one step.
 
         Raises: EngineDead; what else it raises ends all its jobs.
         """
         ...
 
-    def forget(self, desk: Desk | None = None) -> None:
+    def forget(self, output: StepOutput | None = None) -> None:
         """Erase what is kept of conversations that are not under way.
 
         Cancelled jobs end first: what has been stopped is not under way.
@@ -94,21 +94,21 @@ def run_here(backend: Backend, request: GenerationRequest) -> list[GenerationEve
 
     Raises: what the request ends with instead of `Finished`.
     """
-    said: list[GenerationEvent] = []
+    events: list[GenerationEvent] = []
 
-    class Here:
-        def say(self, _job: Job, event: GenerationEvent | InferenceError) -> None:
+    class Inline:
+        def emit(self, _job: Job, event: GenerationEvent | InferenceError) -> None:
             if isinstance(event, InferenceError):
                 raise event
-            said.append(event)
+            events.append(event)
 
         def flush(self) -> None: ...
 
-        def take_in(self) -> None: ...
+        def admit_new(self) -> None: ...
 
     job = Job(request)
     job.prepared = backend.prepare(request)
     backend.add(job)
     while backend.is_busy:
-        backend.step(Here())
-    return said
+        backend.step(Inline())
+    return events

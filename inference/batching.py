@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from inference.backend import Desk, Job
+from inference.backend import Job, StepOutput
 from inference.detokenize import Detokenizer
 from inference.device import is_out_of_memory
 from inference.errors import ContextExceeded, EngineDead, GenerationFailed, trace_of
@@ -140,7 +140,7 @@ class BatchingBackend:
         self._live[sequence] = _Answer(job, prompt, detokenizer)
         self._scheduler.submit(sequence)
 
-    def forget(self, desk: Desk | None = None) -> None:
+    def forget(self, desk: StepOutput | None = None) -> None:
         """See `Backend.forget`."""
         if desk is not None:
             self._end_cancelled(desk)
@@ -148,7 +148,7 @@ class BatchingBackend:
         self._runner.free_memory()
         self._prompts.forget()
 
-    def step(self, desk: Desk) -> None:
+    def step(self, desk: StepOutput) -> None:
         """See `Backend.step`."""
         self._end_cancelled(desk)
         try:
@@ -162,7 +162,7 @@ class BatchingBackend:
 
     # -- a step -------------------------------------------------------------------------------
 
-    def _start(self, desk: Desk) -> bool:
+    def _start(self, desk: StepOutput) -> bool:
         """Start the next step. Returns: whether there was one, be it that it failed."""
         talking = any(sequence.is_prefilled for sequence in self._scheduler.running)
         prefill_budget = self._prefill_budget if talking else self._idle_prefill_budget
@@ -174,7 +174,7 @@ class BatchingBackend:
             answer = self._live[chunk.sequence]
             if answer.begun_at is None:
                 answer.begun_at = time.perf_counter()
-                desk.say(answer.job, Started())
+                desk.emit(answer.job, Started())
         try:
             ticket = self._runner.start(plan)
         except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
@@ -196,7 +196,7 @@ class BatchingBackend:
         self._make_memory(desk, plan)
         return True
 
-    def _make_memory(self, desk: Desk, plan: Plan) -> None:
+    def _make_memory(self, desk: StepOutput, plan: Plan) -> None:
         """Undo a step that did not fit; caches shrink, and it is tried again in smaller pieces."""
         log.warning("out of memory: a step is tried again")
         self._scheduler.undo(plan)
@@ -212,7 +212,7 @@ class BatchingBackend:
             )
             self._fail(desk, latest, "out of memory")
 
-    def _finish_oldest(self, desk: Desk) -> None:
+    def _finish_oldest(self, desk: StepOutput) -> None:
         plan, ticket = self._under_way.popleft()
         tokens = self._runner.wait(ticket)
         self._scheduler.complete(plan, tokens)
@@ -222,7 +222,7 @@ class BatchingBackend:
                 continue
             reason = self._take(answer, token)
             if answer.text_now:
-                desk.say(answer.job, TextDelta(answer.text_now))
+                desk.emit(answer.job, TextDelta(answer.text_now))
                 answer.text += answer.text_now
                 answer.text_now = ""
             if reason is None and len(sequence.tokens) >= sequence.max_tokens:
@@ -245,16 +245,16 @@ class BatchingBackend:
 
     # -- ends ---------------------------------------------------------------------------------
 
-    def _end_cancelled(self, desk: Desk) -> None:
+    def _end_cancelled(self, desk: StepOutput) -> None:
         for sequence, answer in list(self._live.items()):
             if answer.job.cancelled:
                 self._end(desk, sequence, FinishReason.ABORTED)
 
-    def _end(self, desk: Desk, sequence: Sequence, reason: FinishReason) -> None:
+    def _end(self, desk: StepOutput, sequence: Sequence, reason: FinishReason) -> None:
         answer = self._live[sequence]
         rest = answer.detokenizer.flush()
         if rest:
-            desk.say(answer.job, TextDelta(rest))
+            desk.emit(answer.job, TextDelta(rest))
             answer.text += rest
         if not answer.detokenizer.stopped:  # the tokens spell the stop text, too
             self._prompts.remember(answer.prompt, answer.said, answer.text)
@@ -269,19 +269,19 @@ class BatchingBackend:
             total_s=now - begun_at,
         )
         self._drop(sequence)
-        desk.say(answer.job, finished)
+        desk.emit(answer.job, finished)
 
-    def _fail(self, desk: Desk, sequence: Sequence, why: str) -> None:
+    def _fail(self, desk: StepOutput, sequence: Sequence, why: str) -> None:
         answer = self._live[sequence]
         self._drop(sequence)
-        desk.say(answer.job, GenerationFailed(why))
+        desk.emit(answer.job, GenerationFailed(why))
 
     def _drop(self, sequence: Sequence) -> None:
         del self._live[sequence]
         self._scheduler.end(sequence)
         self._runner.leave(sequence)
 
-    def _tell_places(self, desk: Desk) -> None:
+    def _tell_places(self, desk: StepOutput) -> None:
         place = 0
         for sequence in self._scheduler.waiting():
             answer = self._live[sequence]
@@ -289,7 +289,7 @@ class BatchingBackend:
                 place += 1
                 if answer.place != place:
                     answer.place = place
-                    desk.say(answer.job, Queued(place))
+                    desk.emit(answer.job, Queued(place))
 
 
 class _Answer:

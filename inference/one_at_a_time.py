@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from inference.backend import Desk, Job
+from inference.backend import Job, StepOutput
 from inference.errors import EngineDead, GenerationFailed, InferenceError, trace_of
 from inference.types import (
     Finished,
@@ -84,25 +84,25 @@ class OneAtATime:
         """See `Backend.add`."""
         self._waiting.append(job)
 
-    def forget(self, desk: Desk | None = None) -> None:  # noqa: ARG002 - the protocol's
+    def forget(self, desk: StepOutput | None = None) -> None:  # noqa: ARG002 - the protocol's
         """See `Backend.forget`."""
         self.generator.forget()
 
-    def step(self, desk: Desk) -> None:
+    def step(self, desk: StepOutput) -> None:
         """Answer the next request; who waits meanwhile is told its place."""
         job = self._waiting.popleft()
         if job.cancelled:
             self._told.pop(job, None)
             return
-        desk.say(job, Started())
+        desk.emit(job, Started())
         self._tell_places(desk)
 
         def on_text(text: str) -> None:
-            desk.say(job, TextDelta(text))
+            desk.emit(job, TextDelta(text))
             desk.flush()
 
         def cancelled() -> bool:
-            desk.take_in()
+            desk.admit_new()
             self._tell_places(desk)
             return job.cancelled
 
@@ -116,13 +116,13 @@ class OneAtATime:
         except Exception as exc:  # noqa: BLE001 - the asker must hear of it, and nobody else
             log.error("generation failed: %s", trace_of(exc))
             outcome = GenerationFailed(type(exc).__name__)
-        desk.say(job, outcome)
+        desk.emit(job, outcome)
 
-    def _tell_places(self, desk: Desk) -> None:
+    def _tell_places(self, desk: StepOutput) -> None:
         self._waiting = deque(job for job in self._waiting if not job.cancelled)
         places = {job: place for place, job in enumerate(self._waiting, start=1)}
         for job, place in places.items():
             if self._told.get(job) != place:
-                desk.say(job, Queued(place))
+                desk.emit(job, Queued(place))
         self._told = places
         desk.flush()

@@ -153,16 +153,16 @@ class Worker:
             self._serving.inbox.append(job)
             self._device.run(self._serving.serve)
             while True:
-                await job.news.wait()
-                while job.out:
-                    chunk = job.out.popleft()
-                    job.unread_since = time.monotonic() if job.out else None
+                await job.updated.wait()
+                while job.events:
+                    chunk = job.events.popleft()
+                    job.unread_since = time.monotonic() if job.events else None
                     if isinstance(chunk, InferenceError):
                         raise chunk
                     yield chunk
                     if isinstance(chunk, Finished):
                         return
-                job.news.clear()
+                job.updated.clear()
         finally:
             self._leave(job)
 
@@ -233,8 +233,8 @@ class Worker:
     def _deliver(self, said: list[tuple[Job, GenerationEvent | InferenceError]]) -> None:
         now = time.monotonic()
         for job, chunk in said:
-            job.out.append(chunk)
-            job.news.set()
+            job.events.append(chunk)
+            job.updated.set()
             job.unread_since = job.unread_since or now
 
     def _die(self, reason: EngineDead) -> None:
@@ -252,8 +252,8 @@ class Worker:
                 self._serving.forgetting.popleft().set()
         for job in self._jobs:
             job.cancelled = True
-            job.out.append(EngineDead(str(reason)))
-            job.news.set()
+            job.events.append(EngineDead(str(reason)))
+            job.updated.set()
 
     async def _watch_over(self) -> None:
         while True:
@@ -269,11 +269,11 @@ class Worker:
                 if job.unread_since is not None and now - job.unread_since > UNREAD_LIMIT_S:
                     self._leave(job)
                     job.unread_since = None
-                    job.out.append(GenerationFailed("nobody reads the answer"))
+                    job.events.append(GenerationFailed("nobody reads the answer"))
 
 
 class _Serving:
-    """Implements `Desk`: what the device thread does while there are jobs."""
+    """Implements `StepOutput`: what the device thread does while there are jobs."""
 
     def __init__(
         self,
@@ -302,7 +302,7 @@ class _Serving:
                 if forgetting := len(self.forgetting):
                     backend.forget(self)
                     self._have_forgotten(forgetting)
-                self.take_in()
+                self.admit_new()
                 if backend.is_busy:
                     backend.step(self)
                 self.flush()
@@ -314,19 +314,19 @@ class _Serving:
         finally:
             self.busy_since = None
 
-    def say(self, job: Job, chunk: GenerationEvent | InferenceError) -> None:
-        """See `Desk.say`."""
+    def emit(self, job: Job, chunk: GenerationEvent | InferenceError) -> None:
+        """See `StepOutput.emit`."""
         self._said.append((job, chunk))
 
     def flush(self) -> None:
-        """See `Desk.flush`."""
+        """See `StepOutput.flush`."""
         self.busy_since = time.monotonic()
         if self._said:
             said, self._said = self._said, []
             self._loop.call_soon_threadsafe(self._deliver, said)
 
-    def take_in(self) -> None:
-        """See `Desk.take_in`."""
+    def admit_new(self) -> None:
+        """See `StepOutput.admit_new`."""
         backend = self._backend
         while self.inbox and backend is not None:
             job = self.inbox.popleft()

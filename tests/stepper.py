@@ -9,7 +9,7 @@ from inference.types import Finished, GenerationEvent, GenerationRequest, TextDe
 
 
 class Stepper:
-    """Implements `inference.backend.Desk`."""
+    """Implements `inference.backend.StepOutput`."""
 
     def __init__(self, backend: BatchingBackend) -> None:
         self.backend = backend
@@ -35,12 +35,12 @@ class Stepper:
         while self.backend.is_busy:
             self.backend.step(self)
 
-    def say(self, job: Job, event: GenerationEvent | InferenceError) -> None:
+    def emit(self, job: Job, event: GenerationEvent | InferenceError) -> None:
         self.said[job].append(event)
 
     def flush(self) -> None: ...
 
-    def take_in(self) -> None: ...
+    def admit_new(self) -> None: ...
 
     def text(self, job: Job) -> str:
         return "".join(event.text for event in self.said[job] if isinstance(event, TextDelta))

@@ -461,10 +461,10 @@ async def test_who_has_come_in_behind_the_step_that_fails_is_told_too(
         job = Job(ask("b"))
         worker._jobs.add(job)
         worker._serving.inbox.append(job)  # and the device has not looked yet
-        monkeypatch.setattr(worker._serving, "take_in", lambda: None)
+        monkeypatch.setattr(worker._serving, "admit_new", lambda: None)
         backend.raises = EngineDead("the device failed")
         backend.steps.release()
         with pytest.raises(EngineDead):
             await first
-        await until(lambda: bool(job.out))
-        assert isinstance(job.out[-1], EngineDead)
+        await until(lambda: bool(job.events))
+        assert isinstance(job.events[-1], EngineDead)
