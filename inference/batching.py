@@ -23,7 +23,7 @@ from inference.models.family import Family
 from inference.pages import PAGE_TOKENS
 from inference.prompts import Prompt, Prompts
 from inference.repetition import is_looping
-from inference.runner import Asked, Runner
+from inference.runner import Runner, SequenceInputs
 from inference.scheduler import Plan, Scheduler, Sequence
 from inference.types import (
     Finished,
@@ -126,7 +126,7 @@ class BatchingBackend:
         prompt: Prompt = job.prepared
         sampling = job.request.sampling
         seed = secrets.randbits(31) if sampling.seed is None else sampling.seed % 2**31
-        asked = Asked(prompt, sampling, torch.Generator().manual_seed(seed), seed)
+        asked = SequenceInputs(prompt, sampling, torch.Generator().manual_seed(seed), seed)
         sequence = Sequence(
             tokens=list(prompt.tokens),
             pictures=prompt.spans,

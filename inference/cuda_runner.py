@@ -28,7 +28,7 @@ from inference.kernels.decode_int8 import DecodeInt8
 from inference.kernels.gpu import multiprocessors
 from inference.kv_cache import KVCache, LayerCache
 from inference.pages import PAGE_TOKENS, pages_for
-from inference.runner import Asked, Places, embeddings_of
+from inference.runner import SequenceInputs, TokenSlots, embeddings_of
 from inference.sampling import LogitsProcessors, seen_tokens
 from inference.scheduler import Plan, PrefillChunk, Sequence
 from inference.sharing import group_by_prefix
@@ -60,7 +60,7 @@ class _Step:
     decoder: Decoder
     cache: KVCache
     positions: Tensor
-    slots: Tensor
+    kv_slots: Tensor
     attention: Callable[[Tensor, LayerCache], Tensor]
 
     def add_rms_norm(
@@ -75,7 +75,7 @@ class _Step:
             product,
             bias,
             self.positions,
-            self.slots,
+            self.kv_slots,
             self.decoder.cosines,
             self.decoder.sines,
             self.cache.layer(layer),
@@ -148,16 +148,16 @@ class CudaRunner:
         shape = decoder.shape
         # Of each place, the newest token; the last place is where rows that fill up write.
         self._newest = torch.zeros(max_running + 1, dtype=torch.int64, device=self._device)
-        self._nobody = max_running
+        self._padding_slot = max_running
         # Of each place, which tokens stand in its thread; only for models that ask for it.
         self._seen: Tensor | None = None
         if processors.needs_seen:
             size = (max_running + 1, decoder.vocabulary)
             self._seen = torch.zeros(size, dtype=torch.bool, device=self._device)
-        self._places = Places(max_running)
+        self._token_slots = TokenSlots(max_running)
         self._groups: tuple[tuple[tuple[Sequence, int], ...], list[tuple[tuple[int, ...], int]]]
         self._groups = ((), [])
-        self._members = attention.group_size(shape.heads, shape.kv_heads)
+        self._group_size = attention.group_size(shape.heads, shape.kv_heads)
         self._graphs = graphs
         self._decode_attention: DecodeAttention = attention.decode_attention
         self._blocks = attention.BLOCKS * multiprocessors(torch.cuda.current_device())
@@ -188,10 +188,10 @@ class CudaRunner:
     def start(self, plan: Plan) -> _Ticket:
         """See `Runner.start`."""
         for chunk in plan.chunks:
-            self._places.take(chunk.sequence)
+            self._token_slots.allocate(chunk.sequence)
             if self._seen is not None and chunk.is_last:
                 seen = seen_tokens(chunk.sequence.tokens, self._decoder.vocabulary)
-                self._seen[self._places[chunk.sequence]] = sent(seen, self._device)
+                self._seen[self._token_slots[chunk.sequence]] = sent(seen, self._device)
         self._turn = (self._turn + 1) % len(self._outs)
         decoded, read = self._outs[self._turn]
         # Reading goes first: it may run out of memory, and then no thread has said anything that
@@ -217,7 +217,7 @@ class CudaRunner:
 
     def leave(self, sequence: Sequence) -> None:
         """See `Runner.leave`."""
-        self._places.leave(sequence)
+        self._token_slots.free(sequence)
 
     def free_memory(self) -> None:
         """See `Runner.free_memory`."""
@@ -236,9 +236,9 @@ class CudaRunner:
         graph = self._decoding[batch]
         sheet = graph.sheet.next()
         self._describe_rows(sheet, plan.decodes, plan.positions)
-        sheet["places"][count:] = self._nobody
+        sheet["token_slots"][count:] = self._padding_slot
         sheet["positions"][count:] = 0
-        sheet["slots"][count:] = 0
+        sheet["kv_slots"][count:] = 0
         sheet["lengths"][count:] = 1
         sheet["temperatures"][count:] = 0
         tables = sheet["tables"]
@@ -247,7 +247,7 @@ class CudaRunner:
             pages = sequence.pages
             tables[row, : len(pages)] = pages
             at = plan.positions[row]
-            sheet["slots"][row] = pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
+            sheet["kv_slots"][row] = pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
         sheet["positions"][:count] = plan.positions
         sheet["lengths"][:count] = sheet["positions"][:count] + 1
         self._describe_groups(sheet, plan)
@@ -262,12 +262,12 @@ class CudaRunner:
         temperatures = sheet["temperatures"].view("float32")
         top_ps = sheet["top_ps"].view("float32")
         for row, sequence in enumerate(sequences):
-            asked: Asked = sequence.request
-            sheet["places"][row] = self._places[sequence]
-            temperatures[row] = asked.sampling.temperature
-            top_ps[row] = asked.sampling.top_p
-            sheet["top_ks"][row] = asked.sampling.top_k
-            sheet["seeds"][row] = asked.seed
+            inputs: SequenceInputs = sequence.request
+            sheet["token_slots"][row] = self._token_slots[sequence]
+            temperatures[row] = inputs.sampling.temperature
+            top_ps[row] = inputs.sampling.top_p
+            sheet["top_ks"][row] = inputs.sampling.top_k
+            sheet["seeds"][row] = inputs.seed
         sheet["sampled_after"][: len(positions)] = positions
 
     def _describe_groups(self, sheet: dict[str, Any], plan: Plan) -> None:
@@ -282,7 +282,7 @@ class CudaRunner:
         )
         if self._groups[0] != key:
             tables = [sequence.pages[:whole] for sequence, whole in key]
-            found = group_by_prefix(tables, max_groups=most, max_rows=self._members)
+            found = group_by_prefix(tables, max_groups=most, max_rows=self._group_size)
             self._groups = (key, [(group.rows, group.pages) for group in found])
         for index, (rows, pages) in enumerate(self._groups[1]):
             sheet["members"][index, : len(rows)] = rows
@@ -295,15 +295,15 @@ class CudaRunner:
             self._device,
             **_row_sizes(batch),
             positions=(batch,),
-            slots=(batch,),
+            kv_slots=(batch,),
             lengths=(batch,),
             shared=(batch,),
-            members=(min(8, batch // 2), self._members),
+            members=(min(8, batch // 2), self._group_size),
             tables=(batch, self._table_pages),
         )
         on = sheet.on_device
         on["lengths"].fill_(1)
-        on["places"].fill_(self._nobody)
+        on["token_slots"].fill_(self._padding_slot)
         on["members"].fill_(-1)
         splits = attention.splits_for(batch, shape.kv_heads, self._blocks)
 
@@ -318,15 +318,15 @@ class CudaRunner:
                 splits,
             )
 
-        step = _Step(decoder, self.cache, on["positions"], on["slots"], attend)
+        step = _Step(decoder, self.cache, on["positions"], on["kv_slots"], attend)
 
         is_seen = torch.ones((), dtype=torch.bool, device=self._device)
 
         def compute() -> Tensor:
-            places = on["places"].long()
-            tokens = self._newest[places]
+            token_slots = on["token_slots"].long()
+            tokens = self._newest[token_slots]
             if self._seen is not None:
-                self._seen.index_put_((places, tokens), is_seen)
+                self._seen.index_put_((token_slots, tokens), is_seen)
             return self._choose(decoder.forward(decoder.embed(tokens), step), on)
 
         graph, out = self._graphs.record(compute)
@@ -377,9 +377,9 @@ class CudaRunner:
         chunks: SequenceOf[PrefillChunk],
         last: SequenceOf[PrefillChunk],
     ) -> None:
-        sheet["places"][:] = self._nobody
+        sheet["token_slots"][:] = self._padding_slot
         sheet["positions"][:] = 0
-        sheet["slots"][:] = 0
+        sheet["kv_slots"][:] = 0
         sheet["blocks"][:] = -1
         sheet["last_rows"][:] = 0
         sheet["temperatures"][:] = 0
@@ -392,7 +392,7 @@ class CudaRunner:
             sheet["tables"][piece, : len(pages)] = pages
             positions = range(chunk.start, chunk.end)
             sheet["positions"][at : at + chunk.count] = positions
-            sheet["slots"][at : at + chunk.count] = [
+            sheet["kv_slots"][at : at + chunk.count] = [
                 pages[p // PAGE_TOKENS] * PAGE_TOKENS + p % PAGE_TOKENS for p in positions
             ]
             for begin in range(0, chunk.count, attention.READ_ROWS):
@@ -410,7 +410,7 @@ class CudaRunner:
             **_row_sizes(pieces),
             last_rows=(pieces,),
             positions=(tokens,),
-            slots=(tokens,),
+            kv_slots=(tokens,),
             blocks=(-(-tokens // attention.READ_ROWS) + pieces, 4),
             tables=(pieces, self._table_pages),
         )
@@ -419,12 +419,12 @@ class CudaRunner:
         def attend(queries: Tensor, cache: LayerCache) -> Tensor:
             return attention.read_attention(queries, cache, on["tables"], on["blocks"])
 
-        return _Step(self._decoder, self.cache, on["positions"], on["slots"], attend)
+        return _Step(self._decoder, self.cache, on["positions"], on["kv_slots"], attend)
 
     def _capture_reading(self, tokens: int) -> _Graph:
         sheet = self._reading_sheet(tokens, PIECE_THREADS)
         on = sheet.on_device
-        on["places"].fill_(self._nobody)
+        on["token_slots"].fill_(self._padding_slot)
         on["blocks"].fill_(-1)
         held = torch.zeros(
             tokens, self._decoder.shape.hidden, dtype=self._decoder.dtype, device=self._device
@@ -444,8 +444,8 @@ class CudaRunner:
 
     def _choose(self, hidden: Tensor, on: dict[str, Tensor], rows: int | None = None) -> Tensor:
         """Sample each row's next token and keep it on the device. Returns: int64[rows]."""
-        places = on["places"][:rows].long()
-        seen = None if self._seen is None else self._seen[places]
+        token_slots = on["token_slots"][:rows].long()
+        seen = None if self._seen is None else self._seen[token_slots]
         chosen = sampling.sample(
             self._processors.apply(self._decoder.head(hidden), seen),
             on["temperatures"].view(torch.float32),
@@ -454,10 +454,10 @@ class CudaRunner:
             on["seeds"],
             on["sampled_after"],
         )
-        self._newest.index_copy_(0, places, chosen)
+        self._newest.index_copy_(0, token_slots, chosen)
         return chosen
 
 
 def _row_sizes(rows: int) -> dict[str, tuple[int, ...]]:
-    names = ("places", "temperatures", "top_ps", "top_ks", "seeds", "sampled_after")
+    names = ("token_slots", "temperatures", "top_ps", "top_ks", "seeds", "sampled_after")
     return dict.fromkeys(names, (rows,))

@@ -25,7 +25,7 @@ from inference.types import Sampling
 
 
 @dataclass(slots=True, eq=False)
-class Asked:
+class SequenceInputs:
     """What a runner must know of a request beside its tokens; `Sequence.request`."""
 
     prompt: Prompt
@@ -65,33 +65,33 @@ class Runner(Protocol):
         ...
 
 
-class Places:
+class TokenSlots:
     """Where on the device each sequence's newest token stands."""
 
     def __init__(self, count: int) -> None:
         self._free = list(range(count))
-        self._taken: dict[Sequence, int] = {}
+        self._allocated: dict[Sequence, int] = {}
 
     def __getitem__(self, sequence: Sequence) -> int:
-        return self._taken[sequence]
+        return self._allocated[sequence]
 
-    def take(self, sequence: Sequence) -> None:
+    def allocate(self, sequence: Sequence) -> None:
         """Give a sequence a place, if it has none.
 
         One that has lost its pages is read again before it needs its place again.
         """
-        if sequence in self._taken:
+        if sequence in self._allocated:
             return
         if not self._free:
-            for other in [other for other in self._taken if not other.pages]:
-                self.leave(other)
-        self._taken[sequence] = self._free.pop()
+            for other in [other for other in self._allocated if not other.pages]:
+                self.free(other)
+        self._allocated[sequence] = self._free.pop()
 
-    def leave(self, sequence: Sequence) -> None:
+    def free(self, sequence: Sequence) -> None:
         """Take a sequence's place back."""
-        place = self._taken.pop(sequence, None)
-        if place is not None:
-            self._free.append(place)
+        slot = self._allocated.pop(sequence, None)
+        if slot is not None:
+            self._free.append(slot)
 
 
 def embeddings_of(decoder: Decoder, features: Features, chunks: SequenceOf[PrefillChunk]) -> Tensor:
@@ -99,27 +99,28 @@ def embeddings_of(decoder: Decoder, features: Features, chunks: SequenceOf[Prefi
 
     Returns: [tokens, hidden], for the caller to overwrite.
     """
-    words: list[int] = []
+    text_tokens: list[int] = []
     runs: list[int | Tensor] = []  # so many words, or a picture
     for chunk in chunks:
         sequence, at = chunk.sequence, chunk.start
-        asked: Asked = sequence.request
-        for span, picture in zip(asked.prompt.spans, asked.prompt.pictures, strict=True):
+        inputs: SequenceInputs = sequence.request
+        for span, picture in zip(inputs.prompt.spans, inputs.prompt.pictures, strict=True):
             first, last = max(span.start, at), min(span.end, chunk.end)
             if first < last:
-                words += sequence.tokens[at:first]
-                seen = features.of(asked.prompt, picture)
-                if len(seen) != span.end - span.start:
-                    raise ValueError(f"{len(seen)} embeddings for {span.end - span.start} places")
-                seen = seen[first - span.start : last - span.start]
-                runs += [first - at, seen]
+                text_tokens += sequence.tokens[at:first]
+                embeddings = features.of(inputs.prompt, picture)
+                length = span.end - span.start
+                if len(embeddings) != length:
+                    raise ValueError(f"{len(embeddings)} embeddings for {length} placeholders")
+                embeddings = embeddings[first - span.start : last - span.start]
+                runs += [first - at, embeddings]
                 at = last
-        words += sequence.tokens[at : chunk.end]
+        text_tokens += sequence.tokens[at : chunk.end]
         runs.append(chunk.end - at)
-    embedded = decoder.embed(sent(torch.tensor(words, dtype=torch.int64), decoder.device))
+    embedded = decoder.embed(sent(torch.tensor(text_tokens, dtype=torch.int64), decoder.device))
     counts = [run for run in runs if isinstance(run, int)]
-    of_words = iter(embedded.split(counts))
-    return torch.cat([next(of_words) if isinstance(run, int) else run for run in runs])
+    text_embeddings = iter(embedded.split(counts))
+    return torch.cat([next(text_embeddings) if isinstance(run, int) else run for run in runs])
 
 
 class TorchRunner:
@@ -140,16 +141,16 @@ class TorchRunner:
     def start(self, plan: Plan) -> list[int]:
         """See `Runner.start`."""
         decoder = self._decoder
-        says = [sequence.tokens[-1] for sequence in plan.decodes]
+        newest = [sequence.tokens[-1] for sequence in plan.decodes]
         parts = []
-        if says:
-            parts.append(decoder.embed(torch.tensor(says, device=decoder.device)))
+        if newest:
+            parts.append(decoder.embed(torch.tensor(newest, device=decoder.device)))
         if plan.chunks:
             parts.append(embeddings_of(decoder, self._features, plan.chunks))
         step = _TorchStep(decoder, self.cache, plan)
         hidden = decoder.forward(torch.cat(parts), step)
-        last_rows = list(range(len(says)))
-        at = len(says)
+        last_rows = list(range(len(newest)))
+        at = len(newest)
         for chunk in plan.chunks:
             at += chunk.count
             if chunk.is_last:
@@ -162,9 +163,9 @@ class TorchRunner:
             vocabulary = logits.shape[-1]
             seen = torch.stack([seen_tokens(s.tokens, vocabulary) for s in plan.sampled])
         logits = self._processors.apply(logits, seen)
-        asked: list[Asked] = [sequence.request for sequence in plan.sampled]
+        inputs: list[SequenceInputs] = [sequence.request for sequence in plan.sampled]
         return [
-            choose(row, one.sampling, one.generator) for row, one in zip(logits, asked, strict=True)
+            choose(row, of.sampling, of.generator) for row, of in zip(logits, inputs, strict=True)
         ]
 
     def wait(self, ticket: list[int]) -> list[int]:
@@ -190,7 +191,7 @@ class _TorchStep:
         self._cache = cache
         device = decoder.device
         positions = [*plan.positions]
-        slots = [
+        kv_slots = [
             sequence.pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
             for sequence, at in zip(plan.decodes, plan.positions, strict=True)
         ]
@@ -198,13 +199,13 @@ class _TorchStep:
             pages = chunk.sequence.pages
             for at in range(chunk.start, chunk.end):
                 positions.append(at)
-                slots.append(pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS)
+                kv_slots.append(pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS)
         where = torch.tensor(positions, device=device)
-        self._pages = torch.tensor(slots, device=device) // PAGE_TOKENS
-        self._places = torch.tensor(slots, device=device) % PAGE_TOKENS
+        self._pages = torch.tensor(kv_slots, device=device) // PAGE_TOKENS
+        self._offsets = torch.tensor(kv_slots, device=device) % PAGE_TOKENS
         self._cosines = decoder.cosines[where][:, None].to(decoder.dtype)
         self._sines = decoder.sines[where][:, None].to(decoder.dtype)
-        self._pieces: list[tuple[slice, Tensor, Tensor]] = []
+        self._chunks: list[tuple[slice, Tensor, Tensor]] = []
         if plan.decodes:
             # All threads in one call, padded to the longest.
             longest = max(plan.positions) // PAGE_TOKENS + 1
@@ -218,14 +219,14 @@ class _TorchStep:
             ends = torch.tensor(plan.positions, device=device)
             mask = torch.arange(longest * PAGE_TOKENS, device=device)[None] <= ends[:, None]
             self._table, self._mask = table, mask[:, None, None]
-        self._says = len(plan.decodes)
-        at = self._says
+        self._num_decodes = len(plan.decodes)
+        at = self._num_decodes
         for chunk in plan.chunks:
             count = -(-chunk.end // PAGE_TOKENS)
-            pages_of_thread = torch.tensor(chunk.sequence.pages[:count], device=device)
+            chunk_pages = torch.tensor(chunk.sequence.pages[:count], device=device)
             keys_at = torch.arange(count * PAGE_TOKENS, device=device)
             causal = keys_at[None] <= torch.arange(chunk.start, chunk.end, device=device)[:, None]
-            self._pieces.append((slice(at, at + chunk.count), pages_of_thread, causal))
+            self._chunks.append((slice(at, at + chunk.count), chunk_pages, causal))
             at += chunk.count
 
     def add_rms_norm(
@@ -244,18 +245,18 @@ class _TorchStep:
         if bias is not None:
             product = product + bias
         heads = product.view(len(product), -1, shape.head)
-        turned = heads[:, : shape.heads + shape.kv_heads]
-        low, high = turned.chunk(2, -1)
-        turned = torch.cat(
+        rotated = heads[:, : shape.heads + shape.kv_heads]
+        low, high = rotated.chunk(2, -1)
+        rotated = torch.cat(
             [
                 low * self._cosines - high * self._sines,
                 high * self._cosines + low * self._sines,
             ],
             -1,
         )
-        keys, values = turned[:, shape.heads :], heads[:, shape.heads + shape.kv_heads :]
-        self._cache.layer(layer).write(self._pages, self._places, keys, values)
-        return turned[:, : shape.heads]
+        keys, values = rotated[:, shape.heads :], heads[:, shape.heads + shape.kv_heads :]
+        self._cache.layer(layer).write(self._pages, self._offsets, keys, values)
+        return rotated[:, : shape.heads]
 
     def attend(self, layer: int, queries: Tensor) -> Tensor:
         """See `Operations.attend`."""
@@ -267,15 +268,15 @@ class _TorchStep:
         )
         attention = nn.functional.scaled_dot_product_attention
         cache = self._cache.layer(layer)
-        if self._says:
+        if self._num_decodes:
             keys, values = cache.read(self._table, queries.dtype)
-            says = queries[: self._says, :, None]
-            attended = attention(says, keys, values, self._mask, enable_gqa=True)
-            out[: self._says] = attended.flatten(1)
-        for rows, pages, causal in self._pieces:
+            decode_queries = queries[: self._num_decodes, :, None]
+            attended = attention(decode_queries, keys, values, self._mask, enable_gqa=True)
+            out[: self._num_decodes] = attended.flatten(1)
+        for rows, pages, causal in self._chunks:
             keys, values = cache.read(pages, queries.dtype)
-            piece = queries[rows].transpose(0, 1)[None]
-            attended = attention(piece, keys[None], values[None], causal, enable_gqa=True)
+            chunk_queries = queries[rows].transpose(0, 1)[None]
+            attended = attention(chunk_queries, keys[None], values[None], causal, enable_gqa=True)
             out[rows] = attended[0].transpose(0, 1).flatten(1)
         return out
 

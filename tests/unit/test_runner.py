@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from inference.runner import Places
+from inference.runner import TokenSlots
 from inference.scheduler import Sequence
 
 
@@ -13,31 +13,31 @@ def holding(*pages: int) -> Sequence:
 
 
 def test_a_sequence_keeps_its_place_until_it_leaves() -> None:
-    places = Places(2)
+    slots = TokenSlots(2)
     first, second = holding(1), holding(2)
-    places.take(first)
-    places.take(second)
-    places.take(first)
-    assert {places[first], places[second]} == {0, 1}
-    places.leave(first)
+    slots.allocate(first)
+    slots.allocate(second)
+    slots.allocate(first)
+    assert {slots[first], slots[second]} == {0, 1}
+    slots.free(first)
     third = holding(3)
-    places.take(third)
-    assert places[third] != places[second]
+    slots.allocate(third)
+    assert slots[third] != slots[second]
 
 
 def test_who_has_lost_its_pages_makes_room_and_gets_another_place() -> None:
-    places = Places(1)
+    slots = TokenSlots(1)
     first, second = holding(1), holding(2)
-    places.take(first)
+    slots.allocate(first)
     first.pages.clear()
-    places.take(second)
-    places.leave(second)
-    places.take(first)
-    assert places[first] == 0
+    slots.allocate(second)
+    slots.free(second)
+    slots.allocate(first)
+    assert slots[first] == 0
 
 
 def test_who_never_had_a_place_may_leave() -> None:
-    places = Places(1)
-    places.leave(holding())
+    slots = TokenSlots(1)
+    slots.free(holding())
     with pytest.raises(KeyError):
-        places[holding()]
+        slots[holding()]
