@@ -1,11 +1,11 @@
 """Run the scheduler's plans on a CUDA device, one step ahead of what the host knows.
 
-Those that say a token run in a CUDA graph, captured at the start for a fixed set of batch sizes:
-one launch, everything inside, sampling too. A sampled token stays on the device, where the next
-step finds it; the host only learns of it a step later. What is read runs beside it, short pieces
-in graphs of their own.
+Decodes run in a CUDA graph, captured at start-up for a fixed set of batch sizes: one launch covers
+the whole step, sampling included. A sampled token stays on the device, where the next step finds
+it; the host sees it one step later. Prefills run in the same step, short ones in graphs of their
+own.
 
-Everything the host says to a graph goes through one array of int32 (`Sheet`): one copy a step.
+All inputs of a graph travel in one int32 array (`GraphInputs`): one copy per step.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 from inference.decoder import Decoder
 from inference.device import sent
 from inference.features import Features
-from inference.graphs import Graphs
+from inference.graphs import CudaGraphRecorder
 from inference.kernels import attention, decode_int8, fused, sampling
 from inference.kernels.decode_int8 import DecodeInt8
 from inference.kernels.gpu import multiprocessors
@@ -32,19 +32,22 @@ from inference.runner import SequenceInputs, TokenSlots, embeddings_of
 from inference.sampling import LogitsProcessors, seen_tokens
 from inference.scheduler import Plan, PrefillChunk, Sequence
 from inference.sharing import group_by_prefix
-from inference.sheet import Sheet
+from inference.sheet import GraphInputs
 
 BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
-"""Threads that a graph decodes for; a step takes the next larger one."""
-PIECES = (16, 64, 128, 192, 256, 512, 640)
-"""Tokens that a graph reads; more at once keep the device busy while the host launches them."""
-PIECE_THREADS = 4
-"""Threads that they may belong to."""
-CHUNKS = (64, 128, 192, 256)
-CHUNK_LIMIT_MS = 25.0
-"""Those who talk wait no longer for a chunk of what is read beside them, if there is a choice.
+"""Batch sizes of the decode graphs; a step uses the next larger one."""
+PREFILL_GRAPH_TOKENS = (16, 64, 128, 192, 256, 512, 640)
+"""Prefill sizes that have a graph, in tokens.
 
-With their own step (7 ms for sixteen, 13B in four bits) that leaves room below 40 ms a token."""
+A larger prefill keeps the device busy while the host launches its kernels."""
+PREFILL_GRAPH_SEQS = 4
+"""Most sequences in one prefill graph."""
+PREFILL_BUDGETS = (64, 128, 192, 256)
+PREFILL_LIMIT_MS = 25.0
+"""Upper bound on how long a prefill chunk may delay decoding, unless the smallest exceeds it.
+
+With the decode step itself (7 ms for sixteen sequences, 13B in 4 bits) a token stays below 40 ms.
+"""
 
 
 DecodeAttention: TypeAlias = Callable[
@@ -55,7 +58,10 @@ DecodeAttention: TypeAlias = Callable[
 
 @dataclass(slots=True)
 class _Step:
-    """Implements `decoder.Operations`: where keys go and how a step attends."""
+    """Implements `decoder.Operations` for one step.
+
+    Shapes: positions and kv_slots int32[tokens].
+    """
 
     decoder: Decoder
     cache: KVCache
@@ -93,19 +99,19 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Ticket:
-    """A step under way."""
+    """A step in flight."""
 
     event: torch.cuda.Event
     decoded: Tensor
-    decodes: int
-    read: Tensor
-    reads: int
+    num_decoded: int
+    prefilled: Tensor
+    num_prefilled: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Graph:
     graph: torch.cuda.CUDAGraph
-    sheet: Sheet
+    inputs: GraphInputs
     out: Tensor
     residual: Tensor | None = None
 
@@ -124,19 +130,19 @@ class CudaRunner:
         *,
         context_tokens: int,
         max_running: int,
-        graphs: Graphs,
+        recorder: CudaGraphRecorder,
         kernel_dir: Path,
     ) -> None:
         """Capture every graph.
 
         Args:
             decoder: on the device.
-            features: of the same model.
-            cache: of the same decoder.
-            processors: of the same model.
-            context_tokens: of a thread, at most.
-            max_running: threads at once, at most 64.
-            graphs: of the device.
+            features: the same model's.
+            cache: the same decoder's.
+            processors: the same model's.
+            context_tokens: longest sequence.
+            max_running: most sequences at once, up to 64.
+            recorder: for this device.
             kernel_dir: where compiled kernels are kept.
         """
         self._decoder = decoder
@@ -146,10 +152,10 @@ class CudaRunner:
         self._device = decoder.device
         self._table_pages = pages_for(context_tokens)
         shape = decoder.shape
-        # Of each place, the newest token; the last place is where rows that fill up write.
+        # Newest token per slot; padding rows write to the extra slot at the end.
         self._newest = torch.zeros(max_running + 1, dtype=torch.int64, device=self._device)
         self._padding_slot = max_running
-        # Of each place, which tokens stand in its thread; only for models that ask for it.
+        # Per slot, which tokens its sequence contains; only if the logits processors need it.
         self._seen: Tensor | None = None
         if processors.needs_seen:
             size = (max_running + 1, decoder.vocabulary)
@@ -158,7 +164,7 @@ class CudaRunner:
         self._groups: tuple[tuple[tuple[Sequence, int], ...], list[tuple[tuple[int, ...], int]]]
         self._groups = ((), [])
         self._group_size = attention.group_size(shape.heads, shape.kv_heads)
-        self._graphs = graphs
+        self._recorder = recorder
         self._decode_attention: DecodeAttention = attention.decode_attention
         self._blocks = attention.BLOCKS * multiprocessors(torch.cuda.current_device())
         if cache.dtype == torch.int8:
@@ -168,13 +174,15 @@ class CudaRunner:
             self._blocks = decode_int8.BLOCKS * multiprocessors(torch.cuda.current_device())
         batches = [batch for batch in BATCHES if batch < max_running] + [max_running]
         with torch.inference_mode():
-            # The largest first: the smaller ones live in its memory.
-            self._reading = {tokens: self._capture_reading(tokens) for tokens in PIECES[::-1]}
-            self._decoding = {batch: self._capture_decoding(batch) for batch in batches[::-1]}
+            # Largest first: the smaller graphs reuse its memory.
+            self._prefill_graphs = {
+                tokens: self._capture_prefill(tokens) for tokens in PREFILL_GRAPH_TOKENS[::-1]
+            }
+            self._decode_graphs = {batch: self._capture_decode(batch) for batch in batches[::-1]}
         self._batches = batches
-        self.prefill_budget = self._quick_chunk()
-        """Of what is read beside those who talk: what the device reads within `CHUNK_LIMIT_MS`."""
-        # In turn, like the sheets: what a step has sampled is read while the next one samples.
+        self.prefill_budget = self._measure_prefill_budget()
+        """Tokens that the device prefills within `PREFILL_LIMIT_MS`; the budget while decoding."""
+        # Used in turn: the host reads one while the next step writes another.
         self._outs = [
             (
                 torch.zeros(max_running, dtype=torch.int64).pin_memory(),
@@ -193,27 +201,26 @@ class CudaRunner:
                 seen = seen_tokens(chunk.sequence.tokens, self._decoder.vocabulary)
                 self._seen[self._token_slots[chunk.sequence]] = sent(seen, self._device)
         self._turn = (self._turn + 1) % len(self._outs)
-        decoded, read = self._outs[self._turn]
-        # Reading goes first: it may run out of memory, and then no thread has said anything that
-        # would have to be taken back.
-        reads = 0
+        decoded, prefilled = self._outs[self._turn]
+        # Prefills go first: they may run out of memory, and then no decode has to be undone.
+        num_prefilled = 0
         if plan.chunks:
             residual = embeddings_of(self._decoder, self._features, plan.chunks)
-            sampled, reads = self._read(plan.chunks, residual)
-            if reads:
-                read[:reads].copy_(sampled[:reads], non_blocking=True)
+            sampled, num_prefilled = self._prefill(plan.chunks, residual)
+            if num_prefilled:
+                prefilled[:num_prefilled].copy_(sampled[:num_prefilled], non_blocking=True)
         if plan.decodes:
             out = self._decode(plan)
             decoded[: len(out)].copy_(out, non_blocking=True)
         event = torch.cuda.Event()
         event.record()
-        return _Ticket(event, decoded, len(plan.decodes), read, reads)
+        return _Ticket(event, decoded, len(plan.decodes), prefilled, num_prefilled)
 
     def wait(self, ticket: _Ticket) -> list[int]:
         """See `Runner.wait`."""
         ticket.event.synchronize()
-        said: list[int] = ticket.decoded[: ticket.decodes].tolist()
-        return said + ticket.read[: ticket.reads].tolist()
+        tokens: list[int] = ticket.decoded[: ticket.num_decoded].tolist()
+        return tokens + ticket.prefilled[: ticket.num_prefilled].tolist()
 
     def leave(self, sequence: Sequence) -> None:
         """See `Runner.leave`."""
@@ -225,57 +232,57 @@ class CudaRunner:
         self._groups = ((), [])
 
     def check_device(self) -> None:
-        """See `Runner.check_device`: an error of the device stays, and whatever asks it fails."""
+        """See `Runner.check_device`: CUDA errors are sticky, so any later call raises them."""
         torch.cuda.synchronize(self._device)
 
-    # -- saying a token -----------------------------------------------------------------------
+    # -- decode -------------------------------------------------------------------------------
 
     def _decode(self, plan: Plan) -> Tensor:
         count = len(plan.decodes)
         batch = next(batch for batch in self._batches if batch >= count)
-        graph = self._decoding[batch]
-        sheet = graph.sheet.next()
-        self._describe_rows(sheet, plan.decodes, plan.positions)
-        sheet["token_slots"][count:] = self._padding_slot
-        sheet["positions"][count:] = 0
-        sheet["kv_slots"][count:] = 0
-        sheet["lengths"][count:] = 1
-        sheet["temperatures"][count:] = 0
-        tables = sheet["tables"]
+        graph = self._decode_graphs[batch]
+        host = graph.inputs.next()
+        self._fill_rows(host, plan.decodes, plan.positions)
+        host["token_slots"][count:] = self._padding_slot
+        host["positions"][count:] = 0
+        host["kv_slots"][count:] = 0
+        host["lengths"][count:] = 1
+        host["temperatures"][count:] = 0
+        tables = host["tables"]
         tables[count:, 0] = 0
         for row, sequence in enumerate(plan.decodes):
             pages = sequence.pages
             tables[row, : len(pages)] = pages
             at = plan.positions[row]
-            sheet["kv_slots"][row] = pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
-        sheet["positions"][:count] = plan.positions
-        sheet["lengths"][:count] = sheet["positions"][:count] + 1
-        self._describe_groups(sheet, plan)
-        graph.sheet.send()
+            host["kv_slots"][row] = pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
+        host["positions"][:count] = plan.positions
+        host["lengths"][:count] = host["positions"][:count] + 1
+        self._fill_groups(host, plan)
+        graph.inputs.send()
         graph.graph.replay()
         return graph.out[:count]
 
-    def _describe_rows(
-        self, sheet: dict[str, Any], sequences: SequenceOf[Sequence], positions: SequenceOf[int]
+    def _fill_rows(
+        self, host: dict[str, Any], sequences: SequenceOf[Sequence], positions: SequenceOf[int]
     ) -> None:
-        """Where the rows' tokens are kept, and how the next ones are chosen."""
-        temperatures = sheet["temperatures"].view("float32")
-        top_ps = sheet["top_ps"].view("float32")
+        """Fill in each row's token slot and sampling parameters."""
+        temperatures = host["temperatures"].view("float32")
+        top_ps = host["top_ps"].view("float32")
         for row, sequence in enumerate(sequences):
             inputs: SequenceInputs = sequence.request
-            sheet["token_slots"][row] = self._token_slots[sequence]
+            host["token_slots"][row] = self._token_slots[sequence]
             temperatures[row] = inputs.sampling.temperature
             top_ps[row] = inputs.sampling.top_p
-            sheet["top_ks"][row] = inputs.sampling.top_k
-            sheet["seeds"][row] = inputs.seed
-        sheet["sampled_after"][: len(positions)] = positions
+            host["top_ks"][row] = inputs.sampling.top_k
+            host["seeds"][row] = inputs.seed
+        host["sampled_after"][: len(positions)] = positions
 
-    def _describe_groups(self, sheet: dict[str, Any], plan: Plan) -> None:
-        """Which rows begin with the same pages."""
-        sheet["shared"][:] = 0
-        sheet["members"][:] = -1
-        most = sheet["members"].shape[0]
-        # The answer changes only with the rows, and with a page that is full.
+    def _fill_groups(self, host: dict[str, Any], plan: Plan) -> None:
+        """Fill in which rows share their first pages."""
+        host["shared"][:] = 0
+        host["members"][:] = -1
+        most = host["members"].shape[0]
+        # The groups change only with the rows, and when a page fills up.
         key = tuple(
             (sequence, at // PAGE_TOKENS)
             for sequence, at in zip(plan.decodes, plan.positions, strict=True)
@@ -285,13 +292,13 @@ class CudaRunner:
             found = group_by_prefix(tables, max_groups=most, max_rows=self._group_size)
             self._groups = (key, [(group.rows, group.pages) for group in found])
         for index, (rows, pages) in enumerate(self._groups[1]):
-            sheet["members"][index, : len(rows)] = rows
-            sheet["shared"][list(rows)] = pages * PAGE_TOKENS
+            host["members"][index, : len(rows)] = rows
+            host["shared"][list(rows)] = pages * PAGE_TOKENS
 
-    def _capture_decoding(self, batch: int) -> _Graph:
+    def _capture_decode(self, batch: int) -> _Graph:
         decoder = self._decoder
         shape = decoder.shape
-        sheet = Sheet(
+        inputs = GraphInputs(
             self._device,
             **_row_sizes(batch),
             positions=(batch,),
@@ -301,7 +308,7 @@ class CudaRunner:
             members=(min(8, batch // 2), self._group_size),
             tables=(batch, self._table_pages),
         )
-        on = sheet.on_device
+        on = inputs.on_device
         on["lengths"].fill_(1)
         on["token_slots"].fill_(self._padding_slot)
         on["members"].fill_(-1)
@@ -329,121 +336,130 @@ class CudaRunner:
                 self._seen.index_put_((token_slots, tokens), is_seen)
             return self._choose(decoder.forward(decoder.embed(tokens), step), on)
 
-        graph, out = self._graphs.record(compute)
-        return _Graph(graph, sheet, out)
+        graph, out = self._recorder.record(compute)
+        return _Graph(graph, inputs, out)
 
-    # -- reading ------------------------------------------------------------------------------
+    # -- prefill ------------------------------------------------------------------------------
 
-    def _read(self, chunks: SequenceOf[PrefillChunk], residual: Tensor) -> tuple[Tensor, int]:
-        """Returns: (what the last pieces of threads make them say, how many those are)."""
+    def _prefill(self, chunks: SequenceOf[PrefillChunk], residual: Tensor) -> tuple[Tensor, int]:
+        """Run prefill chunks.
+
+        Args:
+            chunks: in the order of their tokens.
+            residual: [tokens, hidden], their embeddings.
+
+        Returns: (tokens sampled after each sequence's last chunk, how many there are).
+        """
         tokens = len(residual)
-        fitting = [size for size in PIECES if tokens <= size and len(chunks) <= PIECE_THREADS]
+        fitting = [
+            size
+            for size in PREFILL_GRAPH_TOKENS
+            if tokens <= size and len(chunks) <= PREFILL_GRAPH_SEQS
+        ]
         last = [chunk for chunk in chunks if chunk.is_last]
         if fitting:
-            graph = self._reading[fitting[0]]
-            sheet = graph.sheet.next()
-            self._describe_pieces(sheet, chunks, last)
-            graph.sheet.send()
-            assert graph.residual is not None  # noqa: S101 - of a reading graph
+            graph = self._prefill_graphs[fitting[0]]
+            host = graph.inputs.next()
+            self._fill_chunks(host, chunks, last)
+            graph.inputs.send()
+            assert graph.residual is not None  # noqa: S101 - prefill graphs have one
             graph.residual[:tokens] = residual
             graph.graph.replay()
             return graph.out, len(last)
-        loose = self._reading_sheet(tokens, len(chunks))
-        self._describe_pieces(loose.next(), chunks, last)
-        loose.send()
-        hidden = self._decoder.forward(residual, self._reading_step(loose.on_device))
+        inputs = self._prefill_inputs(tokens, len(chunks))
+        self._fill_chunks(inputs.next(), chunks, last)
+        inputs.send()
+        hidden = self._decoder.forward(residual, self._prefill_step(inputs.on_device))
         if not last:
             return hidden, 0
-        rows = hidden[loose.on_device["last_rows"][: len(last)].long()]
-        return self._choose(rows, loose.on_device, len(last)), len(last)
+        rows = hidden[inputs.on_device["last_rows"][: len(last)].long()]
+        return self._choose(rows, inputs.on_device, len(last)), len(last)
 
-    def _quick_chunk(self) -> int:
+    def _measure_prefill_budget(self) -> int:
         times = {}
-        for tokens in CHUNKS:
+        for tokens in PREFILL_BUDGETS:
             begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            graph = self._reading[tokens].graph
+            graph = self._prefill_graphs[tokens].graph
             graph.replay()
             begin.record()
             graph.replay()
             end.record()
             end.synchronize()
             times[tokens] = begin.elapsed_time(end)
-        quick = [tokens for tokens in CHUNKS if times[tokens] <= CHUNK_LIMIT_MS]
-        return max(quick, default=CHUNKS[0])
+        fast_enough = [tokens for tokens in PREFILL_BUDGETS if times[tokens] <= PREFILL_LIMIT_MS]
+        return max(fast_enough, default=PREFILL_BUDGETS[0])
 
-    def _describe_pieces(
+    def _fill_chunks(
         self,
-        sheet: dict[str, Any],
+        host: dict[str, Any],
         chunks: SequenceOf[PrefillChunk],
         last: SequenceOf[PrefillChunk],
     ) -> None:
-        sheet["token_slots"][:] = self._padding_slot
-        sheet["positions"][:] = 0
-        sheet["kv_slots"][:] = 0
-        sheet["blocks"][:] = -1
-        sheet["last_rows"][:] = 0
-        sheet["temperatures"][:] = 0
-        self._describe_rows(
-            sheet, [chunk.sequence for chunk in last], [chunk.end - 1 for chunk in last]
-        )
+        host["token_slots"][:] = self._padding_slot
+        host["positions"][:] = 0
+        host["kv_slots"][:] = 0
+        host["blocks"][:] = -1
+        host["last_rows"][:] = 0
+        host["temperatures"][:] = 0
+        self._fill_rows(host, [chunk.sequence for chunk in last], [chunk.end - 1 for chunk in last])
         at = block = ends = 0
-        for piece, chunk in enumerate(chunks):
+        for index, chunk in enumerate(chunks):
             pages = chunk.sequence.pages
-            sheet["tables"][piece, : len(pages)] = pages
+            host["tables"][index, : len(pages)] = pages
             positions = range(chunk.start, chunk.end)
-            sheet["positions"][at : at + chunk.count] = positions
-            sheet["kv_slots"][at : at + chunk.count] = [
+            host["positions"][at : at + chunk.count] = positions
+            host["kv_slots"][at : at + chunk.count] = [
                 pages[p // PAGE_TOKENS] * PAGE_TOKENS + p % PAGE_TOKENS for p in positions
             ]
             for begin in range(0, chunk.count, attention.READ_ROWS):
                 size = min(attention.READ_ROWS, chunk.count - begin)
-                sheet["blocks"][block] = (piece, at + begin, chunk.start + begin, size)
+                host["blocks"][block] = (index, at + begin, chunk.start + begin, size)
                 block += 1
             at += chunk.count
             if chunk.is_last:
-                sheet["last_rows"][ends] = at - 1
+                host["last_rows"][ends] = at - 1
                 ends += 1
 
-    def _reading_sheet(self, tokens: int, pieces: int) -> Sheet:
-        return Sheet(
+    def _prefill_inputs(self, tokens: int, num_chunks: int) -> GraphInputs:
+        return GraphInputs(
             self._device,
-            **_row_sizes(pieces),
-            last_rows=(pieces,),
+            **_row_sizes(num_chunks),
+            last_rows=(num_chunks,),
             positions=(tokens,),
             kv_slots=(tokens,),
-            blocks=(-(-tokens // attention.READ_ROWS) + pieces, 4),
-            tables=(pieces, self._table_pages),
+            blocks=(-(-tokens // attention.READ_ROWS) + num_chunks, 4),
+            tables=(num_chunks, self._table_pages),
         )
 
-    def _reading_step(self, on: dict[str, Tensor]) -> _Step:
+    def _prefill_step(self, on: dict[str, Tensor]) -> _Step:
         def attend(queries: Tensor, cache: LayerCache) -> Tensor:
             return attention.read_attention(queries, cache, on["tables"], on["blocks"])
 
         return _Step(self._decoder, self.cache, on["positions"], on["kv_slots"], attend)
 
-    def _capture_reading(self, tokens: int) -> _Graph:
-        sheet = self._reading_sheet(tokens, PIECE_THREADS)
-        on = sheet.on_device
+    def _capture_prefill(self, tokens: int) -> _Graph:
+        inputs = self._prefill_inputs(tokens, PREFILL_GRAPH_SEQS)
+        on = inputs.on_device
         on["token_slots"].fill_(self._padding_slot)
         on["blocks"].fill_(-1)
-        held = torch.zeros(
+        residual = torch.zeros(
             tokens, self._decoder.shape.hidden, dtype=self._decoder.dtype, device=self._device
         )
-        step = self._reading_step(on)
+        step = self._prefill_step(on)
 
         def compute() -> Tensor:
-            # Overwritten, and never cleared: rows that fill up keep what became of them, but nobody
-            # reads them, and what they keep goes to page 0, which nobody reads either.
-            hidden = self._decoder.forward(held, step)
+            # Overwritten and never cleared: padding rows keep old results, but nothing reads them;
+            # their keys and values go to page 0, which nothing reads either.
+            hidden = self._decoder.forward(residual, step)
             return self._choose(hidden[on["last_rows"].long()], on)
 
-        graph, out = self._graphs.record(compute)
-        return _Graph(graph, sheet, out, residual=held)
+        graph, out = self._recorder.record(compute)
+        return _Graph(graph, inputs, out, residual=residual)
 
     # -- both ---------------------------------------------------------------------------------
 
     def _choose(self, hidden: Tensor, on: dict[str, Tensor], rows: int | None = None) -> Tensor:
-        """Sample each row's next token and keep it on the device. Returns: int64[rows]."""
+        """Sample each row's next token and store it in its slot. Returns: int64[rows]."""
         token_slots = on["token_slots"][:rows].long()
         seen = None if self._seen is None else self._seen[token_slots]
         chosen = sampling.sample(

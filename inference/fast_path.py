@@ -13,7 +13,7 @@ from inference.batching import BatchingBackend
 from inference.decoder import Decoder, decoder_of, shape_of, why_unsupported
 from inference.errors import ModelUnavailable, trace_of
 from inference.features import Features
-from inference.graphs import Graphs
+from inference.graphs import CudaGraphRecorder
 from inference.kv_cache import KVCache, page_bytes
 from inference.linears import UnsupportedWeights
 from inference.models.family import Family
@@ -114,11 +114,11 @@ def batching_backend(
     decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny)
     prompts = Prompts(processor, family, device, max_pictures=model.max_pictures)
     features = Features(weights, prompts)
-    graphs = None
+    recorder = None
     if on_gpu:
         torch.cuda.empty_cache()
-        graphs = Graphs(device)
-        features.capture(example, graphs)
+        recorder = CudaGraphRecorder(device)
+        features.capture(example, recorder)
     dtype = _cache_dtype(spec, decoder)
     bytes_a_page = page_bytes(decoder.shape, dtype)
     num_pages = 1 + _cache_pages(bytes_a_page, model, spec, device)
@@ -130,7 +130,7 @@ def batching_backend(
     processors = LogitsProcessors(weights.generation_config, device)
     runner: Runner
     prefill_budget = CPU_PREFILL_BUDGET
-    if graphs is not None:
+    if recorder is not None:
         from inference.cuda_runner import CudaRunner
 
         runner = CudaRunner(
@@ -140,7 +140,7 @@ def batching_backend(
             processors,
             context_tokens=model.context_tokens,
             max_running=max_running,
-            graphs=graphs,
+            recorder=recorder,
             kernel_dir=kernel_dir,
         )
         prefill_budget = runner.prefill_budget

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from inference.device import sent
-from inference.graphs import Graphs
+from inference.graphs import CudaGraphRecorder
 from inference.prompts import Prompt, Prompts
 from inference.types import Picture
 
@@ -36,7 +36,7 @@ class Features:
         }
         if hasattr(config, "vision_aspect_ratio"):
             self._options["vision_aspect_ratio"] = config.vision_aspect_ratio
-        self._look = Graphed(self._features_of)
+        self._look = GraphedFunction(self._features_of)
         self.max_bytes = 0
         """Kept at most, beside the last."""
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
@@ -45,7 +45,7 @@ class Features:
         """Pictures the tower has looked at."""
 
     @torch.inference_mode()
-    def capture(self, example: Picture, graphs: Graphs) -> None:
+    def capture(self, example: Picture, recorder: CudaGraphRecorder) -> None:
         """Let pictures like the example be looked at in a CUDA graph.
 
         Of pictures in tiles the tower alone: what follows it depends on a picture's size.
@@ -54,7 +54,7 @@ class Features:
         self._prompts.forget_pixels(example.digest)
         pixels = self._on_device(inputs["pixel_values"])
         if "image_sizes" not in inputs:
-            self._look.capture(pixels, graphs)
+            self._look.capture(pixels, recorder)
             return
         tower = self._weights.model.vision_tower
         forward = tower.forward
@@ -67,9 +67,9 @@ class Features:
         tower.forward = note
         self._features_of(pixels, inputs["image_sizes"])
         ((tiles, arguments),) = asked
-        graphed = Graphed(lambda tiles: self._read_layers(forward(tiles, **arguments)))
+        graphed = GraphedFunction(lambda tiles: self._read_layers(forward(tiles, **arguments)))
         for count in GRAPHED_TILES:
-            graphed.capture(tiles[:1].repeat(count, 1, 1, 1), graphs)
+            graphed.capture(tiles[:1].repeat(count, 1, 1, 1), recorder)
 
         def forward_graphed(pixel_values: Tensor, **_arguments: Any) -> BaseModelOutputWithPooling:
             return BaseModelOutputWithPooling(hidden_states=graphed(pixel_values))
@@ -153,17 +153,17 @@ def drop_unread_layers(weights: Any) -> int | list[int]:
     return read[0] if isinstance(wanted, int) else read
 
 
-class Graphed:
+class GraphedFunction:
     """A function of one tensor; for the shapes that were captured its work is one CUDA graph."""
 
     def __init__(self, function: Callable[[Tensor], Any]) -> None:
         self._function = function
         self._graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, Any]] = {}
 
-    def capture(self, example: Tensor, graphs: Graphs) -> None:
+    def capture(self, example: Tensor, recorder: CudaGraphRecorder) -> None:
         """Make the graph for tensors like the example."""
         held = example.clone()
-        graph, out = graphs.record(lambda: self._function(held))
+        graph, out = recorder.record(lambda: self._function(held))
         self._graphs[example.shape] = (graph, held, out)
 
     def __call__(self, x: Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""CUDA graphs: work that is recorded once and then launched as one."""
+"""CUDA graphs: record work once, then launch it as one."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import torch
 Result = TypeVar("Result")
 
 
-class Graphs:
-    """Records the graphs of one device, in one pool of memory and on one stream.
+class CudaGraphRecorder:
+    """Records one device's graphs, in one memory pool and on one stream.
 
-    In one pool, since graphs that never run at once can live in the same memory: the largest is
-    recorded first. On one stream, since cuBLAS keeps a workspace for each that it has seen; and on
-    one of our own, since the stream that torch takes otherwise belongs to whichever device was
-    the first.
+    One pool, because graphs that never run at the same time can share memory; record the largest
+    first. One stream, because cuBLAS keeps a workspace for every stream it has seen. A stream of
+    our own, because torch's default capture stream belongs to the first device that captured.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -24,11 +23,11 @@ class Graphs:
         self._stream = torch.cuda.Stream(device)
 
     def record(self, work: Callable[[], Result]) -> tuple[torch.cuda.CUDAGraph, Result]:
-        """Record work on tensors that stay where they are.
+        """Record work whose input tensors keep their addresses.
 
-        Returns: the graph, and what the work returned: each replay overwrites it.
+        Returns: the graph, and the work's result, which each replay overwrites.
         """
-        work()  # compiles what is not compiled yet
+        work()  # compiles kernels that are not compiled yet
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
