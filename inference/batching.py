@@ -18,7 +18,7 @@ from inference.backend import Job, StepOutput
 from inference.detokenize import Detokenizer
 from inference.device import is_out_of_memory
 from inference.errors import ContextExceeded, EngineDead, GenerationFailed, trace_of
-from inference.features import Features
+from inference.features import VisionEncoder
 from inference.models.family import Family
 from inference.pages import PAGE_TOKENS
 from inference.prompts import Prompt, Prompts
@@ -58,7 +58,7 @@ class BatchingBackend:
         tokenizer: Any,
         stop_ids: frozenset[int],
         scheduler: Scheduler,
-        features: Features,
+        features: VisionEncoder,
         runner: Runner,
         max_running: int,
         prefill_budget: int,

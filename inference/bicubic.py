@@ -1,8 +1,8 @@
-"""How Pillow makes a picture smaller or larger, to the bit: what each new pixel is made of.
+"""Pillow's bicubic resampling, to the bit: the weights of the input pixels of each output pixel.
 
-Pillow resizes in two passes, of a square picture along the rows first, then along the columns. In
-each, a pixel is the sum of a few pixels times weights of a cubic curve, in integers, rounded to a
-byte.
+Pillow resizes in two passes: for a square picture along the rows first, then along the columns. In
+each pass an output pixel is a weighted sum of a few input pixels, with integer weights of a cubic
+curve, rounded to a byte.
 
 Source: ``precompute_coeffs``, ``bicubic_filter`` and ``ImagingResampleHorizontal_8bpc`` in
 ``src/libImaging/Resample.c`` of Pillow 12.
@@ -16,20 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 PRECISION_BITS = 32 - 8 - 2
-"""Of a weight: weights and bytes fit an int32, with room for sums above one."""
+"""Of a weight: weights times bytes fit an int32, with room for sums above one."""
 CURVE = -0.5
 """The cubic curve's parameter."""
 
 
 def weights_of(size: int, wanted: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """What each pixel of a row of `wanted` is made of.
+    """Compute the weights that resize a row.
 
     Args:
-        size: pixels of a row.
-        wanted: pixels that it shall have.
+        size: pixels of the row.
+        wanted: pixels of the resized row.
 
-    Returns: (int32[wanted], the first pixel that counts; int32[wanted, …], the weights of it and
-    those that follow, 0 at the end).
+    Returns: (int32[wanted], the first input pixel; int32[wanted, taps], the weights of it and the
+    pixels after it, padded with 0).
     """
     scale = size / wanted
     widened = max(scale, 1.0)

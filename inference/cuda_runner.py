@@ -21,7 +21,7 @@ from torch import Tensor
 
 from inference.decoder import Decoder
 from inference.device import sent
-from inference.features import Features
+from inference.features import VisionEncoder
 from inference.graphs import CudaGraphRecorder
 from inference.kernels import attention, decode_int8, fused, sampling
 from inference.kernels.decode_int8 import DecodeInt8
@@ -124,7 +124,7 @@ class CudaRunner:
     def __init__(
         self,
         decoder: Decoder,
-        features: Features,
+        vision: VisionEncoder,
         cache: KVCache,
         processors: LogitsProcessors,
         *,
@@ -137,7 +137,7 @@ class CudaRunner:
 
         Args:
             decoder: on the device.
-            features: the same model's.
+            vision: the same model's.
             cache: the same decoder's.
             processors: the same model's.
             context_tokens: longest sequence.
@@ -146,7 +146,7 @@ class CudaRunner:
             kernel_dir: where compiled kernels are kept.
         """
         self._decoder = decoder
-        self._features = features
+        self._vision = vision
         self.cache = cache
         self._processors = processors
         self._device = decoder.device
@@ -205,7 +205,7 @@ class CudaRunner:
         # Prefills go first: they may run out of memory, and then no decode has to be undone.
         num_prefilled = 0
         if plan.chunks:
-            residual = embeddings_of(self._decoder, self._features, plan.chunks)
+            residual = embeddings_of(self._decoder, self._vision, plan.chunks)
             sampled, num_prefilled = self._prefill(plan.chunks, residual)
             if num_prefilled:
                 prefilled[:num_prefilled].copy_(sampled[:num_prefilled], non_blocking=True)
@@ -228,7 +228,7 @@ class CudaRunner:
 
     def free_memory(self) -> None:
         """See `Runner.free_memory`."""
-        self._features.clear()
+        self._vision.clear()
         self._groups = ((), [])
 
     def check_device(self) -> None:

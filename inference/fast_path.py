@@ -12,7 +12,7 @@ import torch
 from inference.batching import BatchingBackend
 from inference.decoder import Decoder, decoder_of, shape_of, why_unsupported
 from inference.errors import ModelUnavailable, trace_of
-from inference.features import Features
+from inference.features import VisionEncoder
 from inference.graphs import CudaGraphRecorder
 from inference.kv_cache import KVCache, page_bytes
 from inference.linears import UnsupportedWeights
@@ -36,8 +36,8 @@ IDLE_PREFILL_BUDGET = {"cuda": 2048, "cpu": 512}
 
 SMALL_THREAD_TOKENS = 256
 
-FEATURE_BYTES = 256 * 1024 * 1024
-FEATURE_SHARE = 1 / 32
+EMBEDDING_CACHE_BYTES = 256 * 1024 * 1024
+EMBEDDING_CACHE_SHARE = 1 / 32
 """Of the cache's bytes, at most."""
 CPU_CACHE_TOKENS = 8192
 # Of what a card has free after loading, what the cache leaves: activations of a prompt, graphs.
@@ -113,16 +113,18 @@ def batching_backend(
     # What refuses comes first: after it, the plain path could not run the model any more.
     decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny)
     prompts = Prompts(processor, family, device, max_pictures=model.max_pictures)
-    features = Features(weights, prompts)
+    vision = VisionEncoder(weights, prompts)
     recorder = None
     if on_gpu:
         torch.cuda.empty_cache()
         recorder = CudaGraphRecorder(device)
-        features.capture(example, recorder)
+        vision.capture(example, recorder)
     dtype = _cache_dtype(spec, decoder)
     bytes_a_page = page_bytes(decoder.shape, dtype)
     num_pages = 1 + _cache_pages(bytes_a_page, model, spec, device)
-    features.max_bytes = min(FEATURE_BYTES, int(FEATURE_SHARE * num_pages * bytes_a_page))
+    vision.max_bytes = min(
+        EMBEDDING_CACHE_BYTES, int(EMBEDDING_CACHE_SHARE * num_pages * bytes_a_page)
+    )
     cache = KVCache(decoder.shape, num_pages, dtype=dtype, device=device)
     # A graph for more threads than the cache could hold would only cost memory.
     room = (num_pages - 1) * PAGE_TOKENS // SMALL_THREAD_TOKENS
@@ -135,7 +137,7 @@ def batching_backend(
 
         runner = CudaRunner(
             decoder,
-            features,
+            vision,
             cache,
             processors,
             context_tokens=model.context_tokens,
@@ -145,7 +147,7 @@ def batching_backend(
         )
         prefill_budget = runner.prefill_budget
     else:
-        runner = TorchRunner(decoder, features, cache, processors)
+        runner = TorchRunner(decoder, vision, cache, processors)
     pool = PagePool(num_pages)
     return BatchingBackend(
         model=replace(
@@ -159,7 +161,7 @@ def batching_backend(
         tokenizer=processor.tokenizer,
         stop_ids=stop_ids_of(weights, processor),
         scheduler=Scheduler(pool, PrefixTree(pool, model.name), max_running=max_running),
-        features=features,
+        features=vision,
         runner=runner,
         max_running=max_running,
         prefill_budget=prefill_budget,

@@ -1,4 +1,4 @@
-"""What the vision tower makes of pictures: computed once a picture, kept by its digest."""
+"""Image embeddings: the output of the vision tower and the projector, cached by digest."""
 
 from __future__ import annotations
 
@@ -16,58 +16,60 @@ from inference.prompts import Prompt, Prompts
 from inference.types import Picture
 
 GRAPHED_TILES = range(6, 0, -1)
-"""Tiles of one picture that have a graph; the largest first: the others live in its memory."""
+"""Numbers of tiles that have a graph, largest first: the smaller graphs reuse its memory."""
 
 
-class Features:
-    """Embeddings of pictures in the language model's space. For the device thread."""
+class VisionEncoder:
+    """Encodes pictures into the language model's embedding space. For the device thread."""
 
     def __init__(self, weights: Any, prompts: Prompts) -> None:
-        """Take the whole model as transformers loaded it, and what knows pixels.
+        """Drop vision-tower layers after the last one whose output is used.
 
-        Of the tower, layers behind the last one that is read are let go of.
+        Args:
+            weights: the whole model, as transformers loaded it.
+            prompts: hold the pictures' pixels.
         """
         self._weights = weights
         self._prompts = prompts
         config = weights.config
         self._options: dict[str, Any] = {
-            "vision_feature_layer": drop_unread_layers(weights),
+            "vision_feature_layer": drop_unused_layers(weights),
             "vision_feature_select_strategy": config.vision_feature_select_strategy,
         }
         if hasattr(config, "vision_aspect_ratio"):
             self._options["vision_aspect_ratio"] = config.vision_aspect_ratio
-        self._look = GraphedFunction(self._features_of)
+        self._encode_graphed = GraphedFunction(self._image_features)
         self.max_bytes = 0
-        """Kept at most, beside the last."""
+        """Limit of the cache; the newest embedding may exceed it."""
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
         self._bytes = 0
         self.encoded = 0
-        """Pictures the tower has looked at."""
+        """Pictures encoded so far, cache hits not counted."""
 
     @torch.inference_mode()
     def capture(self, example: Picture, recorder: CudaGraphRecorder) -> None:
-        """Let pictures like the example be looked at in a CUDA graph.
+        """Capture CUDA graphs for pictures of the example's shape.
 
-        Of pictures in tiles the tower alone: what follows it depends on a picture's size.
+        For tiled pictures only the tower is captured: the rest depends on the picture's size.
         """
         inputs = self._prompts.pixels_of(example)
         self._prompts.forget_pixels(example.digest)
         pixels = self._on_device(inputs["pixel_values"])
         if "image_sizes" not in inputs:
-            self._look.capture(pixels, recorder)
+            self._encode_graphed.capture(pixels, recorder)
             return
         tower = self._weights.model.vision_tower
         forward = tower.forward
-        asked: list[tuple[Tensor, dict[str, Any]]] = []
+        calls: list[tuple[Tensor, dict[str, Any]]] = []
 
-        def note(pixel_values: Tensor, **arguments: Any) -> Any:
-            asked.append((pixel_values, arguments))
+        def record_call(pixel_values: Tensor, **arguments: Any) -> Any:
+            calls.append((pixel_values, arguments))
             return forward(pixel_values, **arguments)
 
-        tower.forward = note
-        self._features_of(pixels, inputs["image_sizes"])
-        ((tiles, arguments),) = asked
-        graphed = GraphedFunction(lambda tiles: self._read_layers(forward(tiles, **arguments)))
+        tower.forward = record_call
+        self._image_features(pixels, inputs["image_sizes"])
+        ((tiles, arguments),) = calls
+        graphed = GraphedFunction(lambda tiles: self._used_layers(forward(tiles, **arguments)))
         for count in GRAPHED_TILES:
             graphed.capture(tiles[:1].repeat(count, 1, 1, 1), recorder)
 
@@ -76,26 +78,26 @@ class Features:
 
         tower.forward = forward_graphed
 
-    def _read_layers(self, found: Any) -> tuple[Tensor | None, ...]:
-        """The tower's layers that are read; a graph would keep the others for nothing."""
+    def _used_layers(self, found: Any) -> tuple[Tensor | None, ...]:
+        """Return the hidden states that are used; a graph would keep the others for nothing."""
         layers = self._options["vision_feature_layer"]
         count = len(found.hidden_states)
-        read = {layer % count for layer in ([layers] if isinstance(layers, int) else layers)}
-        return tuple(state if at in read else None for at, state in enumerate(found.hidden_states))
+        used = {layer % count for layer in ([layers] if isinstance(layers, int) else layers)}
+        return tuple(state if at in used else None for at, state in enumerate(found.hidden_states))
 
     def prepare(self, prompt: Prompt) -> None:
-        """Decode a prompt's pictures that are not kept. Safe from any thread."""
+        """Decode a prompt's pictures that are not in the cache. Safe from any thread."""
         new = [picture for picture in prompt.pictures if picture.digest not in self._kept]
         if new:
             self._prompts.hold_pixels(prompt, new)
 
-    def of(self, prompt: Prompt, picture: Picture) -> Tensor:
-        """Embeddings [tokens, hidden] of one of a prompt's pictures."""
+    def encode(self, prompt: Prompt, picture: Picture) -> Tensor:
+        """Return the embeddings of one of a prompt's pictures. Shape: [tokens, hidden]."""
         pixels = self._prompts.take_pixels(prompt, picture)
         if picture.digest in self._kept:
             self._kept.move_to_end(picture.digest)
             return self._kept[picture.digest]
-        features = self._encode(pixels or self._prompts.pixels_of(picture))
+        features = self._compute(pixels or self._prompts.pixels_of(picture))
         self._prompts.forget_pixels(picture.digest)
         self.encoded += 1
         self._kept[picture.digest] = features
@@ -105,24 +107,24 @@ class Features:
         return features
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Drop all cached embeddings."""
         self._kept.clear()
         self._bytes = 0
 
     @torch.inference_mode()
-    def _encode(self, inputs: dict[str, Tensor]) -> Tensor:
+    def _compute(self, inputs: dict[str, Tensor]) -> Tensor:
         pixels = self._on_device(inputs["pixel_values"])
         if "image_sizes" in inputs:
-            return self._features_of(pixels, inputs["image_sizes"])
-        return self._look(pixels).clone()  # type: ignore[no-any-return]
+            return self._image_features(pixels, inputs["image_sizes"])
+        return self._encode_graphed(pixels).clone()  # type: ignore[no-any-return]
 
     def _on_device(self, pixels: Tensor) -> Tensor:
         pixels = sent(pixels, self._weights.device)
         return self._prompts.reader.resize(pixels) if pixels.dtype == torch.uint8 else pixels
 
-    def _features_of(self, pixels: Tensor, sizes: Tensor | None = None) -> Tensor:
+    def _image_features(self, pixels: Tensor, sizes: Tensor | None = None) -> Tensor:
         if pixels.dtype == torch.uint8:
-            pixels = self._prompts.reader.level(pixels)
+            pixels = self._prompts.reader.normalise(pixels)
         options = self._options if sizes is None else self._options | {"image_sizes": sizes}
         pixels = pixels.to(self._weights.dtype)
         found = self._weights.get_image_features(pixel_values=pixels, **options)
@@ -130,10 +132,10 @@ class Features:
         return features.reshape(-1, features.shape[-1])  # type: ignore[no-any-return]
 
 
-def drop_unread_layers(weights: Any) -> int | list[int]:
-    """Shorten a model's vision tower to what is read of it.
+def drop_unused_layers(weights: Any) -> int | list[int]:
+    """Drop the vision-tower layers after the last one whose output is used.
 
-    LLaVA-1.5 reads the last layer but one: the last would be computed for nobody.
+    LLaVA-1.5 uses the last layer but one: the last would be computed for nothing.
 
     Returns: the config's ``vision_feature_layer``, counted from the beginning where it was
     counted from the end.
@@ -147,31 +149,31 @@ def drop_unread_layers(weights: Any) -> int | list[int]:
     ]
     if count is None or len(stacks) != 1:
         return wanted  # type: ignore[no-any-return]
-    # The first hidden state is what goes into the first layer.
-    read = [layer % (count + 1) for layer in ([wanted] if isinstance(wanted, int) else wanted)]
-    del stacks[0][max(read) :]
-    return read[0] if isinstance(wanted, int) else read
+    # The first hidden state is the input of the first layer.
+    used = [layer % (count + 1) for layer in ([wanted] if isinstance(wanted, int) else wanted)]
+    del stacks[0][max(used) :]
+    return used[0] if isinstance(wanted, int) else used
 
 
 class GraphedFunction:
-    """A function of one tensor; for the shapes that were captured its work is one CUDA graph."""
+    """A function of one tensor that replays a CUDA graph for the shapes it was captured with."""
 
     def __init__(self, function: Callable[[Tensor], Any]) -> None:
         self._function = function
         self._graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, Any]] = {}
 
     def capture(self, example: Tensor, recorder: CudaGraphRecorder) -> None:
-        """Make the graph for tensors like the example."""
-        held = example.clone()
-        graph, out = recorder.record(lambda: self._function(held))
-        self._graphs[example.shape] = (graph, held, out)
+        """Capture a graph for tensors of the example's shape."""
+        static_input = example.clone()
+        graph, out = recorder.record(lambda: self._function(static_input))
+        self._graphs[example.shape] = (graph, static_input, out)
 
     def __call__(self, x: Tensor) -> Any:
-        """The function's own output; of a graph it is overwritten by the next call."""
+        """Call the function; the next call overwrites a graph's output."""
         captured = self._graphs.get(x.shape)
         if captured is None:
             return self._function(x)
-        graph, held, out = captured
-        held.copy_(x)
+        graph, static_input, out = captured
+        static_input.copy_(x)
         graph.replay()
         return out

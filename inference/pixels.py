@@ -1,4 +1,4 @@
-"""What a model's vision tower reads of a picture: its processor's own pixels."""
+"""From a picture to the pixels its model's vision tower expects: those of its own processor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inference.types import Picture
 LEVELS = 256
 
 
-class PixelReader:
+class ImagePreprocessor:
     """Reads pictures for one model. `read` is safe from any thread.
 
     A processor that resizes a square picture and scales its levels takes longer than everything
@@ -25,36 +25,38 @@ class PixelReader:
     """
 
     def __init__(self, processor: Any, family: Family, device: torch.device) -> None:
-        """Take a checkpoint's processor, its family and where the model is."""
+        """Take a checkpoint's processor, its family and the model's device."""
         self._processor = processor
         self._family = family
         self._device = device
-        self._leaves_to_device = False
+        self._resizes_on_device = False
         if device.type == "cuda" and self._is_simple():
             self._side = int(processor.image_processor.crop_size["height"])
-            # float32[3, 256]: what a byte of a channel stands for.
-            self._levels = self._levels_of_processor().to(device)
-            self._leaves_to_device = self._agrees()
+            # float32[3, 256]: the normalised value of each byte, per channel.
+            self._levels = self._processor_levels().to(device)
+            self._resizes_on_device = self._matches_processor()
 
-    def read(self, picture: Picture) -> dict[str, Tensor]:
-        """The processor's own tensors, on the CPU.
+    def preprocess(self, picture: Picture) -> dict[str, Tensor]:
+        """Return the processor's own tensors, on the CPU.
 
-        Of a picture that is left to the device, ``pixel_values`` is uint8[1, height, width, 3].
+        If the device resizes, ``pixel_values`` is uint8[1, height, width, 3].
         """
         image = self._family.picture_for(picture, self._processor)
-        if self._leaves_to_device and image.width == image.height:
-            with torch.cuda.device(self._device):  # or pinning would wake the first GPU up
+        if self._resizes_on_device and image.width == image.height:
+            with torch.cuda.device(
+                self._device
+            ):  # otherwise pinning creates a context on the first GPU
                 return {"pixel_values": _bytes_of(image).pin_memory()}
         return dict(self._processor.image_processor(images=[image], return_tensors="pt"))
 
     def resize(self, pixels: Tensor) -> Tensor:
-        """Make a picture in bytes as large as the tower reads it: uint8[1, side, side, 3]."""
+        """Resize uint8[1, size, size, 3] to the tower's input size. Returns: uint8[1, side, side, 3]."""
         from inference.kernels.resize import resize_bicubic
 
         return resize_bicubic(pixels[0], self._side)[None]
 
-    def level(self, pixels: Tensor) -> Tensor:
-        """Make numbers of the bytes: float32[1, 3, side, side]."""
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Normalise uint8[1, side, side, 3]. Returns: float32[1, 3, side, side]."""
         first = torch.arange(0, 3 * LEVELS, LEVELS, device=pixels.device).view(3, 1, 1)
         return self._levels.flatten()[pixels.permute(0, 3, 1, 2).long() + first]
 
@@ -70,16 +72,16 @@ class PixelReader:
             and settings.resample == Image.Resampling.BICUBIC
         )
 
-    def _levels_of_processor(self) -> Tensor:
+    def _processor_levels(self) -> Tensor:
         every = np.arange(LEVELS, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
         found = self._processed(Image.fromarray(every), do_resize=False, do_center_crop=False)
         return found[0].reshape(3, LEVELS)
 
-    def _agrees(self) -> bool:
-        """Whether the device makes what the processor makes."""
+    def _matches_processor(self) -> bool:
+        """Whether the device computes the processor's own pixels."""
         noise = np.random.default_rng(0).integers(0, LEVELS, (500, 500, 3), dtype=np.uint8)
         image = Image.fromarray(noise)
-        finished = self.level(self.resize(sent(_bytes_of(image), self._device)))
+        finished = self.normalise(self.resize(sent(_bytes_of(image), self._device)))
         return torch.equal(finished.cpu(), self._processed(image))
 
     def _processed(self, image: Image.Image, **options: bool) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from inference.models.family import Family
-from inference.pixels import PixelReader
+from inference.pixels import ImagePreprocessor
 from inference.prefix_tree import PictureSpan
 from inference.rendering import Renderer
 from inference.types import Message, Picture
@@ -73,7 +73,7 @@ class Prompts:
         self._processor = processor
         self._tokenizer = processor.tokenizer
         self._family = family
-        self.reader = PixelReader(processor, family, device)
+        self.reader = ImagePreprocessor(processor, family, device)
         self._renderer = Renderer(processor, family, max_pictures=max_pictures)
         self._placeholder = str(processor.image_token)
         self._placeholder_id = int(self._tokenizer.convert_tokens_to_ids(self._placeholder))
@@ -142,7 +142,7 @@ class Prompts:
                 self._transcripts.popitem(last=False)
 
     def pixels_of(self, picture: Picture) -> dict[str, Tensor]:
-        """What the vision tower reads of a picture, on the CPU: see `PixelReader.read`."""
+        """A picture's pixels for the vision tower, on the CPU: see `ImagePreprocessor.preprocess`."""
         with self._lock:
             found = self._pixels.get(picture.digest)
         return self._look_at(picture) if found is None else found
@@ -224,7 +224,7 @@ class Prompts:
     def _look_at(self, picture: Picture) -> dict[str, Tensor]:
         """Decode a picture and keep what is known of it. Returns: its pixels."""
         times_forgotten = self._times_forgotten
-        pixels = self.reader.read(picture)
+        pixels = self.reader.preprocess(picture)
         sizes, values = pixels.get("image_sizes"), pixels["pixel_values"]
         is_to_be_resized = values.dtype == torch.uint8
         kind = None if is_to_be_resized else (tuple(values.shape), str(sizes))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from inference.decoder import Decoder
 from inference.device import sent
-from inference.features import Features
+from inference.features import VisionEncoder
 from inference.kv_cache import KVCache
 from inference.pages import PAGE_TOKENS
 from inference.prompts import Prompt
@@ -94,7 +94,9 @@ class TokenSlots:
             self._free.append(slot)
 
 
-def embeddings_of(decoder: Decoder, features: Features, chunks: SequenceOf[PrefillChunk]) -> Tensor:
+def embeddings_of(
+    decoder: Decoder, vision: VisionEncoder, chunks: SequenceOf[PrefillChunk]
+) -> Tensor:
     """The decoder's input for pieces of threads, one after the other: words and pictures.
 
     Returns: [tokens, hidden], for the caller to overwrite.
@@ -108,7 +110,7 @@ def embeddings_of(decoder: Decoder, features: Features, chunks: SequenceOf[Prefi
             first, last = max(span.start, at), min(span.end, chunk.end)
             if first < last:
                 text_tokens += sequence.tokens[at:first]
-                embeddings = features.of(inputs.prompt, picture)
+                embeddings = vision.encode(inputs.prompt, picture)
                 length = span.end - span.start
                 if len(embeddings) != length:
                     raise ValueError(f"{len(embeddings)} embeddings for {length} placeholders")
@@ -129,11 +131,11 @@ class TorchRunner:
     ahead = 0
 
     def __init__(
-        self, decoder: Decoder, features: Features, cache: KVCache, processors: LogitsProcessors
+        self, decoder: Decoder, vision: VisionEncoder, cache: KVCache, processors: LogitsProcessors
     ) -> None:
         """Take its parts, all on one device."""
         self._decoder = decoder
-        self._features = features
+        self._vision = vision
         self.cache = cache
         self._processors = processors
 
@@ -146,7 +148,7 @@ class TorchRunner:
         if newest:
             parts.append(decoder.embed(torch.tensor(newest, device=decoder.device)))
         if plan.chunks:
-            parts.append(embeddings_of(decoder, self._features, plan.chunks))
+            parts.append(embeddings_of(decoder, self._vision, plan.chunks))
         step = _TorchStep(decoder, self.cache, plan)
         hidden = decoder.forward(torch.cat(parts), step)
         last_rows = list(range(len(newest)))
@@ -177,7 +179,7 @@ class TorchRunner:
 
     def free_memory(self) -> None:
         """See `Runner.free_memory`."""
-        self._features.clear()
+        self._vision.clear()
 
     def check_device(self) -> None:
         """See `Runner.check_device`; a CPU always can."""

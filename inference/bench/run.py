@@ -251,7 +251,7 @@ async def _picture_ms(worker: Worker, asker: Asker) -> float:
         for messages in questions:
             prompt = backend.prepare(GenerationRequest(messages=messages, sampling=Sampling()))
             begun = time.perf_counter()
-            backend.features.of(prompt, prompt.pictures[0])
+            backend.features.encode(prompt, prompt.pictures[0])
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             times.append((time.perf_counter() - begun) * 1e3)

@@ -120,10 +120,10 @@ def is_right(bench: Asker, both: tuple[BatchingBackend, Any], job: Job) -> None:
 def test_the_processors_pixels_are_made_on_the_device(both: Any) -> None:
     reader = both[0]._prompts.reader
     picture = picture_of(5)
-    read = reader.read(picture)["pixel_values"]
+    read = reader.preprocess(picture)["pixel_values"]
     assert read.dtype == torch.uint8
     wanted = reader._processed(reader._family.picture_for(picture, reader._processor))
-    assert torch.equal(reader.level(reader.resize(read.cuda())).cpu(), wanted)
+    assert torch.equal(reader.normalise(reader.resize(read.cuda())).cpu(), wanted)
 
 
 def compiled() -> int:

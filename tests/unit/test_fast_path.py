@@ -234,7 +234,7 @@ def test_pictures_wait_decoded_for_their_turn_however_many_wait(
     def decode_now(*_: object) -> None:
         raise AssertionError("a picture is decoded in a step")
 
-    monkeypatch.setattr(bench.backend._prompts.reader, "read", decode_now)
+    monkeypatch.setattr(bench.backend._prompts.reader, "preprocess", decode_now)
     bench.run()
     assert all(bench.finished(job) for job in jobs)
     assert not any(job.prepared.pixels.by_digest for job in jobs)
@@ -448,13 +448,13 @@ def test_a_picture_that_is_being_decoded_while_all_is_forgotten_is_not_kept(
     bench: Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prompts = bench.backend._prompts
-    read = prompts.reader.read
+    read = prompts.reader.preprocess
 
     def forgotten_meanwhile(picture: Picture) -> dict[str, torch.Tensor]:
         prompts.forget()
         return read(picture)
 
-    monkeypatch.setattr(prompts.reader, "read", forgotten_meanwhile)
+    monkeypatch.setattr(prompts.reader, "preprocess", forgotten_meanwhile)
     bench.backend.prompt_tokens(asking(user("What is it?", (9, 8, 7))).messages)
     assert not prompts._pixels
 
