@@ -7,8 +7,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from inference.kernels.nf4 import NF4_VALUES
-
 # What is unpacked at once for a prompt's products: more would only cost memory.
 UNPACKED_BYTES = 48 * 1024 * 1024
 # Up to so many rows our kernel reads 16-bit weights faster than cuBLAS does
@@ -162,20 +160,3 @@ def _nf4(module: Any) -> tuple[Tensor, Tensor]:
     data = module.weight.data.view(n, k // 2)
     indices = torch.stack([data >> 4, data & 15], dim=-1).view(n, k)  # the high half comes first
     return indices, scales.float().view(n, k // 64)
-
-
-def quantize_nf4(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """NF4 of a weight, as bitsandbytes makes it.
-
-    Args:
-        weight: [n, k], k a multiple of 64.
-
-    Returns: (uint8[n, k] indices, float32[n, k / 64] scales).
-    """
-    n, k = weight.shape
-    blocks = weight.float().view(n, k // 64, 64)
-    scales = blocks.abs().amax(-1)
-    values = torch.tensor(NF4_VALUES, device=weight.device)
-    scaled = blocks / scales.clamp_min(1e-30)[..., None]
-    indices = torch.bucketize(scaled, (values[1:] + values[:-1]) / 2)
-    return indices.to(torch.uint8).view(n, k), scales
