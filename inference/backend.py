@@ -89,7 +89,7 @@ class Backend(Protocol):
         ...
 
 
-def run_here(backend: Backend, request: GenerationRequest) -> list[GenerationEvent]:
+def run_inline(backend: Backend, request: GenerationRequest) -> list[GenerationEvent]:
     """Answer one request on this thread, without a loop; for warming up and for measuring.
 
     Raises: what the request ends with instead of `Finished`.

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from inference.decoder import Decoder
-from inference.device import sent
+from inference.device import to_device
 from inference.features import VisionEncoder
 from inference.graphs import CudaGraphRecorder
 from inference.kernels import attention, decode_int8, fused, sampling
@@ -199,7 +199,7 @@ class CudaRunner:
             self._token_slots.allocate(chunk.sequence)
             if self._seen is not None and chunk.is_last:
                 seen = seen_tokens(chunk.sequence.tokens, self._decoder.vocabulary)
-                self._seen[self._token_slots[chunk.sequence]] = sent(seen, self._device)
+                self._seen[self._token_slots[chunk.sequence]] = to_device(seen, self._device)
         self._turn = (self._turn + 1) % len(self._outs)
         decoded, prefilled = self._outs[self._turn]
         # Prefills go first: they may run out of memory, and then no decode has to be undone.

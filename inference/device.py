@@ -1,4 +1,4 @@
-"""The device that a model runs on."""
+"""The device a model runs on: choosing it, copying to it, running out of its memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from inference.errors import ModelUnavailable
 
 
 def device_of(wanted: str) -> torch.device:
-    """The device that a setting names. Raises: ModelUnavailable."""
+    """Return the device that a setting names. Raises: ModelUnavailable."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -25,21 +25,21 @@ def device_of(wanted: str) -> torch.device:
     return device
 
 
-def keep_memory_whole(device: torch.device) -> None:
-    """Let torch's memory on a GPU grow in place; pieces that nothing fits would be lost otherwise.
+def use_expandable_segments(device: torch.device) -> None:
+    """Let torch's memory segments on a GPU grow in place, which avoids fragmentation.
 
-    What the environment says of torch's allocator is left as it is.
+    Settings for torch's allocator in the environment take precedence.
     """
     if device.type == "cuda" and not {"PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"} & {
         *os.environ
     }:
-        # The older name warns where there is the newer one.
+        # If the newer function exists, the older one warns.
         newer = getattr(torch._C, "_accelerator_setAllocatorSettings", None)
         (newer or torch.cuda.memory._set_allocator_settings)("expandable_segments:True")
 
 
-def sent(values: Tensor, device: torch.device) -> Tensor:
-    """The values on the device; the host does not wait until what is under way there is done."""
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Copy values to the device, without waiting for work that is in flight there."""
     if device.type != "cuda" or not values.numel():
         return values.to(device)
     pinned = values if values.is_pinned() else values.pin_memory()
@@ -47,9 +47,9 @@ def sent(values: Tensor, device: torch.device) -> Tensor:
 
 
 def is_out_of_memory(exc: BaseException) -> bool:
-    """Whether an error says that the device's memory did not suffice, and no more than that."""
+    """Whether an error means that the device ran out of memory and is otherwise intact."""
     if isinstance(exc, torch.OutOfMemoryError):
         return True
-    # cuBLAS takes its workspace, and the driver what a kernel needs, beside torch.
+    # cuBLAS and the driver also allocate, without torch.
     marks = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDA_ERROR_OUT_OF_MEMORY", "CUDA error: out of memory")
     return any(mark in str(exc) for mark in marks)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from inference.device import sent
+from inference.device import to_device
 from inference.graphs import CudaGraphRecorder
 from inference.prompts import Prompt, Prompts
 from inference.types import Picture
@@ -119,7 +119,7 @@ class VisionEncoder:
         return self._encode_graphed(pixels).clone()  # type: ignore[no-any-return]
 
     def _on_device(self, pixels: Tensor) -> Tensor:
-        pixels = sent(pixels, self._weights.device)
+        pixels = to_device(pixels, self._weights.device)
         return self._prompts.reader.resize(pixels) if pixels.dtype == torch.uint8 else pixels
 
     def _image_features(self, pixels: Tensor, sizes: Tensor | None = None) -> Tensor:

@@ -25,8 +25,8 @@ from PIL import Image
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
 
-from inference.backend import Backend, run_here
-from inference.device import device_of, is_out_of_memory, keep_memory_whole
+from inference.backend import Backend, run_inline
+from inference.device import device_of, is_out_of_memory, use_expandable_segments
 from inference.errors import ContextExceeded, ModelUnavailable
 from inference.fast_path import batching_backend, why_not_fast
 from inference.linears import UnsupportedWeights
@@ -105,7 +105,7 @@ def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loade
     if not progress.isatty():
         transformers.logging.disable_progress_bar()
     device = device_of(spec.device)
-    keep_memory_whole(device)
+    use_expandable_segments(device)
     path = resolve_name(spec.name)
     if _is_folder(path):
         path = str(Path(path).expanduser())
@@ -254,7 +254,7 @@ def _warm_up(backend: Backend) -> None:
     """
     question = Message(role=Role.USER, text="Hello", pictures=(_grey_square(),))
     sampling = Sampling(temperature=0.0, max_new_tokens=4)
-    run_here(backend, GenerationRequest(messages=(question,), sampling=sampling))
+    run_inline(backend, GenerationRequest(messages=(question,), sampling=sampling))
     backend.forget()
 
 

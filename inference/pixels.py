@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from inference.device import sent
+from inference.device import to_device
 from inference.models.family import Family
 from inference.types import Picture
 
@@ -50,7 +50,7 @@ class ImagePreprocessor:
         return dict(self._processor.image_processor(images=[image], return_tensors="pt"))
 
     def resize(self, pixels: Tensor) -> Tensor:
-        """Resize uint8[1, size, size, 3] to the tower's input size. Returns: uint8[1, side, side, 3]."""
+        """Resize uint8[1, size, size, 3] to the tower's input: uint8[1, side, side, 3]."""
         from inference.kernels.resize import resize_bicubic
 
         return resize_bicubic(pixels[0], self._side)[None]
@@ -81,7 +81,7 @@ class ImagePreprocessor:
         """Whether the device computes the processor's own pixels."""
         noise = np.random.default_rng(0).integers(0, LEVELS, (500, 500, 3), dtype=np.uint8)
         image = Image.fromarray(noise)
-        finished = self.normalise(self.resize(sent(_bytes_of(image), self._device)))
+        finished = self.normalise(self.resize(to_device(_bytes_of(image), self._device)))
         return torch.equal(finished.cpu(), self._processed(image))
 
     def _processed(self, image: Image.Image, **options: bool) -> Tensor:

@@ -142,7 +142,7 @@ class Prompts:
                 self._transcripts.popitem(last=False)
 
     def pixels_of(self, picture: Picture) -> dict[str, Tensor]:
-        """A picture's pixels for the vision tower, on the CPU: see `ImagePreprocessor.preprocess`."""
+        """A picture's pixels, on the CPU: see `ImagePreprocessor.preprocess`."""
         with self._lock:
             found = self._pixels.get(picture.digest)
         return self._look_at(picture) if found is None else found

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from inference.decoder import Decoder
-from inference.device import sent
+from inference.device import to_device
 from inference.features import VisionEncoder
 from inference.kv_cache import KVCache
 from inference.pages import PAGE_TOKENS
@@ -119,7 +119,9 @@ def embeddings_of(
                 at = last
         text_tokens += sequence.tokens[at : chunk.end]
         runs.append(chunk.end - at)
-    embedded = decoder.embed(sent(torch.tensor(text_tokens, dtype=torch.int64), decoder.device))
+    embedded = decoder.embed(
+        to_device(torch.tensor(text_tokens, dtype=torch.int64), decoder.device)
+    )
     counts = [run for run in runs if isinstance(run, int)]
     text_embeddings = iter(embedded.split(counts))
     return torch.cat([next(text_embeddings) if isinstance(run, int) else run for run in runs])

@@ -33,7 +33,7 @@ from inference.bench.workloads import (
     quantile,
     watching_the_loop,
 )
-from inference.device import device_of, keep_memory_whole
+from inference.device import device_of, use_expandable_segments
 from inference.errors import EngineDead, GenerationFailed, ModelUnavailable
 from inference.load import (
     Loaded,
@@ -167,7 +167,7 @@ def _load(options: Options, cache_dir: Path, progress: TextIO) -> Loaded:
         return load_weights(options.spec, cache_dir=cache_dir, progress=progress)
     transformers.logging.set_verbosity_error()
     device = device_of(options.spec.device)
-    keep_memory_whole(device)
+    use_expandable_segments(device)
     try:
         weights, processor = random_model(options.spec, device)
     except torch.OutOfMemoryError:

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from inference.bench.random_models import random_model
-from inference.device import keep_memory_whole
+from inference.device import use_expandable_segments
 from inference.load import backend_of, described
 from inference.types import ModelSpec
 
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--context-tokens", type=int, default=1024)
     arguments = parser.parse_args()
     device = torch.device("cuda")
-    keep_memory_whole(device)
+    use_expandable_segments(device)
     torch.zeros(1, device=device)
     used("CUDA's context")
     torch.randn(256, 256, device=device) @ torch.randn(256, 256, device=device)

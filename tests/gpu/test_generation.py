@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from inference.backend import run_here
+from inference.backend import run_inline
 from inference.load import load_model
 from inference.types import (
     Finished,
@@ -43,6 +43,6 @@ def test_each_family_answers_on_the_gpu(
     request = GenerationRequest(
         messages=(question,), sampling=Sampling(temperature=0.0, max_new_tokens=8)
     )
-    finished = run_here(backend, request)[-1]
+    finished = run_inline(backend, request)[-1]
     assert isinstance(finished, Finished)
     assert finished.new_tokens >= 1

@@ -21,7 +21,7 @@ import torch
 from transformers import AutoConfig, GenerationConfig
 
 from inference import fast_path
-from inference.backend import Job, run_here
+from inference.backend import Job, run_inline
 from inference.batching import BatchingBackend
 from inference.errors import GenerationFailed
 from inference.linears import UnsupportedWeights
@@ -646,4 +646,4 @@ def test_other_families_take_the_plain_path_and_say_why(
     assert backend.model.engine == "transformers"
     assert "its architecture is" in str(backend.model.why_not_fast)
     assert "plain (its architecture is" in told.getvalue()
-    assert run_here(backend, asking(user("What is this?", COLOURS[0])))
+    assert run_inline(backend, asking(user("What is this?", COLOURS[0])))
