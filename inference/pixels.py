@@ -17,11 +17,11 @@ LEVELS = 256
 
 
 class ImagePreprocessor:
-    """Reads pictures for one model. `read` is safe from any thread.
+    """Preprocesses pictures for one model. `preprocess` is safe from any thread.
 
-    A processor that resizes a square picture and scales its levels takes longer than everything
-    else that is done on the host. Where a GPU gets the same pixels, bit for bit, both are left to
-    it (`resize`, then `level`), and the picture goes there in bytes.
+    A processor's resizing and normalising of a square picture takes longer than all other work on
+    the host. If the GPU computes the same pixels, bit for bit, it does both (`resize`, then
+    `normalise`), and the picture travels there as bytes.
     """
 
     def __init__(self, processor: Any, family: Family, device: torch.device) -> None:
