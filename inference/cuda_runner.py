@@ -75,15 +75,15 @@ class _Step:
         """See `Operations.add_rms_norm`."""
         return fused.add_rms_norm(residual, product, weight, eps)
 
-    def rotate_and_keep(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
-        """See `Operations.rotate_and_keep`."""
-        return fused.rotate_and_keep(
+    def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
+        """See `Operations.rope_and_store_kv`."""
+        return fused.rope_and_store_kv(
             product,
             bias,
             self.positions,
             self.kv_slots,
-            self.decoder.cosines,
-            self.decoder.sines,
+            self.decoder.rope_cos,
+            self.decoder.rope_sin,
             self.cache.layer(layer),
             self.decoder.shape.heads,
         )
@@ -279,9 +279,9 @@ class CudaRunner:
 
     def _fill_groups(self, host: dict[str, Any], plan: Plan) -> None:
         """Fill in which rows share their first pages."""
-        host["shared"][:] = 0
-        host["members"][:] = -1
-        most = host["members"].shape[0]
+        host["shared_lengths"][:] = 0
+        host["group_members"][:] = -1
+        most = host["group_members"].shape[0]
         # The groups change only with the rows, and when a page fills up.
         key = tuple(
             (sequence, at // PAGE_TOKENS)
@@ -292,8 +292,8 @@ class CudaRunner:
             found = group_by_prefix(tables, max_groups=most, max_rows=self._group_size)
             self._groups = (key, [(group.rows, group.pages) for group in found])
         for index, (rows, pages) in enumerate(self._groups[1]):
-            host["members"][index, : len(rows)] = rows
-            host["shared"][list(rows)] = pages * PAGE_TOKENS
+            host["group_members"][index, : len(rows)] = rows
+            host["shared_lengths"][list(rows)] = pages * PAGE_TOKENS
 
     def _capture_decode(self, batch: int) -> _Graph:
         decoder = self._decoder
@@ -304,14 +304,14 @@ class CudaRunner:
             positions=(batch,),
             kv_slots=(batch,),
             lengths=(batch,),
-            shared=(batch,),
-            members=(min(8, batch // 2), self._group_size),
+            shared_lengths=(batch,),
+            group_members=(min(8, batch // 2), self._group_size),
             tables=(batch, self._table_pages),
         )
         on = inputs.on_device
         on["lengths"].fill_(1)
         on["token_slots"].fill_(self._padding_slot)
-        on["members"].fill_(-1)
+        on["group_members"].fill_(-1)
         splits = attention.splits_for(batch, shape.kv_heads, self._blocks)
 
         def attend(queries: Tensor, cache: LayerCache) -> Tensor:
@@ -320,8 +320,8 @@ class CudaRunner:
                 cache,
                 on["tables"],
                 on["lengths"],
-                on["shared"],
-                on["members"],
+                on["shared_lengths"],
+                on["group_members"],
                 splits,
             )
 
@@ -411,8 +411,8 @@ class CudaRunner:
             host["kv_slots"][at : at + chunk.count] = [
                 pages[p // PAGE_TOKENS] * PAGE_TOKENS + p % PAGE_TOKENS for p in positions
             ]
-            for begin in range(0, chunk.count, attention.READ_ROWS):
-                size = min(attention.READ_ROWS, chunk.count - begin)
+            for begin in range(0, chunk.count, attention.PREFILL_ROWS):
+                size = min(attention.PREFILL_ROWS, chunk.count - begin)
                 host["blocks"][block] = (index, at + begin, chunk.start + begin, size)
                 block += 1
             at += chunk.count
@@ -427,13 +427,13 @@ class CudaRunner:
             last_rows=(num_chunks,),
             positions=(tokens,),
             kv_slots=(tokens,),
-            blocks=(-(-tokens // attention.READ_ROWS) + num_chunks, 4),
+            blocks=(-(-tokens // attention.PREFILL_ROWS) + num_chunks, 4),
             tables=(num_chunks, self._table_pages),
         )
 
     def _prefill_step(self, on: dict[str, Tensor]) -> _Step:
         def attend(queries: Tensor, cache: LayerCache) -> Tensor:
-            return attention.read_attention(queries, cache, on["tables"], on["blocks"])
+            return attention.prefill_attention(queries, cache, on["tables"], on["blocks"])
 
         return _Step(self._decoder, self.cache, on["positions"], on["kv_slots"], attend)
 

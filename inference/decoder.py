@@ -18,7 +18,7 @@ from inference.linears import Linear, PackedLinear, can_pack, check_fusable, fus
 
 TEXT_MODELS = frozenset({"llama", "mistral", "qwen2"})
 # Others stretch the rotation by the length of the prompt, which pages that are kept cannot follow.
-ROTATIONS = frozenset({"default", "linear", "llama3", "yarn"})
+ROPE_TYPES = frozenset({"default", "linear", "llama3", "yarn"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +38,12 @@ class Layer:
     """Weights of one layer."""
 
     input_norm: Tensor
-    qkv: Linear
+    qkv_proj: Linear
     qkv_bias: Tensor | None
-    output: Linear
-    middle_norm: Tensor
-    gate_up: Linear
-    down: Linear
+    o_proj: Linear
+    post_attention_norm: Tensor
+    gate_up_proj: Linear
+    down_proj: Linear
 
 
 class Operations(Protocol):
@@ -55,7 +55,7 @@ class Operations(Protocol):
         """Add the product to the residual, in place; return the sum's norm."""
         ...
 
-    def rotate_and_keep(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
+    def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
         """Write the keys and values to their pages. Returns: queries [tokens, heads, head]."""
         ...
 
@@ -84,8 +84,8 @@ class Decoder:
         layers: list[Layer],
         norm: Tensor,
         head: Callable[[Tensor], Tensor],
-        cosines: Tensor,
-        sines: Tensor,
+        rope_cos: Tensor,
+        rope_sin: Tensor,
     ) -> None:
         """Take what `decoder_of` has put together.
 
@@ -96,8 +96,8 @@ class Decoder:
             layers: in order.
             norm: the last norm's weight.
             head: [tokens, hidden] → logits [tokens, vocabulary].
-            cosines: float32[positions, head / 2]; `sines` alike.
-            sines: see `cosines`.
+            rope_cos: float32[positions, head / 2]; `rope_sin` alike.
+            rope_sin: see `rope_cos`.
         """
         self.shape = shape
         self.vocabulary = vocabulary
@@ -105,8 +105,8 @@ class Decoder:
         self.layers = layers
         self.norm = norm
         self.head = head
-        self.cosines = cosines
-        self.sines = sines
+        self.rope_cos = rope_cos
+        self.rope_sin = rope_sin
 
     @property
     def dtype(self) -> torch.dtype:
@@ -116,7 +116,7 @@ class Decoder:
     @property
     def bits(self) -> int:
         """Of a weight of the layers."""
-        return self.layers[0].qkv.bits
+        return self.layers[0].qkv_proj.bits
 
     @property
     def device(self) -> torch.device:
@@ -136,23 +136,23 @@ class Decoder:
         product: Tensor | None = None
         for index, layer in enumerate(self.layers):
             x = operations.add_rms_norm(residual, product, layer.input_norm, eps)
-            queries = operations.rotate_and_keep(index, layer.qkv(x), layer.qkv_bias)
-            attended = layer.output(operations.attend(index, queries))
-            x = operations.add_rms_norm(residual, attended, layer.middle_norm, eps)
-            product = layer.down(operations.silu_mul(layer.gate_up(x)))
+            queries = operations.rope_and_store_kv(index, layer.qkv_proj(x), layer.qkv_bias)
+            attended = layer.o_proj(operations.attend(index, queries))
+            x = operations.add_rms_norm(residual, attended, layer.post_attention_norm, eps)
+            product = layer.down_proj(operations.silu_mul(layer.gate_up_proj(x)))
         return operations.add_rms_norm(residual, product, self.norm, eps)
 
 
 def why_unsupported(config: Any) -> str | None:
     """Why a model's text config is none that `Decoder` computes; None: it is one."""
     text = config.get_text_config(decoder=True)
-    rotation = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
-    kind = rotation.get("rope_type", rotation.get("type", "default"))
+    rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
+    rope_type = rope.get("rope_type", rope.get("type", "default"))
     window = getattr(text, "sliding_window", None)
     slides = getattr(text, "use_sliding_window", True) and window is not None
     problems = {
         f"its decoder is {text.model_type}": text.model_type not in TEXT_MODELS,
-        f"its rotation is {kind}": kind not in ROTATIONS,
+        f"its rotation is {rope_type}": rope_type not in ROPE_TYPES,
         f"its activation is {text.hidden_act}": text.hidden_act != "silu",
         "its attention slides": slides and window < text.max_position_embeddings,
         "its projections have biases": getattr(text, "mlp_bias", False)
@@ -195,17 +195,17 @@ def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
         for projections in _projections_of(module):
             check_fusable(projections, skinny)
     for module in text.layers:
-        qkv, output, gate_up, down = _projections_of(module)
-        biases = [projection.bias for projection in qkv]
+        qkv_proj, o_proj, gate_up_proj, down_proj = _projections_of(module)
+        biases = [projection.bias for projection in qkv_proj]
         layers.append(
             Layer(
                 input_norm=module.input_layernorm.weight.data,
-                qkv=fuse(qkv, skinny),
+                qkv_proj=fuse(qkv_proj, skinny),
                 qkv_bias=None if biases[0] is None else torch.cat([bias.data for bias in biases]),
-                output=fuse(output, skinny),
-                middle_norm=module.post_attention_layernorm.weight.data,
-                gate_up=fuse(gate_up, skinny),
-                down=fuse(down, skinny),
+                o_proj=fuse(o_proj, skinny),
+                post_attention_norm=module.post_attention_layernorm.weight.data,
+                gate_up_proj=fuse(gate_up_proj, skinny),
+                down_proj=fuse(down_proj, skinny),
             )
         )
         for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
@@ -214,18 +214,18 @@ def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
             setattr(module.mlp, name, None)
     head = weights.lm_head.weight.data
     device = head.device
-    places = torch.arange(positions, device=device)[None]
-    cosines, sines = text.rotary_emb(torch.zeros(1, device=device), places)
+    position_ids = torch.arange(positions, device=device)[None]
+    rope_cos, rope_sin = text.rotary_emb(torch.zeros(1, device=device), position_ids)
     half = shape.head // 2
     return Decoder(
         shape=shape,
         vocabulary=head.shape[0],
-        embed=_embedding_of(weights, few_bits=layers[0].qkv.bits < 16),
+        embed=_embedding_of(weights, few_bits=layers[0].qkv_proj.bits < 16),
         layers=layers,
         norm=text.norm.weight.data,
         head=PackedLinear(head) if can_pack(head) else weights.lm_head,
-        cosines=cosines[0, :, :half].float().contiguous(),
-        sines=sines[0, :, :half].float().contiguous(),
+        rope_cos=rope_cos[0, :, :half].float().contiguous(),
+        rope_sin=rope_sin[0, :, :half].float().contiguous(),
     )
 
 

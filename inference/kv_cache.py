@@ -30,23 +30,23 @@ class LayerCache:
     key_scales: Tensor | None
     value_scales: Tensor | None
 
-    def write(self, pages: Tensor, places: Tensor, keys: Tensor, values: Tensor) -> None:
+    def write(self, pages: Tensor, offsets: Tensor, keys: Tensor, values: Tensor) -> None:
         """Keep tokens, in plain torch.
 
         Args:
             pages: int64[tokens].
-            places: int64[tokens], in the page.
+            offsets: int64[tokens], in the page.
             keys: [tokens, kv_heads, head]; `values` alike.
             values: see `keys`.
         """
-        for kept, scales, new in (
+        for stored, scales, new in (
             (self.keys, self.key_scales, keys),
             (self.values, self.value_scales, values),
         ):
             if scales is None:
-                kept[pages, :, places] = new
+                stored[pages, :, offsets] = new
             else:
-                kept[pages, :, places], scales[pages, :, places] = in_8_bits(new)
+                stored[pages, :, offsets], scales[pages, :, offsets] = in_8_bits(new)
 
     def read(self, pages: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """What lies in pages, in plain torch.
@@ -58,8 +58,8 @@ class LayerCache:
         Returns: (keys, values), each […, kv_heads, pages · PAGE_TOKENS, head].
         """
         found = []
-        for kept, scales in ((self.keys, self.key_scales), (self.values, self.value_scales)):
-            whole = kept[pages]
+        for stored, scales in ((self.keys, self.key_scales), (self.values, self.value_scales)):
+            whole = stored[pages]
             if scales is not None:
                 whole = whole.float() * scales[pages].float()[..., None]
             found.append(whole.to(dtype).transpose(-4, -3).flatten(-3, -2))

@@ -207,8 +207,8 @@ class _TorchStep:
         where = torch.tensor(positions, device=device)
         self._pages = torch.tensor(kv_slots, device=device) // PAGE_TOKENS
         self._offsets = torch.tensor(kv_slots, device=device) % PAGE_TOKENS
-        self._cosines = decoder.cosines[where][:, None].to(decoder.dtype)
-        self._sines = decoder.sines[where][:, None].to(decoder.dtype)
+        self._rope_cos = decoder.rope_cos[where][:, None].to(decoder.dtype)
+        self._rope_sin = decoder.rope_sin[where][:, None].to(decoder.dtype)
         self._chunks: list[tuple[slice, Tensor, Tensor]] = []
         if plan.decodes:
             # All threads in one call, padded to the longest.
@@ -243,8 +243,8 @@ class _TorchStep:
         x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps)
         return weight * x.to(residual.dtype)
 
-    def rotate_and_keep(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
-        """See `Operations.rotate_and_keep`."""
+    def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
+        """See `Operations.rope_and_store_kv`."""
         shape = self._shape
         if bias is not None:
             product = product + bias
@@ -253,8 +253,8 @@ class _TorchStep:
         low, high = rotated.chunk(2, -1)
         rotated = torch.cat(
             [
-                low * self._cosines - high * self._sines,
-                high * self._cosines + low * self._sines,
+                low * self._rope_cos - high * self._rope_sin,
+                high * self._rope_cos + low * self._rope_sin,
             ],
             -1,
         )

@@ -1,1 +1,1 @@
-"""What runs on a GPU in one piece: Triton; CUDA C++ where registers are laid out by hand."""
+"""GPU kernels: Triton, and CUDA C++ where we lay out registers by hand."""

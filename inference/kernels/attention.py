@@ -1,4 +1,4 @@
-"""Attention over pages: for the threads that say a token, and for the pieces that are read."""
+"""Paged attention: decode (one query per sequence) and prefill."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from inference.kernels.gpu import overlaps
 from inference.kv_cache import LayerCache
 
 BLOCKS = 2
-"""Of the decoding kernel's, of a multiprocessor, that fill it."""
-# Rows of queries that one program of the decoding kernel holds: what a matrix unit takes at least.
+"""Blocks of the decode kernel that fill a multiprocessor."""
+# Query rows of one program of the decode kernel: the smallest tile of a matrix unit.
 QUERY_ROWS = 16
 
 
 def group_size(heads: int, kv_heads: int) -> int:
-    """Threads that one program reads a shared beginning for."""
+    """Most sequences for which one program reads a shared prefix."""
     return QUERY_ROWS // triton.next_power_of_2(heads // kv_heads)
 
 
-def splits_for(threads: int, kv_heads: int, blocks: int) -> int:
-    """Parts that each thread's keys are cut in, so that few threads still fill the device.
+def splits_for(num_seqs: int, kv_heads: int, blocks: int) -> int:
+    """Return how many splits of each sequence's keys let a small batch fill the device.
 
     Args:
-        threads: that say a token.
+        num_seqs: sequences that decode.
         kv_heads: of the cache.
-        blocks: that fill the device.
+        blocks: how many fill the device.
     """
-    return max(1, min(16, round(blocks / (threads * kv_heads))))
+    return max(1, min(16, round(blocks / (num_seqs * kv_heads))))
 
 
 @triton.jit
@@ -40,14 +40,14 @@ def _decode(
     values,
     tables,
     lengths,
-    shared,
-    members,
+    shared_lengths,
+    group_members,
     partial,
     weights,
     scale,
     table_stride,
     GROUPS: tl.constexpr,
-    MEMBERS: tl.constexpr,
+    GROUP_SIZE: tl.constexpr,
     SPLITS: tl.constexpr,
     KV_HEADS: tl.constexpr,
     PER_KV: tl.constexpr,
@@ -68,30 +68,32 @@ def _decode(
     member = r // PER_KV_PADDED
     of_group = r % PER_KV_PADDED
     if item < GROUPS:
-        # Threads that begin with the same pages: they are read once for all of them.
-        thread = tl.load(members + item * MEMBERS + member, mask=member < MEMBERS, other=-1)
-        first = tl.load(members + item * MEMBERS)
+        # Sequences that share their first pages: one program reads those for all of them.
+        seq = tl.load(
+            group_members + item * GROUP_SIZE + member, mask=member < GROUP_SIZE, other=-1
+        )
+        first = tl.load(group_members + item * GROUP_SIZE)
         begin = 0
         length = 0
         if first >= 0:
-            length = tl.load(shared + first)
-        valid = (thread >= 0) & (of_group < PER_KV)
-        place = SPLITS + split
+            length = tl.load(shared_lengths + first)
+        valid = (seq >= 0) & (of_group < PER_KV)
+        part = SPLITS + split
     else:
         first = item - GROUPS
-        thread = first + member * 0
-        begin = tl.load(shared + first)
+        seq = first + member * 0
+        begin = tl.load(shared_lengths + first)
         length = tl.load(lengths + first)
         valid = (member == 0) & (of_group < PER_KV)
-        place = split
+        part = split
     tokens = tl.maximum(length - begin, 0)
     per = tl.cdiv(tl.cdiv(tokens, SPLITS), BLOCK) * BLOCK
     start = begin + split * per
     end = tl.minimum(start + per, length)
     heads: tl.constexpr = KV_HEADS * PER_KV
-    row = thread.to(tl.int64) * heads + kv_head * PER_KV + of_group
+    row = seq.to(tl.int64) * heads + kv_head * PER_KV + of_group
     d = tl.arange(0, HEAD)
-    out = row * (2 * SPLITS) + place
+    out = row * (2 * SPLITS) + part
     if start < end:
         q = tl.load(queries + row[:, None] * HEAD + d[None, :], mask=valid[:, None], other=0.0)
         best = tl.full([ROWS], -float("inf"), tl.float32)
@@ -126,7 +128,7 @@ def _decode(
 def _merge(
     partial,
     weights,
-    shared,
+    shared_lengths,
     out,
     HEADS: tl.constexpr,
     SPLITS: tl.constexpr,
@@ -137,11 +139,11 @@ def _merge(
     if OVERLAPS:
         gdc_launch_dependents()
         gdc_wait()
-    thread = tl.program_id(0)
-    row = thread.to(tl.int64) * HEADS + tl.program_id(1)
+    seq = tl.program_id(0)
+    row = seq.to(tl.int64) * HEADS + tl.program_id(1)
     part = tl.arange(0, PARTS)
     d = tl.arange(0, HEAD)
-    parts = tl.where(tl.load(shared + thread) > 0, 2 * SPLITS, SPLITS)
+    parts = tl.where(tl.load(shared_lengths + seq) > 0, 2 * SPLITS, SPLITS)
     used = part < parts
     w = tl.load(weights + row * (2 * SPLITS) + part, mask=used, other=-float("inf"))
     share = tl.exp2(w - tl.max(w))
@@ -160,43 +162,43 @@ def decode_attention(
     cache: LayerCache,
     tables: Tensor,
     lengths: Tensor,
-    shared: Tensor,
-    members: Tensor,
+    shared_lengths: Tensor,
+    group_members: Tensor,
     splits: int,
 ) -> Tensor:
-    """One query token of each thread over all its pages.
+    """Decode: attend from one query token per sequence to all its pages.
 
     Args:
-        queries: bfloat16[threads, heads, head].
-        cache: in bfloat16; see `decode_int8.py` for the other.
-        tables: int32[threads, …], each thread's pages in order.
-        lengths: int32[threads], tokens to attend to, the query's own included.
-        shared: int32[threads], a multiple of PAGE_TOKENS: so many tokens at the beginning are
-            read through `members`; 0 for a thread that is in no group.
-        members: int32[groups, group_size], threads that begin with the same pages; -1 fills up.
+        queries: bfloat16[num_seqs, heads, head].
+        cache: in bfloat16; `decode_int8.py` has the int8 one.
+        tables: int32[num_seqs, …], each sequence's pages in order.
+        lengths: int32[num_seqs], tokens to attend to, the query's own included.
+        shared_lengths: int32[num_seqs], multiples of PAGE_TOKENS: the length of the prefix that is
+            read through `group_members`; 0 for a sequence in no group.
+        group_members: int32[groups, group_size], sequences that share a prefix; padded with -1.
         splits: see `splits_for`.
 
-    Returns: bfloat16[threads, heads · head].
+    Returns: bfloat16[num_seqs, heads · head].
     """
-    threads, heads, head = queries.shape
+    num_seqs, heads, head = queries.shape
     _, kv_heads, page, _ = cache.keys.shape
-    groups = members.shape[0]
+    groups = group_members.shape[0]
     per_kv = heads // kv_heads
     partial, weights = partial_results(queries, splits)
-    _decode[(groups + threads, kv_heads, splits)](
+    _decode[(groups + num_seqs, kv_heads, splits)](
         queries,
         cache.keys,
         cache.values,
         tables,
         lengths,
-        shared,
-        members,
+        shared_lengths,
+        group_members,
         partial,
         weights,
         head**-0.5 * 1.4426950408889634,  # exp2 is what the device has
         tables.stride(0),
         GROUPS=groups,
-        MEMBERS=group_size(heads, kv_heads),
+        GROUP_SIZE=group_size(heads, kv_heads),
         SPLITS=splits,
         KV_HEADS=kv_heads,
         PER_KV=per_kv,
@@ -210,36 +212,36 @@ def decode_attention(
         num_stages=3,
         launch_pdl=overlaps(),
     )
-    return merged(partial, weights, shared)
+    return merged(partial, weights, shared_lengths)
 
 
 def partial_results(queries: Tensor, splits: int) -> tuple[Tensor, Tensor]:
-    """Memory for what each part of a thread's keys makes of a query.
+    """Allocate the partial results of the splits.
 
-    Returns: (float32[threads, heads, 2 · splits, head]: a part's own result, those of the shared
-    beginning last; float32[threads, heads, 2 · splits]: log2 of what its exponentials sum up to).
+    Returns: (float32[num_seqs, heads, 2 · splits, head], each split's own result, those of the
+    shared prefix last; float32[num_seqs, heads, 2 · splits], log2 of its sum of exponentials).
     """
-    threads, heads, head = queries.shape
-    partial = torch.empty(threads, heads, 2 * splits, head, device=queries.device)
-    return partial, torch.empty(threads, heads, 2 * splits, device=queries.device)
+    num_seqs, heads, head = queries.shape
+    partial = torch.empty(num_seqs, heads, 2 * splits, head, device=queries.device)
+    return partial, torch.empty(num_seqs, heads, 2 * splits, device=queries.device)
 
 
-def merged(partial: Tensor, weights: Tensor, shared: Tensor) -> Tensor:
-    """Add partial results up.
+def merged(partial: Tensor, weights: Tensor, shared_lengths: Tensor) -> Tensor:
+    """Combine partial results.
 
     Args:
         partial: see `partial_results`; `weights` alike.
         weights: see `partial`.
-        shared: int32[threads]; see `decode_attention`.
+        shared_lengths: int32[num_seqs]; see `decode_attention`.
 
-    Returns: bfloat16[threads, heads · head].
+    Returns: bfloat16[num_seqs, heads · head].
     """
-    threads, heads, parts, head = partial.shape
-    out = torch.empty(threads, heads * head, dtype=torch.bfloat16, device=partial.device)
-    _merge[(threads, heads)](
+    num_seqs, heads, parts, head = partial.shape
+    out = torch.empty(num_seqs, heads * head, dtype=torch.bfloat16, device=partial.device)
+    _merge[(num_seqs, heads)](
         partial,
         weights,
-        shared,
+        shared_lengths,
         out,
         HEADS=heads,
         SPLITS=parts // 2,
@@ -252,12 +254,12 @@ def merged(partial: Tensor, weights: Tensor, shared: Tensor) -> Tensor:
     return out
 
 
-READ_ROWS = 64
-"""Query tokens of one program of the reading kernel."""
+PREFILL_ROWS = 64
+"""Query tokens of one program of the prefill kernel."""
 
 
 @triton.jit
-def _read(
+def _prefill(
     queries,
     keys,
     values,
@@ -277,10 +279,10 @@ def _read(
     IN_8_BITS: tl.constexpr,
 ):
     block = blocks + tl.program_id(0) * 4
-    piece = tl.load(block)
-    if piece >= 0:
-        first = tl.load(block + 1)  # of its query tokens, among all
-        position = tl.load(block + 2)  # of that token, in its thread
+    chunk = tl.load(block)
+    if chunk >= 0:
+        first = tl.load(block + 1)  # its first query token, among all
+        position = tl.load(block + 2)  # of that token, in its sequence
         count = tl.load(block + 3)
         head = tl.program_id(1)
         kv_head = head // (HEADS // KV_HEADS)
@@ -297,11 +299,11 @@ def _read(
         for begin in range(0, length, BLOCK):
             at = begin + n
             inside = at < length
-            page = tl.load(tables + piece * table_stride + at // PAGE, mask=inside, other=0)
+            page = tl.load(tables + chunk * table_stride + at // PAGE, mask=inside, other=0)
             slot = (page.to(tl.int64) * KV_HEADS + kv_head) * PAGE + at % PAGE
-            place = slot[:, None] * HEAD + d[None, :]
-            k = tl.load(keys + place, mask=inside[:, None], other=0)
-            v = tl.load(values + place, mask=inside[:, None], other=0)
+            offsets = slot[:, None] * HEAD + d[None, :]
+            k = tl.load(keys + offsets, mask=inside[:, None], other=0)
+            v = tl.load(values + offsets, mask=inside[:, None], other=0)
             scores = tl.dot(q, tl.trans(k.to(q.dtype))) * scale
             if IN_8_BITS:
                 scores *= tl.load(key_scales + slot, mask=inside, other=0.0).to(tl.float32)[None, :]
@@ -321,22 +323,22 @@ def _read(
         )
 
 
-def read_attention(queries: Tensor, cache: LayerCache, tables: Tensor, blocks: Tensor) -> Tensor:
-    """The query tokens of several pieces, each over its own thread up to itself.
+def prefill_attention(queries: Tensor, cache: LayerCache, tables: Tensor, blocks: Tensor) -> Tensor:
+    """Prefill: attend causally from the query tokens of several chunks, each to its own sequence.
 
     Args:
-        queries: bfloat16[tokens, heads, head], the pieces one after the other.
-        cache: in bfloat16 or int8; the pieces' own keys and values are in it already.
-        tables: int32[pieces, …], their threads' pages in order.
-        blocks: int32[blocks, 4], at most READ_ROWS query tokens each: piece (-1: none), first
-            token among all, its position in the thread, how many.
+        queries: bfloat16[tokens, heads, head], one chunk after the other.
+        cache: in bfloat16 or int8; the chunks' own keys and values are already in it.
+        tables: int32[chunks, …], the pages of each chunk's sequence in order.
+        blocks: int32[blocks, 4], at most PREFILL_ROWS query tokens each: chunk (-1: none), first
+            token among all, its position in the sequence, number of tokens.
 
     Returns: bfloat16[tokens, heads · head].
     """
     tokens, heads, head = queries.shape
     _, kv_heads, page, _ = cache.keys.shape
     out = torch.empty(tokens, heads * head, dtype=torch.bfloat16, device=queries.device)
-    _read[(blocks.shape[0], heads)](
+    _prefill[(blocks.shape[0], heads)](
         queries,
         cache.keys,
         cache.values,
@@ -351,7 +353,7 @@ def read_attention(queries: Tensor, cache: LayerCache, tables: Tensor, blocks: T
         KV_HEADS=kv_heads,
         HEAD=head,
         PAGE=page,
-        ROWS=READ_ROWS,
+        ROWS=PREFILL_ROWS,
         BLOCK=64,
         IN_8_BITS=cache.key_scales is not None,
         num_warps=4,

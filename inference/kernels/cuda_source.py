@@ -1,7 +1,6 @@
-"""CUDA C++ compiled at run time, once a machine: the binaries are kept, a second start loads them.
+"""CUDA C++ compiled at run time, once per machine: later starts load the cached binaries.
 
-NVRTC and the driver are reached through NVIDIA's own bindings, which torch depends on where it has
-CUDA.
+NVRTC and the driver are called through NVIDIA's own bindings, a dependency of torch's CUDA builds.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class KernelUnavailable(Exception):
 
 
 def _checked(result: tuple[Any, ...], doing: str) -> Any:
-    """What a call returned beside its status. Raises: KernelUnavailable."""
+    """Return a call's results without its status. Raises: KernelUnavailable."""
     status, *rest = result
     if int(status) != 0:
         raise KernelUnavailable(f"{doing}: {status.name}")
@@ -33,15 +32,15 @@ def _checked(result: tuple[Any, ...], doing: str) -> Any:
 
 
 def compile_source(source: Path, macros: Mapping[str, int], cache_dir: Path) -> bytes:
-    """The binary of a source file for the current device, from the cache if it is there.
+    """Compile a source file for the current device, or load its binary from the cache.
 
     Args:
         source: a ``.cu`` file.
-        macros: what is defined for it.
-        cache_dir: made if need be.
+        macros: defined while compiling.
+        cache_dir: created if it does not exist.
 
     Raises:
-        KernelUnavailable: NVRTC is missing or refuses.
+        KernelUnavailable: NVRTC is missing or reports an error.
     """
     try:
         from cuda.bindings import nvrtc
@@ -74,7 +73,7 @@ def compile_source(source: Path, macros: Mapping[str, int], cache_dir: Path) -> 
         _checked(nvrtc.nvrtcGetCUBIN(program, binary), "reading the binary")
     finally:
         nvrtc.nvrtcDestroyProgram(program)
-    with contextlib.suppress(OSError):  # a folder that cannot be written to costs the next start
+    with contextlib.suppress(OSError):  # without a writable folder the next start compiles again
         cache_dir.mkdir(parents=True, exist_ok=True)
         part = kept.with_name(f"{kept.name}.{os.getpid()}-{threading.get_ident()}.part")
         try:
@@ -92,7 +91,7 @@ class Kernel:
         """Load it. Raises: KernelUnavailable."""
         from cuda.bindings import driver
 
-        torch.cuda.current_stream()  # the device's context is torch's; make sure there is one
+        torch.cuda.current_stream()  # we use torch's context; make sure there is one
         torch.cuda.synchronize()
         self._driver = driver
         self._module = _checked(driver.cuModuleLoadData(binary), f"loading {name}")
@@ -100,7 +99,7 @@ class Kernel:
             driver.cuModuleGetFunction(self._module, name.encode()), f"looking for {name}"
         )
         self._shared_bytes = shared_bytes
-        if shared_bytes:  # beside what is static, more than 48 KB in all must be asked for
+        if shared_bytes:  # static and dynamic together, more than 48 KB needs opting in
             limit = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
             _checked(
                 driver.cuFuncSetAttribute(self._function, limit, shared_bytes),
@@ -108,7 +107,7 @@ class Kernel:
             )
 
     def blocks_per_multiprocessor(self, threads: int) -> int:
-        """How many blocks of so many threads are resident at once."""
+        """Return how many blocks of `threads` threads are resident at once."""
         return int(
             _checked(
                 self._driver.cuOccupancyMaxActiveBlocksPerMultiprocessor(
@@ -126,14 +125,14 @@ class Kernel:
         *,
         overlapping: bool = False,
     ) -> None:
-        """Launch on torch's current stream; tensors go as their addresses, ints as C's int.
+        """Launch on torch's current stream; pass tensors as addresses and ints as C ints.
 
         Args:
             grid: blocks in x, y and z.
-            threads: of a block.
-            arguments: the kernel's; a tensor without elements is a null pointer.
-            overlapping: the kernel orders itself behind the one before it (griddepcontrol.wait)
-                and may begin while that one ends.
+            threads: per block.
+            arguments: the kernel's; an empty tensor becomes a null pointer.
+            overlapping: the kernel waits for the one before it itself (griddepcontrol.wait), so it
+                may start while that one finishes.
         """
         driver = self._driver
         values = tuple(

@@ -1,16 +1,17 @@
-// Attention of one query token a thread over pages of keys and values in 8 bits.
+// Paged decode attention (one query token per sequence) over an int8 KV cache.
 //
-// A warp takes a page (16 tokens) at a time and needs no shared memory for it: both products run in
+// A warp processes one page (16 tokens) at a time without shared memory: both products run in
 // mma.m16n8k16, and keys and values are loaded straight into the lanes that hold them as its right
-// operand. That is possible because the order of what is summed over is free: a lane holds sixteen
-// dimensions of a key side by side, and of a value those dimensions that its eighth of the output
-// has. Bytes become float16 in registers (1024 + b is a float16 whose low byte is b).
+// operand. This works because the order of summation is free: a lane holds sixteen consecutive
+// dimensions of a key, and of a value the dimensions of its eighth of the output. Bytes become
+// float16 in registers (1024 + b is a float16 whose low byte is b).
 //
-// The left operand has sixteen rows: the query heads that share a key's head, for each of the threads
-// that are read together. Four warps take turns at the pages and add up at the end; blocks that split
-// a thread's pages between them write partial results, which _merge (attention.py) adds up.
+// The left operand has sixteen rows: the query heads that share a KV head, for each sequence of a
+// group that shares a prefix. Four warps take turns at the pages and combine their results at the
+// end; blocks that split a sequence's pages write partial results, which _merge (attention.py)
+// combines.
 //
-// Macros: HEAD (64 or 128), PER_KV (query heads of a key's head), PER_KV_PADDED (power of two).
+// Macros: HEAD (64 or 128), PER_KV (query heads per KV head), PER_KV_PADDED (power of two).
 
 typedef unsigned int u32;
 typedef unsigned short u16;
@@ -18,11 +19,11 @@ typedef unsigned short u16;
 constexpr int WARPS = 4;
 constexpr int PAGE = 16;
 constexpr int ROWS = 16;
-constexpr int MEMBERS = ROWS / PER_KV_PADDED;
+constexpr int GROUP_SIZE = ROWS / PER_KV_PADDED;
 constexpr int STEPS = HEAD / 16;   // of the first product
-constexpr int TILES = HEAD / 8;    // of the second one: eight dimensions each
+constexpr int TILES = HEAD / 8;    // of the second product: eight dimensions each
 constexpr int VALUE_WORDS = HEAD / 32;
-// What a probability is multiplied by, lest it and a small scale vanish in float16.
+// Scales probabilities up, so that one times a small scale does not underflow in float16.
 constexpr float LIFT = 256.0f;
 #define NOTHING __int_as_float(0xff800000)  // minus infinity
 
@@ -40,7 +41,7 @@ __device__ __forceinline__ float of_half(u32 bits) {
 
 __device__ __forceinline__ float of_bf16(u32 bits) { return __uint_as_float(bits << 16); }
 
-// Two float16 of 1024 + 128 + a, a in -128…127, to two of a.
+// Two float16 1024 + 128 + a, with a in -128…127, to two float16 a.
 __device__ __forceinline__ u32 unbiased(u32 pair) {
     u32 out;
     asm("sub.rn.f16x2 %0, %1, %2;" : "=r"(out) : "r"(pair), "r"(0x64806480u));
@@ -66,7 +67,7 @@ __device__ __forceinline__ void mma(float (&d)[4], const u32 (&a)[4], u32 b0, u3
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-// Over the four lanes that hold a row.
+// Reduce over the four lanes that hold a row.
 __device__ __forceinline__ float row_max(float x) {
     x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 1));
     return fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2));
@@ -77,19 +78,19 @@ __device__ __forceinline__ float row_sum(float x) {
     return x + __shfl_xor_sync(0xffffffffu, x, 2);
 }
 
-// Queries and the cache are written by kernels that this one overlaps: they are no constants to it.
+// No __restrict__ on queries and cache: kernels that this one overlaps with write them.
 extern "C" __global__ void __launch_bounds__(32 * WARPS, 3) decode(
-    const u16* queries,                     // bfloat16[threads, heads, HEAD]
+    const u16* queries,                     // bfloat16[num_seqs, heads, HEAD]
     const char* keys,                       // int8[pages, kv_heads, PAGE, HEAD]; values alike
     const char* values,
     const u16* key_scales,                  // float16[pages, kv_heads, PAGE]; value_scales alike
     const u16* value_scales,
-    const int* __restrict__ tables,         // [threads, table_stride]
-    const int* __restrict__ lengths,        // [threads]
-    const int* __restrict__ shared_lengths, // [threads]
-    const int* __restrict__ members,        // [groups, MEMBERS]
-    float* __restrict__ partial,            // [threads, heads, 2 * splits, HEAD]
-    float* __restrict__ weights,            // [threads, heads, 2 * splits]
+    const int* __restrict__ tables,         // [num_seqs, table_stride]
+    const int* __restrict__ lengths,        // [num_seqs]
+    const int* __restrict__ shared_lengths, // [num_seqs]
+    const int* __restrict__ group_members,  // [groups, GROUP_SIZE]
+    float* __restrict__ partial,            // [num_seqs, heads, 2 * splits, HEAD]
+    float* __restrict__ weights,            // [num_seqs, heads, 2 * splits]
     int groups, int kv_heads, int splits, int table_stride) {
     __shared__ float outs[WARPS][ROWS][HEAD];
     __shared__ float bests[WARPS][ROWS], totals[WARPS][ROWS];
@@ -100,33 +101,33 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 3) decode(
     asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
     const bool is_group = item < groups;
-    const int first = is_group ? members[item * MEMBERS] : item - groups;
+    const int first = is_group ? group_members[item * GROUP_SIZE] : item - groups;
     int begin = 0, length = 0;
     if (first >= 0) {
         begin = is_group ? 0 : shared_lengths[first];
         length = is_group ? shared_lengths[first] : lengths[first];
     }
-    if (length == 0) return;  // an empty group: nobody reads its place
-    // The query that a row of the left operand is; -1 for none.
+    if (length == 0) return;  // an empty group: nothing reads its part
+    // The index of the query in a row of the left operand; -1 for none.
     auto query_of = [&](int row) {
         const int member = row / PER_KV_PADDED, of_kv = row % PER_KV_PADDED;
         if (of_kv >= PER_KV || (!is_group && member > 0)) return -1;
-        const int thread = is_group ? members[item * MEMBERS + member] : first;
-        return thread < 0 ? -1 : (thread * kv_heads + kv_head) * PER_KV + of_kv;
+        const int seq = is_group ? group_members[item * GROUP_SIZE + member] : first;
+        return seq < 0 ? -1 : (seq * kv_heads + kv_head) * PER_KV + of_kv;
     };
     const int rows = is_group ? ROWS : PER_KV;
-    const int place = is_group ? splits + split : split;
+    const int part = is_group ? splits + split : split;
 
     const int pages = (length - begin + PAGE - 1) / PAGE, per = (pages + splits - 1) / splits;
     const int page0 = split * per, page1 = min(page0 + per, pages);
     if (page0 >= page1) {
         for (int row = threadIdx.x; row < rows; row += 32 * WARPS)
             if (query_of(row) >= 0)
-                weights[static_cast<long long>(query_of(row)) * 2 * splits + place] = NOTHING;
+                weights[static_cast<long long>(query_of(row)) * 2 * splits + part] = NOTHING;
         return;
     }
 
-    // Of step s, dimensions 64 * (s / 4) + 16 * t + 4 * (s % 4) + {0, 1, 2, 3}, scaled for exp2.
+    // Step s holds dimensions 64 * (s / 4) + 16 * t + 4 * (s % 4) + {0, 1, 2, 3}, scaled for exp2.
     u32 q[STEPS][4];
     const float scale = rsqrtf(static_cast<float>(HEAD)) * 1.4426950408889634f;
 #pragma unroll
@@ -159,7 +160,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 3) decode(
     if (page0 + warp < page1) fetch_keys(page0 + warp);
 
     for (int page = page0 + warp; page < page1; page += WARPS) {
-        // Tokens 2t, 2t + 1 of the page's first half, and of its second half.
+        // Tokens 2t and 2t + 1 of the page's first half and of its second half.
         u32 v[4][VALUE_WORDS];
         u32 by_key[2], by_value[2];
 #pragma unroll
@@ -230,10 +231,10 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 3) decode(
                 p[2 * tile + half] = half_pair(low * by[0], high * by[1]);
             }
         }
-        // Of tile j, column n is dimension TILES * n + j.
+        // Column n of tile j is dimension TILES * n + j.
 #pragma unroll
         for (int j = 0; j < TILES; j++) {
-            const u32 both = 0x0400u + 0x0101u * (j % 4);  // that byte of either word
+            const u32 both = 0x0400u + 0x0101u * (j % 4);  // byte j % 4 of both words
             const u32 b0 = __byte_perm(v[0][j / 4], v[1][j / 4], both);
             const u32 b1 = __byte_perm(v[2][j / 4], v[3][j / 4], both);
             mma(out[j], p, unbiased((b0 & 0x00ff00ffu) ^ 0x64806480u),
@@ -271,7 +272,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, 3) decode(
             sum += share * totals[w][row];
             value += share * outs[w][row][d];
         }
-        const long long to = static_cast<long long>(query) * 2 * splits + place;
+        const long long to = static_cast<long long>(query) * 2 * splits + part;
         partial[to * HEAD + d] = value / (sum * LIFT);
         if (d == 0) weights[to] = most + log2f(sum);
     }

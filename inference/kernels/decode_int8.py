@@ -1,4 +1,4 @@
-"""Attention of one query token a thread over pages in 8 bits: see ``decode_int8.cu``."""
+"""Paged decode attention over an int8 KV cache: see ``decode_int8.cu``."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from inference.kv_cache import LayerCache
 
 SOURCE = Path(__file__).with_name("decode_int8.cu")
 THREADS = 128
-"""Of a block; its four warps read a page each."""
+"""Per block; each of its four warps reads a page."""
 BLOCKS = 6
-"""Of a multiprocessor, that fill it."""
+"""Blocks that fill a multiprocessor."""
 
 
 class DecodeInt8:
-    """The compiled kernel, for one number of query heads a key's head."""
+    """The compiled kernel, for one head size and one number of query heads per KV head."""
 
     def __init__(self, cache_dir: Path, *, head: int, heads: int, kv_heads: int) -> None:
-        """Compile it, or take it from `cache_dir`. Raises: KernelUnavailable."""
+        """Compile the kernel, or load it from `cache_dir`. Raises: KernelUnavailable."""
         per_kv = heads // kv_heads
         self._kv_heads = kv_heads
         padded = 1 << (per_kv - 1).bit_length()
@@ -34,17 +34,17 @@ class DecodeInt8:
         cache: LayerCache,
         tables: Tensor,
         lengths: Tensor,
-        shared: Tensor,
-        members: Tensor,
+        shared_lengths: Tensor,
+        group_members: Tensor,
         splits: int,
     ) -> Tensor:
         """See `attention.decode_attention`; the cache is in int8."""
         assert cache.key_scales is not None  # noqa: S101 - for the type checker
         assert cache.value_scales is not None  # noqa: S101
-        threads, groups = len(queries), len(members)
+        num_seqs, groups = len(queries), len(group_members)
         partial, weights = partial_results(queries, splits)
         self._kernel.launch(
-            (groups + threads, self._kv_heads, splits),
+            (groups + num_seqs, self._kv_heads, splits),
             THREADS,
             [
                 queries,
@@ -54,8 +54,8 @@ class DecodeInt8:
                 cache.value_scales,
                 tables,
                 lengths,
-                shared,
-                members,
+                shared_lengths,
+                group_members,
                 partial,
                 weights,
                 groups,
@@ -65,4 +65,4 @@ class DecodeInt8:
             ],
             overlapping=True,
         )
-        return merged(partial, weights, shared)
+        return merged(partial, weights, shared_lengths)

@@ -1,7 +1,7 @@
-"""What stands between the matrix products of a decoder layer, one Triton kernel each.
+"""The operations between a decoder layer's matrix products, one Triton kernel each.
 
-A product may come as partial sums (float32[splits, tokens, n], see ``skinny.py``) or whole
-(bfloat16[tokens, n]); every kernel here takes both and adds the sums up as it reads.
+A product comes as partial sums (float32[splits, tokens, n], see ``skinny.py``) or complete
+(bfloat16[tokens, n]); every kernel here takes both and adds the partial sums as it loads them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from inference.kv_cache import LayerCache
 
 
 def _parts(product: Tensor) -> tuple[int, int]:
-    """(splits, elements from one partial sum to the next) of a product."""
+    """Return (splits, elements from one partial sum to the next) of a product."""
     return (product.shape[0], product.stride(0)) if product.dim() == 3 else (1, 0)
 
 
@@ -96,13 +96,13 @@ def add_rms_norm(residual: Tensor, product: Tensor | None, weight: Tensor, eps: 
 
 
 @triton.jit
-def _rotate_and_keep(
+def _rope_and_store_kv(
     product,
     bias,
     positions,
-    slots,
-    cosines,
-    sines,
+    kv_slots,
+    rope_cos,
+    rope_sin,
     queries,
     keys,
     values,
@@ -137,58 +137,58 @@ def _rotate_and_keep(
     high = high.to(tl.bfloat16).to(tl.float32)
     if head < HEADS + KV_HEADS:
         position = tl.load(positions + token)
-        cosine = tl.load(cosines + position * half + i)
-        sine = tl.load(sines + position * half + i)
-        low, high = low * cosine - high * sine, high * cosine + low * sine
+        cos = tl.load(rope_cos + position * half + i)
+        sin = tl.load(rope_sin + position * half + i)
+        low, high = low * cos - high * sin, high * cos + low * sin
     if head < HEADS:
         query = queries + (token * HEADS + head) * HEAD
         tl.store(query + i, low.to(tl.bfloat16))
         tl.store(query + half + i, high.to(tl.bfloat16))
     else:
-        slot = tl.load(slots + token).to(tl.int64)
+        kv_slot = tl.load(kv_slots + token).to(tl.int64)
         kv_head = (head - HEADS) % KV_HEADS
-        place = (slot // PAGE * KV_HEADS + kv_head) * PAGE + slot % PAGE
+        row = (kv_slot // PAGE * KV_HEADS + kv_head) * PAGE + kv_slot % PAGE
         if IN_8_BITS:
-            # The same as kv_cache.in_8_bits.
+            # The same arithmetic as kv_cache.in_8_bits.
             largest = tl.maximum(tl.max(tl.abs(low), 0), tl.max(tl.abs(high), 0))
             scale = (largest / 127).to(tl.float16)
             if head < HEADS + KV_HEADS:
-                tl.store(key_scales + place, scale)
+                tl.store(key_scales + row, scale)
             else:
-                tl.store(value_scales + place, scale)
+                tl.store(value_scales + row, scale)
             whole = scale.to(tl.float32)
             inverse = tl.where(whole > 0, 1 / whole, 0.0)
             low = tl.clamp(tl.floor(low * inverse + 0.5), -127.0, 127.0)
             high = tl.clamp(tl.floor(high * inverse + 0.5), -127.0, 127.0)
         if head < HEADS + KV_HEADS:
-            kept = keys + place * HEAD
+            stored = keys + row * HEAD
         else:
-            kept = values + place * HEAD
-        tl.store(kept + i, low.to(keys.dtype.element_ty))
-        tl.store(kept + half + i, high.to(keys.dtype.element_ty))
+            stored = values + row * HEAD
+        tl.store(stored + i, low.to(keys.dtype.element_ty))
+        tl.store(stored + half + i, high.to(keys.dtype.element_ty))
 
 
-def rotate_and_keep(
+def rope_and_store_kv(
     product: Tensor,
     bias: Tensor | None,
     positions: Tensor,
-    slots: Tensor,
-    cosines: Tensor,
-    sines: Tensor,
+    kv_slots: Tensor,
+    rope_cos: Tensor,
+    rope_sin: Tensor,
     cache: LayerCache,
     heads: int,
 ) -> Tensor:
-    """Rotate queries and keys by their position; write keys and values to their pages.
+    """Apply rotary embeddings to queries and keys; store keys and values in their pages.
 
     Args:
-        product: of the fused projection, width (heads + 2 · kv_heads) · head.
+        product: of the fused QKV projection, (heads + 2 · kv_heads) · head wide.
         bias: of that width, or None.
-        positions: int32[tokens], in the thread.
-        slots: int32[tokens], page · PAGE_TOKENS + place in the page.
-        cosines: float32[positions, head / 2]; `sines` alike.
-        sines: see `cosines`.
+        positions: int32[tokens], in the sequence.
+        kv_slots: int32[tokens], page · PAGE_TOKENS + offset in the page.
+        rope_cos: float32[positions, head / 2]; `rope_sin` alike.
+        rope_sin: see `rope_cos`.
         cache: in bfloat16 or int8.
-        heads: of the queries.
+        heads: query heads.
 
     Returns: the queries, bfloat16[tokens, heads, head].
     """
@@ -196,13 +196,13 @@ def rotate_and_keep(
     _, kv_heads, page, head = cache.keys.shape
     queries = torch.empty(tokens, heads, head, dtype=torch.bfloat16, device=product.device)
     splits, part_stride = _parts(product)
-    _rotate_and_keep[(tokens, heads + 2 * kv_heads)](
+    _rope_and_store_kv[(tokens, heads + 2 * kv_heads)](
         product,
         product if bias is None else bias,
         positions,
-        slots,
-        cosines,
-        sines,
+        kv_slots,
+        rope_cos,
+        rope_sin,
         queries,
         cache.keys,
         cache.values,
@@ -286,7 +286,7 @@ def _embed(tokens, table, out, size, BLOCK: tl.constexpr):
 
 
 def embed(table: Tensor, tokens: Tensor) -> Tensor:
-    """Rows of a table that lies in the host's memory.
+    """Look up embeddings in a table in host memory.
 
     Args:
         table: [vocabulary, size], pinned.

@@ -1,4 +1,4 @@
-"""What the current GPU is like."""
+"""Properties of the current GPU."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 
 @functools.cache
 def multiprocessors(device_index: int) -> int:
-    """How many a device has."""
+    """Return how many streaming multiprocessors a device has."""
     return int(torch.cuda.get_device_properties(device_index).multi_processor_count)
 
 
 def overlaps() -> bool:
-    """Whether a kernel may begin while the one before it ends (programmatic dependent launch).
+    """Whether a kernel may start while the one before it finishes (programmatic dependent launch).
 
-    A kernel that is launched so waits (``griddepcontrol.wait``) before it reads what others have
-    written, and says itself when the next one may begin (``griddepcontrol.launch_dependents``):
-    what that prepares meanwhile, above all the first weights of a product, costs nothing.
+    Such a kernel waits (``griddepcontrol.wait``) before it reads what earlier kernels wrote, and
+    signals when the next one may start (``griddepcontrol.launch_dependents``). What the next one
+    does before it waits, above all loading a product's first weights, is free.
     Hopper and later.
     """
     return torch.cuda.is_available() and _is_hopper_or_later(torch.cuda.current_device())

@@ -1,8 +1,8 @@
-"""NF4's sixteen values, by their index."""
+"""The sixteen values of NF4, by index."""
 
 from __future__ import annotations
 
-# Source: Dettmers et al., QLoRA, arXiv:2305.14314, appendix E; bitsandbytes holds them alike.
+# Source: Dettmers et al., QLoRA, arXiv:2305.14314, appendix E; bitsandbytes uses the same.
 NF4_VALUES = (
     -1.0,
     -0.6961928009986877,

@@ -1,4 +1,4 @@
-"""Resize a picture as Pillow does, bit for bit, on the device: see `inference.bicubic`."""
+"""Resize a picture on the device, bit for bit as Pillow does: see `inference.bicubic`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _on_device(size: int, wanted: int, device: torch.device) -> tuple[Tensor, Te
     return torch.from_numpy(firsts).to(device), torch.from_numpy(weights).to(device)
 
 
-# Compiled once, whatever a picture's size.
+# Compiled once for all picture sizes.
 @triton.jit(do_not_specialize=["wanted", "taps", "in_row", "in_pixel", "out_row", "out_pixel"])
 def _resize(
     pixels,
@@ -36,20 +36,20 @@ def _resize(
 ):
     row = tl.program_id(0)
     channel = tl.program_id(1)
-    place = tl.program_id(2) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < wanted
-    first = tl.load(firsts + place, mask=inside, other=0)
+    column = tl.program_id(2) * BLOCK + tl.arange(0, BLOCK)
+    inside = column < wanted
+    first = tl.load(firsts + column, mask=inside, other=0)
     total = tl.full([BLOCK], 1 << (BITS - 1), tl.int32)
     for tap in range(taps):
-        weight = tl.load(weights + place * taps + tap, mask=inside, other=0)
+        weight = tl.load(weights + column * taps + tap, mask=inside, other=0)
         at = pixels + row * in_row + (first + tap) * in_pixel + channel
         total += weight * tl.load(at, mask=weight != 0, other=0).to(tl.int32)
     byte = tl.minimum(tl.maximum(total >> BITS, 0), 255).to(tl.uint8)
-    tl.store(out + row * out_row + place * out_pixel + channel, byte, mask=inside)
+    tl.store(out + row * out_row + column * out_pixel + channel, byte, mask=inside)
 
 
 def resize_bicubic(pixels: Tensor, side: int) -> Tensor:
-    """Make a square picture smaller or larger.
+    """Resize a square picture.
 
     Args:
         pixels: uint8[size, size, channels], on the device.
@@ -66,7 +66,7 @@ def resize_bicubic(pixels: Tensor, side: int) -> Tensor:
 
 
 def _resize_rows(pixels: Tensor, out: Tensor) -> None:
-    """Make rows of a picture as long as those of `out`; both may be transposed."""
+    """Resize the rows of a picture to the width of `out`; both may be transposed."""
     rows, size, channels = pixels.shape
     wanted = out.shape[1]
     firsts, weights = _on_device(size, wanted, pixels.device)

@@ -1,4 +1,4 @@
-"""Choose each thread's next token on the device, in one kernel: no sort, no host."""
+"""Sample each sequence's next token on the device, in one kernel: no sort, no host."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def _sample(
             token = begin + tl.argmax(x, 0)
     temperature = tl.load(temperatures + row)
     if temperature > 0:
-        # What may be chosen: logits (over the temperature, less the best) of at least `least`.
-        # Of all such bounds the highest one that still keeps enough is found by bisection.
+        # Candidates are the logits (over the temperature, less the best) of at least `least`.
+        # Bisection finds the highest bound that still keeps enough of them.
         least = -80.0
         top_k = tl.load(top_ks + row)
         if top_k > 0:
@@ -74,8 +74,8 @@ def _sample(
                 else:
                     high = middle
             least = low
-        # The largest of logits with Gumbel noise is a sample of their softmax. The noise depends
-        # on the request's seed, the position and the token, and on nobody else in the batch.
+        # The largest of logits plus Gumbel noise is a sample of their softmax. The noise depends
+        # on the request's seed, the position and the token, not on the rest of the batch.
         seed = tl.load(seeds + row) * 1000003 + tl.load(positions + row)
         most = -float("inf")
         for begin in range(0, size, BLOCK):
@@ -99,7 +99,7 @@ def sample(
     seeds: Tensor,
     positions: Tensor,
 ) -> Tensor:
-    """Choose a token a row.
+    """Sample one token per row.
 
     Args:
         logits: [rows, vocabulary], any floating type.
@@ -107,7 +107,7 @@ def sample(
         top_ps: float32[rows]; 1 keeps all.
         top_ks: int32[rows]; 0 keeps all.
         seeds: int32[rows].
-        positions: int32[rows], of the token that the choice follows.
+        positions: int32[rows], of the token before the sampled one.
 
     Returns: int64[rows].
     """

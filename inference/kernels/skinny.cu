@@ -1,23 +1,23 @@
 // out[m, n] = sum over k of x[m, k] * W[n, k], for few rows m (1 to 64): one pass over the weights.
 //
-// The weights are the left operand of mma.m16n8k16, the activations the right one: sixteen output
-// features fill a tile however few threads are talking. Weights in 4 and 8 bits lie in memory in
-// the order in which a warp's lanes hold that operand (inference/kernels/skinny.py packs them), so
-// every load is sixteen bytes a lane, a warp's side by side; they become bfloat16 in registers.
+// The weights are the left operand of mma.m16n8k16, the activations the right one: a tile is full
+// of output features however small the batch. 4-bit and 8-bit weights are stored in the order in
+// which a warp's lanes hold that operand (inference/kernels/skinny.py packs them), so every load is
+// sixteen bytes per lane, contiguous across the warp; they become bfloat16 in registers.
 //
-// Within 64 inputs the order of k is free, as long as both operands agree. Lane t of four holds,
-// of step s (of four, sixteen k each), k = 32 * (s / 2) + 8 * t + 4 * (s % 2) + {0, 1, 2, 3}: then a
-// row of x, or of weights in 16 bits, is read sixteen bytes a lane too.
+// Within 64 inputs the order of k is free, as long as both operands agree. In step s of four (sixteen
+// k each), lane t of four holds k = 32 * (s / 2) + 8 * t + 4 * (s % 2) + {0, 1, 2, 3}: so loads of a
+// row of x, or of 16-bit weights, are sixteen bytes per lane too.
 //
-// Blocks split the inputs between them and write partial sums, float32[splits, m, n]; whoever reads
-// them next (the norm, the rotation, the activation) adds them up. Nothing is atomic: the same
-// input gives the same bits.
+// Blocks split the inputs and write partial sums, float32[splits, m, n]; the next kernel (norm,
+// rotary embedding, activation) adds them. Nothing is atomic: the same input gives the same bits.
 //
-// Macros: BITS (4, 8, 16), M_TILES (of 8 rows), N_TILES (of 16 features, a warp), WARPS_N, WARPS_K,
-// STAGES (loads in flight a warp), MIN_BLOCKS (a multiprocessor), FOLDED (in 4 bits: a weight is
-// scaled before it is multiplied, not the sum of a block: fewer registers, one rounding more).
+// Macros: BITS (4, 8, 16), M_TILES (of 8 rows), N_TILES (of 16 features, per warp), WARPS_N, WARPS_K,
+// STAGES (loads in flight per warp), MIN_BLOCKS (per multiprocessor), SCALE_WEIGHTS_FIRST (4 bits:
+// scale each weight before the product instead of each block's sum: fewer registers, one more
+// rounding).
 
-// Compiled at run time, without CUDA's headers: 16-bit numbers are held as their bits.
+// Compiled at run time, without CUDA's headers: 16-bit numbers are held as raw bits.
 
 typedef unsigned int u32;
 typedef unsigned short bf16;
@@ -26,7 +26,7 @@ typedef unsigned short f16;
 constexpr int THREADS = 32 * WARPS_N * WARPS_K;
 constexpr int K_BLOCK = 64;
 constexpr int BLOCK_ROWS = 16 * N_TILES * WARPS_N;
-constexpr int LOADS = BITS / 4;  // of 16 bytes, a lane, a tile of 16 x 64 weights
+constexpr int LOADS = BITS / 4;  // of 16 bytes, per lane and tile of 16 x 64 weights
 constexpr int LIVE = N_TILES * M_TILES * 4;
 
 #if BITS == 4
@@ -80,7 +80,7 @@ __device__ __forceinline__ u32 word(const uint4& value, int index) {
     return index == 0 ? value.x : index == 1 ? value.y : index == 2 ? value.z : value.w;
 }
 
-// Of every byte the pair of weights that it is, once for each lane: nothing in 8 and 16 bits.
+// A table from each byte to its pair of weights, one copy per lane; 4 bits only.
 __device__ __forceinline__ const char* shared_table() {
 #if BITS == 4
     __shared__ u32 table[256 * 32];
@@ -95,19 +95,19 @@ __device__ __forceinline__ const char* shared_table() {
 #endif
 }
 
-// The left operand of step s from what a lane has loaded.
-__device__ __forceinline__ void decode(
+// The left operand of step s, unpacked from what the lane has loaded.
+__device__ __forceinline__ void dequantize(
     u32 (&a)[4], const uint4 (&w)[LOADS], int s, const char* table, u32 lane) {
 #if BITS == 4
-    // A byte is two weights side by side: the table turns it into a pair of bfloat16. Every lane
-    // has a copy of its own, in its own bank.
+    // A byte is two adjacent weights: the table maps it to a pair of bfloat16. Every lane has its
+    // own copy, in its own bank.
     const u32 bytes = word(w[0], s);
-    const u32 places[4] = {bytes << 7, bytes >> 1, bytes >> 9, bytes >> 17};
+    const u32 offsets[4] = {bytes << 7, bytes >> 1, bytes >> 9, bytes >> 17};
 #pragma unroll
     for (int r = 0; r < 4; r++)
-        a[r] = *reinterpret_cast<const u32*>(table + ((places[r] & 0x7f80u) | 4 * lane));
+        a[r] = *reinterpret_cast<const u32*>(table + ((offsets[r] & 0x7f80u) | 4 * lane));
 #elif BITS == 8
-    // Stored as w + 128: 2^23 + that is a float whose lowest byte it is.
+    // Stored as w + 128, the lowest byte of the float 2^23 + w + 128.
     const u32 rows[2] = {word(w[s / 2], 2 * (s % 2)), word(w[s / 2], 2 * (s % 2) + 1)};
 #pragma unroll
     for (int r = 0; r < 4; r++) {
@@ -127,7 +127,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
     const void* __restrict__ weights,   // 4, 8 bits: [n / 16][k / 64][LOADS][32] uint4; 16: [n][k]
     const f16* __restrict__ scales,  // 4 bits: [n / 16][k / 64][8][2]
     const float* __restrict__ row_scales,  // 8 bits: [n]
-    const bf16* x,                // [m, k]; the kernel before writes it while this one begins
+    const bf16* x,                // [m, k]; the kernel before may still be writing it
     float* __restrict__ out,               // [splits, m, n]
     int m, int n, int k, int splits) {
     extern __shared__ float sums[];  // [WARPS_K - 1][WARPS_N][LIVE][32]
@@ -185,7 +185,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
         for (int stage = 0; stage < STAGES; stage++)
             if (first + warp_k + stage * WARPS_K < last) fetch(stage, first + warp_k + stage * WARPS_K);
 
-        // The weights do not depend on the kernel before; what follows does.
+        // The weights do not depend on the kernel before; everything below does.
 #if __CUDA_ARCH__ >= 900
         if (item == blockIdx.x) asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
@@ -204,7 +204,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
                 for (int nt = 0; nt < N_TILES; nt++) {
 #if BITS == 4
                     const float by[2] = {of_f16(scale[stage][nt]), of_f16(scale[stage][nt] >> 16)};
-#if FOLDED
+#if SCALE_WEIGHTS_FIRST
                     const u32 both[2] = {bf16_pair(by[0], by[0]), bf16_pair(by[1], by[1])};
 #else
                     float block[M_TILES][4] = {};
@@ -213,8 +213,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
 #pragma unroll
                     for (int s = 0; s < 4; s++) {
                         u32 a[4];
-                        decode(a, w[stage][nt], s, table, lane);
-#if BITS == 4 && FOLDED
+                        dequantize(a, w[stage][nt], s, table, lane);
+#if BITS == 4 && SCALE_WEIGHTS_FIRST
 #pragma unroll
                         for (int r = 0; r < 4; r++) a[r] = times(a[r], both[r & 1]);
 #endif
@@ -222,14 +222,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
                         for (int mt = 0; mt < M_TILES; mt++) {
                             const u32 b0 = word(xs[mt][s / 2], 2 * (s % 2));
                             const u32 b1 = word(xs[mt][s / 2], 2 * (s % 2) + 1);
-#if BITS == 4 && !FOLDED
+#if BITS == 4 && !SCALE_WEIGHTS_FIRST
                             mma(block[mt], a, b0, b1);
 #else
                             mma(acc[nt][mt], a, b0, b1);
 #endif
                         }
                     }
-#if BITS == 4 && !FOLDED
+#if BITS == 4 && !SCALE_WEIGHTS_FIRST
 #pragma unroll
                     for (int mt = 0; mt < M_TILES; mt++)
 #pragma unroll
@@ -243,7 +243,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
 
         if (WARPS_K > 1) {
             float* mine = sums + (((warp_k - 1) * WARPS_N + warp_n) * LIVE) * 32 + lane;
-            __syncthreads();  // of the item before, the sums have been read
+            __syncthreads();  // the sums of the item before have been read
             if (warp_k > 0)
 #pragma unroll
                 for (int i = 0; i < LIVE; i++)
@@ -270,12 +270,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
     }
 }
 
-// Two bfloat16 times a float32, each.
+// Two bfloat16, each times a float32.
 __device__ __forceinline__ u32 scaled(u32 pair, float by) {
     return bf16_pair(__uint_as_float(pair << 16) * by, __uint_as_float(pair & 0xffff0000u) * by);
 }
 
-// Packed weights back to bfloat16[rows, k], for the matrix products of prompts.
+// Dequantize packed weights to bfloat16[rows, k], for the matrix products of prefills.
 extern "C" __global__ void __launch_bounds__(256) unpack(
     const uint4* __restrict__ weights, const f16* __restrict__ scales,
     const float* __restrict__ row_scales, bf16* __restrict__ out,
@@ -302,8 +302,8 @@ extern "C" __global__ void __launch_bounds__(256) unpack(
 #pragma unroll
         for (int pair = 0; pair < 2; pair++) {
             u32 low[4], high[4];
-            decode(low, w, 2 * pair, table, lane);
-            decode(high, w, 2 * pair + 1, table, lane);
+            dequantize(low, w, 2 * pair, table, lane);
+            dequantize(high, w, 2 * pair + 1, table, lane);
 #pragma unroll
             for (int i = 0; i < 2; i++) {
                 bf16* row = out + (static_cast<long long>(tile) * 16 + g + 8 * i) * k

@@ -1,7 +1,7 @@
 """Matrix products with few rows: weights in 4, 8 or 16 bits, activations in bfloat16.
 
-A step of decoding multiplies a handful of rows (one a thread that is talking) with every weight of
-the model: its time is the time to read the weights. See ``skinny.cu`` for how they lie.
+A decode step multiplies a handful of rows (one per sequence) with every weight of the model: it
+takes as long as reading the weights. ``skinny.cu`` explains their layout.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ Bits: TypeAlias = Literal[4, 8, 16]
 SOURCE = Path(__file__).with_name("skinny.cu")
 MAX_ROWS = 64
 BLOCK = 64
-"""Weights of a row that share a scale, in NF4."""
+"""Consecutive weights of a row that share an NF4 scale."""
 TILE_ROWS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a launch is cut: see the macros in ``skinny.cu``."""
+    """The tiling of a launch: see the macros in ``skinny.cu``."""
 
     n_tiles: int
     warps_n: int
     warps_k: int
     stages: int
     min_blocks: int
-    folded: bool = False
+    scale_weights_first: bool = False
 
     @property
     def threads(self) -> int:
-        """Of a block."""
+        """Per block."""
         return 32 * self.warps_n * self.warps_k
 
     @property
     def block_rows(self) -> int:
-        """Output features of a block."""
+        """Output features per block."""
         return TILE_ROWS * self.n_tiles * self.warps_n
 
 
-# By bits and m_tiles (rows in eights, rounded up to a power of two); measured on an H100 (4 bits)
+# By bits and m_tiles (eights of rows, rounded up to a power of two); measured on an H100 (4 bits)
 # and an H200 (tests/benchmarks/skinny.py --sweep).
 SHAPES: dict[tuple[int, int], Shape] = {
     (4, 1): Shape(2, 8, 1, 4, 2),
     (4, 2): Shape(2, 8, 1, 2, 1),
-    (4, 4): Shape(2, 8, 1, 2, 2, folded=True),
-    (4, 8): Shape(2, 2, 4, 4, 1, folded=True),
+    (4, 4): Shape(2, 8, 1, 2, 2, scale_weights_first=True),
+    (4, 8): Shape(2, 2, 4, 4, 1, scale_weights_first=True),
     (8, 1): Shape(2, 2, 4, 3, 2),
     (8, 2): Shape(2, 2, 4, 2, 2),
     (8, 4): Shape(2, 4, 2, 2, 1),
@@ -65,14 +65,14 @@ SHAPES: dict[tuple[int, int], Shape] = {
     (16, 4): Shape(1, 4, 2, 3, 1),
     (16, 8): Shape(1, 4, 2, 2, 1),
 }
-# Few outputs: warps split the inputs, or there would be too many partial sums to add up.
+# For few outputs: warps split the inputs; otherwise there are too many partial sums to add.
 NARROW = 8192
 NARROW_SHAPES: dict[tuple[int, int], Shape] = {(4, 1): Shape(2, 2, 4, 4, 2)}
 
 
 @dataclass(frozen=True, slots=True)
 class SkinnyWeight:
-    """A weight as the kernel reads it."""
+    """A weight in the kernel's layout."""
 
     bits: Bits
     data: Tensor
@@ -84,11 +84,11 @@ class SkinnyWeight:
 
 
 def pack_nf4(nibbles: Tensor, scales: Tensor) -> SkinnyWeight:
-    """Put NF4 weights in the kernel's order.
+    """Pack NF4 weights in the kernel's layout.
 
     Args:
         nibbles: uint8[n, k], each 0–15, an index into NF4's sixteen values.
-        scales: float[n, k / 64], what the values of each block are multiplied by.
+        scales: float[n, k / 64], the factor of each block's values.
 
     n must be a multiple of 16, k of 64.
     """
@@ -106,11 +106,11 @@ def pack_nf4(nibbles: Tensor, scales: Tensor) -> SkinnyWeight:
 
 
 def pack_int8(weights: Tensor, row_scales: Tensor) -> SkinnyWeight:
-    """Put 8-bit weights in the kernel's order.
+    """Pack 8-bit weights in the kernel's layout.
 
     Args:
         weights: int8[n, k].
-        row_scales: float32[n], what each row is multiplied by.
+        row_scales: float32[n], the factor of each row.
 
     n must be a multiple of 16, k of 64.
     """
@@ -124,20 +124,20 @@ def pack_int8(weights: Tensor, row_scales: Tensor) -> SkinnyWeight:
 
 
 def hold_bf16(weights: Tensor) -> SkinnyWeight:
-    """Take bfloat16[n, k] as it is; n must be a multiple of 16, k of 64."""
+    """Wrap bfloat16[n, k] without a copy; n must be a multiple of 16, k of 64."""
     n, k = weights.shape
     return SkinnyWeight(16, weights, weights.new_empty(0, dtype=torch.float32), n, k)
 
 
 def shape_for(weight: SkinnyWeight, m_tiles: int) -> Shape:
-    """How a product with a weight is cut."""
+    """Return the tiling of a product with a weight."""
     key = (weight.bits, m_tiles)
     narrow = NARROW_SHAPES.get(key) if weight.n <= NARROW else None
     return narrow or SHAPES[key]
 
 
 class Skinny:
-    """The compiled kernels of one device. Binaries are kept in `cache_dir`."""
+    """The compiled kernels of one device. Binaries are cached in `cache_dir`."""
 
     def __init__(self, cache_dir: Path) -> None:
         self._cache_dir = cache_dir
@@ -149,7 +149,7 @@ class Skinny:
         self._kernel(16, 1, SHAPES[16, 1])
 
     def splits(self, weight: SkinnyWeight, rows: int, shape: Shape | None = None) -> int:
-        """Into how many partial sums a product falls: so many that the device is busy evenly."""
+        """Return how many partial sums a product has, so that the device is evenly busy."""
         m_tiles = _m_tiles(rows)
         shape = shape or shape_for(weight, m_tiles)
         _, resident = self._kernel(weight.bits, m_tiles, shape)
@@ -169,10 +169,10 @@ class Skinny:
 
         Args:
             x: bfloat16[m, k], contiguous, m at most 64.
-            weight: of n × k.
+            weight: n × k.
             out: float32[splits, m, n] to write to.
-            splits: instead of the best.
-            shape: instead of what is set for the bits and rows.
+            splits: overrides the best number.
+            shape: overrides the tiling for the bits and rows.
             overlapping: see `Kernel.launch`.
 
         Returns: float32[splits, m, n]; its sum over the first axis is the product.
@@ -206,11 +206,11 @@ class Skinny:
         return out
 
     def unpack(self, weight: SkinnyWeight, out: Tensor, first_row: int = 0) -> Tensor:
-        """Write rows of a packed weight as bfloat16.
+        """Dequantize rows of a packed weight to bfloat16.
 
         Args:
             weight: in 4 or 8 bits.
-            out: bfloat16[rows, k], a multiple of 16 of them.
+            out: bfloat16[rows, k], rows a multiple of 16.
             first_row: a multiple of 16.
         """
         kernel = self._unpack.get(weight.bits)
@@ -234,7 +234,7 @@ class Skinny:
         return out
 
     def _kernel(self, bits: Bits, m_tiles: int, shape: Shape) -> tuple[Kernel, int]:
-        """The kernel, and how many of its blocks the device holds at once."""
+        """Return the kernel, and how many of its blocks are resident at once."""
         key = (bits, m_tiles, shape)
         if key not in self._kernels:
             live = shape.n_tiles * m_tiles * 4
@@ -260,7 +260,7 @@ class Skinny:
                 "WARPS_K": shape.warps_k,
                 "STAGES": shape.stages,
                 "MIN_BLOCKS": shape.min_blocks,
-                "FOLDED": int(shape.folded),
+                "SCALE_WEIGHTS_FIRST": int(shape.scale_weights_first),
             },
             self._cache_dir,
         )
@@ -268,10 +268,10 @@ class Skinny:
 
 @cache
 def best_splits(n: int, k: int, shape: Shape, resident: int) -> int:
-    """Splits of the inputs with the shortest way for the busiest block.
+    """Return the number of splits of the inputs that gives the busiest block the least work.
 
-    A block's way is the weights it reads, in units of one K-step of all its warps, and a constant
-    for what beginning and ending an item costs.
+    A block's work is the weights it reads, in units of one K-step of all its warps, plus a constant
+    for starting and finishing an item.
     """
     blocks, k_blocks = math.ceil(n / shape.block_rows), k // BLOCK
     item_cost = 2.0

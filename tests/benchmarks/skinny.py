@@ -131,15 +131,15 @@ def candidates(bits: Bits, m_tiles: int) -> list[Shape]:
     """Shapes that may be good."""
     warps = ((2, 2), (2, 4), (4, 1), (4, 2), (8, 1))
     return [
-        Shape(n_tiles, warps_n, warps_k, stages, min_blocks, folded)
-        for n_tiles, (warps_n, warps_k), stages, min_blocks, folded in product(
+        Shape(n_tiles, warps_n, warps_k, stages, min_blocks, scale_weights_first)
+        for n_tiles, (warps_n, warps_k), stages, min_blocks, scale_weights_first in product(
             (1, 2) if m_tiles > 1 else (1, 2, 4),
             warps,
             (2, 4),
             (1, 2),
             (False, True) if bits == 4 and m_tiles > 2 else (False,),
         )
-        if n_tiles * m_tiles <= (16 if folded or bits != 4 else 8)
+        if n_tiles * m_tiles <= (16 if scale_weights_first or bits != 4 else 8)
     ]
 
 

@@ -67,12 +67,12 @@ def empty_cache(kv_heads: int, head: int, pages: int, dtype: torch.dtype) -> Lay
 
 def full_cache(kv_heads: int, head: int, pages: int, dtype: torch.dtype) -> LayerCache:
     cache = empty_cache(kv_heads, head, pages, dtype)
-    slots = torch.arange(pages * PAGE, device="cuda")
-    sizes = torch.rand(len(slots), kv_heads, 1, device="cuda") * 3
+    kv_slots = torch.arange(pages * PAGE, device="cuda")
+    sizes = torch.rand(len(kv_slots), kv_heads, 1, device="cuda") * 3
     keys, values = (
-        (torch.randn(len(slots), kv_heads, head, device="cuda") * sizes).bfloat16() for _ in "kv"
+        (torch.randn(len(kv_slots), kv_heads, head, device="cuda") * sizes).bfloat16() for _ in "kv"
     )
-    cache.write(slots // PAGE, slots % PAGE, keys, values)
+    cache.write(kv_slots // PAGE, kv_slots % PAGE, keys, values)
     return cache
 
 
@@ -122,12 +122,12 @@ def test_a_shared_beginning_is_read_once_and_right(
     tables[2, :9] = tables[0, :9]
     tables[4, :5] = tables[3, :5]
     lengths = int32([150, 40, 300, 81, 200, 3])
-    shared = int32([144, 0, 144, 80, 80, 0])
-    members = torch.full((3, size), -1, dtype=torch.int32, device="cuda")
-    members[0, :2] = int32([0, 2])
-    members[2, :2] = int32([3, 4])
+    shared_lengths = int32([144, 0, 144, 80, 80, 0])
+    group_members = torch.full((3, size), -1, dtype=torch.int32, device="cuda")
+    group_members[0, :2] = int32([0, 2])
+    group_members[2, :2] = int32([3, 4])
     queries = bf16(6, num_heads, head)
-    got = decode_attention(queries, cache, tables, lengths, shared, members, splits)
+    got = decode_attention(queries, cache, tables, lengths, shared_lengths, group_members, splits)
     wanted = [attend(queries[i], cache, tables[i], int(lengths[i])) for i in range(6)]
     assert error(got, torch.stack(wanted).view(6, -1)) < 5e-3
 
@@ -138,20 +138,20 @@ def test_pieces_of_threads_attend_up_to_themselves(
     num_heads, kv_heads, head = heads
     cache = full_cache(kv_heads, head, 100, dtype)
     tables = (torch.randperm(99, device="cuda")[:60] + 1).to(torch.int32).view(3, 20)
-    pieces = [(0, 130), (77, 1), (33, 40)]  # position of the first token, tokens
+    chunks = [(0, 130), (77, 1), (33, 40)]  # position of the first token, tokens
     blocks, first = [], 0
-    for piece, (position, count) in enumerate(pieces):
-        for begin in range(0, count, attention.READ_ROWS):
-            size = min(attention.READ_ROWS, count - begin)
-            blocks.append([piece, first + begin, position + begin, size])
+    for chunk, (position, count) in enumerate(chunks):
+        for begin in range(0, count, attention.PREFILL_ROWS):
+            size = min(attention.PREFILL_ROWS, count - begin)
+            blocks.append([chunk, first + begin, position + begin, size])
         first += count
     blocks.append([-1, 0, 0, 0])
     queries = bf16(first, num_heads, head)
-    got = attention.read_attention(queries, cache, tables, int32(blocks))
+    got = attention.prefill_attention(queries, cache, tables, int32(blocks))
     wanted, row = [], 0
-    for piece, (position, count) in enumerate(pieces):
+    for chunk, (position, count) in enumerate(chunks):
         for i in range(count):
-            wanted.append(attend(queries[row], cache, tables[piece], position + i + 1))
+            wanted.append(attend(queries[row], cache, tables[chunk], position + i + 1))
             row += 1
     assert error(got, torch.stack(wanted).view(first, -1)) < 5e-3
 
@@ -175,35 +175,35 @@ def test_queries_and_keys_are_rotated_and_keys_and_values_written_to_their_pages
     num_heads, kv_heads, head = heads
     width = (num_heads + 2 * kv_heads) * head
     product, bias = torch.randn(3, 4, width, device="cuda"), bf16(width)
-    positions, slots = int32([5, 0, 17, 99]), int32([33, 16, 95, 64])
+    positions, kv_slots = int32([5, 0, 17, 99]), int32([33, 16, 95, 64])
     angles = torch.outer(torch.arange(100.0), 10000 ** (-torch.arange(0, head, 2) / head)).cuda()
     cache = empty_cache(kv_heads, head, 6, dtype)
-    got = fused.rotate_and_keep(
-        product, bias, positions, slots, angles.cos(), angles.sin(), cache, num_heads
+    got = fused.rope_and_store_kv(
+        product, bias, positions, kv_slots, angles.cos(), angles.sin(), cache, num_heads
     )
     whole = (product.sum(0) + bias.float()).view(4, -1, head)
-    turn = angles[positions.long()][:, None]
+    angle = angles[positions.long()][:, None]
     low, high = whole.chunk(2, -1)
     rotated = torch.cat(
-        [low * turn.cos() - high * turn.sin(), high * turn.cos() + low * turn.sin()], -1
+        [low * angle.cos() - high * angle.sin(), high * angle.cos() + low * angle.sin()], -1
     )
     assert error(got, rotated[:, :num_heads]) < 5e-3
     keys, values = cache.read(torch.arange(6, device="cuda"), torch.float32)
     new_keys, new_values = rotated[:, num_heads : num_heads + kv_heads], whole[:, -kv_heads:]
     tolerance = 5e-3 if dtype == torch.bfloat16 else 1e-2
-    assert error(keys[:, slots], new_keys.transpose(0, 1)) < tolerance
-    assert error(values[:, slots], new_values.transpose(0, 1)) < tolerance
+    assert error(keys[:, kv_slots], new_keys.transpose(0, 1)) < tolerance
+    assert error(values[:, kv_slots], new_values.transpose(0, 1)) < tolerance
     assert int((keys != 0).any(-1).sum()) == 4 * kv_heads
 
 
 def test_the_kernel_keeps_in_8_bits_what_plain_torch_keeps() -> None:
     product = torch.randn(7, 3 * 4 * 64, device="cuda") * 3
-    positions, slots = int32([0] * 7), int32([3, 18, 40, 5, 77, 90, 16])
-    cosines, sines = torch.ones(1, 32, device="cuda"), torch.zeros(1, 32, device="cuda")
+    positions, kv_slots = int32([0] * 7), int32([3, 18, 40, 5, 77, 90, 16])
+    rope_cos, rope_sin = torch.ones(1, 32, device="cuda"), torch.zeros(1, 32, device="cuda")
     mine, plain = (empty_cache(4, 64, 6, torch.int8) for _ in range(2))
-    fused.rotate_and_keep(product, None, positions, slots, cosines, sines, mine, 4)
+    fused.rope_and_store_kv(product, None, positions, kv_slots, rope_cos, rope_sin, mine, 4)
     _, keys, values = product.bfloat16().float().view(7, 3, 4, 64).unbind(1)
-    plain.write(slots.long() // PAGE, slots.long() % PAGE, keys, values)
+    plain.write(kv_slots.long() // PAGE, kv_slots.long() % PAGE, keys, values)
     for got, wanted in ((mine.keys, plain.keys), (mine.values, plain.values)):
         assert int((got.int() - wanted.int()).abs().max()) <= 1  # halves may be rounded either way
     assert mine.key_scales is not None

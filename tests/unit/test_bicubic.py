@@ -17,10 +17,10 @@ def resized_rows(pixels: NDArray[Any], wanted: int) -> NDArray[Any]:
     """What `inference.kernels.resize` computes, in numpy."""
     firsts, weights = weights_of(pixels.shape[1], wanted)
     out = np.empty((pixels.shape[0], wanted, pixels.shape[2]), np.uint8)
-    for place, (first, of_place) in enumerate(zip(firsts, weights, strict=True)):
-        seen = pixels[:, first : first + len(of_place)].astype(np.int64)
-        total = np.einsum("rtc,t->rc", seen, of_place[: seen.shape[1]].astype(np.int64))
-        out[:, place] = np.clip((total + (1 << PRECISION_BITS - 1)) >> PRECISION_BITS, 0, 255)
+    for column, (first, column_weights) in enumerate(zip(firsts, weights, strict=True)):
+        seen = pixels[:, first : first + len(column_weights)].astype(np.int64)
+        total = np.einsum("rtc,t->rc", seen, column_weights[: seen.shape[1]].astype(np.int64))
+        out[:, column] = np.clip((total + (1 << PRECISION_BITS - 1)) >> PRECISION_BITS, 0, 255)
     return out
 
 
