@@ -1,9 +1,9 @@
-"""Which whole pages have been computed already, found by what stands in them and before them.
+"""Prefix cache: finds computed pages by their content and everything before them.
 
-No torch here. A node is one whole page; the way from the root to it spells every token up to its
-end. The placeholder of a picture is the same token for all pictures, so a page that a picture
-reaches into is spelt with the picture's digest, and the root with the model: keys and values are
-only ever shared by threads that agree in all of it.
+No torch here. A node is one whole page; the path from the root to it spells every token up to its
+end. All pictures have the same placeholder token, so the key of a page that a picture overlaps
+includes the picture's digest, and the root's key the model: sequences share keys and values only if
+they agree in all of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from inference.pages import PAGE_TOKENS, PagePool
 
 @dataclass(frozen=True, slots=True)
 class PictureSpan:
-    """Where a picture's placeholder tokens stand in a thread's tokens."""
+    """The range of a picture's placeholder tokens in a sequence."""
 
     start: int
     end: int
@@ -26,14 +26,14 @@ class PictureSpan:
 
 
 PageKey: TypeAlias = tuple[tuple[int, ...], tuple[tuple[str, int], ...]]
-"""Token ids, and (digest, offset) of every picture that reaches into the page.
+"""Token ids, and (digest, offset) of every picture that overlaps the page.
 
-The offset is that of the page's first token within the picture; negative where the picture begins
+The offset is that of the page's first token within the picture; negative if the picture starts
 later in the page."""
 
 
 def page_key(tokens: Sequence[int], pictures: Sequence[PictureSpan], page: int) -> PageKey:
-    """What stands in a thread's page number `page`, which must be whole."""
+    """Return the key of a sequence's page `page`. Raises: ValueError if it is not whole."""
     start, end = page * PAGE_TOKENS, (page + 1) * PAGE_TOKENS
     if end > len(tokens):
         raise ValueError(f"page {page} of {len(tokens)} tokens is not whole")
@@ -54,41 +54,41 @@ class Node:
     parent: Node | None
     children: dict[PageKey, Node] = field(default_factory=dict)
     ref_count: int = 0
-    """Threads that read it now; it and all before it stay."""
+    """Sequences that use it now; while there are any, it and its ancestors stay."""
     last_used: int = 0
 
 
 class PrefixTree:
-    """The computed pages of one model. It holds the pages of its nodes."""
+    """The computed pages of one model. It owns the pages of its nodes."""
 
     def __init__(self, pool: PagePool, model: str) -> None:
-        """Take the pool that pages go back to, and the model that computes them."""
+        """Make an empty tree over a pool, for the pages that one model computes."""
         self._pool = pool
         self.model = model
         self._root = Node(key=((), ((model, 0),)), page=0, parent=None, ref_count=1)
         self._clock = 0
         self._size = 0
         self._num_unreferenced = 0
-        # (last used, tie-break, node): leaves that may go. An entry counts only while it is true.
+        # Heap of (last used, tie-break, node): evictable leaves. Stale entries are skipped.
         self._leaves: list[tuple[int, int, Node]] = []
         self._pushed = 0
 
     def __len__(self) -> int:
-        """Pages held."""
+        """Return the number of pages in the tree."""
         return self._size
 
     @property
     def evictable(self) -> int:
-        """Pages that `evict` could give back: those that no thread reads now."""
+        """Pages that `evict` can free: those that no sequence uses."""
         return self._num_unreferenced
 
     @property
     def root(self) -> Node:
-        """Where every thread begins."""
+        """The empty prefix."""
         return self._root
 
     def match(self, keys: Sequence[PageKey]) -> list[Node]:
-        """The nodes that spell a thread's first pages, as far as there are any."""
+        """Return the nodes of the longest cached prefix of `keys`."""
         nodes: list[Node] = []
         node = self._root
         for key in keys:
@@ -100,16 +100,16 @@ class PrefixTree:
         return nodes
 
     def acquire(self, node: Node) -> None:
-        """Keep a node whose parent is kept."""
+        """Reference a node, so that it is not evicted; its parent must be referenced."""
         if node.ref_count == 0:
             self._num_unreferenced -= 1
         node.ref_count += 1
         self._touch(node)
 
     def release(self, node: Node) -> None:
-        """Let go of what `lock` or `add` kept; children first."""
+        """Drop a reference taken by `acquire` or `insert`; children first."""
         if node.ref_count < 1:
-            raise ValueError("the node is not locked")
+            raise ValueError("the node has no reference")
         node.ref_count -= 1
         self._touch(node)
         if node.ref_count == 0:
@@ -117,9 +117,9 @@ class PrefixTree:
             self._push_if_evictable(node)
 
     def insert(self, parent: Node, key: PageKey, page: int) -> Node | None:
-        """Take over a page that has been computed; the node is locked for the caller.
+        """Insert a computed page, which the tree then owns; the caller holds a reference.
 
-        Returns: `None` when the tree has such a page already: the caller keeps its own.
+        Returns: `None` if the tree already has an equal page; the caller keeps its own.
         """
         if key in parent.children:
             return None
@@ -130,9 +130,9 @@ class PrefixTree:
         return node
 
     def evict(self, pages: int) -> int:
-        """Give back up to `pages` pages: leaves first, the least recently used of them first.
+        """Free up to `pages` pages: leaves only, the least recently used first.
 
-        Returns: how many went.
+        Returns: how many were freed.
         """
         gone = 0
         while gone < pages and self._leaves:
@@ -151,7 +151,7 @@ class PrefixTree:
         return gone
 
     def nodes(self) -> Iterator[Node]:
-        """Every node; for checks."""
+        """Yield every node; for checks."""
         open_nodes = list(self._root.children.values())
         while open_nodes:
             node = open_nodes.pop()
@@ -166,7 +166,7 @@ class PrefixTree:
         if node.ref_count == 0 and not node.children:
             self._pushed += 1
             heapq.heappush(self._leaves, (node.last_used, self._pushed, node))
-            if len(self._leaves) > 2 * self._size + 64:  # most are outdated
+            if len(self._leaves) > 2 * self._size + 64:  # most are stale
                 self._leaves = [entry for entry in self._leaves if self._is_current(entry)]
                 heapq.heapify(self._leaves)
 

@@ -1,14 +1,14 @@
-"""What the device does next: which threads say a token, which are read, which wait.
+"""Decides what the next step computes: which sequences decode, which are prefilled, which wait.
 
-No torch here. Two parties call it in turn, on one thread: `plan` says what the next step computes
-and counts on its success; the runner starts the step; `complete` takes what was sampled. Another
-step may be planned before that (the runner is one step ahead of what is known), so a sequence has
-tokens that are known and at most two that are still on the device.
+No torch here. The backend calls it on one thread: `plan` decides what the next step computes and
+assumes that it will succeed; the runner starts the step; `complete` takes the sampled tokens. The
+backend may plan another step before that (the runner is one step ahead of the host), so a sequence
+has its known tokens and at most two more that are still on the device.
 
-A plan holds every running thread that says a token, then, of those that are to be read, as many
-tokens as a chunk holds: nobody's words wait longer for a picture of somebody else than one chunk
-takes. When the pages do not suffice, what no thread reads now goes first (`PrefixTree.evict`); then
-the youngest thread loses its pages, waits again, and is simply read again.
+A plan decodes every running sequence, then prefills waiting ones up to a budget of tokens: decoding
+never waits for somebody else's picture longer than one budget takes. When pages run out, pages that
+no sequence uses go first (`PrefixTree.evict`); then the youngest sequence is preempted: it loses
+its pages, waits, and is prefilled again.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ from inference.pages import PAGE_TOKENS, PagePool, pages_for
 from inference.prefix_tree import Node, PageKey, PictureSpan, PrefixTree, page_key
 
 SHORT_PREFILL_TOKENS = 128
-"""What has no more than this left to read is a short follow-up: it goes ahead of new pictures."""
+"""A request with at most this much to prefill is a short follow-up: it precedes new pictures."""
 
 MAX_SKIPPED_STEPS = 16
-"""Passed over by so many steps that read somebody else, a thread goes first."""
+"""After this many steps that prefill others instead, a sequence goes first."""
 
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """One request on its way through the engine. Its tokens only ever grow."""
+    """One request in the engine. Its tokens only ever grow."""
 
     tokens: list[int]
-    """The prompt and what has been said since."""
+    """The prompt, then the generated tokens."""
     pictures: tuple[PictureSpan, ...] = ()
     max_tokens: int = 1 << 30
-    """Prompt and answer together: it ends at so many."""
+    """Prompt and answer together; the sequence ends at this length."""
     asker: str = ""
-    """Whose request it is; askers are treated alike."""
+    """Id of the user; the scheduler is fair across users."""
     request: Any = None
-    """The caller's."""
+    """Opaque to the scheduler; the runner's inputs."""
 
     arrival: int = 0
     prompt_tokens: int = 0
     computed: int = 0
-    """Tokens whose keys and values are computed, planned steps included."""
+    """Tokens whose keys and values are computed, counting planned steps."""
     done: int = 0
-    """The same without steps that have not completed."""
+    """The same, counting completed steps only."""
     pending: int = 0
-    """Tokens that planned steps will have sampled."""
+    """Tokens that steps in flight will sample."""
     pages: list[int] = field(default_factory=list)
     cached_tokens: int = 0
-    """Of the prompt, what was found computed when it was first let in."""
+    """Prompt tokens found in the prefix tree on first admission."""
     skipped_steps: int = 0
     is_prefilled: bool = False
-    """Whether all of it is computed or planned: what follows it says itself."""
+    """Whether all known tokens are computed or planned, so that it decodes from now on."""
     is_short_prefill: bool = False
     ended: bool = False
     _keys: list[PageKey] = field(default_factory=list)
@@ -66,24 +66,24 @@ class Sequence:
 
     @property
     def is_in_flight(self) -> bool:
-        """Whether a planned step of it has not completed."""
+        """Whether a planned step with it has not completed."""
         return self.computed != self.done
 
     @property
     def wants_token(self) -> bool:
-        """Whether one more may be sampled after those that are planned."""
+        """Whether it may sample one more token after the planned ones."""
         return len(self.tokens) + self.pending < self.max_tokens
 
 
 @dataclass(frozen=True, slots=True)
 class PrefillChunk:
-    """A piece of a thread to be read: its tokens `start` up to `start + count`."""
+    """Tokens of a sequence to prefill: from `start` up to `start + count`."""
 
     sequence: Sequence
     start: int
     count: int
     is_last: bool
-    """Whether the thread's next token is sampled from its end."""
+    """Whether the step samples the sequence's next token after it."""
 
     @property
     def end(self) -> int:
@@ -96,15 +96,15 @@ class Plan:
     """One step of the device."""
 
     decodes: tuple[Sequence, ...]
-    """Each says one token; its newest one, known or still on the device, stands at
-    `computed - 1`."""
+    """Each samples one token. The input is its newest token, known or still on the device, at
+    position `computed - 1`."""
     positions: tuple[int, ...]
-    """Of the decodes: where their newest token stands."""
+    """Position of each decode's newest token."""
     chunks: tuple[PrefillChunk, ...]
 
     @property
     def sampled(self) -> tuple[Sequence, ...]:
-        """Those that get a token by it, in the order in which `complete` takes them."""
+        """Sequences that sample a token, in the order `complete` takes the tokens."""
         return self.decodes + tuple(chunk.sequence for chunk in self.chunks if chunk.is_last)
 
 
@@ -119,44 +119,44 @@ class Scheduler:
         max_running: int,
         max_prefills: int = 16,
     ) -> None:
-        """Take what it schedules over.
+        """Schedule over a pool of pages.
 
         Args:
-            pool: a thread as long as the model's context must fit it.
+            pool: must hold a sequence as long as the model's context.
             tree: over the same pool.
-            max_running: threads that are read or say something at once.
-            max_prefills: threads that are read in one step.
+            max_running: most sequences that are prefilled or decode at once.
+            max_prefills: most sequences that are prefilled in one step.
         """
         self._pool = pool
         self._tree = tree
         self._max_running = max_running
         self._max_prefills = max_prefills
         self._waiting: list[Sequence] = []
-        self._running: list[Sequence] = []  # by arrival: the youngest last
+        self._running: list[Sequence] = []  # by arrival, youngest last
         self._arrivals = counter()
-        # First page that a running thread is about to compute: others who need it wait for it.
+        # Next page that each running prefill computes: others that need the same page wait for it.
         self._claimed: set[tuple[int, PageKey]] = set()
-        # Left out of the steps, so that nothing of it is under way and its pages can be taken.
+        # Left out of new steps until none with it is in flight; then it can be preempted.
         self._held_back: Sequence | None = None
         self._is_short_of_pages = False
 
     @property
     def is_busy(self) -> bool:
-        """Whether there is anything to plan or to wait for."""
+        """Whether any sequence waits or runs."""
         return bool(self._waiting or self._running)
 
     @property
     def running(self) -> SequenceOf[Sequence]:
-        """Threads that hold pages."""
+        """Sequences that hold pages."""
         return self._running
 
     def waiting(self) -> list[Sequence]:
-        """Threads that hold none, the next one first."""
+        """Return the sequences that hold no pages, the next one to admit first."""
         active = Counter(sequence.asker for sequence in self._running)
         return sorted(self._waiting, key=lambda sequence: _priority(sequence, active))
 
     def submit(self, sequence: Sequence) -> None:
-        """Let a new request wait. Raises: ValueError when the pages could never hold it."""
+        """Enqueue a new request. Raises: ValueError if the pages can never hold it."""
         if pages_for(min(sequence.max_tokens, len(sequence.tokens) + 1)) > self._pool.num_usable:
             raise ValueError("the request does not fit the cache")
         sequence.arrival = next(self._arrivals)
@@ -164,9 +164,9 @@ class Scheduler:
         self._enqueue(sequence)
 
     def end(self, sequence: Sequence) -> None:
-        """Take a request out, wherever it is; its pages are free at once.
+        """Remove a request, waiting or running, and free its pages at once.
 
-        A step that is under way may still write to them: whoever gets them next is computed after.
+        A step in flight may still write to them. That is safe: their next owner's steps run later.
         """
         sequence.ended = True
         if sequence in self._waiting:
@@ -178,10 +178,10 @@ class Scheduler:
     # -- a step -------------------------------------------------------------------------------
 
     def plan(self, prefill_budget: int) -> Plan | None:
-        """Say what the next step computes; `None`: nothing can be.
+        """Plan the next step. Returns: `None` if there is nothing to compute.
 
         Args:
-            prefill_budget: read at most so many, of all threads together.
+            prefill_budget: most tokens to prefill, over all sequences.
         """
         self._is_short_of_pages = False
         decodes = self._plan_decodes()
@@ -193,10 +193,9 @@ class Scheduler:
         return Plan(tuple(decodes), tuple(s.computed - 1 for s in decodes), tuple(chunks))
 
     def complete(self, plan: Plan, sampled: SequenceOf[int]) -> None:
-        """Take what a step has sampled, one token for each of `plan.sampled`.
+        """Take the tokens a step sampled, one for each of `plan.sampled`.
 
-        The steps complete in the order they were planned. Threads that ended meanwhile are passed
-        over.
+        Steps complete in the order they were planned. Sequences that ended meanwhile are skipped.
         """
         for chunk in plan.chunks:
             if not chunk.sequence.ended:
@@ -214,7 +213,7 @@ class Scheduler:
             self._insert_prefix(sequence)
 
     def undo(self, plan: Plan) -> None:
-        """Take back the newest plan: nothing of it was computed."""
+        """Undo the newest plan, of which nothing was computed."""
         for chunk in plan.chunks:
             if not chunk.sequence.ended:
                 chunk.sequence.computed = chunk.start
@@ -226,18 +225,18 @@ class Scheduler:
                 sequence.pending -= 1
 
     def preempt(self, sequence: Sequence) -> None:
-        """Take a running thread's pages away; it waits, and is read again.
+        """Free a running sequence's pages and enqueue it again, to be prefilled anew.
 
-        Raises: ValueError while a step of it is under way.
+        Raises: ValueError while a step with it is in flight.
         """
         if sequence.is_in_flight:
-            raise ValueError("a step of it is still under way")
+            raise ValueError("a step with it is still in flight")
         self._running.remove(sequence)
         self._free(sequence)
         self._enqueue(sequence)
 
     def shrink(self) -> None:
-        """Give back all pages that no thread reads now."""
+        """Free all pages that no sequence uses."""
         self._tree.evict(self._pool.num_pages)
 
     # -- deciding -----------------------------------------------------------------------------
@@ -263,13 +262,13 @@ class Scheduler:
         not_admitted: list[Sequence] = []
         candidates = prefilling + self._waiting
         active = Counter(sequence.asker for sequence in self._running)
-        may_admit = True  # until somebody has to wait for pages or a place
+        may_admit = True  # until one has to wait for pages or for a running sequence to end
         while candidates and budget > 0 and len(chunks) < self._max_prefills:
             sequence = min(candidates, key=lambda one: _priority(one, active))
             candidates.remove(sequence)
             if sequence in self._waiting:
                 if self._is_claimed(sequence):
-                    continue  # a step or two, and it finds the page computed
+                    continue  # in a step or two the page is in the tree
                 may_admit = may_admit and self._admit(sequence)
                 if not may_admit:
                     not_admitted.append(sequence)
@@ -289,19 +288,19 @@ class Scheduler:
         return chunks
 
     def _take_chunk(self, sequence: Sequence, count: int) -> PrefillChunk:
-        """The next `count` tokens of a thread that has room for them."""
+        """Plan the next `count` tokens of a sequence that has pages for them."""
         start = sequence.computed
         sequence.computed += count
         sequence.is_prefilled = sequence.computed == len(sequence.tokens)
         if sequence.is_prefilled:
             sequence.pending += 1
-            sequence.skipped_steps = 0  # until then it stays as urgent as it was let in
+            sequence.skipped_steps = 0  # until then it keeps the priority it was admitted with
         return PrefillChunk(sequence, start, count, is_last=sequence.is_prefilled)
 
     def _make_room(self, sequence: Sequence, tokens: int) -> bool:
-        """Pages for a running thread's first `tokens` tokens, if need be from somebody younger.
+        """Allocate pages for a running sequence's first `tokens` tokens, preempting younger ones.
 
-        Returns: false when it must do without in this step; it may have lost its own.
+        Returns: False if it must sit out this step; it may have been preempted itself.
         """
         while not self._allocate(sequence, tokens):
             youngest = self._running[-1]
@@ -315,15 +314,15 @@ class Scheduler:
         return True
 
     def _admit(self, sequence: Sequence) -> bool:
-        """Give a waiting thread a place, with the pages that are computed already."""
+        """Move a waiting sequence to the running ones, with its cached pages, if there is room."""
         if len(self._running) >= self._max_running:
             return False
         found = self._tree.match(self._sharable_keys(sequence))
         for node in found:
             self._tree.acquire(node)
         missing = pages_for(len(sequence.tokens)) - len(found)
-        # What those who are read still lack, and a page for everybody who is talking: or a thread
-        # would be let in only to be sent out.
+        # Reserve the pages that prefills in progress still need, plus one per decoding sequence;
+        # otherwise we would admit a sequence only to preempt it.
         reserve = sum(
             1 if other.is_prefilled else max(1, pages_for(len(other.tokens)) - len(other.pages))
             for other in self._running
@@ -351,7 +350,7 @@ class Scheduler:
         self._waiting.append(sequence)
 
     def _is_claimed(self, sequence: Sequence) -> bool:
-        """Whether a running thread is about to compute the very page this one lacks first."""
+        """Whether a running prefill is about to compute the first page this sequence lacks."""
         keys = self._sharable_keys(sequence)
         found = self._tree.match(keys)
         if len(found) == len(keys):
@@ -362,7 +361,7 @@ class Scheduler:
     # -- pages --------------------------------------------------------------------------------
 
     def _allocate(self, sequence: Sequence, tokens: int) -> bool:
-        """Pages for a thread's first `tokens` tokens, if there are any or can be made free."""
+        """Allocate pages for a sequence's first `tokens` tokens, evicting unused ones if needed."""
         missing = pages_for(tokens) - len(sequence.pages)
         if missing > self._pool.num_free:
             self._tree.evict(missing - self._pool.num_free)
@@ -375,7 +374,7 @@ class Scheduler:
         return True
 
     def _insert_prefix(self, sequence: Sequence) -> None:
-        """Let others share what has been computed."""
+        """Insert the computed whole pages into the prefix tree, so that others can share them."""
         if sequence.ended:
             return
         keys = self._keys_of(sequence)
@@ -384,7 +383,7 @@ class Scheduler:
             parent = sequence._chain[-1] if sequence._chain else self._tree.root
             page = sequence.pages[index]
             node = self._tree.insert(parent, keys[index], page)
-            if node is None:  # somebody was quicker, and computed the same
+            if node is None:  # another sequence inserted the same page first
                 node = parent.children[keys[index]]
                 self._tree.acquire(node)
                 sequence.pages[index] = node.page
@@ -394,7 +393,7 @@ class Scheduler:
         self._claim_next_page(sequence)
 
     def _claim_next_page(self, sequence: Sequence) -> None:
-        """Say which page this thread computes next, as long as it is being read."""
+        """Claim the page that this sequence computes next, while it is being prefilled."""
         self._drop_claim(sequence)
         index = len(sequence._chain)
         keys = self._keys_of(sequence)
@@ -419,18 +418,18 @@ class Scheduler:
         sequence.is_prefilled = False
 
     def _sharable_keys(self, sequence: Sequence) -> list[PageKey]:
-        """The whole pages before the last token, which must be computed for its successor."""
+        """Keys of the whole pages before the last token, which must be computed to get the next."""
         return self._keys_of(sequence)[: (len(sequence.tokens) - 1) // PAGE_TOKENS]
 
     def _keys_of(self, sequence: Sequence) -> list[PageKey]:
-        """What stands in the whole pages of the known tokens."""
+        """Keys of the whole pages of the known tokens."""
         for page in range(len(sequence._keys), len(sequence.tokens) // PAGE_TOKENS):
             sequence._keys.append(page_key(sequence.tokens, sequence.pictures, page))
         return sequence._keys
 
 
 def _priority(sequence: Sequence, active: Counter[str]) -> tuple[bool, bool, int, int]:
-    """Sort key: passed over too often, short, of an asker with little under way, first come."""
+    """Sort key: skipped too often, short, of a user with few running requests, oldest."""
     if sequence.skipped_steps >= MAX_SKIPPED_STEPS:
         return False, False, 0, sequence.arrival
     others = active[sequence.asker] - bool(sequence.pages)

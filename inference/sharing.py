@@ -1,4 +1,4 @@
-"""Which threads of a step begin with the same pages, so that those are read once for all of them.
+"""Groups a step's sequences by shared first pages, so that attention reads those once per group.
 
 No torch here.
 """
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MIN_PAGES = 4
-"""A shorter common beginning is not worth a program of its own."""
+"""A shorter shared prefix is not worth a program of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows of a batch whose first `pages` pages are the same."""
+    """Rows of a batch that share their first `pages` pages."""
 
     rows: tuple[int, ...]
     pages: int
@@ -23,15 +23,15 @@ class Group:
 def group_by_prefix(
     tables: Sequence[Sequence[int]], *, max_groups: int, max_rows: int
 ) -> list[Group]:
-    """Group rows so that most pages are read together.
+    """Group rows so that the fewest pages are read.
 
-    A short beginning that all share (the system's sentence) and a long one that some share (a
-    picture) exclude each other: what saves more is taken.
+    A row is in one group at most, so a short prefix that all share (the system prompt) competes
+    with a longer one that some share (a picture): the one that saves more reads wins.
 
     Args:
         tables: each row's pages in order, without the page that is being written.
-        most: groups at most; those that save most.
-        max_rows: rows of a group at most; larger ones are cut.
+        max_groups: most groups to return; those that save most.
+        max_rows: most rows per group; larger groups are split.
     """
     if max_rows < 2 or len(tables) < 2:
         return []
@@ -49,7 +49,7 @@ def _saved(group: Group) -> int:
 
 
 def _best(tables: Sequence[Sequence[int]], rows: tuple[int, ...], depth: int) -> list[Group]:
-    """The groups that save most among rows that agree in their first `depth` pages."""
+    """The best groups of rows that share their first `depth` pages."""
     while True:
         branches: dict[int, list[int]] = {}
         for row in rows:
