@@ -1,4 +1,4 @@
-"""Pictures made smaller by `weights_of` are Pillow's own, bit for bit."""
+"""Resizing with `weights_of` gives Pillow's own pixels, bit for bit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inference.bicubic import PRECISION_BITS, weights_of
 
 
 def resized_rows(pixels: NDArray[Any], wanted: int) -> NDArray[Any]:
-    """What `inference.kernels.resize` computes, in numpy."""
+    """The arithmetic of `inference.kernels.resize`, in numpy."""
     firsts, weights = weights_of(pixels.shape[1], wanted)
     out = np.empty((pixels.shape[0], wanted, pixels.shape[2]), np.uint8)
     for column, (first, column_weights) in enumerate(zip(firsts, weights, strict=True)):
@@ -35,7 +35,7 @@ def test_squares_of_every_size_are_resized_as_pillow_resizes_them(
     assert np.array_equal(got, np.asarray(image))
 
 
-def test_no_sum_of_weights_and_bytes_leaves_an_int32() -> None:
+def test_no_weighted_sum_of_bytes_overflows_an_int32() -> None:
     for size in (40, 336, 700, 2048, 20_000):
         _, weights = weights_of(size, 336)
         most = 255 * np.abs(weights.astype(np.int64)).sum(1).max() + (1 << PRECISION_BITS - 1)

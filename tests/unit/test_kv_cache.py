@@ -1,4 +1,4 @@
-"""What is kept in pages comes back, in 8 bits nearly so."""
+"""Keys and values written to pages are read back: exactly, or nearly so in 8 bits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_several_tables_are_read_at_once() -> None:
         assert torch.equal(both[row], alone)
 
 
-def test_no_integer_is_further_off_than_half_a_step() -> None:
+def test_no_rounding_error_exceeds_half_a_step() -> None:
     vectors = torch.randn(50, 3, 16) * torch.logspace(-3, 3, 50)[:, None, None]
     integers, scales = in_8_bits(vectors)
     off = (integers.float() * scales.float()[..., None] - vectors).abs()
@@ -46,12 +46,12 @@ def test_no_integer_is_further_off_than_half_a_step() -> None:
     assert bool((off <= (0.5 + 127 * 2**-11) * scales.float()[..., None] * 1.001).all())
 
 
-def test_nothing_stays_nothing() -> None:
+def test_zeros_stay_zeros() -> None:
     integers, scales = in_8_bits(torch.zeros(2, 16))
     assert not integers.any()
     assert not scales.any()
 
 
-def test_a_page_takes_what_is_said_of_it() -> None:
+def test_page_bytes_is_the_size_of_a_page() -> None:
     assert page_bytes(SHAPE, torch.bfloat16) == 2 * 3 * 2 * PAGE_TOKENS * 16 * 2
     assert page_bytes(SHAPE, torch.int8) == 2 * 3 * 2 * PAGE_TOKENS * (16 + 2)

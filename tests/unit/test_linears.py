@@ -1,4 +1,4 @@
-"""A weight that is packed multiplies as it did."""
+"""Packed and fused weights multiply like the original ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from inference.linears import PackedLinear, UnsupportedWeights, _nf4, can_pack, 
 
 
 @pytest.mark.parametrize("rows", [1, 3, 17, 141])
-def test_a_packed_weight_multiplies_as_it_did(rows: int) -> None:
+def test_a_packed_weight_gives_the_same_products(rows: int) -> None:
     modules = [nn.Linear(96, size, bias=False) for size in (64, 32, 7)]
     fused = fuse(modules, None)
     assert isinstance(fused, PackedLinear)
@@ -28,7 +28,7 @@ def test_a_packed_weight_multiplies_as_it_did(rows: int) -> None:
 
 
 @pytest.mark.parametrize("double", [True, False])
-def test_nf4_is_read_as_bitsandbytes_has_stored_it(double: bool) -> None:
+def test_nf4_weights_are_unpacked_as_bitsandbytes_packed_them(double: bool) -> None:
     bitsandbytes: Any = pytest.importorskip("bitsandbytes", reason="there is none for macOS")
     module = bitsandbytes.nn.Linear4bit(
         256, 96, bias=False, quant_type="nf4", compress_statistics=double
@@ -43,12 +43,12 @@ def test_nf4_is_read_as_bitsandbytes_has_stored_it(double: bool) -> None:
     assert torch.allclose(values, wanted, atol=1e-5)
 
 
-def test_other_numbers_are_not_packed() -> None:
+def test_only_float32_weights_are_packed() -> None:
     assert not can_pack(torch.zeros(4, 4, dtype=torch.bfloat16))
     assert can_pack(torch.zeros(4, 4))
 
 
-def test_weights_that_are_refused_are_left_as_they_were(
+def test_unsupported_weights_are_left_unchanged(
     tiny_checkpoint: Callable[[str], Path],
 ) -> None:
     class Linear3bit(nn.Linear):

@@ -1,4 +1,4 @@
-"""What the runners share."""
+"""Slots for the newest tokens, which the runners share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def holding(*pages: int) -> Sequence:
     return Sequence(tokens=[1], pages=list(pages))
 
 
-def test_a_sequence_keeps_its_place_until_it_leaves() -> None:
+def test_a_sequence_keeps_its_slot_until_it_is_freed() -> None:
     slots = TokenSlots(2)
     first, second = holding(1), holding(2)
     slots.allocate(first)
@@ -25,7 +25,7 @@ def test_a_sequence_keeps_its_place_until_it_leaves() -> None:
     assert slots[third] != slots[second]
 
 
-def test_who_has_lost_its_pages_makes_room_and_gets_another_place() -> None:
+def test_a_preempted_sequence_gives_up_its_slot_and_gets_another() -> None:
     slots = TokenSlots(1)
     first, second = holding(1), holding(2)
     slots.allocate(first)
@@ -36,7 +36,7 @@ def test_who_has_lost_its_pages_makes_room_and_gets_another_place() -> None:
     assert slots[first] == 0
 
 
-def test_who_never_had_a_place_may_leave() -> None:
+def test_a_sequence_without_a_slot_can_be_freed() -> None:
     slots = TokenSlots(1)
     slots.free(holding())
     with pytest.raises(KeyError):
