@@ -1,7 +1,7 @@
 """The language model of the fast path: Llama's architecture, which Mistral and Qwen2 share.
 
-The weights are transformers' own, fused where two products read the same input; the arithmetic is
-`forward`, thirty lines, over operations that a device provides (`Operations`).
+The weights are transformers' own; projections of the same input are fused. The arithmetic is
+`forward`, thirty lines over operations that each device provides (`Operations`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from inference.linears import Linear, PackedLinear, can_pack, check_fusable, fuse
 
 TEXT_MODELS = frozenset({"llama", "mistral", "qwen2"})
-# Others stretch the rotation by the length of the prompt, which pages that are kept cannot follow.
+# Other types scale with the length of the prompt, which would invalidate cached pages.
 ROPE_TYPES = frozenset({"default", "linear", "llama3", "yarn"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderShape:
-    """Sizes."""
+    """The decoder's sizes; `head` is the width of one head."""
 
     hidden: int
     heads: int
@@ -47,33 +47,33 @@ class Layer:
 
 
 class Operations(Protocol):
-    """What a device does between the products, for one step; tokens of all threads in one row."""
+    """What a device computes between the matrix products of one step, for all tokens at once."""
 
     def add_rms_norm(
         self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
     ) -> Tensor:
-        """Add the product to the residual, in place; return the sum's norm."""
+        """Add the product to the residual, in place. Returns: the norm of the sum."""
         ...
 
     def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
-        """Write the keys and values to their pages. Returns: queries [tokens, heads, head]."""
+        """Rotate queries and keys, store keys and values. Returns: [tokens, heads, head] queries."""
         ...
 
     def attend(self, layer: int, queries: Tensor) -> Tensor:
-        """Each token over its thread up to itself. Returns: [tokens, heads · head]."""
+        """Attend causally, each token to its own sequence. Returns: [tokens, heads · head]."""
         ...
 
     def silu_mul(self, product: Tensor) -> Tensor:
-        """SiLU of the first half of the columns, times the second half."""
+        """Multiply SiLU of the first half of the columns by the second half."""
         ...
 
 
 Embed: TypeAlias = Callable[[Tensor], Tensor]
-"""int64[tokens], on the device → [tokens, hidden], for the caller to overwrite."""
+"""int64[tokens], on the device → [tokens, hidden], which the caller may overwrite."""
 
 
 class Decoder:
-    """Weights on their device. Immutable."""
+    """The decoder's weights, on their device. Immutable."""
 
     def __init__(
         self,
@@ -87,14 +87,14 @@ class Decoder:
         rope_cos: Tensor,
         rope_sin: Tensor,
     ) -> None:
-        """Take what `decoder_of` has put together.
+        """Called by `decoder_of`.
 
         Args:
             shape: sizes.
-            vocabulary: logits that `head` makes.
-            embed: tokens to the layers' input.
+            vocabulary: number of logits.
+            embed: from tokens to the first layer's input.
             layers: in order.
-            norm: the last norm's weight.
+            norm: the final norm's weight.
             head: [tokens, hidden] → logits [tokens, vocabulary].
             rope_cos: float32[positions, head / 2]; `rope_sin` alike.
             rope_sin: see `rope_cos`.
@@ -115,7 +115,7 @@ class Decoder:
 
     @property
     def bits(self) -> int:
-        """Of a weight of the layers."""
+        """Bits per weight of the layers."""
         return self.layers[0].qkv_proj.bits
 
     @property
@@ -130,7 +130,7 @@ class Decoder:
             residual: [tokens, hidden], the tokens' embeddings; overwritten.
             operations: of this step.
 
-        Returns: [tokens, hidden], normalised: what `head` takes.
+        Returns: [tokens, hidden], normalised: the input of `head`.
         """
         eps = self.shape.eps
         product: Tensor | None = None
@@ -144,7 +144,7 @@ class Decoder:
 
 
 def why_unsupported(config: Any) -> str | None:
-    """Why a model's text config is none that `Decoder` computes; None: it is one."""
+    """Return why `Decoder` does not support a model's text config; None if it does."""
     text = config.get_text_config(decoder=True)
     rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
     rope_type = rope.get("rope_type", rope.get("type", "default"))
@@ -162,7 +162,7 @@ def why_unsupported(config: Any) -> str | None:
 
 
 def shape_of(config: Any) -> DecoderShape:
-    """The sizes of a model's decoder, from the whole model's config."""
+    """Return the decoder's sizes from the whole model's config."""
     text = config.get_text_config(decoder=True)
     return DecoderShape(
         hidden=text.hidden_size,
@@ -176,22 +176,22 @@ def shape_of(config: Any) -> DecoderShape:
 
 @torch.no_grad()
 def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
-    """Put a decoder together from a model that transformers has loaded.
+    """Build a decoder from a model that transformers has loaded.
 
-    The model's own projections are let go of layer by layer, so that nothing is held twice.
+    Frees the model's own projections layer by layer, so that no weight is held twice.
 
     Args:
-        weights: a LLaVA of any kind, in eval mode.
-        positions: the context.
+        weights: any LLaVA model, in eval mode.
+        positions: length of the context.
         skinny: the kernel for few rows; None on a CPU.
 
     Raises:
-        UnsupportedWeights: see `check_fusable`; nothing has been changed.
+        UnsupportedWeights: see `check_fusable`; the model is unchanged.
     """
     text = weights.model.language_model
     shape = shape_of(weights.config)
     layers = []
-    for module in text.layers:  # all of them, before the first is changed
+    for module in text.layers:  # check all of them before changing the first
         for projections in _projections_of(module):
             check_fusable(projections, skinny)
     for module in text.layers:
@@ -230,7 +230,7 @@ def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
 
 
 def _projections_of(layer: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
-    """A layer's projections; those that read the same input stand together."""
+    """Return a layer's projections, grouped by input."""
     attention, mlp = layer.self_attn, layer.mlp
     return (
         [attention.q_proj, attention.k_proj, attention.v_proj],
@@ -241,9 +241,10 @@ def _projections_of(layer: Any) -> tuple[list[Any], list[Any], list[Any], list[A
 
 
 def _embedding_of(weights: Any, *, few_bits: bool) -> Embed:
-    """The embedding, where it takes no memory of the card that a model in few bits is to fit.
+    """Return the embedding; for a quantized model on a GPU its table is in host memory.
 
-    A step reads a row for each thread that is talking: the host's memory is quick enough for that.
+    That saves memory on the card. A decode step reads one row per sequence: host memory is fast
+    enough.
     """
     module = weights.model.language_model.embed_tokens
     table = module.weight.data

@@ -1,7 +1,7 @@
-"""The keys and values of all threads: one allocation, in pages, whole or in 8 bits.
+"""The KV cache: one allocation for all sequences, in pages, in the decoder's dtype or int8.
 
-In 8 bits a head's vector of one token is 8-bit integers and a scale of its own. It halves what a
-step reads beside the weights and what a thread takes of the card.
+In int8 each head's vector of a token is 8-bit integers with its own scale. This halves what a step
+reads besides the weights, and the memory per sequence.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ SCALE_DTYPE = torch.float16
 class LayerCache:
     """Keys and values of one layer.
 
-    Shapes: keys and values [pages, kv_heads, PAGE_TOKENS, head]; in int8, scales
-    [pages, kv_heads, PAGE_TOKENS], what the integers are multiplied by.
+    Shapes: keys and values [pages, kv_heads, PAGE_TOKENS, head]; for int8, scales
+    [pages, kv_heads, PAGE_TOKENS], the factors of the integers.
     """
 
     keys: Tensor
@@ -31,7 +31,7 @@ class LayerCache:
     value_scales: Tensor | None
 
     def write(self, pages: Tensor, offsets: Tensor, keys: Tensor, values: Tensor) -> None:
-        """Keep tokens, in plain torch.
+        """Store tokens' keys and values, in plain torch.
 
         Args:
             pages: int64[tokens].
@@ -49,11 +49,11 @@ class LayerCache:
                 stored[pages, :, offsets], scales[pages, :, offsets] = in_8_bits(new)
 
     def read(self, pages: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """What lies in pages, in plain torch.
+        """Gather the keys and values of pages, in plain torch.
 
         Args:
             pages: int64[…, pages].
-            dtype: of what is returned.
+            dtype: of the result.
 
         Returns: (keys, values), each […, kv_heads, pages · PAGE_TOKENS, head].
         """
@@ -68,7 +68,7 @@ class LayerCache:
 
 
 class KVCache:
-    """Allocates the pages; page 0 included."""
+    """Keys and values of all layers. Its pages include page 0."""
 
     def __init__(
         self, shape: DecoderShape, num_pages: int, *, dtype: torch.dtype, device: torch.device
@@ -76,7 +76,7 @@ class KVCache:
         """Allocate `num_pages` pages of zeros, in `dtype`: int8, or the decoder's own."""
         self.dtype = dtype
         self.page_bytes = page_bytes(shape, dtype)
-        """Of one page, in all layers."""
+        """Of one page, over all layers."""
         size = (shape.layers, num_pages, shape.kv_heads, PAGE_TOKENS)
         self._keys = torch.zeros(*size, shape.head, dtype=dtype, device=device)
         self._values = torch.zeros_like(self._keys)
@@ -86,14 +86,14 @@ class KVCache:
             self._value_scales = torch.zeros_like(self._key_scales)
 
     def layer(self, index: int) -> LayerCache:
-        """Keys and values of a layer."""
+        """Return views of one layer's keys and values."""
         scales = (self._key_scales, self._value_scales)
         key_scales, value_scales = (None if part is None else part[index] for part in scales)
         return LayerCache(self._keys[index], self._values[index], key_scales, value_scales)
 
 
 def page_bytes(shape: DecoderShape, dtype: torch.dtype) -> int:
-    """What one page takes in all layers."""
+    """Return the size of one page, over all layers."""
     vector = shape.head * dtype.itemsize
     if dtype == torch.int8:
         vector += SCALE_DTYPE.itemsize
@@ -101,12 +101,12 @@ def page_bytes(shape: DecoderShape, dtype: torch.dtype) -> int:
 
 
 def in_8_bits(vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Round vectors to integers of −127…127.
+    """Quantize vectors to integers in −127…127.
 
     Args:
         vectors: [..., head].
 
-    Returns: (int8[..., head], scales [...], what the integers are multiplied by).
+    Returns: (int8[..., head], scales [...], the factors of the integers).
     """
     scales = (vectors.float().abs().amax(-1) / 127).to(SCALE_DTYPE)
     inverse = torch.where(scales > 0, 1 / scales.float(), 0.0)

@@ -1,4 +1,4 @@
-"""The decoder's weights as they are multiplied with: whole, or in 4 or 8 bits."""
+"""The decoder's linear layers: weights in a floating type, or in 4 or 8 bits."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-# What is unpacked at once for a prompt's products: more would only cost memory.
+# How much is dequantized at once for the products of a prefill: more only costs memory.
 UNPACKED_BYTES = 48 * 1024 * 1024
-# Up to so many rows our kernel reads 16-bit weights faster than cuBLAS does
+# Up to this many rows our kernel reads 16-bit weights faster than cuBLAS does
 # (tests/benchmarks/skinny.py, H200).
 SKINNY_ROWS_16_BITS = 16
 
 
 class UnsupportedWeights(Exception):
-    """The fast path does not know these weights; `str(exc)` says what they are."""
+    """The fast path does not support these weights; `str(exc)` says what they are."""
 
 
 class Linear(Protocol):
     """x → x @ W.T; no bias."""
 
     bits: int
-    """Of a weight."""
+    """Bits per weight."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Multiply [tokens, k]. Returns: [tokens, n], or sums float32[splits, tokens, n]."""
+        """Multiply [tokens, k]. Returns: [tokens, n], or partial sums [splits, tokens, n]."""
         ...
 
 
@@ -42,16 +42,16 @@ class DenseLinear:
 
 
 class PackedLinear:
-    """A float32 weight on a CPU, in the order in which oneDNN reads it.
+    """A float32 weight on a CPU, packed in oneDNN's layout.
 
-    With few rows `nn.functional.linear` reads weights at a fraction of the memory's speed: packed,
-    one to fifty rows are two to four times as fast (tests/benchmarks/packed.py).
+    For few rows `nn.functional.linear` reads weights at a fraction of the memory bandwidth; packed
+    weights make one to fifty rows two to four times as fast (tests/benchmarks/packed.py).
     """
 
     bits = 32
 
     def __init__(self, weight: Tensor) -> None:
-        # What torch's compiler calls for weights that are frozen; there is no public name for it.
+        # What torch's compiler calls for frozen weights; there is no public name for it.
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class PackedLinear:
 
 
 def can_pack(weight: Tensor) -> bool:
-    """Whether `PackedLinear` takes a weight."""
+    """Whether `PackedLinear` supports a weight."""
     return (
         weight.device.type == "cpu"
         and weight.dtype == torch.float32
@@ -72,7 +72,7 @@ def can_pack(weight: Tensor) -> bool:
 
 
 class SkinnyLinear:
-    """A weight that our kernel reads when there are few rows."""
+    """A weight that our own kernel multiplies for few rows, and cuBLAS for many."""
 
     def __init__(self, skinny: Any, weight: Any) -> None:
         """Take a `kernels.skinny.Skinny` and a `SkinnyWeight`."""
@@ -100,10 +100,10 @@ class SkinnyLinear:
 
 
 def check_fusable(modules: list[Any], skinny: Any | None) -> None:
-    """Look whether `fuse` takes modules.
+    """Check that `fuse` supports modules.
 
     Raises:
-        UnsupportedWeights: they are held in a way that it does not know.
+        UnsupportedWeights: it does not.
     """
     kinds = {type(module).__name__ for module in modules}
     if kinds == {"Linear"}:
@@ -120,11 +120,11 @@ def check_fusable(modules: list[Any], skinny: Any | None) -> None:
 
 
 def fuse(modules: list[Any], skinny: Any | None) -> Linear:
-    """One linear for several that read the same input, their outputs side by side.
+    """Fuse linear layers with the same input into one, their outputs concatenated.
 
     Args:
-        modules: `nn.Linear`, or bitsandbytes' of 4 or 8 bits, all alike; see `check_fusable`.
-        skinny: the kernel; None where there is none (CPU), then weights must be whole.
+        modules: `nn.Linear`, or bitsandbytes' of 4 or 8 bits, all of one type; see `check_fusable`.
+        skinny: the kernel; None on a CPU, where quantized weights are not supported.
     """
     kind = type(modules[0]).__name__
     if kind == "Linear":
@@ -149,7 +149,7 @@ def fuse(modules: list[Any], skinny: Any | None) -> Linear:
 
 
 def _nf4(module: Any) -> tuple[Tensor, Tensor]:
-    """(uint8[n, k] indices, float32[n, k / 64] scales) of bitsandbytes' weight, as it is stored."""
+    """Return (uint8[n, k] indices, float32[n, k / 64] scales) of bitsandbytes' stored weight."""
     from bitsandbytes import functional
 
     state = module.weight.quant_state

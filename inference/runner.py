@@ -1,7 +1,7 @@
 """Run the scheduler's plans: the protocol, and the plain runner for CPUs.
 
-The plain runner computes a step in one pass over the weights: those that say a token and those
-that are read, side by side, with torch's own attention over the gathered pages.
+The plain runner computes a step in one pass over the weights, decodes and prefills together, with
+torch's own attention over the gathered pages.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from inference.types import Sampling
 
 @dataclass(slots=True, eq=False)
 class SequenceInputs:
-    """What a runner must know of a request beside its tokens; `Sequence.request`."""
+    """What a runner needs of a request besides its tokens; stored in `Sequence.request`."""
 
     prompt: Prompt
     sampling: Sampling
@@ -35,38 +35,38 @@ class SequenceInputs:
 
 
 class Runner(Protocol):
-    """Runs steps in the order in which they are started. For the device thread."""
+    """Runs steps in the order they are started. For the device thread."""
 
     ahead: int
-    """Steps that may be started before the first of them is waited for."""
+    """How many steps may be in flight before `wait` is called for the oldest."""
     cache: KVCache
 
     def start(self, plan: Plan) -> Any:
-        """Begin a step; does not wait for the device. Returns: what `wait` takes.
+        """Start a step without waiting for the device. Returns: a ticket for `wait`.
 
-        Raises: torch.OutOfMemoryError, and nothing has been computed.
+        Raises: torch.OutOfMemoryError, after which nothing has been computed.
         """
         ...
 
     def wait(self, ticket: Any) -> list[int]:
-        """Wait for a step. Returns: a token for each of the plan's `sampled`."""
+        """Wait for a step. Returns: one token for each of the plan's `sampled`."""
         ...
 
     def leave(self, sequence: Sequence) -> None:
-        """A request has ended."""
+        """Free what is held for a sequence whose request has ended."""
         ...
 
     def free_memory(self) -> None:
-        """Give back what is only kept to be quicker; nothing of ended requests stays."""
+        """Drop caches. Nothing from finished requests is retained."""
         ...
 
     def check_device(self) -> None:
-        """Raises: torch.AcceleratorError when the device can do nothing any more."""
+        """Raises: torch.AcceleratorError if the device has failed for good."""
         ...
 
 
 class TokenSlots:
-    """Where on the device each sequence's newest token stands."""
+    """Assigns each sequence the slot on the device that holds its newest token."""
 
     def __init__(self, count: int) -> None:
         self._free = list(range(count))
@@ -76,9 +76,10 @@ class TokenSlots:
         return self._allocated[sequence]
 
     def allocate(self, sequence: Sequence) -> None:
-        """Give a sequence a place, if it has none.
+        """Allocate a slot for a sequence that has none.
 
-        One that has lost its pages is read again before it needs its place again.
+        If none is free, preempted sequences lose theirs: they are prefilled again before they need
+        one.
         """
         if sequence in self._allocated:
             return
@@ -88,7 +89,7 @@ class TokenSlots:
         self._allocated[sequence] = self._free.pop()
 
     def free(self, sequence: Sequence) -> None:
-        """Take a sequence's place back."""
+        """Free a sequence's slot, if it has one."""
         slot = self._allocated.pop(sequence, None)
         if slot is not None:
             self._free.append(slot)
@@ -97,12 +98,12 @@ class TokenSlots:
 def embeddings_of(
     decoder: Decoder, vision: VisionEncoder, chunks: SequenceOf[PrefillChunk]
 ) -> Tensor:
-    """The decoder's input for pieces of threads, one after the other: words and pictures.
+    """Embed the tokens of chunks, one after the other, with pictures in place of placeholders.
 
-    Returns: [tokens, hidden], for the caller to overwrite.
+    Returns: [tokens, hidden], which the caller may overwrite.
     """
     text_tokens: list[int] = []
-    runs: list[int | Tensor] = []  # so many words, or a picture
+    runs: list[int | Tensor] = []  # a number of text tokens, or a picture's embeddings
     for chunk in chunks:
         sequence, at = chunk.sequence, chunk.start
         inputs: SequenceInputs = sequence.request
@@ -128,14 +129,14 @@ def embeddings_of(
 
 
 class TorchRunner:
-    """Implements `Runner` in plain torch; a step is done when `start` returns."""
+    """Implements `Runner` in plain torch; a step is complete when `start` returns."""
 
     ahead = 0
 
     def __init__(
         self, decoder: Decoder, vision: VisionEncoder, cache: KVCache, processors: LogitsProcessors
     ) -> None:
-        """Take its parts, all on one device."""
+        """Make a runner; all arguments are on one device."""
         self._decoder = decoder
         self._vision = vision
         self.cache = cache
@@ -184,7 +185,7 @@ class TorchRunner:
         self._vision.clear()
 
     def check_device(self) -> None:
-        """See `Runner.check_device`; a CPU always can."""
+        """See `Runner.check_device`; a CPU does not fail."""
 
 
 class _TorchStep:
@@ -211,7 +212,7 @@ class _TorchStep:
         self._rope_sin = decoder.rope_sin[where][:, None].to(decoder.dtype)
         self._chunks: list[tuple[slice, Tensor, Tensor]] = []
         if plan.decodes:
-            # All threads in one call, padded to the longest.
+            # All decodes in one call, padded to the longest.
             longest = max(plan.positions) // PAGE_TOKENS + 1
             table = torch.tensor(
                 [

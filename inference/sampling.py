@@ -1,4 +1,4 @@
-"""Choose a token by a request's rules, in plain torch; `kernels.sampling` does so on a GPU."""
+"""Sample the next token in plain torch; `kernels.sampling` does it on a GPU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inference.types import Sampling
 
-# What a checkpoint's generation config may ask for that `LogitsProcessors` does not do.
+# Options of a checkpoint's generation config that `LogitsProcessors` does not implement.
 UNSUPPORTED = (
     "bad_words_ids",
     "begin_suppress_tokens",
@@ -31,7 +31,7 @@ UNSUPPORTED = (
     "typical_p",
     "watermarking_config",
 )
-# What asks for nothing where it stands.
+# Values with which these options have no effect.
 _ONE = ("encoder_repetition_penalty", "guidance_scale", "num_beams", "typical_p")
 _NEUTRAL: dict[str, tuple[object, ...]] = {
     name: (None, 1) if name in _ONE else (None, 0, False, [], {}) for name in UNSUPPORTED
@@ -39,7 +39,7 @@ _NEUTRAL: dict[str, tuple[object, ...]] = {
 
 
 def unsupported_processor(generation_config: Any) -> str | None:
-    """What a generation config asks for that the fast path does not do; None: nothing."""
+    """Return an option a generation config sets that the fast path lacks; None if there is none."""
     asked = (
         name for name in UNSUPPORTED if getattr(generation_config, name, None) not in _NEUTRAL[name]
     )
@@ -47,7 +47,7 @@ def unsupported_processor(generation_config: Any) -> str | None:
 
 
 class LogitsProcessors:
-    """What a checkpoint's generation config asks of every answer, whoever asks.
+    """Logits processors that a checkpoint's generation config sets for every request.
 
     The same as transformers' processors of these names.
     """
@@ -55,21 +55,21 @@ class LogitsProcessors:
     def __init__(self, generation_config: Any, device: torch.device) -> None:
         """Take the config of a model that transformers has loaded."""
         self.repetition_penalty = float(generation_config.repetition_penalty or 1.0)
-        """Logits of tokens that stand in the thread are divided by it, negative ones multiplied."""
+        """Divides the logits of tokens in the sequence; multiplies negative ones."""
         suppressed = generation_config.suppress_tokens
         self._suppressed = torch.tensor(suppressed, device=device) if suppressed else None
 
     @property
     def needs_seen(self) -> bool:
-        """Whether `apply` must be told which tokens stand in the thread."""
+        """Whether `apply` needs to know which tokens the sequence contains."""
         return self.repetition_penalty != 1
 
     def apply(self, logits: Tensor, seen: Tensor | None) -> Tensor:
-        """Return the logits that a token is chosen from.
+        """Return the logits to sample from.
 
         Args:
             logits: [..., vocabulary].
-            seen: bool[..., vocabulary], tokens that stand in the thread; see `needs_seen`.
+            seen: bool[..., vocabulary], tokens in the sequence; see `needs_seen`.
         """
         if seen is not None:
             by = self.repetition_penalty
@@ -80,19 +80,19 @@ class LogitsProcessors:
 
 
 def seen_tokens(tokens: Sequence[int], vocabulary: int) -> Tensor:
-    """bool[vocabulary], on the CPU: which tokens stand in a thread."""
+    """Return which tokens a sequence contains: bool[vocabulary], on the CPU."""
     seen = torch.zeros(vocabulary, dtype=torch.bool)
     seen[torch.tensor(tokens)] = True
     return seen
 
 
 def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
-    """Choose the next token.
+    """Sample the next token.
 
     Args:
         logits: [vocabulary].
-        sampling: temperature 0 takes the likeliest; top-k goes before top-p, as in transformers.
-        generator: of the request; used up to nobody else's order.
+        sampling: temperature 0 is greedy; top-k applies before top-p, as in transformers.
+        generator: per request, so results do not depend on batching.
     """
     if sampling.temperature == 0:
         return int(logits.argmax())
