@@ -1,6 +1,6 @@
-"""What runs a model: the protocol between the worker and its backends, and a request's way through.
+"""The protocol between the worker and its backends, and the job that carries a request.
 
-The worker (`worker.py`) brings requests to the thread that owns the device; a backend
+The worker (`worker.py`) passes requests to the thread that owns the device; a backend
 (`batching.py`, `one_at_a_time.py`) answers them there.
 """
 
@@ -15,46 +15,46 @@ from inference.types import GenerationEvent, GenerationRequest, Message, ModelIn
 
 
 class Job:
-    """One request on its way, from `Worker.stream` to its last event."""
+    """One request, from `Worker.stream` to its last event."""
 
     def __init__(self, request: GenerationRequest) -> None:
         self.request = request
         self.prepared: Any = None
-        """What `Backend.prepare` returned."""
+        """The result of `Backend.prepare`."""
         self.cancelled = False
-        """Written by the loop's thread, read by the device's."""
+        """Set on the event loop, read on the device thread."""
         self.events: deque[GenerationEvent | InferenceError] = deque()
         self.updated = asyncio.Event()
         self.unread_since: float | None = None
 
 
 class StepOutput(Protocol):
-    """The device thread's side of the worker."""
+    """What a step calls on the worker, on the device thread."""
 
     def emit(self, job: Job, event: GenerationEvent | InferenceError) -> None:
-        """Have something delivered; `Finished` or an error is a job's last."""
+        """Queue an event for delivery; `Finished` or an error is a job's last."""
         ...
 
     def flush(self) -> None:
-        """Deliver now. The worker does so after every step; a step that is long does so itself."""
+        """Deliver queued events now. The worker does so after every step; long steps do it too."""
         ...
 
     def admit_new(self) -> None:
-        """Add new jobs to the backend now; likewise."""
+        """Add new jobs to the backend now. The worker does so before every step; long steps do too."""
         ...
 
 
 class Backend(Protocol):
-    """What runs a model. On the device thread only, but for `prompt_tokens` and `prepare`."""
+    """Runs a model. Device thread only, except for `prompt_tokens` and `prepare`."""
 
     max_running: int
-    """Requests that it runs at once."""
+    """Most requests that run at once."""
     prepares: bool
-    """Whether `prepare` does anything."""
+    """Whether `prepare` does any work."""
 
     @property
     def model(self) -> ModelInfo:
-        """What is loaded."""
+        """The loaded model."""
         ...
 
     @property
@@ -63,36 +63,40 @@ class Backend(Protocol):
         ...
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
-        """Length of the prompt. Safe from any thread. Raises: RequestRejected."""
+        """Return the prompt's length in tokens. Safe from any thread. Raises: RequestRejected."""
         ...
 
     def prepare(self, request: GenerationRequest) -> Any:
-        """What needs no device: `Job.prepared`. Safe from any thread. Raises: RequestRejected."""
+        """Do the work that needs no device. Safe from any thread.
+
+        Returns: the value for `Job.prepared`.
+        Raises: RequestRejected.
+        """
         ...
 
     def add(self, job: Job) -> None:
-        """Take a request up; it ends with `Finished` or an error."""
+        """Add a request; it ends with `Finished` or an error."""
         ...
 
     def step(self, output: StepOutput) -> None:
-        """Do the next piece of work. A cancelled job frees what it holds within one step.
+        """Run the next step. A cancelled job frees what it holds within one step.
 
-        Raises: EngineDead; what else it raises ends all its jobs.
+        Raises: EngineDead. Any other exception ends all jobs.
         """
         ...
 
     def forget(self, output: StepOutput | None = None) -> None:
-        """Erase what is kept of conversations that are not under way.
+        """Erase what is cached of conversations without a request in flight.
 
-        Cancelled jobs end first: what has been stopped is not under way.
+        Cancelled jobs end first: a stopped request is not in flight.
         """
         ...
 
 
 def run_inline(backend: Backend, request: GenerationRequest) -> list[GenerationEvent]:
-    """Answer one request on this thread, without a loop; for warming up and for measuring.
+    """Answer one request on this thread, without an event loop: for warm-up and tests.
 
-    Raises: what the request ends with instead of `Finished`.
+    Raises: InferenceError if the request ends with one.
     """
     events: list[GenerationEvent] = []
 

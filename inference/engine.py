@@ -1,4 +1,4 @@
-"""The protocol between the bot and whatever runs a model."""
+"""The protocol between the bot and the engine that runs a model."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from inference.types import GenerationEvent, GenerationRequest, Message, ModelIn
 
 
 class Engine(Protocol):
-    """Runs one model. Lives from load to shutdown; every method is for the event loop's thread."""
+    """Runs one model, from load to shutdown. Call every method on the event loop's thread."""
 
     @property
     def model(self) -> ModelInfo:
-        """What is loaded."""
+        """The loaded model."""
         ...
 
     async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
-        """Length of the prompt in tokens, its pictures included.
+        """Return the prompt's length in tokens, pictures included.
 
         Raises:
             TooManyPictures: more than `model.max_pictures`.
-            GenerationFailed: it cannot be said.
+            GenerationFailed: the length cannot be computed.
         """
         ...
 
@@ -29,7 +29,7 @@ class Engine(Protocol):
         """Answer a request: `Queued`…, `Started`, `TextDelta`…, and one `Finished` at the end.
 
         Closing the generator withdraws a waiting request and aborts a running one within one
-        step. Wrap it in `contextlib.aclosing`: a cancelled asker must free the device now, not
+        step. Wrap it in `contextlib.aclosing`: a cancelled request must free the device now, not
         when the garbage collector finds the generator.
 
         Raises:
@@ -40,8 +40,9 @@ class Engine(Protocol):
         ...
 
     async def forget(self) -> None:
-        """Erase what is kept of conversations that are not under way, to be quicker with them.
+        """Erase what is cached of conversations without a request in flight.
 
-        Text, pictures and what was computed from them; whoever goes on is read again.
+        Text, pictures and everything computed from them. A conversation that continues is
+        prefilled again.
         """
         ...

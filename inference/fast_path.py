@@ -1,4 +1,4 @@
-"""Put the fast path together from a model that transformers has loaded, where it is one for it."""
+"""Build the fast path from a model that transformers has loaded, if it supports the model."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ MAX_RUNNING = {"cuda": 64, "cpu": 16}
 CPU_PREFILL_BUDGET = 64
 IDLE_PREFILL_BUDGET = {"cuda": 2048, "cpu": 512}
 
-SMALL_THREAD_TOKENS = 256
+SMALL_SEQUENCE_TOKENS = 256
 
 EMBEDDING_CACHE_BYTES = 256 * 1024 * 1024
 EMBEDDING_CACHE_SHARE = 1 / 32
-"""Of the cache's bytes, at most."""
+"""Of the KV cache's bytes: upper bound of the cached image embeddings."""
 CPU_CACHE_TOKENS = 8192
-# Of what a card has free after loading, what the cache leaves: activations of a prompt, graphs.
+# Free memory after loading that the KV cache leaves: for activations of a prefill, for graphs.
 RESERVED_BYTES = 1536 * 1024 * 1024
 MAX_CACHE_TOKENS = 1 << 20
 
 
 def why_not_fast(weights: Any, spec: ModelSpec) -> str | None:
-    """Why a model that transformers has loaded takes the plain path; None: the fast one."""
+    """Return why a loaded model takes the plain path; None if it takes the fast one."""
     config, device = weights.config, weights.device
     if spec.engine != "auto":
         return "ENGINE says so"
@@ -92,25 +92,25 @@ def batching_backend(
     kernel_dir: Path,
     example: Picture,
 ) -> BatchingBackend:
-    """Build the fast path over a loaded model; its projections move into it.
+    """Build the fast path from a loaded model, taking over its projections.
 
     Args:
-        weights: what `why_not_fast` has nothing against, in eval mode.
-        processor: the checkpoint's, complete.
+        weights: a model for which `why_not_fast` is None, in eval mode.
+        processor: the checkpoint's, completed.
         family: the model's.
-        model: what is loaded.
-        spec: what was asked for.
-        kernel_dir: where compiled kernels are kept.
-        example: a picture, to warm up with.
+        model: the loaded model.
+        spec: the requested model.
+        kernel_dir: cache for compiled kernels.
+        example: a picture to capture graphs with.
 
     Raises:
-        UnsupportedWeights: the plain path may still run it; nothing has been changed.
+        UnsupportedWeights: the plain path may still run the model, which is unchanged.
         ModelUnavailable: its message is one sentence for the operator.
     """
     device = weights.device
     on_gpu = device.type == "cuda"
     skinny = _skinny(weights.config, device, kernel_dir) if on_gpu else None
-    # What refuses comes first: after it, the plain path could not run the model any more.
+    # First what may raise: after `decoder_of` the plain path can no longer run the model.
     decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny)
     prompts = Prompts(processor, family, device, max_pictures=model.max_pictures)
     vision = VisionEncoder(weights, prompts)
@@ -126,8 +126,8 @@ def batching_backend(
         EMBEDDING_CACHE_BYTES, int(EMBEDDING_CACHE_SHARE * num_pages * bytes_a_page)
     )
     cache = KVCache(decoder.shape, num_pages, dtype=dtype, device=device)
-    # A graph for more threads than the cache could hold would only cost memory.
-    room = (num_pages - 1) * PAGE_TOKENS // SMALL_THREAD_TOKENS
+    # Graphs for more sequences than the cache can hold would only cost memory.
+    room = (num_pages - 1) * PAGE_TOKENS // SMALL_SEQUENCE_TOKENS
     max_running = max(1, min(MAX_RUNNING[device.type], room))
     processors = LogitsProcessors(weights.generation_config, device)
     runner: Runner
@@ -170,7 +170,7 @@ def batching_backend(
 
 
 def _skinny(config: Any, device: torch.device, kernel_dir: Path) -> Any:
-    """The kernel for products with few rows, once a kernel of each kind has been tried.
+    """Return the kernel for products with few rows, after compiling one kernel of each kind.
 
     Raises: UnsupportedWeights.
     """
@@ -185,27 +185,27 @@ def _skinny(config: Any, device: torch.device, kernel_dir: Path) -> Any:
         skinny.check()
         DecodeInt8(kernel_dir, head=shape.head, heads=shape.heads, kv_heads=shape.kv_heads)
         fused.silu_mul(torch.zeros(1, 128, dtype=torch.bfloat16, device=device))
-    # Triton, NVRTC, the compiler of C that Triton calls: each says it in its own way.
-    except Exception as exc:  # noqa: BLE001 - whatever it is, the plain path runs without it
+    # Triton, NVRTC and the C compiler that Triton calls each raise their own errors.
+    except Exception as exc:  # noqa: BLE001 - the plain path needs no kernels
         log.warning("no kernel can be compiled: %s", trace_of(exc))
-        what = next(iter(str(exc).splitlines()), "")  # nobody has asked anything yet
+        what = next(iter(str(exc).splitlines()), "")  # no user text can be in it yet
         why = f"no kernel can be compiled ({type(exc).__name__}: {what})"
         raise UnsupportedWeights(why) from None
     return skinny
 
 
 def _cache_dtype(spec: ModelSpec, decoder: Decoder) -> torch.dtype:
-    # Biases, as Qwen2 has them, make some dimensions of a key a hundred times the others: in
-    # 8 bits with one scale little would be left of those.
+    # With biases, as in Qwen2, some dimensions of a key are a hundred times the others: one scale
+    # in 8 bits would leave little of the small ones.
     suits = decoder.bits < 16 and decoder.layers[0].qkv_bias is None
     in_8_bits = {"none": False, "int8": True, "auto": suits}[spec.quantize_cache]
     return torch.int8 if in_8_bits else decoder.dtype
 
 
 def _cache_pages(bytes_a_page: int, model: ModelInfo, spec: ModelSpec, device: torch.device) -> int:
-    """Pages of the cache: what was asked for, or what the device holds.
+    """Return the cache's number of pages: as requested, or what fits the device.
 
-    Raises: ModelUnavailable when one thread as long as the context does not fit.
+    Raises: ModelUnavailable if a sequence as long as the context does not fit.
     """
     needed = pages_for(model.context_tokens)
     if spec.cache_tokens is not None:

@@ -1,4 +1,7 @@
-"""Several devices, each with the whole model: one worker each, and a thread stays where it is."""
+"""Data parallelism: one worker per device.
+
+A conversation stays on the device that holds its cache.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,15 @@ THREADS_KNOWN = 10_000
 
 
 class Devices:
-    """The devices' threads: every model is loaded on entry, the threads are joined on exit."""
+    """The devices' OS threads: they load every model on entry and are joined on exit."""
 
     def __init__(self, loads: Sequence[Load]) -> None:
-        """Take what loads each device's model; at least one."""
+        """Take one function per device that loads its model; at least one."""
         self.threads = [DeviceThread(load) for load in loads]
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Load; waits. Raises: ModelUnavailable."""
+        """Load all models, one after the other, and wait. Raises: ModelUnavailable."""
         with ExitStack() as stack:
             for thread in self.threads:
                 stack.enter_context(thread)
@@ -51,12 +54,12 @@ class Fleet:
         self._workers = list(workers)
         self._homes: OrderedDict[str, Worker] = OrderedDict()
         self.died = asyncio.Event()
-        """Set when no device is left and the process must restart."""
+        """Set when every device has failed and the process must restart."""
         self._watches = [asyncio.create_task(self._watch(worker)) for worker in self._workers]
 
     @property
     def model(self) -> ModelInfo:
-        """What is loaded, on the first device."""
+        """The first device's model."""
         return self._workers[0].model
 
     async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
@@ -67,15 +70,15 @@ class Fleet:
                 return await worker.prompt_tokens(messages)
             except RequestRejected:
                 raise
-            except Exception as exc:  # noqa: BLE001 - a device may be failing: the next one knows, too
-                log.warning("a prompt cannot be measured: %s", trace_of(exc))
+            except Exception as exc:  # noqa: BLE001 - the device may be failing: ask the next one
+                log.warning("a device failed to count a prompt's tokens: %s", trace_of(exc))
         return await last.prompt_tokens(messages)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """See `Engine.stream`.
 
-        A device that fails before it has said anything is replaced by another; after that the
-        request is lost, and the engine lives as long as one device does.
+        If a device fails before the first text, another one takes the request; after that the
+        request is lost. The engine lives as long as one device does.
         """
         candidates = self._candidates(request)
         for worker in candidates:
@@ -104,12 +107,12 @@ class Fleet:
         await asyncio.gather(*(worker.forget() for worker in self._workers))
 
     def close(self) -> None:
-        """Stop watching; the workers are closed by whoever made them."""
+        """Stop watching the workers; `running_engine` closes them."""
         for watch in self._watches:
             watch.cancel()
 
     def _candidates(self, request: GenerationRequest) -> list[Worker]:
-        """Where a request may run, the best place first."""
+        """Return the workers a request may run on, the best one first."""
         living = self._living()
         home = self._homes.get(request.thread)
         return sorted(living, key=lambda one: (one is not home, one.load)) or self._workers[:1]
@@ -137,11 +140,11 @@ RunningEngine: TypeAlias = Worker | Fleet
 
 @asynccontextmanager
 async def running_engine(devices: Devices, *, max_waiting: int) -> AsyncIterator[RunningEngine]:
-    """Join loaded devices to the running event loop; every stream ends on every exit.
+    """Connect loaded devices to the running event loop; every exit ends every stream.
 
     Args:
         devices: entered; they outlive the engine.
-        max_waiting: requests that may wait at each device beside those that run.
+        max_waiting: most waiting requests per device, besides those that run.
     """
     async with AsyncExitStack() as stack:
         workers = [

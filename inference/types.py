@@ -1,4 +1,4 @@
-"""The values that cross the engine's border. No torch here: the bot imports this module."""
+"""The values that cross the engine's boundary. No torch here: the bot imports this module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 
 class Role(StrEnum):
-    """Who speaks in a conversation."""
+    """The author of a message."""
 
     SYSTEM = "system"
     USER = "user"
@@ -32,7 +32,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One utterance; its pictures stand before its text."""
+    """One message of a conversation; its pictures come before its text."""
 
     role: Role
     text: str = field(repr=False)  # a repr may reach a log, what people write may not
@@ -41,7 +41,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How the next token is chosen.
+    """How to sample the next token.
 
     The defaults are those of LLaVA's command line: temperature 0.2, at most 512 new tokens.
     """
@@ -50,7 +50,7 @@ class Sampling:
     """0 is greedy."""
     top_p: float = 1.0
     top_k: int = 0
-    """0 keeps all."""
+    """0 turns it off."""
     max_new_tokens: int = 512
     seed: int | None = None
 
@@ -62,40 +62,40 @@ class GenerationRequest:
     messages: tuple[Message, ...]
     sampling: Sampling
     asker: str = ""
-    """Who asks, by any name that is the same each time: askers are treated alike."""
+    """Stable id of the user; the scheduler is fair across users."""
     thread: str = ""
-    """The conversation's name: it stays where its cache is."""
+    """Stable id of the conversation; it stays on the device that holds its cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """What a loaded model is and can take; fixed for the life of the engine."""
+    """A loaded model and its limits; fixed for the life of the engine."""
 
     name: str
     """As the user wrote it, or what an alias stands for."""
     family: str
     """A row of the table in `inference.models`, for example ``llava-1.5``."""
     context_tokens: int
-    """Prompt and answer together never exceed this."""
+    """Limit for prompt and answer together."""
     max_pictures: int
-    """Pictures one prompt may hold."""
+    """Most pictures in one prompt."""
     needs_picture: bool = False
     """The model cannot answer without a picture."""
     sampling: Sampling
     """The model's defaults."""
     device: str
     weights: str
-    """How the weights are held: ``bfloat16``, ``float32``, ``nf4``, ``int8``."""
+    """Format of the weights: ``bfloat16``, ``float32``, ``nf4``, ``int8``."""
     cannot: tuple[str, ...] = ()
-    """What people should know it cannot do: keys of the bot's catalogue of sentences."""
+    """Limitations users should know: keys of the bot's text catalogue."""
     cache_tokens: int | None = None
-    """Tokens of all threads that the fast path keeps."""
+    """Capacity of the fast path's KV cache, in tokens of all sequences."""
     cache_dtype: str | None = None
-    """How it keeps their keys and values: ``int8``, or as the weights' activations."""
+    """Format of its keys and values: ``int8``, or the activations' dtype."""
     engine: str = "transformers"
-    """Which path runs the model: ``fast``, or ``transformers`` one request at a time."""
+    """The path that runs the model: ``fast``, or ``transformers``, one request at a time."""
     why_not_fast: str | None = None
-    """Why it is not the fast one."""
+    """Why the fast path does not run it."""
 
 
 class FinishReason(StrEnum):
@@ -109,14 +109,14 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """The request waits; `position` 1 is the next to run. Sent again whenever it changes."""
+    """The request waits; `position` 1 runs next. Sent again whenever the position changes."""
 
     position: int
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The device has taken the request up: it reads the pictures and the prompt."""
+    """The device has started on the request: it encodes pictures and prefills the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +128,17 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """The last event of every stream that ends well."""
+    """The last event of every stream that ends without an error."""
 
     reason: FinishReason
     prompt_tokens: int
     new_tokens: int
     cached_tokens: int = 0
-    """Of the prompt, what the engine had read before."""
+    """Prompt tokens found in the prefix cache."""
     first_token_s: float
-    """From the moment the device took the request up to its first token."""
+    """From the device starting on the request to its first token."""
     total_s: float
-    """From the moment the device took the request up to the end."""
+    """From the device starting on the request to its end."""
 
 
 GenerationEvent: TypeAlias = Queued | Started | TextDelta | Finished
@@ -146,13 +146,13 @@ GenerationEvent: TypeAlias = Queued | Started | TextDelta | Finished
 Quantization: TypeAlias = Literal["none", "int8", "nf4"]
 CacheQuantization: TypeAlias = Literal["auto", "none", "int8"]
 EngineChoice: TypeAlias = Literal["auto", "transformers"]
-"""``auto`` takes the fast path for the models that it knows."""
+"""``auto`` takes the fast path for the models it supports."""
 DType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """What to load, and how. `None` and ``auto`` leave the choice to the model and the machine."""
+    """What to load, and how. `None` and ``auto`` choose by the model and the machine."""
 
     name: str
     revision: str | None = None
@@ -162,9 +162,9 @@ class ModelSpec:
     context_tokens: int | None = None
     max_pictures: int | None = None
     cache_tokens: int | None = None
-    """Tokens of all threads together that the engine keeps."""
+    """Capacity of the KV cache, in tokens of all sequences."""
     quantize_cache: CacheQuantization = "auto"
-    """``auto`` keeps them in 8 bits where the weights have fewer than 16."""
+    """``auto`` is int8 if the weights have fewer than 16 bits."""
     engine: EngineChoice = "auto"
     token: str | None = field(default=None, repr=False)
-    """Of the model hub, for models that ask for one."""
+    """For the model hub, for models that require one."""

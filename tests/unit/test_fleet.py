@@ -1,4 +1,4 @@
-"""Several devices: a thread stays where its cache is, and one that fails leaves the others."""
+"""Several devices: a thread stays on the one with its cache; if one fails, the others go on."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_a_thread_stays_on_the_device_that_holds_its_cache() -> None:
         first.release()
         second.release()
         await asyncio.gather(a, b)
-        for _ in range(3):  # an idle fleet would send anybody else to the first
+        for _ in range(3):  # an idle fleet sends any other thread to the first
             await answer(fleet, "b again", thread="b")
         assert len(first.requests) == 1
         assert len(second.requests) == 4
@@ -68,7 +68,7 @@ async def test_new_threads_go_to_the_least_loaded_device() -> None:
         await held
 
 
-async def test_a_device_that_fails_before_a_word_is_replaced_and_the_others_serve_on() -> None:
+async def test_a_device_that_fails_before_the_first_text_is_replaced_by_another() -> None:
     first, second = ScriptedBackend(), ScriptedBackend()
     first.raises = EngineDead("the device failed")
     async with running(first, second) as fleet:
@@ -78,7 +78,7 @@ async def test_a_device_that_fails_before_a_word_is_replaced_and_the_others_serv
         assert len(first.requests) == 1
 
 
-async def test_a_device_that_fails_in_mid_answer_loses_that_answer_only() -> None:
+async def test_a_device_that_fails_in_the_middle_of_an_answer_loses_only_that_answer() -> None:
     first, second = ScriptedBackend(), ScriptedBackend()
     async with running(first, second) as fleet:
         first.hold()
@@ -94,7 +94,7 @@ async def test_a_device_that_fails_in_mid_answer_loses_that_answer_only() -> Non
         assert await answer(fleet, "next", thread="a") == "answer to next"
 
 
-async def test_prompts_are_measured_where_a_device_lives(
+async def test_prompt_tokens_are_counted_on_a_device_that_works(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = ScriptedBackend(), ScriptedBackend()
@@ -111,11 +111,11 @@ async def test_prompts_are_measured_where_a_device_lives(
         assert "RuntimeError" in caplog.text
         assert "secret" not in caplog.text
         fleet._workers[0]._die(EngineDead("the device failed"))
-        monkeypatch.setattr("inference.fleet.log", None)  # the dead one is not even asked
+        monkeypatch.setattr("inference.fleet.log", None)  # the dead device is not asked
         assert await fleet.prompt_tokens(question) == 3
 
 
-async def test_homes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_remembered_threads_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inference.fleet.THREADS_KNOWN", 3)
     async with running(ScriptedBackend(), ScriptedBackend()) as fleet:
         for i in range(6):
@@ -133,7 +133,7 @@ async def test_when_the_last_device_fails_the_process_must_restart() -> None:
         await asyncio.wait_for(fleet.died.wait(), 5)
 
 
-async def test_a_full_home_lets_a_thread_go_elsewhere() -> None:
+async def test_a_thread_moves_to_another_device_when_its_own_is_full() -> None:
     first, second = ScriptedBackend(), ScriptedBackend()
     async with running(first, second, max_waiting=0) as fleet:
         await answer(fleet, "one", thread="a")
