@@ -40,7 +40,7 @@ class StepOutput(Protocol):
         ...
 
     def admit_new(self) -> None:
-        """Add new jobs to the backend now. The worker does so before every step; long steps do too."""
+        """Add new jobs to the backend now. The worker does so before a step; long steps do too."""
         ...
 
 

@@ -56,7 +56,7 @@ class Operations(Protocol):
         ...
 
     def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
-        """Rotate queries and keys, store keys and values. Returns: [tokens, heads, head] queries."""
+        """Rotate queries and keys, store keys and values. Returns: [tokens, heads, head]."""
         ...
 
     def attend(self, layer: int, queries: Tensor) -> Tensor:
