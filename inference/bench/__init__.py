@@ -1,1 +1,1 @@
-"""`llava-bot bench`: how fast a model is on this machine, beside the alternatives and the floor."""
+"""`llava-bot bench`: a model's speed on this machine, next to the alternatives and the floor."""

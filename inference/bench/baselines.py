@@ -1,4 +1,4 @@
-"""What a machine can do at best, and what `generate()` makes of it."""
+"""Baselines: the floor that the hardware sets, and transformers' `generate()`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
-    """One alternative, one request at a time."""
+    """Speed of an alternative, one request at a time."""
 
     first_token_ms: float
     step_ms: float
@@ -20,15 +20,15 @@ class Generated:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until a device has done everything."""
+    """Wait until a device has finished all work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def read_bandwidth(device: torch.device) -> float:
-    """Bytes a second that the device reads: the best of several passes over much memory."""
+    """Return the memory bandwidth in bytes per second: the best of several passes."""
     size = 1 << 28
-    if device.type == "cuda":  # much, but no more than a card has that the model hardly fits
+    if device.type == "cuda":  # large, but it must fit beside a model that barely fits
         size = min(1 << 31, torch.cuda.mem_get_info(device)[0] // 4 // 1024 * 1024)
     memory = torch.empty(size // 4, dtype=torch.float32, device=device).uniform_()
     other = torch.empty_like(memory)
@@ -47,12 +47,12 @@ def read_bandwidth(device: torch.device) -> float:
 
 
 def weight_bytes(weights: Any) -> int:
-    """What a decoding step reads of a model at least: its decoder's layers and its head."""
+    """Return the bytes of weights a decode step reads at least: decoder layers and LM head."""
     parts = [*weights.model.language_model.layers.parameters(), *weights.lm_head.parameters()]
     total = sum(part.nbytes for part in parts)
     for module in weights.model.language_model.layers.modules():
         state = getattr(getattr(module, "weight", None), "quant_state", None)
-        if state is not None:  # the scales, which bitsandbytes keeps beside the parameter
+        if state is not None:  # scales, which bitsandbytes stores outside the parameter
             total += state.absmax.nbytes
     return int(total)
 
@@ -66,20 +66,20 @@ def floor_tokens_per_second(
     own_tokens: int,
     bandwidth: float,
 ) -> float:
-    """No step is quicker than reading the weights and every thread's keys and values once.
+    """Return the fastest possible speed: each step reads weights, keys and values once.
 
     Args:
         weights_bytes: see `weight_bytes`.
-        token_bytes: of its keys and values.
-        threads: that decode together.
-        context_tokens: of each.
-        own_tokens: of those, what a thread does not share with all others; the rest is read once.
-        bandwidth: bytes a second.
+        token_bytes: keys and values of one token.
+        threads: sequences that decode together.
+        context_tokens: of each sequence.
+        own_tokens: of those, how many are not shared by all sequences; shared ones are read once.
+        bandwidth: bytes per second.
     """
-    kept = threads * own_tokens + (
+    cached_tokens = threads * own_tokens + (
         context_tokens - own_tokens if own_tokens < context_tokens else 0
     )
-    return threads * bandwidth / (weights_bytes + kept * token_bytes)
+    return threads * bandwidth / (weights_bytes + cached_tokens * token_bytes)
 
 
 @torch.inference_mode()
@@ -91,9 +91,9 @@ def measure_generate(
     Args:
         weights: the model.
         inputs: the processor's tensors, on the device.
-        new_tokens: said by each call.
-        static: with a static cache, which transformers compiles where it can.
-        calls: one after the other.
+        new_tokens: generated per call.
+        static: use a static cache, which transformers compiles if it can.
+        calls: number of calls, one after the other.
     """
     device = weights.device
     options: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
@@ -105,13 +105,13 @@ def measure_generate(
         begun = time.perf_counter()
         out = weights.generate(**inputs, **options, max_new_tokens=count, min_new_tokens=count)
         synchronize(device)
-        said = out.shape[-1] - inputs["input_ids"].shape[-1]
-        if said != count:
-            raise RuntimeError(f"generate() said {said} tokens, not {count}")
+        generated = out.shape[-1] - inputs["input_ids"].shape[-1]
+        if generated != count:
+            raise RuntimeError(f"generate() made {generated} tokens, not {count}")
         return time.perf_counter() - begun
 
     for count in (new_tokens, 1) if static else (8, 1):
-        call(count)  # warm; static: compiles for this length
+        call(count)  # warm-up; static: compiles for this length
     first = min(call(1) for _ in range(3))
     total = sum(call(new_tokens) for _ in range(calls)) / calls
     step = (total - first) / (new_tokens - 1)

@@ -1,6 +1,6 @@
-"""LLaVA-1.5 in its true shapes with random weights: as fast and as large as the real one.
+"""LLaVA-1.5 in its real shapes with random weights: as fast and as large as the real model.
 
-Speed and memory depend on shapes, not on what the weights say; nothing is downloaded.
+Speed and memory depend on shapes, not on the values of weights; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ TOWER = {
 
 
 def random_model(spec: ModelSpec, device: torch.device) -> tuple[Any, Any]:
-    """(weights in eval mode, processor) of a model in its true shapes.
+    """Return (weights in eval mode, processor) of a model in its real shapes.
 
-    Layers are made and, if need be, quantised one after the other: a card that holds the model in
-    4 bits can make it.
+    Layers are built and, if requested, quantized one at a time: a card that fits the model in 4
+    bits can also build it.
 
     Raises:
-        ModelUnavailable: its shapes are not known here.
+        ModelUnavailable: the model's shapes are unknown.
     """
     name = resolve_name(spec.name)
     if name not in TEXT_SHAPES:
@@ -107,12 +107,12 @@ def random_model(spec: ModelSpec, device: torch.device) -> tuple[Any, Any]:
 
 
 def _quantised(layer: Any, quantize: Quantization, dtype: torch.dtype) -> Any:
-    """The layer with its linears as bitsandbytes holds them."""
+    """Return the layer with its linear layers quantized by bitsandbytes."""
     if quantize == "none":
         return layer
     import bitsandbytes
 
-    bnb: Any = bitsandbytes.nn  # its types know no classes of its own
+    bnb: Any = bitsandbytes.nn  # its type hints lack its own classes
     for parent in (layer.self_attn, layer.mlp):
         for name, linear in list(parent.named_children()):
             if not isinstance(linear, nn.Linear):
@@ -137,7 +137,7 @@ def _quantised(layer: Any, quantize: Quantization, dtype: torch.dtype) -> Any:
 
 
 def _processor() -> Any:
-    """A processor whose tokens are bytes when read, and short words when said."""
+    """Return a processor that encodes text as bytes and decodes most tokens as short words."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2} | {c: i + 3 for i, c in enumerate(alphabet)}
     for letters in product(string.ascii_lowercase, repeat=4):
@@ -152,7 +152,7 @@ def _processor() -> Any:
     fast.add_special_tokens(
         {"additional_special_tokens": [AddedToken("<image>", normalized=False)]}
     )
-    # The sentence every prompt begins with, in as many tokens as the real tokenizer makes of it.
+    # The system prompt, in as many tokens as with the real tokenizer.
     words = sorted({f" {word}" for word in VICUNA_SYSTEM.split()[1:]})
     fast.add_tokens([AddedToken(word, normalized=False) for word in words])
     return LlavaProcessor(

@@ -1,4 +1,4 @@
-"""What was measured, as a table, as JSON, as a chart."""
+"""The results as a table, as JSON and as a chart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inference.errors import ModelUnavailable
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What was measured; None: it was not, or does not apply."""
+    """The results; None: not measured, or not applicable."""
 
     model: str
     weights: str
@@ -29,17 +29,17 @@ class Report:
     generate_static: Generated | None = None
     throughput: list[Throughput] = field(default_factory=list)
     floor: list[float | None] = field(default_factory=list)
-    """Tokens a second, for each of `throughput`."""
+    """Tokens per second, for each of `throughput`."""
     speedup_over_generate: list[float | None] = field(default_factory=list)
     first_tokens: FirstTokens | None = None
     picture_ms: float | None = None
-    """The vision tower and the projector, for one picture."""
+    """Vision tower and projector, for one picture."""
     pictures_encoded_again: int | None = None
     gaps: Gaps | None = None
     loop_lag_p99_ms: float = 0.0
     loop_lag_worst_ms: float = 0.0
     device_memory_gib: float = 0.0
-    """Used on the device by everything, CUDA's own included; on a CPU, by this process."""
+    """Used on the device in total, CUDA's own use included; on a CPU, by this process."""
     weights_memory_gib: float | None = None
     cache_tokens: int | None = None
     load_s: float = 0.0
@@ -47,16 +47,16 @@ class Report:
     """From loaded weights to the first answer: kernels, graphs, cache."""
 
     def to_json(self) -> str:
-        """All of it."""
+        """Return all results as JSON."""
         return json.dumps(asdict(self), indent=2)
 
 
 def table(report: Report) -> str:
-    """The report as text."""
+    """Return the report as text."""
     lines = [
         f"{report.model}, {report.weights}, on {report.hardware}; {report.software}",
-        f"path: {report.path}; a step reads {report.weight_gb:.2f} GB of weights",
-        f"memory is read at {report.read_bandwidth_tb_s:.2f} TB/s",
+        f"path: {report.path}; a decode step reads {report.weight_gb:.2f} GB of weights",
+        f"memory bandwidth {report.read_bandwidth_tb_s:.2f} TB/s",
         f"loaded in {report.load_s:.1f} s, the engine started in {report.engine_start_s:.1f} s",
         "",
     ]
@@ -67,7 +67,7 @@ def table(report: Report) -> str:
         if one is not None:
             lines.append(
                 f"{name:24} first token {one.first_token_ms:7.1f} ms   "
-                f"{one.step_ms:7.2f} ms a step   {one.tokens_per_second:8.1f} tokens/s"
+                f"{one.step_ms:7.2f} ms per step   {one.tokens_per_second:8.1f} tokens/s"
             )
     for measured, floor, speedup in zip(
         report.throughput, report.floor, report.speedup_over_generate, strict=True
@@ -75,9 +75,9 @@ def table(report: Report) -> str:
         kind = ", one picture" if measured.same_picture else ""
         who = "1 thread" if measured.threads == 1 else f"{measured.threads} threads"
         line = (
-            f"{who + kind:24} {measured.step_ms:7.2f} ms a step   "
+            f"{who + kind:24} {measured.step_ms:7.2f} ms per step   "
             f"{measured.tokens_per_second:8.1f} tokens/s   "
-            f"(with reading {measured.whole_tokens_per_second:.1f})"
+            f"(with prefill {measured.whole_tokens_per_second:.1f})"
         )
         if speedup is not None:
             line += f"   {speedup:5.1f} × generate()"
@@ -91,10 +91,10 @@ def table(report: Report) -> str:
             _first_token("new picture", first.new_picture_ms, first.new_picture_device_ms)
             + ("" if report.picture_ms is None else f", the picture {report.picture_ms:.1f} ms"),
             _first_token("follow-up", first.follow_up_ms, first.follow_up_device_ms)
-            + f"; {100 * first.prefix_hit:.0f}% of the thread was kept",
+            + f"; {100 * first.prefix_hit:.0f}% of the conversation was cached",
         ]
         if report.pictures_encoded_again is not None:
-            lines.append(f"pictures looked at again: {report.pictures_encoded_again}")
+            lines.append(f"pictures encoded again: {report.pictures_encoded_again}")
     if report.gaps is not None:
         gaps = report.gaps
         lines.append(
@@ -111,11 +111,11 @@ def table(report: Report) -> str:
 
 
 def _first_token(of: str, ms: float, device_ms: float) -> str:
-    return f"first token, {of:12} {ms:7.1f} ms, of it on the device {device_ms:.1f} ms"
+    return f"first token, {of:12} {ms:7.1f} ms, {device_ms:.1f} ms of it on the device"
 
 
 def check_plot(file: Path) -> None:
-    """Look whether `plot` will be able to draw. Raises: ModelUnavailable."""
+    """Check that `plot` can draw. Raises: ModelUnavailable."""
     if find_spec("matplotlib") is None:
         raise ModelUnavailable("--plot needs matplotlib: pip install matplotlib.")
     if not file.absolute().parent.is_dir():
@@ -123,7 +123,7 @@ def check_plot(file: Path) -> None:
 
 
 def plot(report: Report, file: Path) -> None:
-    """Draw tokens a second over threads; see `check_plot`."""
+    """Plot tokens per second over threads; call `check_plot` first."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
@@ -139,7 +139,7 @@ def plot(report: Report, file: Path) -> None:
     ):
         if one is not None:
             axes.axhline(one.tokens_per_second, linestyle=style, color="C1", label=name)
-    axes.set(xlabel="threads", ylabel="tokens a second", xscale="log", yscale="log")
+    axes.set(xlabel="threads", ylabel="tokens per second", xscale="log", yscale="log")
     axes.set_xticks(threads, [str(count) for count in threads])
     axes.set_title(f"{report.model}, {report.weights}, {report.hardware}", fontsize=9)
     axes.grid(visible=True, which="both", alpha=0.2)

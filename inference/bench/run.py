@@ -1,4 +1,4 @@
-"""Measure everything in one run."""
+"""Run all measurements."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ FOLLOW_UP_TOKENS = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What is measured."""
+    """What to measure."""
 
     spec: ModelSpec
     random_weights: bool = False
     threads: tuple[int, ...] = ()
-    """At once; empty takes what suits the device."""
+    """Numbers of concurrent threads; empty chooses by device."""
     same_picture: bool = False
-    """Threads are all about one picture; otherwise each has its own."""
+    """All threads are about one picture; otherwise each has its own."""
     new_tokens: int = 128
     static: bool = True
-    """On a GPU, measure `generate` with a static cache too; compiling it takes a minute."""
+    """On a GPU, also measure `generate` with a static cache; compiling takes a minute."""
     generate: bool = True
 
 
@@ -68,9 +68,9 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
     """Measure.
 
     Args:
-        options: what.
-        cache_dir: where the pocket model and compiled kernels are kept.
-        progress: where the progress bar goes.
+        options: what to measure.
+        cache_dir: for the pocket model and compiled kernels.
+        progress: stream for the progress bar.
 
     Raises:
         ModelUnavailable: its message is one sentence for the operator.
@@ -83,7 +83,7 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
     with tqdm(total=steps, file=progress, unit="measurement", leave=False) as bar:
 
         def now(what: str) -> None:
-            if bar.desc:  # what came before is done
+            if bar.desc:  # the previous measurement is done
                 bar.update()
             bar.set_description(what)
 
@@ -112,7 +112,7 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
         backend = backend_of(loaded, spec, cache_dir=cache_dir)
         del loaded
         gc.collect()
-        gc.freeze()  # as the bot does: a full collection would hold the loop up
+        gc.freeze()  # as the bot does: a full collection would block the event loop
         if device.type == "cuda":
             torch.cuda.empty_cache()
         report.engine_start_s = time.perf_counter() - begun
@@ -141,7 +141,7 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
 
 
 def _compare(report: Report, backend: Any, size: int | None, options: Options) -> None:
-    """Put the floor and `generate()` beside what was measured."""
+    """Add the floor and the speed-up over `generate()` to each throughput."""
     for measured in report.throughput:
         floor = None
         if size is not None and isinstance(backend, BatchingBackend):
@@ -183,7 +183,7 @@ def _measure_generate(report: Report, loaded: Loaded, options: Options, now: Any
     picture = picture_of(0)
     image = loaded.family.picture_for(picture, loaded.processor)
     words = "?"
-    while True:  # the picture and TEXT_TOKENS of text, as the engine is asked
+    while True:  # the picture and TEXT_TOKENS of text, like the engine's prompts
         question = Message(role=Role.USER, text=words, pictures=(picture,))
         prompt = loaded.family.render(loaded.processor, (question,))
         if len(loaded.processor.tokenizer(prompt)["input_ids"]) > TEXT_TOKENS:
@@ -212,7 +212,7 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
             worker,
             text_tokens=TEXT_TOKENS,
             new_tokens=options.new_tokens,
-            # The likeliest words of random weights, or to words without sense, go in circles.
+            # Greedy answers of random weights, or to nonsense, repeat themselves.
             temperature=1.0,
         )
         await asker.prepare(100 + 2 * sum(options.threads))
@@ -221,7 +221,7 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
         now("first tokens")
         backend = thread.backend
         if isinstance(backend, BatchingBackend):
-            backend.stop_ids = frozenset()  # everybody says as much as was asked for
+            backend.stop_ids = frozenset()  # all answers reach the requested length
         before = backend.features.encoded if isinstance(backend, BatchingBackend) else 0
         rounds = 5
         report.first_tokens = await measure_first_tokens(asker, rounds, FOLLOW_UP_TOKENS)
@@ -230,24 +230,24 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
             report.picture_ms = await _picture_ms(worker, asker)
         for threads in options.threads:
             now(f"{threads} threads")
-            await measure_throughput(asker, threads, same_picture=options.same_picture)  # warm
+            await measure_throughput(asker, threads, same_picture=options.same_picture)  # warm-up
             report.throughput.append(
                 await measure_throughput(asker, threads, same_picture=options.same_picture)
             )
-        talking = min(16, max(options.threads))
+        decoding = min(16, max(options.threads))
         now("gaps")
         every_s = 0.1 if report.hardware.startswith("NVIDIA") else 0.5
-        report.gaps = await measure_gaps(asker, talking, 12, every_s)
+        report.gaps = await measure_gaps(asker, decoding, 12, every_s)
         report.loop_lag_p99_ms = quantile(lags, 0.99)
         report.loop_lag_worst_ms = max(lags)
 
 
 async def _picture_ms(worker: Worker, asker: Asker) -> float:
-    """Median time of the tower and the projector, pixels being ready."""
+    """Return the median time of vision tower and projector, pixels already prepared."""
     questions = [asker.question(asker.new_picture()) for _ in range(6)]
     times: list[float] = []
 
-    def look(backend: Any) -> None:
+    def encode(backend: Any) -> None:
         for messages in questions:
             prompt = backend.prepare(GenerationRequest(messages=messages, sampling=Sampling()))
             begun = time.perf_counter()
@@ -256,7 +256,7 @@ async def _picture_ms(worker: Worker, asker: Asker) -> float:
                 torch.cuda.synchronize()
             times.append((time.perf_counter() - begun) * 1e3)
 
-    await worker.on_device(look)
+    await worker.on_device(encode)
     return quantile(times, 0.5)
 
 

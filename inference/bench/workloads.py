@@ -1,4 +1,4 @@
-"""What the engine is measured with: a worker on an event loop, asked as the bot asks it."""
+"""Workloads for the engine: requests to a worker on an event loop, as the bot sends them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LAG_INTERVAL_S = 0.005
 
 
 def picture_of(number: int) -> Picture:
-    """A picture that differs from every other number's."""
+    """Return a picture; every number gives a different one."""
     colours = random.Random(number).randbytes(8 * 6 * 3)  # noqa: S311 - a pattern, no secret
     image = Image.frombytes("RGB", (8, 6), colours).resize(PICTURE_PX)
     file = io.BytesIO()
@@ -48,58 +48,58 @@ def picture_of(number: int) -> Picture:
 
 @dataclass(slots=True)
 class Answered:
-    """One answer, as its asker saw it."""
+    """One answer, with its timing as the client sees it."""
 
     asked_at: float
     times: list[float] = field(default_factory=list)
-    """When each piece of text came."""
+    """Arrival time of each piece of text."""
     text: str = ""
     finished: Finished | None = None
     ended_at: float = 0.0
 
     @property
     def end(self) -> Finished:
-        """How it ended. Raises: RuntimeError when it did not."""
+        """The final event. Raises: RuntimeError if there is none."""
         if self.finished is None:
             raise RuntimeError("the answer did not end")
         return self.finished
 
     @property
     def first_token_ms(self) -> float:
-        """From asking to the first text; of an answer without text, to its end."""
+        """From the request to the first text, or to the end of an answer without text."""
         return ((self.times[0] if self.times else self.ended_at) - self.asked_at) * 1e3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throughput:
-    """Threads that decode together."""
+    """Throughput of threads that decode together."""
 
     threads: int
     same_picture: bool
     tokens_per_second: float
-    """While all of them talk."""
+    """While all of them decode."""
     whole_tokens_per_second: float
-    """From the first question to the last word, pictures and prompts included."""
+    """From the first request to the last token, pictures and prefills included."""
     step_ms: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstTokens:
-    """Medians, the machine being idle otherwise."""
+    """Median times to first token on an idle machine."""
 
     new_picture_ms: float
-    """From asking: the picture is decoded, resized, seen, and the prompt read."""
+    """From the request: decoding, resizing and encoding the picture, and the prefill."""
     new_picture_device_ms: float
-    """Of it, from the device's taking it up."""
+    """The part of it from the device starting on the request."""
     follow_up_ms: float
     follow_up_device_ms: float
     prefix_hit: float
-    """Of what the follow-up's thread held, the share that was not read again."""
+    """Share of the conversation's tokens that the follow-up found in the prefix cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gaps:
-    """Between the tokens of those who talk, while pictures come in."""
+    """Gaps between the tokens of decoding threads while new pictures arrive."""
 
     threads: int
     pictures: int
@@ -109,7 +109,7 @@ class Gaps:
 
 
 class Asker:
-    """Asks a worker about pictures. Prompts are padded to `text_tokens` beside the picture."""
+    """Asks a worker about pictures. Prompts have `text_tokens` of text besides the picture."""
 
     def __init__(
         self, worker: Worker, *, text_tokens: int, new_tokens: int, temperature: float
@@ -122,28 +122,32 @@ class Asker:
         self._words = "?"
 
     async def prepare(self, pictures: int) -> None:
-        """Make the pictures, off the loop, and find words that fill the prompt."""
+        """Make the pictures, off the event loop, and find words that fill the prompt."""
         self._pictures = await asyncio.to_thread(
             lambda: [picture_of(number) for number in range(pictures)]
         )
         picture = self.new_picture()
-        seen = await self.worker.prompt_tokens((self._question("a", picture),))
-        seen -= await self.worker.prompt_tokens((self._question("a"),))  # the picture's own
+        picture_tokens = await self.worker.prompt_tokens((self._question("a", picture),))
+        picture_tokens -= await self.worker.prompt_tokens(
+            (self._question("a"),)
+        )  # the picture's share
         missing = 1 << 30
         while True:
             (question,) = self.question(picture)
-            left = self._text_tokens - (await self.worker.prompt_tokens((question,)) - seen)
+            left = self._text_tokens - (
+                await self.worker.prompt_tokens((question,)) - picture_tokens
+            )
             if left <= 0 or left >= missing:
                 return
             missing = left
             self._words += " a" * (left // 2) or "a"
 
     def new_picture(self) -> Picture:
-        """One that nobody has asked about."""
+        """Return a picture that no request was about."""
         return self._pictures.pop()
 
     def question(self, picture: Picture, number: int = 0) -> tuple[Message, ...]:
-        """A thread's first question; numbers differ in their last words only."""
+        """Return a thread's first question; numbers change its last word only."""
         return (self._question(self._words + str(number % 10), picture),)
 
     def _question(self, text: str, *pictures: Picture) -> Message:
@@ -152,7 +156,7 @@ class Asker:
     async def ask(
         self, messages: tuple[Message, ...], *, seed: int = 0, tokens: int | None = None
     ) -> Answered:
-        """Ask, and note when each piece of text came."""
+        """Send a request and record when each piece of text arrives."""
         request = GenerationRequest(
             messages=messages,
             sampling=Sampling(
@@ -174,10 +178,10 @@ class Asker:
 
 
 async def measure_throughput(asker: Asker, threads: int, *, same_picture: bool) -> Throughput:
-    """All ask at once; what counts is the time in which all of them talk.
+    """Start all threads at once and measure while all of them decode.
 
-    Many threads' prompts take long to read: they say more, so that the first still talks when the
-    last begins.
+    Prefilling many prompts takes long: then answers are longer, so that the first thread still
+    decodes when the last one starts.
     """
     tokens = asker.new_tokens * max(1, threads // 16 - 1)
     shared = asker.new_picture()
@@ -190,13 +194,13 @@ async def measure_throughput(asker: Asker, threads: int, *, same_picture: bool) 
     whole_s = max(a.ended_at for a in answers) - min(a.asked_at for a in answers)
     begin = max(answer.times[0] if answer.times else answer.ended_at for answer in answers)
     end = min(answer.ended_at for answer in answers)
-    # A token without text of its own (half a character, say) comes with the next one's.
-    said = sum(
+    # A token without text (half a character, say) arrives with the next one's text.
+    tokens_in_window = sum(
         sum(begin < at <= end for at in answer.times)
         * (answer.end.new_tokens / max(1, len(answer.times)))
         for answer in answers
     )
-    rate = said / (end - begin) if end > begin else 0.0
+    rate = tokens_in_window / (end - begin) if end > begin else 0.0
     return Throughput(
         threads=threads,
         same_picture=same_picture,
@@ -207,7 +211,7 @@ async def measure_throughput(asker: Asker, threads: int, *, same_picture: bool) 
 
 
 async def measure_first_tokens(asker: Asker, rounds: int, follow_up_tokens: int) -> FirstTokens:
-    """A new picture, then a follow-up about it; nobody else is there."""
+    """Ask about a new picture, then a follow-up, with no other requests."""
     new, follow, hits = [], [], []
     for i in range(rounds):
         first = asker.question(asker.new_picture(), i)
@@ -233,14 +237,14 @@ async def measure_first_tokens(asker: Asker, rounds: int, follow_up_tokens: int)
 
 
 async def measure_gaps(asker: Asker, threads: int, pictures: int, every_s: float) -> Gaps:
-    """Threads talk while others come with new pictures."""
-    talking = [
+    """Let threads decode while requests with new pictures arrive."""
+    decoding = [
         asyncio.create_task(
             asker.ask(asker.question(asker.new_picture(), i), seed=i, tokens=2 * asker.new_tokens)
         )
         for i in range(threads)
     ]
-    # Their own pictures are read before those that disturb them come.
+    # Their own prefills finish before the new pictures arrive.
     await asker.ask(asker.question(asker.new_picture()), tokens=2)
     begun = time.perf_counter()
     arriving = []
@@ -251,7 +255,7 @@ async def measure_gaps(asker: Asker, threads: int, pictures: int, every_s: float
     await asyncio.gather(*arriving)
     ended = time.perf_counter()
     gaps = []
-    for answer in await asyncio.gather(*talking):
+    for answer in await asyncio.gather(*decoding):
         times = [at for at in answer.times if begun <= at <= ended]
         gaps += [(later - earlier) * 1e3 for earlier, later in pairwise(times)]
     gaps.sort()
@@ -266,7 +270,7 @@ async def measure_gaps(asker: Asker, threads: int, pictures: int, every_s: float
 
 @asynccontextmanager
 async def watching_the_loop() -> AsyncIterator[list[float]]:
-    """How late the event loop comes, in milliseconds, while the block runs."""
+    """Record the event loop's lag, in milliseconds, while the block runs."""
     lags: list[float] = []
 
     async def watch() -> None:
@@ -283,7 +287,7 @@ async def watching_the_loop() -> AsyncIterator[list[float]]:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Of sorted or unsorted values; 0 for none."""
+    """Return a quantile of values in any order; 0 if there are none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 

@@ -1,4 +1,4 @@
-"""`llava-bot bench`: everything is measured, and said in the form that was asked for."""
+"""`llava-bot bench`: every figure is measured, and reported in the requested form."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         return run(options, cache_dir=tmp_path_factory.mktemp("cache"), progress=io.StringIO())
 
 
-def test_the_engine_stands_beside_generate_and_the_floor(report: Report) -> None:
-    said = json.loads(report.to_json())
-    assert said["path"] == "fast"
-    assert [measured["threads"] for measured in said["throughput"]] == [1, 3]
-    assert all(measured["whole_tokens_per_second"] > 0 for measured in said["throughput"])
-    assert said["generate"]["tokens_per_second"] > 0
-    assert all(speedup > 0 for speedup in said["speedup_over_generate"])
-    assert all(floor > 0 for floor in said["floor"])
+def test_the_engine_is_compared_with_generate_and_the_floor(report: Report) -> None:
+    results = json.loads(report.to_json())
+    assert results["path"] == "fast"
+    assert [measured["threads"] for measured in results["throughput"]] == [1, 3]
+    assert all(measured["whole_tokens_per_second"] > 0 for measured in results["throughput"])
+    assert results["generate"]["tokens_per_second"] > 0
+    assert all(speedup > 0 for speedup in results["speedup_over_generate"])
+    assert all(floor > 0 for floor in results["floor"])
 
 
-def test_first_tokens_are_those_of_a_new_picture_and_of_a_follow_up(report: Report) -> None:
+def test_first_tokens_are_measured_for_a_new_picture_and_a_follow_up(report: Report) -> None:
     assert abs(report.prompt_tokens - (576 + 60)) <= 2  # and the line break after a picture
     assert report.first_tokens is not None
     assert report.first_tokens.prefix_hit > 0.95
@@ -72,23 +72,23 @@ def test_the_table_names_every_figure(report: Report) -> None:
         assert part in text
 
 
-def test_the_chart_is_a_picture(report: Report, tmp_path: Path) -> None:
+def test_the_chart_is_a_png(report: Report, tmp_path: Path) -> None:
     plot(report, tmp_path / "chart.png")
     assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_where_no_chart_can_be_kept_is_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_folder_for_the_chart_is_one_sentence(tmp_path: Path) -> None:
     check_plot(tmp_path / "chart.png")
     with pytest.raises(ModelUnavailable, match="There is no folder for --plot"):
         check_plot(tmp_path / "nowhere" / "chart.png")
 
 
-def test_shapes_that_are_not_known_are_a_sentence() -> None:
+def test_unknown_shapes_are_one_sentence() -> None:
     with pytest.raises(ModelUnavailable, match="knows the shapes of"):
         random_models.random_model(ModelSpec(name="somebody/else"), torch.device("cpu"))
 
 
-def test_the_floor_reads_weights_once_and_what_is_shared_once() -> None:
+def test_the_floor_reads_weights_and_shared_tokens_once() -> None:
     token_bytes = 2 * 2 * 4 * 16 * 2
 
     def floor(threads: int, own_tokens: int) -> float:
@@ -106,7 +106,7 @@ def test_the_floor_reads_weights_once_and_what_is_shared_once() -> None:
     assert floor(4, 20) == pytest.approx(4e9 / (1_000_000 + 160 * token_bytes))
 
 
-def test_another_model_is_measured_on_the_plain_path(
+def test_a_model_without_a_fast_path_is_measured_on_the_plain_path(
     tiny_checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     options = Options(
