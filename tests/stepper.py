@@ -1,4 +1,4 @@
-"""A backend that a test steps by hand, and what it says."""
+"""A backend that a test steps by hand, and the events it emits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Stepper:
         self.backend = backend
         self.said: dict[Job, list[GenerationEvent | InferenceError]] = {}
         self.tokens: dict[Job, list[int]] = {}
-        """Of each answer, without the one that ends it."""
+        """Tokens of each answer, without the one that ends it."""
 
     def ask(self, request: GenerationRequest) -> Job:
         job = Job(request)

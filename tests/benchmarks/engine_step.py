@@ -1,7 +1,7 @@
-"""Where the time of a decoding step goes: microseconds a kernel, on a GPU.
+"""Where the time of a decode step goes: microseconds per kernel, on a GPU.
 
 Run: `python -m tests.benchmarks.engine_step [--quantize nf4] [--threads 1 8 32]` (LLaVA-1.5-7B in
-its true shapes, random weights).
+its real shapes, random weights).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from inference.types import GenerationRequest, Message, ModelSpec, Role, Samplin
 
 
 class Silent:
-    """A desk that nobody listens at."""
+    """A `StepOutput` that discards everything."""
 
     def emit(self, job: Job, event: object) -> None: ...
 
@@ -34,8 +34,8 @@ class Silent:
     def admit_new(self) -> None: ...
 
 
-def steps_of(backend: Any, threads: int) -> None:
-    """Take threads in until all of them talk."""
+def start_decoding(backend: Any, threads: int) -> None:
+    """Add requests and step until all of them decode."""
     for i in range(threads):
         question = Message(role=Role.USER, text="a " * 20, pictures=(picture_of(i),))
         sampling = Sampling(temperature=1.0, max_new_tokens=200, seed=i)
@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quantize", default="none")
     parser.add_argument("--model", default="llava-hf/llava-1.5-7b-hf")
-    parser.add_argument("--cache", type=Path, help="where compiled kernels are kept")
+    parser.add_argument("--cache", type=Path, help="folder for compiled kernels")
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 8, 32])
     arguments = parser.parse_args()
     spec = ModelSpec(name=arguments.model, quantize=arguments.quantize, cache_tokens=60_000)
@@ -67,7 +67,7 @@ def main() -> None:
         cache_dir=arguments.cache or Path(tempfile.mkdtemp()),
     )
     for threads in arguments.threads:
-        steps_of(backend, threads)
+        start_decoding(backend, threads)
         for _ in range(10):
             backend.step(Silent())
         torch.cuda.synchronize()
@@ -83,10 +83,10 @@ def main() -> None:
         times: dict[str, list[float]] = defaultdict(list)
         for event in profiled.events():
             times[event.name[:60]].append(event.device_time)
-        print(f"-- {threads} threads: {wall_ms:.2f} ms a step")
+        print(f"-- {threads} threads: {wall_ms:.2f} ms per step")
         for name, values in sorted(times.items(), key=lambda item: -sum(item[1]))[:12]:
             print(
-                f"{sum(values) / 10:9.1f} us a step, {len(values) / 10:6.1f} launches of "
+                f"{sum(values) / 10:9.1f} us per step, {len(values) / 10:6.1f} launches of "
                 f"{sum(values) / len(values):7.2f} us  {name}"
             )
         for answer in list(backend._live.values()):

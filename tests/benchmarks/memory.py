@@ -1,7 +1,7 @@
-"""Where a card's memory goes: what each part of the engine takes, on a GPU.
+"""Where a card's memory goes: the use of each part of the engine, on a GPU.
 
 Run: `python -m tests.benchmarks.memory [--model M] [--quantize nf4] [--cache-tokens N]`
-(true shapes, random weights). Figures are in megabytes (10^6 bytes), as the driver counts them.
+(real shapes, random weights). Figures are in megabytes (10^6 bytes), as the driver reports them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ before = 0.0
 
 
 def used(what: str) -> None:
-    """Print what the device holds now, and how much more that is than before."""
+    """Print the device's memory in use, and the change since the last call."""
     global before  # noqa: PLW0603 - a script
     gc.collect()
     torch.cuda.synchronize()
@@ -38,7 +38,7 @@ def used(what: str) -> None:
 
 
 def main() -> None:
-    """Load, and look after each part."""
+    """Load the model and print the memory after each part."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quantize", default="nf4")
     parser.add_argument("--model", default="llava-hf/llava-1.5-7b-hf")
@@ -58,7 +58,7 @@ def main() -> None:
         context_tokens=arguments.context_tokens,
     )
     weights, processor = random_model(spec, device)
-    used("weights as transformers holds them")
+    used("weights as loaded by transformers")
     loaded = described(weights, processor, spec)
     del weights
     backend = backend_of(loaded, spec, cache_dir=Path(tempfile.gettempdir()) / "kernels")
@@ -69,7 +69,7 @@ def main() -> None:
         sizes[0] += segment["allocated_size"] / 1e6
         sizes[1] += segment["total_size"] / 1e6
     for pool, (taken, total) in pools.items():
-        print(f"torch's pool {pool}: {taken:.0f} of {total:.0f} MB are taken")
+        print(f"torch's pool {pool}: {taken:.0f} of {total:.0f} MB allocated")
     used(f"engine, with a cache of {backend.model.cache_tokens} tokens")
 
 

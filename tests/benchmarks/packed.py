@@ -1,4 +1,4 @@
-"""Products on a CPU: a packed weight beside `nn.functional.linear`, microseconds by rows.
+"""Matrix products on a CPU: packed weights and `nn.functional.linear`, microseconds by rows.
 
 Run: `python -m tests.benchmarks.packed` (the pocket model's sizes, float32).
 """
@@ -15,11 +15,11 @@ from inference.linears import PackedLinear
 
 SIZES = {"qkv": (960, 576), "gate and up": (3072, 576), "down": (576, 1536), "head": (49152, 576)}
 BYTES = 64e6
-"""Of each weight's copies together: none is in the cache when it is its turn."""
+"""Total size of a weight's copies: none is in the CPU cache when its turn comes."""
 
 
 def microseconds(products: list[Callable[[Tensor], Tensor]], x: Tensor) -> float:
-    """Of one product, the best of five passes over all."""
+    """Return the time per product: the best of several passes over all."""
     best = float("inf")
     for _ in range(6):
         begun = time.perf_counter()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every figure of docs/performance.md on a GPU, as JSON files in the folder given. With two GPUs, two
-# things are measured at a time, each on a card of its own.
+# Measure every figure of docs/performance.md on a GPU, into JSON files in the given folder. With two
+# GPUs, measure two things at a time, one per card.
 set -u
 out=${1:?usage: performance.sh FOLDER}
 bench="python3 -m bot bench --random-weights --json"
@@ -10,7 +10,7 @@ run() { # name, arguments
     shift
     timeout 240 $bench "$@" >"$out/$name.json" 2>"$out/$name.log" || tail -c 300 "$out/$name.log"
 }
-memory() { # name, arguments: what nvidia-smi says meanwhile, too
+memory() { # name, arguments; also samples nvidia-smi meanwhile
     nvidia-smi --id="${CUDA_VISIBLE_DEVICES:-0}" --query-gpu=memory.used --format=csv,noheader \
         --loop-ms=250 >"$out/$1.smi" &
     local watch=$!

@@ -1,7 +1,7 @@
-"""Matrix products with few rows: microseconds by shape, bits and rows, beside cuBLAS.
+"""Matrix products with few rows: microseconds by shape, bits and rows, compared with cuBLAS.
 
 Run on a GPU: `python -m tests.benchmarks.skinny [--sweep BITS | --prompts]`. Weights are never in
-the cache: each launch of a graph reads another copy.
+the L2 cache: each launch of a graph reads another copy.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CACHE_BYTES = 256e6
 
 
 def graphed_us(launch: Callable[[int], object], copies: int) -> float:
-    """Median microseconds of a launch, of a graph that holds one for each copy."""
+    """Return the median microseconds per launch of a graph that has one launch for each copy."""
     launch(0)
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
@@ -47,7 +47,7 @@ def graphed_us(launch: Callable[[int], object], copies: int) -> float:
 
 
 def random_weights(bits: int, n: int, k: int) -> tuple[list[SkinnyWeight], float]:
-    """Copies of a weight, together larger than the cache; bytes of one."""
+    """Return copies of a weight, together larger than the cache, and the bytes of one."""
     data_bytes = n * k * bits / 8 * (1.0625 if bits == 4 else 1)
     copies = max(2, int(CACHE_BYTES / data_bytes) + 1)
     out = []
@@ -83,19 +83,19 @@ def time_skinny(
 
 
 def times_whole(x: torch.Tensor, weights: list[SkinnyWeight], copy: int) -> torch.Tensor:
-    """What cuBLAS makes of it."""
+    """The product by cuBLAS."""
     return x @ weights[copy].data.T
 
 
 def times_unpacked(
     x: torch.Tensor, products: list[linears.SkinnyLinear], copy: int
 ) -> torch.Tensor:
-    """What the engine makes of it."""
+    """The product by the engine."""
     return products[copy](x)
 
 
 def table(skinny: Skinny) -> None:
-    """Every size with the shapes that are set."""
+    """Time every size with the configured shapes."""
     for bits in (4, 8, 16):
         for n, k in SIZES:
             weights, data_bytes = random_weights(bits, n, k)
@@ -111,7 +111,7 @@ def table(skinny: Skinny) -> None:
 
 
 def prompts(skinny: Skinny) -> None:
-    """Products of prompts, by how much is unpacked at once, beside whole weights."""
+    """Time the products of prefills by how much is dequantized at once, and with bf16 weights."""
     for rows in (256, 640):
         for megabytes in (0, 8, 16, 24, 32, 48, 96):
             linears.UNPACKED_BYTES = megabytes * 1024 * 1024
@@ -128,7 +128,7 @@ def prompts(skinny: Skinny) -> None:
 
 
 def candidates(bits: Bits, m_tiles: int) -> list[Shape]:
-    """Shapes that may be good."""
+    """Return the shapes worth trying."""
     warps = ((2, 2), (2, 4), (4, 1), (4, 2), (8, 1))
     return [
         Shape(n_tiles, warps_n, warps_k, stages, min_blocks, scale_weights_first)
@@ -144,7 +144,7 @@ def candidates(bits: Bits, m_tiles: int) -> list[Shape]:
 
 
 def sweep(skinny: Skinny, bits: Bits, rows_list: list[int]) -> None:
-    """The best shapes: for each size, and for all of a layer together."""
+    """Find the best shapes for each size, and for a whole layer."""
     for rows in rows_list:
         m_tiles = next(t for t in (1, 2, 4, 8) if rows <= 8 * t)
         shapes = candidates(bits, m_tiles)
@@ -176,7 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sweep", type=int, choices=[4, 8, 16])
     parser.add_argument("--prompts", action="store_true")
-    parser.add_argument("--kernels", type=Path, help="where compiled kernels are kept")
+    parser.add_argument("--kernels", type=Path, help="folder for compiled kernels")
     parser.add_argument("--rows", type=int, nargs="*", default=[1, 8, 32])
     arguments = parser.parse_args()
     print(torch.cuda.get_device_name(), torch.__version__)

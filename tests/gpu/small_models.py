@@ -1,4 +1,4 @@
-"""LLaVA-1.5's architecture with random weights, small, on a GPU."""
+"""Small models of LLaVA-1.5's architecture, with random weights, on a GPU."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHAPE = {
 
 
 def small_model(spec: ModelSpec) -> tuple[Any, Any]:
-    """(weights, processor) for a spec; logits differ as a trained model's do."""
+    """Return (weights, processor) for a spec; logits vary as much as a trained model's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(random_models.TEXT_SHAPES, spec.name, SHAPE)
         weights, processor = random_models.random_model(spec, torch.device(spec.device))
@@ -36,7 +36,7 @@ def small_model(spec: ModelSpec) -> tuple[Any, Any]:
 def small_backend(
     weights: Any, processor: Any, spec: ModelSpec, cache_dir: Path
 ) -> BatchingBackend:
-    """The fast path over it."""
+    """Return the fast path for a model."""
     backend = backend_of(described(weights, processor, spec), spec, cache_dir=cache_dir)
     assert isinstance(backend, BatchingBackend)
     return backend

@@ -1,8 +1,8 @@
-"""The fast path on a GPU: every token it says is, to a float32 reference, as good as the best.
+"""The fast path on a GPU: a float32 reference rates every token about as high as the best one.
 
 The model is LLaVA-1.5's architecture with random weights, small, heads of 64; the reference is
-the same weights, few bits written out, in float32 on the CPU. A token may only be said when the
-reference's logit for it is within `TOLERANCE` of the largest.
+the same weights, dequantized, in float32 on the CPU. Every generated token's logit in the reference
+must be within `TOLERANCE` of the largest.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ if torch.cuda.is_available():
     from inference.kernels import attention, fused, resize, sampling
 
 TOLERANCE = 0.15
-"""Of logits whose standard deviation is about 1; bfloat16 rounds each of a few hundred sums."""
+"""In standard deviations of the logits; bfloat16 rounds each of a few hundred sums."""
 
 
 class Asker(Stepper):
-    """Asks with few words."""
+    """A stepper with a short way to send a request."""
 
     def asks(self, *messages: Message, tokens: int = 24, **sampling: Any) -> Job:
         options = {"temperature": 0.0, "max_new_tokens": tokens} | sampling
@@ -58,8 +58,8 @@ def user(text: str, *pictures: int) -> Message:
     )
 
 
-def whole(weights: Any) -> Any:
-    """A float32 copy on the CPU, few bits written out."""
+def float32_reference(weights: Any) -> Any:
+    """A float32 copy on the CPU, dequantized."""
     from bitsandbytes.functional import dequantize_4bit
 
     state = {}
@@ -87,7 +87,7 @@ def both(
         name="small", device="cuda", quantize=quantize, cache_tokens=20_000, max_pictures=2
     )
     weights, processor = small_model(spec)
-    reference = whole(weights)
+    reference = float32_reference(weights)
     folder = tmp_path_factory.mktemp("kernels")
     return small_backend(weights, processor, spec, folder), reference
 
@@ -99,35 +99,37 @@ def bench(both: tuple[BatchingBackend, Any]) -> Asker:
 
 
 @torch.inference_mode()
-def is_right(bench: Asker, both: tuple[BatchingBackend, Any], job: Job) -> None:
+def assert_matches_reference(bench: Asker, both: tuple[BatchingBackend, Any], job: Job) -> None:
     backend, reference = both
-    said = bench.tokens[job]
-    tokens = job.prepared.tokens + said
-    reader = backend._prompts.reader
+    answer = bench.tokens[job]
+    tokens = job.prepared.tokens + answer
+    preprocessor = backend._prompts.reader
     pixels = [
-        reader._processed(reader._family.picture_for(picture, reader._processor))
+        preprocessor._processed(preprocessor._family.picture_for(picture, preprocessor._processor))
         for picture in job.prepared.pictures
     ]
     logits = reference(
         input_ids=torch.tensor([tokens[:-1]]),
         pixel_values=torch.cat(pixels) if pixels else None,
     ).logits[0, len(job.prepared.tokens) - 1 :]
-    assert len(said) > 0
-    behind = logits.max(-1).values - logits[range(len(said)), said]
-    assert float(behind.max()) < TOLERANCE * float(logits.std())
+    assert len(answer) > 0
+    shortfall = logits.max(-1).values - logits[range(len(answer)), answer]
+    assert float(shortfall.max()) < TOLERANCE * float(logits.std())
 
 
-def test_the_processors_pixels_are_made_on_the_device(both: Any) -> None:
-    reader = both[0]._prompts.reader
+def test_the_device_makes_the_processors_own_pixels(both: Any) -> None:
+    preprocessor = both[0]._prompts.reader
     picture = picture_of(5)
-    read = reader.preprocess(picture)["pixel_values"]
+    read = preprocessor.preprocess(picture)["pixel_values"]
     assert read.dtype == torch.uint8
-    wanted = reader._processed(reader._family.picture_for(picture, reader._processor))
-    assert torch.equal(reader.normalise(reader.resize(read.cuda())).cpu(), wanted)
+    wanted = preprocessor._processed(
+        preprocessor._family.picture_for(picture, preprocessor._processor)
+    )
+    assert torch.equal(preprocessor.normalise(preprocessor.resize(read.cuda())).cpu(), wanted)
 
 
 def compiled() -> int:
-    """Kernels that Triton has compiled in this process."""
+    """How many kernels Triton has compiled in this process."""
     from triton.runtime.jit import JITFunction
 
     kernels = [
@@ -139,7 +141,7 @@ def compiled() -> int:
     return sum(len(cache[0]) for kernel in kernels for cache in kernel.device_caches.values())
 
 
-def test_nothing_is_compiled_once_the_engine_has_started(bench: Asker, both: Any) -> None:
+def test_nothing_is_compiled_after_the_start(bench: Asker, both: Any) -> None:
     before = compiled()
     assert before > 5
     for words in (3, 150, 500):  # alone, and several in one step
@@ -152,38 +154,38 @@ def test_nothing_is_compiled_once_the_engine_has_started(bench: Asker, both: Any
     assert compiled() == before
 
 
-def test_threads_of_all_lengths_say_what_the_reference_says(bench: Asker, both: Any) -> None:
+def test_sequences_of_all_lengths_match_the_reference(bench: Asker, both: Any) -> None:
     jobs = [bench.asks(user("why " * (1 + 23 * i)), tokens=10 + 3 * i) for i in range(7)]
     jobs += [bench.asks(user(f"what {i}", i), tokens=20) for i in range(4)]
     bench.run()
     for job in jobs:
-        is_right(bench, both, job)
+        assert_matches_reference(bench, both, job)
 
 
-def test_threads_about_one_picture_say_what_the_reference_says(bench: Asker, both: Any) -> None:
+def test_sequences_about_one_picture_match_the_reference(bench: Asker, both: Any) -> None:
     jobs = [bench.asks(user(f"number {i}" * (1 + i % 3), 7), tokens=40) for i in range(12)]
     bench.run()
     assert bench.backend.features.encoded >= 1
     for job in jobs:
-        is_right(bench, both, job)
+        assert_matches_reference(bench, both, job)
 
 
-def test_a_long_prompt_in_chunks_beside_those_who_talk(bench: Asker, both: Any) -> None:
-    talking = [bench.asks(user(f"talk {i}"), tokens=60) for i in range(3)]
+def test_a_long_prompt_is_prefilled_in_chunks_while_others_decode(bench: Asker, both: Any) -> None:
+    decoding = [bench.asks(user(f"talk {i}"), tokens=60) for i in range(3)]
     bench.step(4)
     long = bench.asks(user("word " * 350, 1), tokens=10)
     bench.run()
-    for job in [*talking, long]:
-        is_right(bench, both, job)
+    for job in [*decoding, long]:
+        assert_matches_reference(bench, both, job)
 
 
-def test_two_pictures_in_one_prompt(bench: Asker, both: Any) -> None:
+def test_two_pictures_in_one_prompt_match_the_reference(bench: Asker, both: Any) -> None:
     job = bench.asks(user("these", 1, 2), tokens=12)
     bench.run()
-    is_right(bench, both, job)
+    assert_matches_reference(bench, both, job)
 
 
-def test_follow_ups_read_only_what_is_new(bench: Asker, both: Any) -> None:
+def test_follow_ups_prefill_only_their_new_tokens(bench: Asker, both: Any) -> None:
     first = user("what is this", 3)
     job = bench.asks(first, tokens=30)
     bench.run()
@@ -191,12 +193,12 @@ def test_follow_ups_read_only_what_is_new(bench: Asker, both: Any) -> None:
     text = bench.backend._tokenizer.decode(bench.tokens[job])
     again = bench.asks(first, Message(role=Role.ASSISTANT, text=text.strip()), user("and now"))
     bench.run()
-    is_right(bench, both, again)
+    assert_matches_reference(bench, both, again)
     assert bench.backend.features.encoded == encoded
     assert bench.finished(again).cached_tokens > 600
 
 
-def test_leaving_and_losing_pages_changes_nobody_elses_answer(bench: Asker, both: Any) -> None:
+def test_aborts_and_preemptions_change_no_other_answer(bench: Asker, both: Any) -> None:
     pool = bench.backend._scheduler._pool
     held = [pool.allocate() for _ in range(pool.num_free - 40)]
     jobs = [bench.asks(user(f"tell {i}"), tokens=150) for i in range(6)]
@@ -207,37 +209,37 @@ def test_leaving_and_losing_pages_changes_nobody_elses_answer(bench: Asker, both
         pool.free(page)
     assert bench.finished(jobs[2]).reason is FinishReason.ABORTED
     for job in jobs[:2] + jobs[3:]:
-        is_right(bench, both, job)
+        assert_matches_reference(bench, both, job)
     bench.backend._scheduler.shrink()
     assert pool.num_free == pool.num_usable
 
 
-def test_a_seed_gives_the_same_answer_again_and_another_seed_another(bench: Asker) -> None:
-    said = []
+def test_the_same_seed_repeats_an_answer_and_another_seed_does_not(bench: Asker) -> None:
+    answers = []
     for seed in (3, 3, 4):
-        bench.backend.forget()  # a prompt that is read in other pieces is rounded otherwise
+        bench.backend.forget()  # other prefill chunks round differently
         job = bench.asks(user("say something"), temperature=0.9, top_p=0.8, top_k=50, seed=seed)
         bench.run()
-        said.append(bench.tokens[job])
-    assert said[0] == said[1] != said[2]
+        answers.append(bench.tokens[job])
+    assert answers[0] == answers[1] != answers[2]
 
 
 @torch.inference_mode()
-def test_what_a_generation_config_asks_of_every_answer_is_done(tmp_path: Path) -> None:
+def test_logits_processors_of_the_generation_config_apply_to_every_answer(tmp_path: Path) -> None:
     spec = ModelSpec(name="small", device="cuda", cache_tokens=20_000)
     weights, processor = small_model(spec)
     weights.generation_config.repetition_penalty = 1.5
     weights.generation_config.suppress_tokens = suppressed = list(range(0, 32_000, 3))
-    reference = whole(weights)
+    reference = float32_reference(weights)
     penalty = RepetitionPenaltyLogitsProcessor(1.5)
     asker = Asker(small_backend(weights, processor, spec, tmp_path))
     jobs = [asker.asks(user(f"tell me {i}"), tokens=20) for i in range(3)]
     asker.run()
     for job in jobs:
-        said, start = asker.tokens[job], len(job.prepared.tokens)
-        tokens = torch.tensor([job.prepared.tokens + said])
+        answer, start = asker.tokens[job], len(job.prepared.tokens)
+        tokens = torch.tensor([job.prepared.tokens + answer])
         logits = reference(input_ids=tokens[:, :-1]).logits[0, start - 1 :]
-        for place, token in enumerate(said):
-            likes = penalty(tokens[:, : start + place], logits[place : place + 1])[0]
-            likes[suppressed] = -torch.inf
-            assert float(likes.max() - likes[token]) < TOLERANCE * float(logits.std())
+        for index, token in enumerate(answer):
+            preferred = penalty(tokens[:, : start + index], logits[index : index + 1])[0]
+            preferred[suppressed] = -torch.inf
+            assert float(preferred.max() - preferred[token]) < TOLERANCE * float(logits.std())

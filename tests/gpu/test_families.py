@@ -1,6 +1,6 @@
-"""The fast path on a GPU with pictures in tiles, and with decoders other than Llama's.
+"""The fast path on a GPU with tiled pictures, and with decoders other than Llama's.
 
-As in `test_engine`: a token may only be said when a float32 reference likes it nearly best.
+As in `test_engine`: a float32 reference must rate every token about as high as the best one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 TOLERANCE = 0.15
-"""Of the logits' standard deviation."""
+"""In standard deviations of the logits."""
 HEADS_OF_64 = {
     "hidden_size": 256,
     "intermediate_size": 512,
@@ -55,7 +55,7 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.mark.parametrize("quantize_cache", ["none", "int8"])
 @torch.inference_mode()
-def test_each_family_says_what_the_reference_says(
+def test_each_family_matches_the_reference(
     checkpoint: Path, quantize_cache: CacheQuantization
 ) -> None:
     fast = load(checkpoint, quantize_cache=quantize_cache)
@@ -67,7 +67,7 @@ def test_each_family_says_what_the_reference_says(
     for parameter in reference.parameters():
         parameter.data = parameter.data.bfloat16().float()
     stepper = Stepper(fast)
-    shapes = [(60, 30), (30, 60), (50, 50), (400, 90), (33, 31)]  # other numbers of tiles
+    shapes = [(60, 30), (30, 60), (50, 50), (400, 90), (33, 31)]  # different numbers of tiles
     jobs = [
         stepper.ask(
             GenerationRequest(
@@ -85,11 +85,11 @@ def test_each_family_says_what_the_reference_says(
     ]
     stepper.run()
     for job in jobs:
-        said = stepper.tokens[job]
+        answer = stepper.tokens[job]
         inputs = dict(plain.generator._prepare(job.request.messages))
         assert inputs["input_ids"][0].tolist() == job.prepared.tokens
-        inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.tensor([said])], 1)
+        inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.tensor([answer])], 1)
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
-        logits = reference(**inputs).logits[0, -len(said) - 1 : -1]
-        behind = logits.max(-1).values - logits[range(len(said)), said]
-        assert float(behind.max()) < TOLERANCE * float(logits.std())
+        logits = reference(**inputs).logits[0, -len(answer) - 1 : -1]
+        shortfall = logits.max(-1).values - logits[range(len(answer)), answer]
+        assert float(shortfall.max()) < TOLERANCE * float(logits.std())

@@ -1,4 +1,4 @@
-"""What a GPU can do to the engine."""
+"""GPU failures that the engine survives, or reports."""
 
 from __future__ import annotations
 
@@ -36,31 +36,31 @@ async def answer(worker: Worker) -> Finished:
     question = Message(role=Role.USER, text="hello")
     request = GenerationRequest(messages=(question,), sampling=Sampling(max_new_tokens=30))
     async with aclosing(worker.stream(request)) as events:
-        said = [event async for event in events]
-    assert isinstance(said[-1], Finished)
-    return said[-1]
+        received = [event async for event in events]
+    assert isinstance(received[-1], Finished)
+    return received[-1]
 
 
-def ruin(_backend: Backend) -> None:
-    """Read outside a tensor: from then on the device fails at everything."""
-    places = torch.full((1,), 10**9, device="cuda")
-    torch.zeros(4, device="cuda")[places]
+def break_device(_backend: Backend) -> None:
+    """Read out of bounds: from then on every operation on the device fails."""
+    indices = torch.full((1,), 10**9, device="cuda")
+    torch.zeros(4, device="cuda")[indices]
 
 
-async def ruin_in_mid_answer(device: DeviceThread) -> None:
+async def break_device_mid_answer(device: DeviceThread) -> None:
     async with running_worker(device, max_waiting=8) as worker:
         await answer(worker)
-        device.run(ruin)
+        device.run(break_device)
         askers = [answer(worker) for _ in range(3)]
-        told = await asyncio.gather(*askers, return_exceptions=True)
-        assert all(isinstance(one, EngineDead) for one in told), told
+        errors = await asyncio.gather(*askers, return_exceptions=True)
+        assert all(isinstance(one, EngineDead) for one in errors), errors
         assert worker.died.is_set()
         with pytest.raises(EngineDead):
             await answer(worker)
 
 
-def test_when_the_device_fails_for_good_every_asker_is_told_and_the_engine_is_dead() -> None:
-    # In a process of its own: nothing on this device works in it afterwards.
+def test_when_the_device_fails_for_good_every_request_fails_and_the_engine_is_dead() -> None:
+    # In a process of its own: afterwards nothing on this device works in that process.
     done = subprocess.run(
         [sys.executable, "-m", "tests.gpu.test_faults"],
         cwd=ROOT,
@@ -70,11 +70,11 @@ def test_when_the_device_fails_for_good_every_asker_is_told_and_the_engine_is_de
         timeout=110,
         check=False,
     )
-    assert "every asker was told" in done.stdout, done.stderr[-3000:]
+    assert "every request failed" in done.stdout, done.stderr[-3000:]
 
 
-def test_memory_that_runs_out_refuses_nobody_who_fits() -> None:
-    """What the card has left is taken away before threads are read: caches give way."""
+def test_short_memory_refuses_no_request_that_fits() -> None:
+    """Take the card's remaining memory before the prefills: caches must shrink."""
     spare: list[torch.Tensor] = []
     try:
         with DeviceThread(load) as device:
@@ -94,6 +94,6 @@ def test_memory_that_runs_out_refuses_nobody_who_fits() -> None:
 
 if __name__ == "__main__":
     with DeviceThread(load) as the_device:
-        asyncio.run(ruin_in_mid_answer(the_device))
-        print("every asker was told", flush=True)  # noqa: T201
-        os._exit(0)  # the interpreter's own end would ask the device
+        asyncio.run(break_device_mid_answer(the_device))
+        print("every request failed", flush=True)  # noqa: T201
+        os._exit(0)  # a normal exit of the interpreter would use the device

@@ -1,4 +1,4 @@
-"""Two GPUs, an engine each."""
+"""Two GPUs, each with its own engine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def answer(fleet: Fleet, text: str, thread: str) -> Finished:
     return last
 
 
-async def test_threads_are_answered_on_both_and_one_that_fails_leaves_the_other(
+async def test_both_gpus_answer_threads_and_one_goes_on_when_the_other_fails(
     tmp_path: Path,
 ) -> None:
     devices = Devices([partial(load, tmp_path, f"cuda:{index}") for index in range(2)])

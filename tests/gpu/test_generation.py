@@ -1,4 +1,4 @@
-"""The plain path on a CUDA device: every family, whole and in few bits."""
+"""The plain path on a CUDA device: every family, in bfloat16 and quantized."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def int32(values: object) -> Tensor:
 
 
 def attend(query: Tensor, cache: LayerCache, table: Tensor, length: int) -> Tensor:
-    """[heads, head] over the first `length` tokens of a thread's pages."""
+    """Attend to the first `length` tokens of a sequence's pages. Returns: [heads, head]."""
     heads, head = query.shape
     keys, values = cache.read(table.long(), torch.float32)  # [kv heads, tokens, head]
     k, v = (x[:, :length].repeat_interleave(heads // len(x), 0) for x in (keys, values))
@@ -87,7 +87,7 @@ def decode_attention(
 
 
 @pytest.mark.parametrize("splits", [1, 4, 16])
-def test_threads_of_any_length_attend_to_their_own_pages(
+def test_sequences_of_any_length_attend_to_their_own_pages(
     heads: tuple[int, int, int],
     dtype: torch.dtype,
     decode_attention: Callable[..., Tensor],
@@ -99,16 +99,16 @@ def test_threads_of_any_length_attend_to_their_own_pages(
     tables = (torch.randperm(199, device="cuda")[:190] + 1).to(torch.int32)
     tables = torch.stack([tables[i : i + 60] for i in range(0, 150, 30)])
     queries = bf16(5, num_heads, head)
-    nobody = int32([[-1] * attention.group_size(num_heads, kv_heads)])
+    no_group = int32([[-1] * attention.group_size(num_heads, kv_heads)])
     got = decode_attention(
-        queries, cache, tables, lengths, torch.zeros_like(lengths), nobody, splits
+        queries, cache, tables, lengths, torch.zeros_like(lengths), no_group, splits
     )
     wanted = [attend(queries[i], cache, tables[i], int(lengths[i])) for i in range(5)]
     assert error(got, torch.stack(wanted).view(5, -1)) < 5e-3
 
 
 @pytest.mark.parametrize("splits", [1, 4])
-def test_a_shared_beginning_is_read_once_and_right(
+def test_a_shared_prefix_is_read_once_and_correctly(
     heads: tuple[int, int, int],
     dtype: torch.dtype,
     decode_attention: Callable[..., Tensor],
@@ -132,13 +132,11 @@ def test_a_shared_beginning_is_read_once_and_right(
     assert error(got, torch.stack(wanted).view(6, -1)) < 5e-3
 
 
-def test_pieces_of_threads_attend_up_to_themselves(
-    heads: tuple[int, int, int], dtype: torch.dtype
-) -> None:
+def test_prefill_chunks_attend_causally(heads: tuple[int, int, int], dtype: torch.dtype) -> None:
     num_heads, kv_heads, head = heads
     cache = full_cache(kv_heads, head, 100, dtype)
     tables = (torch.randperm(99, device="cuda")[:60] + 1).to(torch.int32).view(3, 20)
-    chunks = [(0, 130), (77, 1), (33, 40)]  # position of the first token, tokens
+    chunks = [(0, 130), (77, 1), (33, 40)]  # position of the first token, number of tokens
     blocks, first = [], 0
     for chunk, (position, count) in enumerate(chunks):
         for begin in range(0, count, attention.PREFILL_ROWS):
@@ -169,7 +167,7 @@ def test_the_norm_adds_partial_sums_to_the_residual(splits: int | None) -> None:
     assert error(got, normed * weight.float()) < 5e-3
 
 
-def test_queries_and_keys_are_rotated_and_keys_and_values_written_to_their_pages(
+def test_rope_rotates_queries_and_keys_and_stores_keys_and_values(
     heads: tuple[int, int, int], dtype: torch.dtype
 ) -> None:
     num_heads, kv_heads, head = heads
@@ -196,7 +194,7 @@ def test_queries_and_keys_are_rotated_and_keys_and_values_written_to_their_pages
     assert int((keys != 0).any(-1).sum()) == 4 * kv_heads
 
 
-def test_the_kernel_keeps_in_8_bits_what_plain_torch_keeps() -> None:
+def test_the_kernel_stores_the_same_int8_values_as_plain_torch() -> None:
     product = torch.randn(7, 3 * 4 * 64, device="cuda") * 3
     positions, kv_slots = int32([0] * 7), int32([3, 18, 40, 5, 77, 90, 16])
     rope_cos, rope_sin = torch.ones(1, 32, device="cuda"), torch.zeros(1, 32, device="cuda")
@@ -205,13 +203,13 @@ def test_the_kernel_keeps_in_8_bits_what_plain_torch_keeps() -> None:
     _, keys, values = product.bfloat16().float().view(7, 3, 4, 64).unbind(1)
     plain.write(kv_slots.long() // PAGE, kv_slots.long() % PAGE, keys, values)
     for got, wanted in ((mine.keys, plain.keys), (mine.values, plain.values)):
-        assert int((got.int() - wanted.int()).abs().max()) <= 1  # halves may be rounded either way
+        assert int((got.int() - wanted.int()).abs().max()) <= 1  # halves may round either way
     assert mine.key_scales is not None
     assert plain.key_scales is not None
     assert torch.allclose(mine.key_scales, plain.key_scales, rtol=2e-3)
 
 
-def test_rows_are_read_from_the_hosts_memory() -> None:
+def test_embeddings_are_looked_up_in_host_memory() -> None:
     table = torch.randn(500, 576).bfloat16().pin_memory()
     tokens = torch.tensor([3, 499, 0, 3], device="cuda")
     assert torch.equal(fused.embed(table, tokens).cpu(), table[tokens.cpu()])
@@ -254,13 +252,13 @@ class TestSampling:
         )
         return [int(token) for token in chosen]
 
-    def test_temperature_zero_takes_the_likeliest(self) -> None:
+    def test_temperature_zero_is_greedy(self) -> None:
         logits = bf16(self.rows, 32064)
         wanted = logits.float().argmax(-1)
         got = self.choose(logits, temperature=0.0)
         assert torch.equal(logits[range(self.rows), got], logits[range(self.rows), wanted])
 
-    def test_nothing_outside_top_p_and_top_k_is_chosen(self) -> None:
+    def test_nothing_outside_top_p_and_top_k_is_sampled(self) -> None:
         logits = torch.randn(self.rows, 9001, device="cuda") * 3
         top_p, top_k = [0.5, 1.0, 0.9, 1.0, 1e-4, 0.7], [0, 3, 20, 1, 0, 2]
         for seed in range(30):
@@ -273,13 +271,13 @@ class TestSampling:
                 kept = (chances.cumsum(-1) - chances) < top_p[i] + 1e-5
                 assert token in ids[kept].tolist()
 
-    def test_tokens_come_as_often_as_they_are_likely(self) -> None:
+    def test_sampled_frequencies_match_the_probabilities(self) -> None:
         logits = torch.tensor([[0.0, 1.0, 2.0, -1.0]], device="cuda").expand(4000, 4).contiguous()
         got = torch.tensor(self.choose(logits, temperature=0.7, position=list(range(4000))))
         shares = got.bincount(minlength=4) / 4000
         assert torch.allclose(shares, (logits[0].cpu() / 0.7).softmax(-1), atol=0.03)
 
-    def test_a_seed_gives_the_same_token_whoever_else_is_in_the_batch(self) -> None:
+    def test_a_seed_gives_the_same_token_in_every_batch(self) -> None:
         logits = torch.randn(8, 32000, device="cuda")
         together = self.choose(logits, seed=list(range(8)), position=5)
         alone = [self.choose(logits[i : i + 1], seed=i, position=5)[0] for i in range(8)]

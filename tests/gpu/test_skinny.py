@@ -1,4 +1,4 @@
-"""Matrix products with few rows against the same product of the weights written out."""
+"""Matrix products with few rows, compared with the dequantized product."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [
 
 
 SIZES = [(16, 64), (48, 128), (576, 1536), (1024, 4096), (4096, 11008), (12288, 4096)]
-"""(outputs, inputs): the smallest that there can be, and those of 7B."""
+"""(outputs, inputs): the smallest possible size, and those of 7B."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def skinny(tmp_path_factory: pytest.TempPathFactory) -> Skinny:
 
 
 def random_weight(bits: int, n: int, k: int) -> tuple[SkinnyWeight, Tensor]:
-    """A packed weight, and what it stands for in float32."""
+    """Return a packed weight and the same weight in float32."""
     if bits == 4:
         nibbles = torch.randint(16, (n, k), dtype=torch.uint8, device="cuda")
         scales = (torch.rand(n, k // 64, device="cuda") * 0.05 + 0.001).half().float()
@@ -54,7 +54,7 @@ def error(got: Tensor, wanted: Tensor) -> float:
 
 @pytest.mark.parametrize("bits", [4, 8, 16])
 @pytest.mark.parametrize("rows", [1, 5, 8, 13, 16, 27, 32, 64])
-def test_products_of_random_sizes_are_right(skinny: Skinny, bits: int, rows: int) -> None:
+def test_products_of_random_sizes_are_correct(skinny: Skinny, bits: int, rows: int) -> None:
     chance = random.Random(100 * bits + rows)  # noqa: S311
     drawn = [(16 * chance.randrange(1, 300), 64 * chance.randrange(1, 100)) for _ in range(3)]
     for n, k in [*SIZES, *drawn]:
@@ -62,12 +62,12 @@ def test_products_of_random_sizes_are_right(skinny: Skinny, bits: int, rows: int
         x = torch.randn(rows, k, device="cuda").bfloat16()
         out = torch.full((skinny.splits(weight, rows), rows, n), torch.nan, device="cuda")
         got = skinny(x, weight, out=out).sum(0)
-        # NF4's sixteen values are held in bfloat16: 2e-3; the others are exact but for the sum.
+        # NF4's sixteen values are in bfloat16: 2e-3; the others are exact up to summation order.
         assert error(got, x.float() @ dense.T) < (3e-3 if bits == 4 else 1e-4)
 
 
 @pytest.mark.parametrize("bits", [4, 8])
-def test_weights_are_unpacked_as_they_were(skinny: Skinny, bits: int) -> None:
+def test_dequantized_rows_match_the_original_weights(skinny: Skinny, bits: int) -> None:
     weight, dense = random_weight(bits, 1024, 4096)
     out = torch.full((512, 4096), torch.nan, device="cuda", dtype=torch.bfloat16)
     skinny.unpack(weight, out, first_row=256)
