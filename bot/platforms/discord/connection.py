@@ -17,6 +17,7 @@ from bot.platforms.discord.api import UNREACHABLE_PAUSE_S, Budget, DiscordRefuse
 from bot.platforms.discord.layout import NO_PINGS, AnswerButton
 from bot.platforms.discord.network import Network
 from bot.platforms.discord.options import DiscordOptions
+from bot.platforms.discord.parsing import State
 from bot.platforms.platform import PlatformUnavailable
 from inference.errors import trace_of
 
@@ -62,6 +63,8 @@ class Ears(Protocol):
 
     async def shard_ready(self, shard: int) -> None: ...
 
+    async def unparsed(self, channel: int) -> None: ...
+
 
 class Hands(Protocol):
     """What is told of what people press, choose and fill in."""
@@ -86,6 +89,15 @@ class Client(discord.AutoShardedClient):
         self._ears = ears
         self.buttons = hands
         self.add_dynamic_items(AnswerButton)
+
+    def _get_state(self, **options: Any) -> State:
+        return State(
+            dispatch=self.dispatch,
+            handlers=self._handlers,
+            hooks=self._hooks,
+            http=self.http,
+            **options,
+        )
 
     async def on_message(self, message: discord.Message) -> None:
         """A message was sent."""
@@ -114,6 +126,13 @@ class Client(discord.AutoShardedClient):
     async def on_shard_ready(self, shard: int) -> None:
         """A new session: what was said before it is not told again."""
         await self._ears.shard_ready(shard)
+
+    async def on_unparsed(self, event: str, channel: int) -> None:
+        """An event could not be parsed: it may have been a question."""
+        if channel:
+            await self._ears.unparsed(channel)
+        else:
+            log.info("%s was skipped", event)
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Modals are taken here: discord.py forgets them with a restart."""
@@ -171,11 +190,17 @@ class Connection:
         if known is not None:
             return known
         try:
-            return await read(
-                lambda: self.client.fetch_channel(int(channel)), timeout_s=self.timeout_s
-            )
+            return await read(lambda: self._fetched(int(channel)), timeout_s=self.timeout_s)
         except DiscordRefused:
             return None
+
+    async def _fetched(self, channel: int) -> discord.abc.Snowflake:
+        """A channel that is not known; as little as its id, where it cannot be parsed."""
+        try:
+            return await self.client.fetch_channel(channel)
+        except (AttributeError, LookupError, TypeError, ValueError, discord.InvalidData) as exc:
+            log.warning("a channel could not be parsed: %s", trace_of(exc))
+            return self.client.get_partial_messageable(channel)
 
     async def _login(self) -> None:
         """Wait for it. Raises: TryLater, when it takes too long."""

@@ -63,14 +63,19 @@ class Hearing:
         forgetting: Forgetting,
         tools: Tools,
         catch_up: Callable[[int], Awaitable[None]],
+        look_through: Callable[[int], Awaitable[None]],
     ) -> None:
-        """`catch_up`: looks for what was said before a shard's new session."""
+        """
+        `catch_up`: looks for what was said before a shard's new session.
+        `look_through`: looks for what was said in one channel or thread.
+        """
         self._core = core
         self._addressing = addressing
         self._commands = commands
         self._forgetting = forgetting
         self._tools = tools
         self._catch_up = catch_up
+        self._look_through = look_through
         self._locks = ThreadLocks()
         self._deleted: Bounded[MessageKey, None] = Bounded(MAX_DELETED)
         self._edits: Bounded[MessageKey, float] = Bounded(MAX_EDITS)
@@ -88,6 +93,11 @@ class Hearing:
         if self.intake:
             await self._catch_up(shard)
 
+    async def unparsed(self, channel: int) -> None:
+        """See `Ears`."""
+        if self.intake:
+            await self._look_through(channel)
+
     # -- messages -----------------------------------------------------------------------------
 
     async def message(self, message: discord.Message) -> None:
@@ -104,6 +114,8 @@ class Hearing:
             place = await self._tools.connection.channel(place.id)  # a thread found in the archive
             if place is None:
                 return None
+            if isinstance(place, discord.PartialMessageable):
+                place = message.channel  # nothing is known of it but its server
         return Said(message, place, self._tools.connection.bot_user)
 
     async def heard(self, it: Said, *, late: bool = False) -> None:
@@ -222,8 +234,11 @@ class Hearing:
     # -- edits and deletions ------------------------------------------------------------------
 
     async def edited(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """See `Ears`."""
+        await self.revised(payload.message)
+
+    async def revised(self, message: discord.Message) -> None:
         """The author has changed a message; or Discord has, which leaves the time as it was."""
-        message = payload.message
         if not self.intake or message.edited_at is None:
             return
         it = await self.said(message)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import discord
 
@@ -25,6 +27,7 @@ DIRECT_S = 30 * 24 * 3600
 """Direct messages are listed nowhere: those of threads that the store knows are looked at."""
 MAX_DIRECT = 200
 MESSAGES_A_CHANNEL = 1000
+TOGETHER_S = 1.0
 
 
 class Missed:
@@ -33,25 +36,48 @@ class Missed:
     def __init__(self, *, connection: Connection, store: Store) -> None:
         self._connection = connection
         self._store = store
+        self._to_look_through: set[int] = set()
         self.rounds = 0
         """How often everything was looked through."""
 
     async def catch_up(self, hearing: Hearing, shard: int) -> None:
         """Hear every message of the last minutes once more; claimed ones end at their claim."""
         since = time.time() - MISSED_S
-        try:
-            for channel in list(self._with_late_messages(shard, since)):
-                await self._of_channel(hearing, channel, since)
-            if shard == 0:  # direct messages come to the first
-                known = await self._store.recent_threads(
-                    PLATFORM, "", age=timedelta(seconds=DIRECT_S), limit=MAX_DIRECT
-                )
-                for thread in known:
-                    direct = await self._connection.place(thread.channel)
-                    await self._of_channel(hearing, direct, since)
-        except Exception as exc:  # noqa: BLE001 - the end of a task: new input goes on without it
-            log.error("missed messages were not looked for: %s", trace_of(exc))
+        for place in list(self._with_late_messages(shard, since)):
+            await self._of_channel(hearing, place, since)
+        if shard == 0:  # direct messages come to the first
+            for place in await self._direct():
+                await self._of_channel(hearing, place, since)
         self.rounds += 1
+
+    async def look_through(self, hearing: Hearing, channel: int) -> None:
+        """Hear the last minutes of one channel or thread once more: an event of it was lost.
+
+        Many events at once are looked for together.
+        """
+        if channel in self._to_look_through:
+            return
+        self._to_look_through.add(channel)
+        await asyncio.sleep(TOGETHER_S)
+        self._to_look_through.discard(channel)
+        try:
+            place = await self._connection.channel(channel)
+        except TryLater as exc:
+            log.warning("a channel was not looked through: %s", exc)
+            return
+        if isinstance(place, discord.abc.Messageable):
+            await self._of_channel(hearing, place, time.time() - MISSED_S)
+
+    async def _direct(self) -> list[discord.PartialMessageable]:
+        """The direct messages with people that the bot knows."""
+        try:
+            known = await self._store.recent_threads(
+                PLATFORM, "", age=timedelta(seconds=DIRECT_S), limit=MAX_DIRECT
+            )
+            return [await self._connection.place(thread.channel) for thread in known]
+        except Exception as exc:  # noqa: BLE001 - the channels have been looked through all the same
+            log.error("direct messages were not looked through: %s", trace_of(exc))
+            return []
 
     def _with_late_messages(self, shard: int, since: float) -> Iterator[Place]:
         """Channels and threads whose last message is that late, as Discord has told."""
@@ -63,12 +89,11 @@ class Missed:
                     continue
                 if not place.last_message_id or sent_at(place.last_message_id) < since:
                     continue
-                # What it may not read is not asked for: refused calls count against the bot.
-                missing = missing_in(place, guild.me)
-                if not {"view_channel", "read_message_history"} & set(missing):
+                if _may_read(place, guild):
                     yield place
 
-    async def _of_channel(self, hearing: Hearing, place: Place, since: float) -> None:
+    async def _of_channel(self, hearing: Hearing, place: Any, since: float) -> None:
+        """One channel's failure is its own, and so is one message's."""
         after = discord.Object(discord.utils.time_snowflake(datetime.fromtimestamp(since, UTC)))
 
         async def late() -> list[discord.Message]:
@@ -84,7 +109,30 @@ class Missed:
         except (DiscordRefused, TryLater) as exc:
             log.info("a channel's history could not be read: %s", exc)
             return
+        except Exception as exc:  # noqa: BLE001 - the others are looked through all the same
+            log.error("a channel's history was not looked through: %s", trace_of(exc))
+            return
         for message in messages:
-            it = await hearing.said(message)
-            if it is not None and not await self._store.inbox.knows(it.key):
-                await hearing.heard(it, late=True)
+            try:
+                await self._hear(hearing, message)
+            except Exception as exc:  # noqa: BLE001 - the others are heard all the same
+                log.error("a missed message was not heard: %s", trace_of(exc))
+
+    async def _hear(self, hearing: Hearing, message: discord.Message) -> None:
+        it = await hearing.said(message)
+        if it is None:
+            return
+        if not await self._store.inbox.knows(it.key):
+            await hearing.heard(it, late=True)
+        elif message.edited_at is not None:
+            await hearing.revised(message)
+
+
+def _may_read(place: Place, guild: discord.Guild) -> bool:
+    """What it may not read is not asked for: refused calls count against the bot."""
+    try:
+        missing = missing_in(place, guild.me)
+    except Exception as exc:  # noqa: BLE001 - of a server that was parsed in part
+        log.warning("a channel's permissions are not known: %s", trace_of(exc))
+        return False
+    return not {"view_channel", "read_message_history"} & set(missing)

@@ -77,6 +77,7 @@ class Discord:
             forgetting=forgetting,
             tools=self._tools,
             catch_up=lambda shard: self._missed.catch_up(self._hearing, shard),
+            look_through=lambda channel: self._missed.look_through(self._hearing, channel),
         )
         self._interactions = Interactions(
             core=core, store=store, hearing=self._hearing, tools=self._tools

@@ -35,6 +35,8 @@ class GatewayRules:
     """The share of events that are told twice."""
     closes_identify: int = 0
     """The next IDENTIFYs are closed with this code."""
+    breaks_ready: bool = False
+    """READY says less than a client needs."""
     max_concurrency: int = 16
     shards: int = 1
 
@@ -217,7 +219,7 @@ class Gateway:
             "READY",
             {
                 "v": 10,
-                "user": self._world.users[BOT],
+                "user": {} if self.rules.breaks_ready else self._world.users[BOT],
                 "guilds": [{"id": guild, "unavailable": True} for guild in mine],
                 "session_id": session.id,
                 "resume_gateway_url": "wss://gateway-local-1.discord.gg",
