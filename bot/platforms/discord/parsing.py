@@ -1,14 +1,14 @@
-"""What discord.py cannot parse: the odd part is left out, and everything else goes on.
+"""Payloads that discord.py cannot parse: the odd part is left out, everything else goes on.
 
-discord.py (2.7) drops the connection when one event does not have the shape that it expects, and
-gives up a whole page of a channel's history for one message. Both come to pass: a poll that never
-ends has no ``expiry``, and Discord adds new kinds of things at any time.
+discord.py (2.7) drops the connection when one event lacks the shape it expects, and gives up a
+whole channel's history for one message. Both happen: a poll that never ends has no ``expiry``, and
+Discord adds new kinds of things at any time.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import discord
@@ -17,8 +17,6 @@ from discord.state import AutoShardedConnectionState
 from inference.errors import trace_of
 
 log = logging.getLogger(__name__)
-
-Payload = Mapping[str, Any]
 
 NEEDED_BY_THE_SESSION = {"READY", "RESUMED"}
 """Without these there is no session: it is begun anew."""
@@ -33,7 +31,7 @@ FIRST = "message_reference"
 """discord.py reads the message that is replied to by it."""
 NOBODY = {"id": "0", "username": "", "discriminator": "0", "avatar": None}
 NO_TYPE = -1
-"""Of a message that nobody can read: it is no answer, and no question."""
+"""Of a message of which nothing can be parsed: it is no question."""
 
 
 class State(AutoShardedConnectionState[Any]):
@@ -46,7 +44,7 @@ class State(AutoShardedConnectionState[Any]):
                 self.parsers[event] = self._guarded(event, parse)
 
     def create_message(self, *, channel: Any, data: Any) -> discord.Message:
-        """A message that was asked for, without the parts that cannot be parsed."""
+        """A message of REST's, without the parts that cannot be parsed; it never raises."""
         return self._message(channel, self._parsable(channel, data))
 
     def _guarded(self, event: str, parse: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -89,11 +87,13 @@ class State(AutoShardedConnectionState[Any]):
 
         Returns: a message of type `NO_TYPE`, where too little is left.
         """
+        data = data if isinstance(data, dict) else {}
         kept = ALWAYS | {name: data[name] for name in REQUIRED if name in data}
         if not self._parses(channel, kept):
-            place = {name: data.get(name) for name in ("id", "channel_id", "guild_id")}
-            blank = {"type": NO_TYPE, "content": "", "author": NOBODY}
-            return {name: it for name, it in place.items() if it is not None} | ALWAYS | blank
+            place = {name: data[name] for name in ("channel_id", "guild_id") if name in data}
+            id_ = data.get("id") if str(data.get("id")).isdecimal() else "0"
+            blank = {"id": id_, "type": NO_TYPE, "content": "", "author": NOBODY}
+            return place | ALWAYS | blank
         for name in sorted(data.keys() - set(REQUIRED), key=lambda name: name != FIRST):
             part = data[name]
             if isinstance(part, list):
