@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-NOT_AT_HAND = "Discord's reference is not at hand: set DISCORD_REFERENCE to its folder"
+NOT_AT_HAND = (
+    "Discord's reference is not at hand. With it (discord-openapi.json): "
+    "DISCORD_REFERENCE=FOLDER python -m pytest tests/servers/discord"
+)
 
 
 def _folder() -> Path | None:

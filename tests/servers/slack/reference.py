@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-NOT_AT_HAND = "Slack's reference is not at hand: set SLACK_REFERENCE to its folder"
+NOT_AT_HAND = (
+    "Slack's reference is not at hand. With it (slack-methods/*.json, slack-manifest.schema.json): "
+    "SLACK_REFERENCE=FOLDER python -m pytest tests/servers/slack "
+    "tests/scenario/slack/test_setting_up.py"
+)
 
 
 def _folder() -> Path | None:
