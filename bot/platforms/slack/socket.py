@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 FRESH_S = 10
 HELLO_LENGTH = 100
+HTTP_TOO_MANY = 429
+RETRY_AFTER_S = 30
+"""Where Slack does not say for how long."""
 
 FATAL = {
     "account_inactive",
@@ -75,6 +78,8 @@ class Socket:
         self._handler: AsyncSocketModeHandler | None = None
         self._watching: asyncio.Task[None] | None = None
         self._catching_up: asyncio.Task[None] | None = None
+        self._limited_until = float("-inf")
+        """Slack gives no address before that."""
         self._hello_at = float("-inf")
         self._told_at = time.monotonic()
         self._connected_at = time.monotonic()
@@ -84,7 +89,9 @@ class Socket:
     async def open(self) -> None:
         """Connect; without a network, as soon as there is one. Raises: PlatformUnavailable."""
         try:
-            await self._replace()
+            # Not for longer: a rate may have to be waited out, and others are to start, too.
+            async with asyncio.timeout(self._patience.connect_s):
+                await self._replace()
         except SlackApiError as exc:
             error = _error_of(exc)
             if error not in FATAL:
@@ -153,8 +160,10 @@ class Socket:
             ping_interval=self._patience.ping_s,
         )
         handler.client.on_message_listeners.append(self._told)
+        # The SDK asks on its own, too, when it reconnects.
+        handler.client.issue_new_wss_url = self._address  # type: ignore[method-assign]
         try:
-            handler.client.wss_uri = await handler.client.issue_new_wss_url()
+            handler.client.wss_uri = await self._address()
             # `connect` does not end while the address is refused.
             await asyncio.wait_for(handler.client.connect(), self._patience.connect_s)
         except BaseException:
@@ -163,6 +172,27 @@ class Socket:
         old, self._handler = self._handler, handler
         self._told_at = self._connected_at = time.monotonic()
         await _close(old)
+
+    async def _address(self) -> str:
+        """A fresh address for one connection; over the rate, not before Slack says so.
+
+        Raises: SlackApiError; what aiohttp raises.
+        """
+        while True:
+            wait_s = self._limited_until - time.monotonic()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+                continue
+            try:
+                opened = await self._client.apps_connections_open(app_token=self._app_token)
+            except SlackApiError as exc:
+                if exc.response.status_code != HTTP_TOO_MANY:
+                    raise
+                wait_s = float(exc.response.headers.get("Retry-After", RETRY_AFTER_S))
+                self._limited_until = time.monotonic() + wait_s
+                log.warning("Slack gives no more sockets for %.0f s", wait_s)
+            else:
+                return str(opened["url"])
 
     async def _told(self, message: aiohttp.WSMessage) -> None:
         self._told_at = time.monotonic()

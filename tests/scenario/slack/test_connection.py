@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from tests.scenario.core import RED
 from tests.scenario.slack.stage import QUICK, Stage, context_of, running_bot, text_of
 from tests.servers.faults import Fault
 from tests.servers.slack.server import LocalSlack
+from tests.servers.slack.web_api import METHODS
 from tests.waiting import until
 
 BOT = "<@U0BOT>"
@@ -96,6 +99,52 @@ async def test_without_a_network_at_the_start_the_bot_connects_when_there_is_one
         await until(lambda: bool(slack.sockets.open))
         ts = slack.say(f"{BOT} hello")
         await stage.answered(ts)
+
+
+def between_addresses(slack: LocalSlack) -> list[float]:
+    """The seconds between any two requests for an address."""
+    times = [at for method, at in slack.asked if method == "apps.connections.open"]
+    return [after - before for before, after in itertools.pairwise(times)]
+
+
+async def test_at_the_start_a_rate_is_waited_out_and_holds_nothing_up(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+) -> None:
+    slack.faults.next("apps.connections.open", Fault(status=429, retry_after_s=1), times=2)
+    patience = replace(QUICK, connect_s=0.3, unconnected_s=0.1)
+    async with running_bot(tmp_path, slack, backend, patience=patience) as stage:
+        assert slack.sockets.open == []  # it has started all the same
+        await until(lambda: bool(slack.sockets.open))
+        ts = slack.say(f"{BOT} hello")
+        await stage.answered(ts)
+    assert len(between_addresses(slack)) == 2
+    assert min(between_addresses(slack)) >= 0.95
+
+
+async def test_neither_the_sdk_nor_the_watchdog_asks_for_a_socket_before_slack_allows_it(
+    stage: Stage,
+) -> None:
+    slack = stage.slack
+    slack.asked.clear()
+    slack.faults.next("apps.connections.open", Fault(status=429, retry_after_s=1.5))
+    await slack.sockets.cut()  # the watchdog steps in after 0.6 s
+    await until(lambda: slack.sockets.connected >= 2)
+    ts = slack.say(f"{BOT} hello")
+    await stage.answered(ts)
+    assert between_addresses(slack)[0] >= 1.45
+
+
+async def test_more_reconnects_than_slack_allows_end_in_a_connection(stage: Stage) -> None:
+    slack = stage.slack
+    open_socket = METHODS["apps.connections.open"]
+    used = slack.api._recent["apps.connections.open"]
+    used.extendleft([time.monotonic() - 59.5] * (open_socket.a_minute - len(used)))
+    await slack.sockets.cut()
+    await until(lambda: "apps.connections.open" in slack.api.limited)
+    await until(lambda: bool(slack.sockets.open))
+    ts = slack.say(f"{BOT} hello")
+    await stage.answered(ts)
+    assert slack.api.limited == ["apps.connections.open"]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ class LocalSlack:
         self.signing_secret = "signing-secret"
         self.downloads: list[tuple[str, str]] = []
         """(path, Authorization) of every file that was asked for."""
+        self.asked: list[tuple[str, float]] = []
+        """(method, when) of every call, those that were refused included."""
         self.responses: list[dict[str, Any]] = []
         """What came to response_url."""
         self.copies: tuple[str, ...] = ("app_mention", "message")
@@ -347,6 +349,7 @@ class LocalSlack:
         name = request.match_info["method"]
         if name not in METHODS:
             return web.json_response({"ok": False, "error": "unknown_method"})
+        self.asked.append((name, time.monotonic()))
         fault = self.faults.take(name)
         await strike(fault, request)
         if fault.status:
