@@ -13,6 +13,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.messages import TryLater
+from bot.platforms.slack.shapes import well_formed
 
 STREAMS_A_MINUTE = 18
 """Slack starts about 20 streams a minute for an app in a workspace; a few are kept in hand."""
@@ -140,6 +141,8 @@ class SlackApi:
         data = response.data
         if not isinstance(data, dict):
             raise SlackUnreachable("no JSON")
+        if isinstance(data.get("messages"), list):
+            data = data | {"messages": [well_formed(it) for it in data["messages"]]}
         return data | {"_headers": dict(response.headers)}
 
 

@@ -87,6 +87,8 @@ def said(team: str, event: Event, *, bot_user: str, bot: str, channel: str = "")
     if not user or not ts or user == bot_user or bot == user:
         return None
     channel = str(event.get("channel") or channel)
+    if not channel:
+        return None
     return Said(
         team=team,
         channel=channel,

@@ -29,6 +29,7 @@ from bot.platforms.slack.events import (
     thread_key,
 )
 from bot.platforms.slack.exchange import SlackExchange, Tools
+from bot.platforms.slack.shapes import well_formed
 from bot.platforms.slack.workspaces import Workspace
 from bot.texts import say
 from bot.thread_locks import ThreadLocks
@@ -77,6 +78,7 @@ class Hearing:
         """A message was sent, edited or deleted; or the bot was mentioned."""
         if not self.intake:
             return
+        event = well_formed(event)
         changed = event.get("message") or {}
         match event.get("subtype"):
             case "message_deleted":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -40,30 +41,28 @@ class Missed:
         """
         since = time.time() - max(MISSED_S, gap_s + MARGIN_S)
         try:
-            for workspace in await self._workspaces.all():
-                try:
-                    await self._of_workspace(workspace, since)
-                except (SlackRefused, SlackUnreachable) as exc:
-                    log.warning("missed messages could not be looked for: %s", reason(exc))
+            teams = await self._workspaces.teams()
         except Exception as exc:  # noqa: BLE001 - the end of a task: new input goes on without it
             log.error("missed messages were not looked for: %s", trace_of(exc))
+            return
+        for team, enterprise in teams:
+            with _on_its_own("a workspace"):
+                workspace = await self._workspaces.of(team, enterprise)
+                await self._of_workspace(workspace, since)
 
     async def _of_workspace(self, workspace: Workspace, since: float) -> None:
         threads: set[tuple[str, str]] = set()
-        async for channel in self._channels(workspace):
-            try:
-                threads |= await self._of_channel(workspace, channel, since)
-            except (SlackRefused, SlackUnreachable) as exc:
-                log.warning("a channel's history could not be read: %s", reason(exc))
+        with _on_its_own("a workspace's channels"):
+            async for channel in self._channels(workspace):
+                with _on_its_own("a channel"):
+                    threads |= await self._of_channel(workspace, channel, since)
         known = await self._store.recent_threads(
             PLATFORM, workspace.team, age=timedelta(seconds=THREADS_S), limit=MAX_THREADS
         )
         threads |= {(thread.channel, thread.thread) for thread in known}
         for channel_id, thread_ts in sorted(threads):
-            try:
+            with _on_its_own("a thread"):
                 await self._of_thread(workspace, channel_id, thread_ts, since)
-            except (SlackRefused, SlackUnreachable) as exc:
-                log.info("a thread could not be read: %s", reason(exc))
 
     async def _channels(self, workspace: Workspace) -> AsyncIterator[dict[str, Any]]:
         cursor = ""
@@ -94,7 +93,7 @@ class Missed:
         late = set()
         for event in reversed(page["messages"]):
             await self._hear(workspace, channel["id"], event, since)
-            if float(event.get("latest_reply") or 0) >= since:
+            if "ts" in event and float(event.get("latest_reply") or 0) >= since:
                 late.add((channel["id"], str(event["ts"])))
         return late
 
@@ -115,6 +114,19 @@ class Missed:
         it = said(
             workspace.team, event, bot_user=workspace.bot_user, bot=workspace.bot, channel=channel
         )
-        if it is None or float(it.ts) < since or await self._store.inbox.knows(it.key):
+        if it is None or float(it.ts) < since:
             return
-        await self._hearing.heard(workspace, it, late=True)
+        with _on_its_own("a message"):
+            if not await self._store.inbox.knows(it.key):
+                await self._hearing.heard(workspace, it, late=True)
+
+
+@contextmanager
+def _on_its_own(what: str) -> Iterator[None]:
+    """What fails is logged, and hides nothing else that was missed."""
+    try:
+        yield
+    except (SlackRefused, SlackUnreachable) as exc:
+        log.warning("%s could not be looked through: %s", what, reason(exc))
+    except Exception as exc:  # noqa: BLE001 - whatever it was, the others are looked through
+        log.error("%s was not looked through: %s", what, trace_of(exc))

@@ -138,11 +138,9 @@ class Workspaces:
                 self._known[team] = (time.monotonic() + INSTALLATION_KEPT_S, workspace)
             return workspace
 
-    async def all(self) -> list[Workspace]:
-        """Every workspace. Raises: SlackRefused, SlackUnreachable."""
-        if self._token:
-            return [await self.of("")]
-        return [await self.of(team, enterprise) for team, enterprise in await self._teams()]
+    async def teams(self) -> list[tuple[str, str | None]]:
+        """(team, enterprise) of every workspace, for `of`."""
+        return [("", None)] if self._token else list(await self._teams())
 
     def forget(self, team: str) -> None:
         """Its token is no longer valid."""

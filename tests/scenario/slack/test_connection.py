@@ -321,8 +321,10 @@ async def test_missed_messages_of_installed_workspaces_are_found_at_the_start(
         bot_id="B0BOT",
         bot_user_id="U0BOT",
     )
+    gone = Installation(app_id="A1", team_id="T0", user_id="U1ANN", bot_token="xoxb-gone")
     async with running_bot(tmp_path, slack, backend, **OAUTH) as stage:
         assert stage.bot._installations is not None
+        await stage.bot._installations.async_save(gone)
         await stage.bot._installations.async_save(installation)
     ts = slack.say(f"{BOT} missed", told=False)
     async with running_bot(tmp_path, slack, backend, **OAUTH) as stage:

@@ -1,0 +1,82 @@
+"""What Slack sends, in the shape that the adapter reads; what has another shape is left out.
+
+A message has many optional fields, and each of its files, attachments and blocks may be of a kind
+that is newer than this. One odd field must not lose the message, nor those that come with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_stamp(value: Any) -> bool:
+    """``1700000000.000100``: seconds since 1970, and what makes it unique."""
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int)
+
+
+Shapes = Mapping[str, Callable[[Any], bool]]
+
+ANYWHERE: Shapes = {
+    **dict.fromkeys(("attachments", "blocks", "elements", "files", "message_blocks"), _is_list),
+    **dict.fromkeys(("accessory", "edited", "message", "metadata", "slack_file"), _is_mapping),
+    **dict.fromkeys(("previous_message", "root"), _is_mapping),
+    **dict.fromkeys(("deleted_ts", "latest_reply", "thread_ts", "ts"), _is_stamp),
+    **dict.fromkeys(("bot_id", "channel", "channel_type", "subtype", "team"), _is_text),
+    **dict.fromkeys(("type", "user", "user_team"), _is_text),
+}
+MESSAGE: Shapes = ANYWHERE | {"text": _is_text}
+"""In a block, a text is a mapping."""
+FILE: Shapes = ANYWHERE | {
+    **dict.fromkeys(("id", "mimetype", "mode", "name", "title"), _is_text),
+    **dict.fromkeys(("url_private", "url_private_download"), _is_text),
+    "size": _is_size,
+}
+OF: Mapping[str, Shapes] = {
+    "files": FILE,
+    "message": MESSAGE,
+    "previous_message": MESSAGE,
+    "root": MESSAGE,
+    "slack_file": FILE,
+}
+
+
+def well_formed(message: Any) -> dict[str, Any]:
+    """A message, or an event that tells of one; empty where it is none."""
+    return _kept(message, MESSAGE) if _is_mapping(message) else {}
+
+
+def _kept(value: Mapping[str, Any], shapes: Shapes) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, it in value.items():
+        if name in shapes and not shapes[name](it):
+            continue
+        inner = OF.get(name, ANYWHERE)
+        if isinstance(it, Mapping):
+            kept[name] = _kept(it, inner)
+        elif isinstance(it, list) and shapes.get(name) is _is_list:
+            items = [_kept(item, inner) for item in it if _is_mapping(item)]
+            kept[name] = [item for item in items if name != "files" or item.get("id")]
+        else:
+            kept[name] = it
+    return kept
