@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -230,6 +231,66 @@ async def test_a_file_beyond_the_byte_limit_is_named_and_the_rest_is_used(
     receipt = stream[-1][1]["receipt"]
     assert [p["name"] for p in receipt["pictures"]] == ["a.png"]
     assert "“huge.png” was left out: it has 0.1 MB" in receipt["skipped"][0]
+
+
+async def post_form(
+    client: Client, *parts: tuple[str, bytes]
+) -> tuple[int, list[tuple[str, dict[str, Any]]]]:
+    """Post a form as a browser writes it: (parameters of the disposition, content) of each part.
+
+    Returns: the status, and the events.
+    """
+    body = b"".join(
+        f"--x\r\nContent-Disposition: form-data; {name}\r\n\r\n".encode() + content + b"\r\n"
+        for name, content in parts
+    )
+    path = f"/api/threads/{await client.make_thread()}/messages"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    async with client.http.post(path, data=body + b"--x--\r\n", headers=headers) as response:
+        return response.status, [event async for event in events(response)]
+
+
+NO_FILE = ('name="images"; filename=""', b"")
+A_FILE = ('name="images"; filename="a.png"', RED)
+
+
+@pytest.mark.parametrize("no_file", [NO_FILE, ('name="images"', b"")])
+async def test_a_form_without_a_chosen_file_is_a_question_without_a_picture(
+    client: Client, no_file: tuple[str, bytes]
+) -> None:
+    _, stream = await post_form(client, ('name="text"', b"What is it?"), no_file)
+    assert stream[-1][0] == "done"
+    assert stream[-1][1]["text"] == "answer to What is it?"
+    assert stream[-1][1]["receipt"]["skipped"] == []
+
+
+@pytest.mark.parametrize(
+    "parts", [(NO_FILE, A_FILE), (A_FILE, NO_FILE), (NO_FILE, A_FILE, NO_FILE)]
+)
+async def test_beside_a_part_without_a_file_a_picture_counts_alone(
+    client: Client, parts: tuple[tuple[str, bytes], ...]
+) -> None:
+    _, stream = await post_form(client, ('name="text"', b"q"), *parts)
+    receipt = stream[-1][1]["receipt"]
+    assert [it["name"] for it in receipt["pictures"]] == ["a.png"]
+    assert receipt["skipped"] == []
+
+
+async def test_a_form_with_nothing_in_it_is_asked_for_a_question(client: Client) -> None:
+    _, stream = await post_form(client, ('name="text"', b""), NO_FILE)
+    assert stream[-1][0] == "error"
+    assert stream[-1][1]["message"] == "Please write a question, or send a picture."
+
+
+async def test_an_empty_file_that_has_a_name_is_named(client: Client) -> None:
+    empty = ('name="images"; filename="a.png"', b"")
+    _, stream = await post_form(client, ('name="text"', b"q"), empty)
+    assert "“a.png” is empty." in stream[-1][1]["message"]
+
+
+async def test_parts_without_a_file_count_towards_the_limit(client: Client) -> None:
+    status, _ = await post_form(client, *[NO_FILE] * 20)
+    assert status == 400
 
 
 async def test_uploads_are_removed_once_the_question_is_written_down(client: Client) -> None:

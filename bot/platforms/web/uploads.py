@@ -102,7 +102,7 @@ class Uploads:
     async def _read_form(self, form: MultipartReader, message_id: str) -> Form:
         text = ""
         attachments: list[Attachment] = []
-        total = 0
+        total = files = 0
         while (part := await _in_time(form.next())) is not None:
             if not isinstance(part, BodyPartReader):
                 raise BadUpload(400, "http_bad_request")
@@ -114,13 +114,16 @@ class Uploads:
                         raise BadUpload(413, "http_too_large", limit_mb=MAX_TEXT_BYTES / 1e6)
                 text = data.decode("utf-8").replace("\r\n", "\n")  # forms send CRLF
             elif part.name == "images":
-                if len(attachments) >= self._max_files + SPARE_FILES:
+                files += 1
+                if files > self._max_files + SPARE_FILES:
                     raise BadUpload(400, "http_too_many", limit=self._max_files)
                 path = self._folder / message_id / str(len(attachments))
                 size = await self._save(part, path)
                 total += size
                 if total > self.max_total_bytes:
                     raise BadUpload(413, "http_too_large", limit_mb=self.max_total_bytes / 1e6)
+                if not size and not part.filename:
+                    continue  # a browser's form in which no file was chosen
                 attachments.append(
                     Attachment(name=part.filename or "picture", ref=str(path), size_bytes=size)
                 )
