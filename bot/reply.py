@@ -25,7 +25,8 @@ FIRST_RETRY_S = 0.5
 PATIENCE_S = 600
 """A final text waits so long in all for a platform that says "later"."""
 
-FENCE = regex.compile(r"^[ \t]*(```+|~~~+)([^\n`]*)$", regex.MULTILINE)
+# As CommonMark has it: ticks have no tick after them on their line; and at any depth of a list.
+FENCE = regex.compile(r"^[ \t]*(?|(```+)([^\n`]*)|(~~~+)([^\n]*))$", regex.MULTILINE)
 # Where a text may be cut, best first; each match ends where the next part begins.
 CUTS = (
     regex.compile(r"\n[ \t]*\n\s*"),
