@@ -100,6 +100,14 @@ def said(team: str, event: Event, *, bot_user: str, bot: str, channel: str = "")
     )
 
 
+def is_own(event: Event, *, bot_user: str, bot: str) -> bool:
+    """Whether the bot itself wrote a message: what it shows was shown before.
+
+    Everybody else's pictures may be looked at, also of those whom the bot does not answer.
+    """
+    return event.get("user") == bot_user or bool(bot and event.get("bot_id") == bot)
+
+
 def plain_text(text: str, bot_user: str) -> str:
     """What a person reads: the bot's mention taken out, Slack's signs put back.
 

@@ -23,6 +23,7 @@ from bot.platforms.slack.events import (
     Event,
     Said,
     file_ids,
+    is_own,
     message_key,
     plain_text,
     said,
@@ -87,11 +88,21 @@ class Hearing:
                 # So a message is deleted that has replies, as every question has.
                 await self._deleted(workspace, event, str(changed.get("ts")))
             case "message_changed":
+                self._shown_by_somebody(workspace, str(event.get("channel")), changed)
                 await self._edited(workspace, event)
             case _:
                 it = self._said(workspace, event)
                 if it is not None:
                     await self.heard(workspace, it)
+                else:
+                    self._shown_by_somebody(workspace, str(event.get("channel")), event)
+
+    def _shown_by_somebody(self, workspace: Workspace, channel: str, message: Event) -> None:
+        """No question, but its pictures may be what the next one is about."""
+        if is_own(message, bot_user=workspace.bot_user, bot=workspace.bot):
+            return
+        thread_ts = str(message.get("thread_ts") or message.get("ts"))
+        self._tools.pictures.left_alone(thread_key(workspace.team, channel, thread_ts))
 
     def _said(self, workspace: Workspace, event: Event, channel: str = "") -> Said | None:
         return said(

@@ -24,8 +24,8 @@ from bot.platforms.slack.events import (
     Said,
     attachments_of,
     file_attachment,
+    is_own,
     message_key,
-    said,
 )
 from bot.platforms.slack.links import IsLoginPage, Links, NotThere
 from bot.platforms.slack.workspaces import Workspace
@@ -206,17 +206,13 @@ class Pictures:
     async def _was_no_question(
         self, event: Event, message: IncomingMessage, workspace: Workspace
     ) -> bool:
-        thread = message.thread
-        it = said(
-            thread.team,
-            event,
-            bot_user=workspace.bot_user,
-            bot=workspace.bot,
-            channel=thread.channel,
-        )
-        if it is None or float(it.ts) >= message.sent_at:
+        """Not whose it is counts: people who may not ask, apps and webhooks show pictures, too."""
+        if is_own(event, bot_user=workspace.bot_user, bot=workspace.bot):
             return False
-        return not await self._store.inbox.knows(message_key(thread.team, thread.channel, it.ts))
+        ts, thread = str(event["ts"]), message.thread
+        if float(ts) >= message.sent_at:
+            return False
+        return not await self._store.inbox.knows(message_key(thread.team, thread.channel, ts))
 
     # -- bytes --------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -72,6 +73,68 @@ async def test_a_picture_that_was_found_once_is_not_shown_twice(
             slack.say(f"{BOT} what is it?", thread=ts)
             reply = await stage.answered(ts, times=number)
             assert context_of(reply) == "Picture 1: red.png"
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        {"subtype": "bot_message", "bot_id": "B9", "username": "grafana"},
+        {"user": "U9BOT", "bot_id": "B9"},
+        {"user": "U9BOT", "bot_id": "B9", "app_id": "A9", "subtype": "file_share"},
+        {"user": "U2BEN", "subtype": "thread_broadcast"},
+        {"user": "U2BEN", "subtype": "me_message"},
+        {"user": "USLACKBOT", "subtype": "slackbot_response"},
+    ],
+    ids=["a webhook", "an app", "an app's upload", "a broadcast", "a /me", "Slackbot"],
+)
+async def test_whoever_has_shown_a_picture_in_the_thread_it_is_looked_at(
+    stage: Stage, sender: dict[str, str]
+) -> None:
+    slack = stage.slack
+    thread = slack.say("CPU > 90%", user="U2BEN")
+    fields = {"user": "", "files": [slack.in_event(slack.upload("red.png", RED))], **sender}
+    slack.say("", thread=thread, **fields)
+    slack.say(f"{BOT} what is it?", thread=thread)
+    assert context_of(await stage.answered(thread)) == "Picture 1: red.png"
+
+
+async def test_what_an_app_shows_after_the_thread_was_read_is_looked_at_too(stage: Stage) -> None:
+    slack = stage.slack
+    thread = slack.say(f"{BOT} hello")
+    await stage.answered(thread)
+    slack.say(f"{BOT} anything new?", thread=thread)
+    await stage.answered(thread, times=2)
+    app: dict[str, Any] = {"user": "", "subtype": "bot_message", "bot_id": "B9", "thread": thread}
+    red, blue = (
+        slack.in_event(slack.upload(f"{n}.png", d)) for n, d in (("red", RED), ("b", BLUE))
+    )
+    shown = slack.say("", files=[red], **app)
+    await stage.quiet()
+    slack.say(f"{BOT} and now?", thread=thread)
+    assert context_of(await stage.answered(thread, times=3)) == "Picture 1: red.png"
+
+    message = slack.workspace.message("C1", shown)
+    assert message is not None
+    message["files"] = [blue]
+    change = {"type": "message", "subtype": "message_changed", "hidden": True, "channel": "C1"}
+    slack.tell_event({**change, "message": message, "previous_message": message})
+    await stage.quiet()
+    slack.say(f"{BOT} and now?", thread=thread)
+    reply = await stage.answered(thread, times=4)
+    assert context_of(reply) == "Picture 1: red.png · Picture 2: b.png"
+
+
+async def test_what_the_bot_itself_has_said_is_not_looked_at(stage: Stage) -> None:
+    slack = stage.slack
+    backend = stage.backend
+    backend.answer = lambda _: f"See {slack.base}/files-pri/T1-F1/red.png"
+    thread = slack.say(f"{BOT} where is it?")
+    await stage.answered(thread)
+    slack.say("a note", user="U2BEN", subtype="bot_message", bot_id="B9", thread=thread)
+    await stage.quiet()
+    slack.say(f"{BOT} what is it?", thread=thread)
+    assert context_of(await stage.answered(thread, times=2)) == ""
+    assert slack.downloads == []
 
 
 async def test_a_shared_message_brings_its_pictures(stage: Stage) -> None:
