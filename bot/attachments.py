@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from bot.errors import PictureRefused
+from bot.file_kinds import OtherKind
 from bot.messages import Attachment
 from bot.pictures import (
     PICTURE_SUFFIXES,
@@ -33,7 +34,15 @@ class Taken:
 def may_be_picture(attachment: Attachment) -> bool:
     """Whether a file's name leaves it open; what came with the question is looked at anyway."""
     suffix = PurePosixPath(attachment.name).suffix.lower()
-    return not suffix or suffix in PICTURE_SUFFIXES
+    return not attachment.kind and (not suffix or suffix in PICTURE_SUFFIXES)
+
+
+def latest(shown: Sequence[Sequence[Attachment]], limit: int) -> list[Attachment]:
+    """The last pictures of a thread, in its order; of one message, the first ones."""
+    found: list[Attachment] = []
+    for pictures in reversed(shown):
+        found = [*pictures[: limit - len(found)], *found]
+    return found
 
 
 class Attachments:
@@ -53,7 +62,7 @@ class Attachments:
         pictures: list[NormalisedPicture] = []
         refusals: list[PictureRefused] = []
         for attachment in attachments:
-            if len(pictures) == self._pictures_per_question:
+            if len(pictures) == self._pictures_per_question and not attachment.kind:
                 refusals.append(self._one_too_many(attachment))
                 continue
             try:
@@ -70,6 +79,8 @@ class Attachments:
         )
 
     async def _take_one(self, attachment: Attachment, open_: Open) -> NormalisedPicture:
+        if attachment.kind:
+            raise OtherKind(attachment.name, attachment.kind)
         if attachment.size_bytes is not None:
             check_size(attachment.name, attachment.size_bytes, self._limits)
         try:

@@ -58,6 +58,11 @@ class Attachment:
     size_bytes: int | None = None
     earlier: bool = False
     """It came with an earlier message of the thread, which was not a question."""
+    kind: str = ""
+    """Where its platform says that it is no picture, the key of the words for what it is: it is
+    named, and not fetched."""
+    aside: bool = False
+    """Not sent but shown beside a link: where it cannot be used, the question stands without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

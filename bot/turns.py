@@ -33,7 +33,8 @@ class Turns:
         if any(attachment.earlier for attachment in message.attachments):
             known = await self._digests(message.thread)
             pictures = tuple(it for it in pictures if it.picture.digest not in known)
-        if skipped and not pictures and not all(it.earlier for it in message.attachments):
+        can_do_without = all(it.earlier or it.aside for it in message.attachments)
+        if skipped and not pictures and not can_do_without:
             raise UserFacingError("no_picture_usable", reasons=" ".join(skipped))
         under_way.receipt = Receipt(skipped=skipped)
         await self._write_down(
