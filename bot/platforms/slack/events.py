@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import html
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.messages import Attachment, MessageKey, ThreadKey
-from bot.public_web import file_name, names_a_picture
+from bot.messages import MessageKey, ThreadKey
 
 PLATFORM = "slack"
 VIEW = "view"
@@ -124,70 +122,6 @@ def with_names(text: str, names: Mapping[str, str]) -> str:
     """People by their names, and Slack's entities as the signs they stand for."""
     text = MENTION.sub(lambda found: f"@{names.get(found[1]) or 'somebody'}", text)
     return html.unescape(text).strip()
-
-
-# -- pictures -----------------------------------------------------------------------------------
-
-
-def attachments_of(event: Event, *, links: bool) -> tuple[Attachment, ...]:
-    """Everything of a message that may be a picture, each once, in its order.
-
-    Its files, those of messages it shares, pictures in its blocks, and, with `links`, pictures it
-    links to.
-    """
-    found: dict[str, Attachment] = {}
-    for attachment in _all_attachments(event, links=links):
-        found.setdefault(attachment.ref, attachment)
-    return tuple(found.values())
-
-
-def _all_attachments(event: Event, *, links: bool) -> Iterator[Attachment]:
-    yield from map(file_attachment, event.get("files") or ())
-    for shared in event.get("attachments") or ():
-        yield from map(file_attachment, shared.get("files") or ())
-        for inner in shared.get("message_blocks") or ():
-            message = inner.get("message") or {}
-            yield from _in_blocks(message.get("blocks") or (), links=links)
-    yield from _in_blocks(event.get("blocks") or (), links=links)
-    if links:
-        for found in LINK.finditer(str(event.get("text") or "")):
-            address = html.unescape(found[1])
-            if names_a_picture(address):
-                yield _link_attachment(address)
-        for unfurled in event.get("attachments") or ():
-            # A page's preview is no picture that was shown; a picture's own address is.
-            address = str(unfurled.get("from_url") or unfurled.get("image_url") or "")
-            if names_a_picture(address):
-                yield _link_attachment(address)
-
-
-def _in_blocks(blocks: Any, *, links: bool) -> Iterator[Attachment]:
-    for block in blocks:
-        if block.get("type") != "image":
-            continue
-        if block.get("slack_file"):
-            yield file_attachment(block["slack_file"])
-        elif links and block.get("image_url"):
-            yield _link_attachment(str(block["image_url"]))
-
-
-def file_attachment(file: Event) -> Attachment:
-    """A file of Slack's. A stub (Slack Connect, an upload under way) has no address yet."""
-    address = file.get("url_private_download") or file.get("url_private") or ""
-    ref = {"file": file.get("id", ""), "url": address}
-    if file.get("mode") in {"tombstone", "hidden_by_limit"}:
-        ref["gone"] = "1"
-    if file.get("is_external"):
-        ref["external"] = "1"
-    return Attachment(
-        name=str(file.get("name") or file.get("title") or file.get("id") or "file"),
-        ref=json.dumps(ref, sort_keys=True),
-        size_bytes=file.get("size") or None,
-    )
-
-
-def _link_attachment(address: str) -> Attachment:
-    return Attachment(name=file_name(address), ref=json.dumps({"link": address}))
 
 
 def file_ids(event: Event) -> list[str]:

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from bot.addressing import Addressing
-from bot.attachments import may_be_picture
+from bot.attachments import latest, may_be_picture
 from bot.bounded import Bounded
 from bot.errors import PictureRefused
 from bot.messages import Attachment, IncomingMessage, MessageKey, ThreadKey
@@ -22,12 +22,11 @@ from bot.platforms.slack.events import (
     VIEW,
     Event,
     Said,
-    attachments_of,
-    file_attachment,
     is_own,
     message_key,
 )
 from bot.platforms.slack.links import IsLoginPage, Links, NotThere
+from bot.platforms.slack.places import attachments_of, file_attachment, is_shown
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import Store
 
@@ -39,6 +38,7 @@ UPLOAD_PAUSES_S = (0.5, 1, 2)
 MAX_READ_THREADS = 10_000
 MESSAGES_A_PAGE = 200
 FILES_SCOPE = "files:read"
+NO_SUCH_FILE = frozenset({"file_deleted", "file_not_found"})
 
 
 @dataclass(slots=True)
@@ -135,8 +135,8 @@ class Pictures:
         """The pictures a question is about: its own, else those said before it in its thread."""
         try:
             found = await self._own(message, workspace)
-            if not found and not await self._knows(message):
-                found = await self._earlier(message, workspace)
+            if all(it.aside for it in found) and not await self._knows(message):
+                found = (*found, *await self._earlier(message, workspace))
                 self._read[message.thread] = None
         except (SlackRefused, SlackUnreachable) as exc:
             # The question itself can be answered: the model says what it lacks.
@@ -185,7 +185,7 @@ class Pictures:
     ) -> tuple[Attachment, ...]:
         """Pictures of the thread's messages that were not questions, the latest ones."""
         thread, cursor = message.thread, ""
-        found: list[Attachment] = []
+        shown: list[list[Attachment]] = []
         while True:
             page = await workspace.api.read(
                 "conversations.replies",
@@ -196,12 +196,13 @@ class Pictures:
             )
             for event in page["messages"]:
                 if await self._was_no_question(event, message, workspace):
-                    found += filter(may_be_picture, self.of_event(event))
+                    shown += [list(filter(_is_worth_a_look, self.of_event(event)))]
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
                 break
-        latest = found[-self._limit :]
-        return tuple(replace(attachment, earlier=True) for attachment in latest)
+        found = latest(shown, self._limit)
+        told = [await self._with_address(replace(it, earlier=True), workspace) for it in found]
+        return tuple(it for it in told if not it.kind)  # a stub may be anything
 
     async def _was_no_question(
         self, event: Event, message: IncomingMessage, workspace: Workspace
@@ -219,7 +220,7 @@ class Pictures:
     async def _with_address(self, attachment: Attachment, workspace: Workspace) -> Attachment:
         """A stub is asked about until its upload has arrived."""
         ref = json.loads(attachment.ref)
-        if "link" in ref or ref.get("url") or ref.get("gone"):
+        if attachment.kind or "link" in ref or ref.get("url") or ref.get("gone"):
             return attachment
         for pause_s in (0, *UPLOAD_PAUSES_S):
             await asyncio.sleep(pause_s)
@@ -227,10 +228,10 @@ class Pictures:
                 info = await workspace.api.read("files.info", file=ref["file"])
             except (SlackRefused, SlackUnreachable) as exc:
                 log.warning("files.info failed: %s", reason(exc))
-                missing = exc.needed if isinstance(exc, SlackRefused) else ""
-                return replace(attachment, ref=json.dumps(ref | {"missing_scope": missing}))
+                return replace(attachment, ref=json.dumps(ref | _why_not(exc)))
             found = file_attachment(info["file"])
-            if json.loads(found.ref)["url"]:
+            told = json.loads(found.ref)
+            if found.kind or told.get("url") or told.get("link") or told.get("gone"):
                 return replace(found, earlier=attachment.earlier)
         return attachment
 
@@ -243,7 +244,8 @@ class Pictures:
         if ref.get("missing_scope"):
             raise PictureRefused("slack_scope_missing", name=name, scope=ref["missing_scope"])
         try:
-            async with aclosing(self._bytes(ref, workspace)) as pieces:
+            pieces = self._bytes(ref, workspace)
+            async with aclosing(pieces):
                 async for piece in pieces:
                     yield piece
         except IsLoginPage:
@@ -258,10 +260,9 @@ class Pictures:
             return
         if not ref.get("url"):
             raise FileNotFoundError(ref.get("file"))
-        token = None if ref.get("external") else workspace.token
         for pause_s in (*UPLOAD_PAUSES_S, None):
             try:
-                async for piece in self._links.fetch(ref["url"], token=token):
+                async for piece in self._links.fetch(ref["url"], token=workspace.token):
                     yield piece
             except NotThere:
                 if pause_s is None:
@@ -269,3 +270,17 @@ class Pictures:
                 await asyncio.sleep(pause_s)  # the upload may still be on its way
             else:
                 return
+
+
+def _is_worth_a_look(attachment: Attachment) -> bool:
+    """Whether something said earlier, to somebody else, is likely a picture."""
+    return is_shown(attachment) or may_be_picture(attachment)
+
+
+def _why_not(exc: SlackRefused | SlackUnreachable) -> dict[str, str]:
+    """What a file's reference says of a failed look-up."""
+    if not isinstance(exc, SlackRefused):
+        return {}
+    if exc.error in NO_SUCH_FILE:
+        return {"gone": "1"}
+    return {"missing_scope": exc.needed}

@@ -21,6 +21,8 @@ from tests.servers.slack.sockets import SocketRules, Sockets
 from tests.servers.slack.state import File, Message, Workspace
 from tests.servers.slack.web_api import METHODS, ApiError, Rules, WebApi
 
+SHOWN_AS_PAGES = ("text/html", "application/vnd.slack-")
+"""Files that Slack hands out as web pages."""
 LOGIN_PAGE = "<!DOCTYPE html><html><head><title>Sign in | Slack</title></head></html>"
 
 
@@ -80,6 +82,7 @@ class LocalSlack:
             "mode": "hosted",
             "url_private": address,
             "url_private_download": address,
+            **file.described,
         }
 
     def in_event(self, file: File) -> dict[str, Any]:
@@ -388,13 +391,16 @@ class LocalSlack:
             request.headers.get("Authorization") == f"Bearer {self.workspace.bot_token}"
             and "files:read" in self.workspace.scopes
         )
-        if not authorised:
+        if not authorised or (file is not None and file.withheld):
             return web.Response(text=LOGIN_PAGE, content_type="text/html")
         if file is None or file.arrives_after:
             raise web.HTTPNotFound
         if file.redirects_to:
             raise web.HTTPFound(file.redirects_to)
-        return web.Response(body=file.data, content_type="image/jpeg")
+        content_type = file.described.get("mimetype", "image/jpeg")
+        if content_type.startswith(SHOWN_AS_PAGES):
+            content_type = "text/html"
+        return web.Response(body=file.data, content_type=content_type)
 
     async def handle_response(self, request: web.Request) -> web.Response:
         answer = await request.json()

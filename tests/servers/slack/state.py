@@ -30,6 +30,10 @@ class File:
     arrives_after: int = 0
     """So many calls of files.info find an upload without an address."""
     redirects_to: str = ""
+    withheld: bool = False
+    """Slack sends its login page in its place, whatever the token may."""
+    described: dict[str, Any] = field(default_factory=dict)
+    """What else events and files.info say of it: mode, mimetype, title…"""
 
 
 @dataclass

@@ -1,0 +1,72 @@
+"""Where pictures stand on the chat platforms: what the table in `test_places.py` is made of."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from PIL import Image
+
+from tests.engines import ScriptedBackend
+from tests.pictures import encode
+
+Json = dict[str, Any]
+COLOURS = ("red", "blue", "lime", "yellow")
+BYTES = {colour: encode(Image.new("RGB", (60, 40), colour)) for colour in COLOURS}
+RGB = {(255, 0, 0): "red", (0, 0, 255): "blue", (0, 255, 0): "lime", (255, 255, 0): "yellow"}
+
+
+@dataclass(frozen=True)
+class Used:
+    """These pictures reach the model, in this order."""
+
+    colours: tuple[str, ...] = ("red",)
+
+
+@dataclass(frozen=True)
+class Named:
+    """Nothing reaches the model, and the asker reads this of it."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Ornament:
+    """Decoration that nobody has shown: neither used nor named (docs/slack.md, docs/discord.md)."""
+
+
+Outcome = Used | Named | Ornament
+Rows = Mapping[str, tuple[Callable[[Any], Json], Outcome]]
+"""A place → (makes the fields of a message from its world, what becomes of it)."""
+
+
+def seen_by(backend: ScriptedBackend) -> tuple[str, ...]:
+    """The colours of the pictures in the last request."""
+    found = []
+    for message in backend.requests[-1].messages:
+        for picture in message.pictures:
+            with Image.open(io.BytesIO(picture.data)) as image:
+                pixel = image.convert("RGB").getpixel((5, 5))
+            found.append(RGB[pixel])  # type: ignore[index]
+    return tuple(found)
+
+
+@asynccontextmanager
+async def web_of_pictures() -> AsyncIterator[str]:
+    """A web host that has a picture of each colour under any path: ``/red…``. Yields: its base."""
+
+    async def picture(request: web.Request) -> web.Response:
+        colour = next(it for it in COLOURS if it in request.path)
+        return web.Response(body=BYTES[colour], content_type="image/png")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", picture)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()

@@ -1,0 +1,98 @@
+"""Every picture that people see is one that the bot sees, or names with the reason why not.
+
+One table for each platform: where it stands, what it is, and what becomes of it. Each row is said
+with the question, in the thread above it by somebody whom the bot does not answer, and asked about
+from the menu. What is neither used nor named fails, unless it is an ornament.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.engines import ScriptedBackend
+from tests.scenario.chat.places import Named, Ornament, Outcome, Used, seen_by, web_of_pictures
+from tests.scenario.chat.slack_places import SLACK, SlackWorld
+from tests.scenario.slack import stage as slack_stage
+from tests.servers.slack.server import running_slack
+from tests.waiting import until
+
+IN_SLACK = "<@U0BOT>"
+
+
+def check(outcome: Outcome, backend: ScriptedBackend, asked: int, text: str, small: str) -> None:
+    """`asked`: requests before; `text`, `small`: the answer and its receipt."""
+    match outcome:
+        case Used(colours):
+            assert len(backend.requests) == asked + 1, text
+            assert seen_by(backend) == colours
+            assert f"Picture {len(colours)}: " in small
+        case Named(sentence):
+            assert sentence in f"{text} {small}"
+            assert "files:read" not in text + small
+            assert len(backend.requests) == asked or seen_by(backend) == ()
+        case Ornament():
+            assert seen_by(backend) == ()
+            assert "left out" not in text + small
+
+
+# -- Slack ----------------------------------------------------------------------------------------
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def slack_world(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[tuple[slack_stage.Stage, SlackWorld]]:
+    backend = ScriptedBackend(context_tokens=2000, max_pictures=5)
+    folder = tmp_path_factory.mktemp("slack")
+    async with web_of_pictures() as web, running_slack() as slack:
+        hosts = frozenset({it.removeprefix("http://") for it in (web, slack.base)})
+        slack.rules.rates = False  # one bot answers all rows
+        with pytest.MonkeyPatch.context() as patch:
+            for rate in ("STREAMS_A_MINUTE", "SESSIONS_A_MINUTE"):
+                patch.setattr(f"bot.platforms.slack.api.{rate}", 1_000_000)
+            async with slack_stage.running_bot(
+                folder, slack, backend, private_hosts=hosts
+            ) as stage:
+                yield stage, SlackWorld(slack, web)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("place", SLACK)
+async def test_in_slack_a_picture_is_used_or_named(
+    slack_world: tuple[slack_stage.Stage, SlackWorld], place: str
+) -> None:
+    stage, world = slack_world
+    slack, backend = stage.slack, stage.backend
+    make, outcome = SLACK[place]
+
+    fields = make(world)
+    asked = len(backend.requests)
+    ts = slack.say(f"{IN_SLACK} what is it? {fields.pop('text', '')}", **fields)
+    reply = await stage.answered(ts)
+    check(outcome, backend, asked, slack_stage.text_of(reply), slack_stage.context_of(reply))
+
+    fields = make(world)
+    asked = len(backend.requests)
+    app = {"subtype": "bot_message", "bot_id": "B9GRAFANA", "username": "grafana"}
+    shown = slack.say(fields.pop("text", ""), user="", **app, **fields)
+    ts = slack.say(f"{IN_SLACK} what is it?", thread=shown)
+    reply = await stage.answered(shown)
+    small = slack_stage.context_of(reply)
+    if isinstance(outcome, Used):
+        check(outcome, backend, asked, slack_stage.text_of(reply), small)
+    else:  # what was said to others is looked through; only what may be a picture is named
+        assert seen_by(backend) == ()
+        assert small == "" or (isinstance(outcome, Named) and outcome.sentence in small)
+        assert "files:read" not in small
+
+    fields = make(world)
+    asked = len(backend.requests)
+    shown = slack.say(fields.pop("text", ""), user="", **app, **fields)
+    slack.use_shortcut(shown)
+    await until(lambda: bool(slack.workspace.views))
+    slack.submit(slack.workspace.views.popitem()[1], {"question": "what is it?"})
+    reply = await stage.answered(shown)
+    check(outcome, backend, asked, slack_stage.text_of(reply), slack_stage.context_of(reply))
