@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Literal
 from weakref import WeakSet
 
@@ -27,6 +28,7 @@ UPDATE_SHARE_S = 60 / 45
 """So are about 50 updates a minute."""
 UNREACHABLE_PAUSE_S = 1.0
 READ_ATTEMPTS = 5
+SCOPES_HEADER = "x-oauth-scopes"
 MAX_PATIENT_S = 60
 
 UNSUPPORTED = {
@@ -85,6 +87,8 @@ class SlackApi:
     def __init__(self, client: AsyncWebClient) -> None:
         self.client = client
         self.rates = Rates()
+        self.scopes: frozenset[str] | None = None
+        """Those of the token, as Slack says with every answer; `None`: it has not said yet."""
 
     async def write(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Change something, once.
@@ -135,15 +139,22 @@ class SlackApi:
         try:
             response = await self.client.api_call(method, http_verb=verb, **arguments)
         except SlackApiError as exc:
+            self._note_scopes(getattr(exc.response, "headers", None))
             raise _in_our_words(exc) from None
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise SlackUnreachable(type(exc).__name__) from None
+        self._note_scopes(response.headers)
         data = response.data
         if not isinstance(data, dict):
             raise SlackUnreachable("no JSON")
         if isinstance(data.get("messages"), list):
             data = data | {"messages": [well_formed(it) for it in data["messages"]]}
         return data | {"_headers": dict(response.headers)}
+
+    def _note_scopes(self, headers: Mapping[str, str] | None) -> None:
+        for name, value in (headers or {}).items():
+            if name.lower() == SCOPES_HEADER:
+                self.scopes = frozenset(scope.strip() for scope in value.split(","))
 
 
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:

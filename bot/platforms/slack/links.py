@@ -18,7 +18,7 @@ SNIFFED_BYTES = 512
 
 
 class IsLoginPage(OSError):
-    """Slack sent its login page in place of a file: the token may not read files."""
+    """Slack sent its login page in place of a file: the token may not have it."""
 
 
 class NotThere(OSError):
@@ -47,11 +47,16 @@ class Links:
         host = url.host or ""
         return url.scheme == "https" and f".{host}".endswith(SLACK_DOMAINS)
 
-    async def fetch(self, address: str, *, token: str | None = None) -> AsyncIterator[bytes]:
+    async def fetch(
+        self, address: str, *, token: str | None = None, size_bytes: int | None = None
+    ) -> AsyncIterator[bytes]:
         """Yield the bytes behind an address, in pieces; the caller bounds them.
 
+        `size_bytes`: of the file, as Slack has told it. A page of that very size is the file: what
+        people name ``.png`` may be a page, too.
+
         Raises:
-            IsLoginPage: a file of Slack's needs a scope that the token lacks.
+            IsLoginPage: Slack does not let the token have this file of its own.
             NotThere: Slack has no such file.
             OSError: they cannot be had.
         """
@@ -68,11 +73,11 @@ class Links:
             if response.status != 200:
                 kind = NotThere if from_slack else OSError
                 raise kind(f"the server answered {response.status}")
-            first = True
+            may_be_page = from_slack and response.content_length != (size_bytes or -1)
             async for piece in response.content.iter_chunked(CHUNK_BYTES):
-                if first and from_slack and _is_page(response, piece):
+                if may_be_page and _is_page(response, piece):
                     raise IsLoginPage("a web page")
-                first = False
+                may_be_page = False
                 yield piece
 
 

@@ -244,15 +244,18 @@ class Pictures:
         if ref.get("missing_scope"):
             raise PictureRefused("slack_scope_missing", name=name, scope=ref["missing_scope"])
         try:
-            pieces = self._bytes(ref, workspace)
+            pieces = self._bytes(ref, workspace, size_bytes=attachment.size_bytes)
             async with aclosing(pieces):
                 async for piece in pieces:
                     yield piece
         except IsLoginPage:
+            scopes = workspace.api.scopes
+            if scopes is not None and FILES_SCOPE in scopes:
+                raise PictureRefused("slack_file_withheld", name=name) from None
             raise PictureRefused("slack_scope_missing", name=name, scope=FILES_SCOPE) from None
 
     async def _bytes(
-        self, ref: dict[str, str], workspace: Workspace
+        self, ref: dict[str, str], workspace: Workspace, *, size_bytes: int | None
     ) -> AsyncGenerator[bytes, None]:
         if "link" in ref:
             async for piece in self._links.fetch(ref["link"]):
@@ -262,7 +265,9 @@ class Pictures:
             raise FileNotFoundError(ref.get("file"))
         for pause_s in (*UPLOAD_PAUSES_S, None):
             try:
-                async for piece in self._links.fetch(ref["url"], token=workspace.token):
+                async for piece in self._links.fetch(
+                    ref["url"], token=workspace.token, size_bytes=size_bytes
+                ):
                     yield piece
             except NotThere:
                 if pause_s is None:

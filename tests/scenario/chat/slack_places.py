@@ -153,6 +153,10 @@ FILES: Rows = {
         file("report.html", mode="hosted", filetype="html", mimetype="text/html"),
         Named("“report.html” was left out: it is a web page, and"),
     ),
+    "a web page named as a picture": (
+        file("red.png", mode="hosted", mimetype="text/html"),
+        Named("“red.png” was left out: it is a web page"),
+    ),
     "a PDF": (
         file("report.pdf", b"%PDF-1.7", mimetype="application/pdf", filetype="pdf"),
         Named("it is a PDF, and I can only look at pictures. A screenshot of it will do."),

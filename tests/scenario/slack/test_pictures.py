@@ -214,6 +214,58 @@ async def test_a_stub_that_may_not_be_asked_about_names_the_scope(stage: Stage) 
     assert "files:read" in text_of(await stage.answered(ts))
 
 
+async def test_a_file_that_slack_withholds_is_not_blamed_on_a_scope(stage: Stage) -> None:
+    slack = stage.slack
+    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED, withheld=True))
+    reply = text_of(await stage.answered(ts))
+    assert "“red.png” was left out: Slack did not hand it over" in reply
+    assert "files:read" not in reply
+
+
+async def test_a_scope_that_was_added_meanwhile_is_known(stage: Stage) -> None:
+    slack = stage.slack
+    slack.workspace.scopes.discard("files:read")
+    ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
+    assert "files:read" in text_of(await stage.answered(ts))
+    slack.workspace.scopes.add("files:read")
+    ts = slack.say(f"{BOT} and this?", slack.upload("red.png", RED, withheld=True))
+    assert "did not hand it over" in text_of(await stage.answered(ts))
+
+
+async def test_a_web_page_or_a_canvas_beside_a_picture_costs_the_picture_nothing(
+    stage: Stage,
+) -> None:
+    slack = stage.slack
+    page = b"<!DOCTYPE html><html><body>Notes</body></html>"
+    files = [
+        slack.upload("Sprint_notes", page, described={"mode": "quip", "title": "Sprint notes"}),
+        slack.upload("report.html", page, described={"mimetype": "text/html"}),
+        slack.upload("page.png", page),
+        slack.upload("red.png", RED),
+    ]
+    ts = slack.say(f"{BOT} what is it?", *files)
+    small = context_of(await stage.answered(ts))
+    assert "Picture 1: red.png" in small
+    assert "“Sprint notes” was left out: it is a canvas" in small
+    assert "“report.html” was left out: it is a web page" in small
+    assert "“page.png” was left out: it is a web page" in small
+    assert "files:read" not in small
+    fetched = [path.rpartition("/")[2] for path, _ in slack.downloads]
+    assert fetched == ["page.png", "red.png"]  # what Slack names itself is not fetched
+
+
+async def test_what_is_sent_beside_more_pictures_than_are_read_is_named_as_what_it_is(
+    stage: Stage,
+) -> None:
+    slack = stage.slack
+    pictures = [slack.upload(f"{name}.png", RED) for name in ("one", "two", "three")]
+    notes = slack.upload("notes", b"", described={"mode": "canvas", "title": "Notes"})
+    ts = slack.say(f"{BOT} compare", *pictures, notes)
+    small = context_of(await stage.answered(ts))
+    assert "“three.png” was left out: at most 2 pictures" in small
+    assert "“Notes” was left out: it is a canvas" in small
+
+
 async def test_a_deleted_file_is_named(stage: Stage) -> None:
     slack = stage.slack
     gone = {"id": "F9", "name": "old.png", "mode": "tombstone"}
