@@ -9,14 +9,11 @@ import ipaddress
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import PurePosixPath
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
-
-from bot.pictures import PICTURE_SUFFIXES
 
 CHUNK_BYTES = 64 * 1024
 TIMEOUT_S = 60
@@ -137,19 +134,6 @@ def is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
     return ip.is_global and not ip.is_multicast and (inner is None or inner.is_global)
-
-
-def names_a_picture(address: str) -> bool:
-    """Whether an address ends in the name of a picture file."""
-    try:
-        return PurePosixPath(URL(address).path).suffix.lower() in PICTURE_SUFFIXES
-    except ValueError:
-        return False
-
-
-def file_name(address: str) -> str:
-    """The name that an address ends in, else the address."""
-    return PurePosixPath(URL(address).path).name or address
 
 
 def _is_private_literal(host: str) -> bool:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import discord
 
-from bot.messages import Attachment, Author, MessageKey, ThreadKey
-from bot.public_web import file_name, names_a_picture
+from bot.messages import Author, MessageKey, ThreadKey
 
 PLATFORM = "discord"
 MODAL = "modal"
 """Begins the id of a question that was asked in a modal: it is no message of Discord's."""
 
 ANSWERED_TYPES = {discord.MessageType.default, discord.MessageType.reply}
-PICTURE_EMBEDS = {"image", "gifv", "rich"}
-"""A page's preview is no picture that was shown."""
-STICKER_PICTURES = {
-    discord.StickerFormatType.png,
-    discord.StickerFormatType.apng,
-    discord.StickerFormatType.gif,
-}
 
 USER = re.compile(r"<@!?(\d+)>")
 ROLE = re.compile(r"<@&(\d+)>")
 CHANNEL = re.compile(r"<#(\d+)>")
 EMOJI = re.compile(r"<a?(:\w+:)\d+>")
-LINK = re.compile(r"https?://[^\s<>]+")
 KANA = re.compile(r"[\u3040-\u30ff]")
 HAN = re.compile(r"[\u4e00-\u9fff]")
 LATIN = re.compile(r"[A-Za-z]")
@@ -138,21 +127,25 @@ class Said:
         return str(reference.channel_id), str(reference.message_id)
 
     @property
+    def unmentioned(self) -> str:
+        """Its text as Discord writes it, without the bot's mention."""
+        own = None if self.message.guild is None else self.message.guild.self_role
+        text = self.message.content
+        for mention in (rf"<@!?{self.bot_user}>", *([] if own is None else [rf"<@&{own.id}>"])):
+            text = re.sub(rf"[ \t]*{mention}[,:]?[ \t]*", " ", text)
+        return text
+
+    @property
     def text(self) -> str:
         """What a person reads, without the bot's mention."""
-        message, own = self.message, list[int]()
+        message = self.message
         people = {str(user.id): user.display_name for user in message.mentions}
         roles: dict[str, str] = {}
         channels: dict[str, str] = {}
         if message.guild is not None:
             roles = {str(role.id): role.name for role in message.role_mentions}
             channels = {str(it.id): it.name for it in message.channel_mentions}
-            if message.guild.self_role is not None:
-                own.append(message.guild.self_role.id)
-        text = message.content
-        for mention in (rf"<@!?{self.bot_user}>", *(rf"<@&{role}>" for role in own)):
-            text = re.sub(rf"[ \t]*{mention}[,:]?[ \t]*", " ", text)
-        text = USER.sub(lambda it: f"@{people.get(it[1], 'somebody')}", text)
+        text = USER.sub(lambda it: f"@{people.get(it[1], 'somebody')}", self.unmentioned)
         text = ROLE.sub(lambda it: f"@{roles.get(it[1], 'role')}", text)
         text = CHANNEL.sub(lambda it: f"#{channels.get(it[1], 'channel')}", text)
         return EMOJI.sub(lambda it: it[1], text).strip()
@@ -175,66 +168,3 @@ def locale_of(text: str, guild: discord.Guild | None) -> str:
     if guild is None or (LATIN.search(text) and not HAN.search(text)):
         return "en"
     return guild.preferred_locale.value
-
-
-# -- pictures -----------------------------------------------------------------------------------
-
-
-def attachments_of(message: discord.Message, *, links: bool) -> tuple[Attachment, ...]:
-    """Everything of a message that may be a picture, each once, in its order.
-
-    Its files and stickers, those of messages it forwards, and, with `links`, pictures it embeds or
-    links to.
-    """
-    found: dict[str, Attachment] = {}
-    for attachment in _all_attachments(message, links=links):
-        found.setdefault(attachment.ref, attachment)
-    return tuple(found.values())
-
-
-def _all_attachments(message: discord.Message, *, links: bool) -> Iterator[Attachment]:
-    parts: list[discord.Message | discord.MessageSnapshot] = [message, *message.message_snapshots]
-    for part in parts:
-        for file in part.attachments:
-            yield file_attachment(message.channel.id, message.id, file)
-        for sticker in part.stickers:
-            if sticker.format in STICKER_PICTURES:
-                yield Attachment(name=sticker.name, ref=json.dumps({"cdn": sticker.url}))
-        if links:
-            yield from _linked(part.content, part.embeds)
-
-
-def _linked(text: str, embeds: Iterable[discord.Embed]) -> Iterator[Attachment]:
-    proxied = {}
-    for embed in embeds:
-        if embed.type in PICTURE_EMBEDS:
-            picture = embed.image if embed.image.url else embed.thumbnail
-            if picture.url:
-                proxied[embed.url or picture.url] = picture.proxy_url or picture.url
-    addresses = [it.rstrip(".,;:!?)]}'\"") for it in LINK.findall(text)]
-    for address in dict.fromkeys([*filter(names_a_picture, addresses), *proxied]):
-        # Discord has fetched what it shows: its copy is asked for, not the page it came from.
-        kind = {"cdn": proxied[address]} if address in proxied else {"link": address}
-        yield Attachment(name=file_name(address), ref=json.dumps(kind))
-
-
-def file_attachment(channel: int | str, message: int | str, file: discord.Attachment) -> Attachment:
-    """A file of a message. Its address expires: the message has a fresh one."""
-    ref = {"channel": str(channel), "message": str(message), "file": str(file.id), "url": file.url}
-    return Attachment(
-        name=file.filename, ref=json.dumps(ref, sort_keys=True), size_bytes=file.size or None
-    )
-
-
-def passing_attachment(file: discord.Attachment) -> Attachment:
-    """A file given to a command: no message holds it."""
-    return Attachment(
-        name=file.filename, ref=json.dumps({"cdn": file.url}), size_bytes=file.size or None
-    )
-
-
-def attachment_of(channel: str, message: str) -> Attachment:
-    """The pictures of another message, to be looked up: the one that is replied to."""
-    return Attachment(
-        name="", ref=json.dumps({"channel": channel, "message": message}), earlier=True
-    )

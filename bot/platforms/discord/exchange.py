@@ -120,8 +120,7 @@ class DiscordExchange:
         self._locale = await self._tools.locales.of(message.author.id, message.locale)
         message = replace(message, locale=self._locale)
         if not message.again:
-            pictures = await self._tools.pictures.find(message)
-            message = replace(message, attachments=pictures)
+            message = await self._tools.pictures.find(message)
         if is_command(message) or message.key.message.startswith(f"{MODAL}:"):
             await patiently(self._say_what_was_asked)
         return message

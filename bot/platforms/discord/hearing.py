@@ -21,7 +21,6 @@ from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.events import (
     PLATFORM,
     Said,
-    attachment_of,
     author_of,
     is_said_by_a_person,
     locale_of,
@@ -33,6 +32,7 @@ from bot.platforms.discord.events import (
 from bot.platforms.discord.exchange import DiscordExchange, Tools
 from bot.platforms.discord.parts import place_of, reply_id
 from bot.platforms.discord.permissions import may_manage
+from bot.platforms.discord.places import attachment_of, emoji_of
 from bot.platforms.discord.writing import remove
 from bot.platforms.platform import Core
 from bot.texts import say
@@ -102,7 +102,10 @@ class Hearing:
 
     async def message(self, message: discord.Message) -> None:
         """A message was sent."""
-        if self.intake and (it := await self.said(message)) is not None:
+        if not self.intake:
+            return
+        it = await self.said(message)
+        if it is not None:
             await self.heard(it)
 
     async def said(self, message: discord.Message) -> Said | None:
@@ -195,28 +198,41 @@ class Hearing:
 
     def _incoming(self, it: Said, thread: ThreadKey) -> IncomingMessage:
         edited_at = it.message.edited_at
-        text = it.text
-        own = self._tools.pictures.of_message(it.message)
+        locale = locale_of(it.text, it.message.guild)
+        text, pictures = it.text, self._pictures(it)
+        if not pictures and (it.direct or it.mentions_bot) and (emoji := emoji_of(it.unmentioned)):
+            text, pictures = "", emoji
         return IncomingMessage(
             key=it.key,
             thread=thread,
             author=it.author,
             text=text,
-            attachments=(*self._replied_to(it), *own) or self._just_shown(it),
-            locale=locale_of(text, it.message.guild),
+            attachments=pictures or self._just_shown(it),
+            locale=locale,
             sent_at=sent_at(it.message.id),
             edited_at=0 if edited_at is None else edited_at.timestamp(),
         )
+
+    def _pictures(self, it: Said) -> tuple[Attachment, ...]:
+        """Those of the message that is replied to, and its own."""
+        return (*self._replied_to(it), *self._tools.pictures.of_message(it.message))
 
     def _replied_to(self, it: Said) -> tuple[Attachment, ...]:
         """The pictures of the message that is replied to; to be looked up where it is not told."""
         if it.reply_to is None or it.message.reference is None:
             return ()
-        resolved = it.message.reference.resolved
-        if isinstance(resolved, discord.Message):
-            found = self._tools.pictures.of_message(resolved)
+        target = self._target(it)
+        if target is not None:
+            found = self._tools.pictures.of_target(target)
             return tuple(replace(picture, earlier=True) for picture in found)
-        return () if resolved is not None else (attachment_of(*it.reply_to),)
+        is_gone = it.message.reference.resolved is not None
+        return () if is_gone else (attachment_of(*it.reply_to),)
+
+    def _target(self, it: Said) -> discord.Message | None:
+        """The message that is replied to, where Discord tells it."""
+        reference = it.message.reference
+        resolved = None if it.reply_to is None or reference is None else reference.resolved
+        return resolved if isinstance(resolved, discord.Message) else None
 
     def _just_shown(self, it: Said) -> tuple[Attachment, ...]:
         """What the same person has shown, or forwarded, in the channel a moment before: Discord

@@ -20,10 +20,8 @@ from bot.platforms.discord.events import (
     MODAL,
     PLATFORM,
     Place,
-    attachment_of,
     author_of,
     message_key,
-    passing_attachment,
     thread_at,
 )
 from bot.platforms.discord.exchange import Tools
@@ -37,6 +35,7 @@ from bot.platforms.discord.modals import (
     fields_of,
     settings_modal,
 )
+from bot.platforms.discord.places import attachment_of, passing_attachment
 from bot.platforms.discord.responses import Token
 from bot.platforms.platform import Core
 from bot.store import Store
@@ -167,7 +166,7 @@ class Interactions:
             await self._say(interaction, refusal, locale)
             return
         # Discord shows this message whole, whatever it tells otherwise.
-        pictures = self._tools.pictures.of_message(message)
+        pictures = self._tools.pictures.of_target(message)
         if not pictures:
             await self._say(interaction, "discord_no_picture", locale)
             return

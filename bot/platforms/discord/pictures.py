@@ -15,18 +15,24 @@ import discord
 from yarl import URL
 
 from bot.addressing import Addressing
-from bot.attachments import may_be_picture
+from bot.attachments import latest, may_be_picture
 from bot.bounded import Bounded
+from bot.links import links_in
 from bot.messages import Attachment, IncomingMessage, ThreadKey, TryLater
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.connection import Connection
-from bot.platforms.discord.events import LINK, MODAL, attachments_of, message_key
+from bot.platforms.discord.events import MODAL, message_key
+from bot.platforms.discord.places import (
+    attachments_of,
+    emoji_of,
+    is_discords,
+    is_shown,
+)
 from bot.public_web import CHUNK_BYTES, PublicWeb, cookieless_session, following
 from bot.store import Store
 
 log = logging.getLogger(__name__)
 
-DISCORD_DOMAINS = (".discordapp.com", ".discordapp.net", ".discord.com")
 EXPIRED = frozenset({403, 404, 410})
 EXPIRES_WITHIN_S = 30
 MESSAGES_A_THREAD = 200
@@ -67,31 +73,36 @@ class Pictures:
         is_own = message.author.id == self._connection.bot_user
         return attachments_of(message, links=self._fetch_links and not is_own)
 
+    def of_target(self, message: discord.Message) -> tuple[Attachment, ...]:
+        """What a message shows that somebody asks about: it may be an emoji alone."""
+        return self.of_message(message) or emoji_of(message.content)
+
     def left_alone(self, thread: ThreadKey) -> None:
         """A message of the thread was not meant for the bot: it may hold a picture."""
         self._read.pop(thread, None)
 
     # -- which --------------------------------------------------------------------------------
 
-    async def find(self, message: IncomingMessage) -> tuple[Attachment, ...]:
-        """The pictures a question is about: its own and those of the message it replies to, else
-        those said before it in its thread."""
+    async def find(self, message: IncomingMessage) -> IncomingMessage:
+        """The question with the pictures it is about: its own and those of the message it replies
+        to, else those said before it in its thread."""
         found: list[Attachment] = []
         try:
             for attachment in message.attachments:
                 found += await self._looked_up(attachment)
-            if not found and self._fetch_links and LINK.search(message.text):
+            if not found and self._fetch_links and links_in(message.text):
                 found = await self._shown_later(message)
-            if not found and not await self._knows(message):
-                found = await self._earlier(message)
+            if all(it.aside for it in found) and not await self._knows(message):
+                found += await self._earlier(message)
                 self._read[message.thread] = None
         except (DiscordRefused, TryLater) as exc:
             # The question itself can be answered: the model says what it lacks.
             log.warning("earlier messages could not be read: %s", exc)
-            return tuple(it for it in message.attachments if it.name)
+            told = tuple(it for it in message.attachments if it.name)
+            return replace(message, attachments=told)
         if message.key.message == message.thread.thread:
             self._read[message.thread] = None  # it begins with this question
-        return tuple(found)
+        return replace(message, attachments=tuple(found))
 
     async def _shown_later(self, message: IncomingMessage) -> list[Attachment]:
         """Discord looks at links itself, and shows what it finds a moment later."""
@@ -102,14 +113,12 @@ class Pictures:
         return [] if said is None else list(self.of_message(said))
 
     async def _looked_up(self, attachment: Attachment) -> list[Attachment]:
+        """The pictures of a message that Discord did not tell."""
         ref = json.loads(attachment.ref)
         if attachment.name:
             return [attachment]
-        if "message" not in ref:
-            return []
-        said = await self._message(ref["channel"], ref["message"])
-        pictures = () if said is None else self.of_message(said)
-        return [replace(picture, earlier=True) for picture in pictures]
+        said = await self._message(ref["channel"], ref["message"]) if "message" in ref else None
+        return [] if said is None else [replace(it, earlier=True) for it in self.of_target(said)]
 
     async def _message(self, channel: str, message: str) -> discord.Message | None:
         place = await self._connection.place(channel)
@@ -147,11 +156,11 @@ class Pictures:
         if all(it.id != int(thread.thread) for it in messages):  # a forum's post holds its first
             beginning = await self._message(thread.channel, thread.thread)
             messages += [] if beginning is None else [beginning]
-        found: list[Attachment] = []
+        shown: list[list[Attachment]] = []
         for it in reversed(messages):
             if await self._was_no_question(it, thread):
-                found += filter(may_be_picture, self.of_message(it))
-        return [replace(attachment, earlier=True) for attachment in found[-self._limit :]]
+                shown += [list(filter(_is_worth_a_look, self.of_message(it)))]
+        return [replace(it, earlier=True) for it in latest(shown, self._limit)]
 
     async def _was_no_question(self, message: discord.Message, thread: ThreadKey) -> bool:
         if message.author.id == self._connection.bot_user:
@@ -179,7 +188,7 @@ class Pictures:
                 yield piece
 
     def _visit(self, url: URL) -> tuple[aiohttp.ClientSession, dict[str, str]]:
-        if url.scheme != "https" or not f".{url.host}".endswith(DISCORD_DOMAINS):
+        if not is_discords(str(url)):
             raise OSError("not one of Discord's hosts")
         if self._cdn is None:
             network = self._connection.network
@@ -201,14 +210,16 @@ class Pictures:
             message = await self._message(ref["channel"], ref["message"])
         except TryLater:
             raise OSError("Discord cannot be reached") from None
-        parts: list[discord.Message | discord.MessageSnapshot] = []
-        if message is not None:
-            parts = [message, *message.message_snapshots]
-        for part in parts:
-            for file in part.attachments:
-                if str(file.id) == ref["file"]:
-                    return file.url
+        for attachment in () if message is None else attachments_of(message, links=True):
+            fresh = json.loads(attachment.ref)
+            if fresh.get("file") == ref["file"]:
+                return str(fresh["url"])
         raise FileNotFoundError("its message is no longer there")
+
+
+def _is_worth_a_look(attachment: Attachment) -> bool:
+    """Whether something said earlier, to somebody else, is likely a picture."""
+    return is_shown(attachment) or may_be_picture(attachment)
 
 
 def _expires_at(address: str) -> float:

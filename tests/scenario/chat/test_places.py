@@ -8,14 +8,19 @@ from the menu. What is neither used nor named fails, unless it is an ornament.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.engines import ScriptedBackend
+from tests.scenario.chat.discord_places import DISCORD, DiscordWorld
 from tests.scenario.chat.places import Named, Ornament, Outcome, Used, seen_by, web_of_pictures
 from tests.scenario.chat.slack_places import SLACK, SlackWorld
+from tests.scenario.discord import stage as discord_stage
 from tests.scenario.slack import stage as slack_stage
+from tests.servers.discord.server import running_discord
+from tests.servers.discord.state import BEN, OTHER_BOT, PICTURES, Json
 from tests.servers.slack.server import running_slack
 from tests.waiting import until
 
@@ -76,7 +81,7 @@ async def test_in_slack_a_picture_is_used_or_named(
 
     fields = make(world)
     asked = len(backend.requests)
-    app = {"subtype": "bot_message", "bot_id": "B9GRAFANA", "username": "grafana"}
+    app: Json = {"subtype": "bot_message", "bot_id": "B9GRAFANA", "username": "grafana"}
     shown = slack.say(fields.pop("text", ""), user="", **app, **fields)
     ts = slack.say(f"{IN_SLACK} what is it?", thread=shown)
     reply = await stage.answered(shown)
@@ -96,3 +101,88 @@ async def test_in_slack_a_picture_is_used_or_named(
     slack.submit(slack.workspace.views.popitem()[1], {"question": "what is it?"})
     reply = await stage.answered(shown)
     check(outcome, backend, asked, slack_stage.text_of(reply), slack_stage.context_of(reply))
+
+
+# -- Discord --------------------------------------------------------------------------------------
+
+Discord = tuple[discord_stage.Stage, DiscordWorld]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def discord_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Discord]:
+    backend = ScriptedBackend(context_tokens=2000, max_pictures=5)
+    folder = tmp_path_factory.mktemp("discord")
+    async with web_of_pictures() as web, running_discord() as discord:
+        hosts = frozenset({web.removeprefix("http://")})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("bot.platforms.discord.pictures.EMBED_AFTER_S", 0.01)
+            async with discord_stage.running_bot(
+                folder, discord, backend, private_hosts=hosts
+            ) as stage:
+                yield stage, DiscordWorld(discord, web)
+
+
+def say_in_discord(world: DiscordWorld, fields: Json, *, before: str = "", **more: Any) -> str:
+    """Somebody shows what a row has made."""
+    files, text = fields.pop("files", ()), fields.pop("text", "")
+    return world.discord.say(f"{before}{text}", *files, **fields, **more)
+
+
+def snapshot_of(message: Json) -> Json:
+    """What a forward carries of a message."""
+    names = ("type", "content", "mentions", "mention_roles", "attachments", "embeds", "timestamp",
+             "edited_timestamp", "flags", "components")  # fmt: skip
+    stickers = {"sticker_items": message.get("sticker_items", [])}
+    return {"message": {name: message[name] for name in names} | stickers}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("place", DISCORD)
+async def test_in_discord_a_picture_is_used_or_named(discord_world: Discord, place: str) -> None:
+    stage, world = discord_world
+    discord, backend = stage.discord, stage.backend
+    make, outcome = DISCORD[place]
+    question = f"{discord_stage.MENTION} what is it? "
+    webhook: Json = {"user": OTHER_BOT, "webhook_id": "100000004194306777"}
+
+    async def ends(where: str, asked: int) -> None:
+        reply = await stage.answered(where)
+        text, small = discord_stage.text_of(reply), discord_stage.small_of(reply)
+        check(outcome, backend, asked, text, small)
+
+    asked = len(backend.requests)
+    await ends(say_in_discord(world, make(world), before=question), asked)
+
+    asked = len(backend.requests)
+    shown = say_in_discord(world, make(world), **webhook)
+    await ends(discord.say(question, reply_to=shown, pings=False), asked)
+
+    asked = len(backend.requests)
+    shown = say_in_discord(world, make(world), **webhook)
+    message = discord.world.message(PICTURES, shown)
+    assert message is not None
+    reference = {"type": 1, "channel_id": PICTURES, "message_id": shown}
+    forward: Json = {"message_reference": reference, "message_snapshots": [snapshot_of(message)]}
+    await ends(discord.say(question, **forward), asked)
+
+    asked = len(backend.requests)
+    shown = say_in_discord(world, make(world), **webhook)
+    menu = discord.use_menu(shown)
+    if isinstance(outcome, Ornament):
+        await until(lambda: bool(menu.said))
+        assert menu.said[0] == "There is no picture in that message."
+    else:
+        await until(lambda: bool(discord.interactions.modals))
+        discord.submit({"question": "what is it?"})
+        await ends(shown, asked)
+
+    thread = discord.open_thread("a thread", user=BEN)
+    say_in_discord(world, make(world), channel=thread, **webhook)
+    discord.say(question, channel=thread)
+    reply = await stage.answered(thread)
+    small = discord_stage.small_of(reply)
+    if isinstance(outcome, Used):
+        assert seen_by(backend) == outcome.colours
+    else:  # what was said to others is looked through; only what may be a picture is named
+        assert seen_by(backend) == ()
+        assert small == "" or (isinstance(outcome, Named) and outcome.sentence in small)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,66 @@ async def test_earlier_pictures_of_a_thread_are_seen_after_a_question_with_its_o
     discord.say("and the one before?", channel=thread)
     reply = await stage.answered(thread, times=2)
     assert "blue.png" in small_of(reply)
+
+
+async def test_a_gallery_of_four_is_four_pictures(stage: Stage) -> None:
+    discord = stage.discord
+    shown = [discord.upload(f"{number}.png", RED) for number in range(4)]
+    embeds = [
+        {
+            "type": "rich",
+            "url": "https://posts.example/1",
+            "image": {"url": f"https://p.example/{it.name}", "proxy_url": discord.proxied(it)},
+        }
+        for it in shown
+    ]
+    asked = discord.say(f"{MENTION} what are they?", embeds=embeds)
+    small = small_of(await stage.answered(asked))
+    assert "Picture 1: 0.png" in small
+    assert "Picture 2: 1.png" in small
+    assert "“2.png” was left out: at most 2 pictures" in small
+    assert "“3.png” was left out: at most 2 pictures" in small
+
+
+async def test_a_picture_in_an_embed_whose_address_has_expired_is_fetched_anew(
+    stage: Stage,
+) -> None:
+    discord = stage.discord
+    file = discord.upload("red.png", RED, expired=True)
+    message_id = discord.say(f"{MENTION} what?", told=False)
+    message = discord.world.message(PICTURES, message_id)
+    assert message is not None
+    message["embeds"] = [{"type": "rich", "image": discord.attachment(PICTURES, "0", file)}]
+    told = json.loads(json.dumps(message))
+    file.expired = False
+    message["embeds"][0]["image"] = discord.attachment(PICTURES, "0", file)
+    discord.tell_of(told)
+    assert small_of(await stage.answered(message_id)) == "Picture 1: red.png"
+
+
+async def test_an_emoji_alone_is_a_picture_and_an_emoji_in_words_is_a_word(stage: Stage) -> None:
+    discord = stage.discord
+    emoji = discord.upload("cat.png", RED)
+    asked = discord.say(f"{MENTION} <:cat:{emoji.id}>")
+    reply = await stage.answered(asked)
+    assert text_of(reply) == "answer to What is in this picture?"
+    assert small_of(reply) == "Picture 1: :cat:"
+    shown = discord.say(f"<a:cat:{emoji.id}>", user=BEN)
+    asked = discord.say(f"{MENTION} what is it?", reply_to=shown)
+    assert small_of(await stage.answered(asked)) == "Picture 1: :cat:"
+    asked = discord.say(f"{MENTION} nice <:cat:{emoji.id}>")
+    reply = await stage.answered(asked)
+    assert text_of(reply) == "answer to nice :cat:"
+    assert small_of(reply) == ""
+
+
+async def test_an_emoji_alone_is_an_answer_to_somebody_in_a_thread(stage: Stage) -> None:
+    discord = stage.discord
+    emoji = discord.upload("cat.png", RED)
+    asked = discord.say(f"{MENTION} what is it?", discord.upload("blue.png", BLUE))
+    await stage.answered(asked)
+    discord.say(f"<:cat:{emoji.id}>", channel=asked)
+    assert small_of(await stage.answered(asked, times=2)) == "Picture 1: blue.png"
 
 
 async def test_a_slow_file_is_waited_for(stage: Stage) -> None:

@@ -42,7 +42,12 @@ HOSTS = (
     "*.discord.gg",
     "cdn.discordapp.com",
     "media.discordapp.net",
+    "images-ext-1.discordapp.net",
 )
+PROXY = HOSTS[-1]
+CDN = frozenset({"cdn.discordapp.com", "media.discordapp.net", PROXY})
+UNSIGNED = frozenset({"emojis", "external", "stickers"})
+"""What lies at the CDN for everybody."""
 API = "/api/v10"
 VIA = {"Via": "1.1 google"}
 SHIELD = 1015
@@ -108,7 +113,12 @@ class LocalDiscord:
             "proxy_url": f"https://media.discordapp.net/{path}",
             "content_type": "image/webp",  # it lies: the bytes decide
             "flags": 0,
+            **file.described,
         }
+
+    def proxied(self, file: File) -> str:
+        """Where Discord keeps its copy of a picture from elsewhere."""
+        return f"https://{PROXY}/external/{file.id}/https/pictures.example/{file.name}"
 
     def fresh(self, message: Json) -> Json:
         """A message as REST shows it: with addresses that are good."""
@@ -314,7 +324,7 @@ class LocalDiscord:
             return await self.gateway.handle(request)
         if host == "discord.com" and request.path.startswith(API):
             return await self._api(request)
-        if host in {"cdn.discordapp.com", "media.discordapp.net"}:
+        if host in CDN:
             return await self._cdn(request)
         raise web.HTTPNotFound
 
@@ -357,9 +367,12 @@ class LocalDiscord:
 
     async def _cdn(self, request: web.Request) -> web.StreamResponse:
         self.downloads.append(str(request.rel_url))
-        file = self.world.files.get(request.path.split("/")[3])
+        kind, *rest = request.path.strip("/").split("/")
+        file = self.world.files.get(rest[kind not in UNSIGNED].partition(".")[0])
         if file is None or file.gone:
             raise web.HTTPNotFound
+        if kind in UNSIGNED:
+            return web.Response(body=file.data, content_type="image/webp")
         if request.query.get("hm") != f"{file.id}-{file.generation}":
             raise web.HTTPNotFound
         if int(request.query["ex"], 16) < time.time():

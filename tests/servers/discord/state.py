@@ -78,6 +78,8 @@ class File:
     """Counts up when the addresses given out so far are called back."""
     size: int | None = None
     """What the message says; it may lie."""
+    described: Json = field(default_factory=dict)
+    """What else the message says of it: content_type, duration_secs…"""
 
 
 @dataclass
