@@ -107,6 +107,16 @@ class Hearing:
         it = await self.said(message)
         if it is not None:
             await self.heard(it)
+        else:
+            self._shown_by_somebody(message)
+
+    def _shown_by_somebody(self, message: discord.Message) -> None:
+        """No question, but its pictures may be what the next one is about."""
+        is_own = message.author.id == self._tools.connection.bot_user
+        if is_own or not isinstance(message.channel, discord.Thread):
+            return
+        if self._tools.pictures.of_message(message):
+            self._tools.pictures.left_alone(thread_at(message.channel, str(message.id)))
 
     async def said(self, message: discord.Message) -> Said | None:
         """A message of a person in a place that the bot knows; else `None`."""
@@ -255,10 +265,13 @@ class Hearing:
 
     async def revised(self, message: discord.Message) -> None:
         """The author has changed a message; or Discord has, which leaves the time as it was."""
-        if not self.intake or message.edited_at is None:
+        if not self.intake:
             return
         it = await self.said(message)
-        if it is None or not self._is_new_edit(it, message.edited_at.timestamp()):
+        if it is None:
+            self._shown_by_somebody(message)
+            return
+        if message.edited_at is None or not self._is_new_edit(it, message.edited_at.timestamp()):
             return
         if not (it.direct or it.mentions_bot or self._tools.connection.hears_everything):
             return  # Discord does not tell what it says now

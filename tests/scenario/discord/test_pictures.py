@@ -14,7 +14,7 @@ from tests.engines import ScriptedBackend
 from tests.scenario.core import BLUE, RED
 from tests.scenario.discord.stage import MENTION, Stage, running_bot, small_of, text_of
 from tests.servers.discord.server import LocalDiscord
-from tests.servers.discord.state import BEN, PICTURES
+from tests.servers.discord.state import BEN, OTHER_BOT, PICTURES
 
 
 async def test_a_reply_to_somebodys_picture_is_about_that_picture(stage: Stage) -> None:
@@ -140,6 +140,30 @@ async def test_a_picture_in_an_embed_whose_address_has_expired_is_fetched_anew(
     message["embeds"][0]["image"] = discord.attachment(PICTURES, "0", file)
     discord.tell_of(told)
     assert small_of(await stage.answered(message_id)) == "Picture 1: red.png"
+
+
+async def test_a_picture_that_another_bot_shows_later_is_seen_too(stage: Stage) -> None:
+    discord = stage.discord
+    thread = discord.open_thread("graphs")
+    discord.say(f"{MENTION} hello", channel=thread)
+    await stage.answered(thread)
+    discord.say("anything new?", channel=thread)
+    await stage.answered(thread, times=2)
+    graph = discord.upload("red.png", RED)
+    shown = discord.say("", graph, user=OTHER_BOT, channel=thread)
+    await stage.quiet()
+    discord.say("and now?", channel=thread)
+    assert small_of(await stage.answered(thread, times=3)) == "Picture 1: red.png"
+
+    message = discord.world.message(thread, shown)
+    assert message is not None
+    newer = discord.upload("blue.png", BLUE)
+    message["attachments"] = [discord.attachment(thread, shown, newer)]
+    discord.edit(shown, "", channel=thread)
+    await stage.quiet()
+    discord.say("and now?", channel=thread)
+    small = small_of(await stage.answered(thread, times=4))
+    assert small == "Picture 1: red.png · Picture 2: blue.png"
 
 
 async def test_an_emoji_alone_is_a_picture_and_an_emoji_in_words_is_a_word(stage: Stage) -> None:
