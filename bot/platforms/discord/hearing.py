@@ -32,7 +32,7 @@ from bot.platforms.discord.events import (
 from bot.platforms.discord.exchange import DiscordExchange, Tools
 from bot.platforms.discord.parts import place_of, reply_id
 from bot.platforms.discord.permissions import may_manage
-from bot.platforms.discord.places import attachment_of, emoji_of
+from bot.platforms.discord.places import attachment_of, emoji_of, poll_of
 from bot.platforms.discord.writing import remove
 from bot.platforms.platform import Core
 from bot.texts import say
@@ -212,11 +212,12 @@ class Hearing:
         text, pictures = it.text, self._pictures(it)
         if not pictures and (it.direct or it.mentions_bot) and (emoji := emoji_of(it.unmentioned)):
             text, pictures = "", emoji
+        polls = [poll_of(told, locale) for told in (self._target(it), it.message) if told]
         return IncomingMessage(
             key=it.key,
             thread=thread,
             author=it.author,
-            text=text,
+            text="\n\n".join(filter(None, (text, *polls))),
             attachments=pictures or self._just_shown(it),
             locale=locale,
             sent_at=sent_at(it.message.id),

@@ -27,6 +27,7 @@ from bot.platforms.discord.places import (
     emoji_of,
     is_discords,
     is_shown,
+    poll_of,
 )
 from bot.public_web import CHUNK_BYTES, PublicWeb, cookieless_session, following
 from bot.store import Store
@@ -85,11 +86,14 @@ class Pictures:
 
     async def find(self, message: IncomingMessage) -> IncomingMessage:
         """The question with the pictures it is about: its own and those of the message it replies
-        to, else those said before it in its thread."""
+        to, else those said before it in its thread; and with the poll it replies to."""
         found: list[Attachment] = []
         try:
             for attachment in message.attachments:
-                found += await self._looked_up(attachment)
+                pictures, words = await self._looked_up(attachment, message.locale)
+                found += pictures
+                if words:
+                    message = replace(message, text=f"{message.text}\n\n{words}".strip())
             if not found and self._fetch_links and links_in(message.text):
                 found = await self._shown_later(message)
             if all(it.aside for it in found) and not await self._knows(message):
@@ -112,13 +116,15 @@ class Pictures:
         said = await self._message(message.key.channel, message.key.message)
         return [] if said is None else list(self.of_message(said))
 
-    async def _looked_up(self, attachment: Attachment) -> list[Attachment]:
-        """The pictures of a message that Discord did not tell."""
+    async def _looked_up(self, attachment: Attachment, locale: str) -> tuple[list[Attachment], str]:
+        """The pictures of a message that Discord did not tell, and its poll in words."""
         ref = json.loads(attachment.ref)
         if attachment.name:
-            return [attachment]
+            return [attachment], ""
         said = await self._message(ref["channel"], ref["message"]) if "message" in ref else None
-        return [] if said is None else [replace(it, earlier=True) for it in self.of_target(said)]
+        if said is None:
+            return [], ""
+        return [replace(it, earlier=True) for it in self.of_target(said)], poll_of(said, locale)
 
     async def _message(self, channel: str, message: str) -> discord.Message | None:
         place = await self._connection.place(channel)

@@ -17,6 +17,7 @@ from yarl import URL
 from bot.file_kinds import kind_of
 from bot.links import file_name, links_in, names_a_picture
 from bot.messages import Attachment
+from bot.texts import say
 
 DISCORD_DOMAINS = (".discordapp.com", ".discordapp.net", ".discord.com")
 STICKER_PICTURES = {
@@ -79,6 +80,15 @@ def emoji_of(text: str) -> tuple[Attachment, ...]:
         address = f"{discord.Asset.BASE}/emojis/{id_}.{'gif' if animated else 'png'}"
         found[id_] = Attachment(name=f":{name}:", ref=json.dumps({"cdn": address}))
     return tuple(found.values())
+
+
+def poll_of(message: discord.Message, locale: str) -> str:
+    """A poll in words, or nothing: its question and its choices are all there is to it."""
+    poll = message.poll
+    if poll is None:
+        return ""
+    choices = ", ".join(it.text or str(it.emoji or "") for it in poll.answers)
+    return say(locale, "discord_poll", question=poll.question, choices=choices)
 
 
 def _in_message(message: discord.Message, *, links: bool) -> Iterator[_Found]:

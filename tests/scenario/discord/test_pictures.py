@@ -191,6 +191,35 @@ async def test_an_emoji_alone_is_an_answer_to_somebody_in_a_thread(stage: Stage)
     assert small_of(await stage.answered(asked, times=2)) == "Picture 1: blue.png"
 
 
+POLL = {
+    "question": {"text": "Which one?"},
+    "answers": [
+        {"answer_id": 1, "poll_media": {"text": "the red one"}},
+        {"answer_id": 2, "poll_media": {"text": "the blue one"}},
+    ],
+    "expiry": "2099-01-01T00:00:00+00:00",
+    "allow_multiselect": False,
+    "layout_type": 1,
+    "results": {"is_finalized": False, "answer_counts": []},
+}
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "looked up"])
+async def test_the_poll_that_is_replied_to_is_passed_on(stage: Stage, told: bool) -> None:
+    discord = stage.discord
+    poll = discord.say("", user=BEN, poll=POLL)
+    asked = discord.say(f"{MENTION} which would you take?", reply_to=poll, told=told)
+    if not told:
+        message = discord.world.messages[PICTURES][-1]
+        less = {name: value for name, value in message.items() if name != "referenced_message"}
+        discord.tell_of(less)
+    await stage.answered(asked)
+    text = stage.backend.requests[-1].messages[-1].text
+    assert text == (
+        "which would you take?\n\nThe poll: Which one? The choices: the red one, the blue one."
+    )
+
+
 async def test_a_slow_file_is_waited_for(stage: Stage) -> None:
     discord = stage.discord
     asked = discord.say(f"{MENTION} what?", discord.upload("red.png", RED, slow_s=0.5))
