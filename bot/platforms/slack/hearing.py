@@ -101,6 +101,8 @@ class Hearing:
         """No question, but its pictures may be what the next one is about."""
         if is_own(message, bot_user=workspace.bot_user, bot=workspace.bot):
             return
+        if not self._tools.pictures.of_event(message):
+            return
         thread_ts = str(message.get("thread_ts") or message.get("ts"))
         self._tools.pictures.left_alone(thread_key(workspace.team, channel, thread_ts))
 
