@@ -92,7 +92,11 @@ async def test_whoever_has_shown_a_picture_in_the_thread_it_is_looked_at(
 ) -> None:
     slack = stage.slack
     thread = slack.say("CPU > 90%", user="U2BEN")
-    fields = {"user": "", "files": [slack.in_event(slack.upload("red.png", RED))], **sender}
+    fields: dict[str, Any] = {
+        "user": "",
+        "files": [slack.in_event(slack.upload("red.png", RED))],
+        **sender,
+    }
     slack.say("", thread=thread, **fields)
     slack.say(f"{BOT} what is it?", thread=thread)
     assert context_of(await stage.answered(thread)) == "Picture 1: red.png"
@@ -186,6 +190,41 @@ async def test_links_can_be_left_alone(
     async with running_bot(tmp_path, slack, backend, fetch_links=False) as stage:
         ts = slack.say(f"{BOT} what is <https://example.org/blue.png>?")
         assert "answer to what is https://" in text_of(await stage.answered(ts))
+
+
+async def test_where_links_are_left_alone_slacks_own_files_are_not(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend, web_host: LocalSlack
+) -> None:
+    hosts = frozenset(it.base.removeprefix("http://") for it in (slack, web_host))
+    options: dict[str, Any] = {"fetch_links": False, "private_hosts": hosts}
+    async with running_bot(tmp_path, slack, backend, **options) as stage:
+        own = slack.in_event(slack.upload("red.png", RED))
+        elsewhere = {"id": "F9", "title": "blue.png", "is_external": True, "mimetype": "image/png"}
+        linked = f"{web_host.base}/blue.png"
+        ts = slack.say(
+            f"{BOT} what is it? <{linked}>",
+            files=[{**elsewhere, "url_private": linked}],
+            attachments=[{"image_url": linked}],
+            blocks=[
+                {"type": "image", "image_url": linked, "alt_text": "blue"},
+                {"type": "image", "slack_file": {"id": own["id"]}, "alt_text": "red"},
+            ],
+        )
+        small = context_of(await stage.answered(ts))
+        assert "Picture 1: red.png" in small
+        assert "“blue.png” was left out: it is a file that is kept outside Slack" in small
+        assert web_host.seen == []  # type: ignore[attr-defined]
+
+
+async def test_a_video_behind_a_link_is_named_and_the_question_stands(stage: Stage) -> None:
+    slack = stage.slack
+    thread = slack.say("look", slack.upload("red.png", RED), user="U2BEN")
+    video = {"from_url": "https://videos.example/1", "title": "The launch", "video_html": "<x>"}
+    slack.say(f"{BOT} is it as in <https://videos.example/1>?", thread=thread, attachments=[video])
+    reply = await stage.answered(thread)
+    assert text_of(reply) == "answer to is it as in https://videos.example/1?"
+    assert "Picture 1: red.png" in context_of(reply)
+    assert "“The launch” was left out: it is a video" in context_of(reply)
 
 
 async def test_the_token_goes_to_slack_alone(stage: Stage, web_host: LocalSlack) -> None:
