@@ -225,6 +225,10 @@ async def test_a_video_behind_a_link_is_named_and_the_question_stands(stage: Sta
     assert text_of(reply) == "answer to is it as in https://videos.example/1?"
     assert "Picture 1: red.png" in context_of(reply)
     assert "“The launch” was left out: it is a video" in context_of(reply)
+    alone = slack.say(f"{BOT} is it any good? <https://videos.example/1>", attachments=[video])
+    reply = await stage.answered(alone)
+    assert text_of(reply) == "answer to is it any good? https://videos.example/1"
+    assert "“The launch” was left out: it is a video" in context_of(reply)
 
 
 async def test_the_token_goes_to_slack_alone(stage: Stage, web_host: LocalSlack) -> None:
