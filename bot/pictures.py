@@ -10,36 +10,42 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import pillow_heif
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms
 
 from bot.errors import PictureRefused
+from bot.picture_kinds import kind_of, other_kind_of
+from bot.picture_metadata import pixels_of
+from bot.picture_opening import Opener
+from bot.picture_parts import Notes, Pixels, orientation_of
 from bot.texts import say
 from inference.types import Picture
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "HEIF", "AVIF")
 ANIMATED = {"GIF", "WEBP", "PNG", "AVIF"}
-PAGED = {"TIFF"}
-REDUCED = {"JPEG", "MPO"}
-REDUCED_FACTOR = 4
-"""These are decoded at a fraction of their size, so they may have that many times more pixels."""
-LOSSY = {"JPEG", "MPO", "WEBP", "HEIF", "AVIF"}
-
-HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis"}
+LOSSY = {"JPEG", "WEBP", "HEIF", "AVIF"}
 
 PICTURE_SUFFIXES = {
     ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
 }  # fmt: skip
 """Names of files that may be pictures end in one of these; the bytes decide."""
 
-MAX_ASPECT = 50
-"""A picture this many times longer than wide shows nothing at a model's size."""
 MIN_SIDE_PX = 32
 """Smaller pictures are enlarged: some models refuse less than one patch."""
 MAX_NAME_LENGTH = 60
+
+_TURNED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture upright, by EXIF's number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +64,7 @@ class NormalisedPicture:
 
     picture: Picture
     name: str
-    notes: tuple[tuple[str, dict[str, int]], ...] = ()
+    notes: Notes = ()
     """(key of a sentence, its values)."""
 
     def notes_in(self, locale: str) -> tuple[str, ...]:
@@ -90,7 +96,8 @@ def check_size(name: str, size_bytes: int, limits: PictureLimits) -> None:
 def normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPicture:
     """Turn a file into an upright, bounded RGB picture without metadata.
 
-    Animated files and multi-page TIFFs give their first frame and a note that says so.
+    Animated files and multi-page TIFFs give their first frame and a note that says so. A note also
+    says that a file is damaged.
 
     Raises:
         PictureRefused: with a sentence that names the file and the reason.
@@ -98,10 +105,12 @@ def normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPictur
     check_size(name, len(data), limits)
     _prepare_pillow()
     name = short_name(name)
+    kind = kind_of(data)
+    if kind is None:
+        what = other_kind_of(data)
+        raise OtherFile(name, what) if what else PictureRefused("picture_unknown", name=name)
     try:
-        return _normalise(name, data, limits)
-    except UnidentifiedImageError:
-        raise _not_a_picture(name, data) from None
+        return _normalise(name, kind, data, limits)
     except PictureRefused:
         raise
     except Exception:  # noqa: BLE001 - decoders raise anything at all on damaged files
@@ -111,66 +120,69 @@ def normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPictur
 @cache
 def _prepare_pillow() -> None:
     Image.init()
-    pillow_heif.register_heif_opener()
+    # Nothing but the pictures themselves is used, and whatever is read may be broken.
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     # Pillow warns of odd metadata, which is thrown away here anyway.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     # Our own limit is checked on the header, below; Pillow's would refuse large phone photos.
     Image.MAX_IMAGE_PIXELS = None
 
 
-def _normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPicture:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as file:
-        width, height = file.size
-        max_pixels = limits.max_pixels * (REDUCED_FACTOR if _is_reducible(file) else 1)
-        if width * height > max_pixels:
-            raise PictureRefused(
-                "picture_too_many_pixels",
-                name=name,
-                width=width,
-                height=height,
-                limit_mp=max_pixels / 1e6,
-            )
-        if max(width, height) > MAX_ASPECT * min(width, height):
-            raise PictureRefused("picture_too_narrow", name=name, width=width, height=height)
-        notes = _frame_notes(file)
-        lossy = file.format in LOSSY
-        # A JPEG decodes straight to a half, a quarter or an eighth of its size, four times faster;
-        # three quarters of the bound are enough, so that a photo of 4,000 pixels takes that way.
-        enough = limits.max_side_px * 0.75 / max(width, height)
-        file.draft("RGB", (max(1, int(width * enough)), max(1, int(height * enough))))
-        upright = ImageOps.exif_transpose(file)
-        # Bounded first: everything after it then works on little.
-        bounded = _clean(_to_rgb(_bound(_deep_enough(upright), limits.max_side_px)))
-    if (upright.width < upright.height) != (width < height):
+def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> NormalisedPicture:
+    pixels = pixels_of(kind, data)
+    opener = Opener(name, kind, max_pixels=limits.max_pixels, max_side_px=limits.max_side_px)
+    file = _decode(opener, pixels)
+    notes: Notes = (("note_damaged", {}),) if pixels.damaged else ()
+    if kind == "AVIF":
+        # Its decoder says how its boxes turn it, and leaves the turning to us.
+        turned = orientation_of(file.info.get("exif", b""))
+        pixels = replace(pixels, orientation=turned)
+    with file:
+        notes += _frame_notes(file, kind, pixels)
+        picture = _finish(file, pixels, limits.max_side_px)
+    width, height = opener.size
+    if pixels.orientation >= 5:
         width, height = height, width  # say the sizes as the asker sees the picture
-    if bounded.width < width or bounded.height < height:
+    if picture.width < width or picture.height < height:
         sizes = {"width": width, "height": height}
-        new_sizes = {"new_width": bounded.width, "new_height": bounded.height}
-        notes = (*notes, ("note_shrunk", sizes | new_sizes))
-    return NormalisedPicture(picture=_encode(bounded, lossy=lossy), name=name, notes=notes)
+        new_sizes = {"new_width": picture.width, "new_height": picture.height}
+        notes += (("note_shrunk", sizes | new_sizes),)
+    return NormalisedPicture(picture=_encode(picture, lossy=kind in LOSSY), name=name, notes=notes)
 
 
-def _is_reducible(file: Image.Image) -> bool:
-    """Whether it is decoded at a fraction of its size: a progressive JPEG is held whole."""
-    return file.format in REDUCED and not file.info.get("progressive")
-
-
-def _frame_notes(file: Image.Image) -> tuple[tuple[str, dict[str, int]], ...]:
-    if file.format in ANIMATED and (frames := getattr(file, "n_frames", 1)) > 1:
+def _frame_notes(file: Image.Image, kind: str, pixels: Pixels) -> Notes:
+    if kind in ANIMATED and (frames := getattr(file, "n_frames", 1)) > 1:
         return (("note_first_frame", {"frames": frames}),)
-    if file.format in PAGED and _has_second_page(file):
-        return (("note_first_page", {}),)
-    return ()
+    return (("note_first_page", {}),) if pixels.more_pages else ()
 
 
-def _has_second_page(file: Image.Image) -> bool:
-    """Whether there is one; not how many, since counting reads a TIFF of any length to its end."""
-    try:
-        file.seek(1)
-    except EOFError:
-        return False
-    file.seek(0)
-    return True
+def _decode(opener: Opener, pixels: Pixels) -> Image.Image:
+    for data in (pixels.data, pixels.still):
+        if data is None:
+            continue
+        try:
+            file = opener(data)
+            file.load()
+        except PictureRefused:
+            raise
+        except Exception:
+            if data is pixels.still or pixels.still is None:
+                raise
+            # a broken animation of a sound picture
+        else:
+            return file
+    raise OSError("nothing to decode")
+
+
+def _finish(image: Image.Image, pixels: Pixels, max_side_px: int) -> Image.Image:
+    """Make the picture of a decoded frame: upright, eight bits, bounded, without transparency."""
+    profile = pixels.profile or image.info.get("icc_profile")
+    if pixels.orientation in _TURNED:
+        image = image.transpose(_TURNED[pixels.orientation])
+    image = _deep_enough(image)
+    # Bounded before what follows, which then works on little.
+    image = _on_white(_bound(image, max_side_px))
+    return _clean(_to_srgb(image, profile))
 
 
 def _deep_enough(image: Image.Image) -> Image.Image:
@@ -180,33 +192,6 @@ def _deep_enough(image: Image.Image) -> Image.Image:
     if image.mode in {"1", "P", "PA"}:
         return image.convert("RGBA" if image.has_transparency_data else "RGB")
     return image
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Lay transparency on white and bring the colours to sRGB."""
-    profile = image.info.get("icc_profile")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
-    if profile and image.mode in {"RGB", "CMYK", "L"}:
-        try:
-            return _to_srgb(image, profile)
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a broken profile: the colours as they stand are the best there is
-    return image.convert("RGB")
-
-
-def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    converted = ImageCms.profileToProfile(
-        image,
-        ImageCms.ImageCmsProfile(io.BytesIO(profile)),
-        ImageCms.createProfile("sRGB"),
-        outputMode="RGB",
-    )
-    if converted is None:
-        raise ImageCms.PyCMSError("no conversion")
-    return converted
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -225,12 +210,37 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return image.point(lambda value: value * scale - low * scale).convert("L")
 
 
+def _on_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def _to_srgb(image: Image.Image, profile: object) -> Image.Image:
+    """Bring the colours to sRGB, as they stand where the profile is broken or of other colours."""
+    if isinstance(profile, bytes) and image.mode in {"RGB", "CMYK", "L"}:
+        try:
+            converted = ImageCms.profileToProfile(
+                image,
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                outputMode="RGB",
+            )
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            converted = None
+        if converted is not None:
+            return converted
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
 def _bound(image: Image.Image, max_side_px: int) -> Image.Image:
     if min(image.size) < MIN_SIDE_PX:
         factor = MIN_SIDE_PX / min(image.size)
         size = (round(image.width * factor), round(image.height * factor))
         image = image.resize(size, Image.Resampling.BICUBIC)
     if max(image.size) > max_side_px:
+        image = image.copy()
         image.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return image
 
@@ -255,22 +265,6 @@ def _encode(image: Image.Image, *, lossy: bool) -> Picture:
         width_px=image.width,
         height_px=image.height,
     )
-
-
-def _not_a_picture(name: str, data: bytes) -> PictureRefused:
-    head = data[:4096].lstrip().lower()
-    if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
-        return PictureRefused("picture_damaged", name=name)
-    kinds = {
-        "what_pdf": head.startswith(b"%pdf"),
-        "what_svg": b"<svg" in head,
-        "what_html": head.startswith((b"<!doctype html", b"<html")),
-        "what_video": data[4:8] == b"ftyp" or head.startswith(b"\x1aE\xdf\xa3".lower()),
-    }
-    for what, is_it in kinds.items():
-        if is_it:
-            return OtherFile(name, what)
-    return PictureRefused("picture_unknown", name=name)
 
 
 class OtherFile(PictureRefused):
