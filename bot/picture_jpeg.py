@@ -1,15 +1,18 @@
-"""JPEG's segments: which of them its pixels need."""
+"""JPEG's segments: which of them its pixels need, and where its pixels end."""
 
 from __future__ import annotations
 
+import re
+
 from bot.picture_parts import MAX_PARTS, Pixels, TooManyParts, orientation_of
 
-SOI, SOS = b"\xff\xd8", 0xDA
+SOI, EOI, SOS = b"\xff\xd8", b"\xff\xd9", 0xDA
 APP0, APP1, APP2, APP14, COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
 _JFIF = b"\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
 """As short as it can be: its presence says how colours are stored, its numbers say nothing."""
 _ADOBE_LENGTH = 12
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
+_AFTER_PIXELS = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 
 
 def strip_jpeg(data: bytes) -> Pixels:
@@ -53,3 +56,18 @@ def _whole(parts: dict[int, bytes]) -> bytes | None:
     if not parts or any(number not in parts for number in range(1, parts[min(parts)][0] + 1)):
         return None
     return b"".join(parts[number][1:] for number in sorted(parts))
+
+
+def pixels_end(data: bytes) -> int:
+    """Where a JPEG's last scan ends: at its end marker, or where the file or its sense ends."""
+    at = 2
+    while (found := _AFTER_PIXELS.search(data, at)) is not None:
+        marker = found[0][-1]
+        is_segment = marker in {0xC4, 0xDA, 0xDB, 0xDC, 0xDD, COM} or 0xC0 <= marker <= 0xEF
+        if not is_segment or marker in {0xD8, 0xD9}:
+            return found.start()
+        length = int.from_bytes(data[found.end() : found.end() + 2], "big")
+        if length < 2 or found.end() + length > len(data):
+            return found.start()
+        at = found.end() + length
+    return len(data.removesuffix(b"\xff"))

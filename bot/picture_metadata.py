@@ -84,6 +84,16 @@ def strip_gif(data: bytes) -> Pixels:
     return Pixels(data=b"".join(kept))
 
 
+def opaque_gif(data: bytes) -> bytes:
+    """The same GIF with no transparent colour."""
+    # A graphic control block: introducer, label, size 4, flags, delay, index, end.
+    return re.sub(
+        rb"(?s)(!\xf9\x04)(.)(.{3}\0)",
+        lambda found: found[1] + bytes([found[2][0] & 0xFE]) + found[3],
+        data,
+    )
+
+
 def strip_boxes(data: bytes) -> Pixels:
     """Hide EXIF and XMP of HEIF and AVIF from their decoders, which turn the picture by its boxes.
 

@@ -17,6 +17,7 @@ import pillow_heif
 from PIL import Image, ImageCms
 
 from bot.errors import PictureRefused
+from bot.picture_damage import Decoded, decode
 from bot.picture_kinds import kind_of, other_kind_of
 from bot.picture_metadata import pixels_of
 from bot.picture_opening import Opener
@@ -35,6 +36,11 @@ PICTURE_SUFFIXES = {
 MIN_SIDE_PX = 32
 """Smaller pictures are enlarged: some models refuse less than one patch."""
 MAX_NAME_LENGTH = 60
+
+NEARLY_WHOLE = 0.9
+"""From this share of its rows on, a damaged picture shows what it is about: a note is enough."""
+WORTH_A_LOOK = 0.5
+"""Below this share, answers would be about what is not there: the picture is refused."""
 
 _TURNED = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -131,13 +137,13 @@ def _prepare_pillow() -> None:
 def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> NormalisedPicture:
     pixels = pixels_of(kind, data)
     opener = Opener(name, kind, max_pixels=limits.max_pixels, max_side_px=limits.max_side_px)
-    file = _decode(opener, pixels)
-    notes: Notes = (("note_damaged", {}),) if pixels.damaged else ()
+    decoded = _decode(opener, kind, pixels)
+    notes = _damage_notes(name, decoded, pixels)
     if kind == "AVIF":
         # Its decoder says how its boxes turn it, and leaves the turning to us.
-        turned = orientation_of(file.info.get("exif", b""))
+        turned = orientation_of(decoded.file.info.get("exif", b""))
         pixels = replace(pixels, orientation=turned)
-    with file:
+    with decoded.file as file:
         notes += _frame_notes(file, kind, pixels)
         picture = _finish(file, pixels, limits.max_side_px)
     width, height = opener.size
@@ -156,22 +162,26 @@ def _frame_notes(file: Image.Image, kind: str, pixels: Pixels) -> Notes:
     return (("note_first_page", {}),) if pixels.more_pages else ()
 
 
-def _decode(opener: Opener, pixels: Pixels) -> Image.Image:
-    for data in (pixels.data, pixels.still):
-        if data is None:
-            continue
-        try:
-            file = opener(data)
-            file.load()
-        except PictureRefused:
+def _decode(opener: Opener, kind: str, pixels: Pixels) -> Decoded:
+    try:
+        return decode(opener, kind, pixels.data)
+    except PictureRefused:
+        raise
+    except Exception:
+        if pixels.still is None:
             raise
-        except Exception:
-            if data is pixels.still or pixels.still is None:
-                raise
-            # a broken animation of a sound picture
-        else:
-            return file
-    raise OSError("nothing to decode")
+        return decode(opener, kind, pixels.still)  # a broken animation of a sound picture
+
+
+def _damage_notes(name: str, decoded: Decoded, pixels: Pixels) -> Notes:
+    percent = int(100 * decoded.share)
+    if decoded.share < WORTH_A_LOOK:
+        raise PictureRefused("picture_mostly_missing", name=name, percent=percent)
+    if decoded.share < NEARLY_WHOLE:
+        return (("note_partly_missing", {"percent": percent}),)
+    if decoded.damaged:
+        return (("note_end_missing", {}),)
+    return (("note_damaged", {}),) if pixels.damaged else ()
 
 
 def _finish(image: Image.Image, pixels: Pixels, max_side_px: int) -> Image.Image:

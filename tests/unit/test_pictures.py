@@ -93,14 +93,6 @@ def test_of_a_file_that_begins_as_a_picture_nobody_says_that_it_is_none(kind: st
         assert "not a picture" not in sentence
 
 
-@pytest.mark.parametrize("kind", FILES)
-def test_every_truncated_file_is_refused_as_damaged(kind: str) -> None:
-    data = FILES[kind]()
-    with pytest.raises(PictureRefused) as refusal:
-        normalise("photo.x", data[: len(data) * 6 // 10], LIMITS)
-    assert "photo.x" in refusal.value.sentence("en")
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_exif_rotation_is_applied(orientation: int, file_format: str) -> None:
