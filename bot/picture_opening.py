@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 
 from PIL import Image, ImageFile
 
@@ -23,6 +24,8 @@ class Opener:
         self._max_pixels = max_pixels
         self._max_side_px = max_side_px
         self.size = (0, 0)
+        self.is_deep = False
+        """It has 16 bits a channel, of which Pillow decodes the upper eight."""
 
     def __call__(self, data: bytes) -> ImageFile.ImageFile:
         """Read the header and nothing else.
@@ -34,6 +37,7 @@ class Opener:
         file: ImageFile.ImageFile = Image.open(io.BytesIO(data), formats=(self._kind,))
         self.size = width, height = file.size
         self._check(file)
+        self.is_deep = _swapped_rawmode(file) is not None
         if self._kind == "JPEG":
             # It decodes straight to a half, a quarter or an eighth of its size, four times faster;
             # three quarters of the bound are enough, so that 4,000 pixels take that way, too.
@@ -56,3 +60,38 @@ class Opener:
             )
         if max(width, height) > MAX_ASPECT * min(width, height):
             raise PictureRefused("picture_too_narrow", name=self._name, width=width, height=height)
+
+    def lower_bits(self, data: bytes) -> Image.Image | None:
+        """Decode what Pillow leaves out of 16 bits a channel, by swapping their two bytes.
+
+        Returns: eight bits a channel, as the file is decoded; None where Pillow has no such mode.
+        """
+        try:
+            file = self(data)
+            swapped = _swapped_rawmode(file)
+            file.tile = [
+                tile._replace(
+                    args=(swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped
+                )
+                for tile in file.tile
+            ]
+            file.load()
+        except Exception:  # noqa: BLE001 - decoders raise anything at all
+            return None
+        return file
+
+
+def _swapped_rawmode(file: ImageFile.ImageFile) -> str | None:
+    """How the file's samples would be called with their bytes swapped; None if they are not deep.
+
+    Grey of 16 bits is no matter: Pillow decodes all of it.
+    """
+    args = file.tile[0].args if file.tile else None
+    rawmode = args[0] if isinstance(args, tuple) and args else args
+    if not isinstance(rawmode, str) or rawmode.startswith("I"):
+        return None
+    base, is_deep, order = rawmode.rpartition(";16")
+    if not is_deep or order not in {"B", "L", "N"}:
+        return None
+    is_big_endian = order == "B" or (order == "N" and sys.byteorder == "big")
+    return f"{base};16{'L' if is_big_endian else 'B'}"

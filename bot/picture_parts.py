@@ -31,6 +31,8 @@ class Pixels:
     """How to turn it upright: 1 to 8, as EXIF counts. 1 where decoders turn it themselves."""
     profile: bytes | None = None
     """Its ICC profile, where the container told it; not checked."""
+    white_is_zero: bool = False
+    """Grey of 16 bits and more whose values count darkness."""
     more_pages: bool = False
     damaged: bool = False
     """A part that the pixels depend on does not fit its checksum."""

@@ -6,7 +6,7 @@ import struct
 
 from bot.picture_parts import ORIENTATION_TAG, Pixels
 
-ICC_PROFILE_TAG = 34675
+BITS_TAG, PHOTOMETRIC_TAG, ICC_PROFILE_TAG = 258, 262, 34675
 _NEEDED = {
     256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325,
     338, 339, 347, *range(512, 522), 529, 530, 531, 532, ICC_PROFILE_TAG,
@@ -32,6 +32,7 @@ def strip_tiff(data: bytes) -> Pixels:
     entries = [data[at : at + entry_bytes] for at in range(first, end, entry_bytes)]
     tags = [struct.unpack_from(f"{order}H", entry)[0] for entry in entries]
     kept = [entry for tag, entry in zip(tags, entries, strict=True) if tag in _NEEDED]
+    white_is_zero = _turn_white_is_zero(order, kept)
     directory = (
         struct.pack(f"{order}{count_kind}", len(kept))
         + b"".join(kept)
@@ -44,8 +45,27 @@ def strip_tiff(data: bytes) -> Pixels:
     return Pixels(
         data=data[:at] + where + data[at + len(where) :] + padding + directory,
         orientation=_orientation(order, tags, entries),
+        white_is_zero=white_is_zero,
         more_pages=0 < following < len(data) and following != start,
     )
+
+
+def _turn_white_is_zero(order: str, entries: list[bytes]) -> bool:
+    """Call grey of 16 bits and more black-is-zero: Pillow takes it for that, or not at all."""
+    tags = [struct.unpack_from(f"{order}H", entry)[0] for entry in entries]
+    if BITS_TAG not in tags or PHOTOMETRIC_TAG not in tags:
+        return False
+    at = 8 if len(entries[0]) == 12 else 12
+    meaning = entries[tags.index(PHOTOMETRIC_TAG)]
+    bits = entries[tags.index(BITS_TAG)]
+    (count,) = struct.unpack_from(order + ("I" if at == 8 else "Q"), bits, 4)
+    if struct.unpack_from(f"{order}H", meaning, at)[0] != 0 or count != 1:
+        return False
+    if struct.unpack_from(f"{order}H", bits, at)[0] <= 8:
+        return False
+    black_is_zero = meaning[:at] + struct.pack(f"{order}H", 1) + meaning[at + 2 :]
+    entries[tags.index(PHOTOMETRIC_TAG)] = black_is_zero
+    return True
 
 
 def _unpack_or_zero(form: str, data: bytes, at: int) -> tuple[int]:

@@ -22,6 +22,7 @@ from bot.picture_kinds import kind_of, other_kind_of
 from bot.picture_metadata import pixels_of
 from bot.picture_opening import Opener
 from bot.picture_parts import Notes, Pixels, orientation_of
+from bot.picture_tones import brightened, eight_bits, uses_few_bits
 from bot.texts import say
 from inference.types import Picture
 
@@ -103,7 +104,7 @@ def normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPictur
     """Turn a file into an upright, bounded RGB picture without metadata.
 
     Animated files and multi-page TIFFs give their first frame and a note that says so. A note also
-    says that a file is damaged.
+    tells what was done to make something visible, and that a file is damaged.
 
     Raises:
         PictureRefused: with a sentence that names the file and the reason.
@@ -144,8 +145,14 @@ def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> Norm
         turned = orientation_of(decoded.file.info.get("exif", b""))
         pixels = replace(pixels, orientation=turned)
     with decoded.file as file:
+        seen: Notes = ()
         notes += _frame_notes(file, kind, pixels)
-        picture = _finish(file, pixels, limits.max_side_px)
+        if opener.is_deep and uses_few_bits(file):
+            brighter, seen = brightened(file, opener.lower_bits(pixels.data))
+            picture, done = _finish(brighter, pixels, limits.max_side_px)
+        else:
+            picture, done = _finish(file, pixels, limits.max_side_px)
+    notes += seen + done
     width, height = opener.size
     if pixels.orientation >= 5:
         width, height = height, width  # say the sizes as the asker sees the picture
@@ -184,40 +191,15 @@ def _damage_notes(name: str, decoded: Decoded, pixels: Pixels) -> Notes:
     return (("note_damaged", {}),) if pixels.damaged else ()
 
 
-def _finish(image: Image.Image, pixels: Pixels, max_side_px: int) -> Image.Image:
+def _finish(image: Image.Image, pixels: Pixels, max_side_px: int) -> tuple[Image.Image, Notes]:
     """Make the picture of a decoded frame: upright, eight bits, bounded, without transparency."""
     profile = pixels.profile or image.info.get("icc_profile")
     if pixels.orientation in _TURNED:
         image = image.transpose(_TURNED[pixels.orientation])
-    image = _deep_enough(image)
+    image, tones = eight_bits(image, white_is_zero=pixels.white_is_zero)
     # Bounded before what follows, which then works on little.
     image = _on_white(_bound(image, max_side_px))
-    return _clean(_to_srgb(image, profile))
-
-
-def _deep_enough(image: Image.Image) -> Image.Image:
-    """Bring palettes, bits and deep greys to a mode that can be scaled."""
-    if image.mode in {"I", "F"} or image.mode.startswith("I;"):
-        return _eight_bits(image)
-    if image.mode in {"1", "P", "PA"}:
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
-    return image
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Bring 16-bit, 32-bit and floating-point grey to 0…255."""
-    image = image.convert("F")
-    low, high = image.getextrema()
-    if isinstance(low, tuple) or isinstance(high, tuple):
-        raise TypeError("grey expected")
-    if low >= 0 and 255 < high <= 65535:
-        low, high = 0, 65535
-    elif low >= 0 and high <= 1:
-        low, high = 0, 1
-    elif low >= 0 and high <= 255:
-        low, high = 0, 255
-    scale = 255 / (high - low) if high > low else 1.0
-    return image.point(lambda value: value * scale - low * scale).convert("L")
+    return _clean(_to_srgb(image, profile)), tones
 
 
 def _on_white(image: Image.Image) -> Image.Image:
