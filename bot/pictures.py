@@ -23,6 +23,7 @@ from bot.picture_metadata import pixels_of
 from bot.picture_opening import Opener
 from bot.picture_parts import Notes, Pixels, orientation_of
 from bot.picture_tones import brightened, eight_bits, uses_few_bits
+from bot.picture_transparency import is_flat, on_ground, visible
 from bot.texts import say
 from inference.types import Picture
 
@@ -104,7 +105,8 @@ def normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPictur
     """Turn a file into an upright, bounded RGB picture without metadata.
 
     Animated files and multi-page TIFFs give their first frame and a note that says so. A note also
-    tells what was done to make something visible, and that a file is damaged.
+    tells what was done to make something visible, and what cannot be: a damaged file, one flat
+    colour.
 
     Raises:
         PictureRefused: with a sentence that names the file and the reason.
@@ -149,10 +151,12 @@ def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> Norm
         notes += _frame_notes(file, kind, pixels)
         if opener.is_deep and uses_few_bits(file):
             brighter, seen = brightened(file, opener.lower_bits(pixels.data))
-            picture, done = _finish(brighter, pixels, limits.max_side_px)
+            picture, done = _finish(brighter, kind, pixels, limits.max_side_px)
         else:
-            picture, done = _finish(file, pixels, limits.max_side_px)
+            picture, done = _finish(file, kind, pixels, limits.max_side_px)
     notes += seen + done
+    if is_flat(picture):
+        notes += (("note_flat", {}),)
     width, height = opener.size
     if pixels.orientation >= 5:
         width, height = height, width  # say the sizes as the asker sees the picture
@@ -191,22 +195,18 @@ def _damage_notes(name: str, decoded: Decoded, pixels: Pixels) -> Notes:
     return (("note_damaged", {}),) if pixels.damaged else ()
 
 
-def _finish(image: Image.Image, pixels: Pixels, max_side_px: int) -> tuple[Image.Image, Notes]:
+def _finish(
+    image: Image.Image, kind: str, pixels: Pixels, max_side_px: int
+) -> tuple[Image.Image, Notes]:
     """Make the picture of a decoded frame: upright, eight bits, bounded, without transparency."""
     profile = pixels.profile or image.info.get("icc_profile")
     if pixels.orientation in _TURNED:
         image = image.transpose(_TURNED[pixels.orientation])
     image, tones = eight_bits(image, white_is_zero=pixels.white_is_zero)
+    image, seen = visible(image, kind)
     # Bounded before what follows, which then works on little.
-    image = _on_white(_bound(image, max_side_px))
-    return _clean(_to_srgb(image, profile)), tones
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image
-    image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    image, ground = on_ground(_bound(image, max_side_px))
+    return _clean(_to_srgb(image, profile)), tones + seen + ground
 
 
 def _to_srgb(image: Image.Image, profile: object) -> Image.Image:

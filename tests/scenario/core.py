@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from bot.access import Access
 from bot.addressing import Addressing, FollowUps
@@ -24,8 +24,9 @@ from tests.engines import ScriptedBackend, running_on_device
 from tests.pictures import encode
 from tests.scenario.exchange import FakeExchange
 
-RED = encode(Image.new("RGB", (60, 40), "red"))
-BLUE = encode(Image.new("RGB", (60, 40), "blue"))
+# With an edge: of one flat colour, a receipt would say so.
+RED = encode(ImageOps.expand(Image.new("RGB", (56, 36), "red"), 2, "white"))
+BLUE = encode(ImageOps.expand(Image.new("RGB", (56, 36), "blue"), 2, "white"))
 
 
 @asynccontextmanager

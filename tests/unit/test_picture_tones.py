@@ -224,6 +224,13 @@ def test_a_fax_that_counts_darkness_is_turned() -> None:
     assert grey(result) == [255, 0, 255, 0]
 
 
+def test_a_floating_point_picture_without_a_number_is_one_flat_colour() -> None:
+    raw = values_of(*[math.nan] * 4, form="f")
+    assert keys(normalise("p", tiff_of(SIZE, 32, 1, 1, raw, sample_format=3), LIMITS)) == [
+        "note_flat"
+    ]
+
+
 # -- Deep colour --------------------------------------------------------------------------------
 
 COLOURS = [(1.0, 0.1, 0.1), (0.1, 0.5, 0.1), (1.0, 1.0, 1.0), (0.2, 0.2, 0.2)]
@@ -283,7 +290,10 @@ def test_a_transparent_grey_is_the_one_that_the_file_names(depth: int) -> None:
         "p", png_of(*SIZE, depth, 0, rows, chunk(b"tRNS", struct.pack(">H", key))), LIMITS
     )
     levels = [round(255 * v / full) for v in values]
-    wanted = [255 if value == key else level for value, level in zip(values, levels, strict=True)]
+    ground = 64 if depth == 1 else 255  # white on white could not be seen
+    wanted = [
+        ground if value == key else level for value, level in zip(values, levels, strict=True)
+    ]
     assert near([tuple(grey(result))], [tuple(wanted)], 2)
 
 

@@ -31,6 +31,13 @@ def halves(size: tuple[int, int] = (120, 80)) -> Image.Image:
     return image
 
 
+def striped(colour: tuple[int, int, int]) -> Image.Image:
+    """One colour with a white band at its foot."""
+    image = Image.new("RGB", (64, 64), colour)
+    image.paste(WHITE, (0, 48, 64, 64))
+    return image
+
+
 def opened(result: NormalisedPicture) -> Image.Image:
     return Image.open(io.BytesIO(result.picture.data))
 
@@ -197,7 +204,7 @@ def test_colours_of_a_wide_profile_are_brought_to_srgb() -> None:
 
 @pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "AVIF"])
 def test_an_animation_gives_its_first_frame_and_says_so(file_format: str) -> None:
-    frames = [Image.new("RGB", (64, 64), colour) for colour in (RED, GREEN, BLUE)]
+    frames = [striped(colour) for colour in (RED, GREEN, BLUE)]
     data = encode(frames[0], file_format, save_all=True, append_images=frames[1:], duration=100)
     result = normalise("dance.gif", data, LIMITS)
     assert result.notes == (("note_first_frame", {"frames": 3}),)
@@ -206,7 +213,7 @@ def test_an_animation_gives_its_first_frame_and_says_so(file_format: str) -> Non
 
 
 def test_a_tiff_of_several_pages_gives_its_first_page_and_says_so() -> None:
-    pages = [Image.new("RGB", (64, 64), colour) for colour in (RED, GREEN)]
+    pages = [striped(colour) for colour in (RED, GREEN)]
     result = normalise(
         "p", encode(pages[0], "TIFF", save_all=True, append_images=pages[1:]), LIMITS
     )
@@ -214,7 +221,7 @@ def test_a_tiff_of_several_pages_gives_its_first_page_and_says_so() -> None:
 
 
 def test_the_pages_of_a_tiff_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    pages = [Image.new("RGB", (64, 64), colour) for colour in (RED, GREEN, BLUE)]
+    pages = [striped(colour) for colour in (RED, GREEN, BLUE)]
     data = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
 
     def count(_file: object) -> int:
