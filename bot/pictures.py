@@ -11,23 +11,23 @@ import hashlib
 import io
 import warnings
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import pillow_heif
 from PIL import Image, ImageCms
 
 from bot.errors import PictureRefused
 from bot.picture_damage import Decoded, decode
+from bot.picture_frames import ANIMATED, first_that_shows, frame_notes, frames_of
 from bot.picture_kinds import kind_of, other_kind_of
 from bot.picture_metadata import pixels_of
 from bot.picture_opening import Opener
 from bot.picture_parts import Notes, Pixels, orientation_of
 from bot.picture_tones import brightened, eight_bits, uses_few_bits
-from bot.picture_transparency import is_flat, on_ground, visible
+from bot.picture_transparency import is_empty, is_flat, on_ground, visible
 from bot.texts import say
 from inference.types import Picture
 
-ANIMATED = {"GIF", "WEBP", "PNG", "AVIF"}
 LOSSY = {"JPEG", "WEBP", "HEIF", "AVIF"}
 
 PICTURE_SUFFIXES = {
@@ -104,9 +104,8 @@ def check_size(name: str, size_bytes: int, limits: PictureLimits) -> None:
 def normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPicture:
     """Turn a file into an upright, bounded RGB picture without metadata.
 
-    Animated files and multi-page TIFFs give their first frame and a note that says so. A note also
-    tells what was done to make something visible, and what cannot be: a damaged file, one flat
-    colour.
+    Of several frames, pages or pictures, one is taken, and a note says which. A note also tells
+    what was done to make something visible, and what cannot be: a damaged file, one flat colour.
 
     Raises:
         PictureRefused: with a sentence that names the file and the reason.
@@ -146,15 +145,21 @@ def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> Norm
         # Its decoder says how its boxes turn it, and leaves the turning to us.
         turned = orientation_of(decoded.file.info.get("exif", b""))
         pixels = replace(pixels, orientation=turned)
+    finish = partial(_finish, kind=kind, pixels=pixels, max_side_px=limits.max_side_px)
     with decoded.file as file:
         seen: Notes = ()
-        notes += _frame_notes(file, kind, pixels)
+        frames, chosen = frames_of(file, kind), 1
         if opener.is_deep and uses_few_bits(file):
             brighter, seen = brightened(file, opener.lower_bits(pixels.data))
-            picture, done = _finish(brighter, kind, pixels, limits.max_side_px)
+            picture, done = finish(brighter)
         else:
-            picture, done = _finish(file, kind, pixels, limits.max_side_px)
-    notes += seen + done
+            picture, done = finish(file)
+        if kind in ANIMATED and frames > 1 and is_flat(picture) and not decoded.damaged:
+            ground = picture if is_empty(file) else None
+            later = first_that_shows(file, frames, finish, ground)
+            if later is not None:
+                chosen, picture, done = later
+    notes += frame_notes(kind, frames, chosen, more_pages=pixels.more_pages) + seen + done
     if is_flat(picture):
         notes += (("note_flat", {}),)
     width, height = opener.size
@@ -165,12 +170,6 @@ def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> Norm
         new_sizes = {"new_width": picture.width, "new_height": picture.height}
         notes += (("note_shrunk", sizes | new_sizes),)
     return NormalisedPicture(picture=_encode(picture, lossy=kind in LOSSY), name=name, notes=notes)
-
-
-def _frame_notes(file: Image.Image, kind: str, pixels: Pixels) -> Notes:
-    if kind in ANIMATED and (frames := getattr(file, "n_frames", 1)) > 1:
-        return (("note_first_frame", {"frames": frames}),)
-    return (("note_first_page", {}),) if pixels.more_pages else ()
 
 
 def _decode(opener: Opener, kind: str, pixels: Pixels) -> Decoded:
@@ -196,7 +195,7 @@ def _damage_notes(name: str, decoded: Decoded, pixels: Pixels) -> Notes:
 
 
 def _finish(
-    image: Image.Image, kind: str, pixels: Pixels, max_side_px: int
+    image: Image.Image, *, kind: str, pixels: Pixels, max_side_px: int
 ) -> tuple[Image.Image, Notes]:
     """Make the picture of a decoded frame: upright, eight bits, bounded, without transparency."""
     profile = pixels.profile or image.info.get("icc_profile")
@@ -232,8 +231,10 @@ def _bound(image: Image.Image, max_side_px: int) -> Image.Image:
         size = (round(image.width * factor), round(image.height * factor))
         image = image.resize(size, Image.Resampling.BICUBIC)
     if max(image.size) > max_side_px:
-        image = image.copy()
-        image.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        # Not by thumbnail(), which changes the file that further frames are read from.
+        factor = max_side_px / max(image.size)
+        size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     return image
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import struct
 
+import pillow_heif
 import pytest
 from PIL import Image, ImageDraw
 
+from bot.picture_frames import MAX_FRAMES
 from bot.picture_transparency import DARK_GROUND, FLAT_SPREAD
 from bot.pictures import NormalisedPicture, PictureLimits, normalise
-from tests.pictures import bmp_with_alpha, encode, photo
+from tests.pictures import bmp_with_alpha, chunk, encode, photo
 
 LIMITS = PictureLimits()
 RED, WHITE, BLACK = (220, 20, 20), (255, 255, 255), (0, 0, 0)
@@ -142,3 +145,111 @@ def test_the_smallest_thing_on_it_is_no_flat_colour() -> None:
     faint = Image.new("RGB", (100, 100), (100, 100, 100))
     faint.paste((100 + FLAT_SPREAD + 1, 100, 100), (50, 0, 100, 100))
     assert normalise("p", encode(faint), LIMITS).notes == ()
+
+
+# -- Frames and pictures ------------------------------------------------------------------------
+
+
+def fading(*levels: int) -> list[Image.Image]:
+    """A disc on white, as far faded in as said: 0 nothing, 255 all."""
+    frames = []
+    for level in levels:
+        frame = Image.new("RGB", (64, 64), WHITE)
+        ImageDraw.Draw(frame).ellipse((16, 16, 48, 48), fill=(255, 255 - level, 255 - level))
+        frames.append(frame)
+    return frames
+
+
+def animation(file_format: str, frames: list[Image.Image]) -> bytes:
+    options = {"lossless": True} if file_format == "WEBP" else {}
+    # Frames of odd lengths of time: equal ones are not put together.
+    times = [100 + 10 * i for i in range(len(frames))]
+    return encode(
+        frames[0], file_format, save_all=True, append_images=frames[1:], duration=times, **options
+    )
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "AVIF"])
+def test_an_animation_that_fades_in_gives_the_first_clear_frame(file_format: str) -> None:
+    result = normalise("p", animation(file_format, fading(0, 20, 40, 200, 255)), LIMITS)
+    [(key, values)] = result.notes
+    assert key == "note_later_frame"
+    assert (values["frame"], values["frames"]) == (4, 5)
+    pixel = opened(result).getpixel((32, 32))
+    assert isinstance(pixel, tuple)
+    assert pixel[1] < 90
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG"])
+def test_an_animation_that_never_gets_clear_gives_its_clearest_frame(file_format: str) -> None:
+    result = normalise("p", animation(file_format, fading(0, 15, 45, 30)), LIMITS)
+    assert result.notes == (("note_later_frame", {"frame": 3, "frames": 4}),)
+
+
+def test_a_first_frame_that_shows_something_is_kept() -> None:
+    result = normalise("p", animation("GIF", fading(30, 255)), LIMITS)
+    assert result.notes == (("note_first_frame", {"frames": 2}),)
+
+
+def test_an_animation_without_anything_to_see_is_said_to_be_flat() -> None:
+    result = normalise("p", animation("GIF", fading(0, 4, 0)), LIMITS)
+    assert keys(result) == ["note_first_frame", "note_flat"]
+
+
+def test_a_transparent_first_frame_gives_way_to_one_of_one_colour() -> None:
+    empty = Image.new("P", (64, 64), 0)
+    empty.putpalette([*BLACK, *RED])
+    full = Image.new("P", (64, 64), 1)
+    full.putpalette([*BLACK, *RED])
+    data = encode(
+        empty, "GIF", save_all=True, append_images=[full], transparency=0, duration=[90, 80]
+    )
+    result = normalise("p", data, LIMITS)
+    assert keys(result) == ["note_later_frame", "note_flat"]
+    assert opened(result).getpixel((5, 5)) == RED
+
+
+def test_so_many_blank_frames_are_not_all_looked_at() -> None:
+    data = animation("GIF", fading(*[0, 4] * (MAX_FRAMES // 2 + 2), 255))
+    assert keys(normalise("p", data, LIMITS)) == ["note_first_frame", "note_flat"]
+
+
+@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG"])
+def test_frames_of_a_shrunk_animation_are_looked_at_in_full(file_format: str) -> None:
+    limits = PictureLimits(max_side_px=48)
+    result = normalise("p", animation(file_format, fading(0, 4, 255)), limits)
+    assert keys(result) == ["note_later_frame", "note_shrunk"]
+    pixel = opened(result).getpixel((24, 24))
+    assert isinstance(pixel, tuple)
+    assert pixel[1] < 30
+
+
+def test_a_broken_later_frame_ends_the_look() -> None:
+    data = animation("GIF", fading(0, 30, 255))
+    assert keys(normalise("p", data[:-60], LIMITS)) == ["note_later_frame"]
+
+
+def test_a_png_with_a_broken_animation_shows_its_picture() -> None:
+    data = animation("PNG", [photo((64, 64)), photo((64, 64)).rotate(90)])
+    at = data.index(b"fcTL")
+    out_of_order = chunk(b"fcTL", struct.pack(">I", 7) + data[at + 8 : at + 30])
+    result = normalise("p", data[: at - 4] + out_of_order + data[at + 34 :], LIMITS)
+    assert result.notes == ()
+    assert opened(result).tobytes() == photo((64, 64)).tobytes()
+
+
+def test_of_a_heic_with_several_pictures_the_main_one_is_used_and_the_note_says_so() -> None:
+    pillow_heif.register_heif_opener()
+    pictures = [photo((96, 64)), photo((96, 64)).rotate(180), Image.new("RGB", (96, 64), RED)]
+    for main in (0, 1):
+        data = encode(
+            pictures[0], "HEIF", save_all=True, append_images=pictures[1:], primary_index=main
+        )
+        result = normalise("p", data, LIMITS)
+        assert result.notes == (("note_main_picture", {"pictures": 3}),)
+        ours, wanted = (
+            i.resize((4, 4), Image.Resampling.BOX).tobytes()
+            for i in (opened(result), pictures[main])
+        )
+        assert max(abs(a - b) for a, b in zip(ours, wanted, strict=True)) < 20
+    assert normalise("p", encode(pictures[0], "HEIF"), LIMITS).notes == ()
