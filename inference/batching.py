@@ -14,15 +14,15 @@ from typing import Any
 
 import torch
 
+from inference.answer_text import AnswerText
 from inference.backend import Job, StepOutput
-from inference.detokenize import Detokenizer
+from inference.detokenize import TokenBytes
 from inference.device import is_out_of_memory
 from inference.errors import ContextExceeded, EngineDead, GenerationFailed, trace_of
 from inference.features import VisionEncoder
 from inference.models.family import Family
 from inference.pages import PAGE_TOKENS
 from inference.prompts import Prompt, Prompts
-from inference.repetition import is_looping
 from inference.runner import Runner, SequenceInputs
 from inference.scheduler import Plan, Scheduler, Sequence
 from inference.types import (
@@ -82,7 +82,7 @@ class BatchingBackend:
         self._model = model
         self._family = family
         self._prompts = prompts
-        self._tokenizer = tokenizer
+        self._token_bytes = TokenBytes(tokenizer)
         self.stop_ids = stop_ids
         self._scheduler = scheduler
         self.features = features
@@ -136,8 +136,8 @@ class BatchingBackend:
             asker=job.request.asker,
             request=asked,
         )
-        detokenizer = Detokenizer(self._tokenizer, self._family.stop_texts)
-        self._live[sequence] = _Answer(job, prompt, detokenizer)
+        answer = _Answer(job, prompt, AnswerText(self._token_bytes, self._family.stop_texts))
+        self._live[sequence] = answer
         self._scheduler.submit(sequence)
 
     def forget(self, desk: StepOutput | None = None) -> None:
@@ -220,28 +220,25 @@ class BatchingBackend:
             answer = self._live.get(sequence)
             if answer is None:
                 continue
-            reason = self._take(answer, token)
-            if answer.text_now:
-                desk.emit(answer.job, TextDelta(answer.text_now))
-                answer.text += answer.text_now
-                answer.text_now = ""
+            reason, text = self._take(answer, token)
+            if text:
+                desk.emit(answer.job, TextDelta(text))
+                answer.said_text += text
             if reason is None and len(sequence.tokens) >= sequence.max_tokens:
                 reason = FinishReason.LENGTH
             if reason is not None:
                 self._end(desk, sequence, reason)
 
-    def _take(self, answer: _Answer, token: int) -> FinishReason | None:
+    def _take(self, answer: _Answer, token: int) -> tuple[FinishReason | None, str]:
         if answer.first_token_at is None:
             answer.first_token_at = time.perf_counter()
             self._prompts.release_pixels(answer.prompt)
         answer.new_tokens += 1
         if token in self.stop_ids:
-            return FinishReason.STOP
+            return FinishReason.STOP, ""
         answer.said.append(token)
-        answer.text_now += answer.detokenizer.push(token)
-        if answer.detokenizer.stopped:
-            return FinishReason.STOP
-        return FinishReason.REPETITION if is_looping(answer.said) else None
+        text = answer.text.push(token)
+        return answer.text.ended, text
 
     # -- ends ---------------------------------------------------------------------------------
 
@@ -252,12 +249,12 @@ class BatchingBackend:
 
     def _end(self, desk: StepOutput, sequence: Sequence, reason: FinishReason) -> None:
         answer = self._live[sequence]
-        rest = answer.detokenizer.flush()
+        rest = answer.text.flush()
         if rest:
             desk.emit(answer.job, TextDelta(rest))
-            answer.text += rest
-        if not answer.detokenizer.stopped:  # the tokens spell the stop text, too
-            self._prompts.remember(answer.prompt, answer.said, answer.text)
+            answer.said_text += rest
+        if answer.text.ended is not FinishReason.STOP:  # its tokens spell the stop text, too
+            self._prompts.remember(answer.prompt, answer.said, answer.said_text)
         now = time.perf_counter()
         begun_at = answer.begun_at or now
         finished = Finished(
@@ -295,13 +292,12 @@ class BatchingBackend:
 class _Answer:
     """What has become of a request so far."""
 
-    def __init__(self, job: Job, prompt: Prompt, detokenizer: Detokenizer) -> None:
+    def __init__(self, job: Job, prompt: Prompt, text: AnswerText) -> None:
         self.job = job
         self.prompt = prompt
-        self.detokenizer = detokenizer
+        self.text = text
         self.said: list[int] = []
-        self.text = ""
-        self.text_now = ""
+        self.said_text = ""
         self.new_tokens = 0
         self.place: int | None = None
         self.begun_at: float | None = None

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from transformers import StoppingCriteria, StoppingCriteriaList
 
-from inference.detokenize import Detokenizer
+from inference.answer_text import AnswerText
+from inference.detokenize import TokenBytes
 from inference.device import is_out_of_memory
 from inference.errors import (
     ContextExceeded,
@@ -21,7 +22,6 @@ from inference.errors import (
 )
 from inference.models.family import Family
 from inference.rendering import Renderer, stop_ids_of
-from inference.repetition import is_looping
 from inference.types import Finished, FinishReason, GenerationRequest, Message, ModelInfo
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class TransformersBackend:
         # Fast tokenizers refuse to be used by two threads at once.
         self._processing = threading.Lock()
         self._last_prepared: tuple[tuple[Message, ...], dict[str, torch.Tensor]] | None = None
+        self._token_bytes = TokenBytes(processor.tokenizer)
         self._renderer = Renderer(processor, family, max_pictures=model.max_pictures)
 
     @property
@@ -71,7 +72,7 @@ class TransformersBackend:
             raise ContextExceeded(prompt_tokens + 1, self._model.context_tokens)
         sampling = request.sampling
         listener = _Listener(
-            Detokenizer(self._processor.tokenizer, self._family.stop_texts),
+            AnswerText(self._token_bytes, self._family.stop_texts),
             on_text,
             cancelled,
             stop_ids=stop_ids_of(self._weights, self._processor),
@@ -148,18 +149,18 @@ class TransformersBackend:
 
 
 class _Listener(StoppingCriteria):
-    """Asked by `generate()` after every token: passes text on and decides whether to go on."""
+    """SequenceInputs by `generate()` after every token: passes text on and decides whether to go on."""
 
     def __init__(
         self,
-        detokenizer: Detokenizer,
+        text: AnswerText,
         on_text: Callable[[str], None],
         cancelled: Callable[[], bool],
         *,
         stop_ids: frozenset[int],
         max_new_tokens: int,
     ) -> None:
-        self._detokenizer = detokenizer
+        self._text = text
         self._on_text = on_text
         self._cancelled = cancelled
         self._stop_ids = stop_ids
@@ -177,7 +178,7 @@ class _Listener(StoppingCriteria):
 
     def finish(self) -> None:
         """Pass on what is left; call it once after `generate()`."""
-        self._emit(self._detokenizer.flush())
+        self._emit(self._text.flush())
 
     def _take(self, token_id: int) -> bool:
         self.first_token_at = self.first_token_at or time.perf_counter()
@@ -187,11 +188,8 @@ class _Listener(StoppingCriteria):
         elif token_id in self._stop_ids:
             self.reason = FinishReason.STOP
         else:
-            self._emit(self._detokenizer.push(token_id))
-            if self._detokenizer.stopped:
-                self.reason = FinishReason.STOP
-            elif is_looping(self.token_ids):
-                self.reason = FinishReason.REPETITION
+            self._emit(self._text.push(token_id))
+            self.reason = self._text.ended or self.reason
         return self.reason is not FinishReason.LENGTH
 
     def _emit(self, text: str) -> None:

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
 from transformers import (
     AutoModelForImageTextToText,
     Blip2Config,
@@ -77,6 +85,41 @@ def byte_tokenizer(*special: str, bos: bool) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
+    return _finished(tokenizer, special, bos=bos)
+
+
+def llama_tokenizer(*special: str) -> PreTrainedTokenizerFast:
+    """A tokenizer of Llama's kind, as LLaVA-1.5 and LLaVA-NeXT have: characters and byte fallback.
+
+    A line's end is a byte token, and so are the characters that its vocabulary lacks.
+    """
+    known = [chr(code) for code in range(0x21, 0x7F)] + [*"あいのはです日本人中一。、"]
+    merges = [("▁", "c"), ("▁c", "a"), ("▁ca", "t"), ("t", "h"), ("▁", "▁")]
+    spelled = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(0x100)), "▁", *known]
+    spelled += [left + right for left, right in merges]
+    vocabulary = {token: token_id for token_id, token in enumerate(spelled)}
+    tokenizer = Tokenizer(
+        models.BPE(
+            vocab=vocabulary, merges=merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True
+        )
+    )
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [
+            decoders.Replace("▁", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
+    return _finished(tokenizer, special, bos=True)
+
+
+def _finished(
+    tokenizer: Tokenizer, special: tuple[str, ...], *, bos: bool
+) -> PreTrainedTokenizerFast:
     if bos:
         tokenizer.post_processor = processors.TemplateProcessing(
             single="<s> $A", special_tokens=[("<s>", 1)]
@@ -133,7 +176,7 @@ def _save(folder: Path, config: PreTrainedConfig, processor: object) -> Path:
 
 def llava_1_5(folder: Path) -> Path:
     """CLIP tower of 24 patches a side at 336 pixels, as LLaVA-1.5 has: 576 tokens a picture."""
-    tokenizer = byte_tokenizer("<image>", bos=True)
+    tokenizer = llama_tokenizer("<image>")
     config = LlavaConfig(
         vision_config=TOWER | {"model_type": "clip_vision_model", "image_size": 336},
         text_config=LLAMA | {"vocab_size": len(tokenizer)},
@@ -152,7 +195,7 @@ def llava_1_5(folder: Path) -> Path:
 
 def llava_next(folder: Path) -> Path:
     """LLaVA-1.6: tiles of 28 pixels in this size."""
-    tokenizer = byte_tokenizer("<image>", bos=True)
+    tokenizer = llama_tokenizer("<image>")
     grid = [[28, 56], [56, 28], [56, 56]]
     config = LlavaNextConfig(
         vision_config=TOWER | {"model_type": "clip_vision_model", "image_size": 28},

@@ -190,7 +190,7 @@ def test_follow_ups_prefill_only_their_new_tokens(bench: Asker, both: Any) -> No
     job = bench.asks(first, tokens=30)
     bench.run()
     encoded = bench.backend.features.encoded
-    text = bench.backend._tokenizer.decode(bench.tokens[job])
+    text = bench.backend._prompts._tokenizer.decode(bench.tokens[job])
     again = bench.asks(first, Message(role=Role.ASSISTANT, text=text.strip()), user("and now"))
     bench.run()
     assert_matches_reference(bench, both, again)

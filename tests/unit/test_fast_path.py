@@ -202,7 +202,7 @@ def test_a_text_that_ends_an_answer_is_in_no_later_prompt(
     job = bench.ask(asking(first, tokens=20))
     answer = next(iter(bench.backend._live.values()))
     bench.step(4)
-    answer.detokenizer.stopped = True
+    answer.text.ended = FinishReason.STOP
     bench.run()
     follow_up = bench.backend.prepare(
         asking(first, assistant(bench.text(job) or "?"), user("And now?"))
