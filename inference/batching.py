@@ -10,6 +10,8 @@ import logging
 import secrets
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -23,7 +25,7 @@ from inference.features import VisionEncoder
 from inference.models.family import Family
 from inference.pages import PAGE_TOKENS
 from inference.prompts import Prompt, Prompts
-from inference.runner import Runner, SequenceInputs
+from inference.runner import NO_TOKEN, Runner, SequenceFailed, SequenceInputs
 from inference.scheduler import Plan, Scheduler, Sequence
 from inference.types import (
     Finished,
@@ -137,8 +139,8 @@ class BatchingBackend:
             request=asked,
         )
         answer = _Answer(job, prompt, AnswerText(self._token_bytes, self._family.stop_texts))
-        self._live[sequence] = answer
         self._scheduler.submit(sequence)
+        self._live[sequence] = answer
 
     def forget(self, desk: StepOutput | None = None) -> None:
         """See `Backend.forget`."""
@@ -179,13 +181,11 @@ class BatchingBackend:
             ticket = self._runner.start(plan)
         except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
             if not is_out_of_memory(exc):
-                log.error("a step failed: %s", trace_of(exc))
+                log.error("a step failed: %s", trace_of(exc.__cause__ or exc))
                 self._runner.check_device()
                 self._scheduler.undo(plan)
-                # Of those who are read one may be the reason: those who talk are tried without.
-                at_fault = {chunk.sequence for chunk in plan.chunks} or {*plan.decodes}
-                for sequence in at_fault:
-                    self._fail(desk, sequence, type(exc).__name__)
+                for sequence in _at_fault(plan, exc):
+                    self._fail(desk, sequence, type(exc.__cause__ or exc).__name__)
                 return True
             # Its traceback holds the tensors of the failed step: they are free once it is gone.
             exc.__traceback__ = None
@@ -214,20 +214,37 @@ class BatchingBackend:
 
     def _finish_oldest(self, desk: StepOutput) -> None:
         plan, ticket = self._under_way.popleft()
-        tokens = self._runner.wait(ticket)
+        try:
+            tokens = self._runner.wait(ticket)
+            sampled = list(zip(plan.sampled, tokens, strict=True))
+        except torch.AcceleratorError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
+            log.error("a step failed: %s", trace_of(exc))
+            self._runner.check_device()
+            for sequence in {*plan.decodes, *(chunk.sequence for chunk in plan.chunks)}:
+                self._fail(desk, sequence, type(exc).__name__)
+            return
+        for sequence, token in sampled:
+            if token == NO_TOKEN:  # before others could share what was computed for it
+                self._fail(desk, sequence, "no token could be chosen")
         self._scheduler.complete(plan, tokens)
-        for sequence, token in zip(plan.sampled, tokens, strict=True):
-            answer = self._live.get(sequence)
-            if answer is None:
-                continue
-            reason, text = self._take(answer, token)
-            if text:
-                desk.emit(answer.job, TextDelta(text))
-                answer.said_text += text
-            if reason is None and len(sequence.tokens) >= sequence.max_tokens:
-                reason = FinishReason.LENGTH
-            if reason is not None:
-                self._end(desk, sequence, reason)
+        for sequence, token in sampled:
+            if sequence in self._live:
+                with self._contained(desk, sequence):
+                    self._go_on(desk, sequence, token)
+
+    def _go_on(self, desk: StepOutput, sequence: Sequence, token: int) -> None:
+        """Make one sequence's new token text, and end its answer where it ends."""
+        answer = self._live[sequence]
+        reason, text = self._take(answer, token)
+        if text:
+            desk.emit(answer.job, TextDelta(text))
+            answer.said_text += text
+        if reason is None and len(sequence.tokens) >= sequence.max_tokens:
+            reason = FinishReason.LENGTH
+        if reason is not None:
+            self._end(desk, sequence, reason)
 
     def _take(self, answer: _Answer, token: int) -> tuple[FinishReason | None, str]:
         if answer.first_token_at is None:
@@ -245,7 +262,8 @@ class BatchingBackend:
     def _end_cancelled(self, desk: StepOutput) -> None:
         for sequence, answer in list(self._live.items()):
             if answer.job.cancelled:
-                self._end(desk, sequence, FinishReason.ABORTED)
+                with self._contained(desk, sequence):
+                    self._end(desk, sequence, FinishReason.ABORTED)
 
     def _end(self, desk: StepOutput, sequence: Sequence, reason: FinishReason) -> None:
         answer = self._live[sequence]
@@ -253,8 +271,7 @@ class BatchingBackend:
         if rest:
             desk.emit(answer.job, TextDelta(rest))
             answer.said_text += rest
-        if answer.text.ended is not FinishReason.STOP:  # its tokens spell the stop text, too
-            self._prompts.remember(answer.prompt, answer.said, answer.said_text)
+        self._remember(answer)
         now = time.perf_counter()
         begun_at = answer.begun_at or now
         finished = Finished(
@@ -268,10 +285,30 @@ class BatchingBackend:
         self._drop(sequence)
         desk.emit(answer.job, finished)
 
+    def _remember(self, answer: _Answer) -> None:
+        if answer.text.ended is FinishReason.STOP:
+            return  # its tokens spell the stop text, too
+        try:
+            self._prompts.remember(answer.prompt, answer.said, answer.said_text)
+        except Exception as exc:  # noqa: BLE001 - the answer is whole; its follow-up is read again
+            log.error("an answer's tokens cannot be kept: %s", trace_of(exc))
+
+    @contextmanager
+    def _contained(self, desk: StepOutput, sequence: Sequence) -> Iterator[None]:
+        """Whatever goes wrong inside ends this sequence alone, unless the device fails."""
+        try:
+            yield
+        except torch.AcceleratorError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - one answer's failure must not reach the others
+            log.error("an answer failed: %s", trace_of(exc))
+            self._fail(desk, sequence, type(exc).__name__)
+
     def _fail(self, desk: StepOutput, sequence: Sequence, why: str) -> None:
-        answer = self._live[sequence]
-        self._drop(sequence)
-        desk.emit(answer.job, GenerationFailed(why))
+        answer = self._live.get(sequence)
+        if answer is not None:
+            self._drop(sequence)
+            desk.emit(answer.job, GenerationFailed(why))
 
     def _drop(self, sequence: Sequence) -> None:
         del self._live[sequence]
@@ -287,6 +324,16 @@ class BatchingBackend:
                 if answer.place != place:
                     answer.place = place
                     desk.emit(answer.job, Queued(place))
+
+
+def _at_fault(plan: Plan, exc: Exception) -> set[Sequence]:
+    """Whose failure a failed step is: the runner names one sequence, or it may be any that is read.
+
+    Those who talk are tried without; only where they were alone is it theirs.
+    """
+    if isinstance(exc, SequenceFailed):
+        return {exc.sequence}
+    return {chunk.sequence for chunk in plan.chunks} or {*plan.decodes}
 
 
 class _Answer:

@@ -6,6 +6,7 @@ torch's own attention over the gathered pages.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,14 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from inference.decoder import Decoder
-from inference.device import to_device
+from inference.device import is_out_of_memory, to_device
+from inference.errors import trace_of
 from inference.features import VisionEncoder
 from inference.kv_cache import KVCache
 from inference.pages import PAGE_TOKENS
 from inference.prompts import Prompt
 from inference.sampling import LogitsProcessors, choose, seen_tokens
 from inference.scheduler import Plan, PrefillChunk, Sequence
-from inference.types import Sampling
+from inference.types import Picture, Sampling
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +38,21 @@ class SequenceInputs:
     seed: int
 
 
+NO_TOKEN = -1
+"""In place of a token: none could be chosen, its logits are not numbers. That request is lost."""
+
+
+class SequenceFailed(Exception):
+    """A step cannot be computed for one of its sequences; the others can do without it.
+
+    Raised from what went wrong.
+    """
+
+    def __init__(self, sequence: Sequence) -> None:
+        super().__init__("a sequence cannot be computed")
+        self.sequence = sequence
+
+
 class Runner(Protocol):
     """Runs steps in the order they are started. For the device thread."""
 
@@ -44,12 +63,14 @@ class Runner(Protocol):
     def start(self, plan: Plan) -> Any:
         """Start a step without waiting for the device. Returns: a ticket for `wait`.
 
-        Raises: torch.OutOfMemoryError, after which nothing has been computed.
+        Raises:
+            torch.OutOfMemoryError: nothing has been computed.
+            SequenceFailed: likewise, and whose fault it is.
         """
         ...
 
     def wait(self, ticket: Any) -> list[int]:
-        """Wait for a step. Returns: one token for each of the plan's `sampled`."""
+        """Wait for a step. Returns: for each of the plan's `sampled`, a token or `NO_TOKEN`."""
         ...
 
     def leave(self, sequence: Sequence) -> None:
@@ -110,13 +131,10 @@ def embeddings_of(
         for span, picture in zip(inputs.prompt.spans, inputs.prompt.pictures, strict=True):
             first, last = max(span.start, at), min(span.end, chunk.end)
             if first < last:
-                text_tokens += sequence.tokens[at:first]
-                embeddings = vision.encode(inputs.prompt, picture)
-                length = span.end - span.start
-                if len(embeddings) != length:
-                    raise ValueError(f"{len(embeddings)} embeddings for {length} placeholders")
-                embeddings = embeddings[first - span.start : last - span.start]
-                runs += [first - at, embeddings]
+                words += sequence.tokens[at:first]
+                seen = _seen(features, sequence, picture, span.end - span.start)
+                seen = seen[first - span.start : last - span.start]
+                runs += [first - at, seen]
                 at = last
         text_tokens += sequence.tokens[at : chunk.end]
         runs.append(chunk.end - at)
@@ -126,6 +144,21 @@ def embeddings_of(
     counts = [run for run in runs if isinstance(run, int)]
     text_embeddings = iter(embedded.split(counts))
     return torch.cat([next(text_embeddings) if isinstance(run, int) else run for run in runs])
+
+
+def _seen(features: VisionEncoder, sequence: Sequence, picture: Picture, places: int) -> Tensor:
+    """The embeddings of one of a sequence's pictures. Raises: SequenceFailed."""
+    asked: SequenceInputs = sequence.request
+    try:
+        seen = features.encode(asked.prompt, picture)
+    except Exception as exc:
+        # Memory and the device are everybody's.
+        if is_out_of_memory(exc) or isinstance(exc, torch.AcceleratorError):
+            raise
+        raise SequenceFailed(sequence) from exc
+    if len(seen) != places:
+        raise SequenceFailed(sequence) from ValueError(f"{len(seen)} embeddings, {places} places")
+    return seen
 
 
 class TorchRunner:
@@ -168,10 +201,8 @@ class TorchRunner:
             vocabulary = logits.shape[-1]
             seen = torch.stack([seen_tokens(s.tokens, vocabulary) for s in plan.sampled])
         logits = self._processors.apply(logits, seen)
-        inputs: list[SequenceInputs] = [sequence.request for sequence in plan.sampled]
-        return [
-            choose(row, of.sampling, of.generator) for row, of in zip(logits, inputs, strict=True)
-        ]
+        asked: list[SequenceInputs] = [sequence.request for sequence in plan.sampled]
+        return [_chosen(row, one) for row, one in zip(logits, asked, strict=True)]
 
     def wait(self, ticket: list[int]) -> list[int]:
         """See `Runner.wait`."""
@@ -186,6 +217,18 @@ class TorchRunner:
 
     def check_device(self) -> None:
         """See `Runner.check_device`; a CPU does not fail."""
+
+
+def _chosen(logits: Tensor, asked: SequenceInputs) -> int:
+    """A sequence's next token, or `NO_TOKEN`."""
+    if not bool(logits.max() < torch.inf):  # nor is NaN
+        log.error("no token can be chosen: the logits are not finite")
+        return NO_TOKEN
+    try:
+        return choose(logits, asked.sampling, asked.generator)
+    except Exception as exc:  # noqa: BLE001 - one row's failure must not reach the other rows
+        log.error("no token can be chosen: %s", trace_of(exc))
+        return NO_TOKEN
 
 
 class _TorchStep:

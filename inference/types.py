@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from typing import Literal, TypeAlias
 
 
@@ -53,6 +54,18 @@ class Sampling:
     """0 turns it off."""
     max_new_tokens: int = 512
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError: a value that no token can be chosen by."""
+        in_range = {
+            "temperature": 0 <= self.temperature < inf,
+            "top_p": 0 < self.top_p <= 1,
+            "top_k": 0 <= self.top_k < 2**31,
+            "max_new_tokens": self.max_new_tokens >= 1,
+        }
+        wrong = [name for name, is_right in in_range.items() if not is_right]
+        if wrong:
+            raise ValueError(f"out of range: {', '.join(wrong)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

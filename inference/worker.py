@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Self, TypeAlias, TypeVar
 
 from inference.backend import Backend, Job
 from inference.errors import (
@@ -147,7 +147,7 @@ class Worker:
         job = self._enter(request)
         try:
             if self._device.backend.prepares:
-                job.prepared = await self._aside(self._prepare, request)
+                job.prepared = await self._aside(self._device.backend.prepare, request)
             if self._dead is not None:
                 raise EngineDead(str(self._dead))
             self._serving.inbox.append(job)
@@ -207,13 +207,9 @@ class Worker:
         except TimeoutError:
             log.error("a request is not ready after %.0f s", PREPARE_LIMIT_S)
             raise GenerationFailed("preparing takes too long") from None
-
-    def _prepare(self, request: GenerationRequest) -> Any:
-        try:
-            return self._device.backend.prepare(request)
         except InferenceError:
             raise
-        except Exception as exc:  # noqa: BLE001 - the asker must hear of it
+        except Exception as exc:  # noqa: BLE001 - crosses the thread: the asker must hear of it
             log.error("a request cannot be prepared: %s", trace_of(exc))
             raise GenerationFailed(type(exc).__name__) from None
 
@@ -331,7 +327,18 @@ class _Serving:
         while self.inbox and backend is not None:
             job = self.inbox.popleft()
             if not job.cancelled:
-                backend.add(job)
+                self._add(backend, job)
+
+    def _add(self, backend: Backend, job: Job) -> None:
+        try:
+            backend.add(job)
+        except EngineDead:
+            raise
+        except InferenceError as exc:
+            self.say(job, exc)
+        except Exception as exc:  # noqa: BLE001 - one bad request must not end the others
+            log.error("a request cannot be taken up: %s", trace_of(exc))
+            self.say(job, GenerationFailed(type(exc).__name__))
 
     def _have_forgotten(self, count: int) -> None:
         with suppress(IndexError):  # the loop lets them go where the device hangs
