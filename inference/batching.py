@@ -138,7 +138,7 @@ class BatchingBackend:
             asker=job.request.asker,
             request=asked,
         )
-        answer = _Answer(job, prompt, AnswerText(self._token_bytes, self._family.stop_texts))
+        answer = _Answer(job, prompt, AnswerText(self._token_bytes, self._family.turn_marks))
         self._scheduler.submit(sequence)
         self._live[sequence] = answer
 
@@ -287,7 +287,7 @@ class BatchingBackend:
 
     def _remember(self, answer: _Answer) -> None:
         if answer.text.ended is FinishReason.STOP:
-            return  # its tokens spell the stop text, too
+            return  # its tokens spell the next turn, too
         try:
             self._prompts.remember(answer.prompt, answer.said, answer.said_text)
         except Exception as exc:  # noqa: BLE001 - the answer is whole; its follow-up is read again

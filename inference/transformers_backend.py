@@ -72,7 +72,7 @@ class TransformersBackend:
             raise ContextExceeded(prompt_tokens + 1, self._model.context_tokens)
         sampling = request.sampling
         listener = _Listener(
-            AnswerText(self._token_bytes, self._family.stop_texts),
+            AnswerText(self._token_bytes, self._family.turn_marks),
             on_text,
             cancelled,
             stop_ids=stop_ids_of(self._weights, self._processor),

@@ -29,5 +29,5 @@ BLIP_2 = Family(
     render=render,
     max_pictures=1,
     needs_picture=True,
-    stop_texts=("Question:",),
+    turn_marks=("Question:", "Answer:"),
 )

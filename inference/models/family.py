@@ -46,8 +46,9 @@ class Family:
     """The model cannot answer without a picture."""
     context_tokens: int | None = None
     """A bound below what the config allows."""
-    stop_texts: tuple[str, ...] = ()
-    """The answer ends before any of these."""
+    turn_marks: tuple[str, str] | None = None
+    """What stands before a question and before its answer in the prompt, where these are plain
+    text: an answer ends before the next turn; see `inference.next_turn`."""
     sampling: Sampling = field(default_factory=Sampling)
     cannot: tuple[str, ...] = ()
     """What people should know it cannot do: keys of the bot's catalogue of sentences."""

@@ -66,7 +66,7 @@ LLAVA_1_5 = Family(
     fit_picture=_pad,
     least_px=_twice_what_is_read,
     max_pictures=4,  # 576 tokens each in a context of 4,096
-    stop_texts=("USER:",),
+    turn_marks=("USER:", "ASSISTANT:"),
     cannot=("reads_no_small_text",),
 )
 

@@ -1,48 +1,38 @@
-"""Nothing past a stop, and an end to loops."""
+"""An answer ends where its model goes on to the next turn, or loops."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from inference.answer_text import AnswerText
 from inference.detokenize import TokenBytes
 from inference.repetition import is_looping
 from inference.types import FinishReason
-from tests.tiny_models import byte_tokenizer
+from tests.tiny_models import byte_tokenizer, llama_tokenizer
 
-TOKENIZER = byte_tokenizer(bos=False)
-TOKEN_BYTES = TokenBytes(TOKENIZER)
-
-
-def ids_of(text: str) -> list[int]:
-    return list(TOKENIZER(text, add_special_tokens=False)["input_ids"])
+TOKENIZERS = {"byte-level": byte_tokenizer(bos=False), "llama": llama_tokenizer()}
 
 
-def pieces(text: str, *stop_texts: str) -> tuple[list[str], AnswerText]:
-    answer = AnswerText(TOKEN_BYTES, stop_texts)
-    shown = [answer.push(token_id) for token_id in ids_of(text)]
-    return [*shown, answer.flush()], answer
+def said(kind: str, text: str, marks: tuple[str, str] | None = None) -> tuple[str, AnswerText]:
+    tokenizer = TOKENIZERS[kind]
+    answer = AnswerText(TokenBytes(tokenizer), marks)
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return "".join([*map(answer.push, ids), answer.flush()]), answer
 
 
-def test_the_answer_ends_before_a_stop_text() -> None:
-    shown, answer = pieces("A cat.USER: and then", "USER:")
-    assert "".join(shown) == "A cat."
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_the_answer_ends_before_the_next_turn(kind: str) -> None:
+    text, answer = said(kind, "A cat. USER: and? ASSISTANT: a dog", ("USER:", "ASSISTANT:"))
+    assert text == "A cat. "
     assert answer.ended is FinishReason.STOP
 
 
-def test_what_could_begin_a_stop_text_is_held_back_and_then_shown() -> None:
-    answer = AnswerText(TOKEN_BYTES, ("USER:",))
-    shown = [answer.push(token_id) for token_id in ids_of("An USEful")]
-    assert shown == ["A", "n", " ", "", "", "", "USEf", "u", "l"]
-
-
-@given(st.text(alphabet="USER: a", max_size=30))
-def test_no_stop_text_is_ever_shown(text: str) -> None:
-    shown, _ = pieces(text, "USER:")
-    assert "USER:" not in "".join(shown)
-    assert "".join(shown) == text.partition("USER:")[0]
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_a_form_is_read_to_its_end(kind: str) -> None:
+    form = "In .env: POSTGRES_USER: app\nUSER: admin\nPASSWORD: 1234"
+    text, answer = said(kind, form, ("USER:", "ASSISTANT:"))
+    assert text == form
+    assert answer.ended is None
 
 
 @pytest.mark.parametrize("cycle", [1, 2, 7, 32])
