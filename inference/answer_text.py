@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from inference.detokenize import Detokenizer, TokenBytes
 from inference.next_turn import NextTurn
-from inference.repetition import is_looping
+from inference.repetition import LoopGuard
 from inference.types import FinishReason
 
 
 class AnswerText:
     """Takes an answer's tokens one by one. Lives as long as its generation."""
 
-    def __init__(self, token_bytes: TokenBytes, turn_marks: tuple[str, str] | None = None) -> None:
+    def __init__(self, token_bytes: TokenBytes, turn_marks: tuple[str, str] | None) -> None:
         """Take what the model's tokens spell, and its family's `turn_marks`."""
         self._detokenizer = Detokenizer(token_bytes)
         self._next_turn = NextTurn(turn_marks)
-        self._token_ids: list[int] = []
+        self._loop_guard = LoopGuard()
         self.ended: FinishReason | None = None
         """STOP where the next turn has begun, REPETITION where the model loops."""
 
@@ -23,11 +23,11 @@ class AnswerText:
         """Take one token; return the text that can be shown now (often empty)."""
         if self.ended is not None:
             return ""
-        self._token_ids.append(token_id)
-        shown = self._next_turn.push(self._detokenizer.push(token_id))
+        text = self._detokenizer.push(token_id)
+        shown = self._next_turn.push(text)
         if self._next_turn.has_begun:
             self.ended = FinishReason.STOP
-        elif is_looping(self._token_ids):
+        elif self._loop_guard.push(text):
             self.ended = FinishReason.REPETITION
         return shown
 

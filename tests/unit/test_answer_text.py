@@ -1,4 +1,4 @@
-"""An answer ends where its model goes on to the next turn, or loops."""
+"""An answer ends where its model goes on to the next turn, and no sooner."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 
 from inference.answer_text import AnswerText
 from inference.detokenize import TokenBytes
-from inference.repetition import is_looping
 from inference.types import FinishReason
 from tests.tiny_models import byte_tokenizer, llama_tokenizer
 
@@ -33,16 +32,3 @@ def test_a_form_is_read_to_its_end(kind: str) -> None:
     text, answer = said(kind, form, ("USER:", "ASSISTANT:"))
     assert text == form
     assert answer.ended is None
-
-
-@pytest.mark.parametrize("cycle", [1, 2, 7, 32])
-def test_a_loop_is_noticed(cycle: int) -> None:
-    said = list(range(100, 140)) + list(range(cycle)) * 60
-    assert is_looping(said)
-
-
-def test_a_list_or_a_table_is_no_loop() -> None:
-    rows = [token for row in range(40) for token in (1, 2, 3, 100 + row, 4)]
-    assert not is_looping(rows)
-    assert not is_looping([1, 2, 3] * 10)
-    assert not is_looping([])
