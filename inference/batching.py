@@ -225,10 +225,15 @@ class BatchingBackend:
             for sequence in {*plan.decodes, *(chunk.sequence for chunk in plan.chunks)}:
                 self._fail(desk, sequence, type(exc).__name__)
             return
-        for sequence, token in sampled:
-            if token == NO_TOKEN:  # before others could share what was computed for it
-                self._fail(desk, sequence, "no token could be chosen")
+        lost = [sequence for sequence, token in sampled if token == NO_TOKEN]
+        for sequence in lost:  # before others could share what was computed for it
+            self._fail(desk, sequence, "no token could be chosen")
         self._scheduler.complete(plan, tokens)
+        if lost:
+            # Its keys or values may be NaN, which spreads from a page that somebody else gets
+            # next: tokens that are not there yet are masked, and zero times NaN is NaN.
+            self._scheduler.shrink()
+            self._runner.cache.erase(self._scheduler.free_pages)
         for sequence, token in sampled:
             if sequence in self._live:
                 with self._contained(desk, sequence):

@@ -6,6 +6,7 @@ reads besides the weights, and the memory per sequence.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -90,6 +91,14 @@ class KVCache:
         scales = (self._key_scales, self._value_scales)
         key_scales, value_scales = (None if part is None else part[index] for part in scales)
         return LayerCache(self._keys[index], self._values[index], key_scales, value_scales)
+
+    @torch.inference_mode()
+    def erase(self, pages: Sequence[int]) -> None:
+        """Overwrite pages with zeros."""
+        at = torch.tensor(pages, dtype=torch.int64, device=self._keys.device)
+        for part in (self._keys, self._values, self._key_scales, self._value_scales):
+            if part is not None:
+                part.index_fill_(1, at, 0)
 
 
 def page_bytes(shape: DecoderShape, dtype: torch.dtype) -> int:

@@ -36,8 +36,13 @@ class PagePool:
         """Pages that are free."""
         return len(self._free)
 
-    def allocate(self) -> int:
-        """Allocate a page. Raises: IndexError if none is free."""
+    @property
+    def free_pages(self) -> tuple[int, ...]:
+        """Which those are."""
+        return tuple(self._free)
+
+    def take(self) -> int:
+        """Take a page. Raises: IndexError when none is free."""
         page = self._free.pop()
         self._is_free[page] = False
         return page

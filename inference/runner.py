@@ -161,6 +161,13 @@ def _seen(features: VisionEncoder, sequence: Sequence, picture: Picture, places:
     return seen
 
 
+def reported(tokens: list[int]) -> list[int]:
+    """The tokens; where none could be chosen, the log says so."""
+    if NO_TOKEN in tokens:
+        log.error("no token can be chosen: the logits are NaN or infinite")
+    return tokens
+
+
 class TorchRunner:
     """Implements `Runner` in plain torch; a step is complete when `start` returns."""
 
@@ -222,8 +229,7 @@ class TorchRunner:
 def _chosen(logits: Tensor, asked: SequenceInputs) -> int:
     """A sequence's next token, or `NO_TOKEN`."""
     if not bool(logits.max() < torch.inf):  # nor is NaN
-        log.error("no token can be chosen: the logits are not finite")
-        return NO_TOKEN
+        return reported([NO_TOKEN])[0]
     try:
         return choose(logits, asked.sampling, asked.generator)
     except Exception as exc:  # noqa: BLE001 - one row's failure must not reach the other rows

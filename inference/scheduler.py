@@ -235,6 +235,11 @@ class Scheduler:
         self._free(sequence)
         self._enqueue(sequence)
 
+    @property
+    def free_pages(self) -> SequenceOf[int]:
+        """Pages that nobody holds and that nothing is kept in."""
+        return self._pool.free_pages
+
     def shrink(self) -> None:
         """Free all pages that no sequence uses."""
         self._tree.evict(self._pool.num_pages)

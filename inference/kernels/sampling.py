@@ -26,8 +26,10 @@ def _sample(
     i = tl.arange(0, BLOCK)
     best = -float("inf")
     token = 0
+    broken = 0
     for begin in range(0, size, BLOCK):
         x = tl.load(base + begin + i, mask=begin + i < size, other=-float("inf")).to(tl.float32)
+        broken += tl.sum(1 - (x < float("inf")).to(tl.int32), 0)
         here = tl.max(x, 0)
         if here > best:
             best = here
@@ -88,7 +90,7 @@ def _sample(
             if here > most:
                 most = here
                 token = begin + tl.argmax(x, 0)
-    tl.store(out + row, token)
+    tl.store(out + row, tl.where(broken > 0, -1, token))
 
 
 def sample(
@@ -109,7 +111,7 @@ def sample(
         seeds: int32[rows].
         positions: int32[rows], of the token before the sampled one.
 
-    Returns: int64[rows].
+    Returns: int64[rows]; -1 for a row that holds NaN or infinity, from which none can be chosen.
     """
     rows, size = logits.shape
     out = torch.empty(rows, dtype=torch.int64, device=logits.device)

@@ -19,6 +19,7 @@ from transformers.generation.logits_process import RepetitionPenaltyLogitsProces
 from inference.backend import Job
 from inference.batching import BatchingBackend
 from inference.bench.workloads import picture_of
+from inference.errors import GenerationFailed
 from inference.types import (
     FinishReason,
     GenerationRequest,
@@ -198,7 +199,22 @@ def test_follow_ups_prefill_only_their_new_tokens(bench: Asker, both: Any) -> No
     assert bench.finished(again).cached_tokens > 600
 
 
-def test_aborts_and_preemptions_change_no_other_answer(bench: Asker, both: Any) -> None:
+def test_a_sequence_whose_keys_are_no_numbers_ends_alone(bench: Asker, both: Any) -> None:
+    first, bad, last = (bench.asks(user(f"number {i}", i), tokens=30) for i in range(3))
+    bench.step(8)
+    sequence = next(one for one, answer in bench.backend._live.items() if answer.job is bad)
+    cache = bench.backend._runner.cache
+    broken = cache._values if cache._value_scales is None else cache._value_scales
+    broken[:, sequence.pages[2:]] = torch.nan
+    bench.run()
+    assert isinstance(bench.said[bad][-1], GenerationFailed)
+    again = bench.asks(user("number 1", 1), tokens=30)
+    bench.run()
+    for job in (first, last, again):
+        is_right(bench, both, job)
+
+
+def test_leaving_and_losing_pages_changes_nobody_elses_answer(bench: Asker, both: Any) -> None:
     pool = bench.backend._scheduler._pool
     held = [pool.allocate() for _ in range(pool.num_free - 40)]
     jobs = [bench.asks(user(f"tell {i}"), tokens=150) for i in range(6)]

@@ -277,7 +277,23 @@ class TestSampling:
         shares = got.bincount(minlength=4) / 4000
         assert torch.allclose(shares, (logits[0].cpu() / 0.7).softmax(-1), atol=0.03)
 
-    def test_a_seed_gives_the_same_token_in_every_batch(self) -> None:
+    @pytest.mark.parametrize("temperature", [0.0, 1.0])
+    @pytest.mark.parametrize("value", [torch.nan, torch.inf])
+    def test_a_row_that_holds_no_numbers_gets_no_token_and_the_others_theirs(
+        self, temperature: float, value: float
+    ) -> None:
+        logits = torch.randn(self.rows, 32003, device="cuda")
+        before = self.choose(logits, temperature=temperature, top_p=0.9)
+        broken = logits.clone()
+        broken[0, 7] = broken[2, 32002] = value
+        broken[4] = value
+        got = self.choose(broken, temperature=temperature, top_p=0.9)
+        assert [got[i] for i in (0, 2, 4)] == [-1, -1, -1]
+        assert [got[i] for i in (1, 3, 5)] == [before[i] for i in (1, 3, 5)]
+        broken[:] = -torch.inf  # everything suppressed: any token that exists
+        assert all(0 <= token < 32003 for token in self.choose(broken, temperature=temperature))
+
+    def test_a_seed_gives_the_same_token_whoever_else_is_in_the_batch(self) -> None:
         logits = torch.randn(8, 32000, device="cuda")
         together = self.choose(logits, seed=list(range(8)), position=5)
         alone = [self.choose(logits[i : i + 1], seed=i, position=5)[0] for i in range(8)]

@@ -294,6 +294,25 @@ def test_logits_that_are_no_numbers_end_their_own_row(
     assert bench.finished(jobs[2])
 
 
+def test_what_is_no_number_in_a_page_reaches_nobody_who_gets_the_page_next(
+    bench: Stepper, alone: dict[str, str]
+) -> None:
+    first = bench.ask(asking("first", picture=0))
+    bench.run()
+    assert bench.text(first) == alone["first"]
+    bad = bench.ask(asking("bad", picture=1, tokens=30))
+    bench.step(6)
+    (sequence,) = bench.backend._live
+    bench.backend._runner.cache._values[:, sequence.pages[2:]] = torch.nan
+    bench.run()
+    assert isinstance(bench.said[bad][-1], GenerationFailed)
+    for name in ("bad", "first", "last"):
+        job = bench.ask(asking(name, picture=NAMES.index(name)))
+        bench.run()
+        assert bench.finished(job)
+        assert bench.text(job) == alone[name]
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_no_token_is_chosen_from_logits_that_are_no_numbers(
