@@ -28,7 +28,7 @@ from inference.kernels.decode_int8 import DecodeInt8
 from inference.kernels.gpu import multiprocessors
 from inference.kv_cache import KVCache, LayerCache
 from inference.pages import PAGE_TOKENS, pages_for
-from inference.runner import SequenceInputs, embeddings_of, reported
+from inference.runner import SequenceInputs, TokenSlots, embeddings_of, reported
 from inference.sampling import LogitsProcessors, seen_tokens
 from inference.scheduler import Plan, PrefillChunk, Sequence
 from inference.sharing import group_by_prefix
@@ -219,8 +219,8 @@ class CudaRunner:
     def wait(self, ticket: _Ticket) -> list[int]:
         """See `Runner.wait`."""
         ticket.event.synchronize()
-        said: list[int] = ticket.decoded[: ticket.decodes].tolist()
-        return reported(said + ticket.read[: ticket.reads].tolist())
+        tokens: list[int] = ticket.decoded[: ticket.num_decoded].tolist()
+        return reported(tokens + ticket.prefilled[: ticket.num_prefilled].tolist())
 
     def leave(self, sequence: Sequence) -> None:
         """See `Runner.leave`."""
@@ -470,8 +470,8 @@ class CudaRunner:
             on["seeds"],
             on["sampled_after"],
         )
-        # Where none could be chosen, the step that is begun before that is known needs one.
-        self._newest.index_copy_(0, places, chosen.clamp(min=0))
+        # Where none could be chosen, the next step still needs a valid id: it starts earlier.
+        self._newest.index_copy_(0, token_slots, chosen.clamp(min=0))
         return chosen
 
 

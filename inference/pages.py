@@ -38,11 +38,11 @@ class PagePool:
 
     @property
     def free_pages(self) -> tuple[int, ...]:
-        """Which those are."""
+        """The pages that are free."""
         return tuple(self._free)
 
-    def take(self) -> int:
-        """Take a page. Raises: IndexError when none is free."""
+    def allocate(self) -> int:
+        """Allocate a page. Raises: IndexError if none is free."""
         page = self._free.pop()
         self._is_free[page] = False
         return page

@@ -39,13 +39,13 @@ class SequenceInputs:
 
 
 NO_TOKEN = -1
-"""In place of a token: none could be chosen, its logits are not numbers. That request is lost."""
+"""Reported in place of a token where the logits are NaN or infinite; that request fails."""
 
 
 class SequenceFailed(Exception):
-    """A step cannot be computed for one of its sequences; the others can do without it.
+    """One sequence of a step cannot be computed; the step can run without it.
 
-    Raised from what went wrong.
+    Its `__cause__` is what went wrong.
     """
 
     def __init__(self, sequence: Sequence) -> None:
@@ -65,7 +65,7 @@ class Runner(Protocol):
 
         Raises:
             torch.OutOfMemoryError: nothing has been computed.
-            SequenceFailed: likewise, and whose fault it is.
+            SequenceFailed: nothing has been computed, and one sequence is at fault.
         """
         ...
 
@@ -131,10 +131,10 @@ def embeddings_of(
         for span, picture in zip(inputs.prompt.spans, inputs.prompt.pictures, strict=True):
             first, last = max(span.start, at), min(span.end, chunk.end)
             if first < last:
-                words += sequence.tokens[at:first]
-                seen = _seen(features, sequence, picture, span.end - span.start)
-                seen = seen[first - span.start : last - span.start]
-                runs += [first - at, seen]
+                text_tokens += sequence.tokens[at:first]
+                embeddings = _encode(vision, sequence, picture, span.end - span.start)
+                embeddings = embeddings[first - span.start : last - span.start]
+                runs += [first - at, embeddings]
                 at = last
         text_tokens += sequence.tokens[at : chunk.end]
         runs.append(chunk.end - at)
@@ -146,23 +146,24 @@ def embeddings_of(
     return torch.cat([next(text_embeddings) if isinstance(run, int) else run for run in runs])
 
 
-def _seen(features: VisionEncoder, sequence: Sequence, picture: Picture, places: int) -> Tensor:
+def _encode(vision: VisionEncoder, sequence: Sequence, picture: Picture, length: int) -> Tensor:
     """The embeddings of one of a sequence's pictures. Raises: SequenceFailed."""
-    asked: SequenceInputs = sequence.request
+    inputs: SequenceInputs = sequence.request
     try:
-        seen = features.encode(asked.prompt, picture)
+        embeddings = vision.encode(inputs.prompt, picture)
     except Exception as exc:
-        # Memory and the device are everybody's.
+        # Memory and the device belong to every sequence.
         if is_out_of_memory(exc) or isinstance(exc, torch.AcceleratorError):
             raise
         raise SequenceFailed(sequence) from exc
-    if len(seen) != places:
-        raise SequenceFailed(sequence) from ValueError(f"{len(seen)} embeddings, {places} places")
-    return seen
+    if len(embeddings) != length:
+        mismatch = ValueError(f"{len(embeddings)} embeddings for {length} placeholders")
+        raise SequenceFailed(sequence) from mismatch
+    return embeddings
 
 
 def reported(tokens: list[int]) -> list[int]:
-    """The tokens; where none could be chosen, the log says so."""
+    """The tokens; logs when one of them is `NO_TOKEN`."""
     if NO_TOKEN in tokens:
         log.error("no token can be chosen: the logits are NaN or infinite")
     return tokens
@@ -208,8 +209,8 @@ class TorchRunner:
             vocabulary = logits.shape[-1]
             seen = torch.stack([seen_tokens(s.tokens, vocabulary) for s in plan.sampled])
         logits = self._processors.apply(logits, seen)
-        asked: list[SequenceInputs] = [sequence.request for sequence in plan.sampled]
-        return [_chosen(row, one) for row, one in zip(logits, asked, strict=True)]
+        inputs: list[SequenceInputs] = [sequence.request for sequence in plan.sampled]
+        return [_choose(row, of) for row, of in zip(logits, inputs, strict=True)]
 
     def wait(self, ticket: list[int]) -> list[int]:
         """See `Runner.wait`."""
@@ -226,12 +227,12 @@ class TorchRunner:
         """See `Runner.check_device`; a CPU does not fail."""
 
 
-def _chosen(logits: Tensor, asked: SequenceInputs) -> int:
+def _choose(logits: Tensor, inputs: SequenceInputs) -> int:
     """A sequence's next token, or `NO_TOKEN`."""
     if not bool(logits.max() < torch.inf):  # nor is NaN
         return reported([NO_TOKEN])[0]
     try:
-        return choose(logits, asked.sampling, asked.generator)
+        return choose(logits, inputs.sampling, inputs.generator)
     except Exception as exc:  # noqa: BLE001 - one row's failure must not reach the other rows
         log.error("no token can be chosen: %s", trace_of(exc))
         return NO_TOKEN

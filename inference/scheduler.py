@@ -237,7 +237,7 @@ class Scheduler:
 
     @property
     def free_pages(self) -> SequenceOf[int]:
-        """Pages that nobody holds and that nothing is kept in."""
+        """Pages that hold nothing: neither a running sequence's tokens nor a cached prefix."""
         return self._pool.free_pages
 
     def shrink(self) -> None:

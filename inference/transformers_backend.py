@@ -149,7 +149,7 @@ class TransformersBackend:
 
 
 class _Listener(StoppingCriteria):
-    """SequenceInputs by `generate()` after every token: passes text on and decides whether to go on."""
+    """Asked by `generate()` after every token: passes text on and decides whether to go on."""
 
     def __init__(
         self,

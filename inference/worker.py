@@ -335,10 +335,10 @@ class _Serving:
         except EngineDead:
             raise
         except InferenceError as exc:
-            self.say(job, exc)
+            self.emit(job, exc)
         except Exception as exc:  # noqa: BLE001 - one bad request must not end the others
             log.error("a request cannot be taken up: %s", trace_of(exc))
-            self.say(job, GenerationFailed(type(exc).__name__))
+            self.emit(job, GenerationFailed(type(exc).__name__))
 
     def _have_forgotten(self, count: int) -> None:
         with suppress(IndexError):  # the loop lets them go where the device hangs

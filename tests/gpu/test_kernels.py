@@ -293,7 +293,7 @@ class TestSampling:
         broken[:] = -torch.inf  # everything suppressed: any token that exists
         assert all(0 <= token < 32003 for token in self.choose(broken, temperature=temperature))
 
-    def test_a_seed_gives_the_same_token_whoever_else_is_in_the_batch(self) -> None:
+    def test_a_seed_gives_the_same_token_in_every_batch(self) -> None:
         logits = torch.randn(8, 32000, device="cuda")
         together = self.choose(logits, seed=list(range(8)), position=5)
         alone = [self.choose(logits[i : i + 1], seed=i, position=5)[0] for i in range(8)]

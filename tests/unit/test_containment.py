@@ -21,9 +21,9 @@ from inference.load import load_model
 from inference.runner import NO_TOKEN, SequenceInputs
 from inference.scheduler import Plan, Sequence
 from inference.types import (
-    Chunk,
     Finished,
     FinishReason,
+    GenerationEvent,
     GenerationRequest,
     Message,
     ModelSpec,
@@ -69,7 +69,7 @@ def bench(loaded: BatchingBackend) -> Iterator[Stepper]:
     assert not loaded.is_busy
     assert not scheduler.running
     loaded.forget()
-    assert scheduler._pool.free == scheduler._pool.usable
+    assert scheduler._pool.num_free == scheduler._pool.num_usable
 
 
 @asynccontextmanager
@@ -84,7 +84,7 @@ async def serving(backend: Backend) -> AsyncIterator[Worker]:
 
 
 async def answer_of(worker: Worker, request: GenerationRequest) -> tuple[str, Finished]:
-    chunks: list[Chunk] = []
+    chunks: list[GenerationEvent] = []
     async with aclosing(worker.stream(request)) as stream:
         chunks = [chunk async for chunk in stream]
     assert isinstance(chunks[-1], Finished)
@@ -315,16 +315,16 @@ def test_what_is_no_number_in_a_page_reaches_nobody_who_gets_the_page_next(
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_no_token_is_chosen_from_logits_that_are_no_numbers(
+def test_no_token_is_choose_from_logits_that_are_no_numbers(
     temperature: float, value: float
 ) -> None:
     asked = SequenceInputs(None, Sampling(temperature=temperature), torch.Generator(), 1)  # type: ignore[arg-type]
     logits = torch.zeros(9)
-    assert runners._chosen(logits, asked) != NO_TOKEN
+    assert runners._choose(logits, asked) != NO_TOKEN
     logits[4] = value
-    assert runners._chosen(logits, asked) == NO_TOKEN
+    assert runners._choose(logits, asked) == NO_TOKEN
     nothing_left = torch.full((9,), -torch.inf)
-    assert runners._chosen(nothing_left, asked) == (NO_TOKEN if temperature else 0)
+    assert runners._choose(nothing_left, asked) == (NO_TOKEN if temperature else 0)
 
 
 class AheadRunner:
@@ -478,7 +478,7 @@ async def test_on_the_plain_path_too_one_answer_fails_alone(
         {"max_new_tokens": 0},
     ],
 )
-def test_sampling_by_which_no_token_can_be_chosen_is_refused_before_the_engine(
+def test_sampling_by_which_no_token_can_be_choose_is_refused_before_the_engine(
     wrong: dict[str, Any],
 ) -> None:
     with pytest.raises(ValueError, match=f"out of range: {next(iter(wrong))}"):
