@@ -61,7 +61,7 @@ class Missed:
         await asyncio.sleep(TOGETHER_S)
         self._to_look_through.discard(channel)
         try:
-            place = await self._connection.channel(channel)
+            place: Any = await self._connection.channel(channel)
         except TryLater as exc:
             log.warning("a channel was not looked through: %s", exc)
             return

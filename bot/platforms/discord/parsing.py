@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import discord
@@ -76,7 +77,7 @@ class State(AutoShardedConnectionState[Any]):
     def _parsable(self, channel: Any, data: Any) -> Any:
         try:
             data = ALWAYS | data
-            self._message(channel, data)
+            self._message(channel, deepcopy(data))  # a parser takes out of it what it has read
         except Exception as exc:  # noqa: BLE001 - as above
             log.warning("a message is parsed in part: %s", trace_of(exc))
             return self._mended(channel, data)
@@ -104,7 +105,7 @@ class State(AutoShardedConnectionState[Any]):
 
     def _parses(self, channel: Any, data: Any) -> bool:
         try:
-            self._message(channel, data)
+            self._message(channel, deepcopy(data))
         except Exception:  # noqa: BLE001 - as above
             return False
         return True
@@ -119,11 +120,9 @@ class State(AutoShardedConnectionState[Any]):
         return message
 
     def _place_of(self, data: Any) -> discord.PartialMessageable:
-        guild = data.get("guild_id")
+        channel, guild = str(data.get("channel_id") or 0), data.get("guild_id")
         return discord.PartialMessageable(
-            state=self,
-            id=int(data.get("channel_id") or 0),
-            guild_id=None if guild is None else int(guild),
+            state=self, id=int(channel), guild_id=None if guild is None else int(guild)
         )
 
 

@@ -35,7 +35,7 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, int)
 
 
-Shapes = Mapping[str, Callable[[Any], bool]]
+Shapes = dict[str, Callable[[Any], bool]]
 
 ANYWHERE: Shapes = {
     **dict.fromkeys(("attachments", "blocks", "elements", "files", "message_blocks"), _is_list),

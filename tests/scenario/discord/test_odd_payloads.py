@@ -275,8 +275,7 @@ async def test_a_missed_message_that_cannot_be_heard_hides_no_other(
     backend: ScriptedBackend,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    role_of = discord_py.Guild.self_role.fget
-    assert role_of is not None
+    role_of: Any = vars(discord_py.Guild)["self_role"].fget
     calls = iter(range(1000))
 
     def fails_once(guild: discord_py.Guild) -> Any:
