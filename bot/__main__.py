@@ -7,11 +7,16 @@ import os
 import sys
 
 from bot import interrupts
+from inference import standard_streams
 
 
 def main() -> int:
     """Run the command line. Returns: the exit code."""
     interrupts.end_at_once()
+    return standard_streams.run(_command_line)
+
+
+def _command_line() -> int:
     from bot import command_line
     from bot.errors import EXIT_ENGINE_DEAD
 

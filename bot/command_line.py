@@ -20,8 +20,8 @@ from bot.platforms.terminal import PictureFile, Terminal, TerminalError, chat, r
 from bot.settings import Settings, load_settings
 from bot.store import DatabaseUnusable
 from inference.errors import ModelUnavailable, trace_of
+from inference.standard_streams import EXIT_FAILED, holds_any_text
 
-EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 OUR_LOGGERS = ("bot", "inference")
 
@@ -238,7 +238,7 @@ def _manifest(arguments: argparse.Namespace, settings: Settings) -> str:
         from bot.platforms.slack import manifest as slack
 
         made = slack.manifest(address=arguments.address, name=arguments.name)
-        return json.dumps(made, ensure_ascii=False, indent=2)
+        return _json(made, indent=2)
     from bot.platforms.discord import invitation
 
     token = settings.discord_bot_token
@@ -305,5 +305,10 @@ async def _ask(
             "timings": ending.timings,
             "receipt": ending.receipt.to_json(),
         }
-        print(json.dumps(result, ensure_ascii=False))
+        print(_json(result))
     return 0
+
+
+def _json(value: object, *, indent: int | None = None) -> str:
+    """As people read it, where stdout can hold any character; otherwise escaped."""
+    return json.dumps(value, ensure_ascii=not holds_any_text(sys.stdout), indent=indent)

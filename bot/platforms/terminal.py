@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -29,6 +29,7 @@ from bot.messages import (
 )
 from bot.pictures import PictureLimits, check_size, normalise
 from bot.platforms.platform import Core
+from inference.standard_streams import OutputLost
 from inference.types import ModelInfo
 
 PLATFORM = "terminal"
@@ -100,11 +101,16 @@ class TerminalExchange:
 
     limits = ReplyLimits(pace_s=0.02)
 
-    def __init__(self, pictures: tuple[PictureFile, ...], out: TextIO | None) -> None:
+    def __init__(
+        self, pictures: tuple[PictureFile, ...], out: TextIO | None, stop: Callable[[], object]
+    ) -> None:
         self._pictures = pictures
         self._out = out
+        self._stop = stop
         self._printed = 0
         self.ending: Ending | None = None
+        self.lost: OutputLost | None = None
+        """Why nothing more could be printed."""
 
     async def complete(self, message: IncomingMessage) -> IncomingMessage:
         """Nothing had to be asked for."""
@@ -119,15 +125,24 @@ class TerminalExchange:
 
     async def show(self, part: int, text: str) -> None:  # noqa: ARG002 - there is one part
         """Print what has been added."""
-        if self._out is not None:
-            print(text[self._printed :], end="", file=self._out, flush=True)
-            self._printed = len(text)
+        self._print(text[self._printed :])
+        self._printed = len(text)
 
     async def end(self, ending: Ending) -> None:
         """Finish the line."""
-        if self._out is not None and self._printed:
-            print(file=self._out, flush=True)
+        if self._printed:
+            self._print("\n")
         self.ending = ending
+
+    def _print(self, text: str) -> None:
+        if self._out is None:
+            return
+        try:
+            print(text, end="", file=self._out, flush=True)
+        except OutputLost as exc:
+            self.lost = exc
+            self._out = None
+            self._stop()  # nobody reads on
 
 
 class Terminal:
@@ -150,13 +165,17 @@ class Terminal:
     ) -> Ending:
         """Ask and wait for the end, printing to `out` as the answer grows.
 
-        A refusal is not printed. Raises: TerminalError when it is refused.
+        A refusal is not printed.
+
+        Raises:
+            TerminalError: it is refused.
+            OutputLost: the answer could not be printed; it was stopped.
         """
-        message_id = uuid.uuid4().hex
-        exchange = TerminalExchange(pictures, out)
+        key = MessageKey(platform=PLATFORM, team="", channel="", message=uuid.uuid4().hex)
+        exchange = TerminalExchange(pictures, out, stop=lambda: self._core.stop(key))
         await self._core.ask(
             IncomingMessage(
-                key=MessageKey(platform=PLATFORM, team="", channel="", message=message_id),
+                key=key,
                 thread=self._thread,
                 author=Author(id=PLATFORM),
                 text=question,
@@ -168,6 +187,8 @@ class Terminal:
             ),
             exchange,
         )
+        if exchange.lost is not None:
+            raise exchange.lost
         if exchange.ending is None:
             raise TerminalError("The question was not answered.")
         self.has_pictures = self.has_pictures or bool(exchange.ending.receipt.pictures)
@@ -176,19 +197,23 @@ class Terminal:
         return exchange.ending
 
 
-def questions_from(stream: TextIO) -> asyncio.Queue[str | None]:
-    """Lines of a stream as they come, then `None`.
+def questions_from(stream: TextIO) -> asyncio.Queue[str | OSError | None]:
+    """Lines of a stream as they come, then `None`, or why no more can be read.
 
     A daemon thread reads them: a read under way must not keep the process from ending.
     """
-    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    lines: asyncio.Queue[str | OSError | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
     def read() -> None:
+        end: OSError | None = None
         with contextlib.suppress(RuntimeError):  # the loop is closed: the command is over
-            for line in stream:
-                loop.call_soon_threadsafe(lines.put_nowait, line.strip())
-            loop.call_soon_threadsafe(lines.put_nowait, None)
+            try:
+                for line in stream:
+                    loop.call_soon_threadsafe(lines.put_nowait, line.strip())
+            except OSError as exc:
+                end = exc
+            loop.call_soon_threadsafe(lines.put_nowait, end)
 
     threading.Thread(target=read, name="stdin", daemon=True).start()
     return lines
@@ -199,6 +224,10 @@ async def chat(pictures: tuple[PictureFile, ...], terminal: Terminal) -> int:
 
     Prompts as LLaVA's own command line does when a person sits there; otherwise prints the
     answers alone. Returns: the exit code; 1 when a question was refused.
+
+    Raises:
+        TerminalError: the questions cannot be read.
+        OutputLost: an answer could not be printed.
     """
     prompts = sys.stdin.isatty()
     if isinstance(sys.stdin, io.TextIOWrapper):
@@ -209,6 +238,8 @@ async def chat(pictures: tuple[PictureFile, ...], terminal: Terminal) -> int:
         if prompts:
             print("USER: ", end="", flush=True)
         question = await lines.get()
+        if isinstance(question, OSError):
+            raise TerminalError(f"Standard input cannot be read: {question.strerror}.")
         if question is None or (prompts and not question):
             return code
         if not question:

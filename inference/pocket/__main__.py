@@ -11,6 +11,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
+from inference import standard_streams
 from inference.pocket.fetch import LANGUAGE, TOWER, PocketUnavailable, ensure_pocket, fetch_part
 
 HERE = Path(__file__).parent
@@ -97,4 +98,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(standard_streams.run(main))

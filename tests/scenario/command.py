@@ -43,14 +43,14 @@ async def llava_bot(
     data_dir: Path,
     stdin: str | bytes = "",
     cwd: Path | None = None,
+    redirected: str = "",
+    module: str = "bot",
     **settings: str,
 ) -> Result:
-    """Run a command to its end."""
+    """Run a command to its end, with what a shell would redirect (`> /dev/full`)."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        *arguments,
+        *("/bin/sh", "-c", f'exec "$@" {redirected}', "sh"),
+        *(sys.executable, "-m", module, *arguments),
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
@@ -58,7 +58,8 @@ async def llava_bot(
         cwd=cwd or data_dir,
     )
     out, err = await process.communicate(stdin if isinstance(stdin, bytes) else stdin.encode())
-    return Result(process.returncode or 0, out.decode(), err.decode())
+    encoding = settings.get("PYTHONIOENCODING", "utf-8")
+    return Result(process.returncode or 0, out.decode(encoding), err.decode(encoding))
 
 
 class RunningBot:

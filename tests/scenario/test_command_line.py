@@ -61,17 +61,19 @@ async def test_chat_answers_several_questions_about_one_picture(
     assert "USER" not in result.out
 
 
-async def test_chat_takes_whatever_comes_for_a_question(
-    tmp_path: Path, picture: str, model: str
+async def test_chat_takes_whatever_comes_and_prints_whatever_the_encoding_lacks(
+    tmp_path: Path, picture: str, foreign: str
 ) -> None:
     result = await llava_bot(
-        *("chat", "--image-file", picture, "--model", model),
-        *("--temperature", "0", "--max-new-tokens", "30"),
+        *("chat", "--image-file", picture, "--model", foreign),
+        *("--temperature", "1", "--max-new-tokens", "40"),
         data_dir=tmp_path,
         stdin=b"caf\xe9?\nnext?\n",
+        PYTHONIOENCODING="cp1252",
     )
     assert result.code == 0, result.err
     assert "Traceback" not in result.err
+    assert (result.out.count("\n"), set(result.out)) == (2, {"?", "\n"})
 
 
 async def test_a_picture_by_web_address(tmp_path: Path, model: str) -> None:
