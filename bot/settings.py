@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,17 +16,33 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from bot.addressing import FollowUps
+from bot.env_file import read_env_file
 from bot.errors import ConfigurationError
 from bot.pictures import PictureLimits
 from inference.types import CacheQuantization, DType, EngineChoice, ModelSpec, Quantization
+
+ENV_FILE = Path(".env")
 
 
 def default_data_dir() -> Path:
     """The platform's usual place for application data."""
     return platformdirs.user_data_path("llava-bot", appauthor=False)
+
+
+class _EnvFile(DotEnvSettingsSource):
+    """Settings from `.env`, by our own reader: pydantic's raises what no operator can read."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in read_env_file(ENV_FILE).items() if value}
 
 
 def _split(value: object) -> object:
@@ -39,9 +56,19 @@ Ids = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 class Settings(BaseSettings):
     """Every setting; its name in capitals is the variable's."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore"
-    )
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, and that over `.env`."""
+        return init_settings, env_settings, _EnvFile(settings_cls), file_secret_settings
 
     model: str = Field(
         "pocket",
@@ -290,7 +317,8 @@ def load_settings(**overrides: Any) -> Settings:
     """Read the settings; `overrides` (not `None`) win over environment and `.env`.
 
     Raises:
-        ConfigurationError: names every setting that is wrong, one a line.
+        ConfigurationError: names every setting that is wrong, one a line, or says what is wrong
+            with `.env`.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:

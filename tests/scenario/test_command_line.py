@@ -178,6 +178,13 @@ async def test_settings_may_stand_in_a_file(tmp_path: Path, picture: str) -> Non
     assert_one_sentence(result, "The model 'from/the-file' is neither")
 
 
+async def test_a_settings_file_that_powershell_wrote_gets_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("MODEL=pocket\r\n".encode("utf-16"))
+    result = await llava_bot("doctor", data_dir=tmp_path)
+    assert_one_sentence(result, ".env is UTF-16")
+    assert result.err.count("\n") == 1
+
+
 async def test_a_wrong_command_shows_the_usage(tmp_path: Path) -> None:
     result = await llava_bot("dance", data_dir=tmp_path)
     assert result.code == 2

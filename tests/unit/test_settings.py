@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,77 @@ def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         "LLAVA_BOT_PASSWORD",
     ]
     assert "'int3'" in lines[0]
+
+
+UTF_8 = "save it as UTF-8."
+LINE = "it is not NAME=value"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            "MODEL=möbel\n".encode("utf-16"),
+            [f".env is UTF-16 (PowerShell's `>` writes that): {UTF_8}"],
+        ),
+        (
+            "MODEL=x\n".encode("utf-16-be"),
+            [f".env is UTF-16 (PowerShell's `>` writes that): {UTF_8}"],
+        ),
+        ("MODEL=möbel\n".encode("latin-1"), [f".env is not UTF-8 text: {UTF_8}"]),
+        ("MODEL=家具\n".encode("shift-jis"), [f".env is not UTF-8 text: {UTF_8}"]),
+        (b"MODEL=a-long-enough-name\0\n", [f".env holds NUL bytes: {UTF_8}"]),
+        (b"\n\nSLACK_BOT_TOKEN secret\n", [f".env, line 3: {LINE}"]),
+        (b'MODEL="secret\nMAX_WAITING=3\n', [f".env, line 1: {LINE}"]),
+        (
+            b"=secret\r\n\r\n# fine\r\nMODEL: secret\r\n",
+            [f".env, line 1: {LINE}", f".env, line 4: {LINE}"],
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_named_and_never_quoted(
+    written: bytes, said: list[str]
+) -> None:
+    Path(".env").write_bytes(written)
+    with pytest.raises(ConfigurationError) as problems:
+        load_settings()
+    lines = str(problems.value).splitlines()
+    assert len(lines) == len(said)
+    for line, begin in zip(lines, said, strict=True):
+        assert line.startswith(begin)
+        assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "MODEL=möbel\n".encode("utf-8-sig"),  # Notepad's
+        b"\xef\xbb\xbfexport MODEL='m\xc3\xb6bel'\r\n",
+        b"# a comment\rMODEL=m\xc3\xb6bel # another\rNOT_OURS\r",
+        b"NAME=bel\nMODEL=m\xc3\xb6${NAME}",
+    ],
+)
+def test_any_usual_way_of_writing_the_file_is_understood(written: bytes) -> None:
+    Path(".env").write_bytes(written)
+    assert load_settings().model == "möbel"
+
+
+def test_a_file_that_cannot_be_read_is_named() -> None:
+    Path(".env").symlink_to(".env")
+    with pytest.raises(ConfigurationError, match=r"^\.env cannot be read .+: make it readable"):
+        load_settings()
+    Path(".env").unlink()
+    Path(".env").mkdir()
+    with pytest.raises(ConfigurationError, match=r"^\.env is a folder: remove it"):
+        load_settings()
+
+
+def test_a_file_that_is_a_pipe_is_read_once() -> None:
+    os.mkfifo(".env")  # as password managers do
+    writer = threading.Thread(target=Path(".env").write_text, args=("MODEL=piped\n",))
+    writer.start()
+    assert load_settings().model == "piped"
+    writer.join()
 
 
 def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
