@@ -15,29 +15,48 @@ from typing import Any
 
 from bot.errors import ConfigurationError
 from bot.health import Finding
+from bot.logs import set_log_level, set_up_logging
 from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.terminal import PictureFile, Terminal, TerminalError, chat, read_picture
 from bot.settings import Settings, load_settings
 from bot.store import DatabaseUnusable
 from inference.errors import ModelUnavailable, trace_of
-from inference.standard_streams import EXIT_FAILED, holds_any_text
+from inference.standard_streams import EXIT_FAILED, OutputLost, holds_any_text
 
 EXIT_INTERRUPTED = 130
-OUR_LOGGERS = ("bot", "inference")
+
+log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command. Returns: its exit code; errors are one sentence on stderr, no traceback."""
+    """Run a command. Returns: its exit code; errors are one sentence on stderr, no traceback.
+
+    Raises:
+        OutputLost: stdout cannot be written.
+    """
     arguments = build_parser().parse_args(argv)
+    held_back = set_up_logging(shown=arguments.command == "run" or arguments.verbose)
+    code = EXIT_FAILED
     try:
         settings = load_settings(**_overrides(arguments))
-        _set_up_logging(settings, quiet=arguments.command != "run")
-        return _command(arguments, settings)
-    except (ConfigurationError, DatabaseUnusable, ModelUnavailable, TerminalError) as exc:
-        print(exc, file=sys.stderr)
-        return EXIT_FAILED
+        set_log_level(settings.log_level)
+        code = _command(arguments, settings)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return EXIT_INTERRUPTED
+    except OutputLost:
+        raise
+    except (ConfigurationError, DatabaseUnusable, ModelUnavailable, TerminalError) as exc:
+        print(exc, file=sys.stderr)
+    except OSError as exc:
+        log.error("the command failed: %s", trace_of(exc))
+        where = "" if exc.filename is None else f" ({exc.filename})"
+        print(f"llava-bot cannot go on: {exc.strerror or exc}{where}.", file=sys.stderr)
+    except Exception as exc:  # noqa: BLE001 - the border to the shell: a person reads what comes
+        log.error("the command failed: %s", trace_of(exc))
+        print(f"llava-bot has failed: {type(exc).__name__}.", file=sys.stderr)
+    if code != 0 and held_back.has_errors:
+        print("To see where it failed, add --verbose.", file=sys.stderr)
+    return code
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -90,6 +109,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     for command in (run, ask, chat, bench):
         _add_model_arguments(command)
+    for command in (ask, chat, doctor, manifest, bench):
+        command.add_argument(
+            "--verbose", action="store_true", help="log on stderr, as `run` does (LOG_LEVEL)"
+        )
     return parser
 
 
@@ -161,28 +184,6 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in vars(arguments).items() if name in Settings.model_fields}
-
-
-def _set_up_logging(settings: Settings, *, quiet: bool) -> None:
-    # The level is for our own modules: libraries log their input (statements with their values,
-    # requests with their bodies), and what people write must not reach a log.
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(_without_foreign_words)
-    for ours in OUR_LOGGERS:
-        logging.getLogger(ours).setLevel(logging.CRITICAL if quiet else settings.log_level)
-
-
-def _without_foreign_words(record: logging.LogRecord) -> bool:
-    """Of a library's record keep who, where and what kind of exception; its words may quote."""
-    if record.name.split(".")[0] not in OUR_LOGGERS:
-        exc = record.exc_info[1] if record.exc_info else None
-        record.msg = f"{record.module}:{record.lineno}{f': {trace_of(exc)}' if exc else ''}"
-        record.args = ()
-        record.exc_info = record.exc_text = record.stack_info = None
-    return True
 
 
 def _command(arguments: argparse.Namespace, settings: Settings) -> int:

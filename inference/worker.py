@@ -103,7 +103,7 @@ class DeviceThread:
             return
         except Exception as exc:  # noqa: BLE001 - crosses the thread: whatever load raises
             log.error("loading failed: %s", trace_of(exc))
-            sentence = f"The model cannot be loaded ({type(exc).__name__}; see the log)."
+            sentence = f"The model cannot be loaded ({type(exc).__name__})."
             self._loaded.set_exception(ModelUnavailable(sentence))
             return
         self._loaded.set_result(backend)

@@ -185,6 +185,45 @@ async def test_a_settings_file_that_powershell_wrote_gets_one_sentence(tmp_path:
     assert result.err.count("\n") == 1
 
 
+async def test_a_failure_names_the_way_to_see_more_and_that_way_shows_it(
+    tmp_path: Path, picture: str, talkative: str
+) -> None:
+    arguments = ("ask", picture, "What?", "--model", talkative, "--temperature", "1")
+    module = "tests.scenario.failing_bot"
+    quiet = await llava_bot(*arguments, module=module, data_dir=tmp_path)
+    assert quiet.code == 1
+    assert quiet.err.splitlines()[-2:] == [
+        "The model has stopped working. Please ask again in a minute.",
+        "To see where it failed, add --verbose.",
+    ]
+    verbose = await llava_bot(*arguments, "--verbose", module=module, data_dir=tmp_path)
+    assert verbose.code == 1
+    assert "ERROR inference" in verbose.err
+    assert "AcceleratorError" in verbose.err
+    assert "add --verbose" not in verbose.err
+
+
+@pytest.mark.parametrize(
+    ("failure", "sentence"),
+    [
+        ("KeyError('secret')", "llava-bot has failed: KeyError."),
+        (
+            "OSError(28, 'No space left on device', 'models')",
+            "llava-bot cannot go on: No space left on device (models).",
+        ),
+    ],
+)
+async def test_a_surprise_is_one_sentence(failure: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "surprised_bot.py").write_text(
+        "import sys\nfrom unittest import mock\nfrom bot.__main__ import main\n"
+        f"with mock.patch('bot.command_line._doctor', side_effect={failure}):\n"
+        "    sys.exit(main())\n"
+    )
+    result = await llava_bot("doctor", module="surprised_bot", data_dir=tmp_path)
+    assert (result.code, result.out) == (1, "")
+    assert result.err == f"{sentence}\nTo see where it failed, add --verbose.\n"
+
+
 async def test_a_wrong_command_shows_the_usage(tmp_path: Path) -> None:
     result = await llava_bot("dance", data_dir=tmp_path)
     assert result.code == 2

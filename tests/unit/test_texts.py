@@ -58,3 +58,9 @@ def test_an_error_says_one_thing_to_the_chat_and_another_to_the_log() -> None:
     assert "3 questions" in error.sentence("en-US")
     assert "3" in error.sentence("ja")
     assert str(error) == "too_many_at_once"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_sentence_sends_people_to_a_log_that_they_cannot_see(language: str) -> None:
+    for sentence in catalogue(language).values():
+        assert not re.search(r"\blogs?\b|ログ(?!イン)", sentence), sentence

@@ -1,0 +1,78 @@
+"""The log on stderr: where and as what something failed, and nothing that people wrote."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import TextIO
+
+from inference.errors import trace_of
+
+OURS = ("bot", "inference")
+
+log = logging.getLogger(__name__)
+
+
+class HeldBack(logging.Handler):
+    """Stands where a log would be and remembers whether it would say why a command failed."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.has_errors = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Remember, and say nothing."""
+        self.has_errors = self.has_errors or _is_ours(record)
+
+
+def set_up_logging(*, shown: bool) -> HeldBack:
+    """Log to stderr, or hold back what is ours; see `set_log_level`. Returns: what is held back."""
+    held_back = HeldBack()
+    stderr = logging.StreamHandler()
+    stderr.addFilter(_without_foreign_words)
+    if not shown:
+        stderr.addFilter(_is_foreign)
+    # The root's level stays: libraries log their input (statements with their values, requests
+    # with their bodies), and what people write must not reach a log.
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        handlers=[stderr] if shown else [stderr, held_back],
+    )
+    warnings.showwarning = _log_warning
+    return held_back
+
+
+def set_log_level(level: str) -> None:
+    """How much our own modules log."""
+    for ours in OURS:
+        logging.getLogger(ours).setLevel(level)
+
+
+def _log_warning(
+    message: Warning | str,  # noqa: ARG001 - it may quote: aiohttp's hold the names of files
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001 - the signature of warnings.showwarning
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    log.warning("%s at %s:%d", category.__name__, filename, lineno)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.split(".")[0] in OURS
+
+
+def _is_foreign(record: logging.LogRecord) -> bool:
+    return not _is_ours(record)
+
+
+def _without_foreign_words(record: logging.LogRecord) -> bool:
+    """Of a library's record keep who, where and what kind of exception; its words may quote."""
+    if _is_foreign(record):
+        exc = record.exc_info[1] if record.exc_info else None
+        record.msg = f"{record.module}:{record.lineno}{f': {trace_of(exc)}' if exc else ''}"
+        record.args = ()
+        record.exc_info = record.exc_text = record.stack_info = None
+    return True
