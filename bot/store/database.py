@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ T = TypeVar("T")
 NUM_READERS = 2
 WRITES_A_CHECKPOINT = 200
 MIGRATIONS = Path(__file__).parent / "migrations"
+OLDEST_SQLITE = (3, 35)  # the first that knows RETURNING
 
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -114,6 +116,11 @@ def _open(path: Path) -> Database:
 
 def migrate(path: Path, *, to: str = "head") -> None:
     """Bring the database to a schema, by default the newest. Raises: DatabaseUnusable."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise DatabaseUnusable(
+            f"This Python brings SQLite {sqlite3.sqlite_version}, and 3.35 or newer is needed: "
+            "use a newer Python, or a newer system."
+        )
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     database = create_engine(f"sqlite:///{path}")

@@ -322,3 +322,13 @@ async def test_a_claim_outlives_the_forgetting_of_its_thread(store: Store) -> No
     assert not await store.inbox.claim(incoming())
     assert await store.inbox.latest(incoming().key) is None
     assert await store.inbox.unfinished() == []
+
+
+async def test_an_sqlite_that_is_too_old_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
+    monkeypatch.setattr("sqlite3.sqlite_version", "3.34.1")
+    with pytest.raises(DatabaseUnusable, match=r"brings SQLite 3\.34\.1, and 3\.35 or newer"):
+        async with running_store(tmp_path):
+            pass
