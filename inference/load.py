@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import logging
@@ -46,6 +47,9 @@ from inference.types import (
 )
 
 POCKET = "pocket"
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_ERRORS = (errno.EACCES, errno.EIO, errno.ENOTDIR, errno.EPERM, errno.EROFS)
 
 # Quantising these saves little and costs much: they are small, and errors in them reach everything.
 # Patterns, matched from the beginning of a module's full name.
@@ -302,8 +306,23 @@ def _is_folder(name: str) -> bool:
     return Path(name).expanduser().is_dir()
 
 
+def _disk_error(exc: BaseException | None) -> OSError | None:
+    """What the file system has refused, if that is why a model was not found."""
+    while exc is not None:
+        if isinstance(exc, OSError) and (
+            # Without a file's name it may be the network that refuses.
+            exc.errno in FULL or (exc.errno in DISK_ERRORS and exc.filename is not None)
+        ):
+            return exc
+        exc = exc.__cause__ or exc.__context__
+    return None
+
+
 def _why_not_found(spec: ModelSpec, exc: BaseException | None) -> str:
     name = spec.name
+    if (disk := _disk_error(exc)) is not None:
+        where = "" if disk.filename is None else f" ({disk.filename})"
+        return f"The model '{name}' cannot be read or kept: {disk.strerror}{where}."
     if Path(name).expanduser().is_file():
         return f"'{name}' is a file: name the folder that holds the whole model."
     if _is_folder(name):
