@@ -40,8 +40,10 @@ def run_terminal(
     """Hold a conversation at the terminal; nothing of it is kept. Returns: the exit code.
 
     Raises:
+        ConfigurationError: no folder for temporary files can be written.
         ModelUnavailable: its message is one sentence for the operator.
     """
+    _check_temporary_folder()
 
     async def run(devices: Devices, state: Path) -> int:
         async with running_parts(settings, devices, state=state) as parts:
@@ -53,6 +55,16 @@ def run_terminal(
     ):
         interrupts.as_usual()
         return asyncio.run(run(devices, Path(folder)))
+
+
+def _check_temporary_folder() -> None:
+    """Before the model is loaded, which takes long."""
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        raise ConfigurationError(
+            "No folder for temporary files can be written: set TMPDIR to one that can."
+        ) from None
 
 
 # -- llava-bot run ------------------------------------------------------------------------------
@@ -217,6 +229,10 @@ def _only_one(data_dir: Path) -> Iterator[None]:
     except OSError as exc:
         raise ConfigurationError(
             f"DATA_DIR: {data_dir} cannot be used ({exc.strerror or type(exc).__name__})."
+        ) from None
+    except NotImplementedError:
+        raise ConfigurationError(
+            f"DATA_DIR: {data_dir} is on a file system without locks; set DATA_DIR to another."
         ) from None
     try:
         yield

@@ -18,7 +18,7 @@ from bot.health import Finding
 from bot.logs import set_log_level, set_up_logging
 from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.terminal import PictureFile, Terminal, TerminalError, chat, read_picture
-from bot.settings import Settings, load_settings
+from bot.settings import Settings, ensure_home, load_settings
 from bot.store import DatabaseUnusable
 from inference.errors import ModelUnavailable, trace_of
 from inference.standard_streams import EXIT_FAILED, OutputLost, holds_any_text
@@ -38,8 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     held_back = set_up_logging(shown=arguments.command == "run" or arguments.verbose)
     code = EXIT_FAILED
     try:
+        _check_current_folder()
         settings = load_settings(**_overrides(arguments))
         set_log_level(settings.log_level)
+        ensure_home(settings.data_dir)
         code = _command(arguments, settings)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return EXIT_INTERRUPTED
@@ -57,6 +59,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code != 0 and held_back.has_errors:
         print("To see where it failed, add --verbose.", file=sys.stderr)
     return code
+
+
+def _check_current_folder() -> None:
+    """torch's libraries end the process when it has been deleted."""
+    try:
+        Path.cwd()
+    except OSError:
+        raise ConfigurationError(
+            "The current folder has been deleted: change to another one."
+        ) from None
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -35,7 +36,29 @@ ENV_FILE = Path(".env")
 
 def default_data_dir() -> Path:
     """The platform's usual place for application data."""
-    return platformdirs.user_data_path("llava-bot", appauthor=False)
+    try:
+        return platformdirs.user_data_path("llava-bot", appauthor=False)
+    except RuntimeError:
+        return Path("~/.llava-bot")  # nobody's home: refused where the setting is checked
+
+
+def ensure_home(data_dir: Path) -> None:
+    """Give a user without a home directory `data_dir` for one: libraries keep their caches there.
+
+    A service's user often has none; the model hub would then make a folder named `~`, wherever
+    the bot was started.
+    """
+    if not _home_holds_caches():
+        os.environ["HOME"] = str(data_dir.absolute())
+
+
+def _home_holds_caches() -> bool:
+    try:
+        home = Path.home()
+        # One that cannot be written may come with a model in it, as in a container's image.
+        return (home / ".cache").is_dir() or (home.is_dir() and os.access(home, os.W_OK))
+    except (RuntimeError, OSError):  # unknown, or hidden from this user
+        return False
 
 
 class _EnvFile(DotEnvSettingsSource):
@@ -147,6 +170,7 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(
         default_factory=default_data_dir,
+        validate_default=True,
         description="The one directory for all state; by default the platform's usual place.",
     )
     drain_s: float = Field(
@@ -293,7 +317,14 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _home_is_understood(cls, data_dir: Path) -> Path:
-        return data_dir.expanduser()
+        try:
+            return data_dir.expanduser()
+        except RuntimeError:
+            if (whose := data_dir.parts[0]) != "~":
+                raise ValueError(f"there is no home directory {whose}") from None
+            raise ValueError(
+                "this user has no home directory: set DATA_DIR to a folder, or set HOME"
+            ) from None
 
     @field_validator("llava_bot_password")
     @classmethod
@@ -332,5 +363,6 @@ def _problem(error: dict[str, Any]) -> str:
     name = str(error["loc"][0]).upper()
     message = str(error["msg"]).removeprefix("Value error, ")
     is_secret = any(word in name for word in ("PASSWORD", "TOKEN", "SECRET"))
-    given = "" if is_secret else f" (it is {error['input']!r})"
+    is_default = isinstance(error["input"], Path)
+    given = "" if is_secret or is_default else f" (it is {error['input']!r})"
     return f"{name}: {message}{given}."

@@ -18,9 +18,20 @@ HERE = Path(__file__).parent
 
 
 def default_cache() -> Path:
-    """Where the bot keeps the pocket too: `models` in its data directory."""
+    """Where the bot keeps the pocket too: `models` in its data directory.
+
+    Raises:
+        PocketUnavailable: there is neither a setting nor a home directory.
+    """
     data_dir = os.environ.get("DATA_DIR")
-    return (Path(data_dir) if data_dir else user_data_path("llava-bot", appauthor=False)) / "models"
+    if data_dir:
+        return Path(data_dir) / "models"
+    try:
+        return user_data_path("llava-bot", appauthor=False) / "models"
+    except RuntimeError:
+        raise PocketUnavailable(
+            "This user has no home directory: set DATA_DIR, or give --cache a folder."
+        ) from None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         ("build", "the same; kept for those who look for it"),
     ):
         command = commands.add_parser(name, help=text)
-        command.add_argument("--cache", type=Path, default=default_cache())
+        command.add_argument("--cache", type=Path, help="folder (default: the bot's)")
     train = commands.add_parser("train", help="train the delta again, from its seed")
     train.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
     train.add_argument("--steps", type=int, default=None)
@@ -41,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="name the photos of a folder per class")
     evaluate.add_argument("folder", type=Path)
     evaluate.add_argument("--model", type=Path, help="a checkpoint (default: the pocket)")
-    evaluate.add_argument("--cache", type=Path, default=default_cache())
+    evaluate.add_argument("--cache", type=Path, help="folder (default: the bot's)")
     evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
     evaluate.add_argument("--verbose", action="store_true", help="list the wrong answers")
     classes = commands.add_parser("classes", help="write classes.json again from WordNet")
@@ -53,13 +64,13 @@ def parser() -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> None:
     """Run one command."""
     if args.command in ("fetch", "build"):
-        print(ensure_pocket(args.cache, progress=sys.stderr))
+        print(ensure_pocket(args.cache or default_cache(), progress=sys.stderr))
     elif args.command == "train":
         run_training(args)
     elif args.command == "evaluate":
         from inference.pocket.evaluate import evaluate, report
 
-        model = args.model or ensure_pocket(args.cache, progress=sys.stderr)
+        model = args.model or ensure_pocket(args.cache or default_cache(), progress=sys.stderr)
         result = evaluate(args.folder, model, progress=sys.stderr)
         print(json.dumps(result.figures()) if args.json else report(result, verbose=args.verbose))
     else:

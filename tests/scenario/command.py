@@ -43,18 +43,24 @@ async def llava_bot(
     data_dir: Path,
     stdin: str | bytes = "",
     cwd: Path | None = None,
+    before: str = ":",
     redirected: str = "",
     module: str = "bot",
     **settings: str,
 ) -> Result:
-    """Run a command to its end, with what a shell would redirect (`> /dev/full`)."""
+    """Run a command to its end.
+
+    Args:
+        before: what a shell runs first.
+        redirected: what it redirects (`> /dev/full`).
+    """
     process = await asyncio.create_subprocess_exec(
-        *("/bin/sh", "-c", f'exec "$@" {redirected}', "sh"),
+        *("/bin/sh", "-c", f'{before}; exec "$@" {redirected}', "sh"),
         *(sys.executable, "-m", module, *arguments),
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
-        env=environment(data_dir, PYTHONPATH=str(Path.cwd()), **settings),
+        env=environment(data_dir, **{"PYTHONPATH": str(Path.cwd()), **settings}),
         cwd=cwd or data_dir,
     )
     out, err = await process.communicate(stdin if isinstance(stdin, bytes) else stdin.encode())

@@ -144,6 +144,34 @@ async def test_a_directory_that_cannot_be_used_gets_one_sentence(
     assert_one_sentence(result, f"DATA_DIR: {tmp_path / 'file'} cannot be used (File exists).")
 
 
+async def test_a_download_that_cannot_be_kept_names_the_folder(
+    tmp_path: Path, picture: str
+) -> None:
+    async def config(_request: web.Request) -> web.Response:
+        return web.json_response(
+            {"model_type": "llava"}, headers={"ETag": '"1"', "X-Repo-Commit": "a" * 40}
+        )
+
+    app = web.Application()
+    app.router.add_get("/{file:.*}", config)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    hub = {"HF_ENDPOINT": f"http://127.0.0.1:{runner.addresses[0][1]}", "HF_HUB_OFFLINE": "0"}
+    try:
+        result = await llava_bot(
+            *("ask", picture, "What?", "--model", "some/model"),
+            data_dir=tmp_path,
+            HF_HOME="/dev/null/hub",
+            **hub,
+        )
+    finally:
+        await runner.cleanup()
+    assert_one_sentence(
+        result, "The model 'some/model' cannot be read or kept: Not a directory (/dev/null/hub"
+    )
+
+
 async def test_a_person_nobody_knows_is_a_missing_file(tmp_path: Path) -> None:
     result = await llava_bot("ask", "~nobody-knows/x.png", "What?", data_dir=tmp_path)
     assert_one_sentence(result, "There is no file “~nobody-knows/x.png”.")
@@ -222,6 +250,52 @@ async def test_a_surprise_is_one_sentence(failure: str, sentence: str, tmp_path:
     result = await llava_bot("doctor", module="surprised_bot", data_dir=tmp_path)
     assert (result.code, result.out) == (1, "")
     assert result.err == f"{sentence}\nTo see where it failed, add --verbose.\n"
+
+
+@pytest.fixture
+def nobody(tmp_path: Path) -> dict[str, str]:
+    """The environment of a user who stands in no passwd file; it works for every user."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pwd\ndef unknown(user):\n    raise KeyError(user)\n"
+        "pwd.getpwuid = pwd.getpwnam = unknown\n"
+    )
+    return {"HOME": "", "PYTHONPATH": f"{tmp_path}:{Path.cwd()}"}
+
+
+@pytest.mark.parametrize(("module", "argument"), [("bot", "doctor"), ("inference.pocket", "fetch")])
+async def test_a_user_without_a_home_is_told_what_to_set(
+    module: str, argument: str, tmp_path: Path, nobody: dict[str, str]
+) -> None:
+    result = await llava_bot(
+        argument, module=module, data_dir=tmp_path, before="unset HOME DATA_DIR", **nobody
+    )
+    assert_one_sentence(result, "")
+    assert "his user has no home directory: set DATA_DIR" in result.last_sentence
+    assert result.err.count("\n") == 1
+
+
+async def test_a_user_without_a_home_has_the_hubs_cache_in_the_data_directory(
+    tmp_path: Path, nobody: dict[str, str]
+) -> None:
+    (tmp_path / "looking_bot.py").write_text(
+        "import sys\nfrom unittest import mock\nfrom bot.__main__ import main\n"
+        "def look(*_):\n"
+        "    from huggingface_hub import constants\n"
+        "    print(constants.HF_HOME)\n    return 0\n"
+        "with mock.patch('bot.command_line._doctor', side_effect=look):\n    sys.exit(main())\n"
+    )
+    result = await llava_bot(
+        "doctor", module="looking_bot", data_dir=tmp_path, before="unset HOME", **nobody
+    )
+    assert (result.code, result.err) == (0, "")
+    assert result.out == f"{tmp_path}/.cache/huggingface\n"
+
+
+async def test_a_current_folder_that_was_deleted_gets_one_sentence(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    result = await llava_bot("doctor", data_dir=tmp_path, cwd=gone, before=f"rmdir {gone}")
+    assert_one_sentence(result, "The current folder has been deleted: change to another one.")
 
 
 async def test_a_wrong_command_shows_the_usage(tmp_path: Path) -> None:

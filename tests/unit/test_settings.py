@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ConfigurationError
-from bot.settings import Settings, is_loopback, load_settings
+from bot.settings import Settings, ensure_home, is_loopback, load_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,6 +131,66 @@ def test_a_file_that_is_a_pipe_is_read_once() -> None:
     writer.start()
     assert load_settings().model == "piped"
     writer.join()
+
+
+@pytest.fixture
+def nobodys_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a user id that stands in no passwd file."""
+
+    def unknown(_user: object) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr("pwd.getpwnam", unknown)
+
+
+@pytest.mark.parametrize(
+    ("data_dir", "sentence"),
+    [
+        ("", "DATA_DIR: this user has no home directory: set DATA_DIR to a folder, or set HOME."),
+        ("~/data", "DATA_DIR: this user has no home directory: set DATA_DIR to a folder, or"),
+        ("~nobody-knows/data", "DATA_DIR: there is no home directory ~nobody-knows ("),
+    ],
+)
+def test_a_user_without_a_home_is_told_what_to_set(
+    data_dir: str, sentence: str, nobodys_home: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", data_dir)
+    with pytest.raises(ConfigurationError) as problem:
+        load_settings()
+    assert str(problem.value).startswith(sentence)
+    monkeypatch.setenv("DATA_DIR", "/srv/llava-bot")
+    assert load_settings().data_dir == Path("/srv/llava-bot")
+
+
+def test_a_user_without_a_home_gets_one_in_the_data_directory(
+    nobodys_home: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", "")  # it is taken away again afterwards
+    monkeypatch.delenv("HOME")
+    ensure_home(Path("data"))
+    assert Path.home() == tmp_path / "data"
+    ensure_home(Path("other"))
+    assert Path.home() == tmp_path / "other"  # the first was never made
+    Path("other").mkdir()
+    ensure_home(Path("third"))
+    assert Path.home() == tmp_path / "other"
+
+
+def test_a_home_that_comes_with_a_cache_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    (home / ".cache").mkdir()
+    ensure_home(tmp_path)
+    assert Path.home() == home
+    (home / ".cache").rmdir()
+    ensure_home(tmp_path)
+    assert Path.home() == tmp_path
 
 
 def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
