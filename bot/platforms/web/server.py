@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import uuid
@@ -85,9 +86,11 @@ class Playground:
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as exc:
+            is_port = exc.errno in {errno.EADDRINUSE, errno.EACCES}
+            remedy = "PORT to a free port" if is_port else "HOST to an address of this machine"
             raise PlatformUnavailable(
                 f"The playground cannot listen on {self._host}:{self._port} "
-                f"({exc.strerror or type(exc).__name__}): set LLAVA_BOT_PORT to a free port."
+                f"({exc.strerror or type(exc).__name__}): set LLAVA_BOT_{remedy}."
             ) from None
 
     async def stop_intake(self) -> None:
