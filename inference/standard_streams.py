@@ -137,5 +137,7 @@ def _text(
         io.BufferedWriter(raw),
         encoding=encoding,
         errors=errors,
-        line_buffering=like is None or like.line_buffering or getattr(like, "write_through", False),
+        line_buffering=(
+            like is None or bool(like.line_buffering) or getattr(like, "write_through", False)
+        ),
     )

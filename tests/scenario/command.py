@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,7 @@ async def llava_bot(
     before: str = ":",
     redirected: str = "",
     module: str = "bot",
+    variables: Mapping[str, str] | None = None,
     **settings: str,
 ) -> Result:
     """Run a command to its end.
@@ -53,18 +54,20 @@ async def llava_bot(
     Args:
         before: what a shell runs first.
         redirected: what it redirects (`> /dev/full`).
+        variables: more settings, for those that several commands share.
     """
+    given = {"PYTHONPATH": str(Path.cwd()), **(variables or {}), **settings}
     process = await asyncio.create_subprocess_exec(
         *("/bin/sh", "-c", f'{before}; exec "$@" {redirected}', "sh"),
         *(sys.executable, "-m", module, *arguments),
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
-        env=environment(data_dir, **{"PYTHONPATH": str(Path.cwd()), **settings}),
+        env=environment(data_dir, **given),
         cwd=cwd or data_dir,
     )
     out, err = await process.communicate(stdin if isinstance(stdin, bytes) else stdin.encode())
-    encoding = settings.get("PYTHONIOENCODING", "utf-8")
+    encoding = given.get("PYTHONIOENCODING", "utf-8")
     return Result(process.returncode or 0, out.decode(encoding), err.decode(encoding))
 
 

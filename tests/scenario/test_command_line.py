@@ -163,7 +163,7 @@ async def test_a_download_that_cannot_be_kept_names_the_folder(
             *("ask", picture, "What?", "--model", "some/model"),
             data_dir=tmp_path,
             HF_HOME="/dev/null/hub",
-            **hub,
+            variables=hub,
         )
     finally:
         await runner.cleanup()
@@ -267,7 +267,7 @@ async def test_a_user_without_a_home_is_told_what_to_set(
     module: str, argument: str, tmp_path: Path, nobody: dict[str, str]
 ) -> None:
     result = await llava_bot(
-        argument, module=module, data_dir=tmp_path, before="unset HOME DATA_DIR", **nobody
+        argument, module=module, data_dir=tmp_path, before="unset HOME DATA_DIR", variables=nobody
     )
     assert_one_sentence(result, "")
     assert "his user has no home directory: set DATA_DIR" in result.last_sentence
@@ -285,7 +285,7 @@ async def test_a_user_without_a_home_has_the_hubs_cache_in_the_data_directory(
         "with mock.patch('bot.command_line._doctor', side_effect=look):\n    sys.exit(main())\n"
     )
     result = await llava_bot(
-        "doctor", module="looking_bot", data_dir=tmp_path, before="unset HOME", **nobody
+        "doctor", module="looking_bot", data_dir=tmp_path, before="unset HOME", variables=nobody
     )
     assert (result.code, result.err) == (0, "")
     assert result.out == f"{tmp_path}/.cache/huggingface\n"

@@ -51,12 +51,12 @@ async def test_help_manifests_and_refusals_are_printed_whatever_the_encoding_lac
     tmp_path: Path,
 ) -> None:
     narrow = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
-    shown = await llava_bot("ask", "--help", data_dir=tmp_path, **narrow)
+    shown = await llava_bot("ask", "--help", data_dir=tmp_path, variables=narrow)
     assert (shown.code, shown.err) == (0, "")
     assert shown.out.startswith("usage: llava-bot ask")
-    made = await llava_bot("manifest", "slack", "--name", "猫", data_dir=tmp_path, **narrow)
+    made = await llava_bot("manifest", "slack", "--name", "猫", data_dir=tmp_path, variables=narrow)
     assert json.loads(made.out)["display_information"]["name"] == "猫"
-    refused = await llava_bot("ask", "猫.png", "What?", data_dir=tmp_path, **narrow)
+    refused = await llava_bot("ask", "猫.png", "What?", data_dir=tmp_path, variables=narrow)
     assert (refused.code, refused.out) == (1, "")
     assert refused.err == "There is no file \\u201c\\u732b.png\\u201d.\n"
 

@@ -12,13 +12,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import aiohttp
 import pytest
 
 from bot import app
-from bot.errors import EXIT_ENGINE_DEAD
+from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.platforms.platform import PlatformUnavailable
+from bot.platforms.web.server import Playground
+from bot.platforms.web.uploads import Uploads
 from tests.pictures import plain_picture
 from tests.scenario.command import RunningBot, llava_bot, running_bot
 from tests.scenario.playground import events
@@ -266,6 +269,51 @@ async def test_a_model_that_cannot_be_loaded_ends_the_start_with_a_sentence(
     assert result.code == 1
     assert result.last_sentence.startswith("The model 'no/such' is neither a folder here")
     assert "Traceback" not in result.err
+
+
+def test_without_a_folder_for_temporary_files_no_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", mock.Mock(side_effect=FileNotFoundError(2, "none")))
+    with pytest.raises(ConfigurationError, match="set TMPDIR"):
+        app.run_terminal(SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
+
+
+def test_a_data_directory_that_knows_no_locks_gets_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # As filelock does where the file system answers ENOSYS.
+    monkeypatch.setattr("bot.app.FileLock.acquire", mock.Mock(side_effect=NotImplementedError))
+    with pytest.raises(ConfigurationError, match="without locks"), app._only_one(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "remedy"),
+    [
+        ("127.0.0.1", "set LLAVA_BOT_PORT to a free port."),
+        ("192.0.2.1", "set LLAVA_BOT_HOST to an address of this machine."),
+        ("no-such-host.invalid", "set LLAVA_BOT_HOST to an address of this machine."),
+    ],
+)
+async def test_an_address_that_cannot_be_listened_on_names_the_setting_that_is_wrong(
+    host: str, remedy: str, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        playground = Playground(
+            core=SimpleNamespace(),
+            store=SimpleNamespace(),  # type: ignore[arg-type]
+            forgetting=SimpleNamespace(),  # type: ignore[arg-type]
+            uploads=Uploads(tmp_path, max_file_bytes=1, max_files=1),
+            host=host,
+            port=taken.getsockname()[1],
+            password=None,
+            pictures_per_question=1,
+        )
+        with pytest.raises(PlatformUnavailable) as refused:
+            await playground.start()
+        await playground.close()
+    assert str(refused.value).endswith(remedy)
 
 
 # -- platforms ------------------------------------------------------------------------------------
