@@ -54,7 +54,7 @@ def _decoded(path: Path, data: bytes) -> str:
         text = "\0"
     if "\0" in text:
         raise ConfigurationError(f"{path} {_what_is_wrong(data)}: save it as UTF-8.")
-    # Old editors end lines so; the parser counts only the others.
+    # A value of several lines must not depend on the editor.
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

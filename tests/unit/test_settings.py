@@ -115,6 +115,13 @@ def test_any_usual_way_of_writing_the_file_is_understood(written: bytes) -> None
     assert load_settings().model == "möbel"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_value_of_several_lines_is_the_same_from_every_editor(end: str) -> None:
+    written = f'SYSTEM_PROMPT="Be brief.{end}Be kind."{end}'
+    Path(".env").write_bytes(written.encode())
+    assert load_settings().system_prompt == "Be brief.\nBe kind."
+
+
 def test_a_file_that_cannot_be_read_is_named() -> None:
     Path(".env").symlink_to(".env")
     with pytest.raises(ConfigurationError, match=r"^\.env cannot be read .+: make it readable"):
