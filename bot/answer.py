@@ -2,6 +2,7 @@
 
 A question goes: claim → access → pictures → conversation → generate → reply. It ends in an answer
 or in a sentence; a crash anywhere leaves it in the inbox, and the next start takes it up again.
+Neither end needs a store that works: what cannot be written is told all the same (`Ledger`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from bot.attachments import Attachments
 from bot.conversation import Conversation, fit
 from bot.errors import Busy, UserFacingError, in_words
 from bot.lanes import Lanes, Place
+from bot.ledger import Ledger
 from bot.messages import (
     Author,
     Ending,
@@ -24,6 +26,7 @@ from bot.messages import (
     IncomingMessage,
     MessageKey,
     Outcome,
+    Receipt,
     Stage,
     Status,
     ThreadKey,
@@ -31,7 +34,7 @@ from bot.messages import (
 from bot.questions import Questions, UnderWay
 from bot.receipts import receipt_of, with_notes
 from bot.reply import Reply, running_reply
-from bot.store import Store, Turn, TurnState
+from bot.store import Store, StoreFailed, Turn, TurnState
 from bot.texts import say
 from bot.turns import Turns
 from inference.engine import Engine
@@ -80,6 +83,7 @@ class Answers:
         self._store = store
         self._engine = engine
         self._turns = Turns(store, attachments, engine.model)
+        self._ledger = Ledger(store, self._turns)
         self._access = access
         self._options = options
         self._lanes = Lanes()
@@ -106,7 +110,7 @@ class Answers:
         It may be on its way to its claim.
         """
         await asyncio.sleep(0)  # a question of this very moment takes its place first
-        return self._questions.latest(key) or await self._store.inbox.latest(key)
+        return self._questions.latest(key) or await self._ledger.latest(key)
 
     async def revise(
         self, message: IncomingMessage, exchange: Exchange
@@ -114,8 +118,10 @@ class Answers:
         """Answer an edited question in the reply it has; what is under way for it stops.
 
         `None` when there is nothing to do: it was never a question, it is not its thread's last
-        any more, or this version or a later one is known. Raises: Busy (shutting down).
+        any more, or this version or a later one is known. Raises: Busy (shutting down),
+        StoreFailed.
         """
+        await self._ledger.catch_up()
         last = await self._store.inbox.last_of_thread(message.thread)
         under_way = self._questions.of_thread(message.thread)
         if under_way:
@@ -132,9 +138,10 @@ class Answers:
     ) -> asyncio.Task[bool] | None:
         """Answer a question once more in the reply it has.
 
-        `None` when it is unknown, or being answered at this moment. Raises: Busy.
+        `None` when it is unknown, or being answered at this moment. Raises: Busy, StoreFailed.
         """
-        latest = await self._store.inbox.latest(key)
+        await self._ledger.catch_up()
+        latest = await self._ledger.latest(key)
         if latest is None:
             return None
         turn = await self._store.turn(latest)
@@ -177,20 +184,48 @@ class Answers:
     async def answer(self, message: IncomingMessage, exchange: Exchange) -> bool:
         """Answer a question; false when it has been claimed before, and nothing was done.
 
-        So it is, too, when its thread is being forgotten at this moment.
+        So it is, too, when its thread is being forgotten at this moment. Where the store does not
+        take the claim, the asker is told so; every other copy of the message ends in silence.
         """
         with (
             self._lanes.place(message.thread, message.sent_at) as place,
             self._questions.under_way(message) as under_way,
         ):
-            if not self._questions.lets_in(message.thread):
+            if not self._questions.lets_in(message.thread) or self._questions.is_copy(under_way):
                 return False
             under_way.is_new = True
             under_way.attempted = place.is_reached
-            if not await self._store.inbox.claim(message, attempts=int(place.is_reached)):
-                return False
-            await self._see_through(under_way, exchange, place)
+            try:
+                if not await self._ledger.claim(message, attempts=int(place.is_reached)):
+                    return False
+            except Exception as exc:  # noqa: BLE001 - whatever it is, the asker is waiting
+                await self._refuse_unclaimed(under_way, exchange, exc)
+            else:
+                await self._see_through(under_way, exchange, place)
         return True
+
+    async def _refuse_unclaimed(
+        self, under_way: UnderWay, exchange: Exchange, failure: Exception
+    ) -> None:
+        """Nothing is written down, so nothing is begun: the asker is told, from memory alone."""
+        if not isinstance(failure, StoreFailed):
+            log.error("a question could not be claimed: %s", trace_of(failure))
+        message = under_way.message
+        try:
+            # For the asker's language and name. As if asked again: its pictures are not needed.
+            completed = await exchange.complete(replace(message, again=True))
+            under_way.message = message = replace(completed, again=message.again)
+        except Exception as exc:  # noqa: BLE001 - then in the language that the message came with
+            log.warning("an asker's language could not be asked for: %s", trace_of(exc))
+        refusal = _refusal(failure)
+        ending = Ending(
+            outcome=Outcome.REFUSED,
+            text=refusal.sentence(message.locale),
+            receipt=Receipt(),
+            claimed=False,
+        )
+        self._ledger.refuse(under_way, ending)
+        await Reply(exchange).finish(ending)
 
     async def _resume(self, message: IncomingMessage, exchange: Exchange) -> bool:
         with (
@@ -202,19 +237,22 @@ class Answers:
 
     async def _see_through(self, under_way: UnderWay, exchange: Exchange, place: Place) -> None:
         """From the claim to the last edit; only then is the question off the inbox."""
-        message = under_way.message
         try:
             async with running_reply(exchange) as reply:
                 ending = await self._ending(under_way, exchange, place, reply)
-            if not under_way.superseded:
-                await self._store.answer_turn(message, ending)
-                if not await reply.finish(ending):
-                    return  # it stays in the inbox, and the next start delivers it
+            if under_way.superseded:
+                await self._ledger.end(under_way)
+                return
+            is_kept = await self._ledger.keep(under_way, ending)
+            if await reply.finish(ending):
+                await self._ledger.end(under_way, None if is_kept else ending)
+            elif not is_kept:
+                self._ledger.keep_late(under_way, ending)
+            # Not delivered, it stays in the inbox, and the next start delivers it.
         except asyncio.CancelledError:  # a shutdown
             if under_way.attempted:
-                await self._store.inbox.put_back(message)
+                await self._ledger.put_back(under_way)
             raise
-        await self._store.inbox.end(message)
 
     async def _ending(
         self,
@@ -225,7 +263,7 @@ class Answers:
     ) -> Ending:
         """Whatever happens becomes an answer or a sentence; only a shutdown goes through."""
         if under_way.stopped.is_set():
-            return await self._stopped(under_way, reply)
+            return self._stopped(under_way, reply)
         reply.status(Status(Stage.QUEUED))
         try:
             under_way.work = asyncio.create_task(
@@ -236,24 +274,21 @@ class Answers:
             task = asyncio.current_task()
             if not under_way.stopped.is_set() or (task is not None and task.cancelling()):
                 raise
-            return await self._stopped(under_way, reply)
-        except UserFacingError as exc:
-            refusal = exc
+            return self._stopped(under_way, reply)
         except InferenceError as exc:
             log.warning("the engine refused: %s", type(exc).__name__)
-            refusal = in_words(exc)
+            refusal = _refusal(exc)
         except Exception as exc:  # noqa: BLE001 - every accepted question ends in a sentence
-            log.error("a question failed: %s", trace_of(exc))
-            refusal = UserFacingError("something_broke")
-        await self._turns.make_sure_of(under_way)
+            if not isinstance(exc, UserFacingError):
+                log.error("a question failed: %s", trace_of(exc))
+            refusal = _refusal(exc)
         return Ending(
             outcome=Outcome.REFUSED,
             text=refusal.sentence(under_way.message.locale),
             receipt=under_way.receipt,
         )
 
-    async def _stopped(self, under_way: UnderWay, reply: Reply) -> Ending:
-        await self._turns.make_sure_of(under_way)
+    def _stopped(self, under_way: UnderWay, reply: Reply) -> Ending:
         note = say(under_way.message.locale, "ended_stopped")
         return Ending(
             outcome=Outcome.STOPPED,
@@ -280,6 +315,7 @@ class Answers:
                     receipt=turn.receipt,
                 )
             thread = message.thread
+            await self._ledger.catch_up()  # an earlier answer of this thread may be among it
             turns, channel = await asyncio.gather(
                 self._turns.up_to(message),
                 self._store.channels.settings(thread.platform, thread.team, thread.channel),
@@ -379,5 +415,16 @@ class Answers:
     def _done(self, task: asyncio.Task[bool]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (exc := task.exception()) is not None:
-            # The store itself failed: the question stays in the inbox for the next start.
+            # A fault of ours beside every way out: the question stays in the inbox.
             log.error("a question was left unfinished: %s", trace_of(exc))
+
+
+def _refusal(exc: Exception) -> UserFacingError:
+    """What the asker is told."""
+    match exc:
+        case UserFacingError():
+            return exc
+        case InferenceError():
+            return in_words(exc)
+        case _:
+            return UserFacingError("something_broke")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from bot.forgetting import Forgetting
 from bot.messages import Author, ThreadKey
 from bot.questions import Questions
-from bot.store import Store
+from bot.store import Store, StoreFailed
 from bot.texts import say
 from inference.types import ModelInfo
 
@@ -74,18 +74,44 @@ class Commands:
         is_admin: bool,
         one_person_everywhere: bool = False,
     ) -> str:
-        """Do what is asked and say what was done.
+        """Do what is asked and say what was done, or that the store does not work.
 
         `thread`: where it was said, if in a thread. `one_person_everywhere`: the author's id is
         theirs in every team of the platform.
         """
+        try:
+            return await self._run(
+                command,
+                platform=platform,
+                team=team,
+                everywhere=one_person_everywhere,
+                thread=thread,
+                author=author,
+                locale=locale,
+                is_admin=is_admin,
+            )
+        except StoreFailed as exc:
+            return exc.sentence(locale)
+
+    async def _run(
+        self,
+        command: Command,
+        *,
+        platform: str,
+        team: str,
+        everywhere: bool,
+        thread: ThreadKey | None,
+        author: Author,
+        locale: str,
+        is_admin: bool,
+    ) -> str:
         match command:
             case Command.HELP:
                 return self._help(locale)
             case Command.STATUS:
                 return await self._status(platform, team, locale)
             case Command.FORGET_ME:
-                teams = None if one_person_everywhere else team
+                teams = None if everywhere else team
                 count = await self._forgetting.author(platform, teams, author.id)
                 return say(locale, "forgot_author", count=count)
             case Command.SETTINGS:

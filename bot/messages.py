@@ -176,6 +176,8 @@ class Ending:
     receipt: Receipt
     timings: dict[str, float] = field(default_factory=dict)
     """Seconds: ``first_token_s``, ``total_s``; empty when the model did not run."""
+    claimed: bool = True
+    """False: the question could not be written down, and nothing of it was begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +215,7 @@ class Exchange(Protocol):
         """The message with what the platform had to be asked for.
 
         That is the author's name and language and, unless it is asked again, the pictures it is
-        about. Called once, after the claim.
+        about. Called once: after the claim, or to tell the asker that there can be none.
         """
         ...
 

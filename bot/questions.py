@@ -58,6 +58,18 @@ class Questions:
             question.over.set()
             self._all.remove(question)
 
+    def is_copy(self, question: UnderWay) -> bool:
+        """Whether an earlier one is the same version of the same question.
+
+        Platforms tell a message more than once; the copies end before the claim, so that one
+        outcome of it holds for all.
+        """
+        version = (question.message.key, question.message.revision)
+        return any(
+            it is not question and (it.message.key, it.message.revision) == version
+            for it in self._all
+        )
+
     def of_thread(self, thread: ThreadKey) -> list[UnderWay]:
         """Those of a thread."""
         return [it for it in self._all if it.message.thread == thread]

@@ -1,6 +1,6 @@
 """What the bot remembers: threads, turns, pictures, and the inbox of claimed questions."""
 
-from bot.store.database import DatabaseUnusable
+from bot.store.database import DatabaseUnusable, StoreFailed
 from bot.store.store import Store, running_store
 from bot.store.values import NewPicture, StoredPicture, ThreadSummary, Turn, TurnState
 
@@ -8,6 +8,7 @@ __all__ = [
     "DatabaseUnusable",
     "NewPicture",
     "Store",
+    "StoreFailed",
     "StoredPicture",
     "ThreadSummary",
     "Turn",

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from bot.errors import UserFacingError
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -22,12 +30,15 @@ NUM_READERS = 2
 WRITES_A_CHECKPOINT = 200
 MIGRATIONS = Path(__file__).parent / "migrations"
 OLDEST_SQLITE = (3, 35)  # the first that knows RETURNING
+BUSY_S = 5.0
+"""So long a transaction waits for another process's lock."""
+LEAST_BUSY_S = 0.05
 
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a claim must survive a power cut
     "PRAGMA foreign_keys = ON",
-    "PRAGMA busy_timeout = 5000",
+    f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}",
     "PRAGMA wal_autocheckpoint = 0",  # not within somebody's commit: see `Database.write`
     "PRAGMA secure_delete = ON",  # what is forgotten is overwritten, not only unlinked
 )
@@ -35,6 +46,37 @@ PRAGMAS = (
 
 class DatabaseUnusable(Exception):
     """The database cannot be opened; `str(exc)` is one sentence with the remedy."""
+
+
+class StoreFailed(UserFacingError):
+    """The store cannot be used now: locked, full, read-only, gone or damaged.
+
+    Nothing of the transaction is kept, except where the commit itself failed: then it may have
+    reached the disk.
+    """
+
+    def __init__(self, exc: BaseException) -> None:
+        super().__init__("store_failed")
+        self.reason = _reason_of(exc)
+        """SQLite's or the system's name of the error, for the log."""
+        self.args = (f"{self.key}: {self.reason}",)
+
+
+def _reason_of(exc: BaseException) -> str:
+    cause = exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
+    name = getattr(cause, "sqlite_errorname", None)
+    if name is None and isinstance(cause, OSError):
+        name = errno.errorcode.get(cause.errno or 0)
+    return str(name or type(cause).__name__)
+
+
+@contextmanager
+def store_failures() -> Iterator[None]:
+    """What the disk or SQLite fails with becomes a `StoreFailed`."""
+    try:
+        yield
+    except (DBAPIError, NoConnection, sqlite3.Error, OSError) as exc:
+        raise StoreFailed(exc) from exc
 
 
 class Database:
@@ -49,6 +91,8 @@ class Database:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-write")
         self._readers = ThreadPoolExecutor(NUM_READERS, thread_name_prefix="store-read")
         self._num_writes = 0
+        self._failing: dict[str, str] = {}
+        self.busy_s = BUSY_S
 
     @property
     def url(self) -> URL:
@@ -56,10 +100,16 @@ class Database:
         return self._engine.url
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction that changes something; whole or not at all."""
+        """Run a transaction that changes something; whole or not at all. Raises: StoreFailed.
+
+        It waits for another process's lock until `busy_s` after this call, however many stand
+        before it: they share one outage, and do not each wait in turn.
+        """
+        until = time.monotonic() + self.busy_s
 
         def transaction() -> T:
-            with self._engine.begin() as connection:
+            with self._watched("write"), self._engine.begin() as connection:
+                _be_patient(connection, until - time.monotonic())
                 return work(connection)
 
         self._num_writes += 1
@@ -69,13 +119,28 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._writer, transaction)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction that changes nothing."""
+        """Run a transaction that changes nothing. Raises: StoreFailed."""
 
         def transaction() -> T:
-            with self._engine.connect() as connection:
+            with self._watched("read"), self._engine.connect() as connection:
+                _be_patient(connection, self.busy_s)
                 return work(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, transaction)
+
+    @contextmanager
+    def _watched(self, kind: Literal["read", "write"]) -> Iterator[None]:
+        """Log the beginning and the end of an outage, not each transaction that it takes."""
+        try:
+            with store_failures():
+                yield
+        except StoreFailed as exc:
+            if self._failing.get(kind) != exc.reason:
+                self._failing[kind] = exc.reason
+                log.error("a %s of the store failed: %s", kind, exc.reason)
+            raise
+        if self._failing.pop(kind, None) is not None:
+            log.warning("the store takes a %s again", kind)
 
     async def empty_log(self) -> None:
         """Empty the write-ahead log: it still holds what was erased."""
@@ -109,9 +174,14 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
 
 def _open(path: Path) -> Database:
     migrate(path)
-    engine = create_engine(f"sqlite:///{path}")
+    return Database(_engine_at(path))
+
+
+def _engine_at(path: Path) -> Engine:
+    # Without the parameters, an exception's text holds nothing that people wrote.
+    engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
     event.listen(engine, "connect", set_pragmas)
-    return Database(engine)
+    return engine
 
 
 def migrate(path: Path, *, to: str = "head") -> None:
@@ -123,8 +193,7 @@ def migrate(path: Path, *, to: str = "head") -> None:
         )
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    database = create_engine(f"sqlite:///{path}")
-    event.listen(database, "connect", set_pragmas)
+    database = _engine_at(path)
     try:
         with database.begin() as connection:
             config.attributes["connection"] = connection
@@ -136,6 +205,13 @@ def migrate(path: Path, *, to: str = "head") -> None:
         ) from None
     finally:
         database.dispose()
+
+
+def _be_patient(connection: Connection, busy_s: float) -> None:
+    """How long the next statements wait for a lock; the pool's connections are shared."""
+    driver = connection.connection.dbapi_connection
+    assert driver is not None  # noqa: S101 - only a connection that was invalidated has none
+    driver.execute(f"PRAGMA busy_timeout = {int(max(busy_s, LEAST_BUSY_S) * 1000)}")
 
 
 def set_pragmas(connection: Any, _record: Any) -> None:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.messages import MessageKey, ThreadKey
-from bot.store.database import Database
+from bot.store.database import Database, StoreFailed
+from bot.store.late import LateWrites
 from bot.store.rows import is_message, is_thread, now
 from bot.store.schema import feedback, inbox, replies, threads
 from bot.store.uninterrupted import uninterrupted
 
 
 class Replies:
-    """The replies' part of the store."""
+    """The replies' part of the store.
 
-    def __init__(self, database: Database) -> None:
+    A store that fails keeps no reply from going on: `note` and `drop` are then done late, and
+    `of_question` knows of none.
+    """
+
+    def __init__(self, database: Database, late: LateWrites) -> None:
         self._database = database
+        self._late = late
 
     @uninterrupted
     async def note(self, thread: ThreadKey, question: MessageKey, part: int, reply: str) -> None:
@@ -39,11 +46,19 @@ class Replies:
                 )
             )
 
-        await self._database.write(work)
+        await self._write(work)
+
+    async def _write(self, work: Callable[[Connection], None]) -> None:
+        """Now or late, but in order: a part that was dropped must not come back."""
+        try:
+            await self._late.flush()
+            await self._database.write(work)
+        except StoreFailed:
+            self._late.add(lambda: self._database.write(work))
 
     @uninterrupted
     async def of_question(self, thread: ThreadKey, question: MessageKey) -> dict[int, str]:
-        """Part → message that holds it."""
+        """Part → message that holds it; empty where the store cannot be read."""
 
         def work(connection: Connection) -> dict[int, str]:
             found = connection.execute(
@@ -54,7 +69,10 @@ class Replies:
             )
             return {row.part: row.reply for row in found}
 
-        return await self._database.read(work)
+        try:
+            return await self._database.read(work)
+        except StoreFailed:
+            return {}
 
     @uninterrupted
     async def thread_of(self, platform: str, reply: str) -> ThreadKey | None:
@@ -98,7 +116,7 @@ class Replies:
                 )
             )
 
-        await self._database.write(work)
+        await self._write(work)
 
     @uninterrupted
     async def rate(self, question: MessageKey, author: str, *, good: bool) -> bool:

@@ -16,8 +16,9 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from bot.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.store.channels import Channels
-from bot.store.database import Database, open_database
+from bot.store.database import Database, open_database, store_failures
 from bot.store.inbox import Inbox
+from bot.store.late import LateWrites
 from bot.store.people import People
 from bot.store.picture_files import PictureFiles, suffix_of
 from bot.store.replies import Replies
@@ -48,20 +49,25 @@ async def running_store(folder: Path) -> AsyncIterator[Store]:
     async with open_database(folder / "llava-bot.db") as database:
         store = Store(database, PictureFiles(folder / "pictures"))
         await store.sweep()
-        yield store
+        try:
+            yield store
+        finally:
+            await store.late.close()
 
 
 class Store:
     """Threads, turns and pictures; its other parts are `inbox`, `replies`, `channels`, `people`.
 
-    Made by `running_store`.
+    Made by `running_store`. Where the disk or SQLite fails, every method raises `StoreFailed`;
+    what must be written all the same goes into `late`.
     """
 
     def __init__(self, database: Database, files: PictureFiles) -> None:
         self._database = database
         self._files = files
+        self.late = LateWrites()
         self.inbox = Inbox(database)
-        self.replies = Replies(database)
+        self.replies = Replies(database, self.late)
         self.people = People(database)
         self.channels = Channels(database)
         # A picture must not be swept away between its file and the row that refers to it.
@@ -375,7 +381,8 @@ class Store:
 
     def _write_files(self, new_pictures: Sequence[Picture]) -> None:
         for picture in new_pictures:
-            self._files.write(picture.digest, suffix_of(picture.data), picture.data)
+            with store_failures():
+                self._files.write(picture.digest, suffix_of(picture.data), picture.data)
 
     def _remove_files(self, files: Sequence[tuple[str, str]]) -> None:
         for digest, suffix in files:

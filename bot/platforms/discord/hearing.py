@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -35,6 +36,7 @@ from bot.platforms.discord.permissions import may_manage
 from bot.platforms.discord.places import attachment_of, emoji_of, poll_of
 from bot.platforms.discord.writing import remove
 from bot.platforms.platform import Core
+from bot.store import StoreFailed
 from bot.texts import say
 from bot.thread_locks import ThreadLocks
 
@@ -155,9 +157,11 @@ class Hearing:
         reply_to = it.reply_to
         if it.begins_thread and reply_to is not None:
             reply = reply_id(int(reply_to[0]), int(reply_to[1]))
-            known = await self._tools.store.replies.thread_of(PLATFORM, reply)
-            if known is not None:
-                return known
+            # Where the store cannot be read, it begins a thread of its own.
+            with contextlib.suppress(StoreFailed):
+                known = await self._tools.store.replies.thread_of(PLATFORM, reply)
+                if known is not None:
+                    return known
         return thread_at(it.place, it.key.message)
 
     async def _look_at(self, it: Said, thread: ThreadKey, *, late: bool) -> str | None:
@@ -277,11 +281,17 @@ class Hearing:
         if not (it.direct or it.mentions_bot or self._tools.connection.hears_everything):
             return  # Discord does not tell what it says now
         thread = await self._thread(it)
-        async with self._locks.of(thread):
-            is_question = await self._core.latest(it.key) is not None
-            if is_question:
-                changed = self._incoming(it, thread)
-                await self._core.revise(changed, self.exchange(changed))
+        is_question = False
+        try:
+            async with self._locks.of(thread):
+                is_question = await self._core.latest(it.key) is not None
+                if is_question:
+                    changed = self._incoming(it, thread)
+                    await self._core.revise(changed, self.exchange(changed))
+        except UserFacingError as refusal:
+            if is_question or it.mentions_bot:
+                self._tell(it, refusal.key, **refusal.values)
+            return
         if not is_question and it.mentions_bot:
             # The mention was forgotten at first: now it is a question.
             await self.heard(it)

@@ -38,7 +38,7 @@ from bot.platforms.discord.modals import (
 from bot.platforms.discord.places import attachment_of, passing_attachment
 from bot.platforms.discord.responses import Token
 from bot.platforms.platform import Core
-from bot.store import Store
+from bot.store import Store, StoreFailed
 from bot.texts import say
 from inference.errors import trace_of
 
@@ -224,7 +224,11 @@ class Interactions:
                 await self._again(interaction, key, locale)
             case layout.GOOD | layout.BAD:
                 good = action == layout.GOOD
-                await self._store.replies.rate(key, str(interaction.user.id), good=good)
+                try:
+                    await self._store.replies.rate(key, str(interaction.user.id), good=good)
+                except StoreFailed as failed:
+                    await self._say(interaction, failed.key, locale)
+                    return
                 await self._say(interaction, "discord_rated", locale, sign="👍" if good else "👎")
             case _:
                 await interaction.response.defer()  # of another version of the bot
@@ -278,7 +282,11 @@ class Interactions:
             await self._say(interaction, "discord_settings_admins", locale)
             return
         team = str(interaction.guild_id or "")
-        chosen = await self._store.channels.settings(PLATFORM, team, channel)
+        try:
+            chosen = await self._store.channels.settings(PLATFORM, team, channel)
+        except StoreFailed as failed:
+            await self._say(interaction, failed.key, locale)
+            return
         await interaction.response.send_modal(settings_modal(channel, chosen, locale))
 
     async def _chosen(self, interaction: Interaction, channel: str, fields: dict[str, str]) -> None:
@@ -286,13 +294,12 @@ class Interactions:
         if not _may_manage(interaction):
             await self._say(interaction, "discord_settings_admins", locale)
             return
-        await self._store.channels.choose(
-            PLATFORM,
-            str(interaction.guild_id or ""),
-            channel,
-            chosen_in(fields),
-        )
-        await self._say(interaction, "discord_settings_saved", locale)
+        sentence, team = "discord_settings_saved", str(interaction.guild_id or "")
+        try:
+            await self._store.channels.choose(PLATFORM, team, channel, chosen_in(fields))
+        except StoreFailed as failed:
+            sentence = failed.key
+        await self._say(interaction, sentence, locale)
 
     # -- modals -------------------------------------------------------------------------------
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import discord
 
 from bot.bounded import Bounded
 from bot.platforms.discord.events import PLATFORM
+from bot.store import StoreFailed
 from bot.store.people import People
 
 MAX_KNOWN = 10_000
@@ -19,15 +22,19 @@ class Locales:
         self._known: Bounded[str, str | None] = Bounded(MAX_KNOWN)
 
     async def learn(self, user: str, locale: discord.Locale) -> None:
-        """Discord has told it."""
+        """Discord has told it; it holds until a restart where the store does not take it."""
         if self._known.get(user) != locale.value:
             self._known[user] = locale.value
-            await self._people.learn(PLATFORM, user, locale.value)
+            with contextlib.suppress(StoreFailed):
+                await self._people.learn(PLATFORM, user, locale.value)
 
     async def of(self, user: str, otherwise: str) -> str:
-        """As Discord has told it, ever."""
+        """As Discord has told it, ever, as far as the store can be read."""
         if user not in self._known:
-            self._known[user] = await self._people.locale(PLATFORM, user)
+            try:
+                self._known[user] = await self._people.locale(PLATFORM, user)
+            except StoreFailed:
+                return otherwise
         return self._known.get(user) or otherwise
 
     def forget(self, user: str) -> None:

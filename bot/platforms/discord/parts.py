@@ -30,6 +30,7 @@ from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import sent_at
 from bot.platforms.discord.where import Where
 from bot.platforms.discord.writing import edit, post, remove
+from bot.store import StoreFailed
 from bot.store.replies import Replies
 
 log = logging.getLogger(__name__)
@@ -227,7 +228,10 @@ class Parts:
         async def found() -> list[discord.Message]:
             return [it async for it in place.history(limit=ADOPTED_FROM, oldest_first=False)]
 
-        known = await self._replies.of_thread(self._thread)
+        try:
+            known = await self._replies.of_thread(self._thread)
+        except StoreFailed:
+            return False
         for it in await read(found, timeout_s=self._connection.timeout_s):
             ours = it.author.id == self._connection.bot_user
             is_new = reply_id(where.channel, it.id) not in known

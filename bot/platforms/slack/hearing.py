@@ -32,6 +32,7 @@ from bot.platforms.slack.events import (
 from bot.platforms.slack.exchange import SlackExchange, Tools
 from bot.platforms.slack.shapes import well_formed
 from bot.platforms.slack.workspaces import Workspace
+from bot.store import StoreFailed
 from bot.texts import say
 from bot.thread_locks import ThreadLocks
 
@@ -191,7 +192,10 @@ class Hearing:
         After a reconnect, a message may come before one that the old connection has lost. Slack
         delivers the lost one again, seconds later; the thread itself has it already.
         """
-        asked = await self._tools.store.inbox.of_thread(it.thread)
+        try:
+            asked = await self._tools.store.inbox.of_thread(it.thread)
+        except StoreFailed:
+            return []
         times = [float(ts) for ts in asked if not ts.startswith(VIEW)]
         last = max((time_ for time_ in times if time_ < float(it.ts)), default=None)
         if last is None:
@@ -243,10 +247,16 @@ class Hearing:
             return
         text = plain_text(it.text, workspace.bot_user)
         message = self._incoming(it, text, edited_at=float(edited["ts"]))
-        async with self._locks.of(it.thread):
-            is_question = await self._core.latest(it.key) is not None
-            if is_question:
-                await self._core.revise(message, self.exchange(message))
+        is_question = False
+        try:
+            async with self._locks.of(it.thread):
+                is_question = await self._core.latest(it.key) is not None
+                if is_question:
+                    await self._core.revise(message, self.exchange(message))
+        except UserFacingError as refusal:
+            if is_question or it.mentions(workspace.bot_user):
+                await self._tell(workspace, it, refusal.key, **refusal.values)
+            return
         if not is_question and it.mentions(workspace.bot_user):
             # The mention was forgotten at first: now it is a question.
             await self.heard(workspace, it)

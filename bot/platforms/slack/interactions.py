@@ -21,7 +21,7 @@ from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.events import PLATFORM, VIEW, Event, message_key, thread_key
 from bot.platforms.slack.hearing import Hearing
 from bot.platforms.slack.workspaces import Person, Workspace, Workspaces
-from bot.store import Store
+from bot.store import Store, StoreFailed
 from bot.store.values import ChannelSettings
 from bot.texts import say
 
@@ -86,11 +86,13 @@ class Interactions:
 
     async def _feedback(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
-        team = (await self._workspace(context)).team
+        workspace = await self._workspace(context)
         opinion, channel, message = json.loads(body["actions"][0]["value"])
-        await self._store.replies.rate(
-            message_key(team, channel, message), _user(body), good=opinion == "good"
-        )
+        key = message_key(workspace.team, channel, message)
+        try:
+            await self._store.replies.rate(key, _user(body), good=opinion == "good")
+        except StoreFailed as failed:
+            await self._say(workspace, channel, _user(body), failed)
 
     # -- ask about this picture ---------------------------------------------------------------
 
@@ -164,7 +166,11 @@ class Interactions:
             if not await self._is_admin(workspace, user, channel):
                 await respond(say(person.locale, "settings_admins"), response_type="ephemeral")
                 return
-            chosen = await self._store.channels.settings(PLATFORM, team, channel)
+            try:
+                chosen = await self._store.channels.settings(PLATFORM, team, channel)
+            except StoreFailed as failed:
+                await respond(failed.sentence(person.locale), response_type="ephemeral")
+                return
             view = blocks.settings_view(channel, chosen, person.locale)
             await self._open(workspace, body, view)
             return
@@ -209,16 +215,15 @@ class Interactions:
         if not await self._is_admin(workspace, _user(body), channel):
             return
         follow_ups = _input(view, "follow_ups") or "default"
-        await self._store.channels.choose(
-            PLATFORM,
-            workspace.team,
-            channel,
-            ChannelSettings(
-                system_prompt=(_input(view, "system_prompt") or "").strip(),
-                note=(_input(view, "note") or "").strip(),
-                follow_ups="" if follow_ups == "default" else follow_ups,
-            ),
+        chosen = ChannelSettings(
+            system_prompt=(_input(view, "system_prompt") or "").strip(),
+            note=(_input(view, "note") or "").strip(),
+            follow_ups="" if follow_ups == "default" else follow_ups,
         )
+        try:
+            await self._store.channels.choose(PLATFORM, workspace.team, channel, chosen)
+        except StoreFailed as failed:
+            await self._say(workspace, channel, _user(body), failed)
 
     # -- helpers ------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from bot.platforms.slack.api import UNSUPPORTED, Kind, SlackRefused, Unsure
 from bot.platforms.slack.events import Event
 from bot.platforms.slack.notices import is_notice, own_messages
 from bot.platforms.slack.workspaces import Workspace
+from bot.store import StoreFailed
 from bot.store.replies import Replies
 
 log = logging.getLogger(__name__)
@@ -92,11 +93,12 @@ class Parts:
 
     async def _adopt(self, workspace: Workspace, number: int) -> bool:
         """Find a message that was made for this reply and not remembered: a crash came between."""
-        known = await self._replies.of_thread(self._message.thread)
         found: list[Event] = []
+        known: set[str] = set()
         try:
+            known = await self._replies.of_thread(self._message.thread)
             found = await own_messages(workspace, self._message)
-        except SlackRefused as exc:
+        except (SlackRefused, StoreFailed) as exc:
             log.warning("the thread could not be read: %s", exc)
         self._unsure = False
         for event in found:

@@ -1,0 +1,76 @@
+"""Writes that the store did not take: kept in memory, and tried again until it does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from bot.store.database import StoreFailed
+from inference.errors import trace_of
+
+log = logging.getLogger(__name__)
+
+Write = Callable[[], Awaitable[object]]
+"""Idempotent: a transaction that failed may have reached the disk all the same."""
+
+RETRY_S = 5.0
+MAX_WAITING = 10_000
+"""Beyond that the oldest are lost, as they are when the process ends before the store works."""
+
+
+class LateWrites:
+    """Runs them in the order they came. Lives as long as the store, and needs its loop."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Write] = deque()
+        self._flushing = asyncio.Lock()
+        self._retrying: asyncio.Task[None] | None = None
+        self.retry_s = RETRY_S
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    def add(self, write: Write) -> None:
+        """Run a write as soon as the store takes it, after those that wait already."""
+        self._waiting.append(write)
+        if len(self._waiting) > MAX_WAITING:
+            self._waiting.popleft()
+        if self._retrying is None or self._retrying.done():
+            self._retrying = asyncio.create_task(self._retry(), name="late-writes")
+
+    async def flush(self) -> None:
+        """Run all that wait, now. Raises: StoreFailed: the store still does not take them."""
+        if not self._waiting:
+            return
+        async with self._flushing:
+            while self._waiting:
+                write = self._waiting[0]
+                try:
+                    await write()
+                except StoreFailed:
+                    raise
+                except Exception as exc:  # noqa: BLE001 - one that can never succeed must not hold up the rest
+                    log.error("a late write is lost: %s", trace_of(exc))
+                if self._waiting and self._waiting[0] is write:
+                    self._waiting.popleft()
+
+    async def close(self) -> None:
+        """Try once more; what is left then is lost."""
+        if self._retrying is not None:
+            self._retrying.cancel()
+            await asyncio.gather(self._retrying, return_exceptions=True)
+        try:
+            await self.flush()
+        except StoreFailed:
+            log.error("%d late writes are lost", len(self._waiting))
+
+    async def _retry(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(self.retry_s)
+            try:
+                await self.flush()
+            except StoreFailed:
+                continue
