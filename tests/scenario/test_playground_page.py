@@ -14,6 +14,7 @@ from tests.engines import ScriptedBackend
 from tests.pictures import plain_picture
 from tests.scenario.core import RED
 from tests.scenario.playground import Client, running_playground
+from tests.store_faults import fails_at
 
 pytestmark = pytest.mark.browser
 
@@ -114,6 +115,28 @@ async def test_the_answer_streams_and_stop_keeps_what_was_said(
     await page.click("#stop")
     await expect_answer(page, "one two", state="stopped")
     await expect(page.locator(LAST_RECEIPT)).to_contain_text("Stopped.")
+
+
+async def test_an_answer_that_could_not_be_written_down_stays_on_the_page(
+    client: Client, page: Page
+) -> None:
+    with fails_at(client.store, "answer_turn"):
+        await ask(page, "What is it?", photo())
+        await expect_answer(page, "answer to What is it?")
+        # The page has asked the server for the thread since then: its picture has a number now.
+        await expect(page.locator("[data-turn] img").first).to_have_attribute(
+            "src", re.compile(r"/pictures/1$")
+        )
+        await expect_answer(page, "answer to What is it?")
+
+
+async def test_a_question_that_could_not_be_written_down_is_given_back(
+    client: Client, page: Page
+) -> None:
+    with fails_at(client.store, "claim"):
+        await ask(page, "What is it?")
+        await expect(page.locator("#alert")).to_contain_text("I could not write to my disk")
+        await expect(page.locator("#question")).to_have_value("What is it?")
 
 
 async def test_the_place_in_the_queue_is_shown(
@@ -282,6 +305,7 @@ async def test_a_server_that_comes_back_finishes_the_answer_on_the_page(
         await ask(page, "What is it?", photo())
         await expect(page.locator("[data-role=status]").first).to_contain_text("Reading")
     await expect(page.locator("#offline")).to_be_visible(timeout=15_000)
+    await expect(page.locator(f"{LAST_ANSWER}[data-state=refused]")).to_have_count(0)
     async with running_playground(tmp_path, second, port=port):
         await expect(page.locator(f"{LAST_ANSWER}[data-state=answered]")).to_contain_text(
             "answer to What is it?", timeout=20_000

@@ -13,6 +13,7 @@ from bot.messages import (
     IncomingMessage,
     MessageKey,
     Outcome,
+    Receipt,
     ReplyLimits,
     Status,
 )
@@ -21,6 +22,7 @@ CHUNK_BYTES = 256 * 1024
 
 Event: TypeAlias = tuple[str, dict[str, Any]]
 """(name, data): ``status``, ``delta``, then one ``done`` or ``error``."""
+LAST = frozenset({"done", "error"})
 
 
 class WebExchange:
@@ -34,8 +36,9 @@ class WebExchange:
         self._status: Status | None = None
         self._text = ""
         self._end: Event | None = None
-        self._closed = False
-        self._followers: set[asyncio.Queue[Event | None]] = set()
+        self._followers: set[asyncio.Queue[Event]] = set()
+        self.http_status: int | None = None
+        """Set when the question was refused before anything of it was written down."""
 
     async def complete(self, message: IncomingMessage) -> IncomingMessage:
         """Nothing had to be asked for."""
@@ -60,6 +63,8 @@ class WebExchange:
 
     async def end(self, ending: Ending) -> None:
         """Tell the followers how it ended."""
+        if not ending.claimed:
+            self.http_status = 503
         receipt = ending.receipt.to_json()
         if ending.outcome is Outcome.REFUSED:
             self._end = ("error", {"message": ending.text, "receipt": receipt})
@@ -76,37 +81,50 @@ class WebExchange:
         self._tell(self._end)
         await self._on_end()
 
-    def close(self) -> None:
-        """Let the followers go without an end: the question is left to the next start."""
-        self._closed = True
-        self._tell(None)
+    def close(self, sentence: str, *, http_status: int, resumes: bool = False) -> None:
+        """End the stream of a reply that has had no end.
+
+        `http_status`: of the refusal where no event has come yet. `resumes`: the next start goes
+        on with the reply.
+        """
+        if self._end is not None:
+            return
+        if self._status is None and not self._text:
+            self.http_status = http_status
+        self._end = failed(sentence, resumes=resumes)
+        self._tell(self._end)
 
     async def follow(self) -> AsyncIterator[Event]:
-        """The reply from here on; what was said before comes first, in one piece."""
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        """The reply from here on to its ``done`` or ``error``.
+
+        What was said before comes first, in one piece.
+        """
+        queue: asyncio.Queue[Event] = asyncio.Queue()
         if self._status is not None:
             queue.put_nowait(_status_event(self._status))
         if self._text:
             queue.put_nowait(("delta", {"text": self._text}))
         if self._end is not None:
             queue.put_nowait(self._end)
-        elif self._closed:
-            queue.put_nowait(None)
         self._followers.add(queue)
         try:
             while True:
                 event = await queue.get()
-                if event is None:
-                    return
                 yield event
-                if event[0] in {"done", "error"}:
+                if event[0] in LAST:
                     return
         finally:
             self._followers.discard(queue)
 
-    def _tell(self, event: Event | None) -> None:
+    def _tell(self, event: Event) -> None:
         for follower in self._followers:
             follower.put_nowait(event)
+
+
+def failed(sentence: str, *, resumes: bool = False) -> Event:
+    """The last event of a reply that has no ending of the core's."""
+    data: dict[str, Any] = {"message": sentence, "receipt": Receipt().to_json()}
+    return ("error", data | {"resumes": True} if resumes else data)
 
 
 def _status_event(status: Status) -> Event:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from bot.errors import UserFacingError
 from bot.texts import say
 from inference.errors import trace_of
 
@@ -76,6 +77,8 @@ async def failures_are_sentences(
         if exc.status < 400:
             raise
         return refusal(request, exc.status, "http_not_found" if exc.status == 404 else "http_bad")
+    except UserFacingError as exc:
+        return refusal(request, 503, exc.key, **exc.values)
     except Exception as exc:  # noqa: BLE001 - the border to the network: nothing may leak through
         log.error("a request failed: %s", trace_of(exc))
         return refusal(request, 500, "something_broke")

@@ -18,11 +18,12 @@ from bot.errors import Busy
 from bot.forgetting import Forgetting
 from bot.messages import Author, IncomingMessage, MessageKey, ThreadKey
 from bot.platforms.platform import Core, PlatformUnavailable
-from bot.platforms.web.exchange import Event, WebExchange
+from bot.platforms.web.exchange import LAST, Event, WebExchange, failed
 from bot.platforms.web.guard import HEADERS, failures_are_sentences, guard, locale_of, refusal
 from bot.platforms.web.uploads import BadUpload, Uploads
 from bot.store import Store, Turn
 from bot.texts import catalogue, language_of, say
+from inference.errors import trace_of
 
 log = logging.getLogger(__name__)
 
@@ -264,7 +265,7 @@ class Playground:
             await self._forget_exchange(message.key.message)
             return web.json_response({"error": exc.sentence(message.locale)}, status=503)
         self._watch(task, message, exchange)
-        return await self._stream(request, events)
+        return await self._stream(request, exchange, events)
 
     async def _stop(self, request: web.Request) -> web.Response:
         key = self._core.under_way(_thread_of(request))
@@ -277,32 +278,43 @@ class Playground:
         exchange = None if key is None else self._exchanges.get(key.message)
         if exchange is None:
             return web.Response(status=204)
-        return await self._stream(request, exchange.follow())
+        return await self._stream(request, exchange, exchange.follow())
 
     async def _stream(
-        self, request: web.Request, events: AsyncIterator[Event]
+        self, request: web.Request, exchange: WebExchange, events: AsyncIterator[Event]
     ) -> web.StreamResponse:
-        """Send events until the last one; a page that goes away only stops following."""
+        """Send events until the last one; a page that goes away only stops following.
+
+        The response begins with its first event, which comes after the claim: who has seen a 200
+        knows that the question is written down.
+        """
+        event = await anext(events)
+        if exchange.http_status is not None:
+            error = {"error": event[1]["message"]}
+            return web.json_response(error, status=exchange.http_status)
         response = web.StreamResponse(
             headers=HEADERS | {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         )
         await response.prepare(request)
-        coming = asyncio.ensure_future(anext(events, None))
+        coming: asyncio.Future[Event] | None = None
         try:
-            while True:
-                done, _ = await asyncio.wait({coming}, timeout=KEEP_ALIVE_S)
-                if not done:
+            await response.write(_as_sse(event))
+            while event[0] not in LAST:
+                coming = coming or asyncio.ensure_future(anext(events))
+                if not (await asyncio.wait({coming}, timeout=KEEP_ALIVE_S))[0]:
                     await response.write(b": keep-alive\n\n")
                     continue
-                event = coming.result()
-                if event is None:
-                    return response
+                event, coming = coming.result(), None
                 await response.write(_as_sse(event))
-                coming = asyncio.ensure_future(anext(events, None))
         except ConnectionResetError:
-            return response
+            pass
+        except Exception as exc:  # noqa: BLE001 - begun, a stream can only say it in an event
+            log.error("a stream failed: %s", trace_of(exc))
+            await response.write(_as_sse(failed(say(locale_of(request), "something_broke"))))
         finally:
-            coming.cancel()
+            if coming is not None:
+                coming.cancel()
+        return response
 
     # -- exchanges under way ------------------------------------------------------------------
 
@@ -315,10 +327,19 @@ class Playground:
     def _watch(
         self, task: asyncio.Task[bool], message: IncomingMessage, exchange: WebExchange
     ) -> None:
-        """Let go of the followers however the task ends, also without an end of the reply."""
+        """End the stream however the task ends, also without an end of the reply."""
 
         def ended(task: asyncio.Task[bool]) -> None:
-            exchange.close()
+            def close(key: str, http_status: int, *, resumes: bool = False) -> None:
+                sentence = say(message.locale, key)
+                exchange.close(sentence, http_status=http_status, resumes=resumes)
+
+            if task.cancelled():
+                close("left_to_next_start", 503, resumes=True)
+            elif task.exception() is None and not task.result():
+                close("thread_forgotten", 404)
+            else:
+                close("something_broke", 500)
             if self._exchanges.get(message.key.message) is exchange:
                 del self._exchanges[message.key.message]
             if not task.cancelled() and task.exception() is None and not task.result():
@@ -372,4 +393,5 @@ def _turn_json(thread_id: str, turn: Turn) -> dict[str, Any]:
 
 def _as_sse(event: Event) -> bytes:
     name, data = event
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+    sent = f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+    return sent.encode("utf-8", "replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from typing import Any, TypeVar
 from aiohttp import BodyPartReader, ClientError, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from bot.errors import UserFacingError
 from bot.messages import Attachment
+
+log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 256 * 1024
 MAX_TEXT_BYTES = 100_000
@@ -86,6 +90,9 @@ class Uploads:
             await self.discard(message_id)
             if isinstance(exc, _BROKEN):
                 raise BadUpload(400, "http_bad_request") from None
+            if isinstance(exc, OSError):  # ours: a full disk, for example
+                log.error("an upload could not be written: %s", type(exc).__name__)
+                raise UserFacingError("store_failed") from None
             raise
 
     async def discard(self, message_id: str) -> None:

@@ -174,6 +174,7 @@ export class Thread {
         Object.assign(turn, { message_id: data.message_id, state: data.outcome, answer: data.text, receipt: data.receipt });
         return true;
       } else if (event === "error") {
+        if (data.resumes) return false; // the server stops, and goes on with the answer after that
         Object.assign(turn, { state: "refused", answer: data.message, receipt: data.receipt });
         return true;
       }
@@ -193,6 +194,11 @@ export class Thread {
       // What is shown is complete but for the pictures' numbers, or the thread is gone.
       if (error instanceof api.HttpError) this.alert = error.message;
       return this.#changed();
+    }
+    if (this.last?.state === "pending" && this.turns.length === count) {
+      // The server could not write the end down yet; it has been told all the same.
+      Object.assign(this.last, { state: turn.state, answer: turn.answer, receipt: turn.receipt });
+      this.#changed();
     }
     if (turn.state === "refused" && this.turns.length < count) {
       this.alert = turn.answer;
