@@ -178,8 +178,10 @@ def _open(path: Path) -> Database:
 
 
 def _engine_at(path: Path) -> Engine:
+    """Connections to the file at this very path: an address is built, never parsed."""
+    address = URL.create("sqlite", database=str(path))
     # Without the parameters, an exception's text holds nothing that people wrote.
-    engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
+    engine = create_engine(address, hide_parameters=True)
     event.listen(engine, "connect", set_pragmas)
     return engine
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from bot.messages import (
     Attachment,
@@ -26,9 +26,10 @@ from bot.messages import (
     ReceiptPicture,
     ThreadKey,
 )
+from bot.platforms.slack.installing import engine_of
 from bot.store import DatabaseUnusable, NewPicture, Store, TurnState, running_store
 from bot.store.database import migrate, open_database
-from bot.store.schema import metadata
+from bot.store.schema import inbox, metadata
 from tests.pictures import plain_picture
 
 THREAD = ThreadKey(platform="web", team="t", channel="c", thread="1")
@@ -44,6 +45,10 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 def database_bytes(folder: Path) -> bytes:
     """All that lies on disk of the database, its log included."""
     return b"".join(file.read_bytes() for file in folder.glob("llava-bot.db*"))
+
+
+def names_in(folder: Path) -> set[str]:
+    return {it.name for it in folder.iterdir()}
 
 
 def incoming(message: str = "m1", **changes: object) -> IncomingMessage:
@@ -267,6 +272,26 @@ async def test_the_database_is_private_and_crash_safe(store: Store, tmp_path: Pa
         "foreign_keys": 1,
         "secure_delete": 1,
     }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["why?a=b#c%41 d", "?mode=memory", "file:x", "100%", ":memory:", "a;b&c", "'\"", "写真 é"],
+)
+async def test_the_database_lies_in_its_folder_whatever_that_is_called(
+    name: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / name
+    async with running_store(folder) as store:
+        await ask(store, incoming(), new(RED))
+        engine = await asyncio.to_thread(engine_of, store)  # Slack's SDK has connections of its own
+        async with engine.connect() as connection:
+            assert (await connection.execute(select(func.count(inbox.c.id)))).scalar() == 1
+        await engine.dispose()
+    assert names_in(tmp_path) == {name}
+    assert names_in(folder) == {"llava-bot.db", "pictures"}
+    async with running_store(folder) as store:
+        assert len(await store.turns(THREAD)) == 1
 
 
 async def test_a_cancelled_caller_does_not_leave_the_database_locked(store: Store) -> None:
