@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from bot.access import Access
 from bot.attachments import Attachments
+from bot.cleaning import clean, clean_words, is_unseen
 from bot.conversation import Conversation, fit
 from bot.errors import Busy, UserFacingError, in_words
 from bot.lanes import Lanes, Place
@@ -65,6 +66,11 @@ class AnswerOptions:
     system_prompt: str | None = None
     temperature: float | None = None
     max_new_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        """Clean what was written: an environment may hold anything."""
+        if self.system_prompt is not None:
+            object.__setattr__(self, "system_prompt", clean_words(self.system_prompt))
 
 
 class Answers:
@@ -374,6 +380,7 @@ class Answers:
             asker=f"{message.key.platform} {message.author.id}",
             thread=str(message.thread),
         )
+        unseen = ""  # nothing is shown before there is something to see
         # aclosing: an asker who stops must free the device now.
         async with aclosing(self._engine.stream(request)) as chunks:
             async for chunk in chunks:
@@ -383,9 +390,12 @@ class Answers:
                     case Started():
                         reply.status(Status(Stage.READING))
                     case TextDelta(text):
+                        text = clean(text)
                         if not reply.text:
+                            text = unseen = (unseen + text).lstrip()
+                            if is_unseen(text):
+                                continue
                             reply.status(Status(Stage.ANSWERING))
-                            text = text.lstrip()
                         reply.append(text)
                     case Finished():
                         return chunk

@@ -1,6 +1,7 @@
-"""The values that cross between a platform and the core. Imports nothing of ours.
+"""The values that cross between a platform and the core.
 
-Ids are opaque: only the adapter that made them may parse them.
+Ids are opaque: only the adapter that made them may parse them. What people write is cleaned where
+its value is made, so that no adapter can forget it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
+
+from bot.cleaning import clean_name, clean_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,10 @@ class Author:
     roles: tuple[str, ...] = ()
     """What they are in their team, where the platform has roles."""
 
+    def __post_init__(self) -> None:
+        """Clean the name."""
+        object.__setattr__(self, "name", clean_name(self.name))
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Author:
         """From the inbox."""
@@ -64,6 +71,10 @@ class Attachment:
     aside: bool = False
     """Not sent but shown beside a link: where it cannot be used, the question stands without it."""
 
+    def __post_init__(self) -> None:
+        """Clean the name."""
+        object.__setattr__(self, "name", clean_name(self.name))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingMessage:
@@ -83,6 +94,11 @@ class IncomingMessage:
     """Counts up when the same question is to be answered anew; each revision is claimed once."""
     again: bool = False
     """The same question about the same pictures: only the answer shall be another."""
+
+    def __post_init__(self) -> None:
+        """Clean the words; those that nobody can see are none."""
+        object.__setattr__(self, "text", clean_words(self.text))
+        object.__setattr__(self, "locale", clean_name(self.locale))
 
     def to_json(self) -> dict[str, Any]:
         """For the inbox."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from bot.cleaning import clean_words
 from bot.messages import Receipt
 from inference.types import Picture
 
@@ -84,6 +85,11 @@ class ChannelSettings:
     """Stands under every answer."""
     follow_ups: str = ""
     """``thread`` or ``mention``, as `Settings.follow_ups`."""
+
+    def __post_init__(self) -> None:
+        """Clean what was written."""
+        object.__setattr__(self, "system_prompt", clean_words(self.system_prompt))
+        object.__setattr__(self, "note", clean_words(self.note))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

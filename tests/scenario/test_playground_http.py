@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from bot.platforms.web import server
 from inference.types import FinishReason
@@ -488,6 +489,48 @@ async def test_an_answer_cut_at_its_longest_says_so(
     thread = await client.make_thread()
     stream = await client.answer(thread, "q")
     assert "longest length" in stream[-1][1]["receipt"]["notes"][0]
+
+
+# -- text that is none ----------------------------------------------------------------------------
+
+
+def form_of(text: bytes, *, name: bytes = b"a.png", data: bytes = RED) -> bytes:
+    return (
+        b'--x\r\nContent-Disposition: form-data; name="text"\r\n\r\n%s\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="images"; filename="%s"\r\n\r\n%s'
+        b"\r\n--x--\r\n" % (text, name, data)
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "question"),
+    [
+        (b"what is it \xed\xa0\xbd", "what is it \ufffd\ufffd\ufffd"),
+        (b"Was f\xfcr eins?", "Was f\ufffdr eins?"),
+        (b"what\x00 is\x1b it\r\n?", "what is it\n?"),
+        ("\u200b\ufe0f".encode(), "What is in this picture?"),
+    ],
+)
+async def test_words_of_a_form_are_read_cleaned(sent: bytes, question: str, client: Client) -> None:
+    thread = await client.make_thread()
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    body = form_of(sent, name=b"a\xffb.png")
+    async with client.http.post(
+        f"/api/threads/{thread}/messages", data=body, headers=headers
+    ) as response:
+        assert response.status == 200
+        done = [data async for _, data in events(response)][-1]
+    assert done["text"] == f"answer to {question}"
+    _, shown = await client.get(f"/api/threads/{thread}")
+    assert shown["title"] == shown["turns"][0]["question"] == question
+    assert shown["turns"][0]["pictures"][0]["name"] == "a\ufffdb.png"
+
+
+@pytest.mark.parametrize("thread", ["%ED%A0%BD", "%00", "%FF", "a%0Ab", "%25", "."])
+async def test_an_odd_address_is_a_thread_that_is_not_there(thread: str, client: Client) -> None:
+    url = URL(f"{client.playground.address}/api/threads/{thread}/messages", encoded=True)
+    async with client.http.post(url, data=form_of(b"q"), headers={}) as response:
+        assert response.status == 404
 
 
 # -- every stream has an end ----------------------------------------------------------------------

@@ -119,7 +119,7 @@ class Uploads:
                     data += piece
                     if len(data) > MAX_TEXT_BYTES:
                         raise BadUpload(413, "http_too_large", limit_mb=MAX_TEXT_BYTES / 1e6)
-                text = data.decode("utf-8").replace("\r\n", "\n")  # forms send CRLF
+                text = data.decode("utf-8", "replace")
             elif part.name == "images":
                 files += 1
                 if files > self._max_files + SPARE_FILES:
