@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bot import interrupts
+from bot import interrupts, private_files
 from bot.composition import PLATFORMS, Parts, PlatformMaker, loading_devices, running_parts
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.platforms.platform import Platform, PlatformUnavailable
@@ -217,11 +217,13 @@ def _announce(started: Sequence[Platform], *, open_page: bool) -> None:
 
 @contextlib.contextmanager
 def _only_one(data_dir: Path) -> Iterator[None]:
-    """Two bots on one directory would take up each other's questions."""
-    lock = FileLock(data_dir / "run.lock")
+    """Hold a directory that is private: two bots would take up each other's questions."""
+    lock = FileLock(data_dir / "run.lock", mode=private_files.FILE)
     try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_files.protect(data_dir)
         lock.acquire(blocking=False)
+    except private_files.OpenToOthers as exc:
+        raise ConfigurationError(f"DATA_DIR: {exc}") from None
     except Timeout:  # itself an OSError
         raise ConfigurationError(
             f"Another llava-bot runs on {data_dir}: stop it, or set DATA_DIR."

@@ -171,7 +171,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default_factory=default_data_dir,
         validate_default=True,
-        description="The one directory for all state; by default the platform's usual place.",
+        description="The private directory for all state; by default the platform's usual place.",
     )
     drain_s: float = Field(
         10, ge=0, description="Seconds a running answer may take to end when the bot is stopped."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import sqlite3
@@ -21,6 +22,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from bot.errors import UserFacingError
+from bot.private_files import make_file
 
 log = logging.getLogger(__name__)
 
@@ -173,6 +175,8 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
 
 
 def _open(path: Path) -> Database:
+    with contextlib.suppress(OSError):  # then SQLite says what is wrong
+        make_file(path)  # SQLite's own files beside it get the mode of this one
     migrate(path)
     return Database(_engine_at(path))
 

@@ -6,6 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from bot.private_files import create, make_folder
+
 SUFFIXES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg"}
 
 
@@ -29,10 +31,10 @@ class PictureFiles:
         path = self.path(digest, suffix)
         if path.exists():
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         unfinished = path.with_suffix(".part")
         try:
-            with unfinished.open("wb") as file:
+            with create(unfinished) as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 
 from bot.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
+from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels
 from bot.store.database import Database, open_database, store_failures
 from bot.store.inbox import Inbox
@@ -45,8 +46,8 @@ CLAIMS_KEPT = timedelta(days=7)
 @asynccontextmanager
 async def running_store(folder: Path) -> AsyncIterator[Store]:
     """Open the store in a folder, made and migrated as needed; closed on every exit."""
-    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-    async with open_database(folder / "llava-bot.db") as database:
+    await asyncio.to_thread(make_folder, folder)
+    async with open_database(folder / DATABASE) as database:
         store = Store(database, PictureFiles(folder / "pictures"))
         await store.sweep()
         try:

@@ -15,6 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.errors import UserFacingError
 from bot.messages import Attachment
+from bot.private_files import create, make_folder
 
 log = logging.getLogger(__name__)
 
@@ -138,9 +139,9 @@ class Uploads:
 
     async def _save(self, part: BodyPartReader, path: Path) -> int:
         """Write a file up to the limit; beyond it only count. Returns: its size in bytes."""
-        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(make_folder, path.parent)
         size = 0
-        with await asyncio.to_thread(path.open, "wb") as file:
+        with await asyncio.to_thread(create, path) as file:
             while piece := await _in_time(part.read_chunk(CHUNK_BYTES)):
                 size += len(piece)
                 if size > self.max_total_bytes:
