@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import warnings
-from typing import TextIO
 
+from bot.withheld import withhold_warnings
 from inference.errors import trace_of
 
 OURS = ("bot", "inference")
-
-log = logging.getLogger(__name__)
 
 
 class HeldBack(logging.Handler):
@@ -39,7 +36,7 @@ def set_up_logging(*, shown: bool) -> HeldBack:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         handlers=[stderr] if shown else [stderr, held_back],
     )
-    warnings.showwarning = _log_warning
+    withhold_warnings()
     return held_back
 
 
@@ -47,17 +44,6 @@ def set_log_level(level: str) -> None:
     """How much our own modules log."""
     for ours in OURS:
         logging.getLogger(ours).setLevel(level)
-
-
-def _log_warning(
-    message: Warning | str,  # noqa: ARG001 - it may quote: aiohttp's hold the names of files
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,  # noqa: ARG001 - the signature of warnings.showwarning
-    line: str | None = None,  # noqa: ARG001
-) -> None:
-    log.warning("%s at %s:%d", category.__name__, filename, lineno)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -1,0 +1,48 @@
+"""What Python and libraries print by themselves goes to the log, without its words.
+
+A warning quotes what a library has read: an upload's file name, a header, a tag of a picture. So
+do the exceptions of threads and of finalisers, which Python prints past every log filter.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import warnings
+from pathlib import PurePath
+from typing import TextIO
+
+from inference.errors import trace_of
+
+log = logging.getLogger(__name__)
+
+
+def withhold_warnings() -> None:
+    """For the whole process, all its threads included."""
+    warnings.showwarning = _show
+    threading.excepthook = _thread_failed
+    sys.unraisablehook = _could_not_raise
+
+
+def _show(
+    message: Warning | str,  # noqa: ARG001 - the signature is Python's
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    place = "/".join(PurePath(filename).parts[-2:])
+    log.warning("%s at %s:%d", category.__name__, place, lineno)
+
+
+def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None and not isinstance(failed.exc_value, SystemExit):
+        name = "" if failed.thread is None else failed.thread.name
+        log.error("the thread %s failed: %s", name, trace_of(failed.exc_value))
+
+
+def _could_not_raise(failed: sys.UnraisableHookArgs) -> None:
+    if failed.exc_value is not None:
+        log.error("an exception could not be raised: %s", trace_of(failed.exc_value))
