@@ -128,5 +128,7 @@ class State(AutoShardedConnectionState[Any]):
 
 def _where(event: str, data: Any) -> int:
     """The channel or thread that an event is about; 0 where it does not say."""
-    channel = data.get("id" if event in THREADS else "channel_id") if isinstance(data, dict) else 0
-    return int(channel) if str(channel).isdecimal() else 0
+    if not isinstance(data, dict):
+        return 0
+    channel = str(data.get("id" if event in THREADS else "channel_id"))
+    return int(channel) if channel.isdecimal() else 0
