@@ -210,6 +210,23 @@ async def test_what_was_deleted_while_it_was_away_is_forgotten(
     assert len(backend.requests) == 1
 
 
+async def test_what_was_edited_while_it_was_away_is_answered_anew_once(
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+) -> None:
+    async with running_bot(tmp_path, discord, backend) as stage:
+        asked = discord.say(f"{MENTION} what is it?")
+        await stage.answered(asked)
+    discord.edit(asked, f"{MENTION} what was it?")
+    for _ in range(2):
+        async with running_bot(tmp_path, discord, backend) as stage:
+            await until(lambda: stage.bot._missed.rounds > 0)
+            await until(
+                lambda: [text_of(it) for it in stage.replies(asked)] == ["answer to what was it?"]
+            )
+            await stage.quiet()
+    assert len(backend.requests) == 2
+
+
 # -- shards ---------------------------------------------------------------------------------------
 
 
