@@ -50,6 +50,12 @@ def is_out_of_memory(exc: BaseException) -> bool:
     """Whether an error means that the device ran out of memory and is otherwise intact."""
     if isinstance(exc, torch.OutOfMemoryError):
         return True
-    # cuBLAS and the driver also allocate, without torch.
-    marks = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDA_ERROR_OUT_OF_MEMORY", "CUDA error: out of memory")
+    # cuBLAS takes its workspace, and the driver what a kernel needs, beside torch; on a CPU torch
+    # has no exception of its own for it.
+    marks = (
+        "CUBLAS_STATUS_ALLOC_FAILED",
+        "CUDA_ERROR_OUT_OF_MEMORY",
+        "CUDA error: out of memory",
+        "DefaultCPUAllocator: can't allocate memory",
+    )
     return any(mark in str(exc) for mark in marks)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,22 +12,28 @@ from typing import Any, TextIO
 import huggingface_hub
 import torch
 import transformers
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 from PIL import Image
-from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    BitsAndBytesConfig,
+    PreTrainedConfig,
+)
 
 from inference.backend import Backend, run_inline
-from inference.device import device_of, is_out_of_memory, use_expandable_segments
-from inference.errors import ContextExceeded, ModelUnavailable
+from inference.checkpoint import (
+    Tensors,
+    check_layout,
+    check_tensors,
+    refuse_incomplete,
+    unused_tensors,
+)
+from inference.device import device_of, use_expandable_segments
+from inference.errors import ModelUnavailable
 from inference.fast_path import batching_backend, why_not_fast
+from inference.few_bits import held_as, method_of, quantization_of
 from inference.linears import UnsupportedWeights
+from inference.load_errors import is_folder, one_sentence
 from inference.models import family_of, resolve_name
 from inference.models.family import Family
 from inference.one_at_a_time import OneAtATime
@@ -47,9 +50,6 @@ from inference.types import (
 )
 
 POCKET = "pocket"
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
-DISK_ERRORS = (errno.EACCES, errno.EIO, errno.ENOTDIR, errno.EPERM, errno.EROFS)
 
 # Quantising these saves little and costs much: they are small, and errors in them reach everything.
 # Patterns, matched from the beginning of a module's full name.
@@ -111,7 +111,7 @@ def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loade
     device = device_of(spec.device)
     use_expandable_segments(device)
     path = resolve_name(spec.name)
-    if _is_folder(path):
+    if is_folder(path):
         path = str(Path(path).expanduser())
     elif path == POCKET:
         if spec.revision is not None:
@@ -121,8 +121,9 @@ def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loade
                 "The pocket model is held whole: leave QUANTIZE (--load-4bit, --load-8bit) out."
             )
         path = _pocket(cache_dir, progress)
-    with _one_sentence(spec):
+    with one_sentence(spec):
         options = _hub_options(spec)
+        check_layout(path, options, name=spec.name)
         config = AutoConfig.from_pretrained(path, **options)
         if type(config) not in transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
             raise ModelUnavailable(
@@ -130,18 +131,51 @@ def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loade
                 f"(its type is '{config.model_type}')."
             )
         processor = load_processor(path, options, config)
-        weights = AutoModelForImageTextToText.from_pretrained(
-            path, **options, **_placement(spec, device)
-        ).eval()
-    return described(weights, processor, spec)
+        family = completed_family(config, processor)
+        weights = _checked_weights(path, options, config, spec, device, progress)
+    return described(weights, processor, spec, family)
 
 
-def described(weights: Any, processor: Any, spec: ModelSpec) -> Loaded:
-    """A model with all that is known of it."""
-    config = weights.config
-    family = family_of(config, getattr(processor, "chat_template", None))
+def _checked_weights(
+    path: str,
+    options: dict[str, Any],
+    config: PreTrainedConfig,
+    spec: ModelSpec,
+    device: torch.device,
+    progress: TextIO,
+) -> Any:
+    """A `PreTrainedModel` in eval mode, all of whose weights are the checkpoint's.
+
+    Raises: ModelUnavailable, before memory is filled where headers tell; what `one_sentence` knows.
+    """
+    tensors = check_tensors(path, options, config, name=spec.name)
+    if tensors is not None:
+        _tell(unused_tensors(tensors, name=spec.name), progress)
+    _tell(_ignored(spec, config), progress)
+    found: Any = AutoModelForImageTextToText.from_pretrained(
+        path,
+        **options,
+        **_placement(spec, device, is_quantized=quantization_of(config) is not None),
+        output_loading_info=True,
+    )
+    weights, info = found
+    # The loader's own word, where no headers could be read before.
+    refuse_incomplete(Tensors.of(weights, info), name=spec.name)
+    return weights.eval()
+
+
+def completed_family(config: Any, processor: Any) -> Family:
+    """The family of a model; completes the processor. Raises: ModelUnavailable."""
     complete_processor(processor, config)
-    dtype = str(weights.dtype).removeprefix("torch.")
+    return family_of(config, getattr(processor, "chat_template", None))
+
+
+def described(
+    weights: Any, processor: Any, spec: ModelSpec, family: Family | None = None
+) -> Loaded:
+    """A model with all that is known of it. Raises: ModelUnavailable."""
+    config = weights.config
+    family = family or completed_family(config, processor)
     model = ModelInfo(
         name=spec.name,
         family=family.name,
@@ -151,7 +185,7 @@ def described(weights: Any, processor: Any, spec: ModelSpec) -> Loaded:
         sampling=family.sampling,
         cannot=family.cannot,
         device=str(weights.device),
-        weights=dtype if spec.quantize == "none" else spec.quantize,
+        weights=held_as(weights),
     )
     return Loaded(weights=weights, processor=processor, family=family, model=model)
 
@@ -161,7 +195,7 @@ def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:
     weights = loaded.weights
     why_not = why_not_fast(weights, spec)
     backend: Backend | None = None
-    with _one_sentence(spec):
+    with one_sentence(spec):
         if why_not is None:
             try:
                 backend = batching_backend(
@@ -219,7 +253,23 @@ def _pocket(cache_dir: Path, progress: TextIO) -> str:
         raise ModelUnavailable(str(exc)) from None
 
 
-def _placement(spec: ModelSpec, device: torch.device) -> dict[str, Any]:
+def _tell(line: str | None, progress: TextIO) -> None:
+    if line is not None:
+        print(line, file=progress)
+
+
+def _ignored(spec: ModelSpec, config: PreTrainedConfig) -> str | None:
+    """A line about a setting that a checkpoint in few bits leaves without effect."""
+    settings = quantization_of(config)
+    if settings is None or spec.quantize in {"none", held := method_of(settings)}:
+        return None
+    return (
+        f"{spec.name}: QUANTIZE={spec.quantize} has no effect: "
+        f"its weights are in few bits already ({held})."
+    )
+
+
+def _placement(spec: ModelSpec, device: torch.device, *, is_quantized: bool) -> dict[str, Any]:
     """Arguments of `from_pretrained` that say where the weights go and how they are held."""
     # bfloat16 on a GPU: float16 overflows in LLaVA. float32 on a CPU: few have fast bfloat16.
     dtype = {
@@ -229,6 +279,8 @@ def _placement(spec: ModelSpec, device: torch.device) -> dict[str, Any]:
         "float16": torch.float16,
     }[spec.dtype]
     placement: dict[str, Any] = {"dtype": dtype, "device_map": {"": device}}
+    if is_quantized:  # the checkpoint's own way holds
+        return placement
     if spec.quantize == "nf4":
         placement["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -260,90 +312,3 @@ def _warm_up(backend: Backend) -> None:
     sampling = Sampling(temperature=0.0, max_new_tokens=4)
     run_inline(backend, GenerationRequest(messages=(question,), sampling=sampling))
     backend.forget()
-
-
-@contextmanager
-def _one_sentence(spec: ModelSpec) -> Iterator[None]:
-    """Turn what loading raises into one sentence that names the remedy."""
-    name = spec.name
-    try:
-        yield
-    except ModelUnavailable:
-        raise
-    except RuntimeError as exc:
-        if not is_out_of_memory(exc):
-            raise
-        raise ModelUnavailable(
-            f"The model '{name}' does not fit the device's memory: "
-            "try --load-4bit, or a smaller model."
-        ) from None
-    except ContextExceeded as exc:
-        raise ModelUnavailable(
-            f"CONTEXT_TOKENS is too small for the model '{name}': "
-            f"one picture alone needs {exc.needed_tokens}."
-        ) from None
-    except ImportError as exc:
-        missing = exc.name or str(exc).strip().splitlines()[0]
-        raise ModelUnavailable(
-            f"The model '{name}' needs a Python package that is missing: {missing}."
-        ) from None
-    except OSError as exc:
-        raise ModelUnavailable(_why_not_found(spec, exc)) from None
-    except SafetensorError:
-        raise ModelUnavailable(
-            f"The weights of the model '{name}' are damaged: delete them and download them again."
-        ) from None
-    except (KeyError, ValueError) as exc:
-        if _is_folder(name) and not any(Path(name).expanduser().glob("config.json")):
-            raise ModelUnavailable(_why_not_found(spec, exc)) from None
-        raise ModelUnavailable(
-            f"The model '{name}' cannot be loaded: transformers {transformers.__version__} "
-            f"does not understand its files ({type(exc).__name__})."
-        ) from None
-
-
-def _is_folder(name: str) -> bool:
-    return Path(name).expanduser().is_dir()
-
-
-def _disk_error(exc: BaseException | None) -> OSError | None:
-    """What the file system has refused, if that is why a model was not found."""
-    while exc is not None:
-        if isinstance(exc, OSError) and (
-            # Without a file's name it may be the network that refuses.
-            exc.errno in FULL or (exc.errno in DISK_ERRORS and exc.filename is not None)
-        ):
-            return exc
-        exc = exc.__cause__ or exc.__context__
-    return None
-
-
-def _why_not_found(spec: ModelSpec, exc: BaseException | None) -> str:
-    name = spec.name
-    if (disk := _disk_error(exc)) is not None:
-        where = "" if disk.filename is None else f" ({disk.filename})"
-        return f"The model '{name}' cannot be read or kept: {disk.strerror}{where}."
-    if Path(name).expanduser().is_file():
-        return f"'{name}' is a file: name the folder that holds the whole model."
-    if _is_folder(name):
-        return f"The folder '{name}' holds no model that transformers can read."
-    while exc is not None:
-        match exc:
-            case GatedRepoError():
-                return (
-                    f"The model '{name}' is gated: accept its licence on the model hub "
-                    "and set HF_TOKEN."
-                )
-            case RepositoryNotFoundError():
-                return f"There is no model '{name}' on the model hub: check MODEL."
-            case RevisionNotFoundError():
-                return f"The model '{name}' has no revision '{spec.revision}'."
-            case LocalEntryNotFoundError():
-                break
-            case EntryNotFoundError():
-                return f"The repository '{name}' holds no model that transformers can read."
-        exc = exc.__cause__ or exc.__context__
-    return (
-        f"The model '{name}' is neither a folder here nor in the download cache, "
-        "and the model hub cannot be reached."
-    )

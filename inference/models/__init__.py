@@ -66,12 +66,24 @@ FAMILIES: tuple[Family, ...] = (
 ALIASES = {
     "liuhaotian/llava-v1.5-7b": "llava-hf/llava-1.5-7b-hf",
     "liuhaotian/llava-v1.5-13b": "llava-hf/llava-1.5-13b-hf",
+    "liuhaotian/llava-v1.6-mistral-7b": "llava-hf/llava-v1.6-mistral-7b-hf",
+    "liuhaotian/llava-v1.6-vicuna-7b": "llava-hf/llava-v1.6-vicuna-7b-hf",
+    "liuhaotian/llava-v1.6-vicuna-13b": "llava-hf/llava-v1.6-vicuna-13b-hf",
+    "liuhaotian/llava-v1.6-34b": "llava-hf/llava-v1.6-34b-hf",
 }
 
 
 def resolve_name(name: str) -> str:
     """What to load for a name people write."""
     return ALIASES.get(name, name)
+
+
+def converted_name(name: str) -> str:
+    """The converted checkpoint that comes closest to an original one, a folder's name included."""
+    for original, converted in ALIASES.items():
+        if original.rpartition("/")[2] in name.lower():
+            return converted
+    return ALIASES["liuhaotian/llava-v1.5-7b"]
 
 
 def family_of(config: Any, template: str | None) -> Family:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from safetensors.torch import load_file, save_file
 
 from tests.pictures import encode, plain_picture
 from tests.scenario.command import Result, llava_bot
@@ -132,6 +134,21 @@ def plain_jpeg() -> bytes:
 async def test_an_unknown_model_gets_one_sentence(tmp_path: Path, picture: str) -> None:
     result = await llava_bot("ask", picture, "What?", "--model", "no/such", data_dir=tmp_path)
     assert_one_sentence(result, "The model 'no/such' is neither a folder here nor in the download")
+
+
+async def test_weights_that_lack_tensors_get_one_sentence(
+    tmp_path: Path, picture: str, tiny_checkpoint: Callable[[str], Path]
+) -> None:
+    folder = tmp_path / "half"
+    shutil.copytree(tiny_checkpoint("llava-1.5"), folder)
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {name: tensor for name, tensor in weights.items() if "projector" not in name},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    result = await llava_bot("ask", picture, "What?", "--model", str(folder), data_dir=tmp_path)
+    assert_one_sentence(result, f"The weights of the model '{folder}' are incomplete: 4 of ")
 
 
 async def test_a_directory_that_cannot_be_used_gets_one_sentence(

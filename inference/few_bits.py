@@ -1,0 +1,60 @@
+"""How a model holds its weights: whole, or in few bits."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any
+
+import torch
+
+# In which few bits are packed. Whole numbers that a model counts with have 64.
+PACKED = frozenset({torch.int8, torch.uint8, torch.int32, torch.float8_e4m3fn, torch.float8_e5m2})
+
+
+def quantization_of(config: Any) -> dict[str, Any] | None:
+    """How a checkpoint holds its weights in few bits, by its config; None: it holds them whole.
+
+    It may stand beside the decoder's settings, as transformers looks for it.
+    """
+    settings = getattr(config, "quantization_config", None) or getattr(
+        config.get_text_config(decoder=True), "quantization_config", None
+    )
+    if settings is None or isinstance(settings, dict):
+        return settings
+    return dict(settings.to_dict())
+
+
+def without_quantization(config: Any) -> None:
+    """Make a config describe whole weights."""
+    for part in (config, config.get_text_config(decoder=True)):
+        if getattr(part, "quantization_config", None) is not None:
+            del part.quantization_config
+
+
+def method_of(settings: dict[str, Any]) -> str:
+    """The usual name of a quantisation: ``nf4``, ``int8``, ``awq``, …"""
+    if settings.get("load_in_4bit"):
+        return str(settings.get("bnb_4bit_quant_type", "fp4"))
+    if settings.get("load_in_8bit"):
+        return "int8"
+    method = settings.get("quant_method")
+    return str(getattr(method, "value", method))
+
+
+def held_as(weights: Any) -> str:
+    """How a loaded model holds its weights: ``bfloat16``, ``nf4``, ``int8``, ``awq``, …
+
+    What is held says it, not what was asked for, nor what a config remembers: a checkpoint may be
+    in few bits already, or have been unpacked from them.
+    """
+    for module in weights.modules():
+        kind = type(module).__name__
+        if kind == "Linear4bit":
+            return str(module.weight.quant_type)
+        if kind == "Linear8bitLt":
+            return "int8"
+    settings = quantization_of(weights.config)
+    tensors = chain(weights.parameters(), weights.buffers())
+    if settings is not None and any(tensor.dtype in PACKED for tensor in tensors):
+        return method_of(settings)
+    return str(weights.dtype).removeprefix("torch.")
