@@ -37,7 +37,7 @@ from inference.load_errors import is_folder, one_sentence
 from inference.models import family_of, resolve_name
 from inference.models.family import Family
 from inference.one_at_a_time import OneAtATime
-from inference.processor import load_processor
+from inference.processor import complete_processor, load_processor
 from inference.transformers_backend import TransformersBackend
 from inference.types import (
     GenerationRequest,
@@ -131,7 +131,7 @@ def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loade
                 f"(its type is '{config.model_type}')."
             )
         processor = load_processor(path, options, config)
-        family = completed_family(config, processor)
+        family = completed_family(config, processor, spec)
         weights = _checked_weights(path, options, config, spec, device, progress)
     return described(weights, processor, spec, family)
 
@@ -164,9 +164,9 @@ def _checked_weights(
     return weights.eval()
 
 
-def completed_family(config: Any, processor: Any) -> Family:
+def completed_family(config: Any, processor: Any, spec: ModelSpec) -> Family:
     """The family of a model; completes the processor. Raises: ModelUnavailable."""
-    complete_processor(processor, config)
+    complete_processor(processor, config, name=spec.name)
     return family_of(config, getattr(processor, "chat_template", None))
 
 
@@ -175,7 +175,7 @@ def described(
 ) -> Loaded:
     """A model with all that is known of it. Raises: ModelUnavailable."""
     config = weights.config
-    family = family or completed_family(config, processor)
+    family = family or completed_family(config, processor, spec)
     model = ModelInfo(
         name=spec.name,
         family=family.name,
@@ -225,21 +225,6 @@ def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:
 def _hub_options(spec: ModelSpec) -> dict[str, Any]:
     wanted = {"revision": spec.revision, "token": spec.token}
     return {name: value for name, value in wanted.items() if value is not None}
-
-
-def complete_processor(processor: Any, config: Any) -> None:
-    """Give the processor what it needs to count a picture's tokens, from the model's config.
-
-    Old LLaVA checkpoints leave these out: without them the count is off by one or fails.
-    """
-    if not hasattr(processor, "vision_feature_select_strategy"):
-        return
-    if getattr(processor, "patch_size", 0) is None:
-        processor.patch_size = config.vision_config.patch_size
-        # CLIP's tower puts one class token before its patches.
-        processor.num_additional_image_tokens = 1
-    if processor.vision_feature_select_strategy is None:
-        processor.vision_feature_select_strategy = config.vision_feature_select_strategy
 
 
 def _pocket(cache_dir: Path, progress: TextIO) -> str:

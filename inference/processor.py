@@ -1,20 +1,32 @@
-"""Load a checkpoint's processor, even if torchvision is not installed.
+"""Load a checkpoint's processor, even if torchvision is not installed, and complete it.
 
 transformers decodes images with Pillow or torchvision, but videos only with torchvision, and the
 processors of several families (LLaVA-OneVision, SmolVLM, Qwen2.5-VL) require a video processor.
 The bot never shows them a video, so it loads the processor without that part.
+
+Checkpoints leave out what a processor needs to count a picture's tokens. All of it follows from the
+model's own config, which says what the model will compute: a tower of that shape is run on the meta
+device, where it costs nothing, to see how many tokens it makes of a picture.
 """
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
-from transformers import AutoProcessor, AutoTokenizer, PreTrainedConfig, ProcessorMixin
+import torch
+from torch import Tensor
+from transformers import AutoModel, AutoProcessor, AutoTokenizer, PreTrainedConfig, ProcessorMixin
 
 # From the defining module: transformers 5.17 exports it only if torchvision is installed.
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.import_utils import is_torchvision_available
+
+from inference.errors import ModelUnavailable
+
+# Architectures that always leave the first token out; their config has no word for it.
+STRATEGIES = {"vipllava": "default"}
 
 
 def load_processor(path: str, options: dict[str, Any], config: PreTrainedConfig) -> Any:
@@ -56,3 +68,88 @@ def pictures_only(processor_class: type[ProcessorMixin]) -> type[ProcessorMixin]
     # save_pretrained writes the name and from_pretrained looks it up: keep it.
     body = {"check_argument_for_proper_class": check, "__module__": processor_class.__module__}
     return type(processor_class.__name__, (processor_class,), body)
+
+
+def complete_processor(processor: Any, config: Any, *, name: str) -> None:
+    """Make a LLaVA's processor count as many tokens a picture as its model computes.
+
+    Args:
+        processor: changed in place; other families' processors know by themselves.
+        config: the model's.
+        name: what people call the model.
+
+    Raises:
+        ModelUnavailable: neither processor nor config says what is needed.
+    """
+    if not hasattr(processor, "vision_feature_select_strategy"):
+        return
+    strategy = getattr(config, "vision_feature_select_strategy", STRATEGIES.get(config.model_type))
+    processor.vision_feature_select_strategy = _known(
+        "vision_feature_select_strategy", strategy, processor, name
+    )
+    tower = config.vision_config
+    side = getattr(tower, "image_size", None)
+    if isinstance(side, int):
+        _fit_size(processor.image_processor, side)
+    tokens = _tower_tokens(tower)
+    if hasattr(processor, "num_image_tokens"):
+        processor.num_image_tokens = _known("num_image_tokens", tokens, processor, name)
+    if hasattr(processor, "patch_size"):
+        patch = _known("patch_size", getattr(tower, "patch_size", None), processor, name)
+        processor.patch_size = patch
+        if tokens is not None:
+            # A class token, registers: CLIP has one, SigLIP none.
+            processor.num_additional_image_tokens = tokens - (side // patch) ** 2
+    _name_image_token(processor, config, name)
+
+
+def _known(setting: str, of_model: Any, processor: Any, name: str) -> Any:
+    """What the model's config says, else what the processor does. Raises: ModelUnavailable."""
+    value = getattr(processor, setting) if of_model is None else of_model
+    if value is None:
+        raise ModelUnavailable(
+            f"Neither config.json nor the processor of the model '{name}' says what {setting} is: "
+            "add it to processor_config.json."
+        )
+    return value
+
+
+def _tower_tokens(tower_config: Any) -> int | None:
+    """Tokens that a vision tower makes of a picture; None: it takes pictures of any size."""
+    side = getattr(tower_config, "image_size", None)
+    if not isinstance(side, int):
+        return None
+    shallow = copy.deepcopy(tower_config)
+    if hasattr(shallow, "num_hidden_layers"):
+        shallow.num_hidden_layers = 1  # the others make no token more, and take a second
+    with torch.device("meta"), torch.inference_mode():
+        tower = AutoModel.from_config(shallow)
+        pixels = torch.empty(1, getattr(shallow, "num_channels", 3), side, side)
+        seen: Tensor = tower(pixels.to(tower.dtype)).last_hidden_state
+    return int(seen.shape[1]) if seen.dim() == 3 else None
+
+
+def _fit_size(image_processor: Any, side: int) -> None:
+    """Make pictures as large as the tower reads them, where it would refuse them otherwise."""
+    square = {"height": side, "width": side}
+    size, crop = image_processor.size, getattr(image_processor, "crop_size", None)
+    if crop:
+        if crop["height"] != side or crop["width"] != side:
+            image_processor.crop_size = type(crop)(**square)
+            image_processor.size = type(size)(shortest_edge=side)
+    elif size and size.get("height") not in {None, side}:
+        image_processor.size = type(size)(**square)
+
+
+def _name_image_token(processor: Any, config: Any, name: str) -> None:
+    """The token that the model replaces by a picture is the one that the processor puts there."""
+    wanted = config.image_token_id
+    if processor.tokenizer.convert_tokens_to_ids(processor.image_token) == wanted:
+        return
+    token = processor.tokenizer.convert_ids_to_tokens(wanted)
+    if token is None or token not in processor.tokenizer.get_added_vocab():
+        raise ModelUnavailable(
+            f"The config.json of the model '{name}' says that token {wanted} stands for a picture, "
+            "its tokenizer has no such token: take both from one checkpoint."
+        )
+    processor.image_token, processor.image_token_id = token, wanted
