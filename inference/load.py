@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,8 +35,9 @@ from inference.fast_path import batching_backend, why_not_fast
 from inference.few_bits import held_as, method_of, quantization_of
 from inference.linears import UnsupportedWeights
 from inference.load_errors import is_folder, one_sentence
-from inference.models import family_of, resolve_name
+from inference.models import chat_template, family_of, resolve_name
 from inference.models.family import Family
+from inference.models.template_probe import dialect_of
 from inference.one_at_a_time import OneAtATime
 from inference.processor import complete_processor, load_processor
 from inference.transformers_backend import TransformersBackend
@@ -165,9 +167,17 @@ def _checked_weights(
 
 
 def completed_family(config: Any, processor: Any, spec: ModelSpec) -> Family:
-    """The family of a model; completes the processor. Raises: ModelUnavailable."""
+    """The family of a model, as its own chat template wants to be used; completes the processor.
+
+    Raises: ModelUnavailable.
+    """
     complete_processor(processor, config, name=spec.name)
-    return family_of(config, getattr(processor, "chat_template", None))
+    family = family_of(config, chat_template.template_of(processor))
+    if family.render is not chat_template.render:
+        return family
+    max_pictures = spec.max_pictures or family.max_pictures
+    dialect = dialect_of(processor, name=spec.name, max_pictures=max_pictures)
+    return replace(family, render=partial(chat_template.render, dialect=dialect))
 
 
 def described(

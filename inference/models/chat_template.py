@@ -2,25 +2,120 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
-from inference.types import Message
+from inference.errors import ModelUnavailable
+from inference.types import Message, Role
 
 
-def render(processor: Any, messages: tuple[Message, ...]) -> str:
-    """Render with the template that came with the model; pictures stand before the text."""
-    template = getattr(processor, "chat_template", None) or processor.tokenizer.chat_template
+class Content(StrEnum):
+    """In which shape a template takes what somebody says."""
+
+    PARTS = "parts"
+    """A list of ``{"type": "image"}`` and ``{"type": "text", "text": …}``."""
+    TEXT_PARTS = "text parts"
+    """A list of one text; placeholders of its pictures stand in it."""
+    STRING = "string"
+    """The text itself; placeholders of its pictures stand in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What a chat template asks of its messages; `template_probe` finds it out at the start."""
+
+    template: str | None = None
+    """None: the one that came with the model."""
+    placeholder: str = "<image>"
+    """What stands for a picture in a text."""
+    user: Content = Content.PARTS
+    assistant: Content = Content.PARTS
+    system: Content | None = Content.PARTS
+    """None: it knows no system message, and the first question begins with what it would say."""
+    merges: bool = False
+    """It wants user and assistant in turn: what one of them says twice running is one message."""
+
+    def content_of(self, role: Role) -> Content:
+        """The shape for a role."""
+        shapes = {Role.USER: self.user, Role.ASSISTANT: self.assistant, Role.SYSTEM: self.system}
+        return shapes[role] or Content.PARTS
+
+
+def template_of(processor: Any) -> str | None:
+    """The chat template that came with a model: its processor's, else its tokenizer's.
+
+    Raises: ModelUnavailable: there are several, and none is the default.
+    """
+    found = getattr(processor, "chat_template", None)
+    if not found:
+        found = getattr(getattr(processor, "tokenizer", None), "chat_template", None)
+    if isinstance(found, dict):
+        if len(found) > 1 and "default" not in found:
+            names = ", ".join(sorted(found))
+            raise ModelUnavailable(
+                f"The model has several chat templates ({names}): name one of them 'default'."
+            )
+        found = found.get("default") or next(iter(found.values()), None)
+    return found or None
+
+
+AS_PARTS = Dialect()
+
+
+def render(processor: Any, messages: tuple[Message, ...], dialect: Dialect = AS_PARTS) -> str:
+    """Render with the template that came with the model; pictures stand before the text.
+
+    Raises: whatever the template raises; `template_probe` has tried it.
+    """
+    if dialect.system is None:
+        messages = _with_system_in_question(messages)
+    if dialect.merges:
+        messages = _merged(messages)
     # Not `processor.apply_chat_template`: some processors reach for their video part there.
     prompt = processor.tokenizer.apply_chat_template(
-        [_as_template_message(message) for message in messages],
-        chat_template=template,
+        [_as_template_message(message, dialect) for message in messages],
+        chat_template=dialect.template or template_of(processor),
         tokenize=False,
         add_generation_prompt=True,
     )
     return str(prompt)
 
 
-def _as_template_message(message: Message) -> dict[str, Any]:
-    content: list[dict[str, str]] = [{"type": "image"} for _ in message.pictures]
-    content.append({"type": "text", "text": message.text})
+def _as_template_message(message: Message, dialect: Dialect) -> dict[str, Any]:
+    shape = dialect.content_of(message.role)
+    text = message.text
+    content: str | list[dict[str, str]]
+    if shape is Content.PARTS:
+        content = [{"type": "image"} for _ in message.pictures]
+        content.append({"type": "text", "text": text})
+    else:
+        text = f"{dialect.placeholder}\n" * len(message.pictures) + text
+        content = text if shape is Content.STRING else [{"type": "text", "text": text}]
     return {"role": message.role.value, "content": content}
+
+
+def _with_system_in_question(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Put what the system says before the first question, a blank line between them."""
+    system = [message.text for message in messages if message.role is Role.SYSTEM]
+    said = [message for message in messages if message.role is not Role.SYSTEM]
+    for index, message in enumerate(said):
+        if system and message.role is Role.USER:
+            said[index] = replace(message, text="\n\n".join([*system, message.text]))
+            break
+    return tuple(said)
+
+
+def _merged(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Make one message of what somebody says twice running."""
+    merged: list[Message] = []
+    for message in messages:
+        if not merged or merged[-1].role is not message.role:
+            merged.append(message)
+            continue
+        merged[-1] = replace(
+            message,
+            text=f"{merged[-1].text}\n{message.text}",
+            pictures=merged[-1].pictures + message.pictures,
+        )
+    return tuple(merged)
