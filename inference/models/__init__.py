@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inference.models import blip_2, chat_template, llava
+from inference.models import blip_2, chat_template, llava, llava_next
 from inference.models.family import Family
 
 # Some promise 32,768 or 128,000 tokens; a thread of chat needs fewer, and each costs memory.
@@ -30,12 +30,14 @@ FAMILIES: tuple[Family, ...] = (
         render=chat_template.render,
         max_pictures=4,
     ),
+    llava_next.OVER_MISTRAL,
+    llava_next.OVER_VICUNA,
     Family(
         name="llava-next",
-        model_types=frozenset({"llava_next"}),
+        model_types=llava_next.MODEL_TYPES,
         render=chat_template.render,
-        max_pictures=1,  # up to 2,880 tokens a picture, and trained on one
-        context_tokens=4096,
+        max_pictures=llava_next.MAX_PICTURES,
+        context_tokens=llava_next.CONTEXT_TOKENS,
     ),
     Family(
         name="llava-onevision",

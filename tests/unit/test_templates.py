@@ -256,6 +256,42 @@ def test_a_tokenizers_template_says_that_a_llava_is_not_vicuna(with_template: Ch
 # -- none, or none that can be used -------------------------------------------------------------
 
 
+def test_llava_next_without_a_template_over_mistral_is_spoken_to_as_it_was_trained(
+    with_template: Checkpoint,
+) -> None:
+    loaded = load(with_template(None, "llava-next"))
+    prompt = prompt_of(loaded, asked("What?", pictures=1), ANSWER, asked("Why?"))
+    assert prompt == "[INST] <image>\nWhat? [/INST] A cat. </s>[INST] Why? [/INST]"
+    prompt = prompt_of(loaded, SYSTEM, asked("What?", pictures=1))
+    assert prompt == "[INST] <image>\nBe brief.\n\nWhat? [/INST]"
+
+
+def over_llama(folder: Path, **text: object) -> Path:
+    file = folder / "config.json"
+    settings = json.loads(file.read_text())
+    settings["text_config"] |= {"model_type": "llama"} | text
+    file.write_text(json.dumps(settings))
+    return folder
+
+
+def test_llava_next_without_a_template_over_vicuna_is_spoken_to_as_it_was_trained(
+    with_template: Checkpoint,
+) -> None:
+    loaded = load(over_llama(with_template(None, "llava-next")))
+    prompt = prompt_of(loaded, asked("What?", pictures=1), ANSWER, asked("Why?"))
+    assert prompt.endswith("USER: <image>\nWhat? ASSISTANT: A cat.</s>USER: Why? ASSISTANT:")
+    assert loaded.family.stop_texts
+
+
+def test_a_llava_next_that_nobody_can_know_the_conversation_of_is_refused(
+    with_template: Checkpoint,
+) -> None:
+    folder = over_llama(with_template(None, "llava-next"), vocab_size=64_064)
+    with pytest.raises(ModelUnavailable, match="has no chat template") as e:
+        load(folder)
+    assert "put the chat_template.jinja of the model it was made from" in str(e.value)
+
+
 @pytest.mark.parametrize("family", ["llava-onevision", "smolvlm", "qwen2.5-vl"])
 def test_a_model_without_a_template_is_refused_with_the_remedy(
     family: str, with_template: Checkpoint
