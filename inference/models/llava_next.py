@@ -61,5 +61,5 @@ OVER_VICUNA = Family(
     fits=_is_vicuna,
     max_pictures=MAX_PICTURES,
     context_tokens=CONTEXT_TOKENS,
-    stop_texts=LLAVA_1_5.stop_texts,
+    turn_marks=LLAVA_1_5.turn_marks,
 )

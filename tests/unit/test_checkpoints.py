@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
-from inference.backend import Backend, run_here
+from inference.backend import Backend, run_inline
 from inference.errors import ModelUnavailable
 from inference.load import load_model, load_weights
 from inference.types import (
@@ -68,7 +68,7 @@ def answer(backend: Backend) -> str:
     request = GenerationRequest(
         messages=(question,), sampling=Sampling(temperature=0.0, max_new_tokens=12)
     )
-    chunks = run_here(backend, request)
+    chunks = run_inline(backend, request)
     return "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.backend import run_here
+from inference.backend import run_inline
 from inference.errors import ModelUnavailable
 from inference.load import Loaded, load_model, load_weights
 from inference.rendering import Renderer
@@ -192,7 +192,7 @@ def test_the_model_answers_by_such_a_template(template: str, with_template: Chec
     folder = with_template(TEMPLATES[template])
     spec = ModelSpec(name=str(folder))
     backend = load_model(spec, cache_dir=folder, progress=io.StringIO())
-    run_here(
+    run_inline(
         backend,
         GenerationRequest(
             messages=(SYSTEM, asked("What?", pictures=1), ANSWER, asked("Why?", pictures=1)),
@@ -280,7 +280,7 @@ def test_llava_next_without_a_template_over_vicuna_is_spoken_to_as_it_was_traine
     loaded = load(over_llama(with_template(None, "llava-next")))
     prompt = prompt_of(loaded, asked("What?", pictures=1), ANSWER, asked("Why?"))
     assert prompt.endswith("USER: <image>\nWhat? ASSISTANT: A cat.</s>USER: Why? ASSISTANT:")
-    assert loaded.family.stop_texts
+    assert loaded.family.turn_marks
 
 
 def test_a_llava_next_that_nobody_can_know_the_conversation_of_is_refused(

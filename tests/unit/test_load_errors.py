@@ -8,7 +8,7 @@ import os
 import pytest
 
 from inference.errors import ModelUnavailable
-from inference.load import _one_sentence
+from inference.load_errors import one_sentence
 from inference.types import ModelSpec
 
 
@@ -29,6 +29,6 @@ def os_error(number: int, file: str | None = None) -> OSError:
 def test_a_disk_that_refuses_is_not_taken_for_a_network_that_does(
     cause: OSError, reason: str
 ) -> None:
-    with pytest.raises(ModelUnavailable) as refused, _one_sentence(ModelSpec(name="some/model")):
+    with pytest.raises(ModelUnavailable) as refused, one_sentence(ModelSpec(name="some/model")):
         raise OSError("the library's own words") from cause
     assert str(refused.value).endswith(reason)
