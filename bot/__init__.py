@@ -1,1 +1,1 @@
-"""The bot: platforms outside, one use case inside. Start reading at `bot.answer`."""
+"""The bot: platforms outside, one use case inside. Start reading at `bot.core.answer`."""

@@ -17,10 +17,10 @@ def main() -> int:
 
 
 def _command_line() -> int:
-    from bot import command_line
+    from bot import cli
     from bot.errors import EXIT_ENGINE_DEAD
 
-    code = command_line.main()
+    code = cli.main()
     if code == EXIT_ENGINE_DEAD:
         # The interpreter's own end would wait for threads, and for a device that does not answer.
         logging.shutdown()

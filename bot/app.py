@@ -21,12 +21,12 @@ from bot import interrupts, private_files
 from bot.composition import PLATFORMS, Parts, PlatformMaker, loading_devices, running_parts
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.platforms.platform import Platform, PlatformUnavailable
-from bot.platforms.terminal import Terminal, locale_of_environment
+from bot.platforms.terminal.terminal import Terminal, locale_of_environment
 from bot.platforms.web.server import Playground
 from bot.settings import Settings
 from bot.store import Store
 from inference.errors import trace_of
-from inference.fleet import Devices
+from inference.serving.fleet import Devices
 from inference.types import ModelInfo
 
 log = logging.getLogger(__name__)

@@ -11,21 +11,21 @@ from functools import partial
 from pathlib import Path
 
 from bot import texts
-from bot.access import Access, AllowList
-from bot.addressing import Addressing
-from bot.answer import AnswerOptions, Answers
-from bot.attachments import Attachments
-from bot.commands import Commands
-from bot.forgetting import Forgetting
+from bot.core.access import Access, AllowList
+from bot.core.addressing import Addressing
+from bot.core.answer import AnswerOptions, Answers
+from bot.core.attachments import Attachments
+from bot.core.commands import Commands
+from bot.core.erasure import Forgetting
+from bot.core.in_flight import Questions
 from bot.platforms.platform import Platform
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
-from bot.questions import Questions
 from bot.settings import Settings
 from bot.store import Store, running_store
-from inference.backend import Backend
-from inference.fleet import Devices, RunningEngine, running_engine
-from inference.load import load_model
+from inference.backends.load import load_model
+from inference.serving.backend import Backend
+from inference.serving.fleet import Devices, RunningEngine, running_engine
 from inference.types import ModelSpec
 
 

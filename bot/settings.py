@@ -25,10 +25,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from bot.addressing import FollowUps
+from bot.core.addressing import FollowUps
 from bot.env_file import read_env_file
 from bot.errors import ConfigurationError
-from bot.pictures import PictureLimits
+from bot.images.normalise import PictureLimits
 from inference.types import CacheQuantization, DType, EngineChoice, ModelSpec, Quantization
 
 ENV_FILE = Path(".env")

@@ -1,5 +1,6 @@
 """Models, pictures and tokens; knows no chat platform.
 
 Public surface: :mod:`inference.types`, :mod:`inference.errors`, :mod:`inference.engine` (the
-protocol), :func:`inference.load.load_model` and :mod:`inference.worker` (what implements it).
+protocol), :func:`inference.backends.load.load_model` and :mod:`inference.serving.worker` (what
+implements it).
 """

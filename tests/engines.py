@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from inference.one_at_a_time import Generator, OneAtATime
+from inference.backends.sequential import Generator, OneAtATime
+from inference.serving.worker import DeviceThread, Worker, running_worker
 from inference.types import (
     Finished,
     FinishReason,
@@ -17,7 +18,6 @@ from inference.types import (
     ModelInfo,
     Sampling,
 )
-from inference.worker import DeviceThread, Worker, running_worker
 
 
 @asynccontextmanager
@@ -48,7 +48,9 @@ PICTURE_TOKENS = 20
 
 
 class ScriptedBackend:
-    """Implements `inference.one_at_a_time.Generator`: says what the test wants, a word a step.
+    """Implements `inference.backends.sequential.Generator`: says what the test wants.
+
+    One word per step.
 
     A prompt's length is its number of words plus `PICTURE_TOKENS` a picture. With `hold()` it
     takes a step only when the test releases one.

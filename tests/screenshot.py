@@ -10,7 +10,7 @@ from playwright.async_api import async_playwright, expect
 
 from bot.composition import loading_devices, make_playground, running_parts
 from bot.settings import load_settings
-from inference.fleet import Devices
+from inference.serving.fleet import Devices
 from tests.browser import FLAGS, chromium
 from tests.photos import SAMPLES
 

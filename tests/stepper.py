@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from inference.backend import Job
-from inference.batching import BatchingBackend
+from inference.backends.batching import BatchingBackend
 from inference.errors import InferenceError
+from inference.serving.backend import Job
 from inference.types import Finished, GenerationEvent, GenerationRequest, TextDelta
 
 
 class Stepper:
-    """Implements `inference.backend.StepOutput`."""
+    """Implements `inference.serving.backend.StepOutput`."""
 
     def __init__(self, backend: BatchingBackend) -> None:
         self.backend = backend

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from bot.messages import Author, Exchange, IncomingMessage, MessageKey, ThreadKey
+from bot.values.messages import Author, Exchange, IncomingMessage, MessageKey, ThreadKey
 from inference.types import ModelInfo
 
 
@@ -15,7 +15,7 @@ class PlatformUnavailable(Exception):
 
 
 class Core(Protocol):
-    """What adapters ask of the core (`bot.answer.Answers`)."""
+    """What adapters ask of the core (`bot.core.answer.Answers`)."""
 
     @property
     def model(self) -> ModelInfo:

@@ -2,7 +2,7 @@
 
 from bot.store.database import DatabaseUnusable, StoreFailed
 from bot.store.store import Store, running_store
-from bot.store.values import NewPicture, StoredPicture, ThreadSummary, Turn, TurnState
+from bot.values.turns import NewPicture, StoredPicture, ThreadSummary, Turn, TurnState
 
 __all__ = [
     "DatabaseUnusable",

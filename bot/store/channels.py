@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from bot.messages import ThreadKey
 from bot.store.database import Database
 from bot.store.rows import is_thread
 from bot.store.schema import channels, inbox, threads
 from bot.store.uninterrupted import uninterrupted
-from bot.store.values import ChannelSettings, Participation
+from bot.values.messages import ThreadKey
+from bot.values.turns import ChannelSettings, Participation
 
 
 class Channels:

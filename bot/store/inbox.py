@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from bot.messages import IncomingMessage, MessageKey, ThreadKey
 from bot.store.database import Database
 from bot.store.rows import is_message, is_thread, key_columns, now, touch_thread
 from bot.store.schema import inbox, threads, turns
 from bot.store.uninterrupted import uninterrupted
+from bot.values.messages import IncomingMessage, MessageKey, ThreadKey
 
 
 class Inbox:

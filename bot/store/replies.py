@@ -8,12 +8,12 @@ from datetime import timedelta
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from bot.messages import MessageKey, ThreadKey
 from bot.store.database import Database, StoreFailed
 from bot.store.late import LateWrites
 from bot.store.rows import is_message, is_thread, now
 from bot.store.schema import feedback, inbox, replies, threads
 from bot.store.uninterrupted import uninterrupted
+from bot.values.messages import MessageKey, ThreadKey
 
 
 class Replies:

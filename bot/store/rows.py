@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from bot.messages import IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.store.picture_files import suffix_of
 from bot.store.schema import (
     feedback,
@@ -20,7 +19,8 @@ from bot.store.schema import (
     turn_pictures,
     turns,
 )
-from bot.store.values import NewPicture, StoredPicture, Turn, TurnState
+from bot.values.messages import IncomingMessage, MessageKey, Receipt, ThreadKey
+from bot.values.turns import NewPicture, StoredPicture, Turn, TurnState
 
 TITLE_LENGTH = 80
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from bot.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels
 from bot.store.database import Database, open_database, store_failures
@@ -37,7 +36,8 @@ from bot.store.rows import (
 )
 from bot.store.schema import feedback, inbox, people, pictures, threads, turn_pictures, turns
 from bot.store.uninterrupted import uninterrupted
-from bot.store.values import NewPicture, PictureFile, StoredPicture, ThreadSummary, Turn, TurnState
+from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
+from bot.values.turns import NewPicture, PictureFile, StoredPicture, ThreadSummary, Turn, TurnState
 from inference.types import Picture
 
 CLAIMS_KEPT = timedelta(days=7)

@@ -15,7 +15,13 @@ import torch
 import transformers
 from tqdm import tqdm
 
-from inference.batching import BatchingBackend
+from inference.backends.batching import BatchingBackend
+from inference.backends.load import (
+    Loaded,
+    backend_of,
+    described,
+    load_weights,
+)
 from inference.bench.baselines import (
     floor_tokens_per_second,
     measure_generate,
@@ -35,14 +41,8 @@ from inference.bench.workloads import (
 )
 from inference.device import device_of, use_expandable_segments
 from inference.errors import EngineDead, GenerationFailed, ModelUnavailable
-from inference.load import (
-    Loaded,
-    backend_of,
-    described,
-    load_weights,
-)
+from inference.serving.worker import DeviceThread, Worker, running_worker
 from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling
-from inference.worker import DeviceThread, Worker, running_worker
 
 TEXT_TOKENS = 60
 FOLLOW_UP_TOKENS = 40

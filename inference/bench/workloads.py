@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from PIL import Image
 
+from inference.serving.worker import Worker
 from inference.types import (
     Finished,
     GenerationRequest,
@@ -24,7 +25,6 @@ from inference.types import (
     Sampling,
     TextDelta,
 )
-from inference.worker import Worker
 
 PICTURE_PX = (640, 480)
 LAG_INTERVAL_S = 0.005

@@ -12,8 +12,8 @@ import triton.language as tl
 from torch import Tensor
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
+from inference.execution.kv_cache import LayerCache
 from inference.kernels.gpu import overlaps
-from inference.kv_cache import LayerCache
 
 
 def _parts(product: Tensor) -> tuple[int, int]:

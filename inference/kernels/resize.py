@@ -1,4 +1,4 @@
-"""Resize a picture on the device, bit for bit as Pillow does: see `inference.bicubic`."""
+"""Resize a picture on the device, bit for bit as Pillow does: see `inference.kernels.bicubic`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from inference.bicubic import PRECISION_BITS, weights_of
+from inference.kernels.bicubic import PRECISION_BITS, weights_of
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from inference.pictures import open_picture
+from inference.models.images import open_picture
 from inference.types import Message, Picture, Sampling
 
 DEFAULT_CONTEXT_TOKENS = 2048
@@ -48,7 +48,7 @@ class Family:
     """A bound below what the config allows."""
     turn_marks: tuple[str, str] | None = None
     """What stands before a question and before its answer in the prompt, where these are plain
-    text: an answer ends before the next turn; see `inference.next_turn`."""
+    text: an answer ends before the next turn; see `inference.prompts.next_turn`."""
     sampling: Sampling = field(default_factory=Sampling)
     cannot: tuple[str, ...] = ()
     """What people should know it cannot do: keys of the bot's catalogue of sentences."""

@@ -8,7 +8,7 @@ from PIL import Image
 
 from inference.models import chat_template
 from inference.models.family import Family
-from inference.pictures import pad_to_square
+from inference.models.images import pad_to_square
 from inference.types import Message, Role, Sampling
 
 VICUNA_SYSTEM = (

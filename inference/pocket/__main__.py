@@ -68,20 +68,20 @@ def run(args: argparse.Namespace) -> None:
     elif args.command == "train":
         run_training(args)
     elif args.command == "evaluate":
-        from inference.pocket.evaluate import evaluate, report
+        from inference.pocket.recipe.evaluate import evaluate, report
 
         model = args.model or ensure_pocket(args.cache or default_cache(), progress=sys.stderr)
         result = evaluate(args.folder, model, progress=sys.stderr)
         print(json.dumps(result.figures()) if args.json else report(result, verbose=args.verbose))
     else:
-        from inference.pocket.wordnet import write_classes
+        from inference.pocket.recipe.wordnet import write_classes
 
         print(write_classes(args.data_noun, args.synset_ids, HERE / "classes.json"), "kinds")
 
 
 def run_training(args: argparse.Namespace) -> None:
     """Fetch the released parts where they are not given, train, print the figures."""
-    from inference.pocket.train import Recipe, train
+    from inference.pocket.recipe.train import Recipe, train
 
     recipe = Recipe(device=args.device)
     if args.steps is not None:

@@ -17,10 +17,10 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from inference.backend import Job
+from inference.backends.load import backend_of, described
 from inference.bench.random_models import random_model
 from inference.bench.workloads import picture_of
-from inference.load import backend_of, described
+from inference.serving.backend import Job
 from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.composition import loading_devices, running_parts
 from bot.settings import load_settings
-from inference.fleet import Devices
+from inference.serving.fleet import Devices
 from tests.lag import probing
 from tests.photos import phone_photo
 from tests.scenario.core import message

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
+from inference.backends.load import backend_of, described
 from inference.bench.random_models import random_model
 from inference.device import use_expandable_segments
-from inference.load import backend_of, described
 from inference.types import ModelSpec
 
 before = 0.0

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from inference.linears import PackedLinear
+from inference.execution.linears import PackedLinear
 
 SIZES = {"qkv": (960, 576), "gate and up": (3072, 576), "down": (576, 1536), "head": (49152, 576)}
 BYTES = 64e6

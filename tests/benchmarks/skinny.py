@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from inference import linears
+from inference.execution import linears
 from inference.kernels.cuda_source import KernelUnavailable
 from inference.kernels.skinny import Bits, Shape, Skinny, SkinnyWeight, shape_for
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from inference.batching import BatchingBackend
+from inference.backends.batching import BatchingBackend
+from inference.backends.load import backend_of, described
 from inference.bench import random_models
-from inference.load import backend_of, described
 from inference.types import ModelSpec
 
 SHAPE = {

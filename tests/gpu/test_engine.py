@@ -16,10 +16,10 @@ from torch import Tensor
 from transformers import LlavaForConditionalGeneration
 from transformers.generation.logits_process import RepetitionPenaltyLogitsProcessor
 
-from inference.backend import Job
-from inference.batching import BatchingBackend
+from inference.backends.batching import BatchingBackend
 from inference.bench.workloads import picture_of
 from inference.errors import GenerationFailed
+from inference.serving.backend import Job
 from inference.types import (
     FinishReason,
     GenerationRequest,

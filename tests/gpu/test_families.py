@@ -14,10 +14,10 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from inference.batching import BatchingBackend
-from inference.load import load_model
-from inference.one_at_a_time import OneAtATime
-from inference.transformers_backend import TransformersBackend
+from inference.backends.batching import BatchingBackend
+from inference.backends.generate import TransformersBackend
+from inference.backends.load import load_model
+from inference.backends.sequential import OneAtATime
 from inference.types import CacheQuantization, GenerationRequest, Message, ModelSpec, Role, Sampling
 from tests import tiny_models
 from tests.pictures import plain_picture

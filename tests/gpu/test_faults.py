@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from inference.backend import Backend
 from inference.errors import EngineDead
+from inference.serving.backend import Backend
+from inference.serving.worker import DeviceThread, Worker, running_worker
 from inference.types import Finished, GenerationRequest, Message, ModelSpec, Role, Sampling
-from inference.worker import DeviceThread, Worker, running_worker
 from tests.gpu.small_models import small_backend, small_model
 
 pytestmark = [

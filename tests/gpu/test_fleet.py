@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from inference.backend import Backend
 from inference.errors import EngineDead
-from inference.fleet import Devices, Fleet, running_engine
+from inference.serving.backend import Backend
+from inference.serving.fleet import Devices, Fleet, running_engine
 from inference.types import Finished, GenerationRequest, Message, ModelSpec, Role, Sampling
 from tests.gpu.small_models import small_backend, small_model
 

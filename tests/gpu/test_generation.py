@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from inference.backend import run_inline
-from inference.load import load_model
+from inference.backends.load import load_model
+from inference.serving.backend import run_inline
 from inference.types import (
     Finished,
     GenerationRequest,

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from inference.decoder import DecoderShape
-from inference.kv_cache import KVCache, LayerCache
+from inference.execution.decoder import DecoderShape
+from inference.execution.kv_cache import KVCache, LayerCache
 
 pytestmark = [
     pytest.mark.gpu,

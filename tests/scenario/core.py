@@ -10,16 +10,16 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from bot.access import Access
-from bot.addressing import Addressing, FollowUps
-from bot.answer import AnswerOptions, Answers
-from bot.attachments import Attachments
-from bot.commands import Commands
-from bot.forgetting import Forgetting
-from bot.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
-from bot.pictures import PictureLimits
-from bot.questions import Questions
+from bot.core.access import Access
+from bot.core.addressing import Addressing, FollowUps
+from bot.core.answer import AnswerOptions, Answers
+from bot.core.attachments import Attachments
+from bot.core.commands import Commands
+from bot.core.erasure import Forgetting
+from bot.core.in_flight import Questions
+from bot.images.normalise import PictureLimits
 from bot.store import Store, running_store
+from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
 from tests.engines import ScriptedBackend, running_on_device
 from tests.pictures import encode
 from tests.scenario.exchange import FakeExchange

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from bot.messages import Attachment, Ending, IncomingMessage, ReplyLimits, Stage, Status
+from bot.values.messages import Attachment, Ending, IncomingMessage, ReplyLimits, Stage, Status
 
 
 class FakeExchange:
-    """Implements `bot.messages.Exchange`; serves files and records what is shown."""
+    """Implements `bot.values.messages.Exchange`; serves files and records what is shown."""
 
     limits = ReplyLimits(pace_s=0.005)
 

@@ -9,8 +9,8 @@ from unittest import mock
 import torch
 
 from bot.__main__ import main
-from inference.runner import TorchRunner
-from inference.scheduler import Plan
+from inference.execution.runner import TorchRunner
+from inference.scheduling.scheduler import Plan
 
 STEPS = 20
 """The device lasts so long; the start takes a few of them."""
@@ -34,5 +34,5 @@ class FailingRunner(TorchRunner):
 
 
 if __name__ == "__main__":
-    with mock.patch("inference.fast_path.TorchRunner", FailingRunner):
+    with mock.patch("inference.backends.assemble_batching.TorchRunner", FailingRunner):
         sys.exit(main())

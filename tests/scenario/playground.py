@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from bot.answer import Answers
-from bot.forgetting import Forgetting
+from bot.core.answer import Answers
+from bot.core.erasure import Forgetting
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
 from bot.store import Store

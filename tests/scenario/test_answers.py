@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.answer import MAX_ATTEMPTS, AnswerOptions, Answers
+from bot.core.answer import MAX_ATTEMPTS, AnswerOptions, Answers
+from bot.core.erasure import Forgetting
+from bot.core.in_flight import Questions
 from bot.errors import Busy
-from bot.forgetting import Forgetting
-from bot.messages import (
+from bot.store import Store, TurnState
+from bot.values.messages import (
     Outcome,
     Stage,
     Status,
 )
-from bot.questions import Questions
-from bot.store import Store, TurnState
 from inference.errors import EngineDead
 from inference.types import FinishReason, Role
 from tests.engines import ScriptedBackend

@@ -261,7 +261,7 @@ async def test_a_failure_names_the_way_to_see_more_and_that_way_shows_it(
 async def test_a_surprise_is_one_sentence(failure: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "surprised_bot.py").write_text(
         "import sys\nfrom unittest import mock\nfrom bot.__main__ import main\n"
-        f"with mock.patch('bot.command_line._doctor', side_effect={failure}):\n"
+        f"with mock.patch('bot.cli._doctor', side_effect={failure}):\n"
         "    sys.exit(main())\n"
     )
     result = await llava_bot("doctor", module="surprised_bot", data_dir=tmp_path)
@@ -299,7 +299,7 @@ async def test_a_user_without_a_home_has_the_hubs_cache_in_the_data_directory(
         "def look(*_):\n"
         "    from huggingface_hub import constants\n"
         "    print(constants.HF_HOME)\n    return 0\n"
-        "with mock.patch('bot.command_line._doctor', side_effect=look):\n    sys.exit(main())\n"
+        "with mock.patch('bot.cli._doctor', side_effect=look):\n    sys.exit(main())\n"
     )
     result = await llava_bot(
         "doctor", module="looking_bot", data_dir=tmp_path, before="unset HOME", variables=nobody

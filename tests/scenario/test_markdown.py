@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page
 
-from bot.reply import open_fence
+from bot.core.reply import open_fence
 from tests.engines import ScriptedBackend
 from tests.scenario.playground import running_playground
 
@@ -131,7 +131,7 @@ async def test_fences_are_those_of_commonmark(page: Page) -> None:
 
 
 async def test_where_an_answer_is_cut_the_same_fence_is_open(page: Page) -> None:
-    """A text that ends in a fence, as `bot/reply.py` sees it, ends in code on the page."""
+    """A text that ends in a fence, as `bot/core/reply.py` sees it, ends in code on the page."""
     # In chats a fence may be indented at will: what a list does with it is theirs to say.
     made = [it.replace("\r", "") for it in texts() if not any(mark in it for mark in IN_LISTS)]
     assert len(made) > 100

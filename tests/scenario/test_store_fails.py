@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.answer import AnswerOptions, Answers
+from bot.core.answer import AnswerOptions, Answers
+from bot.core.erasure import Forgetting
+from bot.core.in_flight import Questions
 from bot.errors import UserFacingError
-from bot.forgetting import Forgetting
-from bot.messages import Author, Ending, Outcome
-from bot.questions import Questions
 from bot.store import Store, TurnState
+from bot.values.messages import Author, Ending, Outcome
 from tests.engines import ScriptedBackend
 from tests.scenario.core import message, red, running_answers, thread
 from tests.scenario.exchange import FakeExchange

@@ -16,7 +16,7 @@ from typing import TypeVar
 import aiohttp
 import discord
 
-from bot.messages import TryLater
+from bot.values.messages import TryLater
 
 T = TypeVar("T")
 

@@ -12,13 +12,13 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot.messages import MessageKey, TryLater
 from bot.platforms.discord.api import UNREACHABLE_PAUSE_S, Budget, DiscordRefused, read
 from bot.platforms.discord.layout import NO_PINGS, AnswerButton
 from bot.platforms.discord.network import Network
 from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.parsing import State
 from bot.platforms.platform import PlatformUnavailable
+from bot.values.messages import MessageKey, TryLater
 from inference.errors import trace_of
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import discord
 
-from bot.messages import Author, MessageKey, ThreadKey
+from bot.values.messages import Author, MessageKey, ThreadKey
 
 PLATFORM = "discord"
 MODAL = "modal"

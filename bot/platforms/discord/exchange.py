@@ -11,16 +11,7 @@ from typing import Any
 
 import discord
 
-from bot.messages import (
-    Attachment,
-    Ending,
-    IncomingMessage,
-    Outcome,
-    ReplyLimits,
-    Stage,
-    Status,
-    TryLater,
-)
+from bot.platforms.chat.waiting import patiently, waiting_sentence
 from bot.platforms.discord import layout
 from bot.platforms.discord.api import (
     FORBIDDEN,
@@ -37,9 +28,18 @@ from bot.platforms.discord.parts import Paces, Parts
 from bot.platforms.discord.pictures import Pictures
 from bot.platforms.discord.saying import Saying
 from bot.platforms.discord.where import Places, Where
-from bot.platforms.waiting import patiently, waiting_sentence
 from bot.store import Store
 from bot.texts import say
+from bot.values.messages import (
+    Attachment,
+    Ending,
+    IncomingMessage,
+    Outcome,
+    ReplyLimits,
+    Stage,
+    Status,
+    TryLater,
+)
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Tools:
 
 
 class DiscordExchange:
-    """Implements `bot.messages.Exchange`."""
+    """Implements `bot.values.messages.Exchange`."""
 
     def __init__(self, tools: Tools, message: IncomingMessage, *, begun: bool = False) -> None:
         """`begun`: an earlier run may have written to Discord without having remembered it."""

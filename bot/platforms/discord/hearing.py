@@ -11,13 +11,13 @@ from typing import Any
 
 import discord
 
-from bot.addressing import Addressing
-from bot.addressing import Heard as Addressed
-from bot.bounded import Bounded
-from bot.commands import IN_THREADS, Command, Commands, parse
+from bot.core.addressing import Addressing
+from bot.core.addressing import Heard as Addressed
+from bot.core.commands import IN_THREADS, Command, Commands, parse
+from bot.core.erasure import Forgetting
 from bot.errors import UserFacingError
-from bot.forgetting import Forgetting
-from bot.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey, TryLater
+from bot.platforms.chat.bounded import Bounded
+from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.events import (
     PLATFORM,
@@ -38,7 +38,7 @@ from bot.platforms.discord.writing import remove
 from bot.platforms.platform import Core
 from bot.store import StoreFailed
 from bot.texts import say
-from bot.thread_locks import ThreadLocks
+from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey, TryLater
 
 log = logging.getLogger(__name__)
 

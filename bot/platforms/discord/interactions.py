@@ -10,10 +10,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.bounded import Bounded
-from bot.commands import Command
+from bot.core.commands import Command
 from bot.errors import UserFacingError
-from bot.messages import Attachment, IncomingMessage, MessageKey, TryLater
+from bot.platforms.chat.bounded import Bounded
 from bot.platforms.discord import layout
 from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.events import (
@@ -40,6 +39,7 @@ from bot.platforms.discord.responses import Token
 from bot.platforms.platform import Core
 from bot.store import Store, StoreFailed
 from bot.texts import say
+from bot.values.messages import Attachment, IncomingMessage, MessageKey, TryLater
 from inference.errors import trace_of
 
 log = logging.getLogger(__name__)

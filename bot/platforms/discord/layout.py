@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import discord
 from discord import ui
 
-from bot.messages import MessageKey, Receipt
+from bot.core.reply import open_fence
 from bot.platforms.discord.events import message_key
-from bot.reply import open_fence
 from bot.texts import say
+from bot.values.messages import MessageKey, Receipt
 
 if TYPE_CHECKING:
     # At run time it asks for its parameter, which only the type checker has a use for.

@@ -6,7 +6,7 @@ import contextlib
 
 import discord
 
-from bot.bounded import Bounded
+from bot.platforms.chat.bounded import Bounded
 from bot.platforms.discord.events import PLATFORM
 from bot.store import StoreFailed
 from bot.store.people import People

@@ -11,13 +11,13 @@ from typing import Any
 
 import discord
 
-from bot.messages import TryLater
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import PLATFORM, Place, sent_at
 from bot.platforms.discord.hearing import Hearing
 from bot.platforms.discord.permissions import missing_in
 from bot.store import Store
+from bot.values.messages import TryLater
 from inference.errors import trace_of
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.store.values import ChannelSettings
 from bot.texts import say
+from bot.values.turns import ChannelSettings
 
 ASK_MODAL, SETTINGS_MODAL = "llava-ask", "llava-settings"
 MAX_QUESTION = 3000

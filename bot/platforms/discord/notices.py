@@ -10,7 +10,6 @@ import logging
 import aiohttp
 import discord
 
-from bot.messages import Attachment, IncomingMessage, MessageKey, TryLater
 from bot.platforms.discord import layout
 from bot.platforms.discord.api import DiscordRefused
 from bot.platforms.discord.connection import Connection
@@ -19,6 +18,7 @@ from bot.platforms.discord.responses import Responses, Token
 from bot.platforms.discord.writing import post
 from bot.store import Store
 from bot.texts import say
+from bot.values.messages import Attachment, IncomingMessage, MessageKey, TryLater
 
 log = logging.getLogger(__name__)
 

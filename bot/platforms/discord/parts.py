@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import discord
 from discord import ui
 
-from bot.messages import IncomingMessage, MessageKey, ThreadKey, TryLater
 from bot.platforms.discord import layout
 from bot.platforms.discord.api import (
     ARCHIVED,
@@ -32,6 +31,7 @@ from bot.platforms.discord.where import Where
 from bot.platforms.discord.writing import edit, post, remove
 from bot.store import StoreFailed
 from bot.store.replies import Replies
+from bot.values.messages import IncomingMessage, MessageKey, ThreadKey, TryLater
 
 log = logging.getLogger(__name__)
 

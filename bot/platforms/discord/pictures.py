@@ -14,11 +14,11 @@ import aiohttp
 import discord
 from yarl import URL
 
-from bot.addressing import Addressing
-from bot.attachments import latest, may_be_picture
-from bot.bounded import Bounded
-from bot.links import links_in
-from bot.messages import Attachment, IncomingMessage, ThreadKey, TryLater
+from bot.core.addressing import Addressing
+from bot.core.attachments import latest, may_be_picture
+from bot.images.links import links_in
+from bot.images.public_web import CHUNK_BYTES, PublicWeb, cookieless_session, following
+from bot.platforms.chat.bounded import Bounded
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import MODAL, message_key
@@ -29,8 +29,8 @@ from bot.platforms.discord.places import (
     is_shown,
     poll_of,
 )
-from bot.public_web import CHUNK_BYTES, PublicWeb, cookieless_session, following
 from bot.store import Store
+from bot.values.messages import Attachment, IncomingMessage, ThreadKey, TryLater
 
 log = logging.getLogger(__name__)
 

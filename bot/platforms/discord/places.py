@@ -14,10 +14,10 @@ from typing import Any, Literal
 import discord
 from yarl import URL
 
-from bot.file_kinds import kind_of
-from bot.links import file_name, links_in, names_a_picture
-from bot.messages import Attachment
+from bot.images.file_kinds import kind_of
+from bot.images.links import file_name, links_in, names_a_picture
 from bot.texts import say
+from bot.values.messages import Attachment
 
 DISCORD_DOMAINS = (".discordapp.com", ".discordapp.net", ".discord.com")
 STICKER_PICTURES = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.addressing import Addressing
-from bot.commands import Commands
-from bot.forgetting import Forgetting
-from bot.messages import IncomingMessage
+from bot.core.addressing import Addressing
+from bot.core.commands import Commands
+from bot.core.erasure import Forgetting
+from bot.images.public_web import PublicWeb
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import PLATFORM
 from bot.platforms.discord.exchange import DiscordExchange, Tools
@@ -23,8 +23,8 @@ from bot.platforms.discord.responses import Responses
 from bot.platforms.discord.saying import Saying
 from bot.platforms.discord.where import Places
 from bot.platforms.platform import Core
-from bot.public_web import PublicWeb
 from bot.store import Store
+from bot.values.messages import IncomingMessage
 
 
 class Discord:

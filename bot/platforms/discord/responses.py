@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import discord
 
-from bot.messages import Attachment
 from bot.platforms.discord import layout
 from bot.platforms.discord.api import write
 from bot.platforms.discord.connection import Connection
+from bot.values.messages import Attachment
 
 LIFE_S = 14 * 60
 """A token is good for a quarter of an hour; a minute is kept in hand."""

@@ -7,7 +7,6 @@ import logging
 
 import discord
 
-from bot.messages import IncomingMessage, TryLater
 from bot.platforms.discord import layout
 from bot.platforms.discord.api import FORBIDDEN, GONE, LOCKED, NO_REPLY, DiscordRefused, read
 from bot.platforms.discord.connection import Connection
@@ -16,6 +15,7 @@ from bot.platforms.discord.permissions import missing_in, permission_name
 from bot.platforms.discord.where import Where
 from bot.platforms.discord.writing import post
 from bot.texts import say
+from bot.values.messages import IncomingMessage, TryLater
 
 log = logging.getLogger(__name__)
 

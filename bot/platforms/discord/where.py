@@ -8,7 +8,6 @@ from typing import Literal
 
 import discord
 
-from bot.messages import IncomingMessage, TryLater
 from bot.platforms.discord import layout
 from bot.platforms.discord.api import (
     NOT_ALLOWED,
@@ -22,6 +21,7 @@ from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import MODAL, Threadable
 from bot.platforms.discord.notices import is_command
 from bot.texts import say
+from bot.values.messages import IncomingMessage, TryLater
 
 log = logging.getLogger(__name__)
 

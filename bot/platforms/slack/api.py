@@ -13,8 +13,8 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.messages import TryLater
 from bot.platforms.slack.shapes import well_formed
+from bot.values.messages import TryLater
 
 STREAMS_A_MINUTE = 18
 """Slack starts about 20 streams a minute for an app in a workspace; a few are kept in hand."""

@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-from bot.messages import MessageKey, Receipt
-from bot.store.values import ChannelSettings
 from bot.texts import say
+from bot.values.messages import MessageKey, Receipt
+from bot.values.turns import ChannelSettings
 
 STOP, AGAIN, FEEDBACK = "llava_stop", "llava_again", "llava_feedback"
 SHORTCUT, ASK_VIEW, SETTINGS_VIEW = "llava_ask_about", "llava_ask", "llava_settings"

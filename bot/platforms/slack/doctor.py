@@ -15,12 +15,12 @@ from typing import Any
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.health import Finding
-from bot.messages import TryLater
+from bot.platforms.findings import Finding
 from bot.platforms.slack.api import SlackApi, SlackRefused, SlackUnreachable
 from bot.platforms.slack.http import EVENTS
 from bot.platforms.slack.manifest import BOT_SCOPES, EVENTS_HEARD
 from bot.platforms.slack.options import SlackOptions
+from bot.values.messages import TryLater
 
 MAX_SKEW_S = 30
 HELLO_S = 10

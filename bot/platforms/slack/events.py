@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.messages import MessageKey, ThreadKey
+from bot.values.messages import MessageKey, ThreadKey
 
 PLATFORM = "slack"
 VIEW = "view"

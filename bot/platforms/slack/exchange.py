@@ -8,17 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.messages import (
-    Attachment,
-    Ending,
-    IncomingMessage,
-    MessageKey,
-    Outcome,
-    ReplyLimits,
-    Stage,
-    Status,
-    TryLater,
-)
+from bot.platforms.chat.waiting import patiently, waiting_sentence
 from bot.platforms.slack import blocks
 from bot.platforms.slack.api import (
     UNREACHABLE_PAUSE_S,
@@ -32,9 +22,19 @@ from bot.platforms.slack.notices import find_notice, notice_of
 from bot.platforms.slack.parts import CANNOT_WRITE, Parts
 from bot.platforms.slack.pictures import Pictures
 from bot.platforms.slack.workspaces import Workspace, Workspaces
-from bot.platforms.waiting import patiently, waiting_sentence
 from bot.store import Store
 from bot.texts import say
+from bot.values.messages import (
+    Attachment,
+    Ending,
+    IncomingMessage,
+    MessageKey,
+    Outcome,
+    ReplyLimits,
+    Stage,
+    Status,
+    TryLater,
+)
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Tools:
 
 
 class SlackExchange:
-    """Implements `bot.messages.Exchange`."""
+    """Implements `bot.values.messages.Exchange`."""
 
     def __init__(self, tools: Tools, message: IncomingMessage, *, begun: bool = False) -> None:
         """`begun`: an earlier run may have written to Slack without having remembered it."""

@@ -9,12 +9,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from bot.addressing import Addressing
-from bot.addressing import Heard as Addressed
-from bot.commands import Command, Commands, parse
+from bot.core.addressing import Addressing
+from bot.core.addressing import Heard as Addressed
+from bot.core.commands import Command, Commands, parse
+from bot.core.erasure import Forgetting
 from bot.errors import UserFacingError
-from bot.forgetting import Forgetting
-from bot.messages import Author, IncomingMessage, ThreadKey, TryLater
+from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.platform import Core
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.events import (
@@ -34,7 +34,7 @@ from bot.platforms.slack.shapes import well_formed
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import StoreFailed
 from bot.texts import say
-from bot.thread_locks import ThreadLocks
+from bot.values.messages import Author, IncomingMessage, ThreadKey, TryLater
 
 log = logging.getLogger(__name__)
 

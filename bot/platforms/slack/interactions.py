@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 from slack_bolt.async_app import AsyncApp
 from yarl import URL
 
-from bot.commands import Command, Commands, parse
+from bot.core.commands import Command, Commands, parse
 from bot.errors import UserFacingError
-from bot.messages import Author, IncomingMessage, ThreadKey, TryLater
 from bot.platforms.platform import Core
 from bot.platforms.slack import blocks
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
@@ -22,8 +21,9 @@ from bot.platforms.slack.events import PLATFORM, VIEW, Event, message_key, threa
 from bot.platforms.slack.hearing import Hearing
 from bot.platforms.slack.workspaces import Person, Workspace, Workspaces
 from bot.store import Store, StoreFailed
-from bot.store.values import ChannelSettings
 from bot.texts import say
+from bot.values.messages import Author, IncomingMessage, ThreadKey, TryLater
+from bot.values.turns import ChannelSettings
 
 log = logging.getLogger(__name__)
 

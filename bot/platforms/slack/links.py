@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 from yarl import URL
 
-from bot.public_web import CHUNK_BYTES, PublicWeb, cookieless_session, following
+from bot.images.public_web import CHUNK_BYTES, PublicWeb, cookieless_session, following
 
 SLACK_DOMAINS = (".slack.com", ".slack-gov.com")
 NOT_THERE = frozenset({403, 404})

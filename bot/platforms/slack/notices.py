@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.messages import IncomingMessage, MessageKey
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable, Unsure
 from bot.platforms.slack.events import Event
 from bot.platforms.slack.workspaces import Workspace
+from bot.values.messages import IncomingMessage, MessageKey
 
 NOTICE = "llava_question"
 MESSAGES_A_PAGE = 200

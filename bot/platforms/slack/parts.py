@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.messages import IncomingMessage, MessageKey, TryLater
 from bot.platforms.slack import blocks
 from bot.platforms.slack.api import UNSUPPORTED, Kind, SlackRefused, Unsure
 from bot.platforms.slack.events import Event
@@ -20,6 +19,7 @@ from bot.platforms.slack.notices import is_notice, own_messages
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import StoreFailed
 from bot.store.replies import Replies
+from bot.values.messages import IncomingMessage, MessageKey, TryLater
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-from bot.addressing import Addressing
-from bot.attachments import latest, may_be_picture
-from bot.bounded import Bounded
+from bot.core.addressing import Addressing
+from bot.core.attachments import latest, may_be_picture
 from bot.errors import PictureRefused
-from bot.messages import Attachment, IncomingMessage, MessageKey, ThreadKey
-from bot.pictures import short_name
+from bot.images.normalise import short_name
+from bot.platforms.chat.bounded import Bounded
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable, reason
 from bot.platforms.slack.events import (
     VIEW,
@@ -29,6 +28,7 @@ from bot.platforms.slack.links import IsLoginPage, Links, NotThere
 from bot.platforms.slack.places import attachments_of, file_attachment, is_shown
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import Store
+from bot.values.messages import Attachment, IncomingMessage, MessageKey, ThreadKey
 
 log = logging.getLogger(__name__)
 

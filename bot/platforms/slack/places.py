@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.file_kinds import kind_of
-from bot.links import file_name, links_in, names_a_picture
-from bot.messages import Attachment
+from bot.images.file_kinds import kind_of
+from bot.images.links import file_name, links_in, names_a_picture
 from bot.platforms.slack.events import LINK, Event
+from bot.values.messages import Attachment
 
 Found = tuple[bool, Attachment]
 """(whether it is shown small, beside something else; what it is)."""

@@ -15,10 +15,9 @@ from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstall
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.addressing import Addressing
-from bot.commands import Commands
-from bot.forgetting import Forgetting
-from bot.messages import IncomingMessage
+from bot.core.addressing import Addressing
+from bot.core.commands import Commands
+from bot.core.erasure import Forgetting
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.events import PLATFORM, Event
@@ -39,6 +38,7 @@ from bot.platforms.slack.pictures import Pictures
 from bot.platforms.slack.socket import Socket
 from bot.platforms.slack.workspaces import NotInstalled, Workspace, Workspaces
 from bot.store import Store
+from bot.values.messages import IncomingMessage
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from bot.messages import (
+from bot.values.messages import (
     Attachment,
     Ending,
     IncomingMessage,
@@ -26,7 +26,7 @@ LAST = frozenset({"done", "error"})
 
 
 class WebExchange:
-    """Implements `bot.messages.Exchange` for one question."""
+    """Implements `bot.values.messages.Exchange` for one question."""
 
     limits = ReplyLimits(pace_s=0.03)
 

@@ -14,15 +14,15 @@ from typing import Any
 
 from aiohttp import web
 
+from bot.core.erasure import Forgetting
 from bot.errors import Busy
-from bot.forgetting import Forgetting
-from bot.messages import Author, IncomingMessage, MessageKey, ThreadKey
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.web.exchange import LAST, Event, WebExchange, failed
 from bot.platforms.web.guard import HEADERS, failures_are_sentences, guard, locale_of, refusal
 from bot.platforms.web.uploads import BadUpload, Uploads
 from bot.store import Store, Turn
 from bot.texts import catalogue, language_of, say
+from bot.values.messages import Author, IncomingMessage, MessageKey, ThreadKey
 from inference.errors import trace_of
 
 log = logging.getLogger(__name__)

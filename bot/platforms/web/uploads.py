@@ -14,8 +14,8 @@ from aiohttp import BodyPartReader, ClientError, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.errors import UserFacingError
-from bot.messages import Attachment
 from bot.private_files import create, make_folder
+from bot.values.messages import Attachment
 
 log = logging.getLogger(__name__)
 

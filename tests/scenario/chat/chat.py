@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from bot.answer import Answers
-from bot.messages import ThreadKey
+from bot.core.answer import Answers
 from bot.store import Store
+from bot.values.messages import ThreadKey
 from tests.engines import ScriptedBackend
 from tests.waiting import until
 

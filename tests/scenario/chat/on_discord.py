@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.access import AllowList
-from bot.messages import ThreadKey
+from bot.core.access import AllowList
 from bot.platforms.discord import layout
+from bot.values.messages import ThreadKey
 from tests.engines import ScriptedBackend
 from tests.scenario.chat.chat import BEN, BOT, Answer, PictureGiven
 from tests.scenario.discord.stage import MENTION, Stage, running_bot, small_of, text_of

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.access import AllowList
-from bot.messages import ThreadKey
+from bot.core.access import AllowList
 from bot.platforms.slack import blocks
+from bot.values.messages import ThreadKey
 from tests.engines import ScriptedBackend
 from tests.scenario.chat.chat import BEN, BOT, Answer, PictureGiven
 from tests.scenario.slack.stage import Stage, context_of, has_button, running_bot, text_of

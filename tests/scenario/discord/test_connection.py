@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.access import AllowList
+from bot.core.access import AllowList
 from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.platform import PlatformUnavailable
 from tests.engines import ScriptedBackend

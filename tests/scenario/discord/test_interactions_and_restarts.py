@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.access import AllowList
+from bot.core.access import AllowList
 from tests.engines import ScriptedBackend
 from tests.scenario.core import RED
 from tests.scenario.discord.stage import Stage, running_bot, small_of

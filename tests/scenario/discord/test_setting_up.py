@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
-from bot.health import Finding
 from bot.platforms.discord import doctor
 from bot.platforms.discord.invitation import application_of, invitation, manifest
 from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.permissions import NEEDED
+from bot.platforms.findings import Finding
 from tests.scenario.command import llava_bot
 from tests.scenario.discord.test_process import settings
 from tests.servers.discord.server import LocalDiscord

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bot.access import AllowList
-from bot.answer import AnswerOptions, Answers
-from bot.messages import MessageKey, ThreadKey
+from bot.core.access import AllowList
+from bot.core.answer import AnswerOptions, Answers
+from bot.core.in_flight import Questions
 from bot.platforms.slack.events import message_key, thread_key
 from bot.platforms.slack.options import SlackOptions
 from bot.platforms.slack.platform import Slack
 from bot.platforms.slack.socket import Patience
-from bot.questions import Questions
 from bot.store import Store
+from bot.values.messages import MessageKey, ThreadKey
 from tests.engines import ScriptedBackend
 from tests.scenario.core import adapter_parts, running_answers
 from tests.servers.slack.server import LocalSlack

@@ -77,7 +77,7 @@ async def test_an_answer_that_slack_would_not_take_is_delivered_at_the_next_star
     backend: ScriptedBackend,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bot.reply.PATIENCE_S", 0.5)
+    monkeypatch.setattr("bot.core.reply.PATIENCE_S", 0.5)
     slack.rules.refuses = {"chat.startStream": "internal_error", "chat.postMessage": "fatal_error"}
     async with running_bot(tmp_path, slack, backend) as stage:
         ts = slack.say(f"{BOT} hello")

@@ -12,7 +12,7 @@ from slack_sdk.oauth.installation_store.sqlalchemy import SQLAlchemyInstallation
 from slack_sdk.oauth.state_store.sqlalchemy import SQLAlchemyOAuthStateStore
 from sqlalchemy import MetaData
 
-from bot.health import Finding
+from bot.platforms.findings import Finding
 from bot.platforms.slack import doctor
 from bot.platforms.slack.manifest import BOT_SCOPES, manifest
 from bot.platforms.slack.options import SlackOptions

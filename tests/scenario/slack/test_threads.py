@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from bot.access import AllowList
+from bot.core.access import AllowList
 from tests.engines import ScriptedBackend
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import Stage, running_bot, text_of

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.pocket.evaluate import Asker
 from inference.pocket.fetch import pocket_dir
+from inference.pocket.recipe.evaluate import Asker
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import re
 import numpy as np
 from PIL import Image, ImageDraw
 
-from inference.pocket.evaluate import QUESTION, Asker
+from inference.pocket.recipe.evaluate import QUESTION, Asker
 
 
 def painted(colour: tuple[int, int, int]) -> Image.Image:

@@ -16,9 +16,9 @@ from torch import nn
 import inference.pocket.fetch as fetch_module
 from inference.pocket.assemble import anchored_columns
 from inference.pocket.concepts import NUM_SLOTS, Columns, Concepts, load_concepts
-from inference.pocket.evaluate import Matcher, evaluate, find_photos
 from inference.pocket.fetch import TOWER, PocketUnavailable, ensure_pocket, fetch_part, pocket_dir
 from inference.pocket.lora import add_lora, merge_lora
+from inference.pocket.recipe.evaluate import Matcher, evaluate, find_photos
 
 POCKET = Path(fetch_module.__file__).parent
 
@@ -192,7 +192,7 @@ def test_a_photo_that_cannot_be_read_is_named_and_left_out(
         def ask(self, _picture: Image.Image, _question: str) -> tuple[str, float, int]:
             return "It is a tabby cat.", 0.9, 281
 
-    monkeypatch.setattr("inference.pocket.evaluate.Asker", Canned)
+    monkeypatch.setattr("inference.pocket.recipe.evaluate.Asker", Canned)
     progress = io.StringIO()
     result = evaluate(tmp_path, tmp_path, progress=progress)
     assert [asked.path.name for asked in result.asked] == ["good.png"]

@@ -1,0 +1,327 @@
+"""The command line. Thin: it reads arguments, calls, and turns errors into sentences."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bot.errors import ConfigurationError
+from bot.logs import set_log_level, set_up_logging
+from bot.platforms.findings import Finding
+from bot.platforms.platform import PlatformUnavailable
+from bot.platforms.terminal.terminal import PictureFile, Terminal, TerminalError, chat, read_picture
+from bot.settings import Settings, ensure_home, load_settings
+from bot.store import DatabaseUnusable
+from inference.errors import ModelUnavailable, trace_of
+from inference.standard_streams import EXIT_FAILED, OutputLost, holds_any_text
+
+EXIT_INTERRUPTED = 130
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command. Returns: its exit code; errors are one sentence on stderr, no traceback.
+
+    Raises:
+        OutputLost: stdout cannot be written.
+    """
+    arguments = build_parser().parse_args(argv)
+    held_back = set_up_logging(shown=arguments.command == "run" or arguments.verbose)
+    code = EXIT_FAILED
+    try:
+        _check_current_folder()
+        settings = load_settings(**_overrides(arguments))
+        set_log_level(settings.log_level)
+        ensure_home(settings.data_dir)
+        code = _command(arguments, settings)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return EXIT_INTERRUPTED
+    except OutputLost:
+        raise
+    except (ConfigurationError, DatabaseUnusable, ModelUnavailable, TerminalError) as exc:
+        print(exc, file=sys.stderr)
+    except OSError as exc:
+        log.error("the command failed: %s", trace_of(exc))
+        where = "" if exc.filename is None else f" ({exc.filename})"
+        print(f"llava-bot cannot go on: {exc.strerror or exc}{where}.", file=sys.stderr)
+    except Exception as exc:  # noqa: BLE001 - the border to the shell: a person reads what comes
+        log.error("the command failed: %s", trace_of(exc))
+        print(f"llava-bot has failed: {type(exc).__name__}.", file=sys.stderr)
+    if code != 0 and held_back.has_errors:
+        print("To see where it failed, add --verbose.", file=sys.stderr)
+    return code
+
+
+def _check_current_folder() -> None:
+    """torch's libraries end the process when it has been deleted."""
+    try:
+        Path.cwd()
+    except OSError:
+        raise ConfigurationError(
+            "The current folder has been deleted: change to another one."
+        ) from None
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The arguments of every command."""
+    parser = argparse.ArgumentParser(
+        prog="llava-bot", description="Ask about a picture; the model runs on this machine."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the bot: every platform that has its settings")
+    run.add_argument("--host", dest="llava_bot_host", help="address of the playground")
+    run.add_argument("--port", dest="llava_bot_port", type=int, help="port of the playground")
+    run.add_argument(
+        "--open", action="store_true", help="open the playground in a browser, if there is one"
+    )
+
+    ask = commands.add_parser("ask", help="ask one question about a picture")
+    ask.add_argument("picture", help="a file, or an https address")
+    ask.add_argument("question")
+    ask.add_argument(
+        "--json", action="store_true", help="print text, model, timings and receipt as JSON"
+    )
+
+    chat = commands.add_parser("chat", help="ask several questions about a picture, one a line")
+    chat.add_argument(
+        "--image-file",
+        action="append",
+        default=[],
+        metavar="PICTURE",
+        help="a file, or an https address; may be given several times",
+    )
+
+    doctor = commands.add_parser("doctor", help="look at the set-up and name what is to be fixed")
+    doctor.add_argument(
+        "--channel",
+        metavar="ID",
+        help="post a message in this channel (Slack: C…, Discord: a number) and delete it",
+    )
+
+    manifest = commands.add_parser("manifest", help="print what a platform must be told of the bot")
+    manifest.add_argument("platform", choices=["slack", "discord"])
+    manifest.add_argument(
+        "--address", metavar="https://…", help="Slack's HTTP mode: where Slack reaches the bot"
+    )
+    manifest.add_argument("--name", default="llava-bot", help="Slack: what the bot is called")
+    manifest.add_argument("--application", metavar="ID", help="Discord: the application's id")
+
+    bench = commands.add_parser("bench", help="measure how fast a model is on this machine")
+    _add_bench_arguments(bench)
+
+    for command in (run, ask, chat, bench):
+        _add_model_arguments(command)
+    for command in (ask, chat, doctor, manifest, bench):
+        command.add_argument(
+            "--verbose", action="store_true", help="log on stderr, as `run` does (LOG_LEVEL)"
+        )
+    return parser
+
+
+def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument(
+        "--random-weights",
+        action="store_true",
+        help="build the model in its true shapes instead of downloading it",
+    )
+    bench.add_argument(
+        "--quantize", choices=["none", "int8", "nf4"], help="hold the weights in fewer bits"
+    )
+    bench.add_argument(
+        "--threads",
+        type=_number_of(1, 256),
+        nargs="+",
+        metavar="N",
+        help="threads at once (1 8 32)",
+    )
+    bench.add_argument(
+        "--same-picture", action="store_true", help="all threads are about one picture"
+    )
+    bench.add_argument(
+        "--new-tokens", type=_number_of(8, 2048), default=128, metavar="N", help="said a thread"
+    )
+    bench.add_argument(
+        "--without-static", action="store_true", help="do not measure the compiled generate()"
+    )
+    bench.add_argument(
+        "--without-generate", action="store_true", help="do not measure generate() at all"
+    )
+    bench.add_argument("--cache-tokens", type=int, metavar="N", help="bound the engine's cache")
+    bench.add_argument(
+        "--quantize-cache",
+        choices=["auto", "none", "int8"],
+        help="keep what threads have read in 8 bits",
+    )
+    bench.add_argument("--json", action="store_true", help="print the figures as JSON")
+    bench.add_argument("--plot", metavar="FILE.png", help="draw tokens a second over threads")
+
+
+def _number_of(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"'{text}' is no number from {least} to {most}")
+        return int(text)
+
+    return number
+
+
+def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("model (instead of the settings of the same names)")
+    group.add_argument("--model", "--model-path", help="pocket, a name on the hub, or a folder")
+    group.add_argument("--revision", dest="model_revision", help="branch, tag or commit")
+    bits = group.add_mutually_exclusive_group()
+    bits.add_argument(
+        "--load-4bit", dest="quantize", action="store_const", const="nf4", help="4-bit weights"
+    )
+    bits.add_argument(
+        "--load-8bit", dest="quantize", action="store_const", const="int8", help="8-bit weights"
+    )
+    group.add_argument("--dtype", help="auto, float32, bfloat16 or float16")
+    group.add_argument("--device", help="auto, cpu, cuda:0, …")
+    group.add_argument("--context-tokens", type=int, metavar="N")
+    group.add_argument("--max-pictures", type=int, metavar="N")
+    group.add_argument("--temperature", type=float, metavar="T")
+    group.add_argument("--max-new-tokens", type=int, metavar="N")
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {name: value for name, value in vars(arguments).items() if name in Settings.model_fields}
+
+
+def _command(arguments: argparse.Namespace, settings: Settings) -> int:
+    # `bot.app` brings torch along: it is imported after everything that can go wrong without it.
+    match arguments.command:
+        case "run":
+            from bot.app import run
+
+            return run(settings, open_page=arguments.open and _has_screen())
+        case "bench":
+            return _bench(arguments, settings)
+        case "doctor":
+            return asyncio.run(_doctor(settings, arguments.channel))
+        case "manifest":
+            print(_manifest(arguments, settings))
+            return 0
+        case "ask":
+            pictures = _read_pictures([arguments.picture], settings)
+            from bot.app import run_terminal
+
+            return run_terminal(settings, partial(_ask, arguments, pictures))
+        case _:
+            pictures = _read_pictures(arguments.image_file, settings)
+            from bot.app import run_terminal
+
+            return run_terminal(settings, partial(chat, pictures))
+
+
+def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
+    from inference.bench.report import check_plot, plot, table
+    from inference.bench.run import Options, run
+
+    options = Options(
+        spec=settings.model_spec,
+        random_weights=arguments.random_weights,
+        threads=tuple(arguments.threads or ()),
+        same_picture=arguments.same_picture,
+        new_tokens=arguments.new_tokens,
+        static=not arguments.without_static,
+        generate=not arguments.without_generate,
+    )
+    if arguments.plot:
+        check_plot(Path(arguments.plot))
+    report = run(options, cache_dir=settings.data_dir / "models", progress=sys.stderr)
+    print(report.to_json() if arguments.json else table(report))
+    if arguments.plot:
+        plot(report, Path(arguments.plot))
+    return 0
+
+
+def _manifest(arguments: argparse.Namespace, settings: Settings) -> str:
+    if arguments.platform == "slack":
+        from bot.platforms.slack import manifest as slack
+
+        made = slack.manifest(address=arguments.address, name=arguments.name)
+        return _json(made, indent=2)
+    from bot.platforms.discord import invitation
+
+    token = settings.discord_bot_token
+    known = None if token is None else invitation.application_of(token.get_secret_value())
+    return invitation.manifest(arguments.application or known)
+
+
+async def _doctor(settings: Settings, channel: str | None) -> int:
+    is_discords = channel is not None and channel.isdigit()
+    findings = []
+    if settings.slack_bot_token or settings.slack_app_token or settings.slack_client_id:
+        findings += await _slack(settings, None if is_discords else channel)
+    else:
+        print("Slack is not set up: README, Slack, says how.")
+    if settings.discord_bot_token:
+        from bot.platforms.discord.doctor import examine
+        from bot.platforms.discord.options import DiscordOptions
+
+        options = DiscordOptions.of(settings)
+        findings += await examine(options, channel=channel if is_discords else None)
+    else:
+        print("Discord is not set up: README, Discord, says how.")
+    for finding in findings:
+        print(finding)
+    return 0 if all(it.is_well or it.unknown for it in findings) else EXIT_FAILED
+
+
+async def _slack(settings: Settings, channel: str | None) -> list[Finding]:
+    from bot.platforms.slack.doctor import examine
+    from bot.platforms.slack.options import SlackOptions
+
+    options = SlackOptions.of(settings)
+    try:
+        options.check()
+    except PlatformUnavailable as exc:
+        return [Finding("Slack's settings", str(exc))]
+    return await examine(options, channel=channel)
+
+
+def _has_screen() -> bool:
+    return sys.platform in {"darwin", "win32"} or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+
+
+def _read_pictures(sources: Sequence[str], settings: Settings) -> tuple[PictureFile, ...]:
+    async def read() -> list[PictureFile]:
+        return [await read_picture(source, settings.picture_limits) for source in sources]
+
+    return tuple(asyncio.run(read()))
+
+
+async def _ask(
+    arguments: argparse.Namespace, pictures: tuple[PictureFile, ...], terminal: Terminal
+) -> int:
+    out = None if arguments.json else sys.stdout
+    # What the terminal sent may be no text at all.
+    question = arguments.question.encode("utf-8", "replace").decode("utf-8")
+    ending = await terminal.ask(question, pictures, out)
+    if arguments.json:
+        result = {
+            "text": ending.text,
+            "model": terminal.model.name,
+            "timings": ending.timings,
+            "receipt": ending.receipt.to_json(),
+        }
+        print(_json(result))
+    return 0
+
+
+def _json(value: object, *, indent: int | None = None) -> str:
+    """As people read it, where stdout can hold any character; otherwise escaped."""
+    return json.dumps(value, ensure_ascii=not holds_any_text(sys.stdout), indent=indent)

@@ -1,0 +1,59 @@
+"""Whether a message is meant for the bot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.core.in_flight import Questions
+from bot.store import Store
+from bot.values.messages import ThreadKey
+
+FollowUps = Literal["thread", "mention"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What an adapter can tell of a message without asking anybody."""
+
+    thread: ThreadKey
+    direct: bool = False
+    """Said to the bot alone: a direct message."""
+    sent_at: float
+    """Seconds since 1970."""
+    mentions_bot: bool = False
+    mentions_others: bool = False
+
+
+class Addressing:
+    """Decides by the thread's part, its mute, its channel's choice and the bot's default."""
+
+    def __init__(self, store: Store, questions: Questions, follow_ups: FollowUps) -> None:
+        self._store = store
+        self._questions = questions
+        self._follow_ups = follow_ups
+
+    async def is_for_the_bot(self, heard: Heard) -> bool:
+        """Whether the bot answers.
+
+        It answers whoever mentions it and whoever writes to it alone. In a thread it takes part
+        in it answers without a mention too, unless the message mentions somebody else, the thread
+        is muted, or mentions were made necessary.
+        """
+        if heard.mentions_bot or heard.direct:
+            return True
+        if heard.mentions_others:
+            return False
+        part = await self._store.channels.participation(heard.thread)
+        follow_ups = part.follow_ups or self._follow_ups
+        times = [it.message.sent_at for it in self._questions.of_thread(heard.thread)]
+        times += [] if part.since is None else [part.since]
+        # What was said before the first question was not said to the bot.
+        follows = bool(times) and heard.sent_at > min(times)
+        return follows and not part.muted and follow_ups == "thread"
+
+    async def has_missed_messages(self, thread: ThreadKey) -> bool:
+        """Whether the thread may hold messages that were not meant for the bot."""
+        part = await self._store.channels.participation(thread)
+        follow_ups = part.follow_ups or self._follow_ups
+        return part.muted or follow_ups == "mention"

@@ -1,0 +1,440 @@
+"""The use case. Read this file first.
+
+A question goes: claim → access → pictures → conversation → generate → reply. It ends in an answer
+or in a sentence; a crash anywhere leaves it in the inbox, and the next start takes it up again.
+Neither end needs a store that works: what cannot be written is told all the same (`Ledger`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from bot.core.access import Access
+from bot.core.attachments import Attachments
+from bot.core.conversation import Conversation, fit
+from bot.core.in_flight import Questions, UnderWay
+from bot.core.ledger import Ledger
+from bot.core.receipts import receipt_of, with_notes
+from bot.core.reply import Reply, running_reply
+from bot.core.thread_queues import Lanes, Place
+from bot.core.turns import Turns
+from bot.errors import Busy, UserFacingError, in_words
+from bot.store import Store, StoreFailed, Turn, TurnState
+from bot.texts import say
+from bot.values.cleaning import clean, clean_words, is_unseen
+from bot.values.messages import (
+    Author,
+    Ending,
+    Exchange,
+    IncomingMessage,
+    MessageKey,
+    Outcome,
+    Receipt,
+    Stage,
+    Status,
+    ThreadKey,
+)
+from inference.engine import Engine
+from inference.errors import EngineDead, InferenceError, trace_of
+from inference.types import (
+    Finished,
+    GenerationRequest,
+    ModelInfo,
+    Queued,
+    Sampling,
+    Started,
+    TextDelta,
+)
+
+log = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+"""A question that ended the process so often is given up, with a sentence."""
+
+AGAIN_TEMPERATURE = 0.6
+"""Asked again, a model that answers greedily must be allowed another answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOptions:
+    """What the operator chooses; `None` leaves it to the model."""
+
+    system_prompt: str | None = None
+    temperature: float | None = None
+    max_new_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        """Clean what was written: an environment may hold anything."""
+        if self.system_prompt is not None:
+            object.__setattr__(self, "system_prompt", clean_words(self.system_prompt))
+
+
+class Answers:
+    """Answers questions, and knows which are under way. Lives as long as the bot."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        engine: Engine,
+        attachments: Attachments,
+        access: Access,
+        options: AnswerOptions,
+        questions: Questions,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._turns = Turns(store, attachments, engine.model)
+        self._ledger = Ledger(store, self._turns)
+        self._access = access
+        self._options = options
+        self._lanes = Lanes()
+        self._questions = questions
+        self._tasks: set[asyncio.Task[bool]] = set()
+        self._draining = False
+
+    # -- what adapters call -------------------------------------------------------------------
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model that answers."""
+        return self._engine.model
+
+    def ask(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
+        """Answer a question in a task of its own; see `answer`. Raises: Busy (shutting down)."""
+        if self._draining:
+            raise Busy("shutting_down")
+        return self._spawn(message, self.answer(message, exchange))
+
+    async def latest(self, key: MessageKey) -> IncomingMessage | None:
+        """The latest version of a question, under way or ended; `None`: it is none, or forgotten.
+
+        It may be on its way to its claim.
+        """
+        await asyncio.sleep(0)  # a question of this very moment takes its place first
+        return self._questions.latest(key) or await self._ledger.latest(key)
+
+    async def revise(
+        self, message: IncomingMessage, exchange: Exchange
+    ) -> asyncio.Task[bool] | None:
+        """Answer an edited question in the reply it has; what is under way for it stops.
+
+        `None` when there is nothing to do: it was never a question, it is not its thread's last
+        any more, or this version or a later one is known. Raises: Busy (shutting down),
+        StoreFailed.
+        """
+        await self._ledger.catch_up()
+        last = await self._store.inbox.last_of_thread(message.thread)
+        under_way = self._questions.of_thread(message.thread)
+        if under_way:
+            last = under_way[-1].message.key
+        latest = await self.latest(message.key)
+        if latest is None or last != message.key or message.edited_at <= latest.edited_at:
+            return None
+        revised = replace(message, revision=latest.revision + 1)
+        self._questions.supersede(message.key, before=revised.revision)
+        return self.ask(revised, exchange)
+
+    async def ask_again(
+        self, key: MessageKey, exchange_for: Callable[[IncomingMessage], Exchange]
+    ) -> asyncio.Task[bool] | None:
+        """Answer a question once more in the reply it has.
+
+        `None` when it is unknown, or being answered at this moment. Raises: Busy, StoreFailed.
+        """
+        await self._ledger.catch_up()
+        latest = await self._ledger.latest(key)
+        if latest is None:
+            return None
+        turn = await self._store.turn(latest)
+        has_answer = turn is not None and turn.state is not TurnState.PENDING
+        if self._questions.latest(key) is not None and not has_answer:
+            return None
+        # What was refused is tried from the beginning, its pictures too.
+        again = turn is not None and turn.state is not TurnState.REFUSED
+        message = replace(latest, revision=latest.revision + 1, again=again)
+        return self.ask(message, exchange_for(message))
+
+    def stop(self, key: MessageKey) -> bool:
+        """Stop a question, waiting or running; false when it is not under way."""
+        return self._questions.stop(key)
+
+    def allows(self, thread: ThreadKey, author: Author) -> bool:
+        """Whether this person may ask in this place at all."""
+        return self._access.allows(thread, author)
+
+    def under_way(self, thread: ThreadKey) -> MessageKey | None:
+        """The thread's first question that has not ended."""
+        found = self._questions.of_thread(thread)
+        return found[0].message.key if found else None
+
+    def resume(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
+        """Take up, in a task, a question that an earlier run has claimed and not ended."""
+        return self._spawn(message, self._resume(message, exchange))
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more questions; let those under way end, and leave the rest to the next start."""
+        self._draining = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- the way of a question ----------------------------------------------------------------
+
+    async def answer(self, message: IncomingMessage, exchange: Exchange) -> bool:
+        """Answer a question; false when it has been claimed before, and nothing was done.
+
+        So it is, too, when its thread is being forgotten at this moment. Where the store does not
+        take the claim, the asker is told so; every other copy of the message ends in silence.
+        """
+        with (
+            self._lanes.place(message.thread, message.sent_at) as place,
+            self._questions.under_way(message) as under_way,
+        ):
+            if not self._questions.lets_in(message.thread) or self._questions.is_copy(under_way):
+                return False
+            under_way.is_new = True
+            under_way.attempted = place.is_reached
+            try:
+                if not await self._ledger.claim(message, attempts=int(place.is_reached)):
+                    return False
+            except Exception as exc:  # noqa: BLE001 - whatever it is, the asker is waiting
+                await self._refuse_unclaimed(under_way, exchange, exc)
+            else:
+                await self._see_through(under_way, exchange, place)
+        return True
+
+    async def _refuse_unclaimed(
+        self, under_way: UnderWay, exchange: Exchange, failure: Exception
+    ) -> None:
+        """Nothing is written down, so nothing is begun: the asker is told, from memory alone."""
+        if not isinstance(failure, StoreFailed):
+            log.error("a question could not be claimed: %s", trace_of(failure))
+        message = under_way.message
+        try:
+            # For the asker's language and name. As if asked again: its pictures are not needed.
+            completed = await exchange.complete(replace(message, again=True))
+            under_way.message = message = replace(completed, again=message.again)
+        except Exception as exc:  # noqa: BLE001 - then in the language that the message came with
+            log.warning("an asker's language could not be asked for: %s", trace_of(exc))
+        refusal = _refusal(failure)
+        ending = Ending(
+            outcome=Outcome.REFUSED,
+            text=refusal.sentence(message.locale),
+            receipt=Receipt(),
+            claimed=False,
+        )
+        self._ledger.refuse(under_way, ending)
+        await Reply(exchange).finish(ending)
+
+    async def _resume(self, message: IncomingMessage, exchange: Exchange) -> bool:
+        with (
+            self._lanes.place(message.thread, message.sent_at) as place,
+            self._questions.under_way(message) as under_way,
+        ):
+            await self._see_through(under_way, exchange, place)
+        return True
+
+    async def _see_through(self, under_way: UnderWay, exchange: Exchange, place: Place) -> None:
+        """From the claim to the last edit; only then is the question off the inbox."""
+        try:
+            async with running_reply(exchange) as reply:
+                ending = await self._ending(under_way, exchange, place, reply)
+            if under_way.superseded:
+                await self._ledger.end(under_way)
+                return
+            is_kept = await self._ledger.keep(under_way, ending)
+            if await reply.finish(ending):
+                await self._ledger.end(under_way, None if is_kept else ending)
+            elif not is_kept:
+                self._ledger.keep_late(under_way, ending)
+            # Not delivered, it stays in the inbox, and the next start delivers it.
+        except asyncio.CancelledError:  # a shutdown
+            if under_way.attempted:
+                await self._ledger.put_back(under_way)
+            raise
+
+    async def _ending(
+        self,
+        under_way: UnderWay,
+        exchange: Exchange,
+        place: Place,
+        reply: Reply,
+    ) -> Ending:
+        """Whatever happens becomes an answer or a sentence; only a shutdown goes through."""
+        if under_way.stopped.is_set():
+            return self._stopped(under_way, reply)
+        reply.status(Status(Stage.QUEUED))
+        try:
+            under_way.work = asyncio.create_task(
+                self._work(under_way, exchange, place, reply), name="work"
+            )
+            return await under_way.work
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not under_way.stopped.is_set() or (task is not None and task.cancelling()):
+                raise
+            return self._stopped(under_way, reply)
+        except InferenceError as exc:
+            log.warning("the engine refused: %s", type(exc).__name__)
+            refusal = _refusal(exc)
+        except Exception as exc:  # noqa: BLE001 - every accepted question ends in a sentence
+            if not isinstance(exc, UserFacingError):
+                log.error("a question failed: %s", trace_of(exc))
+            refusal = _refusal(exc)
+        return Ending(
+            outcome=Outcome.REFUSED,
+            text=refusal.sentence(under_way.message.locale),
+            receipt=under_way.receipt,
+        )
+
+    def _stopped(self, under_way: UnderWay, reply: Reply) -> Ending:
+        note = say(under_way.message.locale, "ended_stopped")
+        return Ending(
+            outcome=Outcome.STOPPED,
+            text=reply.text.strip(),
+            receipt=replace(under_way.receipt, notes=(note,)),
+        )
+
+    async def _work(
+        self, under_way: UnderWay, exchange: Exchange, place: Place, reply: Reply
+    ) -> Ending:
+        under_way.message = message = await exchange.complete(under_way.message)
+        with self._access.admitted(message.author):
+            await place.reached()
+            await self._count_attempt(under_way)
+            reply.status(Status(Stage.READING))
+            turn = None if under_way.is_new else await self._store.turn(message)
+            if turn is None:
+                await self._turns.begin(under_way, exchange)
+            elif turn.state is not TurnState.PENDING:
+                # The process died between the answer and its delivery.
+                return Ending(
+                    outcome=Outcome(turn.state.value),
+                    text=turn.answer or "",
+                    receipt=turn.receipt,
+                )
+            thread = message.thread
+            await self._ledger.catch_up()  # an earlier answer of this thread may be among it
+            turns, channel = await asyncio.gather(
+                self._turns.up_to(message),
+                self._store.channels.settings(thread.platform, thread.team, thread.channel),
+            )
+            sampling = self._sampling(message)
+            conversation = await self._conversation(
+                turns, sampling, channel.system_prompt or self._options.system_prompt
+            )
+            under_way.receipt = receipt_of(message.locale, self.model, turns[-1], conversation)
+            finished = await self._generate(message, conversation, sampling, reply)
+        text = reply.text.strip()
+        if not text:
+            raise UserFacingError("empty_answer")
+        return Ending(
+            outcome=Outcome.ANSWERED,
+            text=text,
+            receipt=with_notes(message.locale, under_way.receipt, finished.reason, channel.note),
+            timings={"first_token_s": finished.first_token_s, "total_s": finished.total_s},
+        )
+
+    async def _count_attempt(self, under_way: UnderWay) -> None:
+        """Written down before the work: what ends the process must not do so for ever."""
+        if under_way.attempted:
+            return  # with the claim
+        attempts = await self._store.inbox.begin_attempt(under_way.message)
+        under_way.attempted = True
+        if attempts > MAX_ATTEMPTS:
+            raise UserFacingError("gave_up", attempts=MAX_ATTEMPTS)
+
+    async def _conversation(
+        self, turns: tuple[Turn, ...], sampling: Sampling, system_prompt: str | None
+    ) -> Conversation:
+        model = self._engine.model
+        conversation = await fit(
+            turns,
+            model=model,
+            reserve_tokens=min(sampling.max_new_tokens, model.context_tokens // 4),
+            system_prompt=system_prompt,
+            count_tokens=self._engine.prompt_tokens,
+            read_picture=self._store.read_picture,
+        )
+        if model.needs_picture and not conversation.pictures:
+            raise UserFacingError("needs_picture")
+        return conversation
+
+    async def _generate(
+        self,
+        message: IncomingMessage,
+        conversation: Conversation,
+        sampling: Sampling,
+        reply: Reply,
+    ) -> Finished:
+        request = GenerationRequest(
+            messages=conversation.messages,
+            sampling=sampling,
+            asker=f"{message.key.platform} {message.author.id}",
+            thread=str(message.thread),
+        )
+        unseen = ""  # nothing is shown before there is something to see
+        # aclosing: an asker who stops must free the device now.
+        async with aclosing(self._engine.stream(request)) as chunks:
+            async for chunk in chunks:
+                match chunk:
+                    case Queued(position):
+                        reply.status(Status(Stage.QUEUED, position))
+                    case Started():
+                        reply.status(Status(Stage.READING))
+                    case TextDelta(text):
+                        text = clean(text)
+                        if not reply.text:
+                            text = unseen = (unseen + text).lstrip()
+                            if is_unseen(text):
+                                continue
+                            reply.status(Status(Stage.ANSWERING))
+                        reply.append(text)
+                    case Finished():
+                        return chunk
+        raise EngineDead("the stream ended without an end")
+
+    def _sampling(self, message: IncomingMessage) -> Sampling:
+        sampling = self._engine.model.sampling
+        if self._options.temperature is not None:
+            sampling = replace(sampling, temperature=self._options.temperature)
+        if self._options.max_new_tokens is not None:
+            sampling = replace(sampling, max_new_tokens=self._options.max_new_tokens)
+        if message.again:
+            temperature = max(sampling.temperature, AGAIN_TEMPERATURE)
+            sampling = replace(sampling, temperature=temperature)
+        return sampling
+
+    # -- tasks --------------------------------------------------------------------------------
+
+    def _spawn(
+        self, message: IncomingMessage, coroutine: Coroutine[object, object, bool]
+    ) -> asyncio.Task[bool]:
+        task = asyncio.create_task(coroutine, name=f"answer-{message.key.platform}")
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[bool]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            # A fault of ours beside every way out: the question stays in the inbox.
+            log.error("a question was left unfinished: %s", trace_of(exc))
+
+
+def _refusal(exc: Exception) -> UserFacingError:
+    """What the asker is told."""
+    match exc:
+        case UserFacingError():
+            return exc
+        case InferenceError():
+            return in_words(exc)
+        case _:
+            return UserFacingError("something_broke")

@@ -1,0 +1,104 @@
+"""From a message's attachments to normalised pictures, or to sentences that say why not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from bot.errors import PictureRefused
+from bot.images.file_kinds import OtherKind
+from bot.images.normalise import (
+    PICTURE_SUFFIXES,
+    NormalisedPicture,
+    PictureLimits,
+    check_size,
+    normalise,
+    short_name,
+)
+from bot.values.messages import Attachment
+
+Open = Callable[[Attachment], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of a message's attachments; every one is in one of the two."""
+
+    pictures: tuple[NormalisedPicture, ...]
+    refusals: tuple[PictureRefused, ...]
+
+
+def may_be_picture(attachment: Attachment) -> bool:
+    """Whether a file's name leaves it open; what came with the question is looked at anyway."""
+    suffix = PurePosixPath(attachment.name).suffix.lower()
+    return not attachment.kind and (not suffix or suffix in PICTURE_SUFFIXES)
+
+
+def latest(shown: Sequence[Sequence[Attachment]], limit: int) -> list[Attachment]:
+    """The last pictures of a thread, in its order; of one message, the first ones."""
+    found: list[Attachment] = []
+    for pictures in reversed(shown):
+        found = [*pictures[: limit - len(found)], *found]
+    return found
+
+
+class Attachments:
+    """Fetches and normalises, a bounded number at a time. Lives as long as the bot."""
+
+    def __init__(
+        self, limits: PictureLimits, *, pictures_per_question: int, workers: int = 2
+    ) -> None:
+        self._limits = limits
+        self._pictures_per_question = pictures_per_question
+        # Threads of their own: a decoder at work must not hold up the loop's other helpers, and
+        # their number bounds the memory that decoding takes.
+        self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+
+    async def take(self, attachments: tuple[Attachment, ...], open_: Open) -> Taken:
+        """Fetch and normalise all attachments of a message. Refuses; never raises for one."""
+        pictures: list[NormalisedPicture] = []
+        refusals: list[PictureRefused] = []
+        for attachment in attachments:
+            if len(pictures) == self._pictures_per_question and not attachment.kind:
+                refusals.append(self._one_too_many(attachment))
+                continue
+            try:
+                pictures.append(await self._take_one(attachment, open_))
+            except PictureRefused as refusal:
+                refusals.append(refusal)
+        return Taken(pictures=tuple(pictures), refusals=tuple(refusals))
+
+    def _one_too_many(self, attachment: Attachment) -> PictureRefused:
+        return PictureRefused(
+            "pictures_too_many",
+            name=short_name(attachment.name),
+            limit=self._pictures_per_question,
+        )
+
+    async def _take_one(self, attachment: Attachment, open_: Open) -> NormalisedPicture:
+        if attachment.kind:
+            raise OtherKind(attachment.name, attachment.kind)
+        if attachment.size_bytes is not None:
+            check_size(attachment.name, attachment.size_bytes, self._limits)
+        try:
+            data = await self._fetch(attachment, open_)
+        except OSError:
+            raise PictureRefused("picture_unreachable", name=short_name(attachment.name)) from None
+        return await asyncio.get_running_loop().run_in_executor(
+            self._decoders, normalise, attachment.name, data, self._limits
+        )
+
+    async def _fetch(self, attachment: Attachment, open_: Open) -> bytes:
+        """Read an attachment up to the limit, whatever its announced size."""
+        data = bytearray()
+        async for piece in open_(attachment):
+            data += piece
+            check_size(attachment.name, max(1, len(data)), self._limits)
+        return bytes(data)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._decoders.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,151 @@
+"""What people ask of the bot itself, in words or by a slash command."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+from bot.core.erasure import Forgetting
+from bot.core.in_flight import Questions
+from bot.store import Store, StoreFailed
+from bot.texts import say
+from bot.values.messages import Author, ThreadKey
+from inference.types import ModelInfo
+
+RATINGS_DAYS = 30
+
+
+class Command(StrEnum):
+    """The commands."""
+
+    HELP = "help"
+    STATUS = "status"
+    FORGET_ME = "forget me"
+    FORGET_THREAD = "forget this thread"
+    MUTE = "mute"
+    UNMUTE = "unmute"
+    SETTINGS = "settings"
+
+
+JAPANESE = {
+    "ヘルプ": Command.HELP,
+    "使い方": Command.HELP,
+    "状態": Command.STATUS,
+    "私を忘れて": Command.FORGET_ME,
+    "このスレッドを忘れて": Command.FORGET_THREAD,
+    "ミュート": Command.MUTE,
+    "ミュート解除": Command.UNMUTE,
+    "設定": Command.SETTINGS,
+}
+
+
+IN_THREADS = {Command.FORGET_THREAD, Command.MUTE, Command.UNMUTE}
+"""Those that are about the thread they are said in."""
+
+
+def parse(text: str) -> Command | None:
+    """The command that a text consists of, if it is one."""
+    words = " ".join(text.lower().strip(" \t\n.!。！").split())
+    if words in JAPANESE:
+        return JAPANESE[words]
+    return Command(words) if words in set(Command) else None
+
+
+class Commands:
+    """Runs commands; each ends in a sentence. Lives as long as the bot."""
+
+    def __init__(
+        self, *, store: Store, questions: Questions, forgetting: Forgetting, model: ModelInfo
+    ) -> None:
+        self._store = store
+        self._questions = questions
+        self._forgetting = forgetting
+        self._model = model
+
+    async def run(
+        self,
+        command: Command,
+        *,
+        platform: str,
+        team: str,
+        thread: ThreadKey | None,
+        author: Author,
+        locale: str,
+        is_admin: bool,
+        one_person_everywhere: bool = False,
+    ) -> str:
+        """Do what is asked and say what was done, or that the store does not work.
+
+        `thread`: where it was said, if in a thread. `one_person_everywhere`: the author's id is
+        theirs in every team of the platform.
+        """
+        try:
+            return await self._run(
+                command,
+                platform=platform,
+                team=team,
+                everywhere=one_person_everywhere,
+                thread=thread,
+                author=author,
+                locale=locale,
+                is_admin=is_admin,
+            )
+        except StoreFailed as exc:
+            return exc.sentence(locale)
+
+    async def _run(
+        self,
+        command: Command,
+        *,
+        platform: str,
+        team: str,
+        everywhere: bool,
+        thread: ThreadKey | None,
+        author: Author,
+        locale: str,
+        is_admin: bool,
+    ) -> str:
+        match command:
+            case Command.HELP:
+                return self._help(locale)
+            case Command.STATUS:
+                return await self._status(platform, team, locale)
+            case Command.FORGET_ME:
+                teams = None if everywhere else team
+                count = await self._forgetting.author(platform, teams, author.id)
+                return say(locale, "forgot_author", count=count)
+            case Command.SETTINGS:
+                return say(locale, "settings_where")
+        if thread is None:
+            return say(locale, "in_which_thread", command=command.value)
+        if not is_admin and not await self._store.inbox.has_asked(thread, author.id):
+            return say(locale, "not_your_thread")
+        match command:
+            case Command.FORGET_THREAD:
+                forgot = await self._forgetting.thread(thread)
+                return say(locale, "forgot_thread" if forgot else "no_such_thread")
+            case Command.MUTE:
+                muted = await self._store.channels.mute(thread, muted=True)
+                return say(locale, "muted" if muted else "no_such_thread")
+            case _:
+                unmuted = await self._store.channels.mute(thread, muted=False)
+                return say(locale, "unmuted" if unmuted else "no_such_thread")
+
+    def _help(self, locale: str) -> str:
+        cannot = " ".join(say(locale, key) for key in self._model.cannot)
+        return "\n".join(filter(None, (say(locale, "help"), cannot)))
+
+    async def _status(self, platform: str, team: str, locale: str) -> str:
+        good, bad = await self._store.replies.ratings(
+            platform, team, age=timedelta(days=RATINGS_DAYS)
+        )
+        return say(
+            locale,
+            "status",
+            model=self._model.name,
+            device=self._model.device,
+            count=self._questions.count,
+            good=good,
+            bad=bad,
+            days=RATINGS_DAYS,
+        )

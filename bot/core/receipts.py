@@ -1,0 +1,57 @@
+"""What an answer used and left out, in the asker's language."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.core.conversation import Conversation
+from bot.store import StoredPicture, Turn
+from bot.texts import say
+from bot.values.messages import Receipt, ReceiptPicture
+from inference.types import FinishReason, ModelInfo
+
+
+def receipt_of(locale: str, model: ModelInfo, turn: Turn, conversation: Conversation) -> Receipt:
+    """What an answer from this conversation uses, and what of the thread it leaves out."""
+    dropped = []
+    if conversation.dropped_turns == 1:
+        dropped.append(say(locale, "dropped_turn"))
+    elif conversation.dropped_turns:
+        dropped.append(say(locale, "dropped_turns", count=conversation.dropped_turns))
+    too_many = say(locale, "note_left_out", limit=model.max_pictures)
+    no_room = say(locale, "note_no_room")
+    dropped += [_dropped_picture(locale, picture, too_many) for picture in conversation.left_out]
+    dropped += [_dropped_picture(locale, picture, no_room) for picture in conversation.no_room]
+    return Receipt(
+        pictures=tuple(
+            ReceiptPicture(
+                number=picture.number,
+                name=picture.name,
+                # What was done to it is news once, in the turn it came with.
+                notes=picture.notes if picture in turn.pictures else (),
+            )
+            for picture in conversation.pictures
+        ),
+        skipped=turn.receipt.skipped,
+        dropped=tuple(dropped),
+    )
+
+
+def _dropped_picture(locale: str, picture: StoredPicture, reason: str) -> str:
+    return say(locale, "dropped_picture", number=picture.number, name=picture.name, reason=reason)
+
+
+def with_notes(locale: str, receipt: Receipt, reason: FinishReason, channel_note: str) -> Receipt:
+    """The receipt with a word on how the answer ended, where that is worth one, and the note that
+    the channel's admins want under every answer."""
+    notes = []
+    match reason:
+        case FinishReason.LENGTH:
+            notes.append(say(locale, "ended_length"))
+        case FinishReason.REPETITION:
+            notes.append(say(locale, "ended_repetition"))
+        case _:
+            pass
+    if channel_note:
+        notes.append(channel_note)
+    return replace(receipt, notes=tuple(notes))

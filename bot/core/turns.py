@@ -1,0 +1,116 @@
+"""A question becomes a turn of its thread: its pictures fetched, its words written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.core.attachments import Attachments
+from bot.core.in_flight import UnderWay
+from bot.errors import UserFacingError
+from bot.store import NewPicture, Store, Turn
+from bot.texts import say
+from bot.values.messages import Exchange, IncomingMessage, Receipt, ThreadKey
+from inference.types import ModelInfo
+
+
+class Turns:
+    """Begins turns, so that a restart needs neither the platform nor the upload."""
+
+    def __init__(self, store: Store, attachments: Attachments, model: ModelInfo) -> None:
+        self._store = store
+        self._attachments = attachments
+        self._model = model
+
+    async def begin(self, under_way: UnderWay, exchange: Exchange) -> None:
+        """Fetch the pictures and write the question down. Raises: UserFacingError."""
+        message = under_way.message
+        if message.again:
+            await self._take_down_again(message)
+            return
+        taken = await self._attachments.take(message.attachments, exchange.open)
+        skipped = tuple(refusal.sentence(message.locale) for refusal in taken.refusals)
+        pictures = taken.pictures
+        if any(attachment.earlier for attachment in message.attachments):
+            known = await self._digests(message.thread)
+            pictures = tuple(it for it in pictures if it.picture.digest not in known)
+        can_do_without = all(it.earlier or it.aside for it in message.attachments)
+        if skipped and not pictures and not can_do_without:
+            raise UserFacingError("no_picture_usable", reasons=" ".join(skipped))
+        under_way.receipt = Receipt(skipped=skipped)
+        await self._write_down(
+            message,
+            question=self._question(message, len(pictures)),
+            new_pictures=[
+                NewPicture(
+                    name=taken_picture.name,
+                    picture=taken_picture.picture,
+                    notes=taken_picture.notes_in(message.locale),
+                )
+                for taken_picture in pictures
+            ],
+            receipt=under_way.receipt,
+        )
+
+    async def _digests(self, thread: ThreadKey) -> frozenset[str]:
+        """Pictures the thread holds: found once more, they are not kept twice."""
+        turns = await self._store.turns(thread)
+        return frozenset(picture.digest for turn in turns for picture in turn.pictures)
+
+    async def up_to(self, message: IncomingMessage) -> tuple[Turn, ...]:
+        """The thread's turns, the last of which is this question's. Raises: UserFacingError."""
+        turns = await self._store.turns(message.thread)
+        for last, turn in enumerate(turns):
+            if turn.message == message.key.message:
+                return turns[: last + 1]
+        raise UserFacingError("thread_forgotten")
+
+    async def make_sure_of(self, under_way: UnderWay) -> None:
+        """A question that ended early stands in its thread all the same.
+
+        Asked again, it stands there already, with the answer it had.
+        """
+        message = under_way.message
+        if not message.again and await self._store.turn(message) is None:
+            await self._store.begin_turn(
+                message,
+                question=message.text.strip(),
+                new_pictures=(),
+                receipt=under_way.receipt,
+            )
+
+    async def _write_down(
+        self,
+        message: IncomingMessage,
+        *,
+        question: str,
+        new_pictures: Sequence[NewPicture],
+        receipt: Receipt,
+    ) -> None:
+        begun = await self._store.begin_turn(
+            message, question=question, new_pictures=new_pictures, receipt=receipt
+        )
+        if not begun:
+            raise UserFacingError("thread_forgotten")
+
+    async def _take_down_again(self, message: IncomingMessage) -> None:
+        """The question stands in its thread already: its words and pictures stay."""
+        turns = await self.up_to(message)
+        before = turns[-1]
+        if message.attachments and not before.pictures:
+            raise UserFacingError("pictures_needed_again")
+        await self._write_down(
+            message,
+            question=before.question,
+            new_pictures=(),
+            receipt=Receipt(skipped=before.receipt.skipped),
+        )
+
+    def _question(self, message: IncomingMessage, num_pictures: int) -> str:
+        """What was asked; a picture without words asks what is in it."""
+        text = message.text.strip()
+        if text:
+            return text
+        if not num_pictures:
+            raise UserFacingError("empty_question")
+        locale = "en" if "english_only" in self._model.cannot else message.locale
+        return say(locale, "default_question" if num_pictures < 2 else "default_question_several")

@@ -1,0 +1,215 @@
+"""Decodes what is there of a damaged file, and measures how much that is.
+
+A file's end marker says nothing: a download may lack it and nothing else, and a file that was
+overwritten may have kept it. So what may be incomplete is decoded twice, once with one filler for
+the missing part and once with another. Where the two results differ, the picture was not in the
+file. Pillow's own switch for truncated files holds for the whole process and measures nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from PIL import Image, ImageChops, ImageFile
+
+from bot.images.jpeg import EOI, pixels_end
+from bot.images.metadata import opaque_gif
+
+Open = Callable[[bytes], ImageFile.ImageFile]
+"""Opens a file's bytes without decoding them."""
+
+PADDED = {"WEBP", "HEIF", "AVIF"}
+"""Decoded as a whole, from as many bytes as the container announces."""
+_FILLERS = (b"", b"\xff" * 8, b"\x01", b"\x10" * 16, b"\xff\xff")
+"""What follows the bytes at hand, before zeros. Not every decoder goes on after every filler."""
+_WEBP_ROOM_BYTES = 4_000_000
+"""What a cut WebP gets beyond what it announced: a filler may take more room than pixels do."""
+_MOST_FILLING_BYTES = 1_000_000
+_ZEROS = 64
+"""So many zero bytes in a row are hardly ever a JPEG's pixels."""
+_JPEG_FILLER = bytes(range(1, 200)) * 4
+_ROWS_AT_ONCE = 64
+_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
+"""What decoders raise where their input ends or makes no sense."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """A file whose pixels are decoded, and how much of the picture they are."""
+
+    file: ImageFile.ImageFile
+    share: float = 1.0
+    """Of the picture's rows, those that were in the file: 0 to 1."""
+    damaged: bool = False
+
+
+def decode(open_: Open, kind: str, data: bytes) -> Decoded:
+    """Decode the first or main picture of a file.
+
+    Raises:
+        Exception: anything at all, as decoders do; there is nothing to be seen of it.
+    """
+    if kind in PADDED:
+        announced = _announced_length(kind, data)
+        # A file may announce anything; of one that lacks more than this, too little is there.
+        if len(data) < announced < 3 * len(data) + _MOST_FILLING_BYTES:
+            return _decode_padded(open_, kind, data, announced)
+    file = open_(data)
+    try:
+        file.load()
+    except _ERRORS:
+        if kind in PADDED:
+            raise
+        failed = True
+    else:
+        failed = False
+        if kind in PADDED or not (
+            _may_be_incomplete(file, kind) or (kind == "JPEG" and _ends_in_zeros(data))
+        ):
+            return Decoded(file=file)
+    measured = _decode_jpeg(open_, data) if kind == "JPEG" else _decode_canvas(open_, kind, data)
+    if not failed and measured.share == 1:
+        return Decoded(file=file)
+    return measured
+
+
+def _may_be_incomplete(file: ImageFile.ImageFile, kind: str) -> bool:
+    """Whether the last row is what decoders leave where they had nothing: grey, or zeros."""
+    row = file.crop((0, file.height - 1, file.width, file.height)).tobytes()
+    return not row.strip(b"\x80\x7f" if kind == "JPEG" else b"\0")
+
+
+def _ends_in_zeros(data: bytes) -> bool:
+    return not data[-_ZEROS - len(EOI) :].removesuffix(EOI).strip(b"\0")
+
+
+def _decode_jpeg(open_: Open, data: bytes) -> Decoded:
+    there = data[: pixels_end(data)]
+    if _ends_in_zeros(there):
+        there = _without_filling(open_, there)
+    file, probe = open_(there + EOI), open_(there + _JPEG_FILLER + EOI)
+    file.load()
+    probe.load()
+    first = next(_differing_rows(file, probe), file.height)
+    if first < file.height and file.info.get("progressive"):
+        # Its scans cover the picture several times: what is grey was in none of them.
+        first = _height_without_flat_end(file)
+    return Decoded(file=file, share=first / file.height, damaged=True)
+
+
+def _without_filling(open_: Open, data: bytes) -> bytes:
+    """Take zeros off the end of a JPEG, unless they are pixels.
+
+    A download that broke off may have been filled up with them. In a JPEG whose codes are fitted
+    to it, they may be pixels of one colour: then the very last of them count.
+    """
+    count = _ZEROS // 2
+    as_it_is, altered = open_(data + EOI), open_(data[:-count] + _JPEG_FILLER[:count] + EOI)
+    as_it_is.load()
+    altered.load()
+    is_needed = next(_differing_rows(as_it_is, altered), None) is not None
+    return data if is_needed else data.rstrip(b"\0")
+
+
+def _height_without_flat_end(image: Image.Image) -> int:
+    end = image.getpixel((0, image.height - 1))
+    box = ImageChops.difference(image, Image.new(image.mode, image.size, end)).getbbox()
+    return box[3] if box else 0
+
+
+def _decode_canvas(open_: Open, kind: str, data: bytes) -> Decoded:
+    """These decoders write rows as they come: the rest keeps the canvas's colour."""
+    file = _load_what_is_there(open_(data))
+    measured = opaque_gif(data) if kind == "GIF" else data
+    on_zeros = _load_what_is_there(open_(measured)) if kind == "GIF" else file
+    painted = open_(measured)
+    box = painted.tile[0].extents if kind == "GIF" and painted.tile else None
+    bands = len(painted.getbands())
+    canvas = Image.new(painted.mode, painted.size, 0xA7 if bands == 1 else (0xA7,) * bands)
+    painted.im = canvas.im
+    painted = _load_what_is_there(painted)
+    missing = sum(1 for _ in _differing_rows(on_zeros, painted))
+    height = box[3] - box[1] if box else file.height
+    return Decoded(file=file, share=1 - missing / max(1, height), damaged=True)
+
+
+def _load_what_is_there(file: ImageFile.ImageFile) -> ImageFile.ImageFile:
+    """Decode until the decoder fails; the rows before that are kept."""
+    try:
+        file.load()
+    except _ERRORS:
+        if getattr(file, "_im", None) is None:
+            raise
+        file.tile = []
+    return file
+
+
+def _decode_padded(open_: Open, kind: str, data: bytes, announced: int) -> Decoded:
+    there = len(data) / announced
+    if kind == "WEBP":
+        data, announced = _widened_webp(data, announced)
+    results: list[ImageFile.ImageFile] = []
+    error: Exception = OSError("no filler could be decoded")
+    for filler in _FILLERS:
+        try:
+            file = open_((data + filler).ljust(announced, b"\0")[:announced])
+            file.load()
+        except Exception as exc:  # noqa: BLE001 - decoders raise anything at all
+            error = exc
+        else:
+            results.append(file)
+        if len(results) == 2:
+            break
+    if not results:
+        raise error
+    file = results[0]
+    share = 1.0
+    if len(results) == 2:
+        share = next(_differing_rows(*results), file.height) / file.height
+    if len(results) == 1 or (kind == "WEBP" and getattr(file, "n_frames", 1) == 1):
+        # Nothing to compare with; and WebP tells first, for all rows, how they are made up.
+        share = min(share, there)
+    return Decoded(file=file, share=share, damaged=True)
+
+
+def _widened_webp(data: bytes, announced: int) -> tuple[bytes, int]:
+    """Let the chunk that was cut off announce more."""
+    at = 12
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if at + 8 + size + size % 2 > len(data):
+            more = announced + _WEBP_ROOM_BYTES
+            riff, chunk = struct.pack("<I", more - 8), struct.pack("<I", more - at - 8)
+            return data[:4] + riff + data[8 : at + 4] + chunk + data[at + 8 :], more
+        at += 8 + size + size % 2
+    return data, announced
+
+
+def _announced_length(kind: str, data: bytes) -> int:
+    if kind == "WEBP":
+        return 8 + int.from_bytes(data[4:8], "little")
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 1 and at + 16 <= len(data):
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if size < 8:
+            return len(data)
+        at += size
+    return at
+
+
+def _differing_rows(image: Image.Image, other: Image.Image) -> Iterator[int]:
+    """The rows that two images of one size and mode do not share, from the top."""
+    for top in range(0, image.height, _ROWS_AT_ONCE):
+        box = (0, top, image.width, min(image.height, top + _ROWS_AT_ONCE))
+        first, second = image.crop(box).tobytes(), other.crop(box).tobytes()
+        if first == second:
+            continue
+        stride = len(first) // (box[3] - top)
+        for row in range(box[3] - top):
+            begin = row * stride
+            if first[begin : begin + stride] != second[begin : begin + stride]:
+                yield top + row

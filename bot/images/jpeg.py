@@ -1,0 +1,73 @@
+"""JPEG's segments: which of them its pixels need, and where its pixels end."""
+
+from __future__ import annotations
+
+import re
+
+from bot.images.parts import MAX_PARTS, Pixels, TooManyParts, orientation_of
+
+SOI, EOI, SOS = b"\xff\xd8", b"\xff\xd9", 0xDA
+APP0, APP1, APP2, APP14, COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
+_JFIF = b"\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
+"""As short as it can be: its presence says how colours are stored, its numbers say nothing."""
+_ADOBE_LENGTH = 12
+_STANDALONE = {0x01, *range(0xD0, 0xD9)}
+_AFTER_PIXELS = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+
+
+def strip_jpeg(data: bytes) -> Pixels:
+    """Keep tables, frame and scans of a JPEG; its orientation and profile are read."""
+    kept = [SOI]
+    exif = b""
+    profile: dict[int, bytes] = {}
+    at = 2
+    for _ in range(MAX_PARTS):
+        at = data.find(b"\xff", at)
+        if at < 0 or at + 4 > len(data):
+            return Pixels(data=data)
+        marker = data[at + 1]
+        if marker == SOS:
+            kept.append(data[at:])
+            return Pixels(
+                data=b"".join(kept), orientation=orientation_of(exif), profile=_whole(profile)
+            )
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker in {0x00, 0xFF} or marker in _STANDALONE or length < 2:
+            at += 1 if marker == 0xFF else 2
+            continue
+        body = data[at + 4 : at + 2 + length]
+        if marker == APP1 and body.startswith(b"Exif\0\0"):
+            exif += body[6:] if exif else body
+        elif marker == APP2 and body.startswith(b"ICC_PROFILE\0") and len(body) >= 14:
+            profile[body[12]] = body[13:]
+        elif marker == APP0 and body.startswith(b"JFIF\0"):
+            kept.append(_JFIF)
+        elif (
+            not (APP0 <= marker < APP0 + 16 or marker == COM)
+            or (marker == APP14 and body.startswith(b"Adobe") and len(body) >= _ADOBE_LENGTH)
+        ):  # fmt: skip
+            kept.append(data[at : at + 2 + length])
+        at += 2 + length
+    raise TooManyParts
+
+
+def _whole(parts: dict[int, bytes]) -> bytes | None:
+    """A profile from its numbered parts, each of which begins with how many there are."""
+    if not parts or any(number not in parts for number in range(1, parts[min(parts)][0] + 1)):
+        return None
+    return b"".join(parts[number][1:] for number in sorted(parts))
+
+
+def pixels_end(data: bytes) -> int:
+    """Where a JPEG's last scan ends: at its end marker, or where the file or its sense ends."""
+    at = 2
+    while (found := _AFTER_PIXELS.search(data, at)) is not None:
+        marker = found[0][-1]
+        is_segment = marker in {0xC4, 0xDA, 0xDB, 0xDC, 0xDD, COM} or 0xC0 <= marker <= 0xEF
+        if not is_segment or marker in {0xD8, 0xD9}:
+            return found.start()
+        length = int.from_bytes(data[found.end() : found.end() + 2], "big")
+        if length < 2 or found.end() + length > len(data):
+            return found.start()
+        at = found.end() + length
+    return len(data.removesuffix(b"\xff"))

@@ -1,0 +1,272 @@
+"""Decode, bound and normalise what people send.
+
+Everything here is plain and slow: call it in a thread, never on the event loop. The type is
+decided from the bytes, the limits hold before anything is decoded, and what comes out is upright,
+RGB, bounded and without metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+import pillow_heif
+from PIL import Image, ImageCms
+
+from bot.errors import PictureRefused
+from bot.images.damage import Decoded, decode
+from bot.images.frames import ANIMATED, first_that_shows, frame_notes, frames_of
+from bot.images.metadata import pixels_of
+from bot.images.opening import Opener
+from bot.images.parts import Notes, Pixels, orientation_of
+from bot.images.signatures import kind_of, other_kind_of
+from bot.images.tones import brightened, eight_bits, uses_few_bits
+from bot.images.transparency import is_empty, is_flat, on_ground, visible
+from bot.texts import say
+from inference.types import Picture
+
+LOSSY = {"JPEG", "WEBP", "HEIF", "AVIF"}
+
+PICTURE_SUFFIXES = {
+    ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
+}  # fmt: skip
+"""Names of files that may be pictures end in one of these; the bytes decide."""
+
+MIN_SIDE_PX = 32
+"""Smaller pictures are enlarged: some models refuse less than one patch."""
+MAX_NAME_LENGTH = 60
+
+NEARLY_WHOLE = 0.9
+"""From this share of its rows on, a damaged picture shows what it is about: a note is enough."""
+WORTH_A_LOOK = 0.5
+"""Below this share, answers would be about what is not there: the picture is refused."""
+
+_TURNED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture upright, by EXIF's number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureLimits:
+    """What is read at all, and how large a picture is kept."""
+
+    max_bytes: int = 30_000_000
+    max_pixels: int = 50_000_000
+    """Four times as many for JPEG; each pixel takes 4 to 8 bytes while it is worked on."""
+    max_side_px: int = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalisedPicture:
+    """A picture as it is stored, and what was done to it."""
+
+    picture: Picture
+    name: str
+    notes: Notes = ()
+    """(key of a sentence, its values)."""
+
+    def notes_in(self, locale: str) -> tuple[str, ...]:
+        """What was done, in the asker's language."""
+        return tuple(say(locale, key, **values) for key, values in self.notes)
+
+
+def short_name(name: str) -> str:
+    """A file's name as it is shown: one line, bounded."""
+    printable = "".join(c if c.isprintable() else " " for c in name).strip() or "picture"
+    if len(printable) <= MAX_NAME_LENGTH:
+        return printable
+    return f"{printable[: MAX_NAME_LENGTH - 12]}…{printable[-11:]}"
+
+
+def check_size(name: str, size_bytes: int, limits: PictureLimits) -> None:
+    """Refuse a file by its length alone. Raises: PictureRefused."""
+    if size_bytes == 0:
+        raise PictureRefused("picture_empty", name=short_name(name))
+    if size_bytes > limits.max_bytes:
+        raise PictureRefused(
+            "picture_too_large",
+            name=short_name(name),
+            size_mb=size_bytes / 1e6,
+            limit_mb=limits.max_bytes / 1e6,
+        )
+
+
+def normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPicture:
+    """Turn a file into an upright, bounded RGB picture without metadata.
+
+    Of several frames, pages or pictures, one is taken, and a note says which. A note also tells
+    what was done to make something visible, and what cannot be: a damaged file, one flat colour.
+
+    Raises:
+        PictureRefused: with a sentence that names the file and the reason.
+    """
+    check_size(name, len(data), limits)
+    _prepare_pillow()
+    name = short_name(name)
+    kind = kind_of(data)
+    if kind is None:
+        what = other_kind_of(data)
+        raise OtherFile(name, what) if what else PictureRefused("picture_unknown", name=name)
+    try:
+        return _normalise(name, kind, data, limits)
+    except PictureRefused:
+        raise
+    except Exception:  # noqa: BLE001 - decoders raise anything at all on damaged files
+        raise PictureRefused("picture_damaged", name=name) from None
+
+
+@cache
+def _prepare_pillow() -> None:
+    Image.init()
+    # Nothing but the pictures themselves is used, and whatever is read may be broken.
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    # Pillow warns of odd metadata, which is thrown away here anyway.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    # Our own limit is checked on the header, below; Pillow's would refuse large phone photos.
+    Image.MAX_IMAGE_PIXELS = None
+
+
+def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> NormalisedPicture:
+    pixels = pixels_of(kind, data)
+    opener = Opener(name, kind, max_pixels=limits.max_pixels, max_side_px=limits.max_side_px)
+    decoded = _decode(opener, kind, pixels)
+    notes = _damage_notes(name, decoded, pixels)
+    if kind == "AVIF":
+        # Its decoder says how its boxes turn it, and leaves the turning to us.
+        turned = orientation_of(decoded.file.info.get("exif", b""))
+        pixels = replace(pixels, orientation=turned)
+    finish = partial(_finish, kind=kind, pixels=pixels, max_side_px=limits.max_side_px)
+    with decoded.file as file:
+        seen: Notes = ()
+        frames, chosen = frames_of(file, kind), 1
+        if opener.is_deep and uses_few_bits(file):
+            brighter, seen = brightened(file, opener.lower_bits(pixels.data))
+            picture, done = finish(brighter)
+        else:
+            picture, done = finish(file)
+        if kind in ANIMATED and frames > 1 and is_flat(picture) and not decoded.damaged:
+            ground = picture if is_empty(file) else None
+            later = first_that_shows(file, frames, finish, ground)
+            if later is not None:
+                chosen, picture, done = later
+    notes += frame_notes(kind, frames, chosen, more_pages=pixels.more_pages) + seen + done
+    if is_flat(picture):
+        notes += (("note_flat", {}),)
+    width, height = opener.size
+    if pixels.orientation >= 5:
+        width, height = height, width  # say the sizes as the asker sees the picture
+    if picture.width < width or picture.height < height:
+        sizes = {"width": width, "height": height}
+        new_sizes = {"new_width": picture.width, "new_height": picture.height}
+        notes += (("note_shrunk", sizes | new_sizes),)
+    return NormalisedPicture(picture=_encode(picture, lossy=kind in LOSSY), name=name, notes=notes)
+
+
+def _decode(opener: Opener, kind: str, pixels: Pixels) -> Decoded:
+    try:
+        return decode(opener, kind, pixels.data)
+    except PictureRefused:
+        raise
+    except Exception:
+        if pixels.still is None:
+            raise
+        return decode(opener, kind, pixels.still)  # a broken animation of a sound picture
+
+
+def _damage_notes(name: str, decoded: Decoded, pixels: Pixels) -> Notes:
+    percent = int(100 * decoded.share)
+    if decoded.share < WORTH_A_LOOK:
+        raise PictureRefused("picture_mostly_missing", name=name, percent=percent)
+    if decoded.share < NEARLY_WHOLE:
+        return (("note_partly_missing", {"percent": percent}),)
+    if decoded.damaged:
+        return (("note_end_missing", {}),)
+    return (("note_damaged", {}),) if pixels.damaged else ()
+
+
+def _finish(
+    image: Image.Image, *, kind: str, pixels: Pixels, max_side_px: int
+) -> tuple[Image.Image, Notes]:
+    """Make the picture of a decoded frame: upright, eight bits, bounded, without transparency."""
+    profile = pixels.profile or image.info.get("icc_profile")
+    if pixels.orientation in _TURNED:
+        image = image.transpose(_TURNED[pixels.orientation])
+    image, tones = eight_bits(image, white_is_zero=pixels.white_is_zero)
+    image, seen = visible(image, kind)
+    # Bounded before what follows, which then works on little.
+    image, ground = on_ground(_bound(image, max_side_px))
+    return _clean(_to_srgb(image, profile)), tones + seen + ground
+
+
+def _to_srgb(image: Image.Image, profile: object) -> Image.Image:
+    """Bring the colours to sRGB, as they stand where the profile is broken or of other colours."""
+    if isinstance(profile, bytes) and image.mode in {"RGB", "CMYK", "L"}:
+        try:
+            converted = ImageCms.profileToProfile(
+                image,
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                outputMode="RGB",
+            )
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            converted = None
+        if converted is not None:
+            return converted
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _bound(image: Image.Image, max_side_px: int) -> Image.Image:
+    if min(image.size) < MIN_SIDE_PX:
+        factor = MIN_SIDE_PX / min(image.size)
+        size = (round(image.width * factor), round(image.height * factor))
+        image = image.resize(size, Image.Resampling.BICUBIC)
+    if max(image.size) > max_side_px:
+        # Not by thumbnail(), which changes the file that further frames are read from.
+        factor = max_side_px / max(image.size)
+        size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return image
+
+
+def _clean(image: Image.Image) -> Image.Image:
+    """A fresh image: Pillow would write comments and profiles of the old one into the new file."""
+    clean = Image.new("RGB", image.size)
+    clean.paste(image)
+    return clean
+
+
+def _encode(image: Image.Image, *, lossy: bool) -> Picture:
+    file = io.BytesIO()
+    if lossy:
+        image.save(file, "JPEG", quality=95, subsampling=0)
+    else:
+        image.save(file, "PNG", compress_level=3)
+    data = file.getvalue()
+    return Picture(
+        digest=hashlib.sha256(data).hexdigest(),
+        data=data,
+        width_px=image.width,
+        height_px=image.height,
+    )
+
+
+class OtherFile(PictureRefused):
+    """Not a picture, but something that people know by name."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__("picture_is_other", name=name)
+        self.what = what
+
+    def sentence(self, locale: str) -> str:
+        """In the asker's language, the kind of file too."""
+        return say(locale, self.key, **self.values, what=say(locale, self.what))

@@ -1,0 +1,33 @@
+"""What adapters do while an answer is awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from bot.texts import say
+from bot.values.messages import Stage, Status, TryLater
+
+T = TypeVar("T")
+
+ATTEMPTS = 10
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """For what must be done before there is a writer that comes back by itself."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await call()
+        except TryLater as later:
+            await asyncio.sleep(later.after_s)
+    return await call()
+
+
+def waiting_sentence(status: Status, locale: str) -> str:
+    """What the asker waits for."""
+    if status.stage is Stage.READING:
+        return say(locale, "page_reading")
+    if status.position:
+        return say(locale, "page_queued", position=status.position)
+    return say(locale, "page_waiting")

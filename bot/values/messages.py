@@ -1,0 +1,265 @@
+"""The values that cross between a platform and the core.
+
+Ids are opaque: only the adapter that made them may parse them. What people write is cleaned where
+its value is made, so that no adapter can forget it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bot.values.cleaning import clean_name, clean_words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadKey:
+    """A thread of a chat."""
+
+    platform: str
+    team: str
+    channel: str
+    thread: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageKey:
+    """A message of a chat: what a question is claimed by."""
+
+    platform: str
+    team: str
+    channel: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who asks."""
+
+    id: str
+    name: str = field(default="", repr=False)
+    team: str = ""
+    """The workspace of their own, where a channel is shared between several."""
+    roles: tuple[str, ...] = ()
+    """What they are in their team, where the platform has roles."""
+
+    def __post_init__(self) -> None:
+        """Clean the name."""
+        object.__setattr__(self, "name", clean_name(self.name))
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Author:
+        """From the inbox."""
+        return cls(**data | {"roles": tuple(data.get("roles", ()))})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that came with a message; its bytes are fetched through the `Exchange`."""
+
+    name: str = field(repr=False)
+    ref: str = field(repr=False)
+    """Where the adapter finds it; opaque."""
+    size_bytes: int | None = None
+    earlier: bool = False
+    """It came with an earlier message of the thread, which was not a question."""
+    kind: str = ""
+    """Where its platform says that it is no picture, the key of the words for what it is: it is
+    named, and not fetched."""
+    aside: bool = False
+    """Not sent but shown beside a link: where it cannot be used, the question stands without it."""
+
+    def __post_init__(self) -> None:
+        """Clean the name."""
+        object.__setattr__(self, "name", clean_name(self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingMessage:
+    """One message addressed to the bot, stripped of its platform."""
+
+    key: MessageKey
+    thread: ThreadKey
+    author: Author
+    text: str = field(repr=False)
+    attachments: tuple[Attachment, ...] = ()
+    locale: str = "en"
+    sent_at: float = 0
+    """Seconds since 1970: of two questions that wait, the earlier one goes first."""
+    edited_at: float = 0
+    """Seconds since 1970; of two versions of a question the later one holds."""
+    revision: int = 0
+    """Counts up when the same question is to be answered anew; each revision is claimed once."""
+    again: bool = False
+    """The same question about the same pictures: only the answer shall be another."""
+
+    def __post_init__(self) -> None:
+        """Clean the words; those that nobody can see are none."""
+        object.__setattr__(self, "text", clean_words(self.text))
+        object.__setattr__(self, "locale", clean_name(self.locale))
+
+    def to_json(self) -> dict[str, Any]:
+        """For the inbox."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> IncomingMessage:
+        """The reverse of `to_json`."""
+        return cls(
+            **data
+            | {
+                "key": MessageKey(**data["key"]),
+                "thread": ThreadKey(**data["thread"]),
+                "author": Author.from_json(data["author"]),
+                "attachments": tuple(Attachment(**item) for item in data["attachments"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptPicture:
+    """A picture the answer is about."""
+
+    number: int
+    """Its number in the thread, from 1."""
+    name: str = field(repr=False)
+    notes: tuple[str, ...] = ()
+    """What was done to it (shrunk, first frame), as sentences for the asker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What an answer used and what it left out, in the asker's language."""
+
+    pictures: tuple[ReceiptPicture, ...] = ()
+    skipped: tuple[str, ...] = ()
+    """One sentence for each picture that could not be used."""
+    dropped: tuple[str, ...] = ()
+    """What no longer fits the model's context."""
+    notes: tuple[str, ...] = ()
+    """How the answer ended, where that is worth a word."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For the store and the playground."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Receipt:
+        """The reverse of `to_json`."""
+        return cls(
+            pictures=tuple(
+                ReceiptPicture(**item | {"notes": tuple(item["notes"])})
+                for item in data["pictures"]
+            ),
+            **{name: tuple(data[name]) for name in ("skipped", "dropped", "notes")},
+        )
+
+
+class Stage(StrEnum):
+    """What the asker waits for."""
+
+    QUEUED = "queued"
+    READING = "reading"
+    ANSWERING = "answering"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a question stands. `position` is its place in the queue, 1 the next to run."""
+
+    stage: Stage
+    position: int | None = None
+
+
+class Outcome(StrEnum):
+    """How a question ended."""
+
+    ANSWERED = "answered"
+    STOPPED = "stopped"
+    """By the asker; the text is what had been said so far."""
+    REFUSED = "refused"
+    """The text is a sentence that says what happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """The end of every accepted question."""
+
+    outcome: Outcome
+    text: str = field(repr=False)
+    receipt: Receipt
+    timings: dict[str, float] = field(default_factory=dict)
+    """Seconds: ``first_token_s``, ``total_s``; empty when the model did not run."""
+    claimed: bool = True
+    """False: the question could not be written down, and nothing of it was begun."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyLimits:
+    """What one message of the platform holds, and how often it may be edited."""
+
+    max_length: int | None = None
+    """In the platform's unit; `None` is no limit."""
+    measure: Callable[[str], int] = len
+    """Length of a text in the platform's unit."""
+    pace_s: float = 0.05
+    """Seconds between two edits."""
+
+
+class TryLater(Exception):
+    """The platform takes no more calls just now. Raised by `Exchange.show` and `end`."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(f"try again in {after_s:g} s")
+        self.after_s = after_s
+
+
+class Exchange(Protocol):
+    """One question and its reply, as the adapter offers them. Lives as long as the answer.
+
+    Only one task ever calls `status`, `show` and `end`, one call at a time.
+    """
+
+    @property
+    def limits(self) -> ReplyLimits:
+        """Of one message of the reply."""
+        ...
+
+    async def complete(self, message: IncomingMessage) -> IncomingMessage:
+        """The message with what the platform had to be asked for.
+
+        That is the author's name and language and, unless it is asked again, the pictures it is
+        about. Called once: after the claim, or to tell the asker that there can be none.
+        """
+        ...
+
+    def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        """The attachment's bytes, in pieces.
+
+        Raises:
+            OSError: they cannot be had.
+            PictureRefused: they cannot be had, and its sentence says more.
+        """
+        ...
+
+    async def status(self, status: Status) -> None:
+        """Show what the asker waits for."""
+        ...
+
+    async def show(self, part: int, text: str) -> None:
+        """Make or edit the reply's message number `part` (from 0) to hold this text.
+
+        Raises:
+            TryLater: not now; the writer comes back with the latest text.
+        """
+        ...
+
+    async def end(self, ending: Ending) -> None:
+        """The last call.
+
+        Every part already holds its final text, unless the question was refused: then nothing
+        more was shown, and the sentence in `ending.text` is to be said here.
+        """
+        ...

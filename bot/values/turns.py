@@ -1,0 +1,103 @@
+"""What the store gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from bot.values.cleaning import clean_words
+from bot.values.messages import Receipt
+from inference.types import Picture
+
+
+class TurnState(StrEnum):
+    """Where a turn stands."""
+
+    PENDING = "pending"
+    ANSWERED = "answered"
+    STOPPED = "stopped"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPicture:
+    """A picture to be stored with a question."""
+
+    name: str = field(repr=False)
+    picture: Picture
+    notes: tuple[str, ...] = ()
+    """What was done to it, as sentences for the asker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPicture:
+    """A picture of a thread. Its bytes are read with `Store.read_picture`."""
+
+    digest: str
+    number: int
+    """In the thread, from 1."""
+    name: str = field(repr=False)
+    notes: tuple[str, ...]
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFile:
+    """A normalised picture as it lies on disk."""
+
+    digest: str
+    suffix: str
+    """``png`` or ``jpg``."""
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A question and its latest answer."""
+
+    message: str
+    author_name: str = field(repr=False)
+    question: str = field(repr=False)
+    state: TurnState
+    answer: str | None = field(repr=False)
+    receipt: Receipt
+    pictures: tuple[StoredPicture, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadSummary:
+    """A thread in a list."""
+
+    thread: str
+    title: str = field(repr=False)
+    touched_at: datetime
+    first_picture_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """What the admins of a channel have chosen; empty is the bot's default."""
+
+    system_prompt: str = field(default="", repr=False)
+    note: str = field(default="", repr=False)
+    """Stands under every answer."""
+    follow_ups: str = ""
+    """``thread`` or ``mention``, as `Settings.follow_ups`."""
+
+    def __post_init__(self) -> None:
+        """Clean what was written."""
+        object.__setattr__(self, "system_prompt", clean_words(self.system_prompt))
+        object.__setattr__(self, "note", clean_words(self.note))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participation:
+    """The bot's part in a thread."""
+
+    since: float | None
+    """When its first question was sent, in seconds since 1970; `None`: it takes no part."""
+    muted: bool
+    follow_ups: str
+    """As chosen for the channel; empty is the bot's default."""

@@ -1,0 +1,271 @@
+"""What a checkpoint is, found out before memory is filled: its layout and its tensors.
+
+Names and shapes stand in the headers of the weight files. transformers' own loader is run on them
+alone, on the meta device, so that its renamings, its tied weights and its exceptions count here as
+they do when the weights are loaded.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import zipfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor
+from transformers import PreTrainedConfig
+from transformers.modeling_utils import load_state_dict
+from transformers.utils import (
+    SAFE_WEIGHTS_INDEX_NAME,
+    SAFE_WEIGHTS_NAME,
+    WEIGHTS_INDEX_NAME,
+    WEIGHTS_NAME,
+)
+from transformers.utils.hub import cached_file, get_checkpoint_shard_files
+
+from inference.backends.few_bits import quantization_of, without_quantization
+from inference.backends.load_errors import damaged
+from inference.errors import ModelUnavailable
+from inference.models import converted_name
+
+# In the order in which transformers looks for them.
+WEIGHT_FILES = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)
+LFS_POINTER = b"version https://git-lfs"
+
+ORIGINAL_CLASSES = ("LlavaLlama", "LlavaMistral", "LlavaMpt", "LlavaQwen")
+ORIGINAL_TYPES = ("llava_llama", "llava_mistral", "llava_mpt", "llava_qwen")
+
+# A LLaVA reads the tower's patches, never what the tower sums a whole picture up with: converted
+# checkpoints leave that out, and answer as well.
+_NOT_READ_BY_LLAVA = re.compile(r"vision_(tower|model)\..*\b(head|pooler)\.")
+
+PARTS = ("text_config", "vision_config")
+SHOWN_NAMES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """How the tensors of a checkpoint and those of the model that its config describes differ."""
+
+    num_expected: int
+    missing: tuple[str, ...]
+    mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+    """(name, shape in the checkpoint, shape in the model)."""
+    unexpected: tuple[str, ...]
+
+    @classmethod
+    def of(cls, model: Any, info: dict[str, Any]) -> Tensors:
+        """Take a model and what `from_pretrained(output_loading_info=True)` says of its loading."""
+        unexpected = sorted(info["unexpected_keys"])
+        missing = set(info["missing_keys"])
+        mismatched = sorted(info["mismatched_keys"])
+        if quantization_of(model.config) is not None:
+            # A weight in few bits has a shape of its own, and tensors beside it or in its place.
+            modules = {_module_of(name) for name in unexpected}
+            missing = {name for name in missing if _module_of(name) not in modules}
+            mismatched = [found for found in mismatched if _module_of(found[0]) not in modules]
+            own = {name for name, _ in model.named_modules()}
+            unexpected = [name for name in unexpected if _module_of(name) not in own]
+        expected = {name for name, _ in model.named_parameters()}
+        if "llava" in model.config.model_type:
+            expected = {name for name in expected if not _NOT_READ_BY_LLAVA.search(name)}
+        return cls(
+            num_expected=len(expected),
+            missing=tuple(sorted(missing & expected)),
+            mismatched=tuple((name, tuple(a), tuple(b)) for name, a, b in mismatched),
+            unexpected=tuple(unexpected),
+        )
+
+
+def check_layout(path: str, options: dict[str, Any], *, name: str) -> None:
+    """Look whether a checkpoint is one that transformers converts to, by its config alone.
+
+    Args:
+        path: a name on the hub, or a folder.
+        options: arguments of `from_pretrained`: revision, token.
+        name: what people call it.
+
+    Raises:
+        ModelUnavailable: it is in the layout of LLaVA's own code.
+        OSError: it has no config, or it cannot be fetched.
+    """
+    settings, _ = PreTrainedConfig.get_config_dict(path, **options)
+    classes = settings.get("architectures") or ()
+    if "text_config" not in settings and (
+        "mm_vision_tower" in settings
+        or settings.get("model_type") in ORIGINAL_TYPES
+        or any(str(found).startswith(ORIGINAL_CLASSES) for found in classes)
+    ):
+        raise _original_layout(name)
+
+
+def check_tensors(
+    path: str, options: dict[str, Any], config: PreTrainedConfig, *, name: str
+) -> Tensors | None:
+    """Compare the headers of a checkpoint's weights with the model that its config describes.
+
+    Files that are not here yet are downloaded; no weight is read.
+
+    Args:
+        path: a name on the hub, or a folder.
+        options: arguments of `from_pretrained`: revision, token.
+        config: the checkpoint's.
+        name: what people call it.
+
+    Returns: what was found, None where there are no files of a known kind.
+
+    Raises:
+        ModelUnavailable: tensors are missing or have other shapes.
+        OSError: the files cannot be fetched.
+        SafetensorError: they are damaged.
+    """
+    files = _weight_files(path, options, name)
+    if not files:
+        return None
+    tensors: dict[str, Tensor] = {}
+    for file in files:
+        tensors |= _header_of(file, name)
+    if any("mm_projector." in found for found in tensors):
+        raise _original_layout(name)
+    model, info = _loaded_on_meta(config, tensors)
+    found = Tensors.of(model, info)
+    settings, _ = PreTrainedConfig.get_config_dict(path, **options)
+    left_out = [part for part in PARTS if part in config.sub_configs and part not in settings]
+    refuse_incomplete(found, name=name, left_out=left_out)
+    return found
+
+
+def refuse_incomplete(tensors: Tensors, *, name: str, left_out: Collection[str] = ()) -> None:
+    """Refuse a model that would run on anything but its own weights.
+
+    Args:
+        tensors: what was found.
+        name: what people call the model.
+        left_out: parts that its config does not describe; the library's defaults stood in.
+
+    Raises: ModelUnavailable.
+    """
+    total, missing, mismatched = tensors.num_expected, tensors.missing, tensors.mismatched
+    if mismatched:
+        found, shape, wanted = mismatched[0]
+        also = f", and {len(missing)} are missing" if missing else ""
+        hint = f" It does not describe {' and '.join(left_out)}." if left_out else ""
+        raise ModelUnavailable(
+            f"The weights of the model '{name}' do not fit its config.json: {len(mismatched)} of "
+            f"{total} tensors have another shape ({found}: {list(shape)} instead of "
+            f"{list(wanted)}){also}.{hint} Download both again, or set MODEL to another one."
+        )
+    if missing:
+        raise ModelUnavailable(
+            f"The weights of the model '{name}' are incomplete: {len(missing)} of {total} tensors "
+            f"are missing ({_first(missing)}). Download it again, or set MODEL to another one."
+        )
+
+
+def unused_tensors(tensors: Tensors, *, name: str) -> str | None:
+    """A line about tensors that the model does not use, if there are any."""
+    unused = tensors.unexpected
+    if not unused:
+        return None
+    return f"{name}: {len(unused)} tensors of its files are not used ({_first(unused)})."
+
+
+def _weight_files(path: str, options: dict[str, Any], name: str) -> list[Path]:
+    """The files that `from_pretrained` would read, on this machine. Raises: ModelUnavailable."""
+    for wanted in WEIGHT_FILES:
+        found = cached_file(path, wanted, **options, _raise_exceptions_for_missing_entries=False)
+        if found is None:
+            continue
+        if not wanted.endswith(".json"):
+            return [Path(found)]
+        shards, _ = get_checkpoint_shard_files(path, found, **options)
+        files = [Path(shard) for shard in shards]
+        absent = [file.name for file in files if not file.exists()]
+        if absent:
+            raise ModelUnavailable(
+                f"The weights of the model '{name}' are incomplete: {len(absent)} of {len(files)} "
+                f"files are missing ({_first(absent)}). Download them again."
+            )
+        return files
+    return []
+
+
+def _header_of(file: Path, name: str) -> dict[str, Tensor]:
+    """Names, shapes and types of a file's tensors, on the meta device."""
+    with file.open("rb") as opened:
+        if opened.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise ModelUnavailable(
+                f"The weights of the model '{name}' were not downloaded: {file.name} only says "
+                "where Git LFS keeps them. Run 'git lfs pull' in its folder."
+            )
+    if file.suffix == ".safetensors":
+        return load_state_dict(str(file), map_location="meta")
+    try:
+        found: dict[str, Tensor] = torch.load(
+            file, map_location="meta", weights_only=True, mmap=zipfile.is_zipfile(file)
+        )
+    except (RuntimeError, EOFError):
+        raise damaged(name) from None
+    except UnpicklingError:
+        raise ModelUnavailable(
+            f"The weights of the model '{name}' are damaged, or hold more than tensors "
+            f"({file.name}): set MODEL to a checkpoint in safetensors."
+        ) from None
+    return found
+
+
+def _loaded_on_meta(config: PreTrainedConfig, tensors: dict[str, Tensor]) -> tuple[Any, Any]:
+    """(the model, what was missing, …) when transformers loads tensors that hold nothing."""
+    whole = copy.deepcopy(config)
+    without_quantization(whole)
+    known: Any = transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)]
+    model_class = known[0] if isinstance(known, tuple) else known
+    with _without_progress_bar():
+        model, info = model_class.from_pretrained(
+            None,
+            config=whole,
+            state_dict=tensors,
+            device_map={"": "meta"},
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    model.config = config
+    return model, info
+
+
+@contextmanager
+def _without_progress_bar() -> Iterator[None]:
+    shown = transformers.logging.is_progress_bar_enabled()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers.logging.enable_progress_bar()
+
+
+def _original_layout(name: str) -> ModelUnavailable:
+    return ModelUnavailable(
+        f"The model '{name}' is in the layout of LLaVA's own code, which transformers does not "
+        f"read: set MODEL to a converted checkpoint, for example {converted_name(name)}."
+    )
+
+
+def _module_of(name: str) -> str:
+    """``a.b`` of ``a.b.weight``, and of what lies beside it: ``a.b.weight.absmax``."""
+    before, found, _ = name.rpartition(".weight.")
+    return before if found else name.rpartition(".")[0]
+
+
+def _first(names: Collection[str]) -> str:
+    """The first few of many names."""
+    shown = list(names)[:SHOWN_NAMES]
+    return ", ".join([*shown, "…"] if len(names) > len(shown) else shown)

@@ -1,0 +1,309 @@
+"""Load a model by name: from `ModelSpec` to a backend that has answered once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+import huggingface_hub
+import torch
+import transformers
+from PIL import Image
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    BitsAndBytesConfig,
+    PreTrainedConfig,
+)
+
+from inference.backends.assemble_batching import batching_backend, why_not_fast
+from inference.backends.checkpoint import (
+    Tensors,
+    check_layout,
+    check_tensors,
+    refuse_incomplete,
+    unused_tensors,
+)
+from inference.backends.few_bits import held_as, method_of, quantization_of
+from inference.backends.generate import TransformersBackend
+from inference.backends.load_errors import is_folder, one_sentence
+from inference.backends.sequential import OneAtATime
+from inference.device import device_of, use_expandable_segments
+from inference.errors import ModelUnavailable
+from inference.execution.linears import UnsupportedWeights
+from inference.models import chat_template, family_of, resolve_name
+from inference.models.family import Family
+from inference.models.processor import complete_processor, load_processor
+from inference.models.template_probe import dialect_of
+from inference.serving.backend import Backend, run_inline
+from inference.types import (
+    GenerationRequest,
+    Message,
+    ModelInfo,
+    ModelSpec,
+    Picture,
+    Role,
+    Sampling,
+)
+
+POCKET = "pocket"
+
+# Quantising these saves little and costs much: they are small, and errors in them reach everything.
+# Patterns, matched from the beginning of a module's full name.
+UNQUANTISED = [
+    rf".*{module}"
+    for module in (
+        "lm_head",
+        "vision_tower",
+        "vision_model",
+        "visual",
+        "multi_modal_projector",
+        "connector",
+        "qformer",
+        "language_projection",
+    )
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A model as transformers holds it, before a path is chosen for it."""
+
+    weights: Any
+    """A `PreTrainedModel` in eval mode."""
+    processor: Any
+    family: Family
+    model: ModelInfo
+
+
+def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Backend:
+    """Load weights and processor and run them once, so that the first asker need not wait.
+
+    A model that the fast path knows takes it; every other one runs by transformers' `generate`.
+
+    Args:
+        spec: what to load.
+        cache_dir: where the pocket model is put together, and compiled kernels are kept.
+        progress: what takes time is told here.
+
+    Raises:
+        ModelUnavailable: its message is one sentence for the operator.
+    """
+    loaded = load_weights(spec, cache_dir=cache_dir, progress=progress)
+    backend = backend_of(loaded, spec, cache_dir=cache_dir)
+    why_not = backend.model.why_not_fast
+    path = "fast" if why_not is None else f"plain ({why_not})"
+    print(f"{spec.name} is ready on {backend.model.device}; its path: {path}.", file=progress)
+    return backend
+
+
+def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loaded:
+    """Load weights and processor; see `load_model`."""
+    print(f"Loading the model {spec.name} …", file=progress, flush=True)
+    # What goes wrong is said in one sentence below; their retries and hints would bury it.
+    transformers.logging.set_verbosity_error()
+    huggingface_hub.logging.set_verbosity(logging.CRITICAL)
+    if not progress.isatty():
+        transformers.logging.disable_progress_bar()
+    device = device_of(spec.device)
+    use_expandable_segments(device)
+    path = resolve_name(spec.name)
+    if is_folder(path):
+        path = str(Path(path).expanduser())
+    elif path == POCKET:
+        if spec.revision is not None:
+            raise ModelUnavailable("The pocket model has no revisions: leave MODEL_REVISION out.")
+        if spec.quantize != "none":
+            raise ModelUnavailable(
+                "The pocket model is held whole: leave QUANTIZE (--load-4bit, --load-8bit) out."
+            )
+        path = _pocket(cache_dir, progress)
+    with one_sentence(spec):
+        options = _hub_options(spec)
+        check_layout(path, options, name=spec.name)
+        config = AutoConfig.from_pretrained(path, **options)
+        if type(config) not in transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+            raise ModelUnavailable(
+                f"The model '{spec.name}' does not answer about pictures "
+                f"(its type is '{config.model_type}')."
+            )
+        processor = load_processor(path, options, config)
+        family = completed_family(config, processor, spec)
+        weights = _checked_weights(path, options, config, spec, device, progress)
+    return described(weights, processor, spec, family)
+
+
+def _checked_weights(
+    path: str,
+    options: dict[str, Any],
+    config: PreTrainedConfig,
+    spec: ModelSpec,
+    device: torch.device,
+    progress: TextIO,
+) -> Any:
+    """A `PreTrainedModel` in eval mode, all of whose weights are the checkpoint's.
+
+    Raises: ModelUnavailable, before memory is filled where headers tell; what `one_sentence` knows.
+    """
+    tensors = check_tensors(path, options, config, name=spec.name)
+    if tensors is not None:
+        _tell(unused_tensors(tensors, name=spec.name), progress)
+    _tell(_ignored(spec, config), progress)
+    found: Any = AutoModelForImageTextToText.from_pretrained(
+        path,
+        **options,
+        **_placement(spec, device, is_quantized=quantization_of(config) is not None),
+        output_loading_info=True,
+    )
+    weights, info = found
+    # The loader's own word, where no headers could be read before.
+    refuse_incomplete(Tensors.of(weights, info), name=spec.name)
+    return weights.eval()
+
+
+def completed_family(config: Any, processor: Any, spec: ModelSpec) -> Family:
+    """The family of a model, as its own chat template wants to be used; completes the processor.
+
+    Raises: ModelUnavailable.
+    """
+    complete_processor(processor, config, name=spec.name)
+    family = family_of(config, chat_template.template_of(processor))
+    if family.render is not chat_template.render:
+        return family
+    max_pictures = spec.max_pictures or family.max_pictures
+    dialect = dialect_of(processor, name=spec.name, max_pictures=max_pictures)
+    return replace(family, render=partial(chat_template.render, dialect=dialect))
+
+
+def described(
+    weights: Any, processor: Any, spec: ModelSpec, family: Family | None = None
+) -> Loaded:
+    """A model with all that is known of it. Raises: ModelUnavailable."""
+    config = weights.config
+    family = family or completed_family(config, processor, spec)
+    model = ModelInfo(
+        name=spec.name,
+        family=family.name,
+        context_tokens=family.context_of(config, spec.context_tokens),
+        max_pictures=spec.max_pictures or family.max_pictures,
+        needs_picture=family.needs_picture,
+        sampling=family.sampling,
+        cannot=family.cannot,
+        device=str(weights.device),
+        weights=held_as(weights),
+    )
+    return Loaded(weights=weights, processor=processor, family=family, model=model)
+
+
+def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:
+    """Choose the path of a loaded model and warm it up. Raises: ModelUnavailable."""
+    weights = loaded.weights
+    why_not = why_not_fast(weights, spec)
+    backend: Backend | None = None
+    with one_sentence(spec):
+        if why_not is None:
+            try:
+                backend = batching_backend(
+                    weights,
+                    loaded.processor,
+                    loaded.family,
+                    loaded.model,
+                    spec,
+                    kernel_dir=cache_dir / "kernels",
+                    example=_grey_square(),
+                )
+            except UnsupportedWeights as exc:
+                why_not = str(exc)
+        if backend is None:
+            backend = OneAtATime(
+                TransformersBackend(
+                    weights=weights,
+                    processor=loaded.processor,
+                    family=loaded.family,
+                    model=replace(loaded.model, why_not_fast=why_not),
+                )
+            )
+        _warm_up(backend)
+    return backend
+
+
+def _hub_options(spec: ModelSpec) -> dict[str, Any]:
+    wanted = {"revision": spec.revision, "token": spec.token}
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _pocket(cache_dir: Path, progress: TextIO) -> str:
+    from inference.pocket.fetch import PocketUnavailable, ensure_pocket
+    from inference.pocket.model import register
+
+    register()
+    try:
+        return str(ensure_pocket(cache_dir, progress=progress))
+    except PocketUnavailable as exc:
+        raise ModelUnavailable(str(exc)) from None
+
+
+def _tell(line: str | None, progress: TextIO) -> None:
+    if line is not None:
+        print(line, file=progress)
+
+
+def _ignored(spec: ModelSpec, config: PreTrainedConfig) -> str | None:
+    """A line about a setting that a checkpoint in few bits leaves without effect."""
+    settings = quantization_of(config)
+    if settings is None or spec.quantize in {"none", held := method_of(settings)}:
+        return None
+    return (
+        f"{spec.name}: QUANTIZE={spec.quantize} has no effect: "
+        f"its weights are in few bits already ({held})."
+    )
+
+
+def _placement(spec: ModelSpec, device: torch.device, *, is_quantized: bool) -> dict[str, Any]:
+    """Arguments of `from_pretrained` that say where the weights go and how they are held."""
+    # bfloat16 on a GPU: float16 overflows in LLaVA. float32 on a CPU: few have fast bfloat16.
+    dtype = {
+        "auto": torch.bfloat16 if device.type == "cuda" else torch.float32,
+        "float32": torch.float32,
+        "bfloat16": torch.bfloat16,
+        "float16": torch.float16,
+    }[spec.dtype]
+    placement: dict[str, Any] = {"dtype": dtype, "device_map": {"": device}}
+    if is_quantized:  # the checkpoint's own way holds
+        return placement
+    if spec.quantize == "nf4":
+        placement["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+            llm_int8_skip_modules=UNQUANTISED,
+        )
+    elif spec.quantize == "int8":
+        placement["quantization_config"] = BitsAndBytesConfig(
+            load_in_8bit=True, llm_int8_skip_modules=UNQUANTISED
+        )
+    return placement
+
+
+def _grey_square() -> Picture:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), (128, 128, 128)).save(file, "PNG")
+    data = file.getvalue()
+    return Picture(digest=hashlib.sha256(data).hexdigest(), data=data, width_px=64, height_px=64)
+
+
+def _warm_up(backend: Backend) -> None:
+    """Answer once about a grey square: kernels are chosen, workspaces allocated.
+
+    Raises: what the answer ends with instead.
+    """
+    question = Message(role=Role.USER, text="Hello", pictures=(_grey_square(),))
+    sampling = Sampling(temperature=0.0, max_new_tokens=4)
+    run_inline(backend, GenerationRequest(messages=(question,), sampling=sampling))
+    backend.forget()

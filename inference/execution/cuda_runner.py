@@ -1,0 +1,480 @@
+"""Run the scheduler's plans on a CUDA device, one step ahead of what the host knows.
+
+Decodes run in a CUDA graph, captured at start-up for a fixed set of batch sizes: one launch covers
+the whole step, sampling included. A sampled token stays on the device, where the next step finds
+it; the host sees it one step later. Prefills run in the same step, short ones in graphs of their
+own.
+
+All inputs of a graph travel in one int32 array (`GraphInputs`): one copy per step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from inference.device import to_device
+from inference.execution.cuda_graphs import CudaGraphRecorder
+from inference.execution.decoder import Decoder
+from inference.execution.graph_inputs import GraphInputs
+from inference.execution.kv_cache import KVCache, LayerCache
+from inference.execution.runner import SequenceInputs, TokenSlots, embeddings_of, reported
+from inference.execution.sampling import LogitsProcessors, seen_tokens
+from inference.execution.vision import VisionEncoder
+from inference.kernels import attention, decode_int8, fused, sampling
+from inference.kernels.decode_int8 import DecodeInt8
+from inference.kernels.gpu import multiprocessors
+from inference.scheduling.pages import PAGE_TOKENS, pages_for
+from inference.scheduling.scheduler import Plan, PrefillChunk, Sequence
+from inference.scheduling.shared_prefixes import group_by_prefix
+
+BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
+"""Batch sizes of the decode graphs; a step uses the next larger one."""
+PREFILL_GRAPH_TOKENS = (16, 64, 128, 192, 256, 512, 640)
+"""Prefill sizes that have a graph, in tokens.
+
+A larger prefill keeps the device busy while the host launches its kernels."""
+PREFILL_GRAPH_SEQS = 4
+"""Most sequences in one prefill graph."""
+PREFILL_BUDGETS = (64, 128, 192, 256)
+PREFILL_LIMIT_MS = 25.0
+"""Upper bound on how long a prefill chunk may delay decoding, unless the smallest exceeds it.
+
+With the decode step itself (7 ms for sixteen sequences, 13B in 4 bits) a token stays below 40 ms.
+"""
+
+
+DecodeAttention: TypeAlias = Callable[
+    [Tensor, LayerCache, Tensor, Tensor, Tensor, Tensor, int], Tensor
+]
+"""See `kernels.attention.decode_attention`."""
+
+
+@dataclass(slots=True)
+class _Step:
+    """Implements `decoder.Operations` for one step.
+
+    Shapes: positions and kv_slots int32[tokens].
+    """
+
+    decoder: Decoder
+    cache: KVCache
+    positions: Tensor
+    kv_slots: Tensor
+    attention: Callable[[Tensor, LayerCache], Tensor]
+
+    def add_rms_norm(
+        self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
+    ) -> Tensor:
+        """See `Operations.add_rms_norm`."""
+        return fused.add_rms_norm(residual, product, weight, eps)
+
+    def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
+        """See `Operations.rope_and_store_kv`."""
+        return fused.rope_and_store_kv(
+            product,
+            bias,
+            self.positions,
+            self.kv_slots,
+            self.decoder.rope_cos,
+            self.decoder.rope_sin,
+            self.cache.layer(layer),
+            self.decoder.shape.heads,
+        )
+
+    def attend(self, layer: int, queries: Tensor) -> Tensor:
+        """See `Operations.attend`."""
+        return self.attention(queries, self.cache.layer(layer))
+
+    def silu_mul(self, product: Tensor) -> Tensor:
+        """See `Operations.silu_mul`."""
+        return fused.silu_mul(product)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    """A step in flight."""
+
+    event: torch.cuda.Event
+    decoded: Tensor
+    num_decoded: int
+    prefilled: Tensor
+    num_prefilled: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    graph: torch.cuda.CUDAGraph
+    inputs: GraphInputs
+    out: Tensor
+    residual: Tensor | None = None
+
+
+class CudaRunner:
+    """Implements `inference.execution.runner.Runner`."""
+
+    ahead = 1
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        vision: VisionEncoder,
+        cache: KVCache,
+        processors: LogitsProcessors,
+        *,
+        context_tokens: int,
+        max_running: int,
+        recorder: CudaGraphRecorder,
+        kernel_dir: Path,
+    ) -> None:
+        """Capture every graph.
+
+        Args:
+            decoder: on the device.
+            vision: the same model's.
+            cache: the same decoder's.
+            processors: the same model's.
+            context_tokens: longest sequence.
+            max_running: most sequences at once, up to 64.
+            recorder: for this device.
+            kernel_dir: where compiled kernels are kept.
+        """
+        self._decoder = decoder
+        self._vision = vision
+        self.cache = cache
+        self._processors = processors
+        self._device = decoder.device
+        self._table_pages = pages_for(context_tokens)
+        shape = decoder.shape
+        # Newest token per slot; padding rows write to the extra slot at the end.
+        self._newest = torch.zeros(max_running + 1, dtype=torch.int64, device=self._device)
+        self._padding_slot = max_running
+        # Per slot, which tokens its sequence contains; only if the logits processors need it.
+        self._seen: Tensor | None = None
+        if processors.needs_seen:
+            size = (max_running + 1, decoder.vocabulary)
+            self._seen = torch.zeros(size, dtype=torch.bool, device=self._device)
+        self._token_slots = TokenSlots(max_running)
+        self._groups: tuple[tuple[tuple[Sequence, int], ...], list[tuple[tuple[int, ...], int]]]
+        self._groups = ((), [])
+        self._group_size = attention.group_size(shape.heads, shape.kv_heads)
+        self._recorder = recorder
+        self._decode_attention: DecodeAttention = attention.decode_attention
+        self._blocks = attention.BLOCKS * multiprocessors(torch.cuda.current_device())
+        if cache.dtype == torch.int8:
+            self._decode_attention = DecodeInt8(
+                kernel_dir, head=shape.head, heads=shape.heads, kv_heads=shape.kv_heads
+            )
+            self._blocks = decode_int8.BLOCKS * multiprocessors(torch.cuda.current_device())
+        batches = [batch for batch in BATCHES if batch < max_running] + [max_running]
+        with torch.inference_mode():
+            # Largest first: the smaller graphs reuse its memory.
+            self._prefill_graphs = {
+                tokens: self._capture_prefill(tokens) for tokens in PREFILL_GRAPH_TOKENS[::-1]
+            }
+            self._decode_graphs = {batch: self._capture_decode(batch) for batch in batches[::-1]}
+        self._batches = batches
+        self.prefill_budget = self._measure_prefill_budget()
+        """Tokens that the device prefills within `PREFILL_LIMIT_MS`; the budget while decoding."""
+        # Used in turn: the host reads one while the next step writes another.
+        self._outs = [
+            (
+                torch.zeros(max_running, dtype=torch.int64).pin_memory(),
+                torch.zeros(64, dtype=torch.int64).pin_memory(),
+            )
+            for _ in range(3)
+        ]
+        self._turn = 0
+
+    @torch.inference_mode()
+    def start(self, plan: Plan) -> _Ticket:
+        """See `Runner.start`."""
+        for chunk in plan.chunks:
+            self._token_slots.allocate(chunk.sequence)
+            if self._seen is not None and chunk.is_last:
+                seen = seen_tokens(chunk.sequence.tokens, self._decoder.vocabulary)
+                self._seen[self._token_slots[chunk.sequence]] = to_device(seen, self._device)
+        self._turn = (self._turn + 1) % len(self._outs)
+        decoded, prefilled = self._outs[self._turn]
+        # Prefills go first: they may run out of memory, and then no decode has to be undone.
+        num_prefilled = 0
+        if plan.chunks:
+            residual = embeddings_of(self._decoder, self._vision, plan.chunks)
+            sampled, num_prefilled = self._prefill(plan.chunks, residual)
+            if num_prefilled:
+                prefilled[:num_prefilled].copy_(sampled[:num_prefilled], non_blocking=True)
+        if plan.decodes:
+            out = self._decode(plan)
+            decoded[: len(out)].copy_(out, non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+        return _Ticket(event, decoded, len(plan.decodes), prefilled, num_prefilled)
+
+    def wait(self, ticket: _Ticket) -> list[int]:
+        """See `Runner.wait`."""
+        ticket.event.synchronize()
+        tokens: list[int] = ticket.decoded[: ticket.num_decoded].tolist()
+        return reported(tokens + ticket.prefilled[: ticket.num_prefilled].tolist())
+
+    def leave(self, sequence: Sequence) -> None:
+        """See `Runner.leave`."""
+        self._token_slots.free(sequence)
+
+    def free_memory(self) -> None:
+        """See `Runner.free_memory`."""
+        self._vision.clear()
+        self._groups = ((), [])
+
+    def check_device(self) -> None:
+        """See `Runner.check_device`: CUDA errors are sticky, so any later call raises them."""
+        torch.cuda.synchronize(self._device)
+
+    # -- decode -------------------------------------------------------------------------------
+
+    def _decode(self, plan: Plan) -> Tensor:
+        count = len(plan.decodes)
+        batch = next(batch for batch in self._batches if batch >= count)
+        graph = self._decode_graphs[batch]
+        host = graph.inputs.next()
+        self._fill_rows(host, plan.decodes, plan.positions)
+        host["token_slots"][count:] = self._padding_slot
+        host["positions"][count:] = 0
+        host["kv_slots"][count:] = 0
+        host["lengths"][count:] = 1
+        host["temperatures"][count:] = 0
+        tables = host["tables"]
+        tables[count:, 0] = 0
+        for row, sequence in enumerate(plan.decodes):
+            pages = sequence.pages
+            tables[row, : len(pages)] = pages
+            at = plan.positions[row]
+            host["kv_slots"][row] = pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
+        host["positions"][:count] = plan.positions
+        host["lengths"][:count] = host["positions"][:count] + 1
+        self._fill_groups(host, plan)
+        graph.inputs.send()
+        graph.graph.replay()
+        return graph.out[:count]
+
+    def _fill_rows(
+        self, host: dict[str, Any], sequences: SequenceOf[Sequence], positions: SequenceOf[int]
+    ) -> None:
+        """Fill in each row's token slot and sampling parameters."""
+        temperatures = host["temperatures"].view("float32")
+        top_ps = host["top_ps"].view("float32")
+        for row, sequence in enumerate(sequences):
+            inputs: SequenceInputs = sequence.request
+            host["token_slots"][row] = self._token_slots[sequence]
+            temperatures[row] = inputs.sampling.temperature
+            top_ps[row] = inputs.sampling.top_p
+            host["top_ks"][row] = inputs.sampling.top_k
+            host["seeds"][row] = inputs.seed
+        host["sampled_after"][: len(positions)] = positions
+
+    def _fill_groups(self, host: dict[str, Any], plan: Plan) -> None:
+        """Fill in which rows share their first pages."""
+        host["shared_lengths"][:] = 0
+        host["group_members"][:] = -1
+        most = host["group_members"].shape[0]
+        # The groups change only with the rows, and when a page fills up.
+        key = tuple(
+            (sequence, at // PAGE_TOKENS)
+            for sequence, at in zip(plan.decodes, plan.positions, strict=True)
+        )
+        if self._groups[0] != key:
+            tables = [sequence.pages[:whole] for sequence, whole in key]
+            found = group_by_prefix(tables, max_groups=most, max_rows=self._group_size)
+            self._groups = (key, [(group.rows, group.pages) for group in found])
+        for index, (rows, pages) in enumerate(self._groups[1]):
+            host["group_members"][index, : len(rows)] = rows
+            host["shared_lengths"][list(rows)] = pages * PAGE_TOKENS
+
+    def _capture_decode(self, batch: int) -> _Graph:
+        decoder = self._decoder
+        shape = decoder.shape
+        inputs = GraphInputs(
+            self._device,
+            **_row_sizes(batch),
+            positions=(batch,),
+            kv_slots=(batch,),
+            lengths=(batch,),
+            shared_lengths=(batch,),
+            group_members=(min(8, batch // 2), self._group_size),
+            tables=(batch, self._table_pages),
+        )
+        on = inputs.on_device
+        on["lengths"].fill_(1)
+        on["token_slots"].fill_(self._padding_slot)
+        on["group_members"].fill_(-1)
+        splits = attention.splits_for(batch, shape.kv_heads, self._blocks)
+
+        def attend(queries: Tensor, cache: LayerCache) -> Tensor:
+            return self._decode_attention(
+                queries,
+                cache,
+                on["tables"],
+                on["lengths"],
+                on["shared_lengths"],
+                on["group_members"],
+                splits,
+            )
+
+        step = _Step(decoder, self.cache, on["positions"], on["kv_slots"], attend)
+
+        is_seen = torch.ones((), dtype=torch.bool, device=self._device)
+
+        def compute() -> Tensor:
+            token_slots = on["token_slots"].long()
+            tokens = self._newest[token_slots]
+            if self._seen is not None:
+                self._seen.index_put_((token_slots, tokens), is_seen)
+            return self._choose(decoder.forward(decoder.embed(tokens), step), on)
+
+        graph, out = self._recorder.record(compute)
+        return _Graph(graph, inputs, out)
+
+    # -- prefill ------------------------------------------------------------------------------
+
+    def _prefill(self, chunks: SequenceOf[PrefillChunk], residual: Tensor) -> tuple[Tensor, int]:
+        """Run prefill chunks.
+
+        Args:
+            chunks: in the order of their tokens.
+            residual: [tokens, hidden], their embeddings.
+
+        Returns: (tokens sampled after each sequence's last chunk, how many there are).
+        """
+        tokens = len(residual)
+        fitting = [
+            size
+            for size in PREFILL_GRAPH_TOKENS
+            if tokens <= size and len(chunks) <= PREFILL_GRAPH_SEQS
+        ]
+        last = [chunk for chunk in chunks if chunk.is_last]
+        if fitting:
+            graph = self._prefill_graphs[fitting[0]]
+            host = graph.inputs.next()
+            self._fill_chunks(host, chunks, last)
+            graph.inputs.send()
+            assert graph.residual is not None  # noqa: S101 - prefill graphs have one
+            graph.residual[:tokens] = residual
+            graph.graph.replay()
+            return graph.out, len(last)
+        inputs = self._prefill_inputs(tokens, len(chunks))
+        self._fill_chunks(inputs.next(), chunks, last)
+        inputs.send()
+        hidden = self._decoder.forward(residual, self._prefill_step(inputs.on_device))
+        if not last:
+            return hidden, 0
+        rows = hidden[inputs.on_device["last_rows"][: len(last)].long()]
+        return self._choose(rows, inputs.on_device, len(last)), len(last)
+
+    def _measure_prefill_budget(self) -> int:
+        times = {}
+        for tokens in PREFILL_BUDGETS:
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            graph = self._prefill_graphs[tokens].graph
+            graph.replay()
+            begin.record()
+            graph.replay()
+            end.record()
+            end.synchronize()
+            times[tokens] = begin.elapsed_time(end)
+        fast_enough = [tokens for tokens in PREFILL_BUDGETS if times[tokens] <= PREFILL_LIMIT_MS]
+        return max(fast_enough, default=PREFILL_BUDGETS[0])
+
+    def _fill_chunks(
+        self,
+        host: dict[str, Any],
+        chunks: SequenceOf[PrefillChunk],
+        last: SequenceOf[PrefillChunk],
+    ) -> None:
+        host["token_slots"][:] = self._padding_slot
+        host["positions"][:] = 0
+        host["kv_slots"][:] = 0
+        host["blocks"][:] = -1
+        host["last_rows"][:] = 0
+        host["temperatures"][:] = 0
+        self._fill_rows(host, [chunk.sequence for chunk in last], [chunk.end - 1 for chunk in last])
+        at = block = ends = 0
+        for index, chunk in enumerate(chunks):
+            pages = chunk.sequence.pages
+            host["tables"][index, : len(pages)] = pages
+            positions = range(chunk.start, chunk.end)
+            host["positions"][at : at + chunk.count] = positions
+            host["kv_slots"][at : at + chunk.count] = [
+                pages[p // PAGE_TOKENS] * PAGE_TOKENS + p % PAGE_TOKENS for p in positions
+            ]
+            for begin in range(0, chunk.count, attention.PREFILL_ROWS):
+                size = min(attention.PREFILL_ROWS, chunk.count - begin)
+                host["blocks"][block] = (index, at + begin, chunk.start + begin, size)
+                block += 1
+            at += chunk.count
+            if chunk.is_last:
+                host["last_rows"][ends] = at - 1
+                ends += 1
+
+    def _prefill_inputs(self, tokens: int, num_chunks: int) -> GraphInputs:
+        return GraphInputs(
+            self._device,
+            **_row_sizes(num_chunks),
+            last_rows=(num_chunks,),
+            positions=(tokens,),
+            kv_slots=(tokens,),
+            blocks=(-(-tokens // attention.PREFILL_ROWS) + num_chunks, 4),
+            tables=(num_chunks, self._table_pages),
+        )
+
+    def _prefill_step(self, on: dict[str, Tensor]) -> _Step:
+        def attend(queries: Tensor, cache: LayerCache) -> Tensor:
+            return attention.prefill_attention(queries, cache, on["tables"], on["blocks"])
+
+        return _Step(self._decoder, self.cache, on["positions"], on["kv_slots"], attend)
+
+    def _capture_prefill(self, tokens: int) -> _Graph:
+        inputs = self._prefill_inputs(tokens, PREFILL_GRAPH_SEQS)
+        on = inputs.on_device
+        on["token_slots"].fill_(self._padding_slot)
+        on["blocks"].fill_(-1)
+        residual = torch.zeros(
+            tokens, self._decoder.shape.hidden, dtype=self._decoder.dtype, device=self._device
+        )
+        step = self._prefill_step(on)
+
+        def compute() -> Tensor:
+            # Overwritten and never cleared: padding rows keep old results, but nothing reads them;
+            # their keys and values go to page 0, which nothing reads either.
+            hidden = self._decoder.forward(residual, step)
+            return self._choose(hidden[on["last_rows"].long()], on)
+
+        graph, out = self._recorder.record(compute)
+        return _Graph(graph, inputs, out, residual=residual)
+
+    # -- both ---------------------------------------------------------------------------------
+
+    def _choose(self, hidden: Tensor, on: dict[str, Tensor], rows: int | None = None) -> Tensor:
+        """Sample each row's next token and store it in its slot. Returns: int64[rows]."""
+        token_slots = on["token_slots"][:rows].long()
+        seen = None if self._seen is None else self._seen[token_slots]
+        chosen = sampling.sample(
+            self._processors.apply(self._decoder.head(hidden), seen),
+            on["temperatures"].view(torch.float32),
+            on["top_ps"].view(torch.float32),
+            on["top_ks"],
+            on["seeds"],
+            on["sampled_after"],
+        )
+        # Where none could be chosen, the next step still needs a valid id: it starts earlier.
+        self._newest.index_copy_(0, token_slots, chosen.clamp(min=0))
+        return chosen
+
+
+def _row_sizes(rows: int) -> dict[str, tuple[int, ...]]:
+    names = ("token_slots", "temperatures", "top_ps", "top_ks", "seeds", "sampled_after")
+    return dict.fromkeys(names, (rows,))

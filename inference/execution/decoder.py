@@ -1,0 +1,257 @@
+"""The language model of the fast path: Llama's architecture, which Mistral and Qwen2 share.
+
+The weights are transformers' own; projections of the same input are fused. The arithmetic is
+`forward`, thirty lines over operations that each device provides (`Operations`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from inference.execution.linears import Linear, PackedLinear, can_pack, check_fusable, fuse
+
+TEXT_MODELS = frozenset({"llama", "mistral", "qwen2"})
+# Other types scale with the length of the prompt, which would invalidate cached pages.
+ROPE_TYPES = frozenset({"default", "linear", "llama3", "yarn"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderShape:
+    """The decoder's sizes; `head` is the width of one head."""
+
+    hidden: int
+    heads: int
+    kv_heads: int
+    head: int
+    layers: int
+    eps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Weights of one layer."""
+
+    input_norm: Tensor
+    qkv_proj: Linear
+    qkv_bias: Tensor | None
+    o_proj: Linear
+    post_attention_norm: Tensor
+    gate_up_proj: Linear
+    down_proj: Linear
+
+
+class Operations(Protocol):
+    """What a device computes between the matrix products of one step, for all tokens at once."""
+
+    def add_rms_norm(
+        self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
+    ) -> Tensor:
+        """Add the product to the residual, in place. Returns: the norm of the sum."""
+        ...
+
+    def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
+        """Rotate queries and keys, store keys and values. Returns: [tokens, heads, head]."""
+        ...
+
+    def attend(self, layer: int, queries: Tensor) -> Tensor:
+        """Attend causally, each token to its own sequence. Returns: [tokens, heads · head]."""
+        ...
+
+    def silu_mul(self, product: Tensor) -> Tensor:
+        """Multiply SiLU of the first half of the columns by the second half."""
+        ...
+
+
+Embed: TypeAlias = Callable[[Tensor], Tensor]
+"""int64[tokens], on the device → [tokens, hidden], which the caller may overwrite."""
+
+
+class Decoder:
+    """The decoder's weights, on their device. Immutable."""
+
+    def __init__(
+        self,
+        *,
+        shape: DecoderShape,
+        vocabulary: int,
+        embed: Embed,
+        layers: list[Layer],
+        norm: Tensor,
+        head: Callable[[Tensor], Tensor],
+        rope_cos: Tensor,
+        rope_sin: Tensor,
+    ) -> None:
+        """Called by `decoder_of`.
+
+        Args:
+            shape: sizes.
+            vocabulary: number of logits.
+            embed: from tokens to the first layer's input.
+            layers: in order.
+            norm: the final norm's weight.
+            head: [tokens, hidden] → logits [tokens, vocabulary].
+            rope_cos: float32[positions, head / 2]; `rope_sin` alike.
+            rope_sin: see `rope_cos`.
+        """
+        self.shape = shape
+        self.vocabulary = vocabulary
+        self.embed = embed
+        self.layers = layers
+        self.norm = norm
+        self.head = head
+        self.rope_cos = rope_cos
+        self.rope_sin = rope_sin
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the activations."""
+        return self.norm.dtype
+
+    @property
+    def bits(self) -> int:
+        """Bits per weight of the layers."""
+        return self.layers[0].qkv_proj.bits
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self.norm.device
+
+    def forward(self, residual: Tensor, operations: Operations) -> Tensor:
+        """Run all layers.
+
+        Args:
+            residual: [tokens, hidden], the tokens' embeddings; overwritten.
+            operations: of this step.
+
+        Returns: [tokens, hidden], normalised: the input of `head`.
+        """
+        eps = self.shape.eps
+        product: Tensor | None = None
+        for index, layer in enumerate(self.layers):
+            x = operations.add_rms_norm(residual, product, layer.input_norm, eps)
+            queries = operations.rope_and_store_kv(index, layer.qkv_proj(x), layer.qkv_bias)
+            attended = layer.o_proj(operations.attend(index, queries))
+            x = operations.add_rms_norm(residual, attended, layer.post_attention_norm, eps)
+            product = layer.down_proj(operations.silu_mul(layer.gate_up_proj(x)))
+        return operations.add_rms_norm(residual, product, self.norm, eps)
+
+
+def why_unsupported(config: Any) -> str | None:
+    """Return why `Decoder` does not support a model's text config; None if it does."""
+    text = config.get_text_config(decoder=True)
+    rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
+    rope_type = rope.get("rope_type", rope.get("type", "default"))
+    window = getattr(text, "sliding_window", None)
+    slides = getattr(text, "use_sliding_window", True) and window is not None
+    problems = {
+        f"its decoder is {text.model_type}": text.model_type not in TEXT_MODELS,
+        f"its rotation is {rope_type}": rope_type not in ROPE_TYPES,
+        f"its activation is {text.hidden_act}": text.hidden_act != "silu",
+        "its attention slides": slides and window < text.max_position_embeddings,
+        "its projections have biases": getattr(text, "mlp_bias", False)
+        or (text.model_type != "qwen2" and getattr(text, "attention_bias", False)),
+    }
+    return next((problem for problem, is_so in problems.items() if is_so), None)
+
+
+def shape_of(config: Any) -> DecoderShape:
+    """Return the decoder's sizes from the whole model's config."""
+    text = config.get_text_config(decoder=True)
+    return DecoderShape(
+        hidden=text.hidden_size,
+        heads=text.num_attention_heads,
+        kv_heads=text.num_key_value_heads,
+        head=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
+        layers=text.num_hidden_layers,
+        eps=text.rms_norm_eps,
+    )
+
+
+@torch.no_grad()
+def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
+    """Build a decoder from a model that transformers has loaded.
+
+    Frees the model's own projections layer by layer, so that no weight is held twice.
+
+    Args:
+        weights: any LLaVA model, in eval mode.
+        positions: length of the context.
+        skinny: the kernel for few rows; None on a CPU.
+
+    Raises:
+        UnsupportedWeights: see `check_fusable`; the model is unchanged.
+    """
+    text = weights.model.language_model
+    shape = shape_of(weights.config)
+    layers = []
+    for module in text.layers:  # check all of them before changing the first
+        for projections in _projections_of(module):
+            check_fusable(projections, skinny)
+    for module in text.layers:
+        qkv_proj, o_proj, gate_up_proj, down_proj = _projections_of(module)
+        biases = [projection.bias for projection in qkv_proj]
+        layers.append(
+            Layer(
+                input_norm=module.input_layernorm.weight.data,
+                qkv_proj=fuse(qkv_proj, skinny),
+                qkv_bias=None if biases[0] is None else torch.cat([bias.data for bias in biases]),
+                o_proj=fuse(o_proj, skinny),
+                post_attention_norm=module.post_attention_layernorm.weight.data,
+                gate_up_proj=fuse(gate_up_proj, skinny),
+                down_proj=fuse(down_proj, skinny),
+            )
+        )
+        for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
+            setattr(module.self_attn, name, None)
+        for name in ("gate_proj", "up_proj", "down_proj"):
+            setattr(module.mlp, name, None)
+    head = weights.lm_head.weight.data
+    device = head.device
+    position_ids = torch.arange(positions, device=device)[None]
+    rope_cos, rope_sin = text.rotary_emb(torch.zeros(1, device=device), position_ids)
+    half = shape.head // 2
+    return Decoder(
+        shape=shape,
+        vocabulary=head.shape[0],
+        embed=_embedding_of(weights, few_bits=layers[0].qkv_proj.bits < 16),
+        layers=layers,
+        norm=text.norm.weight.data,
+        head=PackedLinear(head) if can_pack(head) else weights.lm_head,
+        rope_cos=rope_cos[0, :, :half].float().contiguous(),
+        rope_sin=rope_sin[0, :, :half].float().contiguous(),
+    )
+
+
+def _projections_of(layer: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    """Return a layer's projections, grouped by input."""
+    attention, mlp = layer.self_attn, layer.mlp
+    return (
+        [attention.q_proj, attention.k_proj, attention.v_proj],
+        [attention.o_proj],
+        [mlp.gate_proj, mlp.up_proj],
+        [mlp.down_proj],
+    )
+
+
+def _embedding_of(weights: Any, *, few_bits: bool) -> Embed:
+    """Return the embedding; for a quantized model on a GPU its table is in host memory.
+
+    That saves memory on the card. A decode step reads one row per sequence: host memory is fast
+    enough.
+    """
+    module = weights.model.language_model.embed_tokens
+    table = module.weight.data
+    is_heads_too = table.data_ptr() == weights.lm_head.weight.data_ptr()
+    if table.device.type == "cuda" and few_bits and not is_heads_too:
+        from inference.kernels.fused import embed
+
+        module.weight = None
+        return partial(embed, table.cpu().pin_memory())
+    return partial(nn.functional.embedding, weight=table)

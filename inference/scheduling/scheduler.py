@@ -1,0 +1,441 @@
+"""Decides what the next step computes: which sequences decode, which are prefilled, which wait.
+
+No torch here. The backend calls it on one thread: `plan` decides what the next step computes and
+assumes that it will succeed; the runner starts the step; `complete` takes the sampled tokens. The
+backend may plan another step before that (the runner is one step ahead of the host), so a sequence
+has its known tokens and at most two more that are still on the device.
+
+A plan decodes every running sequence, then prefills waiting ones up to a budget of tokens: decoding
+never waits for somebody else's picture longer than one budget takes. When pages run out, pages that
+no sequence uses go first (`PrefixTree.evict`); then the youngest sequence is preempted: it loses
+its pages, waits, and is prefilled again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass, field
+from itertools import count as counter
+from typing import Any
+
+from inference.scheduling.pages import PAGE_TOKENS, PagePool, pages_for
+from inference.scheduling.prefix_tree import Node, PageKey, PictureSpan, PrefixTree, page_key
+
+SHORT_PREFILL_TOKENS = 128
+"""A request with at most this much to prefill is a short follow-up: it precedes new pictures."""
+
+MAX_SKIPPED_STEPS = 16
+"""After this many steps that prefill others instead, a sequence goes first."""
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """One request in the engine. Its tokens only ever grow."""
+
+    tokens: list[int]
+    """The prompt, then the generated tokens."""
+    pictures: tuple[PictureSpan, ...] = ()
+    max_tokens: int = 1 << 30
+    """Prompt and answer together; the sequence ends at this length."""
+    asker: str = ""
+    """Id of the user; the scheduler is fair across users."""
+    request: Any = None
+    """Opaque to the scheduler; the runner's inputs."""
+
+    arrival: int = 0
+    prompt_tokens: int = 0
+    computed: int = 0
+    """Tokens whose keys and values are computed, counting planned steps."""
+    done: int = 0
+    """The same, counting completed steps only."""
+    pending: int = 0
+    """Tokens that steps in flight will sample."""
+    pages: list[int] = field(default_factory=list)
+    cached_tokens: int = 0
+    """Prompt tokens found in the prefix tree on first admission."""
+    skipped_steps: int = 0
+    is_prefilled: bool = False
+    """Whether all known tokens are computed or planned, so that it decodes from now on."""
+    is_short_prefill: bool = False
+    ended: bool = False
+    _keys: list[PageKey] = field(default_factory=list)
+    _chain: list[Node] = field(default_factory=list)
+    _own: set[int] = field(default_factory=set)
+    _claim: tuple[int, PageKey] | None = None
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether a planned step with it has not completed."""
+        return self.computed != self.done
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether it may sample one more token after the planned ones."""
+        return len(self.tokens) + self.pending < self.max_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillChunk:
+    """Tokens of a sequence to prefill: from `start` up to `start + count`."""
+
+    sequence: Sequence
+    start: int
+    count: int
+    is_last: bool
+    """Whether the step samples the sequence's next token after it."""
+
+    @property
+    def end(self) -> int:
+        """The first token after it."""
+        return self.start + self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One step of the device."""
+
+    decodes: tuple[Sequence, ...]
+    """Each samples one token. The input is its newest token, known or still on the device, at
+    position `computed - 1`."""
+    positions: tuple[int, ...]
+    """Position of each decode's newest token."""
+    chunks: tuple[PrefillChunk, ...]
+
+    @property
+    def sampled(self) -> tuple[Sequence, ...]:
+        """Sequences that sample a token, in the order `complete` takes the tokens."""
+        return self.decodes + tuple(chunk.sequence for chunk in self.chunks if chunk.is_last)
+
+
+class Scheduler:
+    """Lives as long as the engine."""
+
+    def __init__(
+        self,
+        pool: PagePool,
+        tree: PrefixTree,
+        *,
+        max_running: int,
+        max_prefills: int = 16,
+    ) -> None:
+        """Schedule over a pool of pages.
+
+        Args:
+            pool: must hold a sequence as long as the model's context.
+            tree: over the same pool.
+            max_running: most sequences that are prefilled or decode at once.
+            max_prefills: most sequences that are prefilled in one step.
+        """
+        self._pool = pool
+        self._tree = tree
+        self._max_running = max_running
+        self._max_prefills = max_prefills
+        self._waiting: list[Sequence] = []
+        self._running: list[Sequence] = []  # by arrival, youngest last
+        self._arrivals = counter()
+        # Next page that each running prefill computes: others that need the same page wait for it.
+        self._claimed: set[tuple[int, PageKey]] = set()
+        # Left out of new steps until none with it is in flight; then it can be preempted.
+        self._held_back: Sequence | None = None
+        self._is_short_of_pages = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any sequence waits or runs."""
+        return bool(self._waiting or self._running)
+
+    @property
+    def running(self) -> SequenceOf[Sequence]:
+        """Sequences that hold pages."""
+        return self._running
+
+    def waiting(self) -> list[Sequence]:
+        """Return the sequences that hold no pages, the next one to admit first."""
+        active = Counter(sequence.asker for sequence in self._running)
+        return sorted(self._waiting, key=lambda sequence: _priority(sequence, active))
+
+    def submit(self, sequence: Sequence) -> None:
+        """Enqueue a new request. Raises: ValueError if the pages can never hold it."""
+        if pages_for(min(sequence.max_tokens, len(sequence.tokens) + 1)) > self._pool.num_usable:
+            raise ValueError("the request does not fit the cache")
+        sequence.arrival = next(self._arrivals)
+        sequence.prompt_tokens = len(sequence.tokens)
+        self._enqueue(sequence)
+
+    def end(self, sequence: Sequence) -> None:
+        """Remove a request, waiting or running, and free its pages at once.
+
+        A step in flight may still write to them. That is safe: their next owner's steps run later.
+        """
+        sequence.ended = True
+        if sequence in self._waiting:
+            self._waiting.remove(sequence)
+        elif sequence in self._running:
+            self._running.remove(sequence)
+            self._free(sequence)
+
+    # -- a step -------------------------------------------------------------------------------
+
+    def plan(self, prefill_budget: int) -> Plan | None:
+        """Plan the next step. Returns: `None` if there is nothing to compute.
+
+        Args:
+            prefill_budget: most tokens to prefill, over all sequences.
+        """
+        self._is_short_of_pages = False
+        decodes = self._plan_decodes()
+        chunks = self._plan_prefills(prefill_budget)
+        if not self._is_short_of_pages:
+            self._held_back = None
+        if not decodes and not chunks:
+            return None
+        return Plan(tuple(decodes), tuple(s.computed - 1 for s in decodes), tuple(chunks))
+
+    def complete(self, plan: Plan, sampled: SequenceOf[int]) -> None:
+        """Take the tokens a step sampled, one for each of `plan.sampled`.
+
+        Steps complete in the order they were planned. Sequences that ended meanwhile are skipped.
+        """
+        for chunk in plan.chunks:
+            if not chunk.sequence.ended:
+                chunk.sequence.done = chunk.end
+        for sequence in plan.decodes:
+            if not sequence.ended:
+                sequence.done += 1
+        for sequence, token in zip(plan.sampled, sampled, strict=True):
+            if not sequence.ended:
+                sequence.tokens.append(token)
+                sequence.pending -= 1
+        for chunk in plan.chunks:
+            self._insert_prefix(chunk.sequence)
+        for sequence in plan.decodes:
+            self._insert_prefix(sequence)
+
+    def undo(self, plan: Plan) -> None:
+        """Undo the newest plan, of which nothing was computed."""
+        for chunk in plan.chunks:
+            if not chunk.sequence.ended:
+                chunk.sequence.computed = chunk.start
+                chunk.sequence.is_prefilled = False
+                chunk.sequence.pending -= int(chunk.is_last)
+        for sequence in plan.decodes:
+            if not sequence.ended:
+                sequence.computed -= 1
+                sequence.pending -= 1
+
+    def preempt(self, sequence: Sequence) -> None:
+        """Free a running sequence's pages and enqueue it again, to be prefilled anew.
+
+        Raises: ValueError while a step with it is in flight.
+        """
+        if sequence.is_in_flight:
+            raise ValueError("a step with it is still in flight")
+        self._running.remove(sequence)
+        self._free(sequence)
+        self._enqueue(sequence)
+
+    @property
+    def free_pages(self) -> SequenceOf[int]:
+        """Pages that hold nothing: neither a running sequence's tokens nor a cached prefix."""
+        return self._pool.free_pages
+
+    def shrink(self) -> None:
+        """Free all pages that no sequence uses."""
+        self._tree.evict(self._pool.num_pages)
+
+    # -- deciding -----------------------------------------------------------------------------
+
+    def _plan_decodes(self) -> list[Sequence]:
+        decodes: list[Sequence] = []
+        for sequence in list(self._running):
+            can_decode = (
+                sequence.is_prefilled and sequence.wants_token and sequence is not self._held_back
+            )
+            if not can_decode or not self._make_room(sequence, sequence.computed + 1):
+                continue
+            sequence.computed += 1
+            sequence.pending += 1
+            decodes.append(sequence)
+        return decodes
+
+    def _plan_prefills(self, budget: int) -> list[PrefillChunk]:
+        prefilling = [sequence for sequence in self._running if not sequence.is_prefilled]
+        if not prefilling and not self._waiting:
+            return []
+        chunks: list[PrefillChunk] = []
+        not_admitted: list[Sequence] = []
+        candidates = prefilling + self._waiting
+        active = Counter(sequence.asker for sequence in self._running)
+        may_admit = True  # until one has to wait for pages or for a running sequence to end
+        while candidates and budget > 0 and len(chunks) < self._max_prefills:
+            sequence = min(candidates, key=lambda one: _priority(one, active))
+            candidates.remove(sequence)
+            if sequence in self._waiting:
+                if self._is_claimed(sequence):
+                    continue  # in a step or two the page is in the tree
+                may_admit = may_admit and self._admit(sequence)
+                if not may_admit:
+                    not_admitted.append(sequence)
+                    continue
+                active[sequence.asker] += 1
+            count = min(budget, len(sequence.tokens) - sequence.computed)
+            if sequence is self._held_back or not self._make_room(
+                sequence, sequence.computed + count
+            ):
+                may_admit = False
+                continue
+            chunks.append(self._take_chunk(sequence, count))
+            budget -= count
+        if chunks:
+            for sequence in not_admitted + candidates:
+                sequence.skipped_steps += 1
+        return chunks
+
+    def _take_chunk(self, sequence: Sequence, count: int) -> PrefillChunk:
+        """Plan the next `count` tokens of a sequence that has pages for them."""
+        start = sequence.computed
+        sequence.computed += count
+        sequence.is_prefilled = sequence.computed == len(sequence.tokens)
+        if sequence.is_prefilled:
+            sequence.pending += 1
+            sequence.skipped_steps = 0  # until then it keeps the priority it was admitted with
+        return PrefillChunk(sequence, start, count, is_last=sequence.is_prefilled)
+
+    def _make_room(self, sequence: Sequence, tokens: int) -> bool:
+        """Allocate pages for a running sequence's first `tokens` tokens, preempting younger ones.
+
+        Returns: False if it must sit out this step; it may have been preempted itself.
+        """
+        while not self._allocate(sequence, tokens):
+            youngest = self._running[-1]
+            if youngest.is_in_flight:
+                self._held_back = youngest
+                self._is_short_of_pages = True
+                return False
+            self.preempt(youngest)
+            if youngest is sequence:
+                return False
+        return True
+
+    def _admit(self, sequence: Sequence) -> bool:
+        """Move a waiting sequence to the running ones, with its cached pages, if there is room."""
+        if len(self._running) >= self._max_running:
+            return False
+        found = self._tree.match(self._sharable_keys(sequence))
+        for node in found:
+            self._tree.acquire(node)
+        missing = pages_for(len(sequence.tokens)) - len(found)
+        # Reserve the pages that prefills in progress still need, plus one per decoding sequence;
+        # otherwise we would admit a sequence only to preempt it.
+        reserve = sum(
+            1 if other.is_prefilled else max(1, pages_for(len(other.tokens)) - len(other.pages))
+            for other in self._running
+        )
+        if self._running and self._pool.num_free + self._tree.evictable < missing + reserve:
+            for node in reversed(found):
+                self._tree.release(node)
+            return False
+        sequence._chain = found
+        sequence.pages = [node.page for node in found]
+        sequence.computed = sequence.done = len(found) * PAGE_TOKENS
+        if len(sequence.tokens) == sequence.prompt_tokens:
+            sequence.cached_tokens = sequence.computed
+        self._waiting.remove(sequence)
+        index = sum(other.arrival < sequence.arrival for other in self._running)
+        self._running.insert(index, sequence)
+        self._claim_next_page(sequence)
+        return True
+
+    def _enqueue(self, sequence: Sequence) -> None:
+        sequence.skipped_steps = 0
+        found = self._tree.match(self._sharable_keys(sequence))
+        left = len(sequence.tokens) - len(found) * PAGE_TOKENS
+        sequence.is_short_prefill = left <= SHORT_PREFILL_TOKENS
+        self._waiting.append(sequence)
+
+    def _is_claimed(self, sequence: Sequence) -> bool:
+        """Whether a running prefill is about to compute the first page this sequence lacks."""
+        keys = self._sharable_keys(sequence)
+        found = self._tree.match(keys)
+        if len(found) == len(keys):
+            return False
+        parent = found[-1] if found else self._tree.root
+        return (id(parent), keys[len(found)]) in self._claimed
+
+    # -- pages --------------------------------------------------------------------------------
+
+    def _allocate(self, sequence: Sequence, tokens: int) -> bool:
+        """Allocate pages for a sequence's first `tokens` tokens, evicting unused ones if needed."""
+        missing = pages_for(tokens) - len(sequence.pages)
+        if missing > self._pool.num_free:
+            self._tree.evict(missing - self._pool.num_free)
+        if missing > self._pool.num_free:
+            return False
+        for _ in range(missing):
+            page = self._pool.allocate()
+            sequence.pages.append(page)
+            sequence._own.add(page)
+        return True
+
+    def _insert_prefix(self, sequence: Sequence) -> None:
+        """Insert the computed whole pages into the prefix tree, so that others can share them."""
+        if sequence.ended:
+            return
+        keys = self._keys_of(sequence)
+        whole = min(sequence.done, len(sequence.tokens)) // PAGE_TOKENS
+        for index in range(len(sequence._chain), whole):
+            parent = sequence._chain[-1] if sequence._chain else self._tree.root
+            page = sequence.pages[index]
+            node = self._tree.insert(parent, keys[index], page)
+            if node is None:  # another sequence inserted the same page first
+                node = parent.children[keys[index]]
+                self._tree.acquire(node)
+                sequence.pages[index] = node.page
+                self._pool.free(page)
+            sequence._own.discard(page)
+            sequence._chain.append(node)
+        self._claim_next_page(sequence)
+
+    def _claim_next_page(self, sequence: Sequence) -> None:
+        """Claim the page that this sequence computes next, while it is being prefilled."""
+        self._drop_claim(sequence)
+        index = len(sequence._chain)
+        keys = self._keys_of(sequence)
+        if sequence.done < sequence.prompt_tokens and index < len(keys):
+            parent = sequence._chain[-1] if sequence._chain else self._tree.root
+            sequence._claim = (id(parent), keys[index])
+            self._claimed.add(sequence._claim)
+
+    def _drop_claim(self, sequence: Sequence) -> None:
+        if sequence._claim is not None:
+            self._claimed.discard(sequence._claim)
+            sequence._claim = None
+
+    def _free(self, sequence: Sequence) -> None:
+        for node in reversed(sequence._chain):
+            self._tree.release(node)
+        for page in sequence._own:
+            self._pool.free(page)
+        self._drop_claim(sequence)
+        sequence._chain, sequence._own, sequence.pages = [], set(), []
+        sequence.computed = sequence.done = 0
+        sequence.is_prefilled = False
+
+    def _sharable_keys(self, sequence: Sequence) -> list[PageKey]:
+        """Keys of the whole pages before the last token, which must be computed to get the next."""
+        return self._keys_of(sequence)[: (len(sequence.tokens) - 1) // PAGE_TOKENS]
+
+    def _keys_of(self, sequence: Sequence) -> list[PageKey]:
+        """Keys of the whole pages of the known tokens."""
+        for page in range(len(sequence._keys), len(sequence.tokens) // PAGE_TOKENS):
+            sequence._keys.append(page_key(sequence.tokens, sequence.pictures, page))
+        return sequence._keys
+
+
+def _priority(sequence: Sequence, active: Counter[str]) -> tuple[bool, bool, int, int]:
+    """Sort key: skipped too often, short, of a user with few running requests, oldest."""
+    if sequence.skipped_steps >= MAX_SKIPPED_STEPS:
+        return False, False, 0, sequence.arrival
+    others = active[sequence.asker] - bool(sequence.pages)
+    return True, not sequence.is_short_prefill, others, sequence.arrival

@@ -1,0 +1,159 @@
+"""Data parallelism: one worker per device.
+
+A conversation stays on the device that holds its cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
+from types import TracebackType
+from typing import Self, TypeAlias
+
+from inference.errors import EngineDead, GenerationFailed, QueueFull, RequestRejected, trace_of
+from inference.serving.worker import DeviceThread, Load, Worker, running_worker
+from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo, TextDelta
+
+log = logging.getLogger(__name__)
+
+THREADS_KNOWN = 10_000
+
+
+class Devices:
+    """The devices' OS threads: they load every model on entry and are joined on exit."""
+
+    def __init__(self, loads: Sequence[Load]) -> None:
+        """Take one function per device that loads its model; at least one."""
+        self.threads = [DeviceThread(load) for load in loads]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Load all models, one after the other, and wait. Raises: ModelUnavailable."""
+        with ExitStack() as stack:
+            for thread in self.threads:
+                stack.enter_context(thread)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        type_: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(type_, value, traceback)
+
+
+class Fleet:
+    """Implements `inference.engine.Engine` over several workers."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = list(workers)
+        self._homes: OrderedDict[str, Worker] = OrderedDict()
+        self.died = asyncio.Event()
+        """Set when every device has failed and the process must restart."""
+        self._watches = [asyncio.create_task(self._watch(worker)) for worker in self._workers]
+
+    @property
+    def model(self) -> ModelInfo:
+        """The first device's model."""
+        return self._workers[0].model
+
+    async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
+        """See `Engine.prompt_tokens`."""
+        *others, last = self._living() or self._workers[:1]
+        for worker in others:
+            try:
+                return await worker.prompt_tokens(messages)
+            except RequestRejected:
+                raise
+            except Exception as exc:  # noqa: BLE001 - the device may be failing: ask the next one
+                log.warning("a device failed to count a prompt's tokens: %s", trace_of(exc))
+        return await last.prompt_tokens(messages)
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
+        """See `Engine.stream`.
+
+        If a device fails before the first text, another one takes the request; after that the
+        request is lost. The engine lives as long as one device does.
+        """
+        candidates = self._candidates(request)
+        for worker in candidates:
+            is_last = worker is candidates[-1]
+            has_emitted_text = False
+            try:
+                async with aclosing(worker.stream(request)) as events:
+                    async for event in events:
+                        if not has_emitted_text:
+                            self._settle(request, worker)
+                        has_emitted_text = has_emitted_text or isinstance(event, TextDelta)
+                        yield event
+            except QueueFull:
+                if is_last:
+                    raise
+            except EngineDead:
+                if not any(not other.died.is_set() for other in self._workers):
+                    raise
+                if has_emitted_text or is_last:
+                    raise GenerationFailed("its device failed") from None
+            else:
+                return
+
+    async def forget(self) -> None:
+        """See `Engine.forget`."""
+        await asyncio.gather(*(worker.forget() for worker in self._workers))
+
+    def close(self) -> None:
+        """Stop watching the workers; `running_engine` closes them."""
+        for watch in self._watches:
+            watch.cancel()
+
+    def _candidates(self, request: GenerationRequest) -> list[Worker]:
+        """Return the workers a request may run on, the best one first."""
+        living = self._living()
+        home = self._homes.get(request.thread)
+        return sorted(living, key=lambda one: (one is not home, one.load)) or self._workers[:1]
+
+    def _living(self) -> list[Worker]:
+        return [worker for worker in self._workers if not worker.died.is_set()]
+
+    def _settle(self, request: GenerationRequest, worker: Worker) -> None:
+        if request.thread:
+            self._homes[request.thread] = worker
+            self._homes.move_to_end(request.thread)
+            while len(self._homes) > THREADS_KNOWN:
+                self._homes.popitem(last=False)
+
+    async def _watch(self, worker: Worker) -> None:
+        await worker.died.wait()
+        left = sum(not other.died.is_set() for other in self._workers)
+        log.error("the device %s failed; %d are left", worker.model.device, left)
+        if not left:
+            self.died.set()
+
+
+RunningEngine: TypeAlias = Worker | Fleet
+
+
+@asynccontextmanager
+async def running_engine(devices: Devices, *, max_waiting: int) -> AsyncIterator[RunningEngine]:
+    """Connect loaded devices to the running event loop; every exit ends every stream.
+
+    Args:
+        devices: entered; they outlive the engine.
+        max_waiting: most waiting requests per device, besides those that run.
+    """
+    async with AsyncExitStack() as stack:
+        workers = [
+            await stack.enter_async_context(running_worker(thread, max_waiting=max_waiting))
+            for thread in devices.threads
+        ]
+        if len(workers) == 1:
+            yield workers[0]
+            return
+        fleet = Fleet(workers)
+        stack.callback(fleet.close)
+        yield fleet

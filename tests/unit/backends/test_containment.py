@@ -1,0 +1,485 @@
+"""Whatever goes wrong with one answer is that answer's failure alone."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from inference.backends.batching import BatchingBackend
+from inference.backends.load import load_model
+from inference.errors import EngineDead, GenerationFailed
+from inference.execution import runner as runners
+from inference.execution.runner import NO_TOKEN, SequenceInputs
+from inference.prompts.answer_text import AnswerText
+from inference.scheduling.scheduler import Plan, Sequence
+from inference.serving.backend import Backend
+from inference.serving.worker import DeviceThread, Worker, running_worker
+from inference.types import (
+    Finished,
+    FinishReason,
+    GenerationEvent,
+    GenerationRequest,
+    Message,
+    ModelSpec,
+    Role,
+    Sampling,
+    TextDelta,
+)
+from tests.pictures import plain_picture
+from tests.stepper import Stepper
+
+SECRET = "words of a question"
+NAMES = ["first", "bad", "last"]
+BROKEN = ["<0x0A>", "<0xF0>", "<0x9F>", "▁cat", "<0xE9>", "<0xAC>", "<0xB1>", "<0xE9>", "<0xAC>"]
+BROKEN += ["。", "<0x0A>", "<0xE6>", "</s>"]
+
+
+def asking(asker: str, *, tokens: int = 12, picture: int | None = None) -> GenerationRequest:
+    pictures = () if picture is None else (plain_picture((picture, 80, 200)),)
+    return GenerationRequest(
+        messages=(Message(role=Role.USER, text=f"{SECRET} {asker}", pictures=pictures),),
+        sampling=Sampling(temperature=0.0, max_new_tokens=tokens),
+        asker=asker,
+    )
+
+
+def load(path: Path, **options: Any) -> Backend:
+    spec = ModelSpec(name=str(path), cache_tokens=5000, context_tokens=4096, **options)
+    return load_model(spec, cache_dir=path, progress=io.StringIO())
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_checkpoint: Callable[[str], Path]) -> BatchingBackend:
+    backend = load(tiny_checkpoint("llava-1.5"))
+    assert isinstance(backend, BatchingBackend)
+    return backend
+
+
+@pytest.fixture
+def bench(loaded: BatchingBackend) -> Iterator[Stepper]:
+    yield Stepper(loaded)
+    scheduler = loaded._scheduler
+    assert not loaded.is_busy
+    assert not scheduler.running
+    loaded.forget()
+    assert scheduler._pool.num_free == scheduler._pool.num_usable
+
+
+@asynccontextmanager
+async def serving(backend: Backend) -> AsyncIterator[Worker]:
+    device = DeviceThread(lambda: backend)
+    await asyncio.to_thread(device.__enter__)
+    try:
+        async with running_worker(device, max_waiting=20) as worker:
+            yield worker
+    finally:
+        await asyncio.to_thread(device.__exit__, None, None, None)
+
+
+async def answer_of(worker: Worker, request: GenerationRequest) -> tuple[str, Finished]:
+    chunks: list[GenerationEvent] = []
+    async with aclosing(worker.stream(request)) as stream:
+        chunks = [chunk async for chunk in stream]
+    assert isinstance(chunks[-1], Finished)
+    return "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta)), chunks[-1]
+
+
+def steer(
+    backend: BatchingBackend, monkeypatch: pytest.MonkeyPatch, asker: str, tokens: list[int]
+) -> None:
+    """Have the model choose the given tokens for one asker."""
+    left = iter(tokens)
+    wait = backend._runner.wait
+    plans: list[Plan] = []
+    start = backend._runner.start
+
+    def start_noting(plan: Plan) -> Any:
+        ticket = start(plan)
+        plans.append(plan)
+        return ticket
+
+    def wait_steered(ticket: Any) -> list[int]:
+        chosen = wait(ticket)
+        sampled = plans.pop(0).sampled
+        return [
+            next(left) if sequence.asker == asker else token
+            for sequence, token in zip(sampled, chosen, strict=True)
+        ]
+
+    monkeypatch.setattr(backend._runner, "start", start_noting)
+    monkeypatch.setattr(backend._runner, "wait", wait_steered)
+
+
+def fail_for(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, is_meant: Callable[..., bool]
+) -> None:
+    """Have a method raise where its arguments are those that are meant."""
+    method = getattr(owner, name)
+
+    def failing(*args: Any) -> Any:
+        if is_meant(*args):
+            raise ValueError(SECRET)
+        return method(*args)
+
+    monkeypatch.setattr(owner, name, failing)
+
+
+def text_of(bench: Stepper, asker: str) -> AnswerText:
+    return next(
+        answer.text for sequence, answer in bench.backend._live.items() if sequence.asker == asker
+    )
+
+
+async def test_broken_bytes_in_one_answer_end_none_of_four(
+    loaded: BatchingBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = loaded._prompts._tokenizer.convert_tokens_to_ids(BROKEN)
+    others = [asking(f"other {i}") for i in range(3)]
+    async with serving(loaded) as worker:
+        alone = [await answer_of(worker, request) for request in others]
+        await worker.forget()
+        steer(loaded, monkeypatch, "broken", ids)
+        broken, *together = await asyncio.gather(
+            *(answer_of(worker, request) for request in (asking("broken", tokens=40), *others))
+        )
+        assert not worker.died.is_set()
+    assert broken[0] == "\n\ufffd cat鬱\ufffd。\n"
+    assert broken[1].reason is FinishReason.STOP
+    assert [text for text, _ in together] == [text for text, _ in alone]
+
+
+async def test_where_text_cannot_be_made_the_engine_answers_the_others_and_the_next(
+    loaded: BatchingBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = iter(range(100))
+    fail_for(monkeypatch, AnswerText, "push", lambda *_: next(calls) == 9)
+    async with serving(loaded) as worker:
+        outcomes = await asyncio.gather(
+            *(answer_of(worker, asking(f"{i}")) for i in range(4)), return_exceptions=True
+        )
+        failed = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        assert [type(one) for one in failed] == [GenerationFailed]
+        assert (await answer_of(worker, asking("next")))[1]
+        assert not worker.died.is_set()
+    assert len(caplog.records) == 1
+    assert "ValueError" in caplog.text
+    assert SECRET not in caplog.text
+
+
+def make_push_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
+    meant = text_of(bench, "bad")
+    fail_for(monkeypatch, AnswerText, "push", lambda text, *_: text is meant)
+
+
+def make_flush_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
+    meant = text_of(bench, "bad")
+    fail_for(monkeypatch, AnswerText, "flush", lambda text: text is meant)
+
+
+def make_pixels_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt = next(job for job in bench.said if job.request.asker == "bad").prepared
+    fail_for(monkeypatch, bench.backend._prompts, "release_pixels", lambda one: one is prompt)
+
+
+def make_features_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompt = next(job for job in bench.said if job.request.asker == "bad").prepared
+    fail_for(monkeypatch, bench.backend.features, "of", lambda one, _picture: one is prompt)
+
+
+def make_choosing_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = next(job for job in bench.said if job.request.asker == "bad")
+    fail_for(
+        monkeypatch,
+        runners,
+        "choose",
+        lambda _logits, sampling, _g: sampling is job.request.sampling,
+    )
+
+
+EDGES = [
+    make_push_fail,
+    make_flush_fail,
+    make_pixels_fail,
+    make_features_fail,
+    make_choosing_fail,
+]
+
+
+@pytest.fixture(scope="module")
+def alone(loaded: BatchingBackend) -> dict[str, str]:
+    """What each asker is answered who asks alone."""
+    texts = {}
+    for index, name in enumerate(NAMES):
+        bench = Stepper(loaded)
+        job = bench.ask(asking(name, picture=index))
+        bench.run()
+        texts[name] = bench.text(job)
+        loaded.forget()
+    return texts
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_what_fails_for_one_sequence_ends_that_sequence_alone(
+    bench: Stepper,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    alone: dict[str, str],
+    edge: Callable[[Stepper, pytest.MonkeyPatch], None],
+) -> None:
+    for name in ("_chunk_tokens", "_quiet_chunk_tokens"):
+        monkeypatch.setattr(bench.backend, name, 4096)  # whole prompts side by side in one step
+    jobs = {name: bench.ask(asking(name, picture=i)) for i, name in enumerate(NAMES)}
+    edge(bench, monkeypatch)
+    bench.run()
+    bad = jobs.pop("bad")
+    assert isinstance(bench.said[bad][-1], GenerationFailed)
+    assert sum(isinstance(chunk, GenerationFailed | Finished) for chunk in bench.said[bad]) == 1
+    for name, job in jobs.items():
+        assert bench.finished(job)
+        assert bench.text(job) == alone[name]
+    assert len(caplog.records) == 1
+    assert "ValueError" in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_an_asker_who_left_with_an_answer_that_cannot_be_ended_is_gone_all_the_same(
+    bench: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, other = bench.ask(asking("bad", tokens=50)), bench.ask(asking("other"))
+    bench.step(3)
+    make_flush_fail(bench, monkeypatch)
+    bad.cancelled = True
+    bench.backend.forget(bench)
+    assert isinstance(bench.said[bad][-1], GenerationFailed)
+    bench.run()
+    assert bench.finished(other)
+
+
+def test_an_answer_is_whole_though_its_tokens_cannot_be_kept(
+    bench: Stepper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail_for(monkeypatch, bench.backend._prompts, "remember", lambda *_: True)
+    job = bench.ask(asking("one"))
+    bench.run()
+    assert bench.finished(job)
+    assert "ValueError" in caplog.text
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_logits_that_are_no_numbers_end_their_own_row(
+    bench: Stepper, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    jobs = [bench.ask(asking(f"{i}")) for i in range(3)]
+    bench.step(3)
+    head = bench.backend._runner._decoder.head  # type: ignore[attr-defined]
+
+    def broken(hidden: torch.Tensor) -> Any:
+        logits = head(hidden)
+        logits[1, 7] = value
+        return logits
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.backend._runner._decoder, "head", broken)  # type: ignore[attr-defined]
+        bench.step()
+    bench.run()
+    assert isinstance(bench.said[jobs[1]][-1], GenerationFailed)
+    assert bench.finished(jobs[0])
+    assert bench.finished(jobs[2])
+
+
+def test_what_is_no_number_in_a_page_reaches_nobody_who_gets_the_page_next(
+    bench: Stepper, alone: dict[str, str]
+) -> None:
+    first = bench.ask(asking("first", picture=0))
+    bench.run()
+    assert bench.text(first) == alone["first"]
+    bad = bench.ask(asking("bad", picture=1, tokens=30))
+    bench.step(6)
+    (sequence,) = bench.backend._live
+    bench.backend._runner.cache._values[:, sequence.pages[2:]] = torch.nan
+    bench.run()
+    assert isinstance(bench.said[bad][-1], GenerationFailed)
+    for name in ("bad", "first", "last"):
+        job = bench.ask(asking(name, picture=NAMES.index(name)))
+        bench.run()
+        assert bench.finished(job)
+        assert bench.text(job) == alone[name]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_no_token_is_choose_from_logits_that_are_no_numbers(
+    temperature: float, value: float
+) -> None:
+    asked = SequenceInputs(None, Sampling(temperature=temperature), torch.Generator(), 1)  # type: ignore[arg-type]
+    logits = torch.zeros(9)
+    assert runners._choose(logits, asked) != NO_TOKEN
+    logits[4] = value
+    assert runners._choose(logits, asked) == NO_TOKEN
+    nothing_left = torch.full((9,), -torch.inf)
+    assert runners._choose(nothing_left, asked) == (NO_TOKEN if temperature else 0)
+
+
+class AheadRunner:
+    """Implements `Runner` like a GPU's: a step is begun before the one before it is known."""
+
+    ahead = 1
+
+    def __init__(self, backend: BatchingBackend) -> None:
+        self.cache = backend._runner.cache
+        self.fails: Callable[[Plan], bool] = lambda _plan: False
+
+    def start(self, plan: Plan) -> Plan:
+        return plan
+
+    def wait(self, ticket: Plan) -> list[int]:
+        if self.fails(ticket):
+            raise ValueError(SECRET)
+        return [_letter(sequence) for sequence in ticket.sampled]
+
+    def leave(self, sequence: Sequence) -> None: ...
+
+    def free_memory(self) -> None: ...
+
+    def check_device(self) -> None: ...
+
+
+def _letter(sequence: Sequence) -> int:
+    """A token of byte-level or Llama's kind that is text, other for each place."""
+    return 270 + len(sequence.tokens) % 40
+
+
+@pytest.fixture
+def ahead(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> AheadRunner:
+    runner = AheadRunner(bench.backend)
+    monkeypatch.setattr(bench.backend, "_runner", runner)
+    return runner
+
+
+def test_a_step_under_way_for_an_answer_that_failed_confuses_nobody(
+    bench: Stepper, ahead: AheadRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [bench.ask(asking(name, tokens=30)) for name in ("first", "bad", "last")]
+    bench.step(4)
+    make_push_fail(bench, monkeypatch)
+    bench.step(1)
+    assert bench.backend._under_way  # with a row of the answer that has failed
+    late = bench.ask(asking("late", tokens=30))
+    bench.run()
+    assert isinstance(bench.said[jobs[1]][-1], GenerationFailed)
+    for job in (jobs[0], jobs[2], late):
+        assert bench.finished(job).new_tokens == 30
+        start = len(job.prepared.tokens)
+        assert bench.tokens[job] == [270 + (start + i) % 40 for i in range(30)]
+
+
+def test_a_step_whose_outcome_cannot_be_had_ends_its_own_requests(
+    bench: Stepper, ahead: AheadRunner
+) -> None:
+    lost = bench.ask(asking("lost", tokens=30))
+    bench.step(4)
+    ahead.fails = lambda plan: any(sequence.asker == "lost" for sequence in plan.decodes)
+    bench.step()
+    assert isinstance(bench.said[lost][-1], GenerationFailed)
+    following = bench.ask(asking("following", tokens=30))
+    bench.run()
+    assert bench.finished(following).new_tokens == 30
+
+
+def test_an_error_of_the_device_still_ends_the_engine(
+    bench: Stepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    job = bench.ask(asking("one"))
+    bench.step(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(AnswerText, "push", broken)
+        with pytest.raises(EngineDead):
+            bench.step()
+    job.cancelled = True
+    bench.run()
+
+
+async def test_a_request_that_cannot_be_taken_up_ends_alone(
+    loaded: BatchingBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def is_bad(sequence: Sequence) -> bool:
+        return sequence.asker == "bad"
+
+    fail_for(monkeypatch, loaded._scheduler, "submit", is_bad)
+    async with serving(loaded) as worker:
+        bad, other = await asyncio.gather(
+            answer_of(worker, asking("bad")),
+            answer_of(worker, asking("other", tokens=30)),
+            return_exceptions=True,
+        )
+        assert isinstance(bad, GenerationFailed)
+        assert not isinstance(other, BaseException)
+        assert (await answer_of(worker, asking("next")))[1]
+        assert worker.load == 0
+    assert not loaded.is_busy
+    assert len(caplog.records) == 1
+    assert "ValueError" in caplog.text
+    assert SECRET not in caplog.text
+
+
+async def test_a_prompt_that_cannot_be_measured_is_said_so(
+    loaded: BatchingBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail_for(monkeypatch, loaded._prompts, "prepare", lambda *_: True)
+    async with serving(loaded) as worker:
+        with pytest.raises(GenerationFailed):
+            await worker.prompt_tokens(asking("one").messages)
+        with pytest.raises(GenerationFailed):
+            await answer_of(worker, asking("one"))
+        assert worker.load == 0
+    assert SECRET not in caplog.text
+
+
+@pytest.fixture(scope="module")
+def plain(tiny_checkpoint: Callable[[str], Path]) -> Backend:
+    return load(tiny_checkpoint("llava-1.5"), engine="transformers")
+
+
+async def test_on_the_plain_path_too_one_answer_fails_alone(
+    plain: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = iter(range(100))
+    fail_for(monkeypatch, AnswerText, "push", lambda *_: next(calls) == 3)
+    async with serving(plain) as worker:
+        outcomes = await asyncio.gather(
+            *(answer_of(worker, asking(f"{i}", tokens=6)) for i in range(3)),
+            return_exceptions=True,
+        )
+        assert not worker.died.is_set()
+    failed = [isinstance(outcome, GenerationFailed) for outcome in outcomes]
+    assert failed == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"temperature": -1.0},
+        {"temperature": float("nan")},
+        {"temperature": float("inf")},
+        {"top_p": 0.0},
+        {"top_p": float("nan")},
+        {"top_k": -1},
+        {"top_k": 2**31},
+        {"max_new_tokens": 0},
+    ],
+)
+def test_sampling_by_which_no_token_can_be_choose_is_refused_before_the_engine(
+    wrong: dict[str, Any],
+) -> None:
+    with pytest.raises(ValueError, match=f"out of range: {next(iter(wrong))}"):
+        Sampling(**wrong)

@@ -1,0 +1,57 @@
+"""Keys and values written to pages are read back: exactly, or nearly so in 8 bits."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from inference.execution.decoder import DecoderShape
+from inference.execution.kv_cache import KVCache, in_8_bits, page_bytes
+from inference.scheduling.pages import PAGE_TOKENS
+
+SHAPE = DecoderShape(hidden=0, heads=4, kv_heads=2, head=16, layers=3, eps=0)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 0.0), (torch.int8, 5e-3)])
+def test_tokens_are_found_where_they_were_written(dtype: torch.dtype, tolerance: float) -> None:
+    cache = KVCache(SHAPE, 5, dtype=dtype, device=torch.device("cpu"))
+    slots = torch.randperm(5 * PAGE_TOKENS)[:20]
+    keys, values = torch.randn(2, 20, 2, 16)
+    cache.layer(1).write(slots // PAGE_TOKENS, slots % PAGE_TOKENS, keys, values)
+    read = cache.layer(1).read(torch.arange(5), torch.float32)
+    for got, wanted in zip(read, (keys, values), strict=True):
+        error = (got[:, slots].transpose(0, 1) - wanted).norm() / wanted.norm()
+        assert float(error) <= tolerance
+        assert int((got != 0).any(-1).sum()) == 20 * 2
+    assert not any(part.any() for part in cache.layer(0).read(torch.arange(5), torch.float32))
+
+
+def test_several_tables_are_read_at_once() -> None:
+    cache = KVCache(SHAPE, 5, dtype=torch.float32, device=torch.device("cpu"))
+    slots = torch.arange(5 * PAGE_TOKENS)
+    keys, values = torch.randn(2, len(slots), 2, 16)
+    cache.layer(0).write(slots // PAGE_TOKENS, slots % PAGE_TOKENS, keys, values)
+    tables = torch.tensor([[4, 1], [2, 3]])
+    both, _ = cache.layer(0).read(tables, torch.float32)
+    for row, table in enumerate(tables):
+        alone, _ = cache.layer(0).read(table, torch.float32)
+        assert torch.equal(both[row], alone)
+
+
+def test_no_rounding_error_exceeds_half_a_step() -> None:
+    vectors = torch.randn(50, 3, 16) * torch.logspace(-3, 3, 50)[:, None, None]
+    integers, scales = in_8_bits(vectors)
+    off = (integers.float() * scales.float()[..., None] - vectors).abs()
+    # The scale itself is rounded: an integer of 127 is off by as much.
+    assert bool((off <= (0.5 + 127 * 2**-11) * scales.float()[..., None] * 1.001).all())
+
+
+def test_zeros_stay_zeros() -> None:
+    integers, scales = in_8_bits(torch.zeros(2, 16))
+    assert not integers.any()
+    assert not scales.any()
+
+
+def test_page_bytes_is_the_size_of_a_page() -> None:
+    assert page_bytes(SHAPE, torch.bfloat16) == 2 * 3 * 2 * PAGE_TOKENS * 16 * 2
+    assert page_bytes(SHAPE, torch.int8) == 2 * 3 * 2 * PAGE_TOKENS * (16 + 2)

@@ -1,0 +1,241 @@
+"""Settings: typed, all problems at once, and documented in full."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from pathlib import Path
+
+import pytest
+
+from bot.errors import ConfigurationError
+from bot.settings import Settings, ensure_home, is_loopback, load_settings
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_any_setting_the_pocket_answers_on_this_machine_only() -> None:
+    settings = load_settings()
+    assert (settings.model, settings.llava_bot_host, settings.llava_bot_port) == (
+        "pocket",
+        "127.0.0.1",
+        8787,
+    )
+    assert settings.data_dir.name == "llava-bot"
+
+
+def test_arguments_win_over_the_environment_and_it_over_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path(".env").write_text("MODEL=file\nLLAVA_BOT_PORT=1\nMAX_WAITING=7\n")
+    monkeypatch.setenv("MODEL", "environment")
+    monkeypatch.setenv("LLAVA_BOT_PORT", "2")
+    settings = load_settings(llava_bot_port=3, model=None)
+    assert (settings.model, settings.llava_bot_port, settings.max_waiting) == ("environment", 3, 7)
+
+
+def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPERATURE", "")
+    assert load_settings().temperature is None
+
+
+def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANTIZE", "int3")
+    monkeypatch.setenv("LLAVA_BOT_PORT", "99999")
+    monkeypatch.setenv("LLAVA_BOT_HOST", "192.0.2.1")
+    with pytest.raises(ConfigurationError) as problems:
+        load_settings()
+    lines = str(problems.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "QUANTIZE",
+        "LLAVA_BOT_PORT",
+        "LLAVA_BOT_PASSWORD",
+    ]
+    assert "'int3'" in lines[0]
+
+
+UTF_8 = "save it as UTF-8."
+LINE = "it is not NAME=value"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            "MODEL=möbel\n".encode("utf-16"),
+            [f".env is UTF-16 (PowerShell's `>` writes that): {UTF_8}"],
+        ),
+        (
+            "MODEL=x\n".encode("utf-16-be"),
+            [f".env is UTF-16 (PowerShell's `>` writes that): {UTF_8}"],
+        ),
+        ("MODEL=möbel\n".encode("latin-1"), [f".env is not UTF-8 text: {UTF_8}"]),
+        ("MODEL=家具\n".encode("shift-jis"), [f".env is not UTF-8 text: {UTF_8}"]),
+        (b"MODEL=a-long-enough-name\0\n", [f".env holds NUL bytes: {UTF_8}"]),
+        (b"\n\nSLACK_BOT_TOKEN secret\n", [f".env, line 3: {LINE}"]),
+        (b'MODEL="secret\nMAX_WAITING=3\n', [f".env, line 1: {LINE}"]),
+        (
+            b"=secret\r\n\r\n# fine\r\nMODEL: secret\r\n",
+            [f".env, line 1: {LINE}", f".env, line 4: {LINE}"],
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_named_and_never_quoted(
+    written: bytes, said: list[str]
+) -> None:
+    Path(".env").write_bytes(written)
+    with pytest.raises(ConfigurationError) as problems:
+        load_settings()
+    lines = str(problems.value).splitlines()
+    assert len(lines) == len(said)
+    for line, begin in zip(lines, said, strict=True):
+        assert line.startswith(begin)
+        assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "MODEL=möbel\n".encode("utf-8-sig"),  # Notepad's
+        b"\xef\xbb\xbfexport MODEL='m\xc3\xb6bel'\r\n",
+        b"# a comment\rMODEL=m\xc3\xb6bel # another\rNOT_OURS\r",
+        b"NAME=bel\nMODEL=m\xc3\xb6${NAME}",
+    ],
+)
+def test_any_usual_way_of_writing_the_file_is_understood(written: bytes) -> None:
+    Path(".env").write_bytes(written)
+    assert load_settings().model == "möbel"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_value_of_several_lines_is_the_same_from_every_editor(end: str) -> None:
+    written = f'SYSTEM_PROMPT="Be brief.{end}Be kind."{end}'
+    Path(".env").write_bytes(written.encode())
+    assert load_settings().system_prompt == "Be brief.\nBe kind."
+
+
+def test_a_file_that_cannot_be_read_is_named() -> None:
+    Path(".env").symlink_to(".env")
+    with pytest.raises(ConfigurationError, match=r"^\.env cannot be read .+: make it readable"):
+        load_settings()
+    Path(".env").unlink()
+    Path(".env").mkdir()
+    with pytest.raises(ConfigurationError, match=r"^\.env is a folder: remove it"):
+        load_settings()
+
+
+def test_a_file_that_is_a_pipe_is_read_once() -> None:
+    os.mkfifo(".env")  # as password managers do
+    writer = threading.Thread(target=Path(".env").write_text, args=("MODEL=piped\n",))
+    writer.start()
+    assert load_settings().model == "piped"
+    writer.join()
+
+
+@pytest.fixture
+def nobodys_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a user id that stands in no passwd file."""
+
+    def unknown(_user: object) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr("pwd.getpwnam", unknown)
+
+
+@pytest.mark.parametrize(
+    ("data_dir", "sentence"),
+    [
+        ("", "DATA_DIR: this user has no home directory: set DATA_DIR to a folder, or set HOME."),
+        ("~/data", "DATA_DIR: this user has no home directory: set DATA_DIR to a folder, or"),
+        ("~nobody-knows/data", "DATA_DIR: there is no home directory ~nobody-knows ("),
+    ],
+)
+def test_a_user_without_a_home_is_told_what_to_set(
+    data_dir: str, sentence: str, nobodys_home: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", data_dir)
+    with pytest.raises(ConfigurationError) as problem:
+        load_settings()
+    assert str(problem.value).startswith(sentence)
+    monkeypatch.setenv("DATA_DIR", "/srv/llava-bot")
+    assert load_settings().data_dir == Path("/srv/llava-bot")
+
+
+def test_a_user_without_a_home_gets_one_in_the_data_directory(
+    nobodys_home: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", "")  # it is taken away again afterwards
+    monkeypatch.delenv("HOME")
+    ensure_home(Path("data"))
+    assert Path.home() == tmp_path / "data"
+    ensure_home(Path("other"))
+    assert Path.home() == tmp_path / "other"  # the first was never made
+    Path("other").mkdir()
+    ensure_home(Path("third"))
+    assert Path.home() == tmp_path / "other"
+
+
+def test_a_home_that_comes_with_a_cache_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    (home / ".cache").mkdir()
+    ensure_home(tmp_path)
+    assert Path.home() == home
+    (home / ".cache").rmdir()
+    ensure_home(tmp_path)
+    assert Path.home() == tmp_path
+
+
+def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLAVA_BOT_PASSWORD", "hunter2")
+    assert "hunter2" not in repr(load_settings())
+
+
+def test_a_playground_for_others_needs_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match="LLAVA_BOT_PASSWORD: it is needed when"):
+        load_settings(llava_bot_host="192.0.2.1")
+    monkeypatch.setenv("LLAVA_BOT_PASSWORD", "x")
+    assert load_settings(llava_bot_host="192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_it"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("192.0.2.1", False), ("box", False)],
+)
+def test_what_only_this_machine_can_reach(host: str, is_it: bool) -> None:
+    assert is_loopback(host) is is_it
+
+
+def documented_default(name: str) -> str:
+    default = Settings.model_fields[name].default
+    if name == "data_dir":
+        return "(application data)"
+    return "" if default is None or default == frozenset() else str(default)
+
+
+def test_every_setting_stands_in_the_readme_with_its_default() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, field in Settings.model_fields.items():
+        default = documented_default(name)
+        row = f"| `{name.upper()}` | {f'`{default}`' if default else ''} | {field.description} |"
+        assert row in readme, f"the README's table needs this row:\n{row}"
+
+
+def test_every_setting_stands_in_the_example_and_nothing_else() -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    named = re.findall(r"^# ?([A-Z_]+)=", example, re.MULTILINE)
+    assert named == [name.upper() for name in Settings.model_fields]

@@ -1,0 +1,359 @@
+"""What the store remembers, claims and forgets. Real SQLite, real files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, func, select
+
+from bot.platforms.slack.installing import engine_of
+from bot.store import DatabaseUnusable, NewPicture, Store, TurnState, running_store
+from bot.store.database import migrate, open_database
+from bot.store.schema import inbox, metadata
+from bot.values.messages import (
+    Attachment,
+    Author,
+    Ending,
+    IncomingMessage,
+    MessageKey,
+    Outcome,
+    Receipt,
+    ReceiptPicture,
+    ThreadKey,
+)
+from tests.pictures import plain_picture
+
+THREAD = ThreadKey(platform="web", team="t", channel="c", thread="1")
+RED, BLUE = (250, 0, 0), (0, 0, 250)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with running_store(tmp_path) as store:
+        yield store
+
+
+def database_bytes(folder: Path) -> bytes:
+    """All that lies on disk of the database, its log included."""
+    return b"".join(file.read_bytes() for file in folder.glob("llava-bot.db*"))
+
+
+def names_in(folder: Path) -> set[str]:
+    return {it.name for it in folder.iterdir()}
+
+
+def incoming(message: str = "m1", **changes: object) -> IncomingMessage:
+    return replace(
+        IncomingMessage(
+            key=MessageKey(platform="web", team="t", channel="c", message=message),
+            thread=THREAD,
+            author=Author(id="u", name="Ann"),
+            text="What is it?",
+            attachments=(Attachment(name="a.png", ref="x", size_bytes=3),),
+        ),
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+def new(colour: tuple[int, int, int] = RED, name: str = "a.png") -> NewPicture:
+    return NewPicture(name=name, picture=plain_picture(colour), notes=("shrunk",))
+
+
+def ending(text: str = "A cat.") -> Ending:
+    receipt = Receipt(pictures=(ReceiptPicture(number=1, name="a.png"),), skipped=("b",))
+    return Ending(outcome=Outcome.ANSWERED, text=text, receipt=receipt)
+
+
+async def ask(store: Store, message: IncomingMessage, *pictures: NewPicture) -> None:
+    assert await store.inbox.claim(message)
+    assert await store.begin_turn(
+        message, question=message.text, new_pictures=pictures, receipt=Receipt()
+    )
+
+
+async def test_a_question_claimed_twice_is_claimed_once(store: Store) -> None:
+    assert await store.inbox.claim(incoming())
+    assert not await store.inbox.claim(incoming())
+
+
+async def test_of_many_claims_at_once_one_wins(store: Store) -> None:
+    claims = await asyncio.gather(*(store.inbox.claim(incoming()) for _ in range(20)))
+    assert sum(claims) == 1
+
+
+async def test_of_two_bots_on_one_database_one_wins(tmp_path: Path) -> None:
+    async with running_store(tmp_path) as first, running_store(tmp_path) as second:
+        messages = [incoming(f"m{i}") for i in range(10)]
+        claims = await asyncio.gather(
+            *(s.inbox.claim(m) for m in messages for s in (first, second))
+        )
+    assert sum(claims) == len(messages)
+
+
+async def test_another_revision_of_a_question_can_be_claimed(store: Store) -> None:
+    assert await store.inbox.claim(incoming())
+    assert await store.inbox.claim(incoming(revision=1))
+
+
+async def test_a_claim_outlives_the_process(tmp_path: Path) -> None:
+    async with running_store(tmp_path) as store:
+        await store.inbox.claim(incoming())
+    async with running_store(tmp_path) as store:
+        assert not await store.inbox.claim(incoming())
+        assert await store.inbox.unfinished() == [incoming()]
+
+
+async def test_unfinished_questions_come_in_the_order_they_were_claimed(store: Store) -> None:
+    for name in ("b", "a", "c"):
+        await store.inbox.claim(incoming(name))
+    await store.inbox.end(incoming("a"))
+    assert [m.key.message for m in await store.inbox.unfinished()] == ["b", "c"]
+
+
+async def test_attempts_are_counted_and_a_stop_in_good_order_takes_one_off(store: Store) -> None:
+    await store.inbox.claim(incoming())
+    assert [await store.inbox.begin_attempt(incoming()) for _ in range(3)] == [1, 2, 3]
+    await store.inbox.put_back(incoming())
+    assert await store.inbox.begin_attempt(incoming()) == 3
+
+
+async def test_picture_files_without_a_row_are_removed_at_the_start(tmp_path: Path) -> None:
+    async with running_store(tmp_path) as store:
+        await ask(store, incoming(), new(RED))
+    folder = tmp_path / "pictures" / "ab"
+    folder.mkdir(exist_ok=True)
+    for name in ("abcdef.png", "abcdef.part"):
+        (folder / name).write_bytes(b"left by a crash")
+    async with running_store(tmp_path):
+        names = {path.stem for path in (tmp_path / "pictures").rglob("*.*")}
+    assert names == {plain_picture(RED).digest}
+
+
+async def test_a_transaction_is_whole_even_when_cancelled_twice(store: Store) -> None:
+    for i in range(20):
+        task = asyncio.create_task(ask(store, incoming(f"m{i}"), new(RED)))
+        for _ in range(3):
+            await asyncio.sleep(i % 7 * 0.0004)
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(2):
+            await store.make_thread(THREAD)
+
+
+async def test_a_turn_holds_question_pictures_answer_and_receipt(store: Store) -> None:
+    await ask(store, incoming(), new(RED), new(BLUE, "b.png"))
+    (turn,) = await store.turns(THREAD)
+    assert (turn.state, turn.question, turn.author_name) == (
+        TurnState.PENDING,
+        "What is it?",
+        "Ann",
+    )
+    assert [(p.number, p.name, p.notes) for p in turn.pictures] == [
+        (1, "a.png", ("shrunk",)),
+        (2, "b.png", ("shrunk",)),
+    ]
+    await store.answer_turn(incoming(), ending())
+    (turn,) = await store.turns(THREAD)
+    assert (turn.state, turn.answer, turn.receipt) == (
+        TurnState.ANSWERED,
+        "A cat.",
+        ending().receipt,
+    )
+
+
+async def test_the_pixels_stay(tmp_path: Path) -> None:
+    async with running_store(tmp_path) as store:
+        await ask(store, incoming(), new(RED))
+    async with running_store(tmp_path) as store:
+        (turn,) = await store.turns(THREAD)
+        picture = await store.read_picture(turn.pictures[0])
+        assert picture.data == plain_picture(RED).data
+        file = await store.picture_file(THREAD, 1)
+        assert file is not None
+        assert (file.data, file.suffix) == (picture.data, "png")
+        assert await store.picture_file(THREAD, 2) is None
+
+
+async def test_pictures_are_numbered_through_the_thread(store: Store) -> None:
+    await ask(store, incoming("m1"), new(RED))
+    await ask(store, incoming("m2"), new(BLUE), new(RED))
+    numbers = [[p.number for p in turn.pictures] for turn in await store.turns(THREAD)]
+    assert numbers == [[1], [2, 3]]
+
+
+async def test_asked_again_the_pictures_stay_and_the_answer_goes(store: Store) -> None:
+    await ask(store, incoming(), new(RED))
+    await store.answer_turn(incoming(), ending())
+    again = incoming(revision=1, again=True, attachments=())
+    await ask(store, again)
+    (turn,) = await store.turns(THREAD)
+    assert (turn.state, turn.answer, len(turn.pictures)) == (TurnState.PENDING, None, 1)
+    assert await store.turn(incoming()) is None
+    assert await store.turn(again) == turn
+    assert await store.inbox.last_incoming(THREAD) == again
+
+
+async def test_the_same_picture_is_kept_once(store: Store, tmp_path: Path) -> None:
+    await ask(store, incoming("m1"), new(RED))
+    await ask(store, incoming("m2"), new(RED))
+    assert len(list((tmp_path / "pictures").rglob("*.png"))) == 1
+
+
+async def test_a_forgotten_thread_leaves_no_text_and_no_picture_on_disk(
+    store: Store, tmp_path: Path
+) -> None:
+    other = replace(THREAD, thread="2")
+    await ask(store, incoming("m1", text="secret-question"), new(RED), new(BLUE))
+    await store.answer_turn(incoming("m1"), ending("secret-answer"))
+    await ask(store, incoming("m2", thread=other), new(BLUE))
+    assert b"secret" in database_bytes(tmp_path)
+    assert await store.forget_thread(THREAD)
+    assert await store.turns(THREAD) == ()
+    assert await store.inbox.unfinished() == [incoming("m2", thread=other)]
+    assert b"secret" not in database_bytes(tmp_path)
+    files = [f.read_bytes() for f in (tmp_path / "pictures").rglob("*.png")]
+    assert files == [plain_picture(BLUE).data]  # the other thread's stays
+    assert not await store.forget_thread(THREAD)
+
+
+async def test_an_answer_to_a_forgotten_thread_does_not_bring_it_back(store: Store) -> None:
+    await ask(store, incoming(), new(RED))
+    await store.forget_thread(THREAD)
+    await store.answer_turn(incoming(), ending())
+    await store.inbox.end(incoming())
+    assert not await store.begin_turn(
+        incoming(), question="again", new_pictures=[new()], receipt=Receipt()
+    )
+    assert await store.title(THREAD) is None
+    assert await store.turns(THREAD) == ()
+
+
+async def test_threads_nobody_touched_expire(store: Store) -> None:
+    await ask(store, incoming(), new(RED))
+    assert await store.forget_older_than(timedelta(days=1)) == 0
+    assert await store.forget_older_than(timedelta(seconds=-1)) == 1
+    assert await store.turns(THREAD) == ()
+
+
+async def test_threads_are_listed_newest_first_by_their_first_question(store: Store) -> None:
+    other = replace(THREAD, thread="2")
+    await store.make_thread(replace(THREAD, thread="empty"))
+    await ask(store, incoming("m1", text="First?"), new(RED))
+    await ask(store, incoming("m2", thread=other, text="Second?"))
+    listed = await store.list_threads("web", "t", "c")
+    assert [(t.thread, t.title, t.first_picture_number) for t in listed] == [
+        ("2", "Second?", None),
+        ("1", "First?", 1),
+    ]
+    await ask(store, incoming("m3", text="Follow-up?"))
+    listed = await store.list_threads("web", "t", "c")
+    assert [(t.thread, t.title) for t in listed] == [("1", "First?"), ("2", "Second?")]
+    assert await store.list_threads("web", "t", "elsewhere") == ()
+
+
+async def test_the_database_is_private_and_crash_safe(store: Store, tmp_path: Path) -> None:
+    def work(connection: Connection) -> dict[str, object]:
+        names = ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
+
+    pragmas = await store.database.read(work)
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "secure_delete": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["why?a=b#c%41 d", "?mode=memory", "file:x", "100%", ":memory:", "a;b&c", "'\"", "写真 é"],
+)
+async def test_the_database_lies_in_its_folder_whatever_that_is_called(
+    name: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / name
+    async with running_store(folder) as store:
+        await ask(store, incoming(), new(RED))
+        engine = await asyncio.to_thread(engine_of, store)  # Slack's SDK has connections of its own
+        async with engine.connect() as connection:
+            assert (await connection.execute(select(func.count(inbox.c.id)))).scalar() == 1
+        await engine.dispose()
+    assert names_in(tmp_path) == {name}
+    assert names_in(folder) == {"llava-bot.db", "pictures"}
+    async with running_store(folder) as store:
+        assert len(await store.turns(THREAD)) == 1
+
+
+async def test_a_cancelled_caller_does_not_leave_the_database_locked(store: Store) -> None:
+    for i in range(60):
+        task = asyncio.create_task(store.inbox.claim(incoming(f"m{i}")))
+        await asyncio.sleep(i % 12 * 0.0003)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(2):
+            await store.make_thread(THREAD)
+
+
+async def test_the_migrations_make_the_schema_that_the_queries_use(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "x.db") as database:
+        differences = await database.read(
+            lambda c: compare_metadata(MigrationContext.configure(c), metadata)
+        )
+    assert differences == []
+
+
+async def test_a_file_that_is_no_database_gets_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "llava-bot.db").write_bytes(b"not a database at all, " * 100)
+    with pytest.raises(DatabaseUnusable, match=r"cannot be used .DatabaseError.: it is damaged"):
+        async with running_store(tmp_path):
+            pass
+
+
+async def test_a_reopened_database_is_not_migrated_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with running_store(tmp_path) as store:
+            assert await store.inbox.unfinished() == []
+
+
+async def test_a_database_of_the_first_version_keeps_its_questions(tmp_path: Path) -> None:
+    await asyncio.to_thread(migrate, tmp_path / "llava-bot.db", to="0001")
+    database = sqlite3.connect(tmp_path / "llava-bot.db")
+    database.execute("INSERT INTO threads VALUES (1, 'web', 't', 'c', '1', 'Old', '2026-11-22')")
+    old = json.dumps(incoming().to_json())
+    database.execute(
+        "INSERT INTO inbox VALUES (1, 'web', 't', 'c', 'm1', 0, 1, ?, 0, '2026-11-22', NULL)",
+        (old,),
+    )
+    database.commit()
+    database.close()
+    async with running_store(tmp_path) as store:
+        assert await store.inbox.unfinished() == [incoming()]
+        assert await store.title(THREAD) == "Old"
+
+
+async def test_a_claim_outlives_the_forgetting_of_its_thread(store: Store) -> None:
+    await ask(store, incoming(), new(RED))
+    await store.forget_thread(THREAD)
+    assert not await store.inbox.claim(incoming())
+    assert await store.inbox.latest(incoming().key) is None
+    assert await store.inbox.unfinished() == []
+
+
+async def test_an_sqlite_that_is_too_old_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
+    monkeypatch.setattr("sqlite3.sqlite_version", "3.34.1")
+    with pytest.raises(DatabaseUnusable, match=r"brings SQLite 3\.34\.1, and 3\.35 or newer"):
+        async with running_store(tmp_path):
+            pass

@@ -1,0 +1,66 @@
+"""Every sentence exists in every language, with the same values."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from bot.errors import UserFacingError
+from bot.texts import LANGUAGES, catalogue, language_of, say
+from inference.models import FAMILIES
+
+ROOT = Path(__file__).parents[3]
+
+
+def values_of(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name}
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+def test_every_language_has_every_sentence_with_the_same_values(language: str) -> None:
+    english, other = catalogue("en"), catalogue(language)
+    assert list(other) == list(english)
+    for key, sentence in english.items():
+        assert values_of(other[key]) == values_of(sentence), key
+        assert other[key].strip(), key
+
+
+def test_every_sentence_is_used_and_every_used_sentence_exists() -> None:
+    sources = [*(ROOT / "bot").rglob("*.py"), *(ROOT / "bot").rglob("*.js")]
+    sources += [*(ROOT / "bot").rglob("*.html"), *(ROOT / "inference" / "models").glob("*.py")]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    unused = [key for key in catalogue("en") if not re.search(rf"\b{key}\b", code)]
+    assert unused == []
+    named = set(re.findall(r"[\"'](page_[a-z_]+|http_[a-z_]+|picture_[a-z_]+)[\"']", code))
+    not_sentences = {"picture_url", "picture_max_mb", "picture_max_megapixels", "picture_side_px"}
+    assert named - not_sentences <= set(catalogue("en"))
+
+
+def test_what_a_family_cannot_do_is_a_sentence() -> None:
+    for family in FAMILIES:
+        for key in family.cannot:
+            assert say("ja", key) != say("en", key)
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [("en", "en"), ("ja", "ja"), ("ja-JP", "ja"), ("ja_JP", "ja"), ("de-DE", "en"), ("", "en")],
+)
+def test_a_locale_finds_its_language(locale: str, language: str) -> None:
+    assert language_of(locale) == language
+
+
+def test_an_error_says_one_thing_to_the_chat_and_another_to_the_log() -> None:
+    error = UserFacingError("too_many_at_once", count=3)
+    assert "3 questions" in error.sentence("en-US")
+    assert "3" in error.sentence("ja")
+    assert str(error) == "too_many_at_once"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_sentence_sends_people_to_a_log_that_they_cannot_see(language: str) -> None:
+    for sentence in catalogue(language).values():
+        assert not re.search(r"\blogs?\b|ログ(?!イン)", sentence), sentence
