@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 
+from cachetools import LRUCache
+
 from bot.core.in_flight import UnderWay
 from bot.core.turns import Turns
-from bot.platforms.chat.bounded import Bounded
 from bot.store import Store, StoreFailed
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Outcome
 from inference.errors import trace_of
@@ -26,7 +27,7 @@ class Ledger:
     def __init__(self, store: Store, turns: Turns) -> None:
         self._store = store
         self._turns = turns
-        self._unclaimed: Bounded[MessageKey, IncomingMessage] = Bounded(MAX_UNCLAIMED)
+        self._unclaimed: LRUCache[MessageKey, IncomingMessage] = LRUCache(MAX_UNCLAIMED)
         """Questions whose askers were told to ask again: a copy that comes later gets nothing."""
 
     async def claim(self, message: IncomingMessage, *, attempts: int) -> bool:

@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 import discord
+from cachetools import LRUCache
 
 from bot.core.addressing import Addressing
 from bot.core.addressing import Heard as Addressed
 from bot.core.commands import IN_THREADS, Command, Commands, parse
 from bot.core.erasure import Forgetting
 from bot.errors import UserFacingError
-from bot.platforms.chat.bounded import Bounded
 from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.events import (
@@ -79,9 +79,9 @@ class Hearing:
         self._catch_up = catch_up
         self._look_through = look_through
         self._locks = ThreadLocks()
-        self._deleted: Bounded[MessageKey, None] = Bounded(MAX_DELETED)
-        self._edits: Bounded[MessageKey, float] = Bounded(MAX_EDITS)
-        self._shown: Bounded[tuple[int, int], tuple[float, tuple[Attachment, ...]]] = Bounded(
+        self._deleted: LRUCache[MessageKey, None] = LRUCache(MAX_DELETED)
+        self._edits: LRUCache[MessageKey, float] = LRUCache(MAX_EDITS)
+        self._shown: LRUCache[tuple[int, int], tuple[float, tuple[Attachment, ...]]] = LRUCache(
             MAX_SHOWN
         )
         self.intake = True

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import discord
+from cachetools import LRUCache
 from discord import app_commands
 
 from bot.core.commands import Command
 from bot.errors import UserFacingError
-from bot.platforms.chat.bounded import Bounded
 from bot.platforms.discord import layout
 from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.events import (
@@ -93,7 +93,7 @@ class Interactions:
         self._store = store
         self._hearing = hearing
         self._tools = tools
-        self._targets: Bounded[str, tuple[Attachment, ...]] = Bounded(MAX_TARGETS)
+        self._targets: LRUCache[str, tuple[Attachment, ...]] = LRUCache(MAX_TARGETS)
         self.translator = Words()
 
     def register(self, tree: app_commands.CommandTree[Any]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 
 import discord
+from cachetools import LRUCache
 
-from bot.platforms.chat.bounded import Bounded
 from bot.platforms.discord.events import PLATFORM
 from bot.store import StoreFailed
 from bot.store.people import People
@@ -19,7 +19,7 @@ class Locales:
 
     def __init__(self, people: People) -> None:
         self._people = people
-        self._known: Bounded[str, str | None] = Bounded(MAX_KNOWN)
+        self._known: LRUCache[str, str | None] = LRUCache(MAX_KNOWN)
 
     async def learn(self, user: str, locale: discord.Locale) -> None:
         """Discord has told it; it holds until a restart where the store does not take it."""

@@ -12,13 +12,13 @@ from dataclasses import replace
 
 import aiohttp
 import discord
+from cachetools import LRUCache
 from yarl import URL
 
 from bot.core.addressing import Addressing
 from bot.core.attachments import latest, may_be_picture
 from bot.images.links import links_in
 from bot.images.public_web import CHUNK_BYTES, PublicWeb, cookieless_session, following
-from bot.platforms.chat.bounded import Bounded
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import MODAL, message_key
@@ -61,7 +61,7 @@ class Pictures:
         self._fetch_links = fetch_links
         self._limit = pictures_per_question
         self._cdn: aiohttp.ClientSession | None = None
-        self._read: Bounded[ThreadKey, None] = Bounded(MAX_READ_THREADS)
+        self._read: LRUCache[ThreadKey, None] = LRUCache(MAX_READ_THREADS)
 
     async def close(self) -> None:
         """Close the connections."""

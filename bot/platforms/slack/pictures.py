@@ -11,11 +11,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
+from cachetools import LRUCache
+
 from bot.core.addressing import Addressing
 from bot.core.attachments import latest, may_be_picture
 from bot.errors import PictureRefused
 from bot.images.normalise import short_name
-from bot.platforms.chat.bounded import Bounded
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable, reason
 from bot.platforms.slack.events import (
     VIEW,
@@ -119,7 +120,7 @@ class Pictures:
         self._links = links
         self._fetch_links = fetch_links
         self._limit = pictures_per_question
-        self._read: Bounded[ThreadKey, None] = Bounded(MAX_READ_THREADS)
+        self._read: LRUCache[ThreadKey, None] = LRUCache(MAX_READ_THREADS)
 
     def of_event(self, event: Event) -> tuple[Attachment, ...]:
         """What came with a message."""
