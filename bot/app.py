@@ -25,7 +25,7 @@ from bot.platforms.terminal.terminal import Terminal, locale_of_environment
 from bot.platforms.web.server import Playground
 from bot.settings import Settings
 from bot.store import Store
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 from inference.serving.fleet import Devices
 from inference.types import ModelInfo
 
@@ -190,7 +190,7 @@ async def _start_platforms(made: Sequence[Platform]) -> list[Platform]:
         except PlatformUnavailable as exc:
             log.error("%s does not run: %s", platform.name, exc)
         except Exception as exc:  # noqa: BLE001 - an SDK's surprise must not take the others down
-            log.error("%s does not run: %s", platform.name, trace_of(exc))
+            log.error("%s does not run: %s", platform.name, safe_traceback(exc))
         else:
             started.append(platform)
     return started
@@ -251,7 +251,7 @@ async def _swept(store: Store, thread_days: int) -> AsyncIterator[None]:
             try:
                 gone = await store.forget_older_than(timedelta(days=thread_days))
             except Exception as exc:  # noqa: BLE001 - tried again in an hour
-                log.error("expired threads were not erased: %s", trace_of(exc))
+                log.error("expired threads were not erased: %s", safe_traceback(exc))
             else:
                 if gone:
                     log.info("%d expired threads erased", gone)

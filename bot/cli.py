@@ -20,7 +20,7 @@ from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.terminal.terminal import PictureFile, Terminal, TerminalError, chat, read_picture
 from bot.settings import Settings, ensure_home, load_settings
 from bot.store import DatabaseUnusable
-from inference.errors import ModelUnavailable, trace_of
+from inference.errors import ModelUnavailable, safe_traceback
 from inference.standard_streams import EXIT_FAILED, OutputLost, holds_any_text
 
 EXIT_INTERRUPTED = 130
@@ -50,11 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ConfigurationError, DatabaseUnusable, ModelUnavailable, TerminalError) as exc:
         print(exc, file=sys.stderr)
     except OSError as exc:
-        log.error("the command failed: %s", trace_of(exc))
+        log.error("the command failed: %s", safe_traceback(exc))
         where = "" if exc.filename is None else f" ({exc.filename})"
         print(f"llava-bot cannot go on: {exc.strerror or exc}{where}.", file=sys.stderr)
     except Exception as exc:  # noqa: BLE001 - the border to the shell: a person reads what comes
-        log.error("the command failed: %s", trace_of(exc))
+        log.error("the command failed: %s", safe_traceback(exc))
         print(f"llava-bot has failed: {type(exc).__name__}.", file=sys.stderr)
     if code != 0 and held_back.has_errors:
         print("To see where it failed, add --verbose.", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from bot.withheld import withhold_warnings
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 OURS = ("bot", "inference")
 
@@ -58,7 +58,7 @@ def _without_foreign_words(record: logging.LogRecord) -> bool:
     """Of a library's record keep who, where and what kind of exception; its words may quote."""
     if _is_foreign(record):
         exc = record.exc_info[1] if record.exc_info else None
-        record.msg = f"{record.module}:{record.lineno}{f': {trace_of(exc)}' if exc else ''}"
+        record.msg = f"{record.module}:{record.lineno}{f': {safe_traceback(exc)}' if exc else ''}"
         record.args = ()
         record.exc_info = record.exc_text = record.stack_info = None
     return True

@@ -13,7 +13,7 @@ import warnings
 from pathlib import PurePath
 from typing import TextIO
 
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,9 @@ def _show(
 def _thread_failed(failed: threading.ExceptHookArgs) -> None:
     if failed.exc_value is not None and not isinstance(failed.exc_value, SystemExit):
         name = "" if failed.thread is None else failed.thread.name
-        log.error("the thread %s failed: %s", name, trace_of(failed.exc_value))
+        log.error("the thread %s failed: %s", name, safe_traceback(failed.exc_value))
 
 
 def _could_not_raise(failed: sys.UnraisableHookArgs) -> None:
     if failed.exc_value is not None:
-        log.error("an exception could not be raised: %s", trace_of(failed.exc_value))
+        log.error("an exception could not be raised: %s", safe_traceback(failed.exc_value))

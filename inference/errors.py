@@ -61,7 +61,7 @@ class EngineDead(InferenceError):
     """The engine cannot go on; the process must restart."""
 
 
-def trace_of(exc: BaseException) -> str:
+def safe_traceback(exc: BaseException) -> str:
     """Where and as what an exception was raised, for the log.
 
     Its message is left out: libraries quote their input in it, and what people write or show must

@@ -39,7 +39,7 @@ from bot.values.messages import (
     ThreadKey,
 )
 from inference.engine import Engine
-from inference.errors import EngineDead, InferenceError, trace_of
+from inference.errors import EngineDead, InferenceError, safe_traceback
 from inference.types import (
     Finished,
     GenerationRequest,
@@ -215,14 +215,14 @@ class Answers:
     ) -> None:
         """Nothing is written down, so nothing is begun: the asker is told, from memory alone."""
         if not isinstance(failure, StoreFailed):
-            log.error("a question could not be claimed: %s", trace_of(failure))
+            log.error("a question could not be claimed: %s", safe_traceback(failure))
         message = under_way.message
         try:
             # For the asker's language and name. As if asked again: its pictures are not needed.
             completed = await exchange.complete(replace(message, again=True))
             under_way.message = message = replace(completed, again=message.again)
         except Exception as exc:  # noqa: BLE001 - then in the language that the message came with
-            log.warning("an asker's language could not be asked for: %s", trace_of(exc))
+            log.warning("an asker's language could not be asked for: %s", safe_traceback(exc))
         refusal = _refusal(failure)
         ending = Ending(
             outcome=Outcome.REFUSED,
@@ -286,7 +286,7 @@ class Answers:
             refusal = _refusal(exc)
         except Exception as exc:  # noqa: BLE001 - every accepted question ends in a sentence
             if not isinstance(exc, UserFacingError):
-                log.error("a question failed: %s", trace_of(exc))
+                log.error("a question failed: %s", safe_traceback(exc))
             refusal = _refusal(exc)
         return Ending(
             outcome=Outcome.REFUSED,
@@ -426,7 +426,7 @@ class Answers:
         self._tasks.discard(task)
         if not task.cancelled() and (exc := task.exception()) is not None:
             # A fault of ours beside every way out: the question stays in the inbox.
-            log.error("a question was left unfinished: %s", trace_of(exc))
+            log.error("a question was left unfinished: %s", safe_traceback(exc))
 
 
 def _refusal(exc: Exception) -> UserFacingError:

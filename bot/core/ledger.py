@@ -14,7 +14,7 @@ from bot.core.in_flight import UnderWay
 from bot.core.turns import Turns
 from bot.store import Store, StoreFailed
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Outcome
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Ledger:
         except StoreFailed:
             return False
         except Exception as exc:  # noqa: BLE001 - the answer is delivered all the same
-            log.error("an answer could not be written down: %s", trace_of(exc))
+            log.error("an answer could not be written down: %s", safe_traceback(exc))
             return False
         return True
 
@@ -106,7 +106,7 @@ class Ledger:
         try:
             await self._store.inbox.put_back(under_way.message)
         except Exception as exc:  # noqa: BLE001 - then the attempt counts; the shutdown goes on
-            log.warning("an attempt counts: %s", trace_of(exc))
+            log.warning("an attempt counts: %s", safe_traceback(exc))
 
     async def _keep(self, under_way: UnderWay, ending: Ending) -> None:
         if ending.outcome is not Outcome.ANSWERED:

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 import regex
 
 from bot.values.messages import Ending, Exchange, Outcome, ReplyLimits, Status, TryLater
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Reply:
                 pause_s = max(pause_s, later.after_s)
                 self._changed.set()
             except Exception as exc:  # noqa: BLE001 - whatever an SDK raises: the next edit repairs it
-                log.warning("an edit failed: %s", trace_of(exc))
+                log.warning("an edit failed: %s", safe_traceback(exc))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), pause_s)
 
@@ -140,7 +140,7 @@ async def _insist(call: Callable[[], Awaitable[None]]) -> bool:
             await asyncio.sleep(pause_s)
             waited_s += pause_s
         except Exception as exc:  # noqa: BLE001 - whatever an SDK raises: the final text must land
-            log.warning("the final edit failed (%d): %s", attempt, trace_of(exc))
+            log.warning("the final edit failed (%d): %s", attempt, safe_traceback(exc))
             if attempt == FINAL_ATTEMPTS:
                 return True
             await asyncio.sleep(delay_s)

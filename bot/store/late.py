@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from bot.store.database import StoreFailed
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class LateWrites:
                 except StoreFailed:
                     raise
                 except Exception as exc:  # noqa: BLE001 - one that can never succeed must not hold up the rest
-                    log.error("a late write is lost: %s", trace_of(exc))
+                    log.error("a late write is lost: %s", safe_traceback(exc))
                 if self._waiting and self._waiting[0] is write:
                     self._waiting.popleft()
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from inference.backends.batching import BatchingBackend
-from inference.errors import ModelUnavailable, trace_of
+from inference.errors import ModelUnavailable, safe_traceback
 from inference.execution.cuda_graphs import CudaGraphRecorder
 from inference.execution.decoder import Decoder, decoder_of, shape_of, why_unsupported
 from inference.execution.kv_cache import KVCache, page_bytes
@@ -187,7 +187,7 @@ def _skinny(config: Any, device: torch.device, kernel_dir: Path) -> Any:
         fused.silu_mul(torch.zeros(1, 128, dtype=torch.bfloat16, device=device))
     # Triton, NVRTC and the C compiler that Triton calls each raise their own errors.
     except Exception as exc:  # noqa: BLE001 - the plain path needs no kernels
-        log.warning("no kernel can be compiled: %s", trace_of(exc))
+        log.warning("no kernel can be compiled: %s", safe_traceback(exc))
         what = next(iter(str(exc).splitlines()), "")  # no user text can be in it yet
         why = f"no kernel can be compiled ({type(exc).__name__}: {what})"
         raise UnsupportedWeights(why) from None

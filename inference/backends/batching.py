@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from inference.device import is_out_of_memory
-from inference.errors import ContextExceeded, EngineDead, GenerationFailed, trace_of
+from inference.errors import ContextExceeded, EngineDead, GenerationFailed, safe_traceback
 from inference.execution.runner import NO_TOKEN, Runner, SequenceFailed, SequenceInputs
 from inference.execution.vision import VisionEncoder
 from inference.models.family import Family
@@ -158,7 +158,7 @@ class BatchingBackend:
             if self._under_way and (len(self._under_way) > self._runner.ahead or not has_started):
                 self._finish_oldest(desk)
         except torch.AcceleratorError as exc:
-            log.error("the device failed: %s", trace_of(exc))
+            log.error("the device failed: %s", safe_traceback(exc))
             raise EngineDead("the device failed") from None
         self._tell_places(desk)
 
@@ -181,7 +181,7 @@ class BatchingBackend:
             ticket = self._runner.start(plan)
         except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
             if not is_out_of_memory(exc):
-                log.error("a step failed: %s", trace_of(exc.__cause__ or exc))
+                log.error("a step failed: %s", safe_traceback(exc.__cause__ or exc))
                 self._runner.check_device()
                 self._scheduler.undo(plan)
                 for sequence in _at_fault(plan, exc):
@@ -220,7 +220,7 @@ class BatchingBackend:
         except torch.AcceleratorError:
             raise
         except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
-            log.error("a step failed: %s", trace_of(exc))
+            log.error("a step failed: %s", safe_traceback(exc))
             self._runner.check_device()
             for sequence in {*plan.decodes, *(chunk.sequence for chunk in plan.chunks)}:
                 self._fail(desk, sequence, type(exc).__name__)
@@ -296,7 +296,7 @@ class BatchingBackend:
         try:
             self._prompts.remember(answer.prompt, answer.said, answer.said_text)
         except Exception as exc:  # noqa: BLE001 - the answer is whole; its follow-up is read again
-            log.error("an answer's tokens cannot be kept: %s", trace_of(exc))
+            log.error("an answer's tokens cannot be kept: %s", safe_traceback(exc))
 
     @contextmanager
     def _contained(self, desk: StepOutput, sequence: Sequence) -> Iterator[None]:
@@ -306,7 +306,7 @@ class BatchingBackend:
         except torch.AcceleratorError:
             raise
         except Exception as exc:  # noqa: BLE001 - one answer's failure must not reach the others
-            log.error("an answer failed: %s", trace_of(exc))
+            log.error("an answer failed: %s", safe_traceback(exc))
             self._fail(desk, sequence, type(exc).__name__)
 
     def _fail(self, desk: StepOutput, sequence: Sequence, why: str) -> None:

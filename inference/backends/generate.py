@@ -16,7 +16,7 @@ from inference.errors import (
     ContextExceeded,
     EngineDead,
     GenerationFailed,
-    trace_of,
+    safe_traceback,
 )
 from inference.models.family import Family
 from inference.prompts.answer_text import AnswerText
@@ -97,7 +97,7 @@ class TransformersBackend:
                 )
         except RuntimeError as exc:
             if isinstance(exc, torch.AcceleratorError) and not is_out_of_memory(exc):
-                log.error("the device failed: %s", trace_of(exc))
+                log.error("the device failed: %s", safe_traceback(exc))
                 raise EngineDead("the device failed") from None
             if not is_out_of_memory(exc):
                 raise

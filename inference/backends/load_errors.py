@@ -19,7 +19,7 @@ from huggingface_hub.errors import (
 from safetensors import SafetensorError
 
 from inference.device import is_out_of_memory
-from inference.errors import ContextExceeded, InferenceError, ModelUnavailable, trace_of
+from inference.errors import ContextExceeded, InferenceError, ModelUnavailable, safe_traceback
 from inference.types import ModelSpec
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def _cannot_answer(name: str, exc: InferenceError) -> ModelUnavailable:
 
 
 def _not_understood(name: str, exc: BaseException) -> ModelUnavailable:
-    log.error("loading has failed: %s", trace_of(exc))
+    log.error("loading has failed: %s", safe_traceback(exc))
     # A library's words may be shown: nobody has asked anything yet.
     what = next(iter(str(exc).strip().splitlines()), "")[:MAX_QUOTED]
     return ModelUnavailable(

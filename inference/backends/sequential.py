@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from inference.errors import EngineDead, GenerationFailed, InferenceError, trace_of
+from inference.errors import EngineDead, GenerationFailed, InferenceError, safe_traceback
 from inference.serving.backend import Job, StepOutput
 from inference.types import (
     Finished,
@@ -114,7 +114,7 @@ class OneAtATime:
         except InferenceError as exc:
             outcome = exc
         except Exception as exc:  # noqa: BLE001 - the asker must hear of it, and nobody else
-            log.error("generation failed: %s", trace_of(exc))
+            log.error("generation failed: %s", safe_traceback(exc))
             outcome = GenerationFailed(type(exc).__name__)
         desk.emit(job, outcome)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from inference.device import is_out_of_memory, to_device
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 from inference.execution.decoder import Decoder
 from inference.execution.kv_cache import KVCache
 from inference.execution.sampling import LogitsProcessors, choose, seen_tokens
@@ -234,7 +234,7 @@ def _choose(logits: Tensor, inputs: SequenceInputs) -> int:
     try:
         return choose(logits, inputs.sampling, inputs.generator)
     except Exception as exc:  # noqa: BLE001 - one row's failure must not reach the other rows
-        log.error("no token can be chosen: %s", trace_of(exc))
+        log.error("no token can be chosen: %s", safe_traceback(exc))
         return NO_TOKEN
 
 

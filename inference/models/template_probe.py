@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from inference.errors import ModelUnavailable, trace_of
+from inference.errors import ModelUnavailable, safe_traceback
 from inference.models.chat_template import Content, Dialect, render, template_of
 from inference.types import Message, Picture, Role
 
@@ -143,7 +143,7 @@ class _Probe:
 def _unusable(name: str, error: Exception | None) -> ModelUnavailable:
     why = ""
     if error is not None:
-        log.error("the chat template has failed: %s", trace_of(error))
+        log.error("the chat template has failed: %s", safe_traceback(error))
         # The template's own words may be shown: nobody has asked anything yet.
         what = next(iter(str(error).strip().splitlines()), "")[:MAX_QUOTED]
         why = f" ({type(error).__name__}: {what})"

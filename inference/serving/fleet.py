@@ -13,7 +13,13 @@ from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from inference.errors import EngineDead, GenerationFailed, QueueFull, RequestRejected, trace_of
+from inference.errors import (
+    EngineDead,
+    GenerationFailed,
+    QueueFull,
+    RequestRejected,
+    safe_traceback,
+)
 from inference.serving.worker import DeviceThread, Load, Worker, running_worker
 from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo, TextDelta
 
@@ -71,7 +77,7 @@ class Fleet:
             except RequestRejected:
                 raise
             except Exception as exc:  # noqa: BLE001 - the device may be failing: ask the next one
-                log.warning("a device failed to count a prompt's tokens: %s", trace_of(exc))
+                log.warning("a device failed to count a prompt's tokens: %s", safe_traceback(exc))
         return await last.prompt_tokens(messages)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:

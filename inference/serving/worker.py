@@ -27,7 +27,7 @@ from inference.errors import (
     InferenceError,
     ModelUnavailable,
     QueueFull,
-    trace_of,
+    safe_traceback,
 )
 from inference.serving.backend import Backend, Job
 from inference.types import Finished, GenerationEvent, GenerationRequest, Message, ModelInfo
@@ -102,7 +102,7 @@ class DeviceThread:
             self._loaded.set_exception(exc)
             return
         except Exception as exc:  # noqa: BLE001 - crosses the thread: whatever load raises
-            log.error("loading failed: %s", trace_of(exc))
+            log.error("loading failed: %s", safe_traceback(exc))
             sentence = f"The model cannot be loaded ({type(exc).__name__})."
             self._loaded.set_exception(ModelUnavailable(sentence))
             return
@@ -210,7 +210,7 @@ class Worker:
         except InferenceError:
             raise
         except Exception as exc:  # noqa: BLE001 - crosses the thread: the asker must hear of it
-            log.error("a request cannot be prepared: %s", trace_of(exc))
+            log.error("a request cannot be prepared: %s", safe_traceback(exc))
             raise GenerationFailed(type(exc).__name__) from None
 
     def _enter(self, request: GenerationRequest) -> Job:
@@ -305,7 +305,7 @@ class _Serving:
         except EngineDead as exc:
             self._end(exc)
         except Exception as exc:  # noqa: BLE001 - crosses the thread: the askers must hear of it
-            log.error("the engine failed: %s", trace_of(exc))
+            log.error("the engine failed: %s", safe_traceback(exc))
             self._end(EngineDead(type(exc).__name__))
         finally:
             self.busy_since = None
@@ -337,7 +337,7 @@ class _Serving:
         except InferenceError as exc:
             self.emit(job, exc)
         except Exception as exc:  # noqa: BLE001 - one bad request must not end the others
-            log.error("a request cannot be taken up: %s", trace_of(exc))
+            log.error("a request cannot be taken up: %s", safe_traceback(exc))
             self.emit(job, GenerationFailed(type(exc).__name__))
 
     def _have_forgotten(self, count: int) -> None:

@@ -19,7 +19,7 @@ from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.parsing import State
 from bot.platforms.platform import PlatformUnavailable
 from bot.values.messages import MessageKey, TryLater
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class Client(discord.AutoShardedClient):
     async def on_error(self, event: str, /, *_args: Any, **_kwargs: Any) -> None:
         """Nothing that people wrote reaches the log."""
         exc = sys.exc_info()[1]
-        log.error("%s failed: %s", event, "" if exc is None else trace_of(exc))
+        log.error("%s failed: %s", event, "" if exc is None else safe_traceback(exc))
 
 
 class Connection:
@@ -199,7 +199,7 @@ class Connection:
         try:
             return await self.client.fetch_channel(channel)
         except (AttributeError, LookupError, TypeError, ValueError, discord.InvalidData) as exc:
-            log.warning("a channel could not be parsed: %s", trace_of(exc))
+            log.warning("a channel could not be parsed: %s", safe_traceback(exc))
             return self.client.get_partial_messageable(channel)
 
     async def _login(self) -> None:
@@ -263,7 +263,7 @@ class Connection:
                     break
                 log.warning("Discord closed the connection (%s): trying again", exc.code)
             except Exception as exc:  # noqa: BLE001 - whatever discord.py gives up with: once more
-                log.warning("the connection to Discord failed: %s", trace_of(exc))
+                log.warning("the connection to Discord failed: %s", safe_traceback(exc))
             await self._let_go()
             await asyncio.sleep(pause_s)
             pause_s = min(max(2 * pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
@@ -321,7 +321,7 @@ class Connection:
         except (DiscordRefused, TryLater) as exc:
             log.warning("the commands could not be published: %s", exc)
         except Exception as exc:  # noqa: BLE001 - the end of a task; mentions work without them
-            log.warning("the commands could not be published: %s", trace_of(exc))
+            log.warning("the commands could not be published: %s", safe_traceback(exc))
 
     async def _let_go(self) -> None:
         client, self._client = self._client, None
@@ -330,4 +330,4 @@ class Connection:
             try:
                 await client.close()
             except Exception as exc:  # noqa: BLE001 - what cannot be closed is let go all the same
-                log.info("closing: %s", trace_of(exc))
+                log.info("closing: %s", safe_traceback(exc))

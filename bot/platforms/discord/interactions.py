@@ -40,7 +40,7 @@ from bot.platforms.platform import Core
 from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.messages import Attachment, IncomingMessage, MessageKey, TryLater
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -314,7 +314,7 @@ class Interactions:
             elif kind == SETTINGS_MODAL:
                 await self._chosen(interaction, about, fields)
         except discord.HTTPException as exc:
-            log.warning("a modal could not be answered: %s", trace_of(exc))
+            log.warning("a modal could not be answered: %s", safe_traceback(exc))
 
     # -- helpers ------------------------------------------------------------------------------
 
@@ -358,7 +358,7 @@ class Interactions:
 
 
 async def _failed(_interaction: Interaction, error: app_commands.AppCommandError) -> None:
-    log.error("a command failed: %s", trace_of(error.__cause__ or error))
+    log.error("a command failed: %s", safe_traceback(error.__cause__ or error))
 
 
 def _place(interaction: Interaction) -> Place | None:

@@ -18,7 +18,7 @@ from bot.platforms.discord.hearing import Hearing
 from bot.platforms.discord.permissions import missing_in
 from bot.store import Store
 from bot.values.messages import TryLater
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Missed:
             )
             return [await self._connection.place(thread.channel) for thread in known]
         except Exception as exc:  # noqa: BLE001 - the channels have been looked through all the same
-            log.error("direct messages were not looked through: %s", trace_of(exc))
+            log.error("direct messages were not looked through: %s", safe_traceback(exc))
             return []
 
     def _with_late_messages(self, shard: int, since: float) -> Iterator[Place]:
@@ -110,13 +110,13 @@ class Missed:
             log.info("a channel's history could not be read: %s", exc)
             return
         except Exception as exc:  # noqa: BLE001 - the others are looked through all the same
-            log.error("a channel's history was not looked through: %s", trace_of(exc))
+            log.error("a channel's history was not looked through: %s", safe_traceback(exc))
             return
         for message in messages:
             try:
                 await self._hear(hearing, message)
             except Exception as exc:  # noqa: BLE001 - the others are heard all the same
-                log.error("a missed message was not heard: %s", trace_of(exc))
+                log.error("a missed message was not heard: %s", safe_traceback(exc))
 
     async def _hear(self, hearing: Hearing, message: discord.Message) -> None:
         it = await hearing.said(message)
@@ -133,6 +133,6 @@ def _may_read(place: Place, guild: discord.Guild) -> bool:
     try:
         missing = missing_in(place, guild.me)
     except Exception as exc:  # noqa: BLE001 - of a server that was parsed in part
-        log.warning("a channel's permissions are not known: %s", trace_of(exc))
+        log.warning("a channel's permissions are not known: %s", safe_traceback(exc))
         return False
     return not {"view_channel", "read_message_history"} & set(missing)

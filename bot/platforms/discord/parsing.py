@@ -15,7 +15,7 @@ from typing import Any
 import discord
 from discord.state import AutoShardedConnectionState
 
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class State(AutoShardedConnectionState[Any]):
                         return
                 parse(data)
             except Exception as exc:  # noqa: BLE001 - whatever discord.py's parsers raise
-                log.warning("%s cannot be parsed: %s", event, trace_of(exc))
+                log.warning("%s cannot be parsed: %s", event, safe_traceback(exc))
                 self.dispatch("unparsed", event, _where(event, data))
 
         return parse_what_can_be
@@ -79,7 +79,7 @@ class State(AutoShardedConnectionState[Any]):
             data = ALWAYS | data
             self._message(channel, deepcopy(data))  # a parser takes out of it what it has read
         except Exception as exc:  # noqa: BLE001 - as above
-            log.warning("a message is parsed in part: %s", trace_of(exc))
+            log.warning("a message is parsed in part: %s", safe_traceback(exc))
             return self._mended(channel, data)
         return data
 

@@ -14,7 +14,7 @@ from bot.platforms.slack.events import PLATFORM, Event, said
 from bot.platforms.slack.hearing import Hearing
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.store import Store
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Missed:
         try:
             teams = await self._workspaces.teams()
         except Exception as exc:  # noqa: BLE001 - the end of a task: new input goes on without it
-            log.error("missed messages were not looked for: %s", trace_of(exc))
+            log.error("missed messages were not looked for: %s", safe_traceback(exc))
             return
         for team, enterprise in teams:
             with _on_its_own("a workspace"):
@@ -129,4 +129,4 @@ def _on_its_own(what: str) -> Iterator[None]:
     except (SlackRefused, SlackUnreachable) as exc:
         log.warning("%s could not be looked through: %s", what, reason(exc))
     except Exception as exc:  # noqa: BLE001 - whatever it was, the others are looked through
-        log.error("%s was not looked through: %s", what, trace_of(exc))
+        log.error("%s was not looked through: %s", what, safe_traceback(exc))

@@ -22,7 +22,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.platforms.platform import PlatformUnavailable
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ class Socket:
             try:
                 await self._replace()
             except Exception as exc:  # noqa: BLE001 - whatever it was, it is tried again
-                log.warning("no new socket yet: %s", trace_of(exc))
+                log.warning("no new socket yet: %s", safe_traceback(exc))
                 continue
             self.replaced += 1
             if self._catching_up is None or self._catching_up.done():

@@ -14,7 +14,7 @@ from aiohttp.typedefs import Middleware
 
 from bot.errors import UserFacingError
 from bot.texts import say
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ async def failures_are_sentences(
     except UserFacingError as exc:
         return refusal(request, 503, exc.key, **exc.values)
     except Exception as exc:  # noqa: BLE001 - the border to the network: nothing may leak through
-        log.error("a request failed: %s", trace_of(exc))
+        log.error("a request failed: %s", safe_traceback(exc))
         return refusal(request, 500, "something_broke")
 
 

@@ -23,7 +23,7 @@ from bot.platforms.web.uploads import BadUpload, Uploads
 from bot.store import Store, Turn
 from bot.texts import catalogue, language_of, say
 from bot.values.messages import Author, IncomingMessage, MessageKey, ThreadKey
-from inference.errors import trace_of
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -309,7 +309,7 @@ class Playground:
         except ConnectionResetError:
             pass
         except Exception as exc:  # noqa: BLE001 - begun, a stream can only say it in an event
-            log.error("a stream failed: %s", trace_of(exc))
+            log.error("a stream failed: %s", safe_traceback(exc))
             await response.write(_as_sse(failed(say(locale_of(request), "something_broke"))))
         finally:
             if coming is not None:
