@@ -38,7 +38,7 @@ class ConfigurationError(Exception):
     """The operator must change something; `str(exc)` says what, one problem a line."""
 
 
-def in_words(exc: InferenceError) -> UserFacingError:
+def to_user_facing(exc: InferenceError) -> UserFacingError:
     """What the asker is told when the engine refuses or fails."""
     match exc:
         case QueueFull():

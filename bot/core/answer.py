@@ -22,7 +22,7 @@ from bot.core.receipts import receipt_of, with_notes
 from bot.core.reply import Reply, running_reply
 from bot.core.thread_queues import Lanes, Place
 from bot.core.turns import Turns
-from bot.errors import Busy, UserFacingError, in_words
+from bot.errors import Busy, UserFacingError, to_user_facing
 from bot.store import Store, StoreFailed, Turn, TurnState
 from bot.texts import say
 from bot.values.cleaning import clean, clean_words, is_unseen
@@ -435,6 +435,6 @@ def _refusal(exc: Exception) -> UserFacingError:
         case UserFacingError():
             return exc
         case InferenceError():
-            return in_words(exc)
+            return to_user_facing(exc)
         case _:
             return UserFacingError("something_broke")
