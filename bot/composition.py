@@ -16,7 +16,7 @@ from bot.core.addressing import Addressing
 from bot.core.answer import AnswerOptions, Answers
 from bot.core.attachments import Attachments
 from bot.core.commands import Commands
-from bot.core.erasure import Forgetting
+from bot.core.erasure import Erasure
 from bot.core.in_flight import Questions
 from bot.platforms.platform import Platform
 from bot.platforms.web.server import Playground
@@ -37,7 +37,7 @@ class Parts:
     store: Store
     engine: RunningEngine
     answers: Answers
-    forgetting: Forgetting
+    erasure: Erasure
     addressing: Addressing
     commands: Commands
 
@@ -100,16 +100,16 @@ async def running_parts(
         )
         # Whatever ends the bot: what is under way is left to the next start.
         stack.push_async_callback(answers.drain, 0)
-        forgetting = Forgetting(store, questions, engine)
+        erasure = Erasure(store, questions, engine)
         yield Parts(
             settings=settings,
             store=store,
             engine=engine,
             answers=answers,
-            forgetting=forgetting,
+            erasure=erasure,
             addressing=Addressing(store, questions, settings.follow_ups),
             commands=Commands(
-                store=store, questions=questions, forgetting=forgetting, model=engine.model
+                store=store, questions=questions, erasure=erasure, model=engine.model
             ),
         )
 
@@ -124,7 +124,7 @@ def make_playground(parts: Parts) -> Playground:
     return Playground(
         core=parts.answers,
         store=parts.store,
-        forgetting=parts.forgetting,
+        erasure=parts.erasure,
         uploads=Uploads(
             settings.data_dir / "uploads",
             max_file_bytes=settings.picture_limits.max_bytes,
@@ -150,7 +150,7 @@ def make_slack(parts: Parts) -> Platform | None:
         store=parts.store,
         addressing=parts.addressing,
         commands=parts.commands,
-        forgetting=parts.forgetting,
+        erasure=parts.erasure,
         options=SlackOptions.of(settings),
     )
 
@@ -176,7 +176,7 @@ def make_discord(parts: Parts) -> Platform | None:
         store=parts.store,
         addressing=parts.addressing,
         commands=parts.commands,
-        forgetting=parts.forgetting,
+        erasure=parts.erasure,
         options=DiscordOptions.of(settings),
     )
 

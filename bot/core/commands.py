@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 
-from bot.core.erasure import Forgetting
+from bot.core.erasure import Erasure
 from bot.core.in_flight import Questions
 from bot.store import Store, StoreFailed
 from bot.texts import say
@@ -55,11 +55,11 @@ class Commands:
     """Runs commands; each ends in a sentence. Lives as long as the bot."""
 
     def __init__(
-        self, *, store: Store, questions: Questions, forgetting: Forgetting, model: ModelInfo
+        self, *, store: Store, questions: Questions, erasure: Erasure, model: ModelInfo
     ) -> None:
         self._store = store
         self._questions = questions
-        self._forgetting = forgetting
+        self._erasure = erasure
         self._model = model
 
     async def run(
@@ -112,7 +112,7 @@ class Commands:
                 return await self._status(platform, team, locale)
             case Command.FORGET_ME:
                 teams = None if everywhere else team
-                count = await self._forgetting.author(platform, teams, author.id)
+                count = await self._erasure.author(platform, teams, author.id)
                 return say(locale, "forgot_author", count=count)
             case Command.SETTINGS:
                 return say(locale, "settings_where")
@@ -122,7 +122,7 @@ class Commands:
             return say(locale, "not_your_thread")
         match command:
             case Command.FORGET_THREAD:
-                forgot = await self._forgetting.thread(thread)
+                forgot = await self._erasure.thread(thread)
                 return say(locale, "forgot_thread" if forgot else "no_such_thread")
             case Command.MUTE:
                 muted = await self._store.channels.mute(thread, muted=True)

@@ -14,7 +14,7 @@ from inference.engine import Engine
 T = TypeVar("T")
 
 
-class Forgetting:
+class Erasure:
     """Stops what is under way, waits for its end, and erases. Lives as long as the bot.
 
     What the store cannot erase now is erased as soon as it can be, also after a `StoreFailed`.

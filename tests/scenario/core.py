@@ -15,7 +15,7 @@ from bot.core.addressing import Addressing, FollowUps
 from bot.core.answer import AnswerOptions, Answers
 from bot.core.attachments import Attachments
 from bot.core.commands import Commands
-from bot.core.erasure import Forgetting
+from bot.core.erasure import Erasure
 from bot.core.in_flight import Questions
 from bot.images.normalise import PictureLimits
 from bot.store import Store, running_store
@@ -62,15 +62,15 @@ def adapter_parts(
     answers: Answers, store: Store, questions: Questions, follow_ups: FollowUps
 ) -> dict[str, Any]:
     """What the adapter of a chat platform is made with, apart from its own options."""
-    forgetting = Forgetting(store, questions, answers._engine)
+    erasure = Erasure(store, questions, answers._engine)
     return {
         "core": answers,
         "store": store,
         "addressing": Addressing(store, questions, follow_ups),
         "commands": Commands(
-            store=store, questions=questions, forgetting=forgetting, model=answers.model
+            store=store, questions=questions, erasure=erasure, model=answers.model
         ),
-        "forgetting": forgetting,
+        "erasure": erasure,
     }
 
 

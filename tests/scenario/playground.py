@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from bot.core.answer import Answers
-from bot.core.erasure import Forgetting
+from bot.core.erasure import Erasure
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
 from bot.store import Store
@@ -89,7 +89,7 @@ async def running_playground(
         playground = Playground(
             core=answers,
             store=store,
-            forgetting=Forgetting(store, answers._questions, answers._engine),
+            erasure=Erasure(store, answers._questions, answers._engine),
             uploads=Uploads(folder / "uploads", max_file_bytes=100_000, max_files=2),
             host="127.0.0.1",
             port=port,

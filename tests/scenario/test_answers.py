@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from bot.core.answer import MAX_ATTEMPTS, AnswerOptions, Answers
-from bot.core.erasure import Forgetting
+from bot.core.erasure import Erasure
 from bot.core.in_flight import Questions
 from bot.errors import Busy
 from bot.store import Store, TurnState
@@ -273,11 +273,11 @@ async def test_forgetting_a_thread_stops_it_and_erases_it(
     backend.hold()
     task = answers.ask(message("q", "red"), red())
     await until(lambda: len(backend.requests) == 1)
-    assert await Forgetting(store, answers._questions, answers._engine).thread(thread())
+    assert await Erasure(store, answers._questions, answers._engine).thread(thread())
     await task
     assert await store.turns(thread()) == ()
     assert await store.title(thread()) is None
-    assert not await Forgetting(store, answers._questions, answers._engine).thread(thread())
+    assert not await Erasure(store, answers._questions, answers._engine).thread(thread())
 
 
 async def test_asked_again_the_question_is_answered_anew_in_its_place(

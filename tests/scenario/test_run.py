@@ -303,7 +303,7 @@ async def test_an_address_that_cannot_be_listened_on_names_the_setting_that_is_w
         playground = Playground(
             core=SimpleNamespace(),
             store=SimpleNamespace(),  # type: ignore[arg-type]
-            forgetting=SimpleNamespace(),  # type: ignore[arg-type]
+            erasure=SimpleNamespace(),  # type: ignore[arg-type]
             uploads=Uploads(tmp_path, max_file_bytes=1, max_files=1),
             host=host,
             port=taken.getsockname()[1],

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.answer import AnswerOptions, Answers
-from bot.core.erasure import Forgetting
+from bot.core.erasure import Erasure
 from bot.core.in_flight import Questions
 from bot.errors import UserFacingError
 from bot.store import Store, TurnState
@@ -263,20 +263,20 @@ async def test_a_shutdown_while_nothing_can_be_written_leaves_the_question_to_th
     assert told.text == "answer to q"
 
 
-# -- forgetting -----------------------------------------------------------------------------------
+# -- erasure -----------------------------------------------------------------------------------
 
 
 async def test_what_was_to_be_written_late_does_not_come_back_behind_its_erasure(
     core: Core,
 ) -> None:
     answers, store = core
-    forgetting = Forgetting(store, answers._questions, answers._engine)
+    erasure = Erasure(store, answers._questions, answers._engine)
     with locked(store):
         await answers.ask(message("a", author="ann"), FakeExchange())
         await answers.ask(message("b", author="bob", in_thread="2"), FakeExchange())
         with pytest.raises(UserFacingError, match="store_failed"):
-            await forgetting.author("test", "", Author(id="ann").id)
-    assert await forgetting.thread(thread("2"))
+            await erasure.author("test", "", Author(id="ann").id)
+    assert await erasure.thread(thread("2"))
     await store.late.flush()
     assert await store.turns(thread()) == ()
     assert await store.turns(thread("2")) == ()
@@ -284,9 +284,9 @@ async def test_what_was_to_be_written_late_does_not_come_back_behind_its_erasure
 
 async def test_a_question_deleted_while_nothing_can_be_erased_is_erased_later(core: Core) -> None:
     answers, store = core
-    forgetting = Forgetting(store, answers._questions, answers._engine)
+    erasure = Erasure(store, answers._questions, answers._engine)
     await answers.ask(message("q", "red"), red())
     with locked(store):
-        assert await forgetting.question(message("q").key)
+        assert await erasure.question(message("q").key)
     await store.late.flush()
     assert await store.turns(thread()) == ()

@@ -15,7 +15,7 @@ from cachetools import LRUCache
 from bot.core.addressing import Addressing
 from bot.core.addressing import Heard as Addressed
 from bot.core.commands import IN_THREADS, Command, Commands, parse
-from bot.core.erasure import Forgetting
+from bot.core.erasure import Erasure
 from bot.errors import UserFacingError
 from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.discord.api import DiscordRefused, write
@@ -62,7 +62,7 @@ class Hearing:
         core: Core,
         addressing: Addressing,
         commands: Commands,
-        forgetting: Forgetting,
+        erasure: Erasure,
         tools: Tools,
         catch_up: Callable[[int], Awaitable[None]],
         look_through: Callable[[int], Awaitable[None]],
@@ -74,7 +74,7 @@ class Hearing:
         self._core = core
         self._addressing = addressing
         self._commands = commands
-        self._forgetting = forgetting
+        self._erasure = erasure
         self._tools = tools
         self._catch_up = catch_up
         self._look_through = look_through
@@ -313,9 +313,9 @@ class Hearing:
 
     async def forget(self, question: IncomingMessage) -> None:
         """A question is no longer there."""
-        await self._forgetting.stop(question.key)
+        await self._erasure.stop(question.key)
         replies = await self._tools.store.replies.of_question(question.thread, question.key)
-        await self._forgetting.question(question.key)
+        await self._erasure.question(question.key)
         for reply in replies.values():
             try:
                 await remove(self._tools.connection, *place_of(reply))
@@ -325,7 +325,7 @@ class Hearing:
     async def thread_deleted(self, payload: discord.RawThreadDeleteEvent) -> None:
         """A thread was deleted with all that is in it: it is forgotten."""
         thread = thread_key(str(payload.guild_id), str(payload.parent_id), str(payload.thread_id))
-        await self._forgetting.thread(thread)
+        await self._erasure.thread(thread)
 
     # -- words to the bot ---------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import asyncio
 
 from bot.core.addressing import Addressing
 from bot.core.commands import Commands
-from bot.core.erasure import Forgetting
+from bot.core.erasure import Erasure
 from bot.images.public_web import PublicWeb
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import PLATFORM
@@ -39,7 +39,7 @@ class Discord:
         store: Store,
         addressing: Addressing,
         commands: Commands,
-        forgetting: Forgetting,
+        erasure: Erasure,
         options: DiscordOptions,
     ) -> None:
         self._core = core
@@ -74,7 +74,7 @@ class Discord:
             core=core,
             addressing=addressing,
             commands=commands,
-            forgetting=forgetting,
+            erasure=erasure,
             tools=self._tools,
             catch_up=lambda shard: self._missed.catch_up(self._hearing, shard),
             look_through=lambda channel: self._missed.look_through(self._hearing, channel),

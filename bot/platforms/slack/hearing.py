@@ -12,7 +12,7 @@ from typing import Any
 from bot.core.addressing import Addressing
 from bot.core.addressing import Heard as Addressed
 from bot.core.commands import Command, Commands, parse
-from bot.core.erasure import Forgetting
+from bot.core.erasure import Erasure
 from bot.errors import UserFacingError
 from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.platform import Core
@@ -55,7 +55,7 @@ class Hearing:
         core: Core,
         addressing: Addressing,
         commands: Commands,
-        forgetting: Forgetting,
+        erasure: Erasure,
         tools: Tools,
         is_fresh: Callable[[], bool],
     ) -> None:
@@ -63,7 +63,7 @@ class Hearing:
         self._core = core
         self._addressing = addressing
         self._commands = commands
-        self._forgetting = forgetting
+        self._erasure = erasure
         self._tools = tools
         self._is_fresh = is_fresh
         self._locks = ThreadLocks()
@@ -272,9 +272,9 @@ class Hearing:
             latest = await self._core.latest(key)
             if latest is None:
                 return
-            await self._forgetting.stop(key)
+            await self._erasure.stop(key)
             replies = await self._tools.store.replies.of_question(latest.thread, key)
-            await self._forgetting.question(key)
+            await self._erasure.question(key)
         for reply in replies.values():
             try:
                 await workspace.api.patient_write("chat.delete", channel=channel, ts=reply)

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.core.addressing import Addressing
 from bot.core.commands import Commands
-from bot.core.erasure import Forgetting
+from bot.core.erasure import Erasure
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.events import PLATFORM, Event
@@ -55,7 +55,7 @@ class Slack:
         store: Store,
         addressing: Addressing,
         commands: Commands,
-        forgetting: Forgetting,
+        erasure: Erasure,
         options: SlackOptions,
     ) -> None:
         options.check()
@@ -91,7 +91,7 @@ class Slack:
             core=core,
             addressing=addressing,
             commands=commands,
-            forgetting=forgetting,
+            erasure=erasure,
             tools=tools,
             is_fresh=lambda: self.socket is not None and self.socket.is_fresh,
         )

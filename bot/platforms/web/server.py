@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.core.erasure import Forgetting
+from bot.core.erasure import Erasure
 from bot.errors import Busy
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.web.exchange import LAST, Event, WebExchange, failed
@@ -44,7 +44,7 @@ class Playground:
         *,
         core: Core,
         store: Store,
-        forgetting: Forgetting,
+        erasure: Erasure,
         uploads: Uploads,
         host: str,
         port: int,
@@ -53,7 +53,7 @@ class Playground:
     ) -> None:
         self._core = core
         self._store = store
-        self._forgetting = forgetting
+        self._erasure = erasure
         self._uploads = uploads
         self._host = host
         self._port = port
@@ -204,7 +204,7 @@ class Playground:
         )
 
     async def _delete_thread(self, request: web.Request) -> web.Response:
-        if not await self._forgetting.thread(_thread_of(request)):
+        if not await self._erasure.thread(_thread_of(request)):
             return refusal(request, 404, "http_no_thread")
         return web.Response(status=204)
 
