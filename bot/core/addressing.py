@@ -13,7 +13,7 @@ FollowUps = Literal["thread", "mention"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class MessageFacts:
     """What an adapter can tell of a message without asking anybody."""
 
     thread: ThreadKey
@@ -33,23 +33,23 @@ class Addressing:
         self._questions = questions
         self._follow_ups = follow_ups
 
-    async def is_for_the_bot(self, heard: Heard) -> bool:
+    async def is_for_the_bot(self, message: MessageFacts) -> bool:
         """Whether the bot answers.
 
         It answers whoever mentions it and whoever writes to it alone. In a thread it takes part
         in it answers without a mention too, unless the message mentions somebody else, the thread
         is muted, or mentions were made necessary.
         """
-        if heard.mentions_bot or heard.direct:
+        if message.mentions_bot or message.direct:
             return True
-        if heard.mentions_others:
+        if message.mentions_others:
             return False
-        part = await self._store.channels.participation(heard.thread)
+        part = await self._store.channels.participation(message.thread)
         follow_ups = part.follow_ups or self._follow_ups
-        times = [it.message.sent_at for it in self._questions.of_thread(heard.thread)]
+        times = [it.message.sent_at for it in self._questions.of_thread(message.thread)]
         times += [] if part.since is None else [part.since]
         # What was said before the first question was not said to the bot.
-        follows = bool(times) and heard.sent_at > min(times)
+        follows = bool(times) and message.sent_at > min(times)
         return follows and not part.muted and follow_ups == "thread"
 
     async def has_missed_messages(self, thread: ThreadKey) -> bool:

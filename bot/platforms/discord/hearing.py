@@ -12,8 +12,7 @@ from typing import Any
 import discord
 from cachetools import LRUCache
 
-from bot.core.addressing import Addressing
-from bot.core.addressing import Heard as Addressed
+from bot.core.addressing import Addressing, MessageFacts
 from bot.core.commands import IN_THREADS, Command, Commands, parse
 from bot.core.erasure import Erasure
 from bot.errors import UserFacingError
@@ -167,7 +166,7 @@ class Hearing:
     async def _look_at(self, it: Said, thread: ThreadKey, *, late: bool) -> str | None:
         """Ask, if it is a question. Returns: its words, or a command's; `None`: not for the bot."""
         addressed = await self._addressing.is_for_the_bot(
-            Addressed(
+            MessageFacts(
                 thread=thread,
                 sent_at=sent_at(it.message.id),
                 direct=it.direct,

@@ -9,8 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from bot.core.addressing import Addressing
-from bot.core.addressing import Heard as Addressed
+from bot.core.addressing import Addressing, MessageFacts
 from bot.core.commands import Command, Commands, parse
 from bot.core.erasure import Erasure
 from bot.errors import UserFacingError
@@ -145,7 +144,7 @@ class Hearing:
         """Ask, if it is a question. Returns: its words, or a command's; `None`: not for the bot."""
         is_mention = it.mentions(workspace.bot_user)
         addressed = await self._addressing.is_for_the_bot(
-            Addressed(
+            MessageFacts(
                 thread=it.thread,
                 sent_at=float(it.ts),
                 direct=it.direct,
