@@ -27,7 +27,7 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
 def waiting_sentence(status: Status, locale: str) -> str:
     """What the asker waits for."""
     if status.stage is Stage.READING:
-        return say(locale, "page_reading")
+        return say(locale, "status_reading")
     if status.position:
-        return say(locale, "page_queued", position=status.position)
-    return say(locale, "page_waiting")
+        return say(locale, "status_queued", position=status.position)
+    return say(locale, "status_waiting")

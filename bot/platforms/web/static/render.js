@@ -47,8 +47,8 @@ function replaceIfNew(node, source, build) {
 }
 
 function statusSentence({ stage, position, withPictures }) {
-  if (stage === "queued") return position ? t("page_queued", { position }) : t("page_waiting");
-  if (stage === "reading") return t(withPictures ? "page_reading" : "page_reading_text");
+  if (stage === "queued") return position ? t("status_queued", { position }) : t("status_waiting");
+  if (stage === "reading") return t(withPictures ? "status_reading" : "page_reading_text");
   if (stage === "sending") return t("page_sending");
   return t("page_answering");
 }
