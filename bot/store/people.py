@@ -31,7 +31,7 @@ class People:
         return await self._database.read(work)
 
     @uninterrupted
-    async def learn(self, platform: str, person: str, locale: str) -> None:
+    async def remember_locale(self, platform: str, person: str, locale: str) -> None:
         """Keep what the platform has told."""
 
         def work(connection: Connection) -> None:

@@ -28,7 +28,9 @@ class Replies:
         self._late = late
 
     @uninterrupted
-    async def note(self, thread: ThreadKey, question: MessageKey, part: int, reply: str) -> None:
+    async def remember_part(
+        self, thread: ThreadKey, question: MessageKey, part: int, reply: str
+    ) -> None:
         """Remember the message that holds a part. Nothing happens when the thread is forgotten."""
 
         def work(connection: Connection) -> None:
@@ -103,7 +105,9 @@ class Replies:
         return await self._database.read(work)
 
     @uninterrupted
-    async def drop(self, thread: ThreadKey, question: MessageKey, *, from_part: int = 0) -> None:
+    async def forget_parts(
+        self, thread: ThreadKey, question: MessageKey, *, from_part: int = 0
+    ) -> None:
         """Forget parts that are no longer there."""
         thread_id = select(threads.c.id).where(*is_thread(thread)).scalar_subquery()
 

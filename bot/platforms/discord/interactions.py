@@ -320,7 +320,7 @@ class Interactions:
 
     def _locale(self, interaction: Interaction) -> str:
         """Discord tells it here; it is remembered for what this person writes."""
-        learning = self._tools.locales.learn(str(interaction.user.id), interaction.locale)
+        learning = self._tools.locales.remember_locale(str(interaction.user.id), interaction.locale)
         self._tools.in_background(learning)
         return interaction.locale.value
 

@@ -21,12 +21,12 @@ class Locales:
         self._people = people
         self._known: LRUCache[str, str | None] = LRUCache(MAX_KNOWN)
 
-    async def learn(self, user: str, locale: discord.Locale) -> None:
+    async def remember_locale(self, user: str, locale: discord.Locale) -> None:
         """Discord has told it; it holds until a restart where the store does not take it."""
         if self._known.get(user) != locale.value:
             self._known[user] = locale.value
             with contextlib.suppress(StoreFailed):
-                await self._people.learn(PLATFORM, user, locale.value)
+                await self._people.remember_locale(PLATFORM, user, locale.value)
 
     async def of(self, user: str, otherwise: str) -> str:
         """As Discord has told it, ever, as far as the store can be read."""

@@ -97,7 +97,7 @@ class Notices:
                 calls_on=message.author.id,
             )
             notice = f"{channel}/{made.id}"
-            await replies.note(message.thread, message.key, QUESTION_PART, notice)
+            await replies.remember_part(message.thread, message.key, QUESTION_PART, notice)
         await self._point_to(message, channel)
 
     async def instead(self, message: IncomingMessage, sentence: str) -> bool:

@@ -213,7 +213,7 @@ class Parts:
 
     async def _keep(self, number: int, part: Part) -> None:
         self._held[number] = part
-        await self._replies.note(
+        await self._replies.remember_part(
             self._thread, self._key, number, reply_id(part.channel, part.message)
         )
 
@@ -343,4 +343,4 @@ class Parts:
             await remove(self._connection, part.channel, part.message)
             del self._held[number]
         if surplus:
-            await self._replies.drop(self._thread, self._key, from_part=after + 1)
+            await self._replies.forget_parts(self._thread, self._key, from_part=after + 1)

@@ -139,7 +139,7 @@ class SlackExchange:
                 metadata=notice_of(message.key),
             )
             ts = posted["ts"]
-        await replies.note(message.thread, message.key, QUESTION_PART, ts)
+        await replies.remember_part(message.thread, message.key, QUESTION_PART, ts)
 
     # -- the reply ----------------------------------------------------------------------------
 

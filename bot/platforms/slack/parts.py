@@ -89,7 +89,7 @@ class Parts:
 
     async def _keep(self, number: int, part: Part) -> None:
         self._held[number] = part
-        await self._replies.note(self._message.thread, self._key, number, part.ts)
+        await self._replies.remember_part(self._message.thread, self._key, number, part.ts)
 
     async def _adopt(self, workspace: Workspace, number: int) -> bool:
         """Find a message that was made for this reply and not remembered: a crash came between."""
@@ -329,7 +329,7 @@ class Parts:
                 log.info("a part of an earlier answer stays: %s", exc)
             del self._held[number]
         if surplus:
-            await self._replies.drop(self._message.thread, self._key, from_part=after + 1)
+            await self._replies.forget_parts(self._message.thread, self._key, from_part=after + 1)
 
 
 def _added(part: Part, text: str) -> str:

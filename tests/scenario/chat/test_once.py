@@ -62,7 +62,7 @@ async def test_a_message_made_just_before_a_crash_is_found_and_finished(place: P
         # The crash came between the platform's answer and the store.
         thread = chat.thread_key(asked)
         (question,) = await chat.store.inbox.unfinished()
-        await chat.store.replies.drop(thread, question.key)
+        await chat.store.replies.forget_parts(thread, question.key)
     place.backend.release()
     async with place.running() as chat:
         await answered(chat, asked)

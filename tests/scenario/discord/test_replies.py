@@ -132,7 +132,9 @@ async def test_an_answer_older_than_an_hour_is_answered_again_with_one_edit(stag
     asked = discord.say(f"{MENTION} hello")
     reply = await stage.answered(asked)
     old = discord.world.snowflake(time.time() - 2 * 3600)
-    await stage.store.replies.note(stage.thread(asked), stage.key(asked), 0, f"{asked}/{old}")
+    await stage.store.replies.remember_part(
+        stage.thread(asked), stage.key(asked), 0, f"{asked}/{old}"
+    )
     reply["id"] = old
     before = len(discord.calls("update_message"))
     stage.backend.answer = lambda _: " ".join(["word"] * 300)
@@ -148,7 +150,9 @@ async def test_an_old_answer_that_takes_no_more_edits_is_made_anew(stage: Stage)
     asked = discord.say(f"{MENTION} hello")
     reply = await stage.answered(asked)
     old = discord.world.snowflake(time.time() - 2 * 3600)
-    await stage.store.replies.note(stage.thread(asked), stage.key(asked), 0, f"{asked}/{old}")
+    await stage.store.replies.remember_part(
+        stage.thread(asked), stage.key(asked), 0, f"{asked}/{old}"
+    )
     reply["id"] = old
     discord.rest._old_edits[old] = 100
     stage.backend.answer = lambda _: "another answer"
