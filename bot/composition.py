@@ -17,7 +17,7 @@ from bot.core.answer import AnswerOptions, Answers
 from bot.core.attachments import Attachments
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
-from bot.core.in_flight import Questions
+from bot.core.in_flight import InFlightQuestions
 from bot.platforms.platform import Platform
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
@@ -79,7 +79,7 @@ async def running_parts(
             settings.picture_limits, pictures_per_question=settings.pictures_per_question
         )
         stack.callback(attachments.close)
-        questions = Questions()
+        questions = InFlightQuestions()
         answers = Answers(
             store=store,
             questions=questions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.core.in_flight import Questions
+from bot.core.in_flight import InFlightQuestions
 from bot.store import Store
 from bot.values.messages import ThreadKey
 
@@ -28,7 +28,7 @@ class MessageFacts:
 class Addressing:
     """Decides by the thread's part, its mute, its channel's choice and the bot's default."""
 
-    def __init__(self, store: Store, questions: Questions, follow_ups: FollowUps) -> None:
+    def __init__(self, store: Store, questions: InFlightQuestions, follow_ups: FollowUps) -> None:
         self._store = store
         self._questions = questions
         self._follow_ups = follow_ups

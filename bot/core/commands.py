@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from bot.core.erasure import Erasure
-from bot.core.in_flight import Questions
+from bot.core.in_flight import InFlightQuestions
 from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.messages import Author, ThreadKey
@@ -55,7 +55,7 @@ class Commands:
     """Runs commands; each ends in a sentence. Lives as long as the bot."""
 
     def __init__(
-        self, *, store: Store, questions: Questions, erasure: Erasure, model: ModelInfo
+        self, *, store: Store, questions: InFlightQuestions, erasure: Erasure, model: ModelInfo
     ) -> None:
         self._store = store
         self._questions = questions

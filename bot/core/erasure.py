@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
-from bot.core.in_flight import Questions
+from bot.core.in_flight import InFlightQuestions
 from bot.store import Store, StoreFailed
 from bot.values.messages import MessageKey, ThreadKey
 from inference.engine import Engine
@@ -20,7 +20,7 @@ class Erasure:
     What the store cannot erase now is erased as soon as it can be, also after a `StoreFailed`.
     """
 
-    def __init__(self, store: Store, questions: Questions, engine: Engine) -> None:
+    def __init__(self, store: Store, questions: InFlightQuestions, engine: Engine) -> None:
         self._store = store
         self._questions = questions
         self._engine = engine

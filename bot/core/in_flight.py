@@ -35,7 +35,7 @@ class UnderWay:
         self.stopped.set()
 
 
-class Questions:
+class InFlightQuestions:
     """All of them, in the order they came. Lives as long as the bot."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from bot.core.answer import AnswerOptions, Answers
 from bot.core.attachments import Attachments
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
-from bot.core.in_flight import Questions
+from bot.core.in_flight import InFlightQuestions
 from bot.images.normalise import PictureLimits
 from bot.store import Store, running_store
 from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
@@ -37,7 +37,7 @@ async def running_answers(
     max_waiting: int = 10,
     questions_per_user: int = 10,
     options: AnswerOptions | None = None,
-    questions: Questions | None = None,
+    questions: InFlightQuestions | None = None,
 ) -> AsyncIterator[tuple[Answers, Store]]:
     async with (
         running_store(folder) as store,
@@ -47,7 +47,7 @@ async def running_answers(
         yield (
             Answers(
                 store=store,
-                questions=questions or Questions(),
+                questions=questions or InFlightQuestions(),
                 engine=engine,
                 attachments=attachments,
                 access=Access(questions_per_user=questions_per_user),
@@ -59,7 +59,7 @@ async def running_answers(
 
 
 def adapter_parts(
-    answers: Answers, store: Store, questions: Questions, follow_ups: FollowUps
+    answers: Answers, store: Store, questions: InFlightQuestions, follow_ups: FollowUps
 ) -> dict[str, Any]:
     """What the adapter of a chat platform is made with, apart from its own options."""
     erasure = Erasure(store, questions, answers._engine)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bot.core.answer import MAX_ATTEMPTS, AnswerOptions, Answers
 from bot.core.erasure import Erasure
-from bot.core.in_flight import Questions
+from bot.core.in_flight import InFlightQuestions
 from bot.errors import Busy
 from bot.store import Store, TurnState
 from bot.values.messages import (
@@ -170,7 +170,7 @@ async def test_an_answer_made_but_not_delivered_is_delivered_and_not_made_again(
             attachments=answers._turns._attachments,
             access=answers._access,
             options=AnswerOptions(),
-            questions=Questions(),
+            questions=InFlightQuestions(),
         )
         await restarted.resume(found, again)
     assert again.ending.text == "answer to q"

@@ -11,7 +11,7 @@ import pytest
 
 from bot.core.answer import AnswerOptions, Answers
 from bot.core.erasure import Erasure
-from bot.core.in_flight import Questions
+from bot.core.in_flight import InFlightQuestions
 from bot.errors import UserFacingError
 from bot.store import Store, TurnState
 from bot.values.messages import Author, Ending, Outcome
@@ -47,7 +47,7 @@ async def restarted(core: Core) -> list[Ending]:
         attachments=answers._turns._attachments,
         access=answers._access,
         options=AnswerOptions(),
-        questions=Questions(),
+        questions=InFlightQuestions(),
     )
     exchanges = []
     for found in await store.inbox.unfinished():

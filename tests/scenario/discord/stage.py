@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.core.access import AllowList
 from bot.core.answer import AnswerOptions, Answers
-from bot.core.in_flight import Questions
+from bot.core.in_flight import InFlightQuestions
 from bot.platforms.discord.events import message_key, thread_key
 from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.platform import Discord
@@ -93,7 +93,7 @@ async def running_bot(
     if "pace_s" not in options:
         # Rates and paces are tested where they matter; elsewhere they would only take time.
         options["pace_s"], discord.buckets.on = 0.1, False
-    questions = Questions()
+    questions = InFlightQuestions()
     async with running_answers(
         folder, backend, questions=questions, options=answer_options, max_waiting=1000
     ) as (answers, store):

@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.core.access import AllowList
 from bot.core.answer import AnswerOptions, Answers
-from bot.core.in_flight import Questions
+from bot.core.in_flight import InFlightQuestions
 from bot.platforms.slack.events import message_key, thread_key
 from bot.platforms.slack.options import SlackOptions
 from bot.platforms.slack.platform import Slack
@@ -108,7 +108,7 @@ async def running_bot(
     **options: Any,
 ) -> AsyncIterator[Stage]:
     """The adapter, connected, over a core with its state in `folder`."""
-    questions = Questions()
+    questions = InFlightQuestions()
     async with running_answers(
         folder, backend, questions=questions, options=answer_options, max_waiting=1000
     ) as (answers, store):
