@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from bot.core.access import Access
 from bot.core.attachments import Attachments
 from bot.core.conversation import Conversation, fit
-from bot.core.in_flight import InFlightQuestions, UnderWay
+from bot.core.in_flight import InFlightQuestions, InFlight
 from bot.core.ledger import Ledger
 from bot.core.receipts import receipt_of, with_notes
 from bot.core.reply import Reply, running_reply
@@ -167,7 +167,7 @@ class Answers:
         """Whether this person may ask in this place at all."""
         return self._access.allows(thread, author)
 
-    def under_way(self, thread: ThreadKey) -> MessageKey | None:
+    def first_in_flight(self, thread: ThreadKey) -> MessageKey | None:
         """The thread's first question that has not ended."""
         found = self._questions.of_thread(thread)
         return found[0].message.key if found else None
@@ -211,7 +211,7 @@ class Answers:
         return True
 
     async def _refuse_unclaimed(
-        self, under_way: UnderWay, exchange: Exchange, failure: Exception
+        self, under_way: InFlight, exchange: Exchange, failure: Exception
     ) -> None:
         """Nothing is written down, so nothing is begun: the asker is told, from memory alone."""
         if not isinstance(failure, StoreFailed):
@@ -241,7 +241,7 @@ class Answers:
             await self._see_through(under_way, exchange, place)
         return True
 
-    async def _see_through(self, under_way: UnderWay, exchange: Exchange, place: Place) -> None:
+    async def _see_through(self, under_way: InFlight, exchange: Exchange, place: Place) -> None:
         """From the claim to the last edit; only then is the question off the inbox."""
         try:
             async with running_reply(exchange) as reply:
@@ -262,7 +262,7 @@ class Answers:
 
     async def _ending(
         self,
-        under_way: UnderWay,
+        under_way: InFlight,
         exchange: Exchange,
         place: Place,
         reply: Reply,
@@ -294,7 +294,7 @@ class Answers:
             receipt=under_way.receipt,
         )
 
-    def _stopped(self, under_way: UnderWay, reply: Reply) -> Ending:
+    def _stopped(self, under_way: InFlight, reply: Reply) -> Ending:
         note = say(under_way.message.locale, "ended_stopped")
         return Ending(
             outcome=Outcome.STOPPED,
@@ -303,7 +303,7 @@ class Answers:
         )
 
     async def _work(
-        self, under_way: UnderWay, exchange: Exchange, place: Place, reply: Reply
+        self, under_way: InFlight, exchange: Exchange, place: Place, reply: Reply
     ) -> Ending:
         under_way.message = message = await exchange.complete(under_way.message)
         with self._access.admitted(message.author):
@@ -342,7 +342,7 @@ class Answers:
             timings={"first_token_s": finished.first_token_s, "total_s": finished.total_s},
         )
 
-    async def _count_attempt(self, under_way: UnderWay) -> None:
+    async def _count_attempt(self, under_way: InFlight) -> None:
         """Written down before the work: what ends the process must not do so for ever."""
         if under_way.attempted:
             return  # with the claim

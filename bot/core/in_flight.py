@@ -11,7 +11,7 @@ from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, Th
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class UnderWay:
+class InFlight:
     """One question on its way."""
 
     message: IncomingMessage
@@ -39,7 +39,7 @@ class InFlightQuestions:
     """All of them, in the order they came. Lives as long as the bot."""
 
     def __init__(self) -> None:
-        self._all: list[UnderWay] = []
+        self._all: list[InFlight] = []
         self._forgetting: list[ThreadKey] = []
 
     @property
@@ -48,9 +48,9 @@ class InFlightQuestions:
         return len(self._all)
 
     @contextmanager
-    def under_way(self, message: IncomingMessage) -> Iterator[UnderWay]:
+    def under_way(self, message: IncomingMessage) -> Iterator[InFlight]:
         """Hold a question here for as long as the context lasts."""
-        question = UnderWay(message=message)
+        question = InFlight(message=message)
         self._all.append(question)
         try:
             yield question
@@ -58,7 +58,7 @@ class InFlightQuestions:
             question.over.set()
             self._all.remove(question)
 
-    def is_copy(self, question: UnderWay) -> bool:
+    def is_copy(self, question: InFlight) -> bool:
         """Whether an earlier one is the same version of the same question.
 
         Platforms tell a message more than once; the copies end before the claim, so that one
@@ -70,11 +70,11 @@ class InFlightQuestions:
             for it in self._all
         )
 
-    def of_thread(self, thread: ThreadKey) -> list[UnderWay]:
+    def of_thread(self, thread: ThreadKey) -> list[InFlight]:
         """Those of a thread."""
         return [it for it in self._all if it.message.thread == thread]
 
-    def of_author(self, platform: str, team: str | None, author: str) -> list[UnderWay]:
+    def of_author(self, platform: str, team: str | None, author: str) -> list[InFlight]:
         """Those of a person, in a team or in all."""
         return [
             it

@@ -10,7 +10,7 @@ import logging
 
 from cachetools import LRUCache
 
-from bot.core.in_flight import UnderWay
+from bot.core.in_flight import InFlight
 from bot.core.turns import Turns
 from bot.store import Store, StoreFailed
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Outcome
@@ -53,7 +53,7 @@ class Ledger:
         """Write down what the store has not taken yet. Raises: StoreFailed."""
         await self._store.late.flush()
 
-    def refuse(self, under_way: UnderWay, ending: Ending) -> None:
+    def refuse(self, under_way: InFlight, ending: Ending) -> None:
         """A question that could not be claimed ends with a sentence: written down late."""
         claimed = self._unclaimed.get(under_way.message.key, under_way.message)
 
@@ -66,7 +66,7 @@ class Ledger:
 
         self._store.late.add(write)
 
-    async def keep(self, under_way: UnderWay, ending: Ending) -> bool:
+    async def keep(self, under_way: InFlight, ending: Ending) -> bool:
         """Write an answer down before it is delivered; false when the store does not take it."""
         try:
             await self._keep(under_way, ending)
@@ -77,7 +77,7 @@ class Ledger:
             return False
         return True
 
-    async def end(self, under_way: UnderWay, unkept: Ending | None = None) -> None:
+    async def end(self, under_way: InFlight, unkept: Ending | None = None) -> None:
         """Take a question off the inbox: it was delivered.
 
         `unkept`: the answer that the store did not take a moment ago. It is not tried again here:
@@ -97,18 +97,18 @@ class Ledger:
         except StoreFailed:
             self._store.late.add(write)
 
-    def keep_late(self, under_way: UnderWay, ending: Ending) -> None:
+    def keep_late(self, under_way: InFlight, ending: Ending) -> None:
         """Keep an answer that could be neither written down nor delivered yet."""
         self._store.late.add(lambda: self._keep(under_way, ending))
 
-    async def put_back(self, under_way: UnderWay) -> None:
+    async def put_back(self, under_way: InFlight) -> None:
         """At a shutdown: the next start takes the question up, and this attempt does not count."""
         try:
             await self._store.inbox.put_back(under_way.message)
         except Exception as exc:  # noqa: BLE001 - then the attempt counts; the shutdown goes on
             log.warning("an attempt counts: %s", safe_traceback(exc))
 
-    async def _keep(self, under_way: UnderWay, ending: Ending) -> None:
+    async def _keep(self, under_way: InFlight, ending: Ending) -> None:
         if ending.outcome is not Outcome.ANSWERED:
             await self._turns.make_sure_of(under_way)
         await self._store.answer_turn(under_way.message, ending)

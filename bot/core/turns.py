@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.core.attachments import Attachments
-from bot.core.in_flight import UnderWay
+from bot.core.in_flight import InFlight
 from bot.errors import UserFacingError
 from bot.store import NewPicture, Store, Turn
 from bot.texts import say
@@ -21,7 +21,7 @@ class Turns:
         self._attachments = attachments
         self._model = model
 
-    async def begin(self, under_way: UnderWay, exchange: Exchange) -> None:
+    async def begin(self, under_way: InFlight, exchange: Exchange) -> None:
         """Fetch the pictures and write the question down. Raises: UserFacingError."""
         message = under_way.message
         if message.again:
@@ -64,7 +64,7 @@ class Turns:
                 return turns[: last + 1]
         raise UserFacingError("thread_forgotten")
 
-    async def make_sure_of(self, under_way: UnderWay) -> None:
+    async def make_sure_of(self, under_way: InFlight) -> None:
         """A question that ended early stands in its thread all the same.
 
         Asked again, it stands there already, with the answer it had.

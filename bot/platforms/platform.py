@@ -50,7 +50,7 @@ class Core(Protocol):
         """Stop a question; false when it is not under way."""
         ...
 
-    def under_way(self, thread: ThreadKey) -> MessageKey | None:
+    def first_in_flight(self, thread: ThreadKey) -> MessageKey | None:
         """The thread's first question that has not ended."""
         ...
 

@@ -283,7 +283,7 @@ class Hearing:
     def stopped_in_slack(self, team: str, event: Event) -> None:
         """Slack's own stop button."""
         thread = thread_key(team, str(event.get("channel")), str(event.get("thread_ts")))
-        key = self._core.under_way(thread)
+        key = self._core.first_in_flight(thread)
         if key is not None:
             self._core.stop(key)
 

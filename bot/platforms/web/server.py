@@ -268,13 +268,13 @@ class Playground:
         return await self._stream(request, exchange, events)
 
     async def _stop(self, request: web.Request) -> web.Response:
-        key = self._core.under_way(_thread_of(request))
+        key = self._core.first_in_flight(_thread_of(request))
         if key is not None:
             self._core.stop(key)
         return web.Response(status=204)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        key = self._core.under_way(_thread_of(request))
+        key = self._core.first_in_flight(_thread_of(request))
         exchange = None if key is None else self._exchanges.get(key.message)
         if exchange is None:
             return web.Response(status=204)
