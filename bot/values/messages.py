@@ -94,6 +94,8 @@ class IncomingMessage:
     """Counts up when the same question is to be answered anew; each revision is claimed once."""
     again: bool = False
     """The same question about the same pictures: only the answer shall be another."""
+    context: dict[str, str] = field(default_factory=dict, repr=False, hash=False)
+    """How and where it was asked, for the adapter that made it; opaque to the core."""
 
     def __post_init__(self) -> None:
         """Clean the words; those that nobody can see are none."""
