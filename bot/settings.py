@@ -25,10 +25,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from bot.core.addressing import FollowUps
 from bot.env_file import read_env_file
 from bot.errors import ConfigurationError
-from bot.images.normalise import PictureLimits
+from bot.values.limits import FollowUps, PictureLimits
 from inference.types import CacheQuantization, DType, EngineChoice, ModelSpec, Quantization
 
 ENV_FILE = Path(".env")

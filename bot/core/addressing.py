@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from bot.core.in_flight import InFlightQuestions
 from bot.store import Store
+from bot.values.limits import FollowUps
 from bot.values.messages import ThreadKey
-
-FollowUps = Literal["thread", "mention"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

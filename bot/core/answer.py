@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from bot.core.access import Access
 from bot.core.attachments import Attachments
 from bot.core.conversation import Conversation, fit
-from bot.core.in_flight import InFlightQuestions, InFlight
+from bot.core.in_flight import InFlight, InFlightQuestions
 from bot.core.ledger import Ledger
 from bot.core.receipts import receipt_of, with_notes
 from bot.core.reply import Reply, running_reply

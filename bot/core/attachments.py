@@ -13,11 +13,11 @@ from bot.images.file_kinds import OtherKind
 from bot.images.normalise import (
     PICTURE_SUFFIXES,
     NormalisedPicture,
-    PictureLimits,
     check_size,
     normalise,
     short_name,
 )
+from bot.values.limits import PictureLimits
 from bot.values.messages import Attachment
 
 Open = Callable[[Attachment], AsyncIterator[bytes]]

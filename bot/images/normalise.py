@@ -26,6 +26,7 @@ from bot.images.signatures import kind_of, other_kind_of
 from bot.images.tones import brightened, eight_bits, uses_few_bits
 from bot.images.transparency import is_empty, is_flat, on_ground, visible
 from bot.texts import say
+from bot.values.limits import PictureLimits
 from inference.types import Picture
 
 LOSSY = {"JPEG", "WEBP", "HEIF", "AVIF"}
@@ -54,16 +55,6 @@ _TURNED = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture upright, by EXIF's number."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PictureLimits:
-    """What is read at all, and how large a picture is kept."""
-
-    max_bytes: int = 30_000_000
-    max_pixels: int = 50_000_000
-    """Four times as many for JPEG; each pixel takes 4 to 8 bytes while it is worked on."""
-    max_side_px: int = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

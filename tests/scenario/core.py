@@ -11,14 +11,14 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from bot.core.access import Access
-from bot.core.addressing import Addressing, FollowUps
+from bot.core.addressing import Addressing
 from bot.core.answer import AnswerOptions, Answers
 from bot.core.attachments import Attachments
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
-from bot.images.normalise import PictureLimits
 from bot.store import Store, running_store
+from bot.values.limits import FollowUps, PictureLimits
 from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
 from tests.engines import ScriptedBackend, running_on_device
 from tests.pictures import encode

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TextIO
 
 from bot.errors import PictureRefused
-from bot.images.normalise import PictureLimits, check_size, normalise
+from bot.images.normalise import check_size, normalise
 from bot.platforms.platform import Core
 from bot.platforms.terminal.fetch import fetch, is_address
+from bot.values.limits import PictureLimits
 from bot.values.messages import (
     Attachment,
     Author,

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from bot.errors import PictureRefused
-from bot.images.normalise import NormalisedPicture, PictureLimits, normalise
+from bot.images.normalise import NormalisedPicture, normalise
+from bot.values.limits import PictureLimits
 from tests.pictures import chunk, encode, photo, png_of
 
 LIMITS = PictureLimits()

@@ -11,8 +11,9 @@ from itertools import product
 import pytest
 from PIL import Image
 
-from bot.images.normalise import NormalisedPicture, PictureLimits, normalise
+from bot.images.normalise import NormalisedPicture, normalise
 from bot.images.tones import eight_bits
+from bot.values.limits import PictureLimits
 from tests.pictures import chunk, encode, png_of, tiff_of
 
 LIMITS = PictureLimits()

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bot.images.frames import MAX_FRAMES
-from bot.images.normalise import NormalisedPicture, PictureLimits, normalise
+from bot.images.normalise import NormalisedPicture, normalise
 from bot.images.transparency import DARK_GROUND, FLAT_SPREAD
+from bot.values.limits import PictureLimits
 from tests.pictures import bmp_with_alpha, chunk, encode, photo
 
 LIMITS = PictureLimits()

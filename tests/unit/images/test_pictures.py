@@ -11,13 +11,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from bot.errors import PictureRefused
-from bot.images.normalise import (
-    MIN_SIDE_PX,
-    NormalisedPicture,
-    PictureLimits,
-    normalise,
-    short_name,
-)
+from bot.images.normalise import MIN_SIDE_PX, NormalisedPicture, normalise, short_name
+from bot.values.limits import PictureLimits
 from tests.pictures import encode
 
 LIMITS = PictureLimits()
