@@ -12,11 +12,12 @@ import torch
 from inference.backends.batching import BatchingBackend
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.execution.cuda_graphs import CudaGraphRecorder
-from inference.execution.decoder import Decoder, decoder_of, shape_of, why_unsupported
+from inference.execution.decoder import Decoder, decoder_of, why_unsupported
 from inference.execution.kv_cache import KVCache, page_bytes
 from inference.execution.linears import UnsupportedWeights
 from inference.execution.runner import Runner, TorchRunner
 from inference.execution.sampling import LogitsProcessors, unsupported_processor
+from inference.execution.shape import shape_of
 from inference.execution.vision import VisionEncoder
 from inference.models.family import Family
 from inference.prompts.builder import Prompts

@@ -23,13 +23,14 @@ from inference.device import to_device
 from inference.execution.cuda_graphs import CudaGraphRecorder
 from inference.execution.decoder import Decoder
 from inference.execution.graph_inputs import GraphInputs
-from inference.execution.kv_cache import KVCache, LayerCache
+from inference.execution.kv_cache import KVCache
 from inference.execution.runner import SequenceInputs, TokenSlots, embeddings_of, reported
 from inference.execution.sampling import LogitsProcessors, seen_tokens
 from inference.execution.vision import VisionEncoder
 from inference.kernels import attention, decode_int8, fused, sampling
 from inference.kernels.decode_int8 import DecodeInt8
 from inference.kernels.gpu import multiprocessors
+from inference.kernels.layer_cache import LayerCache
 from inference.scheduling.pages import PAGE_TOKENS, pages_for
 from inference.scheduling.scheduler import Plan, PrefillChunk, Sequence
 from inference.scheduling.shared_prefixes import group_by_prefix

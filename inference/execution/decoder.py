@@ -15,22 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from inference.execution.linears import Linear, PackedLinear, can_pack, check_fusable, fuse
+from inference.execution.shape import DecoderShape, shape_of
 
 TEXT_MODELS = frozenset({"llama", "mistral", "qwen2"})
 # Other types scale with the length of the prompt, which would invalidate cached pages.
 ROPE_TYPES = frozenset({"default", "linear", "llama3", "yarn"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecoderShape:
-    """The decoder's sizes; `head` is the width of one head."""
-
-    hidden: int
-    heads: int
-    kv_heads: int
-    head: int
-    layers: int
-    eps: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,19 +148,6 @@ def why_unsupported(config: Any) -> str | None:
         or (text.model_type != "qwen2" and getattr(text, "attention_bias", False)),
     }
     return next((problem for problem, is_so in problems.items() if is_so), None)
-
-
-def shape_of(config: Any) -> DecoderShape:
-    """Return the decoder's sizes from the whole model's config."""
-    text = config.get_text_config(decoder=True)
-    return DecoderShape(
-        hidden=text.hidden_size,
-        heads=text.num_attention_heads,
-        kv_heads=text.num_key_value_heads,
-        head=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
-        layers=text.num_hidden_layers,
-        eps=text.rms_norm_eps,
-    )
 
 
 @torch.no_grad()

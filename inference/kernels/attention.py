@@ -8,8 +8,8 @@ import triton.language as tl
 from torch import Tensor
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from inference.execution.kv_cache import LayerCache
 from inference.kernels.gpu import overlaps
+from inference.kernels.layer_cache import LayerCache
 
 BLOCKS = 2
 """Blocks of the decode kernel that fill a multiprocessor."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from inference.execution.kv_cache import LayerCache
 from inference.kernels.attention import merged, partial_results
 from inference.kernels.cuda_source import Kernel, compile_source
+from inference.kernels.layer_cache import LayerCache
 
 SOURCE = Path(__file__).with_name("decode_int8.cu")
 THREADS = 128

@@ -12,8 +12,8 @@ import triton.language as tl
 from torch import Tensor
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-from inference.execution.kv_cache import LayerCache
 from inference.kernels.gpu import overlaps
+from inference.kernels.layer_cache import LayerCache
 
 
 def _parts(product: Tensor) -> tuple[int, int]:
@@ -149,7 +149,7 @@ def _rope_and_store_kv(
         kv_head = (head - HEADS) % KV_HEADS
         row = (kv_slot // PAGE * KV_HEADS + kv_head) * PAGE + kv_slot % PAGE
         if IN_8_BITS:
-            # The same arithmetic as kv_cache.in_8_bits.
+            # The same arithmetic as layer_cache.in_8_bits.
             largest = tl.maximum(tl.max(tl.abs(low), 0), tl.max(tl.abs(high), 0))
             scale = (largest / 127).to(tl.float16)
             if head < HEADS + KV_HEADS:

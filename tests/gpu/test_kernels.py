@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from inference.execution.decoder import DecoderShape
-from inference.execution.kv_cache import KVCache, LayerCache
+from inference.execution.kv_cache import KVCache
+from inference.execution.shape import DecoderShape
+from inference.kernels.layer_cache import LayerCache
 
 pytestmark = [
     pytest.mark.gpu,
