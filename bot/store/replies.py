@@ -15,12 +15,14 @@ from bot.store.schema import feedback, inbox, replies, threads
 from bot.store.uninterrupted import uninterrupted
 from bot.values.messages import MessageKey, ThreadKey
 
+NOTICE = -1
+"""The `part` of the message that repeats a question which nobody else could see."""
+
 
 class Replies:
     """The replies' part of the store.
 
-    A store that fails keeps no reply from going on: `note` and `drop` are then done late, and
-    `of_question` knows of none.
+    A failing store holds no reply up: writes are then done late, and reads find nothing.
     """
 
     def __init__(self, database: Database, late: LateWrites) -> None:
@@ -32,7 +34,16 @@ class Replies:
         self, thread: ThreadKey, question: MessageKey, part: int, reply: str
     ) -> None:
         """Remember the message that holds a part. Nothing happens when the thread is forgotten."""
+        await self._remember(thread, question, part, reply)
 
+    @uninterrupted
+    async def remember_notice(self, thread: ThreadKey, question: MessageKey, notice: str) -> None:
+        """Remember the message that repeats a question from a modal or a command."""
+        await self._remember(thread, question, NOTICE, notice)
+
+    async def _remember(
+        self, thread: ThreadKey, question: MessageKey, part: int, reply: str
+    ) -> None:
         def work(connection: Connection) -> None:
             found = connection.execute(select(threads.c.id).where(*is_thread(thread)))
             thread_id = found.scalar_one_or_none()
@@ -60,8 +71,21 @@ class Replies:
 
     @uninterrupted
     async def of_question(self, thread: ThreadKey, question: MessageKey) -> dict[int, str]:
-        """Part → message that holds it; empty where the store cannot be read."""
+        """Part (from 0) → message that holds it; empty where the store cannot be read."""
+        messages = await self._read(thread, question)
+        return {part: reply for part, reply in messages.items() if part != NOTICE}
 
+    @uninterrupted
+    async def notice_of(self, thread: ThreadKey, question: MessageKey) -> str | None:
+        """The message that repeats a question; `None`: not known, or the store cannot be read."""
+        return (await self._read(thread, question)).get(NOTICE)
+
+    @uninterrupted
+    async def messages_of(self, thread: ThreadKey, question: MessageKey) -> list[str]:
+        """Every message of the bot's for a question: its notice and its reply's parts."""
+        return list((await self._read(thread, question)).values())
+
+    async def _read(self, thread: ThreadKey, question: MessageKey) -> dict[int, str]:
         def work(connection: Connection) -> dict[int, str]:
             found = connection.execute(
                 select(replies.c.part, replies.c.reply)

@@ -313,9 +313,9 @@ class Hearing:
     async def forget(self, question: IncomingMessage) -> None:
         """A question is no longer there."""
         await self._erasure.stop(question.key)
-        replies = await self._tools.store.replies.of_question(question.thread, question.key)
+        replies = await self._tools.store.replies.messages_of(question.thread, question.key)
         await self._erasure.question(question.key)
-        for reply in replies.values():
+        for reply in replies:
             try:
                 await remove(self._tools.connection, *place_of(reply))
             except TryLater as exc:

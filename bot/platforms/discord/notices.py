@@ -22,8 +22,6 @@ from bot.values.messages import Attachment, IncomingMessage, MessageKey, TryLate
 
 log = logging.getLogger(__name__)
 
-QUESTION_PART = -1
-"""Where the store remembers the message that says what was asked in a modal."""
 MAX_SHOWN_BYTES = 10 * 1024 * 1024
 """Discord takes no larger files from everybody."""
 
@@ -87,7 +85,7 @@ class Notices:
     async def in_thread(self, message: IncomingMessage, channel: int) -> None:
         """Say who asked what. Raises: TryLater, DiscordRefused."""
         replies = self._store.replies
-        if QUESTION_PART not in await replies.of_question(message.thread, message.key):
+        if await replies.notice_of(message.thread, message.key) is None:
             # It calls on the asker alone, who is in the thread by that.
             made = await post(
                 self._connection,
@@ -97,7 +95,7 @@ class Notices:
                 calls_on=message.author.id,
             )
             notice = f"{channel}/{made.id}"
-            await replies.remember_part(message.thread, message.key, QUESTION_PART, notice)
+            await replies.remember_notice(message.thread, message.key, notice)
         await self._point_to(message, channel)
 
     async def instead(self, message: IncomingMessage, sentence: str) -> bool:

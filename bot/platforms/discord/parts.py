@@ -127,9 +127,7 @@ class Parts:
         if not self._is_loaded:
             known = await self._replies.of_question(self._thread, self._key)
             self._held = {
-                number: Part(*place_of(reply), text="")
-                for number, reply in known.items()
-                if number >= 0
+                number: Part(*place_of(reply), text="") for number, reply in known.items()
             }
             self._is_loaded = True
         return self._held.get(0)

@@ -41,8 +41,6 @@ log = logging.getLogger(__name__)
 FIRST_PACE_S = 1.0
 STATUS_AFTER_S = 0.03
 """The question goes to the model first: nobody sees the difference in a status."""
-QUESTION_PART = -1
-"""Where the store remembers the message that says what was asked in a modal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +122,7 @@ class SlackExchange:
     async def _say_what_was_asked(self, message: IncomingMessage, workspace: Workspace) -> None:
         """A question from a modal is seen by nobody: say it in the thread, once."""
         replies = self._tools.store.replies
-        known = await replies.of_question(message.thread, message.key)
-        if QUESTION_PART in known:
+        if await replies.notice_of(message.thread, message.key) is not None:
             return
         ts = await find_notice(workspace, message)  # of a call that broke off, or of an earlier run
         if ts is None:
@@ -139,7 +136,7 @@ class SlackExchange:
                 metadata=notice_of(message.key),
             )
             ts = posted["ts"]
-        await replies.remember_part(message.thread, message.key, QUESTION_PART, ts)
+        await replies.remember_notice(message.thread, message.key, ts)
 
     # -- the reply ----------------------------------------------------------------------------
 

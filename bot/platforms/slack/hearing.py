@@ -272,9 +272,9 @@ class Hearing:
             if latest is None:
                 return
             await self._erasure.stop(key)
-            replies = await self._tools.store.replies.of_question(latest.thread, key)
+            replies = await self._tools.store.replies.messages_of(latest.thread, key)
             await self._erasure.question(key)
-        for reply in replies.values():
+        for reply in replies:
             try:
                 await workspace.api.patient_write("chat.delete", channel=channel, ts=reply)
             except (SlackRefused, TryLater) as exc:

@@ -81,7 +81,7 @@ class Parts:
         async with self._loaded:
             if not self._is_loaded:
                 known = await self._replies.of_question(self._message.thread, self._key)
-                self._held = {part: Part(ts) for part, ts in known.items() if part >= 0}
+                self._held = {part: Part(ts) for part, ts in known.items()}
                 if not self._held and self._unsure:
                     await self._adopt(workspace, 0)
                 self._is_loaded = True

@@ -357,3 +357,20 @@ async def test_an_sqlite_that_is_too_old_is_named(
     with pytest.raises(DatabaseUnusable, match=r"brings SQLite 3\.34\.1, and 3\.35 or newer"):
         async with running_store(tmp_path):
             pass
+
+
+async def test_a_questions_notice_is_no_part_of_its_reply(store: Store) -> None:
+    await ask(store, incoming())
+    key, replies = incoming().key, store.replies
+    assert await replies.notice_of(THREAD, key) is None
+    await replies.remember_notice(THREAD, key, "notice")
+    await replies.remember_part(THREAD, key, 0, "first")
+    await replies.remember_part(THREAD, key, 1, "second")
+    assert await replies.notice_of(THREAD, key) == "notice"
+    assert await replies.of_question(THREAD, key) == {0: "first", 1: "second"}
+    assert await replies.messages_of(THREAD, key) == ["notice", "first", "second"]
+    await replies.forget_parts(THREAD, key)
+    assert await replies.messages_of(THREAD, key) == ["notice"]
+    # As earlier versions wrote it: the notice is part -1.
+    await replies.remember_part(THREAD, key, -1, "older")
+    assert await replies.notice_of(THREAD, key) == "older"
