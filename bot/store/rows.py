@@ -73,8 +73,8 @@ def touch_thread(connection: Connection, thread: ThreadKey) -> int:
     return int(row.scalar_one())
 
 
-def entitle(connection: Connection, thread: ThreadKey, title: str) -> int | None:
-    """Give the thread its first question as title; the first one stays."""
+def set_title_if_empty(connection: Connection, thread: ThreadKey, title: str) -> int | None:
+    """Title a thread by its first question. Returns: its id; `None`: no such thread."""
     row = connection.execute(
         update(threads)
         .where(*is_thread(thread))

@@ -24,13 +24,13 @@ from bot.store.picture_files import PictureFiles, suffix_of
 from bot.store.replies import Replies
 from bot.store.rows import (
     as_turns,
-    entitle,
     erase_questions,
     erase_threads,
     is_message,
     is_thread,
     now,
     set_pictures,
+    set_title_if_empty,
     touch_thread,
     upsert_turn,
 )
@@ -102,7 +102,7 @@ class Store:
                 await asyncio.to_thread(self._write_files, files)
 
             def work(connection: Connection) -> bool:
-                thread_id = entitle(connection, message.thread, question)
+                thread_id = set_title_if_empty(connection, message.thread, question)
                 if thread_id is not None:
                     turn_id = upsert_turn(connection, thread_id, message, question, receipt)
                     if new_pictures or (message.revision and not message.again):
