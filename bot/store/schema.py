@@ -117,7 +117,7 @@ feedback = Table(
     Column("good", Boolean, nullable=False),
 )
 
-# What the admins of a channel have chosen.
+# The languages that people have chosen, where a platform does not send them each time.
 people = Table(
     "people",
     metadata,
@@ -126,6 +126,7 @@ people = Table(
     Column("locale", String, nullable=False),
 )
 
+# What the admins of a channel have chosen.
 channels = Table(
     "channels",
     metadata,
