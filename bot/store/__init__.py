@@ -1,12 +1,16 @@
 """What the bot remembers: threads, turns, pictures, and the inbox of claimed questions."""
 
 from bot.store.database import DatabaseUnusable, StoreFailed
+from bot.store.people import People
+from bot.store.replies import Replies
 from bot.store.store import Store, running_store
 from bot.values.turns import NewPicture, StoredPicture, ThreadSummary, Turn, TurnState
 
 __all__ = [
     "DatabaseUnusable",
     "NewPicture",
+    "People",
+    "Replies",
     "Store",
     "StoreFailed",
     "StoredPicture",

@@ -8,8 +8,7 @@ import discord
 from cachetools import LRUCache
 
 from bot.platforms.discord.events import PLATFORM
-from bot.store import StoreFailed
-from bot.store.people import People
+from bot.store import People, StoreFailed
 
 MAX_KNOWN = 10_000
 

@@ -29,8 +29,7 @@ from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import sent_at
 from bot.platforms.discord.where import Where
 from bot.platforms.discord.writing import edit, post, remove
-from bot.store import StoreFailed
-from bot.store.replies import Replies
+from bot.store import Replies, StoreFailed
 from bot.values.messages import IncomingMessage, MessageKey, ThreadKey, TryLater
 
 log = logging.getLogger(__name__)

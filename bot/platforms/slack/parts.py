@@ -17,8 +17,7 @@ from bot.platforms.slack.api import UNSUPPORTED, Kind, SlackRefused, Unsure
 from bot.platforms.slack.events import Event
 from bot.platforms.slack.notices import is_notice, own_messages
 from bot.platforms.slack.workspaces import Workspace
-from bot.store import StoreFailed
-from bot.store.replies import Replies
+from bot.store import Replies, StoreFailed
 from bot.values.messages import IncomingMessage, MessageKey, TryLater
 
 log = logging.getLogger(__name__)
