@@ -80,6 +80,17 @@ class GenerationRequest:
     """Stable id of the conversation; it stays on the device that holds its cache."""
 
 
+class Limitation(StrEnum):
+    """What users should know that a model does badly or not at all."""
+
+    MAIN_SUBJECT_ONLY = "main_subject_only"
+    """It names the main subject of a picture and describes no scene."""
+    NO_TEXT = "no_text"
+    """It reads no text in a picture."""
+    NO_SMALL_TEXT = "no_small_text"
+    """It sees too few pixels to read small text."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
     """A loaded model and its limits; fixed for the life of the engine."""
@@ -99,8 +110,9 @@ class ModelInfo:
     device: str
     weights: str
     """Format of the weights: ``bfloat16``, ``float32``, ``nf4``, ``int8``."""
-    cannot: tuple[str, ...] = ()
-    """Limitations users should know: keys of the bot's text catalogue."""
+    limitations: tuple[Limitation, ...] = ()
+    languages: tuple[str, ...] = ()
+    """The languages it understands (``en``, ``ja``), the best first; empty if no limit is known."""
     cache_tokens: int | None = None
     """Capacity of the fast path's KV cache, in tokens of all sequences."""
     cache_dtype: str | None = None

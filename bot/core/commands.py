@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
+from bot.core.model_limits import limitations
 from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.messages import Author, ThreadKey
@@ -132,8 +133,8 @@ class Commands:
                 return say(locale, "unmuted" if unmuted else "no_such_thread")
 
     def _help(self, locale: str) -> str:
-        cannot = " ".join(say(locale, key) for key in self._model.cannot)
-        return "\n".join(filter(None, (say(locale, "help"), cannot)))
+        lines = (say(locale, "help"), " ".join(limitations(self._model, locale)))
+        return "\n".join(filter(None, lines))
 
     async def _status(self, platform: str, team: str, locale: str) -> str:
         good, bad = await self._store.replies.ratings(

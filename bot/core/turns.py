@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bot.core.attachments import Attachments
 from bot.core.in_flight import InFlight
+from bot.core.model_limits import question_locale
 from bot.errors import UserFacingError
 from bot.store import NewPicture, Store, Turn
 from bot.texts import say
@@ -112,5 +113,5 @@ class Turns:
             return text
         if not num_pictures:
             raise UserFacingError("empty_question")
-        locale = "en" if "english_only" in self._model.cannot else message.locale
+        locale = question_locale(self._model, message.locale)
         return say(locale, "default_question" if num_pictures < 2 else "default_question_several")

@@ -193,7 +193,8 @@ def described(
         max_pictures=spec.max_pictures or family.max_pictures,
         needs_picture=family.needs_picture,
         sampling=family.sampling,
-        cannot=family.cannot,
+        limitations=family.limitations,
+        languages=family.languages,
         device=str(weights.device),
         weights=held_as(weights),
     )

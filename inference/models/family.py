@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from inference.models.images import open_picture
-from inference.types import Message, Picture, Sampling
+from inference.types import Limitation, Message, Picture, Sampling
 
 DEFAULT_CONTEXT_TOKENS = 2048
 
@@ -50,8 +50,9 @@ class Family:
     """What stands before a question and before its answer in the prompt, where these are plain
     text: an answer ends before the next turn; see `inference.prompts.next_turn`."""
     sampling: Sampling = field(default_factory=Sampling)
-    cannot: tuple[str, ...] = ()
-    """What people should know it cannot do: keys of the bot's catalogue of sentences."""
+    limitations: tuple[Limitation, ...] = ()
+    languages: tuple[str, ...] = ()
+    """See `ModelInfo.languages`."""
 
     def picture_for(self, picture: Picture, processor: Any) -> Image.Image:
         """Decode a picture and make it what the processor shall read."""

@@ -9,7 +9,7 @@ from PIL import Image
 from inference.models import chat_template
 from inference.models.family import Family
 from inference.models.images import pad_to_square
-from inference.types import Message, Role, Sampling
+from inference.types import Limitation, Message, Role, Sampling
 
 VICUNA_SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. "
@@ -67,7 +67,7 @@ LLAVA_1_5 = Family(
     least_px=_twice_what_is_read,
     max_pictures=4,  # 576 tokens each in a context of 4,096
     turn_marks=("USER:", "ASSISTANT:"),
-    cannot=("reads_no_small_text",),
+    limitations=(Limitation.NO_SMALL_TEXT,),
 )
 
 POCKET = Family(
@@ -78,5 +78,6 @@ POCKET = Family(
     max_pictures=4,
     context_tokens=2048,  # SmolLM2 takes more, but two cores do not read it in time
     sampling=Sampling(temperature=0.0, max_new_tokens=160),
-    cannot=("pocket_is_small", "reads_no_text", "english_only"),
+    limitations=(Limitation.MAIN_SUBJECT_ONLY, Limitation.NO_TEXT),
+    languages=("en",),
 )

@@ -12,7 +12,7 @@ import pytest
 from yarl import URL
 
 from bot.platforms.web import server
-from inference.types import FinishReason
+from inference.types import FinishReason, Limitation
 from tests.engines import ScriptedBackend
 from tests.scenario.core import BLUE, RED
 from tests.scenario.playground import Client, events, running_playground
@@ -215,7 +215,7 @@ async def test_sentences_come_in_the_visitors_language(client: Client) -> None:
 async def test_info_says_which_model_answers_and_what_it_cannot_do(
     tmp_path: Path,
 ) -> None:
-    backend = ScriptedBackend(cannot=("reads_no_text", "english_only"))
+    backend = ScriptedBackend(limitations=(Limitation.NO_TEXT,), languages=("en",))
     async with running_playground(tmp_path, backend) as client:
         _, info = await client.get("/api/info")
     assert info["model"]["name"] == "scripted"

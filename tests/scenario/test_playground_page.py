@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from inference.types import Limitation
 from tests.engines import ScriptedBackend
 from tests.pictures import plain_picture
 from tests.scenario.core import RED
@@ -24,7 +25,7 @@ LAST_RECEIPT = "[data-turn]:last-child [data-role=receipt]"
 
 @pytest.fixture
 def backend() -> ScriptedBackend:
-    return ScriptedBackend(name="pocket", cannot=("reads_no_text",))
+    return ScriptedBackend(name="pocket", limitations=(Limitation.NO_TEXT,))
 
 
 @pytest.fixture

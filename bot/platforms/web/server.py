@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.core.erasure import Erasure
+from bot.core.model_limits import limitations, question_locale
 from bot.errors import Busy
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.web.exchange import LAST, Event, WebExchange, failed
@@ -143,7 +144,7 @@ class Playground:
                     "family": model.family,
                     "device": model.device,
                     "weights": model.weights,
-                    "cannot": [say(locale, key) for key in model.cannot],
+                    "cannot": limitations(model, locale),
                 },
                 "limits": {
                     "pictures_per_question": self._pictures_per_question,
@@ -153,9 +154,7 @@ class Playground:
                     {
                         "url": f"/static/samples/{file.name}",
                         "name": file.name,
-                        "question": say(
-                            "en" if "english_only" in model.cannot else locale, "default_question"
-                        ),
+                        "question": say(question_locale(model, locale), "default_question"),
                     }
                     for file in self._samples
                 ],
