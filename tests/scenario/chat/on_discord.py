@@ -16,7 +16,8 @@ from tests.engines import ScriptedBackend
 from tests.scenario.chat.chat import BEN, BOT, Answer, PictureGiven
 from tests.scenario.discord.stage import MENTION, Stage, running_bot, small_of, text_of
 from tests.servers.discord import state
-from tests.servers.discord.server import LocalDiscord, button_ids
+from tests.servers.discord.people import button_ids
+from tests.servers.discord.server import LocalDiscord
 from tests.servers.discord.state import ANN, KEI, OTHER_BOT, PICTURES
 from tests.waiting import until
 

@@ -19,7 +19,8 @@ from bot.store import Store
 from bot.values.messages import MessageKey, ThreadKey
 from tests.engines import ScriptedBackend
 from tests.scenario.core import adapter_parts, running_answers
-from tests.servers.discord.server import LocalDiscord, button_ids
+from tests.servers.discord.people import button_ids
+from tests.servers.discord.server import LocalDiscord
 from tests.servers.discord.state import BOT, GUILD, PICTURES, Json
 from tests.waiting import until
 

@@ -19,7 +19,7 @@ from tests.scenario.discord.stage import (
     small_of,
     text_of,
 )
-from tests.servers.discord.rest import ROUTES
+from tests.servers.discord.routes import ROUTES
 from tests.servers.discord.server import SHIELD, LocalDiscord
 from tests.servers.discord.state import ANN, BEN, KEI, LOUNGE, PICTURES
 from tests.servers.faults import Fault

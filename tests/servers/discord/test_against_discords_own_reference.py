@@ -14,7 +14,7 @@ from tests.engines import ScriptedBackend
 from tests.scenario.core import RED
 from tests.scenario.discord.stage import MENTION, running_bot
 from tests.servers.discord.reference import NOT_AT_HAND, REFERENCE
-from tests.servers.discord.rest import ROUTES
+from tests.servers.discord.routes import ROUTES
 from tests.servers.discord.server import Recorded, running_discord
 from tests.waiting import until
 
