@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bot import interrupts, private_files
-from bot.composition import PLATFORMS, Parts, PlatformMaker, loading_devices, running_parts
+from bot.composition import PLATFORMS, Services, PlatformMaker, loading_devices, running_services
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.platforms.platform import Platform, PlatformUnavailable
 from bot.platforms.terminal.terminal import Terminal, locale_of_environment
@@ -46,8 +46,8 @@ def run_terminal(
     _check_temporary_folder()
 
     async def run(devices: Devices, state: Path) -> int:
-        async with running_parts(settings, devices, state=state) as parts:
-            return await converse(Terminal(parts.answers, locale=locale_of_environment()))
+        async with running_services(settings, devices, state=state) as services:
+            return await converse(Terminal(services.answers, locale=locale_of_environment()))
 
     with (
         loading_devices(settings) as devices,
@@ -98,10 +98,10 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, end.signalled)
     async with (
-        running_parts(settings, devices, state=settings.data_dir) as parts,
-        _swept(parts.store, settings.thread_days),
+        running_services(settings, devices, state=settings.data_dir) as services,
+        _swept(services.store, settings.thread_days),
     ):
-        return await _serve(parts, platforms, end, open_page=open_page)
+        return await _serve(services, platforms, end, open_page=open_page)
 
 
 def settle() -> None:
@@ -126,26 +126,26 @@ class _End:
 
 
 async def _serve(
-    parts: Parts, makers: dict[str, PlatformMaker], end: _End, *, open_page: bool
+    services: Services, makers: dict[str, PlatformMaker], end: _End, *, open_page: bool
 ) -> int:
     # In a thread: the SDKs are imported there.
-    made = await asyncio.to_thread(_make_platforms, parts, makers)
+    made = await asyncio.to_thread(_make_platforms, services, makers)
     try:
         settle()
         # First what an earlier run has left, then new input: their places come before.
-        await _resume_unfinished(parts, made)
+        await _resume_unfinished(services, made)
         started = await _start_platforms(made)
         if not started:
             raise ConfigurationError("No platform could be started; the reasons stand above.")
-        _tell_of(parts.engine.model)
+        _tell_of(services.engine.model)
         _announce(started, open_page=open_page)
-        await _first(parts.engine.died.wait(), end.wanted.wait())
-        log.info("stopping: running answers have %g s to end", parts.settings.drain_s)
+        await _first(services.engine.died.wait(), end.wanted.wait())
+        log.info("stopping: running answers have %g s to end", services.settings.drain_s)
         for platform in started:
             await platform.stop_intake()
-        await _first(parts.answers.drain(parts.settings.drain_s), end.at_once.wait())
-        await parts.answers.drain(0)
-        return EXIT_ENGINE_DEAD if parts.engine.died.is_set() else 0
+        await _first(services.answers.drain(services.settings.drain_s), end.at_once.wait())
+        await services.answers.drain(0)
+        return EXIT_ENGINE_DEAD if services.engine.died.is_set() else 0
     finally:
         for platform in made:
             await platform.close()
@@ -166,11 +166,11 @@ async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _make_platforms(parts: Parts, makers: dict[str, PlatformMaker]) -> list[Platform]:
+def _make_platforms(services: Services, makers: dict[str, PlatformMaker]) -> list[Platform]:
     made = []
     for name, make in makers.items():
         try:
-            platform = make(parts)
+            platform = make(services)
         except ImportError as exc:
             log.error("%s does not run: the package %s is missing.", name, exc.name)
         except PlatformUnavailable as exc:
@@ -196,9 +196,9 @@ async def _start_platforms(made: Sequence[Platform]) -> list[Platform]:
     return started
 
 
-async def _resume_unfinished(parts: Parts, made: Sequence[Platform]) -> None:
+async def _resume_unfinished(services: Services, made: Sequence[Platform]) -> None:
     by_name = {platform.name: platform for platform in made}
-    for message in await parts.store.inbox.unfinished():
+    for message in await services.store.inbox.unfinished():
         platform = by_name.get(message.key.platform)
         if platform is None:
             log.warning("a question of %s waits for that platform", message.key.platform)

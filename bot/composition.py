@@ -1,4 +1,4 @@
-"""What a bot is made of: its parts, and its platforms. The only module that imports everything."""
+"""What a bot is made of: its services, and its platforms. The only module that imports everything."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from inference.types import ModelSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Services:
     """What a running bot is made of."""
 
     settings: Settings
@@ -42,7 +42,7 @@ class Parts:
     commands: Commands
 
 
-PlatformMaker = Callable[[Parts], Platform | None]
+PlatformMaker = Callable[[Services], Platform | None]
 """Makes an adapter; `None` when it has no settings. Raises: PlatformUnavailable, ImportError."""
 
 
@@ -65,9 +65,9 @@ def loading_devices(settings: Settings) -> Devices:
 
 
 @asynccontextmanager
-async def running_parts(
+async def running_services(
     settings: Settings, devices: Devices, *, state: Path
-) -> AsyncIterator[Parts]:
+) -> AsyncIterator[Services]:
     """The core over a loaded model, with its store in `state`."""
     await asyncio.to_thread(texts.load)
     async with AsyncExitStack() as stack:
@@ -101,7 +101,7 @@ async def running_parts(
         # Whatever ends the bot: what is under way is left to the next start.
         stack.push_async_callback(answers.drain, 0)
         erasure = Erasure(store, questions, engine)
-        yield Parts(
+        yield Services(
             settings=settings,
             store=store,
             engine=engine,
@@ -117,14 +117,14 @@ async def running_parts(
 # -- platforms ----------------------------------------------------------------------------------
 
 
-def make_playground(parts: Parts) -> Playground:
+def make_playground(services: Services) -> Playground:
     """The playground runs always."""
-    settings = parts.settings
+    settings = services.settings
     password = settings.llava_bot_password
     return Playground(
-        core=parts.answers,
-        store=parts.store,
-        erasure=parts.erasure,
+        core=services.answers,
+        store=services.store,
+        erasure=services.erasure,
         uploads=Uploads(
             settings.data_dir / "uploads",
             max_file_bytes=settings.picture_limits.max_bytes,
@@ -137,20 +137,20 @@ def make_playground(parts: Parts) -> Playground:
     )
 
 
-def make_slack(parts: Parts) -> Platform | None:
+def make_slack(services: Services) -> Platform | None:
     """Slack runs when one of its tokens or secrets is set."""
-    settings = parts.settings
+    settings = services.settings
     if not (settings.slack_bot_token or settings.slack_app_token or settings.slack_client_id):
         return None
     from bot.platforms.slack.options import SlackOptions
     from bot.platforms.slack.platform import Slack
 
     return Slack(
-        core=parts.answers,
-        store=parts.store,
-        addressing=parts.addressing,
-        commands=parts.commands,
-        erasure=parts.erasure,
+        core=services.answers,
+        store=services.store,
+        addressing=services.addressing,
+        commands=services.commands,
+        erasure=services.erasure,
         options=SlackOptions.of(settings),
     )
 
@@ -163,20 +163,20 @@ def _slack_allow_list(settings: Settings) -> AllowList:
     )
 
 
-def make_discord(parts: Parts) -> Platform | None:
+def make_discord(services: Services) -> Platform | None:
     """Discord runs when its token is set."""
-    settings = parts.settings
+    settings = services.settings
     if not settings.discord_bot_token:
         return None
     from bot.platforms.discord.options import DiscordOptions
     from bot.platforms.discord.platform import Discord
 
     return Discord(
-        core=parts.answers,
-        store=parts.store,
-        addressing=parts.addressing,
-        commands=parts.commands,
-        erasure=parts.erasure,
+        core=services.answers,
+        store=services.store,
+        addressing=services.addressing,
+        commands=services.commands,
+        erasure=services.erasure,
         options=DiscordOptions.of(settings),
     )
 

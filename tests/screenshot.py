@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import async_playwright, expect
 
-from bot.composition import loading_devices, make_playground, running_parts
+from bot.composition import loading_devices, make_playground, running_services
 from bot.settings import load_settings
 from inference.serving.fleet import Devices
 from tests.browser import FLAGS, chromium
@@ -20,8 +20,11 @@ QUESTIONS = ("What is in this picture?", "What colour is it?")
 
 async def take(devices: Devices, state: Path) -> None:
     settings = load_settings().model_copy(update={"llava_bot_port": 0})
-    async with running_parts(settings, devices, state=state) as parts, async_playwright() as pw:
-        playground = make_playground(parts)
+    async with (
+        running_services(settings, devices, state=state) as services,
+        async_playwright() as pw,
+    ):
+        playground = make_playground(services)
         await playground.start()
         browser = await pw.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = await browser.new_page(

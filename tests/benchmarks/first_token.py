@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bot.composition import loading_devices, running_parts
+from bot.composition import loading_devices, running_services
 from bot.settings import load_settings
 from inference.serving.fleet import Devices
 from tests.lag import probing
@@ -41,7 +41,7 @@ async def measure(devices: Devices, state: Path) -> None:
     new: list[float] = []
     follow_up: list[float] = []
     async with (
-        running_parts(load_settings(), devices, state=state) as parts,
+        running_services(load_settings(), devices, state=state) as services,
         probing() as probe,
     ):
         for i in range(ROUNDS):
@@ -51,9 +51,11 @@ async def measure(devices: Devices, state: Path) -> None:
             ):
                 exchange = TimedExchange(files)
                 asked = message(question, *files, id=f"{question}{i}", in_thread=f"t{i}")
-                await parts.answers.ask(asked, exchange)
+                await services.answers.ask(asked, exchange)
                 times.append(exchange.first_word_s)
-        print(f"{parts.engine.model.name} on {parts.engine.model.device}, {os.cpu_count()} cores")
+        print(
+            f"{services.engine.model.name} on {services.engine.model.device}, {os.cpu_count()} cores"
+        )
     for what, times in (("a new 12-megapixel photo", new), ("a follow-up", follow_up)):
         print(
             f"first word about {what}: median {statistics.median(times):.2f} s, "

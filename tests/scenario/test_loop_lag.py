@@ -13,7 +13,7 @@ from pathlib import Path
 
 from blockbuster import blockbuster_ctx
 
-from bot.composition import loading_devices, running_parts
+from bot.composition import loading_devices, running_services
 from bot.settings import load_settings
 from tests.lag import LagProbe, probing
 from tests.photos import phone_photo
@@ -51,13 +51,13 @@ def test_the_loop_is_never_blocked_while_a_question_is_answered(
 
     async def ask() -> tuple[LagProbe, TimedExchange, FakeExchange]:
         async with (
-            running_parts(settings, device, state=tmp_path) as parts,
+            running_services(settings, device, state=tmp_path) as services,
             probing() as probe,
         ):
             first, second = TimedExchange({"photo": photo}), FakeExchange()
             with blockbuster_ctx():
-                await parts.answers.ask(message("What is in this picture?", "photo"), first)
-                await parts.answers.ask(message("What colour is it?"), second)
+                await services.answers.ask(message("What is in this picture?", "photo"), first)
+                await services.answers.ask(message("What colour is it?"), second)
             return probe, first, second
 
     # The model loads before the loop runs: it cannot block what does not run yet.

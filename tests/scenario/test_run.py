@@ -334,7 +334,7 @@ class FakePlatform:
 
 
 def refuse(failure: Exception) -> Callable[[object], FakePlatform]:
-    def make(_parts: object) -> FakePlatform:
+    def make(_services: object) -> FakePlatform:
         raise failure
 
     return make
