@@ -12,7 +12,7 @@ from inference import standard_streams
 
 def main() -> int:
     """Run the command line. Returns: the exit code."""
-    interrupts.end_at_once()
+    interrupts.exit_immediately()
     return standard_streams.run(_command_line)
 
 

@@ -53,7 +53,7 @@ def run_terminal(
         loading_devices(settings) as devices,
         tempfile.TemporaryDirectory(prefix="llava-bot-") as folder,
     ):
-        interrupts.as_usual()
+        interrupts.raise_keyboard_interrupt()
         return asyncio.run(run(devices, Path(folder)))
 
 
@@ -83,7 +83,7 @@ def run(
         ModelUnavailable: the model cannot be loaded.
     """
     with _only_one(settings.data_dir), loading_devices(settings) as devices:
-        interrupts.as_usual()
+        interrupts.raise_keyboard_interrupt()
         return asyncio.run(_run(settings, devices, platforms, open_page=open_page))
 
 

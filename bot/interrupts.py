@@ -15,13 +15,13 @@ from types import FrameType
 EXIT_BY_SIGNAL = 128
 
 
-def end_at_once() -> None:
+def exit_immediately() -> None:
     """From here on a signal ends the process, without a traceback."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
 
 
-def as_usual() -> None:
+def raise_keyboard_interrupt() -> None:
     """From here on a signal raises KeyboardInterrupt: there is something to clean up."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
