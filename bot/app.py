@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bot import interrupts, private_files
-from bot.composition import PLATFORMS, Services, PlatformMaker, loading_devices, running_services
+from bot.composition import PLATFORMS, PlatformMaker, Services, loading_devices, running_services
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.platforms.platform import Platform, PlatformUnavailable
 from bot.platforms.terminal.terminal import Terminal, locale_of_environment
@@ -82,7 +82,7 @@ def run(
         ConfigurationError: no platform could be started, or another bot uses the directory.
         ModelUnavailable: the model cannot be loaded.
     """
-    with _only_one(settings.data_dir), loading_devices(settings) as devices:
+    with _data_dir_lock(settings.data_dir), loading_devices(settings) as devices:
         interrupts.raise_keyboard_interrupt()
         return asyncio.run(_run(settings, devices, platforms, open_page=open_page))
 
@@ -94,56 +94,58 @@ async def _run(
     *,
     open_page: bool,
 ) -> int:
-    end = _End()
+    signals = _Signals()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, end.signalled)
+        asyncio.get_running_loop().add_signal_handler(number, signals.received)
     async with (
         running_services(settings, devices, state=settings.data_dir) as services,
-        _swept(services.store, settings.thread_days),
+        _running_sweep(services.store, settings.thread_days),
     ):
-        return await _serve(services, platforms, end, open_page=open_page)
+        return await _serve(services, platforms, signals, open_page=open_page)
 
 
-def settle() -> None:
-    """Take what the start has made out of the garbage collector's sight.
+def freeze_garbage() -> None:
+    """Exempt what the start has made from garbage collection.
 
-    A full collection over torch, transformers and SQLAlchemy holds the loop up for 80 to 200 ms
-    each time (measured on 2 cores, 2026-11-23), and finds nothing: none of it ever goes away.
+    A full collection over torch, transformers and SQLAlchemy blocks the loop for 80 to 200 ms
+    (measured on 2 cores, 2026-11-23) and finds nothing: these objects live as long as the bot.
     """
     gc.collect()
     gc.freeze()
 
 
-class _End:
-    """Signals: the first asks for a stop in good order, the second does not wait for answers."""
+class _Signals:
+    """The first signal asks for an orderly stop; the second does not wait for answers."""
 
     def __init__(self) -> None:
-        self.wanted = asyncio.Event()
-        self.at_once = asyncio.Event()
+        self.stop = asyncio.Event()
+        self.stop_now = asyncio.Event()
 
-    def signalled(self) -> None:
-        (self.at_once if self.wanted.is_set() else self.wanted).set()
+    def received(self) -> None:
+        (self.stop_now if self.stop.is_set() else self.stop).set()
 
 
 async def _serve(
-    services: Services, makers: dict[str, PlatformMaker], end: _End, *, open_page: bool
+    services: Services, makers: dict[str, PlatformMaker], signals: _Signals, *, open_page: bool
 ) -> int:
     # In a thread: the SDKs are imported there.
     made = await asyncio.to_thread(_make_platforms, services, makers)
     try:
-        settle()
+        freeze_garbage()
         # First what an earlier run has left, then new input: their places come before.
         await _resume_unfinished(services, made)
         started = await _start_platforms(made)
         if not started:
             raise ConfigurationError("No platform could be started; the reasons stand above.")
-        _tell_of(services.engine.model)
+        _log_model(services.engine.model)
         _announce(started, open_page=open_page)
-        await _first(services.engine.died.wait(), end.wanted.wait())
+        await _first_completed(services.engine.died.wait(), signals.stop.wait())
         log.info("stopping: running answers have %g s to end", services.settings.drain_s)
         for platform in started:
             await platform.stop_intake()
-        await _first(services.answers.drain(services.settings.drain_s), end.at_once.wait())
+        await _first_completed(
+            services.answers.drain(services.settings.drain_s), signals.stop_now.wait()
+        )
         await services.answers.drain(0)
         return EXIT_ENGINE_DEAD if services.engine.died.is_set() else 0
     finally:
@@ -151,14 +153,14 @@ async def _serve(
             await platform.close()
 
 
-def _tell_of(model: ModelInfo) -> None:
+def _log_model(model: ModelInfo) -> None:
     log.info("%s answers on %s", model.name, model.device)
     if model.why_not_fast is not None:
         log.info("one question at a time: %s", model.why_not_fast)
 
 
-async def _first(*coroutines: Coroutine[Any, Any, object]) -> None:
-    """Wait until one of them has ended, and let go of the others."""
+async def _first_completed(*coroutines: Coroutine[Any, Any, object]) -> None:
+    """Wait for the first to finish, then cancel the rest."""
     tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
@@ -216,7 +218,7 @@ def _announce(started: Sequence[Platform], *, open_page: bool) -> None:
 
 
 @contextlib.contextmanager
-def _only_one(data_dir: Path) -> Iterator[None]:
+def _data_dir_lock(data_dir: Path) -> Iterator[None]:
     """Hold a directory that is private: two bots would take up each other's questions."""
     lock = FileLock(data_dir / "run.lock", mode=private_files.FILE)
     try:
@@ -243,7 +245,7 @@ def _only_one(data_dir: Path) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _swept(store: Store, thread_days: int) -> AsyncIterator[None]:
+async def _running_sweep(store: Store, thread_days: int) -> AsyncIterator[None]:
     """Erase expired threads now and every hour."""
 
     async def sweep() -> None:

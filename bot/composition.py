@@ -1,4 +1,4 @@
-"""What a bot is made of: its services, and its platforms. The only module that imports everything."""
+"""What a bot is made of: its services, and the platforms that it can run on."""
 
 from __future__ import annotations
 

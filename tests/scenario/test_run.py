@@ -284,7 +284,7 @@ def test_a_data_directory_that_knows_no_locks_gets_a_sentence(
 ) -> None:
     # As filelock does where the file system answers ENOSYS.
     monkeypatch.setattr("bot.app.FileLock.acquire", mock.Mock(side_effect=NotImplementedError))
-    with pytest.raises(ConfigurationError, match="without locks"), app._only_one(tmp_path):
+    with pytest.raises(ConfigurationError, match="without locks"), app._data_dir_lock(tmp_path):
         pass
 
 
