@@ -53,9 +53,8 @@ async def measure(devices: Devices, state: Path) -> None:
                 asked = message(question, *files, id=f"{question}{i}", in_thread=f"t{i}")
                 await services.answers.ask(asked, exchange)
                 times.append(exchange.first_word_s)
-        print(
-            f"{services.engine.model.name} on {services.engine.model.device}, {os.cpu_count()} cores"
-        )
+        model = services.engine.model
+        print(f"{model.name} on {model.device}, {os.cpu_count()} cores")
     for what, times in (("a new 12-megapixel photo", new), ("a follow-up", follow_up)):
         print(
             f"first word about {what}: median {statistics.median(times):.2f} s, "

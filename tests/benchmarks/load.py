@@ -19,7 +19,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.app import settle
+from bot.app import freeze_garbage
 from inference.types import GenerationRequest
 from tests.engines import ScriptedBackend
 from tests.lag import LagProbe, probing
@@ -64,7 +64,7 @@ class Crowd:
 
     async def asks(self) -> dict[str, Any]:
         """Let the people ask, with the bot connected. Returns: the figures."""
-        settle()
+        freeze_garbage()
         self.go()
         probed = (await self.line())["probed"]
         async with probing() as probe:
