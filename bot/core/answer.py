@@ -23,7 +23,7 @@ from bot.core.reply import Reply, running_reply
 from bot.core.thread_queues import Lanes, Place
 from bot.core.turns import Turns
 from bot.errors import Busy, UserFacingError, to_user_facing
-from bot.store import Store, StoreFailed, Turn, TurnState
+from bot.store import Store, StoreFailed, Turn
 from bot.texts import say
 from bot.values.cleaning import clean, clean_words, is_unseen
 from bot.values.messages import (
@@ -151,11 +151,11 @@ class Answers:
         if latest is None:
             return None
         turn = await self._store.turn(latest)
-        has_answer = turn is not None and turn.state is not TurnState.PENDING
+        has_answer = turn is not None and turn.outcome is not None
         if self._questions.latest(key) is not None and not has_answer:
             return None
         # What was refused is tried from the beginning, its pictures too.
-        again = turn is not None and turn.state is not TurnState.REFUSED
+        again = turn is not None and turn.outcome is not Outcome.REFUSED
         message = replace(latest, revision=latest.revision + 1, again=again)
         return self.ask(message, exchange_for(message))
 
@@ -313,10 +313,10 @@ class Answers:
             turn = None if under_way.is_new else await self._store.turn(message)
             if turn is None:
                 await self._turns.begin(under_way, exchange)
-            elif turn.state is not TurnState.PENDING:
+            elif turn.outcome is not None:
                 # The process died between the answer and its delivery.
                 return Ending(
-                    outcome=Outcome(turn.state.value),
+                    outcome=turn.outcome,
                     text=turn.answer or "",
                     receipt=turn.receipt,
                 )

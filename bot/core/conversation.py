@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bot.errors import UserFacingError
-from bot.store import StoredPicture, Turn, TurnState
+from bot.store import StoredPicture, Turn
+from bot.values.messages import Outcome
 from inference.types import Message, ModelInfo, Picture, Role
 
 CountTokens = Callable[[tuple[Message, ...]], Awaitable[int]]
@@ -112,7 +113,7 @@ def _choose_pictures(
 
 def _was_said(turn: Turn) -> bool:
     """Whether a turn's words are part of the conversation: it has an answer of the model."""
-    return turn.state in {TurnState.ANSWERED, TurnState.STOPPED} and bool(turn.answer)
+    return turn.outcome in {Outcome.ANSWERED, Outcome.STOPPED} and bool(turn.answer)
 
 
 class _Draft:

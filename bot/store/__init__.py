@@ -4,7 +4,7 @@ from bot.store.database import DatabaseUnusable, StoreFailed
 from bot.store.people import People
 from bot.store.replies import Replies
 from bot.store.store import Store, running_store
-from bot.values.turns import NewPicture, StoredPicture, ThreadSummary, Turn, TurnState
+from bot.values.turns import NewPicture, StoredPicture, ThreadSummary, Turn
 
 __all__ = [
     "DatabaseUnusable",
@@ -16,6 +16,5 @@ __all__ = [
     "StoredPicture",
     "ThreadSummary",
     "Turn",
-    "TurnState",
     "running_store",
 ]

@@ -19,10 +19,12 @@ from bot.store.schema import (
     turn_pictures,
     turns,
 )
-from bot.values.messages import IncomingMessage, MessageKey, Receipt, ThreadKey
-from bot.values.turns import NewPicture, StoredPicture, Turn, TurnState
+from bot.values.messages import IncomingMessage, MessageKey, Outcome, Receipt, ThreadKey
+from bot.values.turns import NewPicture, StoredPicture, Turn
 
 TITLE_LENGTH = 80
+PENDING = "pending"
+"""The state of a turn without an outcome."""
 
 
 def now() -> datetime:
@@ -97,7 +99,7 @@ def upsert_turn(
         "revision": message.revision,
         "author_name": message.author.name,
         "question": question,
-        "state": TurnState.PENDING,
+        "state": PENDING,
         "answer": None,
         "receipt": receipt.to_json(),
     }
@@ -159,7 +161,7 @@ def as_turns(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Turn, ..
             message=row.message,
             author_name=row.author_name,
             question=row.question,
-            state=TurnState(row.state),
+            outcome=None if row.state == PENDING else Outcome(row.state),
             answer=row.answer,
             receipt=Receipt.from_json(row.receipt),
             pictures=tuple(shown.get(row.id, ())),

@@ -37,7 +37,7 @@ from bot.store.rows import (
 from bot.store.schema import feedback, inbox, people, pictures, threads, turn_pictures, turns
 from bot.store.uninterrupted import uninterrupted
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
-from bot.values.turns import NewPicture, PictureFile, StoredPicture, ThreadSummary, Turn, TurnState
+from bot.values.turns import NewPicture, PictureFile, StoredPicture, ThreadSummary, Turn
 from inference.types import Picture
 
 CLAIMS_KEPT = timedelta(days=7)
@@ -146,7 +146,7 @@ class Store:
                     turns.c.revision == message.revision,
                 )
                 .values(
-                    state=TurnState(ending.outcome.value),
+                    state=ending.outcome,
                     answer=ending.text,
                     receipt=ending.receipt.to_json(),
                 )

@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from bot.values.cleaning import clean_words
-from bot.values.messages import Receipt
+from bot.values.messages import Outcome, Receipt
 from inference.types import Picture
-
-
-class TurnState(StrEnum):
-    """Where a turn stands."""
-
-    PENDING = "pending"
-    ANSWERED = "answered"
-    STOPPED = "stopped"
-    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +50,8 @@ class Turn:
     message: str
     author_name: str = field(repr=False)
     question: str = field(repr=False)
-    state: TurnState
+    outcome: Outcome | None
+    """`None`: it has not been answered yet."""
     answer: str | None = field(repr=False)
     receipt: Receipt
     pictures: tuple[StoredPicture, ...]

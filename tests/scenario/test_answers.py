@@ -14,7 +14,7 @@ from bot.core.answer import MAX_ATTEMPTS, AnswerOptions, Answers
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.errors import Busy
-from bot.store import Store, TurnState
+from bot.store import Store
 from bot.values.messages import (
     Outcome,
     Stage,
@@ -244,7 +244,7 @@ async def test_stop_stops_the_model_and_keeps_what_was_said(
     await answers.ask(message("next"), FakeExchange())
     assert backend.steps_taken <= 3 + len(["one", "two", "three", "four", "five", "six"])
     (turn, _) = await store.turns(thread())
-    assert (turn.state, turn.answer) == (TurnState.STOPPED, "one two")
+    assert (turn.outcome, turn.answer) == (Outcome.STOPPED, "one two")
     assert not answers.stop(message("q").key)
 
 
@@ -308,7 +308,7 @@ async def test_asked_again_about_a_picture_that_could_not_be_used_the_model_does
     assert "could not be used" in exchange.ending.text
     assert backend.requests == []
     (turn,) = await store.turns(thread())
-    assert (turn.question, turn.state) == ("q", TurnState.REFUSED)
+    assert (turn.question, turn.outcome) == ("q", Outcome.REFUSED)
 
 
 async def test_asked_again_and_refused_at_once_the_old_answer_stays(
@@ -394,7 +394,7 @@ async def test_when_no_picture_can_be_used_the_model_does_not_guess(
     assert "“text.png” was left out" in exchange.ending.text
     assert backend.requests == []
     (turn,) = await store.turns(thread())
-    assert (turn.state, turn.question) == (TurnState.REFUSED, "What is it?")
+    assert (turn.outcome, turn.question) == (Outcome.REFUSED, "What is it?")
 
 
 async def test_a_picture_without_words_asks_what_is_in_it(

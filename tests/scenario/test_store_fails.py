@@ -13,7 +13,7 @@ from bot.core.answer import AnswerOptions, Answers
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.errors import UserFacingError
-from bot.store import Store, TurnState
+from bot.store import Store
 from bot.values.messages import Author, Ending, Outcome
 from tests.engines import ScriptedBackend
 from tests.scenario.core import message, red, running_answers, thread
@@ -77,7 +77,7 @@ async def test_a_question_that_cannot_be_claimed_gets_a_sentence_and_is_known_on
     assert LONG not in caplog.text
     await store.late.flush()
     (turn,) = await store.turns(thread())
-    assert (turn.state, turn.answer) == (TurnState.REFUSED, JAPANESE)
+    assert (turn.outcome, turn.answer) == (Outcome.REFUSED, JAPANESE)
     assert await store.inbox.unfinished() == []
     assert backend.requests == []
 
@@ -245,7 +245,7 @@ async def test_a_stop_while_nothing_can_be_written_keeps_what_was_said(
     assert (exchange.ending.outcome, exchange.ending.text) == (Outcome.STOPPED, "answer")
     await store.late.flush()
     (turn,) = await store.turns(thread())
-    assert turn.state is TurnState.STOPPED
+    assert turn.outcome is Outcome.STOPPED
 
 
 async def test_a_shutdown_while_nothing_can_be_written_leaves_the_question_to_the_next_start(

@@ -384,7 +384,7 @@ def _turn_json(thread_id: str, turn: Turn) -> dict[str, Any]:
             }
             for picture in turn.pictures
         ],
-        "state": turn.state.value,
+        "state": turn.outcome or "pending",
         "answer": turn.answer,
         "receipt": turn.receipt.to_json(),
     }

@@ -8,8 +8,8 @@ import pytest
 
 from bot.core.conversation import Conversation, fit
 from bot.errors import UserFacingError
-from bot.store import StoredPicture, Turn, TurnState
-from bot.values.messages import Receipt
+from bot.store import StoredPicture, Turn
+from bot.values.messages import Outcome, Receipt
 from inference.types import Message, ModelInfo, Picture, Role
 from tests.engines import MODEL, PICTURE_TOKENS
 
@@ -26,13 +26,13 @@ def turn(
     question: str,
     *pictures: int,
     answer: str | None = "yes",
-    state: TurnState = TurnState.ANSWERED,
+    outcome: Outcome | None = Outcome.ANSWERED,
 ) -> Turn:
     return Turn(
         message=question,
         author_name="",
         question=question,
-        state=state,
+        outcome=outcome,
         answer=answer,
         receipt=Receipt(),
         pictures=tuple(stored(number) for number in pictures),
@@ -40,7 +40,7 @@ def turn(
 
 
 def asked(question: str, *pictures: int) -> Turn:
-    return turn(question, *pictures, answer=None, state=TurnState.PENDING)
+    return turn(question, *pictures, answer=None, outcome=None)
 
 
 async def count(messages: tuple[Message, ...]) -> int:
@@ -157,15 +157,15 @@ async def test_a_question_too_long_by_itself_gets_a_sentence() -> None:
 
 
 async def test_a_refused_turn_lends_its_pictures_but_not_its_words() -> None:
-    refused = turn("first try", 1, answer="Too many wait.", state=TurnState.REFUSED)
+    refused = turn("first try", 1, answer="Too many wait.", outcome=Outcome.REFUSED)
     result = await conversation(refused, asked("second try"))
     assert shown(result) == [("second try", ["d1"])]
     assert result.dropped_turns == 0
 
 
 async def test_a_stopped_turn_keeps_what_was_said() -> None:
-    stopped = turn("q", 1, answer="It is a", state=TurnState.STOPPED)
-    silent = turn("q2", answer="", state=TurnState.STOPPED)
+    stopped = turn("q", 1, answer="It is a", outcome=Outcome.STOPPED)
+    silent = turn("q2", answer="", outcome=Outcome.STOPPED)
     result = await conversation(stopped, silent, asked("go on"))
     assert shown(result) == [("q", ["d1"]), ("It is a", []), ("go on", [])]
 

@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, select
 
 from bot.platforms.slack.installing import engine_of
-from bot.store import DatabaseUnusable, NewPicture, Store, TurnState, running_store
+from bot.store import DatabaseUnusable, NewPicture, Store, running_store
 from bot.store.database import migrate, open_database
 from bot.store.schema import inbox, metadata
 from bot.values.messages import (
@@ -152,8 +152,8 @@ async def test_a_transaction_is_whole_even_when_cancelled_twice(store: Store) ->
 async def test_a_turn_holds_question_pictures_answer_and_receipt(store: Store) -> None:
     await ask(store, incoming(), new(RED), new(BLUE, "b.png"))
     (turn,) = await store.turns(THREAD)
-    assert (turn.state, turn.question, turn.author_name) == (
-        TurnState.PENDING,
+    assert (turn.outcome, turn.question, turn.author_name) == (
+        None,
         "What is it?",
         "Ann",
     )
@@ -163,8 +163,8 @@ async def test_a_turn_holds_question_pictures_answer_and_receipt(store: Store) -
     ]
     await store.answer_turn(incoming(), ending())
     (turn,) = await store.turns(THREAD)
-    assert (turn.state, turn.answer, turn.receipt) == (
-        TurnState.ANSWERED,
+    assert (turn.outcome, turn.answer, turn.receipt) == (
+        Outcome.ANSWERED,
         "A cat.",
         ending().receipt,
     )
@@ -196,7 +196,7 @@ async def test_asked_again_the_pictures_stay_and_the_answer_goes(store: Store) -
     again = incoming(revision=1, again=True, attachments=())
     await ask(store, again)
     (turn,) = await store.turns(THREAD)
-    assert (turn.state, turn.answer, len(turn.pictures)) == (TurnState.PENDING, None, 1)
+    assert (turn.outcome, turn.answer, len(turn.pictures)) == (None, None, 1)
     assert await store.turn(incoming()) is None
     assert await store.turn(again) == turn
     assert await store.inbox.last_incoming(THREAD) == again
