@@ -13,7 +13,6 @@ import discord
 from discord import app_commands
 
 from bot.platforms.discord.api import UNREACHABLE_PAUSE_S, Budget, DiscordRefused, read
-from bot.platforms.discord.layout import NO_PINGS, AnswerButton
 from bot.platforms.discord.network import Network
 from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.parsing import State
@@ -69,7 +68,7 @@ class Ears(Protocol):
 class Hands(Protocol):
     """What is told of what people press, choose and fill in."""
 
-    def register(self, tree: app_commands.CommandTree[Any]) -> None: ...
+    def register(self, client: Client, tree: app_commands.CommandTree[Any]) -> None: ...
 
     async def pressed(
         self, interaction: discord.Interaction[Any], action: str, key: MessageKey
@@ -88,7 +87,6 @@ class Client(discord.AutoShardedClient):
         super().__init__(**options)
         self._ears = ears
         self.buttons = hands
-        self.add_dynamic_items(AnswerButton)
 
     def _get_state(self, **options: Any) -> State:
         return State(
@@ -290,7 +288,7 @@ class Connection:
             ears=ears,
             hands=hands,
             intents=intents,
-            allowed_mentions=NO_PINGS,
+            allowed_mentions=discord.AllowedMentions.none(),
             connector=self._network.connector(),
             proxy=self._network.proxy,
             max_messages=None,  # messages are kept in the store, not in memory
@@ -311,7 +309,7 @@ class Connection:
                 guild=True, dm_channel=True, private_channel=False
             ),
         )
-        hands.register(self._tree)
+        hands.register(self._client, self._tree)
 
     async def _publish_commands(self, translator: app_commands.Translator) -> None:
         """Tell Discord of the slash commands."""

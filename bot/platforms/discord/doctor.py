@@ -12,10 +12,10 @@ import discord
 
 from bot.platforms.discord.connection import CLOSED_FOR_GOOD, CONTENT_INTENT, LOGIN_REFUSED
 from bot.platforms.discord.invitation import invitation
-from bot.platforms.discord.layout import NO_PINGS
 from bot.platforms.discord.network import Network
 from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.permissions import NEEDED, missing_in, needed_in, permission_name
+from bot.platforms.discord.replies.layout import NO_PINGS
 from bot.platforms.findings import Finding
 from bot.platforms.platform import PlatformUnavailable
 

@@ -20,15 +20,15 @@ from bot.core.attachments import latest, may_be_picture
 from bot.images.links import links_in
 from bot.images.public_web import CHUNK_BYTES, PublicWeb, cookieless_session, following
 from bot.platforms.discord.api import DiscordRefused, read
-from bot.platforms.discord.connection import Connection
-from bot.platforms.discord.events import MODAL, message_key
-from bot.platforms.discord.places import (
+from bot.platforms.discord.attachments import (
     attachments_of,
     emoji_of,
     is_discords,
     is_shown,
     poll_of,
 )
+from bot.platforms.discord.connection import Connection
+from bot.platforms.discord.events import MODAL, message_key
 from bot.store import Store
 from bot.values.messages import Attachment, IncomingMessage, ThreadKey, TryLater
 

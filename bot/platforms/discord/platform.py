@@ -8,20 +8,20 @@ from bot.core.addressing import Addressing
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.images.public_web import PublicWeb
+from bot.platforms.discord.backfill import Missed
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import PLATFORM
-from bot.platforms.discord.exchange import DiscordExchange, Tools
-from bot.platforms.discord.hearing import Hearing
-from bot.platforms.discord.interactions import Interactions
+from bot.platforms.discord.interaction_handler import Interactions
 from bot.platforms.discord.locales import Locales
-from bot.platforms.discord.missed import Missed
-from bot.platforms.discord.notices import Notices
+from bot.platforms.discord.message_handler import Hearing
 from bot.platforms.discord.options import DiscordOptions
-from bot.platforms.discord.parts import Paces
 from bot.platforms.discord.pictures import Pictures
-from bot.platforms.discord.responses import Responses
-from bot.platforms.discord.saying import Saying
-from bot.platforms.discord.where import Places
+from bot.platforms.discord.replies.destinations import Places
+from bot.platforms.discord.replies.exchange import DiscordExchange, Tools
+from bot.platforms.discord.replies.notices import Notices
+from bot.platforms.discord.replies.notifier import Saying
+from bot.platforms.discord.replies.parts import Paces
+from bot.platforms.discord.replies.responses import Responses
 from bot.platforms.platform import Core
 from bot.store import Store
 from bot.values.messages import IncomingMessage

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.core.access import AllowList
-from bot.platforms.discord import layout
+from bot.platforms.discord.replies import layout
 from bot.values.messages import ThreadKey
 from tests.engines import ScriptedBackend
 from tests.scenario.chat.chat import BEN, BOT, Answer, PictureGiven

@@ -62,7 +62,7 @@ async def test_it_types_at_once_and_goes_on_in_the_thread(stage: Stage) -> None:
 async def test_typing_is_shown_anew_while_the_answer_is_awaited(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.platforms.discord.exchange.TYPING_S", 0.05)
+    monkeypatch.setattr("bot.platforms.discord.replies.exchange.TYPING_S", 0.05)
     discord = stage.discord
     stage.backend.hold()
     asked = discord.say(f"{MENTION} what is it?")

@@ -81,7 +81,7 @@ async def test_ask_where_there_are_no_threads_is_answered_in_place(
 async def test_a_picture_too_large_to_be_shown_is_still_asked_about(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.platforms.discord.notices.MAX_SHOWN_BYTES", 10)
+    monkeypatch.setattr("bot.platforms.discord.replies.notices.MAX_SHOWN_BYTES", 10)
     discord = stage.discord
     asked = discord.slash("ask", question="what?", file=discord.upload("red.png", RED))
     await until(lambda: asked.response is not None)

@@ -14,7 +14,7 @@ import discord
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import PLATFORM, Place, sent_at
-from bot.platforms.discord.hearing import Hearing
+from bot.platforms.discord.message_handler import Hearing
 from bot.platforms.discord.permissions import missing_in
 from bot.store import Store
 from bot.values.messages import TryLater

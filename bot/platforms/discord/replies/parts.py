@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import discord
 from discord import ui
 
-from bot.platforms.discord import layout
 from bot.platforms.discord.api import (
     ARCHIVED,
     NO_REPLY,
@@ -27,8 +26,9 @@ from bot.platforms.discord.api import (
 )
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import sent_at
-from bot.platforms.discord.where import Where
-from bot.platforms.discord.writing import edit, post, remove
+from bot.platforms.discord.replies import layout
+from bot.platforms.discord.replies.destinations import Where
+from bot.platforms.discord.replies.writing import edit, post, remove
 from bot.store import Replies, StoreFailed
 from bot.values.messages import IncomingMessage, MessageKey, ThreadKey, TryLater
 

@@ -8,9 +8,9 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.platforms.discord import layout
 from bot.platforms.discord.api import GONE, DiscordRefused, write
 from bot.platforms.discord.connection import Connection
+from bot.platforms.discord.replies import layout
 
 log = logging.getLogger(__name__)
 

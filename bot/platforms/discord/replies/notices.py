@@ -10,12 +10,12 @@ import logging
 import aiohttp
 import discord
 
-from bot.platforms.discord import layout
 from bot.platforms.discord.api import DiscordRefused
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.pictures import Pictures
-from bot.platforms.discord.responses import Responses, Token
-from bot.platforms.discord.writing import post
+from bot.platforms.discord.replies import layout
+from bot.platforms.discord.replies.responses import Responses, Token
+from bot.platforms.discord.replies.writing import post
 from bot.store import Store
 from bot.texts import say
 from bot.values.messages import Attachment, IncomingMessage, MessageKey, TryLater

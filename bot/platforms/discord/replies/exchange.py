@@ -12,7 +12,6 @@ from typing import Any
 import discord
 
 from bot.platforms.chat.waiting import patiently, waiting_sentence
-from bot.platforms.discord import layout
 from bot.platforms.discord.api import (
     FORBIDDEN,
     GONE,
@@ -23,11 +22,12 @@ from bot.platforms.discord.api import (
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import MODAL
 from bot.platforms.discord.locales import Locales
-from bot.platforms.discord.notices import Notices, is_command
-from bot.platforms.discord.parts import Paces, Parts
 from bot.platforms.discord.pictures import Pictures
-from bot.platforms.discord.saying import Saying
-from bot.platforms.discord.where import Places, Where
+from bot.platforms.discord.replies import layout
+from bot.platforms.discord.replies.destinations import Places, Where
+from bot.platforms.discord.replies.notices import Notices, is_command
+from bot.platforms.discord.replies.notifier import Saying
+from bot.platforms.discord.replies.parts import Paces, Parts
 from bot.store import Store
 from bot.texts import say
 from bot.values.messages import (

@@ -8,7 +8,6 @@ from typing import Literal
 
 import discord
 
-from bot.platforms.discord import layout
 from bot.platforms.discord.api import (
     NOT_ALLOWED,
     THREAD_EXISTS,
@@ -19,7 +18,8 @@ from bot.platforms.discord.api import (
 )
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import MODAL, Threadable
-from bot.platforms.discord.notices import is_command
+from bot.platforms.discord.replies import layout
+from bot.platforms.discord.replies.notices import is_command
 from bot.texts import say
 from bot.values.messages import IncomingMessage, TryLater
 

@@ -7,13 +7,13 @@ import logging
 
 import discord
 
-from bot.platforms.discord import layout
 from bot.platforms.discord.api import FORBIDDEN, GONE, LOCKED, NO_REPLY, DiscordRefused, read
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import Said
 from bot.platforms.discord.permissions import missing_in, permission_name
-from bot.platforms.discord.where import Where
-from bot.platforms.discord.writing import post
+from bot.platforms.discord.replies import layout
+from bot.platforms.discord.replies.destinations import Where
+from bot.platforms.discord.replies.writing import post
 from bot.texts import say
 from bot.values.messages import IncomingMessage, TryLater
 

@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import discord
 
-from bot.platforms.discord import layout
 from bot.platforms.discord.api import write
 from bot.platforms.discord.connection import Connection
+from bot.platforms.discord.replies import layout
 from bot.values.messages import Attachment
 
 LIFE_S = 14 * 60

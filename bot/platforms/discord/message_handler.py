@@ -18,6 +18,7 @@ from bot.core.erasure import Erasure
 from bot.errors import UserFacingError
 from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.discord.api import DiscordRefused, write
+from bot.platforms.discord.attachments import attachment_of, emoji_of, poll_of
 from bot.platforms.discord.events import (
     PLATFORM,
     Said,
@@ -29,11 +30,10 @@ from bot.platforms.discord.events import (
     thread_at,
     thread_key,
 )
-from bot.platforms.discord.exchange import DiscordExchange, Tools
-from bot.platforms.discord.parts import place_of, reply_id
 from bot.platforms.discord.permissions import may_manage
-from bot.platforms.discord.places import attachment_of, emoji_of, poll_of
-from bot.platforms.discord.writing import remove
+from bot.platforms.discord.replies.exchange import DiscordExchange, Tools
+from bot.platforms.discord.replies.parts import place_of, reply_id
+from bot.platforms.discord.replies.writing import remove
 from bot.platforms.platform import Core
 from bot.store import StoreFailed
 from bot.texts import say

@@ -13,8 +13,9 @@ from discord import app_commands
 
 from bot.core.commands import Command
 from bot.errors import UserFacingError
-from bot.platforms.discord import layout
 from bot.platforms.discord.api import DiscordRefused, write
+from bot.platforms.discord.attachments import attachment_of, passing_attachment
+from bot.platforms.discord.connection import Client
 from bot.platforms.discord.events import (
     MODAL,
     PLATFORM,
@@ -23,8 +24,7 @@ from bot.platforms.discord.events import (
     message_key,
     thread_at,
 )
-from bot.platforms.discord.exchange import Tools
-from bot.platforms.discord.hearing import Hearing
+from bot.platforms.discord.message_handler import Hearing
 from bot.platforms.discord.modals import (
     ASK_MODAL,
     MAX_QUESTION,
@@ -34,8 +34,9 @@ from bot.platforms.discord.modals import (
     fields_of,
     settings_modal,
 )
-from bot.platforms.discord.places import attachment_of, passing_attachment
-from bot.platforms.discord.responses import Token
+from bot.platforms.discord.replies import layout
+from bot.platforms.discord.replies.exchange import Tools
+from bot.platforms.discord.replies.responses import Token
 from bot.platforms.platform import Core
 from bot.store import Store, StoreFailed
 from bot.texts import say
@@ -96,8 +97,9 @@ class Interactions:
         self._targets: LRUCache[str, tuple[Attachment, ...]] = LRUCache(MAX_TARGETS)
         self.translator = Words()
 
-    def register(self, tree: app_commands.CommandTree[Any]) -> None:
-        """Have the tree call."""
+    def register(self, client: Client, tree: app_commands.CommandTree[Any]) -> None:
+        """Have the client's buttons and the tree's commands call."""
+        client.add_dynamic_items(layout.AnswerButton)
 
         @app_commands.rename(picture="picture", question="question")
         @app_commands.describe(

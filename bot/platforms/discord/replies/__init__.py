@@ -1,0 +1,1 @@
+"""What the bot writes in Discord: answers, notices and sentences."""
