@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from inference.backends.sequential import Generator, OneAtATime
+from inference.backends.sequential import SequentialBackend, SingleRequestModel
 from inference.serving.worker import DeviceThread, Worker, running_worker
 from inference.types import (
     Finished,
@@ -22,10 +22,10 @@ from inference.types import (
 
 @asynccontextmanager
 async def running_on_device(
-    load: Callable[[], Generator], *, max_waiting: int
+    load: Callable[[], SingleRequestModel], *, max_waiting: int
 ) -> AsyncIterator[Worker]:
     """A device thread and its worker, started from within the loop that a test runs in."""
-    device = DeviceThread(lambda: OneAtATime(load()))
+    device = DeviceThread(lambda: SequentialBackend(load()))
     await asyncio.to_thread(device.__enter__)
     try:
         async with running_worker(device, max_waiting=max_waiting) as worker:
@@ -47,8 +47,8 @@ MODEL = ModelInfo(
 PICTURE_TOKENS = 20
 
 
-class ScriptedBackend:
-    """Implements `inference.backends.sequential.Generator`: says what the test wants.
+class ScriptedModel:
+    """Implements `inference.backends.sequential.SingleRequestModel`: says what the test wants.
 
     One word per step.
 

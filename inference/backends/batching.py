@@ -92,7 +92,7 @@ class BatchingBackend:
         self.max_running = max_running
         self._prefill_budget = prefill_budget
         self._idle_prefill_budget = idle_prefill_budget
-        self._live: dict[Sequence, _Answer] = {}
+        self._live: dict[Sequence, _RunningRequest] = {}
         self._under_way: deque[tuple[Plan, Any]] = deque()
         self._out_of_memory = 0
 
@@ -138,7 +138,9 @@ class BatchingBackend:
             asker=job.request.asker,
             request=asked,
         )
-        answer = _Answer(job, prompt, AnswerText(self._token_bytes, self._family.turn_marks))
+        answer = _RunningRequest(
+            job, prompt, AnswerText(self._token_bytes, self._family.turn_marks)
+        )
         self._scheduler.submit(sequence)
         self._live[sequence] = answer
 
@@ -251,7 +253,7 @@ class BatchingBackend:
         if reason is not None:
             self._end(desk, sequence, reason)
 
-    def _take(self, answer: _Answer, token: int) -> tuple[FinishReason | None, str]:
+    def _take(self, answer: _RunningRequest, token: int) -> tuple[FinishReason | None, str]:
         if answer.first_token_at is None:
             answer.first_token_at = time.perf_counter()
             self._prompts.release_pixels(answer.prompt)
@@ -290,7 +292,7 @@ class BatchingBackend:
         self._drop(sequence)
         desk.emit(answer.job, finished)
 
-    def _remember(self, answer: _Answer) -> None:
+    def _remember(self, answer: _RunningRequest) -> None:
         if answer.text.ended is FinishReason.STOP:
             return  # its tokens spell the next turn, too
         try:
@@ -341,7 +343,7 @@ def _at_fault(plan: Plan, exc: Exception) -> set[Sequence]:
     return {chunk.sequence for chunk in plan.chunks} or {*plan.decodes}
 
 
-class _Answer:
+class _RunningRequest:
     """What has become of a request so far."""
 
     def __init__(self, job: Job, prompt: Prompt, text: AnswerText) -> None:

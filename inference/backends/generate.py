@@ -1,4 +1,4 @@
-"""The plain backend: any `AutoModelForImageTextToText`, one request at a time, by `generate()`."""
+"""The plain path: any `AutoModelForImageTextToText`, one request at a time, by `generate()`."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from inference.types import Finished, FinishReason, GenerationRequest, Message, 
 log = logging.getLogger(__name__)
 
 
-class TransformersBackend:
-    """One loaded model. Implements `inference.backends.sequential.Generator`."""
+class GenerateModel:
+    """One loaded model. Implements `inference.backends.sequential.SingleRequestModel`."""
 
     def __init__(self, *, weights: Any, processor: Any, family: Family, model: ModelInfo) -> None:
         """Take a `PreTrainedModel` in eval mode and its processor."""
@@ -52,7 +52,7 @@ class TransformersBackend:
         return int(self._prepare(messages)["input_ids"].shape[-1])
 
     def forget(self) -> None:
-        """See `Generator.forget`."""
+        """See `SingleRequestModel.forget`."""
         with self._processing:
             self._last_prepared = None
 
@@ -62,7 +62,7 @@ class TransformersBackend:
         on_text: Callable[[str], None],
         cancelled: Callable[[], bool],
     ) -> Finished:
-        """See `inference.backends.sequential.Generator.generate`."""
+        """See `inference.backends.sequential.SingleRequestModel.generate`."""
         begun = time.perf_counter()
         inputs = self._prepare(request.messages)
         self._last_prepared = None  # nothing of a conversation outlives its answer here

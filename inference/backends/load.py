@@ -30,9 +30,9 @@ from inference.backends.checkpoint import (
     unused_tensors,
 )
 from inference.backends.few_bits import held_as, method_of, quantization_of
-from inference.backends.generate import TransformersBackend
+from inference.backends.generate import GenerateModel
 from inference.backends.load_errors import is_folder, one_sentence
-from inference.backends.sequential import OneAtATime
+from inference.backends.sequential import SequentialBackend
 from inference.device import device_of, use_expandable_segments
 from inference.errors import ModelUnavailable
 from inference.execution.linears import UnsupportedWeights
@@ -221,8 +221,8 @@ def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:
             except UnsupportedWeights as exc:
                 why_not = str(exc)
         if backend is None:
-            backend = OneAtATime(
-                TransformersBackend(
+            backend = SequentialBackend(
+                GenerateModel(
                     weights=weights,
                     processor=loaded.processor,
                     family=loaded.family,

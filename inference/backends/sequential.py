@@ -1,4 +1,4 @@
-"""Requests one after the other, for backends that answer a whole request in one call."""
+"""The sequential backend: one request at a time, for models that answer it in one call."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from inference.types import (
 log = logging.getLogger(__name__)
 
 
-class Generator(Protocol):
-    """Answers one request in one call. Used on the device thread only, but for `prompt_tokens`."""
+class SingleRequestModel(Protocol):
+    """Answers one request in one call. Device thread only, except for `prompt_tokens`."""
 
     @property
     def model(self) -> ModelInfo:
@@ -52,21 +52,21 @@ class Generator(Protocol):
         ...
 
 
-class OneAtATime:
-    """Implements `inference.serving.backend.Backend`; a step is a whole request."""
+class SequentialBackend:
+    """Implements `inference.serving.backend.Backend`; a step runs a whole request."""
 
     max_running = 1
     prepares = False
 
-    def __init__(self, generator: Generator) -> None:
-        self.generator = generator
+    def __init__(self, model: SingleRequestModel) -> None:
+        self.wrapped = model
         self._waiting: deque[Job] = deque()
         self._told: dict[Job, int] = {}
 
     @property
     def model(self) -> ModelInfo:
         """What is loaded."""
-        return self.generator.model
+        return self.wrapped.model
 
     @property
     def is_busy(self) -> bool:
@@ -75,7 +75,7 @@ class OneAtATime:
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See `Backend.prompt_tokens`."""
-        return self.generator.prompt_tokens(messages)
+        return self.wrapped.prompt_tokens(messages)
 
     def prepare(self, request: GenerationRequest) -> None:
         """Nothing: the generator prepares what it has just measured."""
@@ -86,7 +86,7 @@ class OneAtATime:
 
     def forget(self, desk: StepOutput | None = None) -> None:  # noqa: ARG002 - the protocol's
         """See `Backend.forget`."""
-        self.generator.forget()
+        self.wrapped.forget()
 
     def step(self, desk: StepOutput) -> None:
         """Answer the next request; who waits meanwhile is told its place."""
@@ -108,7 +108,7 @@ class OneAtATime:
 
         outcome: Finished | InferenceError
         try:
-            outcome = self.generator.generate(job.request, on_text, cancelled)
+            outcome = self.wrapped.generate(job.request, on_text, cancelled)
         except EngineDead:
             raise
         except InferenceError as exc:

@@ -1,7 +1,7 @@
 """The protocol between the worker and its backends, and the job that carries a request.
 
 The worker (`worker.py`) passes requests to the thread that owns the device; a backend
-(`batching.py`, `one_at_a_time.py`) answers them there.
+(`batching.py`, `sequential.py`) answers them there.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class Worker:
         self._dead: EngineDead | None = None
         self.died = asyncio.Event()
         """Set when the engine cannot go on and the process must restart."""
-        self._serving = _Serving(self._loop, self._deliver, self._die)
+        self._serving = _StepLoop(self._loop, self._deliver, self._die)
         self._watch = asyncio.create_task(self._watch_over(), name="watch-engine")
 
     @property
@@ -268,7 +268,7 @@ class Worker:
                     job.events.append(GenerationFailed("nobody reads the answer"))
 
 
-class _Serving:
+class _StepLoop:
     """Implements `StepOutput`: what the device thread does while there are jobs."""
 
     def __init__(

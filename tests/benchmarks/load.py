@@ -21,14 +21,14 @@ from typing import Any
 
 from bot.app import freeze_garbage
 from inference.types import GenerationRequest
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.lag import LagProbe, probing
 
 WARM_UP = 10
 """The first probes are not counted: code is compiled, connections are made."""
 
 
-class InstantBackend(ScriptedBackend):
+class InstantModel(ScriptedModel):
     """Answers with the question, and notes when each request reached the model."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Crowd:
     """The people's process."""
 
     process: Process
-    backend: InstantBackend = field(default_factory=InstantBackend)
+    backend: InstantModel = field(default_factory=InstantModel)
     received: dict[str, float] = field(default_factory=dict)
     """What was said → when the bot's process got the event."""
 

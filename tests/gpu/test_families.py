@@ -15,9 +15,9 @@ import torch
 from transformers import AutoModelForImageTextToText
 
 from inference.backends.batching import BatchingBackend
-from inference.backends.generate import TransformersBackend
+from inference.backends.generate import GenerateModel
 from inference.backends.load import load_model
-from inference.backends.sequential import OneAtATime
+from inference.backends.sequential import SequentialBackend
 from inference.types import CacheQuantization, GenerationRequest, Message, ModelSpec, Role, Sampling
 from tests import tiny_models
 from tests.pictures import plain_picture
@@ -61,8 +61,8 @@ def test_each_family_matches_the_reference(
     fast = load(checkpoint, quantize_cache=quantize_cache)
     assert isinstance(fast, BatchingBackend)
     plain = load(checkpoint, device="cpu", engine="transformers")
-    assert isinstance(plain, OneAtATime)
-    assert isinstance(plain.generator, TransformersBackend)
+    assert isinstance(plain, SequentialBackend)
+    assert isinstance(plain.wrapped, GenerateModel)
     reference = AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.float32).eval()
     for parameter in reference.parameters():
         parameter.data = parameter.data.bfloat16().float()
@@ -86,7 +86,7 @@ def test_each_family_matches_the_reference(
     stepper.run()
     for job in jobs:
         answer = stepper.tokens[job]
-        inputs = dict(plain.generator._prepare(job.request.messages))
+        inputs = dict(plain.wrapped._prepare(job.request.messages))
         assert inputs["input_ids"][0].tolist() == job.prepared.tokens
         inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.tensor([answer])], 1)
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])

@@ -20,7 +20,7 @@ from bot.core.in_flight import InFlightQuestions
 from bot.store import Store, running_store
 from bot.values.limits import FollowUps, PictureLimits
 from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
-from tests.engines import ScriptedBackend, running_on_device
+from tests.engines import ScriptedModel, running_on_device
 from tests.pictures import encode
 from tests.scenario.exchange import FakeExchange
 
@@ -32,7 +32,7 @@ BLUE = encode(ImageOps.expand(Image.new("RGB", (56, 36), "blue"), 2, "white"))
 @asynccontextmanager
 async def running_answers(
     folder: Path,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     *,
     max_waiting: int = 10,
     questions_per_user: int = 10,

@@ -16,7 +16,7 @@ from bot.core.erasure import Erasure
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
 from bot.store import Store
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import running_answers
 
 
@@ -78,7 +78,7 @@ async def events(response: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, d
 @asynccontextmanager
 async def running_playground(
     folder: Path,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     *,
     port: int = 0,
     password: str | None = None,

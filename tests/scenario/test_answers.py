@@ -22,7 +22,7 @@ from bot.values.messages import (
 )
 from inference.errors import EngineDead
 from inference.types import FinishReason, Role
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.pictures import encode
 from tests.scenario.core import BLUE, RED, message, red, running_answers, thread
 from tests.scenario.exchange import FakeExchange
@@ -32,12 +32,12 @@ PRIVATE = "what somebody wrote"
 
 
 @pytest.fixture
-def backend() -> ScriptedBackend:
-    return ScriptedBackend()
+def backend() -> ScriptedModel:
+    return ScriptedModel()
 
 
 @pytest.fixture
-async def core(tmp_path: Path, backend: ScriptedBackend) -> AsyncIterator[tuple[Answers, Store]]:
+async def core(tmp_path: Path, backend: ScriptedModel) -> AsyncIterator[tuple[Answers, Store]]:
     async with running_answers(tmp_path, backend) as core:
         yield core
 
@@ -46,7 +46,7 @@ async def core(tmp_path: Path, backend: ScriptedBackend) -> AsyncIterator[tuple[
 
 
 async def test_a_question_about_a_picture_is_answered(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, store = core
     exchange = red()
@@ -60,7 +60,7 @@ async def test_a_question_about_a_picture_is_answered(
 
 
 async def test_a_follow_up_sees_the_same_pixels_without_a_new_upload(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, _ = core
     await answers.ask(message("What is it?", "red"), red())
@@ -82,7 +82,7 @@ async def test_status_tells_reading_then_answering(core: tuple[Answers, Store]) 
 
 
 async def test_the_place_in_the_queue_is_shown(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, _ = core
     backend.hold()
@@ -100,7 +100,7 @@ async def test_the_place_in_the_queue_is_shown(
     await asyncio.gather(*tasks)
 
 
-async def test_the_answer_streams(core: tuple[Answers, Store], backend: ScriptedBackend) -> None:
+async def test_the_answer_streams(core: tuple[Answers, Store], backend: ScriptedModel) -> None:
     answers, _ = core
     backend.hold()
     backend.answer = lambda _: "one two three"
@@ -117,7 +117,7 @@ async def test_the_answer_streams(core: tuple[Answers, Store], backend: Scripted
 
 
 async def test_a_question_delivered_twice_is_answered_once(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, _ = core
     exchanges = [FakeExchange() for _ in range(5)]
@@ -128,7 +128,7 @@ async def test_a_question_delivered_twice_is_answered_once(
 
 
 async def test_a_question_left_unfinished_is_found_on_start_and_answered_once(
-    tmp_path: Path, backend: ScriptedBackend
+    tmp_path: Path, backend: ScriptedModel
 ) -> None:
     backend.hold()
     async with running_answers(tmp_path, backend) as (answers, _):
@@ -136,7 +136,7 @@ async def test_a_question_left_unfinished_is_found_on_start_and_answered_once(
         await until(lambda: bool(backend.requests))
         await answers.drain(0)
         assert task.cancelled()
-    backend = ScriptedBackend()
+    backend = ScriptedModel()
     async with running_answers(tmp_path, backend) as (answers, store):
         (found,) = await store.inbox.unfinished()
         exchange = FakeExchange()  # the files are gone: what was written down must do
@@ -148,7 +148,7 @@ async def test_a_question_left_unfinished_is_found_on_start_and_answered_once(
 
 
 async def test_an_answer_made_but_not_delivered_is_delivered_and_not_made_again(
-    tmp_path: Path, backend: ScriptedBackend
+    tmp_path: Path, backend: ScriptedModel
 ) -> None:
     async with running_answers(tmp_path, backend) as (answers, store):
         exchange = FakeExchange()
@@ -178,7 +178,7 @@ async def test_an_answer_made_but_not_delivered_is_delivered_and_not_made_again(
 
 
 async def test_a_question_that_keeps_ending_the_bot_is_given_up_with_a_sentence(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, store = core
     await store.inbox.claim(message("q"))
@@ -196,7 +196,7 @@ async def test_a_question_that_keeps_ending_the_bot_is_given_up_with_a_sentence(
 
 
 async def test_two_questions_in_one_thread_are_answered_in_order(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, _ = core
     tasks = [answers.ask(message(f"q{i}", "red"), red()) for i in range(6)]
@@ -207,7 +207,7 @@ async def test_two_questions_in_one_thread_are_answered_in_order(
 
 
 async def test_two_threads_are_under_way_at_the_same_time(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, _ = core
     backend.hold()
@@ -226,7 +226,7 @@ async def test_two_threads_are_under_way_at_the_same_time(
 
 
 async def test_stop_stops_the_model_and_keeps_what_was_said(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, store = core
     backend.hold()
@@ -249,7 +249,7 @@ async def test_stop_stops_the_model_and_keeps_what_was_said(
 
 
 async def test_a_waiting_question_can_be_stopped(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, _ = core
     backend.hold()
@@ -267,7 +267,7 @@ async def test_a_waiting_question_can_be_stopped(
 
 
 async def test_forgetting_a_thread_stops_it_and_erases_it(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, store = core
     backend.hold()
@@ -281,7 +281,7 @@ async def test_forgetting_a_thread_stops_it_and_erases_it(
 
 
 async def test_asked_again_the_question_is_answered_anew_in_its_place(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, store = core
     await answers.ask(message("q", "red"), red())
@@ -297,7 +297,7 @@ async def test_asked_again_the_question_is_answered_anew_in_its_place(
 
 
 async def test_asked_again_about_a_picture_that_could_not_be_used_the_model_does_not_guess(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, store = core
     first = message("q", "text")
@@ -312,7 +312,7 @@ async def test_asked_again_about_a_picture_that_could_not_be_used_the_model_does
 
 
 async def test_asked_again_and_refused_at_once_the_old_answer_stays(
-    tmp_path: Path, backend: ScriptedBackend
+    tmp_path: Path, backend: ScriptedModel
 ) -> None:
     async with running_answers(tmp_path, backend, questions_per_user=1) as (answers, store):
         first = message("", "red", id="1")
@@ -344,7 +344,7 @@ async def test_asked_again_what_was_skipped_is_still_told(core: tuple[Answers, S
 
 
 async def test_restarts_in_good_order_never_give_a_question_up(
-    tmp_path: Path, backend: ScriptedBackend
+    tmp_path: Path, backend: ScriptedModel
 ) -> None:
     backend.hold()
     async with running_answers(tmp_path, backend) as (answers, _):
@@ -352,7 +352,7 @@ async def test_restarts_in_good_order_never_give_a_question_up(
         await until(lambda: bool(backend.requests))
         await answers.drain(0)
     for _ in range(MAX_ATTEMPTS + 2):
-        backend = ScriptedBackend()
+        backend = ScriptedModel()
         backend.hold()
         async with running_answers(tmp_path, backend) as (answers, store):
             (found,) = await store.inbox.unfinished()
@@ -385,7 +385,7 @@ async def test_every_picture_is_used_or_named_with_its_reason(
 
 
 async def test_when_no_picture_can_be_used_the_model_does_not_guess(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, store = core
     exchange = FakeExchange({"text": b"hello"})
@@ -398,7 +398,7 @@ async def test_when_no_picture_can_be_used_the_model_does_not_guess(
 
 
 async def test_a_picture_without_words_asks_what_is_in_it(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, _ = core
     await answers.ask(message("", "red", id="1"), red())
@@ -415,7 +415,7 @@ async def test_neither_words_nor_picture_gets_a_sentence(core: tuple[Answers, St
 
 
 async def test_a_model_that_needs_a_picture_says_so(tmp_path: Path) -> None:
-    backend = ScriptedBackend(needs_picture=True)
+    backend = ScriptedModel(needs_picture=True)
     async with running_answers(tmp_path, backend) as (answers, _):
         exchange = FakeExchange()
         await answers.ask(message("hello", locale="ja"), exchange)
@@ -423,7 +423,7 @@ async def test_a_model_that_needs_a_picture_says_so(tmp_path: Path) -> None:
 
 
 async def test_what_no_longer_fits_is_told(tmp_path: Path) -> None:
-    backend = ScriptedBackend(context_tokens=100, max_pictures=1)
+    backend = ScriptedModel(context_tokens=100, max_pictures=1)
     backend.answer = lambda _: "word " * 30
     async with running_answers(tmp_path, backend) as (answers, _):
         await answers.ask(message("first", "red"), red())
@@ -443,7 +443,7 @@ async def test_what_no_longer_fits_is_told(tmp_path: Path) -> None:
     ],
 )
 async def test_an_answer_cut_short_says_so(
-    reason: FinishReason, note: str, core: tuple[Answers, Store], backend: ScriptedBackend
+    reason: FinishReason, note: str, core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, _ = core
     backend.reason = reason
@@ -456,7 +456,7 @@ async def test_an_answer_cut_short_says_so(
 
 
 async def test_the_operators_choices_reach_the_model(tmp_path: Path) -> None:
-    backend = ScriptedBackend()
+    backend = ScriptedModel()
     options = AnswerOptions(system_prompt="Be brief.", temperature=0.9, max_new_tokens=7)
     async with running_answers(tmp_path, backend, options=options) as (answers, _):
         await answers.ask(message("q"), FakeExchange())
@@ -468,7 +468,7 @@ async def test_the_operators_choices_reach_the_model(tmp_path: Path) -> None:
 # -- when something is wrong ----------------------------------------------------------------------
 
 
-async def test_a_full_queue_gets_a_sentence(tmp_path: Path, backend: ScriptedBackend) -> None:
+async def test_a_full_queue_gets_a_sentence(tmp_path: Path, backend: ScriptedModel) -> None:
     backend.hold()
     async with running_answers(tmp_path, backend, max_waiting=1) as (answers, _):
         exchanges = [FakeExchange() for _ in range(3)]
@@ -486,7 +486,7 @@ async def test_a_full_queue_gets_a_sentence(tmp_path: Path, backend: ScriptedBac
     )
 
 
-async def test_one_person_cannot_fill_the_queue(tmp_path: Path, backend: ScriptedBackend) -> None:
+async def test_one_person_cannot_fill_the_queue(tmp_path: Path, backend: ScriptedModel) -> None:
     backend.hold()
     async with running_answers(tmp_path, backend, questions_per_user=2) as (answers, _):
         exchanges = [FakeExchange() for _ in range(3)]
@@ -518,7 +518,7 @@ async def test_a_failing_model_ends_in_a_sentence_and_never_in_an_exception(
     failure: Exception,
     sentence: str,
     core: tuple[Answers, Store],
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     answers, store = core
@@ -551,7 +551,7 @@ async def test_a_bug_of_ours_ends_in_a_sentence_too(
 
 
 async def test_a_silent_model_gets_a_sentence(
-    core: tuple[Answers, Store], backend: ScriptedBackend
+    core: tuple[Answers, Store], backend: ScriptedModel
 ) -> None:
     answers, _ = core
     backend.answer = lambda _: "  "
@@ -561,7 +561,7 @@ async def test_a_silent_model_gets_a_sentence(
 
 
 async def test_draining_lets_running_answers_end_and_takes_no_more(
-    tmp_path: Path, backend: ScriptedBackend
+    tmp_path: Path, backend: ScriptedModel
 ) -> None:
     backend.hold()
     async with running_answers(tmp_path, backend) as (answers, store):

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from bot.core.reply import open_fence
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.playground import running_playground
 
 pytestmark = pytest.mark.browser
@@ -68,7 +68,7 @@ def words(text: str) -> list[str]:
 
 @pytest.fixture
 async def page(tmp_path: Path, browser: Browser) -> AsyncIterator[Page]:
-    async with running_playground(tmp_path, ScriptedBackend()) as client:
+    async with running_playground(tmp_path, ScriptedModel()) as client:
         page = await browser.new_page()
         await page.goto(client.playground.address)
         yield page

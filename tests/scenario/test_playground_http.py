@@ -13,7 +13,7 @@ from yarl import URL
 
 from bot.platforms.web import server
 from inference.types import FinishReason, Limitation
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import BLUE, RED
 from tests.scenario.playground import Client, events, running_playground
 from tests.store_faults import FAULTS, LONG, STEPS, fails_at, locked
@@ -21,12 +21,12 @@ from tests.waiting import until
 
 
 @pytest.fixture
-def backend() -> ScriptedBackend:
-    return ScriptedBackend()
+def backend() -> ScriptedModel:
+    return ScriptedModel()
 
 
 @pytest.fixture
-async def client(tmp_path: Path, backend: ScriptedBackend) -> AsyncIterator[Client]:
+async def client(tmp_path: Path, backend: ScriptedModel) -> AsyncIterator[Client]:
     async with running_playground(tmp_path, backend) as client:
         yield client
 
@@ -52,7 +52,7 @@ async def test_a_question_streams_status_deltas_and_done_with_text_and_receipt(
     }
 
 
-async def test_a_follow_up_needs_no_new_upload(client: Client, backend: ScriptedBackend) -> None:
+async def test_a_follow_up_needs_no_new_upload(client: Client, backend: ScriptedModel) -> None:
     thread = await client.make_thread()
     await client.answer(thread, "What is it?", ("a.png", RED))
     stream = await client.answer(thread, "What colour?")
@@ -107,7 +107,7 @@ async def test_a_deleted_thread_is_gone_with_its_pictures(client: Client) -> Non
 
 
 async def test_stop_ends_the_stream_with_what_was_said(
-    client: Client, backend: ScriptedBackend
+    client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
     backend.hold()
@@ -127,7 +127,7 @@ async def test_stop_ends_the_stream_with_what_was_said(
 
 
 async def test_asked_again_the_last_question_gets_another_answer(
-    client: Client, backend: ScriptedBackend
+    client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
     async with client.http.post(f"/api/threads/{thread}/again") as response:
@@ -144,7 +144,7 @@ async def test_asked_again_the_last_question_gets_another_answer(
 
 
 async def test_a_page_that_goes_away_does_not_stop_the_answer_and_can_come_back(
-    client: Client, backend: ScriptedBackend
+    client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
     backend.hold()
@@ -169,7 +169,7 @@ async def test_a_page_that_goes_away_does_not_stop_the_answer_and_can_come_back(
 
 
 async def test_two_threads_stream_at_the_same_time_and_the_second_knows_its_place(
-    client: Client, backend: ScriptedBackend
+    client: Client, backend: ScriptedModel
 ) -> None:
     backend.hold()
     first, second = [await client.make_thread() for _ in range(2)]
@@ -188,7 +188,7 @@ async def test_two_threads_stream_at_the_same_time_and_the_second_knows_its_plac
 
 
 async def test_a_picture_that_cannot_be_used_is_an_error_event_with_a_sentence(
-    client: Client, backend: ScriptedBackend
+    client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
     stream = await client.answer(thread, "What?", ("notes.txt", b"hello"))
@@ -215,7 +215,7 @@ async def test_sentences_come_in_the_visitors_language(client: Client) -> None:
 async def test_info_says_which_model_answers_and_what_it_cannot_do(
     tmp_path: Path,
 ) -> None:
-    backend = ScriptedBackend(limitations=(Limitation.NO_TEXT,), languages=("en",))
+    backend = ScriptedModel(limitations=(Limitation.NO_TEXT,), languages=("en",))
     async with running_playground(tmp_path, backend) as client:
         _, info = await client.get("/api/info")
     assert info["model"]["name"] == "scripted"
@@ -304,7 +304,7 @@ async def test_uploads_are_removed_once_the_question_is_written_down(client: Cli
 
 
 async def test_a_thread_deleted_while_an_upload_comes_in_does_not_come_back(
-    client: Client, backend: ScriptedBackend
+    client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
     begun, go_on = asyncio.Event(), asyncio.Event()
@@ -331,7 +331,7 @@ async def test_a_thread_deleted_while_an_upload_comes_in_does_not_come_back(
 
 
 async def test_a_thread_deleted_under_running_and_coming_questions_does_not_come_back(
-    client: Client, backend: ScriptedBackend
+    client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
     backend.hold()
@@ -393,7 +393,7 @@ async def test_senders_who_go_quiet_do_not_keep_others_out(
 
 
 async def test_asked_again_twice_at_once_the_second_is_refused(
-    client: Client, backend: ScriptedBackend
+    client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
     await client.answer(thread, "q", ("a.png", RED))
@@ -460,7 +460,7 @@ async def test_a_bot_that_is_shutting_down_says_so(client: Client) -> None:
 
 
 async def test_an_unfinished_question_goes_on_after_a_restart_and_the_page_can_follow(
-    tmp_path: Path, backend: ScriptedBackend
+    tmp_path: Path, backend: ScriptedModel
 ) -> None:
     backend.hold()
     async with running_playground(tmp_path, backend) as client:
@@ -468,7 +468,7 @@ async def test_an_unfinished_question_goes_on_after_a_restart_and_the_page_can_f
         response = await client.ask(thread, "What is it?", ("a.png", RED))
         await until(lambda: bool(backend.requests))
         response.close()
-    restarted = ScriptedBackend()
+    restarted = ScriptedModel()
     restarted.hold()
     async with running_playground(tmp_path, restarted) as client:
         async with client.http.get(f"/api/threads/{thread}/events") as response:
@@ -482,9 +482,7 @@ async def test_an_unfinished_question_goes_on_after_a_restart_and_the_page_can_f
     assert len(restarted.requests[0].messages[0].pictures) == 1
 
 
-async def test_an_answer_cut_at_its_longest_says_so(
-    client: Client, backend: ScriptedBackend
-) -> None:
+async def test_an_answer_cut_at_its_longest_says_so(client: Client, backend: ScriptedModel) -> None:
     backend.reason = FinishReason.LENGTH
     thread = await client.make_thread()
     stream = await client.answer(thread, "q")
@@ -542,7 +540,7 @@ DISK = "I could not write to my disk just now. Please ask again in a moment."
 async def test_a_question_that_cannot_be_written_down_is_refused_before_a_stream_begins(
     fault: str, tmp_path: Path
 ) -> None:
-    backend = ScriptedBackend(context_tokens=20_000)
+    backend = ScriptedModel(context_tokens=20_000)
     async with running_playground(tmp_path, backend) as client:
         thread = await client.make_thread()
         with FAULTS[fault](client.store):
@@ -584,7 +582,7 @@ async def test_the_response_begins_after_the_claim(client: Client) -> None:
 
 
 async def test_a_shutdown_ends_the_streams_and_says_that_the_question_is_kept(
-    client: Client, backend: ScriptedBackend
+    client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
     backend.hold()
@@ -692,7 +690,7 @@ async def test_the_page_may_load_nothing_from_elsewhere(client: Client) -> None:
 
 
 async def test_with_a_password_nothing_is_shown_without_it(
-    tmp_path: Path, backend: ScriptedBackend
+    tmp_path: Path, backend: ScriptedModel
 ) -> None:
     def basic(text: str) -> dict[str, str]:
         return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from inference.types import Limitation
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.pictures import plain_picture
 from tests.scenario.core import RED
 from tests.scenario.playground import Client, running_playground
@@ -24,12 +24,12 @@ LAST_RECEIPT = "[data-turn]:last-child [data-role=receipt]"
 
 
 @pytest.fixture
-def backend() -> ScriptedBackend:
-    return ScriptedBackend(name="pocket", limitations=(Limitation.NO_TEXT,))
+def backend() -> ScriptedModel:
+    return ScriptedModel(name="pocket", limitations=(Limitation.NO_TEXT,))
 
 
 @pytest.fixture
-async def client(tmp_path: Path, backend: ScriptedBackend) -> AsyncIterator[Client]:
+async def client(tmp_path: Path, backend: ScriptedModel) -> AsyncIterator[Client]:
     async with running_playground(tmp_path, backend) as client:
         yield client
 
@@ -71,7 +71,7 @@ async def expect_answer(page: Page, text: str, state: str = "answered") -> None:
 
 
 async def test_a_picture_a_question_an_answer_and_a_follow_up(
-    page: Page, backend: ScriptedBackend
+    page: Page, backend: ScriptedModel
 ) -> None:
     await ask(page, "What is in this picture?", photo())
     await expect_answer(page, "answer to What is in this picture?")
@@ -89,7 +89,7 @@ async def test_the_page_says_which_model_answers_and_what_it_cannot_do(page: Pag
 
 
 async def test_the_thread_survives_a_reload_and_a_restart(tmp_path: Path, browser: Browser) -> None:
-    first, second = ScriptedBackend(), ScriptedBackend()
+    first, second = ScriptedModel(), ScriptedModel()
     async with running_playground(tmp_path, first) as client, opened(client, browser) as page:
         await ask(page, "What is it?", photo())
         await expect_answer(page, "answer to What is it?")
@@ -105,7 +105,7 @@ async def test_the_thread_survives_a_reload_and_a_restart(tmp_path: Path, browse
 
 
 async def test_the_answer_streams_and_stop_keeps_what_was_said(
-    page: Page, backend: ScriptedBackend
+    page: Page, backend: ScriptedModel
 ) -> None:
     backend.hold()
     backend.answer = lambda _: "one two three four"
@@ -141,7 +141,7 @@ async def test_a_question_that_could_not_be_written_down_is_given_back(
 
 
 async def test_the_place_in_the_queue_is_shown(
-    client: Client, page: Page, backend: ScriptedBackend
+    client: Client, page: Page, backend: ScriptedModel
 ) -> None:
     backend.hold()
     other = await client.ask(await client.make_thread(), "first")
@@ -153,7 +153,7 @@ async def test_the_place_in_the_queue_is_shown(
 
 
 async def test_a_reload_in_mid_answer_goes_on_with_the_answer(
-    page: Page, backend: ScriptedBackend
+    page: Page, backend: ScriptedModel
 ) -> None:
     backend.hold()
     backend.answer = lambda _: "one two three four"
@@ -166,7 +166,7 @@ async def test_a_reload_in_mid_answer_goes_on_with_the_answer(
     await expect_answer(page, "one two three four")
 
 
-async def test_ask_again_replaces_the_answer(page: Page, backend: ScriptedBackend) -> None:
+async def test_ask_again_replaces_the_answer(page: Page, backend: ScriptedModel) -> None:
     await ask(page, "q", photo())
     await expect_answer(page, "answer to q")
     backend.answer = lambda _: "another answer"
@@ -175,7 +175,7 @@ async def test_ask_again_replaces_the_answer(page: Page, backend: ScriptedBacken
     await expect(page.locator("[data-turn]")).to_have_count(1)
 
 
-async def test_two_threads_never_mix(page: Page, backend: ScriptedBackend) -> None:
+async def test_two_threads_never_mix(page: Page, backend: ScriptedModel) -> None:
     backend.hold()
     await ask(page, "first thread")
     await expect(page.locator("#threads li")).to_have_count(1)
@@ -199,7 +199,7 @@ async def test_a_deleted_thread_is_gone(client: Client, page: Page) -> None:
 
 
 async def test_pasted_and_dropped_pictures_are_asked_about(
-    page: Page, backend: ScriptedBackend
+    page: Page, backend: ScriptedModel
 ) -> None:
     await page.evaluate(
         """async () => {
@@ -220,9 +220,7 @@ async def test_pasted_and_dropped_pictures_are_asked_about(
     assert len(backend.requests[-1].messages[0].pictures) == 2
 
 
-async def test_a_sample_picture_answers_with_one_click(
-    page: Page, backend: ScriptedBackend
-) -> None:
+async def test_a_sample_picture_answers_with_one_click(page: Page, backend: ScriptedModel) -> None:
     await page.locator("[data-sample]").first.click()
     await expect_answer(page, "answer to What is in this picture?")
     assert len(backend.requests[-1].messages[0].pictures) == 1
@@ -246,7 +244,7 @@ async def test_the_receipt_tells_what_was_shrunk_and_skipped(page: Page) -> None
     await expect(receipt).to_contain_text("“notes.txt” was left out")
 
 
-async def test_model_text_is_text_and_never_markup(page: Page, backend: ScriptedBackend) -> None:
+async def test_model_text_is_text_and_never_markup(page: Page, backend: ScriptedModel) -> None:
     backend.answer = lambda _: (
         "<img src=x onerror=document.title='hacked'> **bold** [l](javascript:alert(1))"
     )
@@ -257,7 +255,7 @@ async def test_model_text_is_text_and_never_markup(page: Page, backend: Scripted
     assert await page.locator("a[href^=javascript]").count() == 0
 
 
-async def test_the_keyboard_is_enough(page: Page, backend: ScriptedBackend) -> None:
+async def test_the_keyboard_is_enough(page: Page, backend: ScriptedModel) -> None:
     await page.focus("#question")
     await page.keyboard.type("line one")
     await page.keyboard.press("Shift+Enter")
@@ -296,7 +294,7 @@ async def test_a_phone_in_japanese_and_in_the_dark(client: Client, browser: Brow
 async def test_a_server_that_comes_back_finishes_the_answer_on_the_page(
     tmp_path: Path, browser: Browser
 ) -> None:
-    first, second = ScriptedBackend(), ScriptedBackend()
+    first, second = ScriptedModel(), ScriptedModel()
     first.hold()
     async with running_playground(tmp_path, first) as client:
         port = int(client.playground.address.rsplit(":", 1)[1])

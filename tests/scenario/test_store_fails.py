@@ -15,7 +15,7 @@ from bot.core.in_flight import InFlightQuestions
 from bot.errors import UserFacingError
 from bot.store import Store
 from bot.values.messages import Author, Ending, Outcome
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import message, red, running_answers, thread
 from tests.scenario.exchange import FakeExchange
 from tests.store_faults import FAULTS, LONG, STEPS, fails_at, locked
@@ -28,12 +28,12 @@ Core = tuple[Answers, Store]
 
 
 @pytest.fixture
-def backend() -> ScriptedBackend:
-    return ScriptedBackend(context_tokens=20_000)
+def backend() -> ScriptedModel:
+    return ScriptedModel(context_tokens=20_000)
 
 
 @pytest.fixture
-async def core(tmp_path: Path, backend: ScriptedBackend) -> AsyncIterator[Core]:
+async def core(tmp_path: Path, backend: ScriptedModel) -> AsyncIterator[Core]:
     async with running_answers(tmp_path, backend) as core:
         yield core
 
@@ -65,7 +65,7 @@ def store_errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_question_that_cannot_be_claimed_gets_a_sentence_and_is_known_once_it_can_be(
-    fault: str, core: Core, backend: ScriptedBackend, caplog: pytest.LogCaptureFixture
+    fault: str, core: Core, backend: ScriptedModel, caplog: pytest.LogCaptureFixture
 ) -> None:
     answers, store = core
     exchange = FakeExchange()
@@ -83,7 +83,7 @@ async def test_a_question_that_cannot_be_claimed_gets_a_sentence_and_is_known_on
 
 
 async def test_of_the_copies_of_a_question_that_cannot_be_claimed_one_is_told(
-    core: Core, backend: ScriptedBackend
+    core: Core, backend: ScriptedModel
 ) -> None:
     answers, store = core
     exchanges = [FakeExchange() for _ in range(5)]
@@ -98,7 +98,7 @@ async def test_of_the_copies_of_a_question_that_cannot_be_claimed_one_is_told(
 
 
 async def test_a_claim_that_fails_after_it_has_reached_the_disk_is_not_answered_by_the_next_start(
-    core: Core, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+    core: Core, backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers, store = core
     claim = store.inbox.claim
@@ -118,7 +118,7 @@ async def test_a_claim_that_fails_after_it_has_reached_the_disk_is_not_answered_
 
 
 async def test_asked_again_after_it_could_not_be_claimed_it_is_answered(
-    core: Core, backend: ScriptedBackend
+    core: Core, backend: ScriptedModel
 ) -> None:
     answers, store = core
     first = message("q", "red")
@@ -168,7 +168,7 @@ async def test_an_outage_is_one_wait_however_many_ask(core: Core) -> None:
 
 @pytest.mark.parametrize("step", [step for step in STEPS if step != "claim"])
 async def test_whichever_step_fails_the_asker_has_one_end_and_the_next_start_adds_none(
-    step: str, core: Core, backend: ScriptedBackend, caplog: pytest.LogCaptureFixture
+    step: str, core: Core, backend: ScriptedModel, caplog: pytest.LogCaptureFixture
 ) -> None:
     answers, store = core
     exchange = red()
@@ -187,7 +187,7 @@ async def test_whichever_step_fails_the_asker_has_one_end_and_the_next_start_add
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_an_answer_that_cannot_be_written_down_is_shown_and_written_down_later(
-    fault: str, core: Core, backend: ScriptedBackend
+    fault: str, core: Core, backend: ScriptedModel
 ) -> None:
     answers, store = core
     store.late.retry_s = 0.1
@@ -211,7 +211,7 @@ async def test_an_answer_that_cannot_be_written_down_is_shown_and_written_down_l
 
 
 async def test_a_follow_up_sees_the_answer_that_was_written_down_late(
-    core: Core, backend: ScriptedBackend
+    core: Core, backend: ScriptedModel
 ) -> None:
     answers, store = core
     with fails_at(store, "answer_turn"):
@@ -231,7 +231,7 @@ async def test_a_picture_that_cannot_be_written_gets_a_sentence(core: Core, tmp_
 
 
 async def test_a_stop_while_nothing_can_be_written_keeps_what_was_said(
-    core: Core, backend: ScriptedBackend
+    core: Core, backend: ScriptedModel
 ) -> None:
     answers, store = core
     backend.hold()
@@ -249,7 +249,7 @@ async def test_a_stop_while_nothing_can_be_written_keeps_what_was_said(
 
 
 async def test_a_shutdown_while_nothing_can_be_written_leaves_the_question_to_the_next_start(
-    core: Core, backend: ScriptedBackend
+    core: Core, backend: ScriptedModel
 ) -> None:
     answers, store = core
     backend.hold()

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from bot.core.answer import Answers
 from bot.store import Store
 from bot.values.messages import ThreadKey
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.waiting import until
 
 BOT = "@bot"
@@ -38,7 +38,7 @@ class Chat(Protocol):
 
     answers: Answers
     store: Store
-    backend: ScriptedBackend
+    backend: ScriptedModel
     message_limit: int
     """What the platform takes in one message, in its unit."""
 
@@ -142,7 +142,7 @@ class Place:
     """What a test runs its bots on: they come and go, the platform and the state stay."""
 
     folder: Path
-    backend: ScriptedBackend
+    backend: ScriptedModel
     run: Callable[..., AbstractAsyncContextManager[Any]]
 
     @asynccontextmanager

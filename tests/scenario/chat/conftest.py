@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.chat.chat import Chat, Place
 from tests.scenario.chat.on_discord import running_on_discord
 from tests.scenario.chat.on_slack import running_on_slack
@@ -17,13 +17,13 @@ from tests.servers.slack.server import running_slack
 
 
 @pytest.fixture
-def backend() -> ScriptedBackend:
-    return ScriptedBackend(context_tokens=2000, max_pictures=5)
+def backend() -> ScriptedModel:
+    return ScriptedModel(context_tokens=2000, max_pictures=5)
 
 
 @pytest.fixture(params=["slack", "discord"])
 async def place(
-    request: pytest.FixtureRequest, tmp_path: Path, backend: ScriptedBackend
+    request: pytest.FixtureRequest, tmp_path: Path, backend: ScriptedModel
 ) -> AsyncIterator[Place]:
     """A platform; bots are started on it by the test."""
     if request.param == "slack":

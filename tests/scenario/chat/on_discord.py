@@ -12,7 +12,7 @@ from typing import Any
 from bot.core.access import AllowList
 from bot.platforms.discord.replies import layout
 from bot.values.messages import ThreadKey
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.chat.chat import BEN, BOT, Answer, PictureGiven
 from tests.scenario.discord.stage import MENTION, Stage, running_bot, small_of, text_of
 from tests.servers.discord import state
@@ -139,7 +139,7 @@ class DiscordChat:
 async def running_on_discord(
     discord: LocalDiscord,
     folder: Path,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     *,
     allow_people: tuple[str, ...] = (),
     **options: Any,

@@ -11,7 +11,7 @@ from typing import Any
 from bot.core.access import AllowList
 from bot.platforms.slack import blocks
 from bot.values.messages import ThreadKey
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.chat.chat import BEN, BOT, Answer, PictureGiven
 from tests.scenario.slack.stage import Stage, context_of, has_button, running_bot, text_of
 from tests.servers.slack.server import LocalSlack
@@ -140,7 +140,7 @@ class SlackChat:
 async def running_on_slack(
     slack: LocalSlack,
     folder: Path,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     *,
     allow_people: tuple[str, ...] = (),
     **options: Any,

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 from PIL import Image
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.pictures import encode
 
 Json = dict[str, Any]
@@ -44,7 +44,7 @@ Rows = Mapping[str, tuple[Callable[[Any], Json], Outcome]]
 """A place → (makes the fields of a message from its world, what becomes of it)."""
 
 
-def seen_by(backend: ScriptedBackend) -> tuple[str, ...]:
+def seen_by(backend: ScriptedModel) -> tuple[str, ...]:
     """The colours of the pictures in the last request."""
     found = []
     for message in backend.requests[-1].messages:

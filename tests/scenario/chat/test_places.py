@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.chat.discord_places import DISCORD, DiscordWorld
 from tests.scenario.chat.places import Named, Ornament, Outcome, Used, seen_by, web_of_pictures
 from tests.scenario.chat.slack_places import SLACK, SlackWorld
@@ -27,7 +27,7 @@ from tests.waiting import until
 IN_SLACK = "<@U0BOT>"
 
 
-def check(outcome: Outcome, backend: ScriptedBackend, asked: int, text: str, small: str) -> None:
+def check(outcome: Outcome, backend: ScriptedModel, asked: int, text: str, small: str) -> None:
     """`asked`: requests before; `text`, `small`: the answer and its receipt."""
     match outcome:
         case Used(colours):
@@ -50,7 +50,7 @@ def check(outcome: Outcome, backend: ScriptedBackend, asked: int, text: str, sma
 async def slack_world(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[tuple[slack_stage.Stage, SlackWorld]]:
-    backend = ScriptedBackend(context_tokens=2000, max_pictures=5)
+    backend = ScriptedModel(context_tokens=2000, max_pictures=5)
     folder = tmp_path_factory.mktemp("slack")
     async with web_of_pictures() as web, running_slack() as slack:
         hosts = frozenset({it.removeprefix("http://") for it in (web, slack.base)})
@@ -110,7 +110,7 @@ Discord = tuple[discord_stage.Stage, DiscordWorld]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def discord_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Discord]:
-    backend = ScriptedBackend(context_tokens=2000, max_pictures=5)
+    backend = ScriptedModel(context_tokens=2000, max_pictures=5)
     folder = tmp_path_factory.mktemp("discord")
     async with web_of_pictures() as web, running_discord() as discord:
         hosts = frozenset({web.removeprefix("http://")})

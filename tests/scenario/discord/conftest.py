@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.discord.stage import Stage, running_bot
 from tests.servers.discord.server import LocalDiscord, running_discord
 
@@ -19,13 +19,13 @@ async def discord() -> AsyncIterator[LocalDiscord]:
 
 
 @pytest.fixture
-def backend() -> ScriptedBackend:
-    return ScriptedBackend(context_tokens=2000, max_pictures=5)
+def backend() -> ScriptedModel:
+    return ScriptedModel(context_tokens=2000, max_pictures=5)
 
 
 @pytest.fixture
 async def stage(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> AsyncIterator[Stage]:
     async with running_bot(tmp_path, discord, backend) as stage:
         yield stage

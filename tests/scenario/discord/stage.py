@@ -17,7 +17,7 @@ from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.platform import Discord
 from bot.store import Store
 from bot.values.messages import MessageKey, ThreadKey
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import adapter_parts, running_answers
 from tests.servers.discord.people import button_ids
 from tests.servers.discord.server import LocalDiscord
@@ -35,7 +35,7 @@ class Stage:
     bot: Discord
     answers: Answers
     store: Store
-    backend: ScriptedBackend
+    backend: ScriptedModel
 
     def key(self, message: str, channel: str = PICTURES) -> MessageKey:
         return message_key(GUILD, channel, message)
@@ -82,7 +82,7 @@ def has_button(message: Json, action: str) -> bool:
 async def running_bot(
     folder: Path,
     discord: LocalDiscord,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     *,
     follow_ups: Any = "thread",
     allow: AllowList | None = None,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import BLUE, RED
 from tests.scenario.discord.stage import (
     MENTION,
@@ -168,7 +168,7 @@ async def test_the_language_is_the_members_once_discord_has_told_it(stage: Stage
 
 
 async def test_the_language_that_discord_has_told_outlives_a_restart(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     async with running_bot(tmp_path, discord, backend) as stage:
         first = discord.say(f"{MENTION} what is it?", user=KEI)
@@ -192,7 +192,7 @@ async def test_a_server_may_be_japanese(stage: Stage) -> None:
 async def test_without_the_intent_mentions_work_and_it_says_so_once(
     tmp_path: Path,
     discord: LocalDiscord,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     discord.gateway.rules.content_intent = False
@@ -211,7 +211,7 @@ async def test_without_the_intent_mentions_work_and_it_says_so_once(
 
 
 async def test_without_the_intent_an_edit_that_is_not_told_changes_nothing(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     discord.gateway.rules.content_intent = False
     async with running_bot(tmp_path, discord, backend) as stage:

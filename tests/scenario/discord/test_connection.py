@@ -14,7 +14,7 @@ import pytest
 from bot.core.access import AllowList
 from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.platform import PlatformUnavailable
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.discord.stage import MENTION, Stage, running_bot, text_of
 from tests.servers.discord.server import LocalDiscord, running_discord
@@ -70,7 +70,7 @@ async def test_an_invalid_session_is_begun_anew(stage: Stage) -> None:
 
 
 async def test_a_deaf_connection_is_replaced(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     async with running_bot(tmp_path, discord, backend, heartbeat_timeout_s=0.5) as stage:
         discord.gateway.deafen()
@@ -85,7 +85,7 @@ async def test_a_deaf_connection_is_replaced(
 async def test_a_fatal_close_names_the_fix_and_is_not_tried_again(
     tmp_path: Path,
     discord: LocalDiscord,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     caplog: pytest.LogCaptureFixture,
     code: int,
     fix: str,
@@ -99,7 +99,7 @@ async def test_a_fatal_close_names_the_fix_and_is_not_tried_again(
 
 
 async def test_a_wrong_token_is_one_sentence(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     with pytest.raises(PlatformUnavailable, match="Reset Token"):
         async with running_bot(tmp_path, discord, backend, token="wrong"):
@@ -107,7 +107,7 @@ async def test_a_wrong_token_is_one_sentence(
 
 
 async def test_without_a_network_at_the_start_it_connects_when_there_is_one(
-    tmp_path: Path, backend: ScriptedBackend
+    tmp_path: Path, backend: ScriptedModel
 ) -> None:
     discord = LocalDiscord()
     async with running_discord(discord=discord):
@@ -129,7 +129,7 @@ async def test_without_a_network_at_the_start_it_connects_when_there_is_one(
 
 
 async def test_a_certificate_that_cannot_be_read_is_named(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     with pytest.raises(PlatformUnavailable, match="DISCORD_CA_FILE"):
         async with running_bot(tmp_path, discord, backend, ca_file=tmp_path / "none.pem"):
@@ -137,7 +137,7 @@ async def test_a_certificate_that_cannot_be_read_is_named(
 
 
 async def test_a_server_that_does_not_show_the_certificate_is_not_talked_to(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     async with running_bot(tmp_path, discord, backend, ca_file=None, wait=False) as stage:
         await asyncio.sleep(0.3)
@@ -146,7 +146,7 @@ async def test_a_server_that_does_not_show_the_certificate_is_not_talked_to(
 
 
 async def test_what_breaks_each_session_is_not_tried_again_at_once(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     discord.gateway.rules.breaks_ready = True
     async with running_bot(tmp_path, discord, backend, wait=False):
@@ -155,7 +155,7 @@ async def test_what_breaks_each_session_is_not_tried_again_at_once(
 
 
 async def test_what_was_missed_knows_the_roles_of_who_said_it(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     asked = discord.say(f"{MENTION} hello", user=KEI, told=False)
     discord.say(f"{MENTION} hello", user=BEN, told=False)
@@ -167,7 +167,7 @@ async def test_what_was_missed_knows_the_roles_of_who_said_it(
 
 
 async def test_what_it_may_not_read_is_not_asked_for(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     discord.say("secret", channel=LOUNGE, told=False)
     discord.deny("view_channel", channel=LOUNGE, told=False)
@@ -178,7 +178,7 @@ async def test_what_it_may_not_read_is_not_asked_for(
 
 
 async def test_the_newest_mention_of_a_busy_channel_is_found(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     for number in range(230):
         discord.say(f"talk {number}", told=False)
@@ -189,7 +189,7 @@ async def test_the_newest_mention_of_a_busy_channel_is_found(
 
 @pytest.mark.parametrize("where", ["channel", "voice"])
 async def test_what_was_deleted_while_it_was_away_is_forgotten(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend, where: str
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel, where: str
 ) -> None:
     channel = PICTURES if where == "channel" else LOUNGE
     backend.hold()
@@ -211,7 +211,7 @@ async def test_what_was_deleted_while_it_was_away_is_forgotten(
 
 
 async def test_what_was_edited_while_it_was_away_is_answered_anew_once(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     async with running_bot(tmp_path, discord, backend) as stage:
         asked = discord.say(f"{MENTION} what is it?")
@@ -231,7 +231,7 @@ async def test_what_was_edited_while_it_was_away_is_answered_anew_once(
 
 
 async def test_two_shards_each_hear_their_servers(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     other = str(int(GUILD) + (1 << 22))
     discord.world.add_guild(other, "The Other")
@@ -247,7 +247,7 @@ async def test_two_shards_each_hear_their_servers(
 
 
 async def test_a_process_may_hold_some_of_the_shards(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     shard = (int(GUILD) >> 22) % 4
     options: dict[str, Any] = {"shard_count": 4, "shard_ids": frozenset({shard})}
@@ -277,7 +277,7 @@ async def test_a_process_may_hold_some_of_the_shards(
 async def test_only_who_is_on_every_list_is_answered(
     tmp_path: Path,
     discord: LocalDiscord,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     allow: AllowList,
     asks: str,
     answered: bool,
@@ -304,7 +304,7 @@ async def test_only_who_is_on_every_list_is_answered(
 async def test_direct_messages_are_answered_where_they_may_be(
     tmp_path: Path,
     discord: LocalDiscord,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     allow: AllowList,
     answered: bool,
 ) -> None:

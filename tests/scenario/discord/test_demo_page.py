@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.discord.stage import running_bot
 from tests.servers.discord.demo import running_page
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 
 async def test_a_person_asks_follows_up_uses_the_menu_the_commands_and_stops(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend, browser: Browser
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel, browser: Browser
 ) -> None:
     async with (
         running_page(discord, 0) as address,

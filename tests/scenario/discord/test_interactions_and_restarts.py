@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.access import AllowList
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.discord.stage import Stage, running_bot, small_of
 from tests.servers.discord.server import LocalDiscord
@@ -21,7 +21,7 @@ async def commands_published(stage: Stage) -> None:
 
 
 async def test_a_command_taken_up_again_shows_its_question_and_is_answered_once(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     discord.faults.next("update_original_webhook_message", Fault(status=503), times=2)
     async with running_bot(tmp_path, discord, backend) as stage:
@@ -40,7 +40,7 @@ async def test_a_command_taken_up_again_shows_its_question_and_is_answered_once(
 
 
 async def test_a_modal_filled_in_after_a_restart_is_answered(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     async with running_bot(tmp_path, discord, backend) as stage:
         await commands_published(stage)
@@ -53,7 +53,7 @@ async def test_a_modal_filled_in_after_a_restart_is_answered(
 
 
 async def test_the_menu_needs_no_message_content_intent(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     discord.gateway.rules.content_intent = False
     async with running_bot(tmp_path, discord, backend) as stage:
@@ -67,7 +67,7 @@ async def test_the_menu_needs_no_message_content_intent(
 
 @pytest.mark.parametrize("what", ["deleted", "denied", "restarted"])
 async def test_a_modal_that_cannot_be_answered_ends_in_a_sentence_to_one_alone(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend, what: str
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel, what: str
 ) -> None:
     async with running_bot(tmp_path, discord, backend) as stage:
         await commands_published(stage)
@@ -96,7 +96,7 @@ async def test_a_modal_that_cannot_be_answered_ends_in_a_sentence_to_one_alone(
 
 
 async def test_commands_too_are_for_those_on_the_lists(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     allow = AllowList(users=frozenset({BEN}))
     async with running_bot(tmp_path, discord, backend, allow=allow) as stage:

@@ -9,7 +9,7 @@ import discord as discord_py
 import pytest
 
 from bot.platforms.discord.parsing import NEEDED_BY_THE_SESSION
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import BLUE, RED
 from tests.scenario.discord.stage import MENTION, Stage, running_bot, small_of, text_of
 from tests.servers.discord.server import LocalDiscord
@@ -218,7 +218,7 @@ async def test_a_thread_that_cannot_be_parsed_is_answered_in(stage: Stage) -> No
 
 
 async def test_a_server_that_cannot_be_parsed_takes_nothing_from_the_others(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     other = str(int(GUILD) + (1 << 22))
     discord.world.add_guild(other, "The Other")
@@ -239,7 +239,7 @@ async def test_a_server_that_cannot_be_parsed_takes_nothing_from_the_others(
 
 
 async def test_a_message_that_cannot_be_parsed_hides_no_other_that_was_missed(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     first = discord.say(f"{MENTION} first", told=False)
     poll = discord.say(f"{MENTION} vote", told=False, poll=POLL)
@@ -258,7 +258,7 @@ async def test_a_message_that_cannot_be_parsed_hides_no_other_that_was_missed(
 
 
 async def test_a_channel_that_cannot_be_read_hides_no_other_that_was_missed(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     discord.say(f"{MENTION} hidden", told=False)
     discord.rest.rules.garbles.add(PICTURES)
@@ -272,7 +272,7 @@ async def test_a_channel_that_cannot_be_read_hides_no_other_that_was_missed(
 async def test_a_missed_message_that_cannot_be_heard_hides_no_other(
     tmp_path: Path,
     discord: LocalDiscord,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     role_of: Any = vars(discord_py.Guild)["self_role"].fget

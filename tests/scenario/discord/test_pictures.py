@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import BLUE, RED
 from tests.scenario.discord.stage import MENTION, Stage, running_bot, small_of, text_of
 from tests.servers.discord.server import LocalDiscord
@@ -270,7 +270,7 @@ async def host() -> AsyncIterator[str]:
 
 
 async def test_a_link_to_a_picture_is_followed(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend, host: str
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel, host: str
 ) -> None:
     async with running_bot(tmp_path, discord, backend, private_hosts=frozenset({host})) as stage:
         asked = discord.say(f"{MENTION} what is it? (http://{host}/red.png)")
@@ -283,7 +283,7 @@ async def test_a_link_into_the_operators_network_is_refused(stage: Stage, host: 
 
 
 async def test_links_can_be_left_alone(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend, host: str
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel, host: str
 ) -> None:
     options: dict[str, Any] = {"private_hosts": frozenset({host}), "fetch_links": False}
     async with running_bot(tmp_path, discord, backend, **options) as stage:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.platforms.discord.options import PACE_S
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.discord.stage import (
     MENTION,
@@ -27,7 +27,7 @@ from tests.waiting import until
 
 
 async def test_edits_keep_discords_pace_and_the_latest_text_wins(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     words = [f"word{number}" for number in range(400)]
     backend.answer = lambda _: " ".join(words)
@@ -49,7 +49,7 @@ async def test_edits_keep_discords_pace_and_the_latest_text_wins(
 
 
 async def test_replies_of_one_channel_share_its_rate(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     async with running_bot(tmp_path, discord, backend, pace_s=PACE_S) as stage:
         for number in range(3):
@@ -105,7 +105,7 @@ async def test_the_shield_before_discord_is_waited_for(
 
 
 async def test_a_call_that_hangs_is_given_up_and_made_once(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     discord.faults.next("create_message", Fault(slow_s=2))
     async with running_bot(tmp_path, discord, backend, api_timeout_s=0.4) as stage:
@@ -177,7 +177,7 @@ async def test_an_answer_in_an_archived_thread_opens_it_again(stage: Stage) -> N
 
 
 async def test_a_question_in_an_archived_thread_that_is_not_known_is_answered(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     thread = discord.open_thread("long ago")
     discord.archive(thread, told=False)
@@ -299,7 +299,7 @@ async def test_a_thread_that_is_opened_again_and_again_ends_in_a_sentence(stage:
 
 
 async def test_many_who_wait_do_not_exceed_what_discord_takes_of_a_bot(
-    tmp_path: Path, discord: LocalDiscord, backend: ScriptedBackend
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     backend.hold()
     async with running_bot(tmp_path, discord, backend, pace_s=PACE_S) as stage:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.slack.stage import Stage, running_bot
 from tests.servers.slack.server import LocalSlack, running_slack
 
@@ -19,13 +19,11 @@ async def slack() -> AsyncIterator[LocalSlack]:
 
 
 @pytest.fixture
-def backend() -> ScriptedBackend:
-    return ScriptedBackend(context_tokens=2000, max_pictures=5)
+def backend() -> ScriptedModel:
+    return ScriptedModel(context_tokens=2000, max_pictures=5)
 
 
 @pytest.fixture
-async def stage(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
-) -> AsyncIterator[Stage]:
+async def stage(tmp_path: Path, slack: LocalSlack, backend: ScriptedModel) -> AsyncIterator[Stage]:
     async with running_bot(tmp_path, slack, backend) as stage:
         yield stage

@@ -18,7 +18,7 @@ from bot.platforms.slack.platform import Slack
 from bot.platforms.slack.socket import Patience
 from bot.store import Store
 from bot.values.messages import MessageKey, ThreadKey
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import adapter_parts, running_answers
 from tests.servers.slack.server import LocalSlack
 from tests.servers.slack.state import Message
@@ -35,7 +35,7 @@ class Stage:
     bot: Slack
     answers: Answers
     store: Store
-    backend: ScriptedBackend
+    backend: ScriptedModel
 
     def key(self, ts: str, channel: str = "C1") -> MessageKey:
         return message_key(self.slack.workspace.team, channel, ts)
@@ -100,7 +100,7 @@ def _has(message: Message, kind: str) -> bool:
 async def running_bot(
     folder: Path,
     slack: LocalSlack,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     *,
     follow_ups: Any = "thread",
     allow: AllowList | None = None,

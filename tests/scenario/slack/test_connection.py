@@ -17,7 +17,7 @@ from slack_sdk.oauth.installation_store import Bot, Installation
 
 from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.slack.options import SlackOptions
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import QUICK, Stage, context_of, running_bot, text_of
 from tests.servers.faults import Fault
@@ -72,7 +72,7 @@ async def test_an_address_that_is_refused_for_ever_is_given_up_for_a_new_one(
 
 
 async def test_a_socket_that_is_connected_and_deaf_is_replaced(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     patience = replace(QUICK, quiet_s=0.5)
     async with running_bot(tmp_path, slack, backend, patience=patience) as stage:
@@ -89,7 +89,7 @@ async def test_a_socket_that_is_connected_and_deaf_is_replaced(
 
 
 async def test_without_a_network_at_the_start_the_bot_connects_when_there_is_one(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     slack.socket_rules.refuse = True
     patience = replace(QUICK, connect_s=0.3)
@@ -108,7 +108,7 @@ def between_addresses(slack: LocalSlack) -> list[float]:
 
 
 async def test_at_the_start_a_rate_is_waited_out_and_holds_nothing_up(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     slack.faults.next("apps.connections.open", Fault(status=429, retry_after_s=1), times=2)
     patience = replace(QUICK, connect_s=0.3, unconnected_s=0.1)
@@ -159,7 +159,7 @@ async def test_more_reconnects_than_slack_allows_end_in_a_connection(stage: Stag
 async def test_what_is_wrong_with_the_tokens_is_one_sentence(
     tmp_path: Path,
     slack: LocalSlack,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     options: Any,
     name: str,
 ) -> None:
@@ -172,7 +172,7 @@ async def test_what_is_wrong_with_the_tokens_is_one_sentence(
 
 
 @pytest.fixture
-async def http(tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend) -> AsyncIterator[Stage]:
+async def http(tmp_path: Path, slack: LocalSlack, backend: ScriptedModel) -> AsyncIterator[Stage]:
     async with running_bot(
         tmp_path,
         slack,
@@ -241,7 +241,7 @@ async def test_what_slack_has_not_signed_just_now_is_refused(
 
 
 async def test_a_workspace_that_has_installed_the_app_is_answered_with_its_own_token(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     async with running_bot(tmp_path, slack, backend, **OAUTH) as stage:
         ts = slack.say(f"{BOT} hello")
@@ -272,7 +272,7 @@ async def test_a_workspace_that_has_installed_the_app_is_answered_with_its_own_t
 async def test_the_installation_page_leads_to_slack_with_the_scopes(
     tmp_path: Path,
     slack: LocalSlack,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_SIGNING_SECRET"):
@@ -301,7 +301,7 @@ async def test_a_slow_slack_does_not_hold_up_other_threads(stage: Stage) -> None
 
 @pytest.mark.parametrize("fault", [Fault(status=500), Fault(status=503)], ids=["500", "503"])
 async def test_a_slack_that_is_ill_at_the_start_is_tried_again(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend, fault: Fault
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel, fault: Fault
 ) -> None:
     slack.faults.next("apps.connections.open", fault, times=2)
     async with running_bot(tmp_path, slack, backend) as stage:
@@ -311,7 +311,7 @@ async def test_a_slack_that_is_ill_at_the_start_is_tried_again(
 
 
 async def test_missed_messages_of_installed_workspaces_are_found_at_the_start(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     installation = Installation(
         app_id="A1",

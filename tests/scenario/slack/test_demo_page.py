@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import running_bot
 from tests.servers.slack.demo import SlackDemo
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 
 async def test_a_person_asks_follows_up_uses_the_shortcut_and_stops(
-    tmp_path: Path, backend: ScriptedBackend, browser: Browser
+    tmp_path: Path, backend: ScriptedModel, browser: Browser
 ) -> None:
     local = LocalSlack()
     async with (

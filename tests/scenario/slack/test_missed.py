@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.slack.stage import running_bot
 from tests.servers.faults import Fault
 from tests.servers.slack.server import LocalSlack
@@ -13,7 +13,7 @@ BOT = "<@U0BOT>"
 
 
 async def test_a_channel_that_cannot_be_read_does_not_hide_the_others(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     ts = slack.say("direct", channel="D1", told=False)
     # The first channel's history is over its rate for longer than anybody waits.

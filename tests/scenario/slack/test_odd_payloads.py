@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.platforms.slack.shapes import well_formed
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import Stage, context_of, running_bot, text_of
 from tests.servers.slack.server import LocalSlack
@@ -136,7 +136,7 @@ async def test_the_good_pictures_beside_an_odd_one_are_used(stage: Stage) -> Non
 
 
 async def test_an_odd_message_hides_no_other_that_was_missed(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     first = slack.say(f"{BOT} first", told=False)
     for value in ODD:
@@ -157,7 +157,7 @@ async def test_an_odd_message_hides_no_other_that_was_missed(
 async def test_a_missed_message_that_cannot_be_heard_hides_no_other(
     tmp_path: Path,
     slack: LocalSlack,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slack.say(f"{BOT} first", told=False)
@@ -180,7 +180,7 @@ async def test_a_missed_message_that_cannot_be_heard_hides_no_other(
 
 
 async def test_a_channel_that_cannot_be_looked_through_hides_no_other(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     slack.workspace.channels = {
         "C0": {"name": "without an id", "is_member": True},

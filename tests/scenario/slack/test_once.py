@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import Stage, context_of, running_bot, text_of
 from tests.servers.faults import Fault
@@ -41,7 +41,7 @@ async def test_events_nobody_asked_for_are_acknowledged_too(stage: Stage) -> Non
 
 
 async def test_of_two_processes_the_copy_with_the_files_wins(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     slack.mention_without_files = True
     async with (
@@ -54,7 +54,7 @@ async def test_of_two_processes_the_copy_with_the_files_wins(
 
 
 async def test_after_a_restart_an_edited_answer_is_finished_in_the_same_message(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     slack.rules.streaming = False
     backend.hold()
@@ -74,7 +74,7 @@ async def test_after_a_restart_an_edited_answer_is_finished_in_the_same_message(
 async def test_an_answer_that_slack_would_not_take_is_delivered_at_the_next_start(
     tmp_path: Path,
     slack: LocalSlack,
-    backend: ScriptedBackend,
+    backend: ScriptedModel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("bot.core.reply.PATIENCE_S", 0.5)
@@ -93,7 +93,7 @@ async def test_an_answer_that_slack_would_not_take_is_delivered_at_the_next_star
 
 
 async def test_after_a_restart_in_mid_answer_slacks_status_ends(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     backend.hold()
     async with running_bot(tmp_path, slack, backend) as stage:
@@ -107,7 +107,7 @@ async def test_after_a_restart_in_mid_answer_slacks_status_ends(
 
 
 async def test_in_a_channel_shared_with_another_workspace_it_is_the_bots_own_that_counts(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     slack.outer_team = "T9OTHER"
     async with running_bot(tmp_path, slack, backend) as stage:

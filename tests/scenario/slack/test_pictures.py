@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import BLUE, RED
 from tests.scenario.slack.stage import Stage, context_of, running_bot, text_of
 from tests.servers.slack.server import LocalSlack, running_slack
@@ -65,7 +65,7 @@ async def test_a_follow_up_asks_slack_for_nothing(stage: Stage) -> None:
 
 
 async def test_a_picture_that_was_found_once_is_not_shown_twice(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     ts = slack.say("look", slack.upload("red.png", RED), user="U2BEN", told=False)
     for number in (1, 2):  # each start reads the thread once
@@ -162,7 +162,7 @@ async def test_an_upload_that_is_still_on_its_way_is_waited_for(stage: Stage) ->
 
 
 async def test_a_link_to_a_picture_is_followed_without_the_token(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend, web_host: LocalSlack
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel, web_host: LocalSlack
 ) -> None:
     hosts = frozenset({web_host.base.removeprefix("http://")})
     async with running_bot(tmp_path, slack, backend, private_hosts=hosts) as stage:
@@ -174,7 +174,7 @@ async def test_a_link_to_a_picture_is_followed_without_the_token(
 
 
 async def test_a_link_into_the_operators_network_is_refused(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend, web_host: LocalSlack
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel, web_host: LocalSlack
 ) -> None:
     port = web_host.base.rpartition(":")[2]
     async with running_bot(tmp_path, slack, backend, private_hosts=frozenset()) as stage:
@@ -185,7 +185,7 @@ async def test_a_link_into_the_operators_network_is_refused(
 
 
 async def test_links_can_be_left_alone(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     async with running_bot(tmp_path, slack, backend, fetch_links=False) as stage:
         ts = slack.say(f"{BOT} what is <https://example.org/blue.png>?")
@@ -193,7 +193,7 @@ async def test_links_can_be_left_alone(
 
 
 async def test_where_links_are_left_alone_slacks_own_files_are_not(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend, web_host: LocalSlack
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel, web_host: LocalSlack
 ) -> None:
     hosts = frozenset(it.base.removeprefix("http://") for it in (slack, web_host))
     options: dict[str, Any] = {"fetch_links": False, "private_hosts": hosts}

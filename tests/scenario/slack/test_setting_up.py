@@ -17,7 +17,7 @@ from bot.platforms.slack import doctor
 from bot.platforms.slack.manifest import BOT_SCOPES, manifest
 from bot.platforms.slack.options import SlackOptions
 from bot.store.schema import metadata
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.command import llava_bot
 from tests.scenario.slack.stage import running_bot
 from tests.servers.slack.reference import NOT_AT_HAND, REFERENCE
@@ -151,7 +151,7 @@ async def test_the_command_says_what_is_wrong_and_fails(tmp_path: Path, slack: L
 
 
 async def test_two_bots_share_the_events(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     async with running_bot(tmp_path, slack, backend):
         findings = await doctor.examine(options(slack))

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from bot.core.access import AllowList
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import Stage, running_bot, text_of
 from tests.servers.slack.server import LocalSlack
@@ -54,7 +54,7 @@ async def test_a_follow_up_that_comes_before_its_question_is_not_lost(stage: Sta
 
 
 async def test_a_channel_or_workspace_that_is_not_on_the_list_gets_no_answer(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedBackend
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     allow = AllowList(channels=frozenset({"C2"}), teams=frozenset({"T1"}))
     slack.workspace.add_channel("C2", "allowed")

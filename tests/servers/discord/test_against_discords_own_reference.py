@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from jsonschema.exceptions import best_match  # type: ignore[import-untyped]
 
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.discord.stage import MENTION, running_bot
 from tests.servers.discord.reference import NOT_AT_HAND, REFERENCE
@@ -71,7 +71,7 @@ def test_its_routes_are_discords(route: Any) -> None:
 
 async def everything(folder: Path) -> list[Recorded]:
     """A day in a server. Returns: every call that was made."""
-    backend = ScriptedBackend(context_tokens=2000, max_pictures=5)
+    backend = ScriptedModel(context_tokens=2000, max_pictures=5)
     async with running_discord() as discord, running_bot(folder, discord, backend) as stage:
         await until(lambda: bool(discord.world.commands))
         asked = discord.say(f"{MENTION} what is it?", discord.upload("red.png", RED))

@@ -22,9 +22,9 @@ from transformers import AutoConfig, GenerationConfig
 
 from inference.backends import assemble_batching
 from inference.backends.batching import BatchingBackend
-from inference.backends.generate import TransformersBackend
+from inference.backends.generate import GenerateModel
 from inference.backends.load import load_model
-from inference.backends.sequential import OneAtATime
+from inference.backends.sequential import SequentialBackend
 from inference.errors import GenerationFailed
 from inference.execution.linears import UnsupportedWeights
 from inference.execution.sampling import unsupported_processor
@@ -68,7 +68,7 @@ def asking(*messages: Message, tokens: int = 8, **options: Any) -> GenerationReq
 @pytest.fixture(scope="module", params=FAMILIES)
 def pair(
     request: pytest.FixtureRequest, tiny_checkpoint: Callable[[str], Path]
-) -> tuple[BatchingBackend, TransformersBackend]:
+) -> tuple[BatchingBackend, GenerateModel]:
     """The same checkpoint on both paths."""
     return both_paths(
         tiny_checkpoint(request.param), cache_tokens=5000, context_tokens=4096, max_pictures=4
@@ -76,21 +76,21 @@ def pair(
 
 
 @pytest.fixture
-def bench(pair: tuple[BatchingBackend, TransformersBackend]) -> Iterator[Stepper]:
+def bench(pair: tuple[BatchingBackend, GenerateModel]) -> Iterator[Stepper]:
     yield Stepper(pair[0])
     pair[0].forget()
 
 
 @pytest.fixture
 def alone(
-    pair: tuple[BatchingBackend, TransformersBackend],
+    pair: tuple[BatchingBackend, GenerateModel],
 ) -> Callable[[GenerationRequest], tuple[str, Finished]]:
     """What `generate()` says."""
 
     return lambda request: answer_of(pair[1], request)
 
 
-def answer_of(plain: TransformersBackend, request: GenerationRequest) -> tuple[str, Finished]:
+def answer_of(plain: GenerateModel, request: GenerationRequest) -> tuple[str, Finished]:
     parts: list[str] = []
     finished = plain.generate(request, parts.append, lambda: False)
     return "".join(parts), finished
@@ -115,7 +115,7 @@ def no_page_is_lost(backend: BatchingBackend) -> None:
 
 
 def test_prompts_are_the_processors_own_token_for_token(
-    pair: tuple[BatchingBackend, TransformersBackend],
+    pair: tuple[BatchingBackend, GenerateModel],
 ) -> None:
     fast, plain = pair
     for messages in [
@@ -539,7 +539,7 @@ def changed(path: Path, folder: Path, **generation: object) -> Path:
     return folder
 
 
-def both_paths(path: Path, **options: Any) -> tuple[BatchingBackend, TransformersBackend]:
+def both_paths(path: Path, **options: Any) -> tuple[BatchingBackend, GenerateModel]:
     """The same checkpoint on both paths."""
     spec = ModelSpec(name=str(path), **options)
     fast, plain = (
@@ -547,10 +547,10 @@ def both_paths(path: Path, **options: Any) -> tuple[BatchingBackend, Transformer
         for one in (spec, replace(spec, engine="transformers"))
     )
     assert isinstance(fast, BatchingBackend)
-    assert isinstance(plain, OneAtATime)
-    assert isinstance(plain.generator, TransformersBackend)
+    assert isinstance(plain, SequentialBackend)
+    assert isinstance(plain.wrapped, GenerateModel)
     assert (fast.model.engine, plain.model.engine) == ("fast", "transformers")
-    return fast, plain.generator
+    return fast, plain.wrapped
 
 
 def test_what_a_generation_config_asks_of_every_answer_is_done(

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from inference.backends.generate import TransformersBackend
+from inference.backends.generate import GenerateModel
 from inference.backends.load import load_model
-from inference.backends.sequential import OneAtATime
+from inference.backends.sequential import SequentialBackend
 from inference.errors import ContextExceeded, ModelUnavailable, TooManyPictures
 from inference.models import resolve_name
 from inference.models.images import pad_to_square
@@ -33,12 +33,12 @@ from tests.tiny_models import TINY_MODELS
 GREEDY = Sampling(temperature=0.0, max_new_tokens=8)
 
 
-def load(path: Path, **options: object) -> TransformersBackend:
+def load(path: Path, **options: object) -> GenerateModel:
     spec = ModelSpec(name=str(path), engine="transformers", **options)  # type: ignore[arg-type]
     backend = load_model(spec, cache_dir=path, progress=io.StringIO())
-    assert isinstance(backend, OneAtATime)
-    assert isinstance(backend.generator, TransformersBackend)
-    return backend.generator
+    assert isinstance(backend, SequentialBackend)
+    assert isinstance(backend.wrapped, GenerateModel)
+    return backend.wrapped
 
 
 def user(text: str, *, pictures: int = 0) -> Message:
@@ -51,7 +51,7 @@ def user(text: str, *, pictures: int = 0) -> Message:
 
 
 def generate(
-    backend: TransformersBackend, *messages: Message, sampling: Sampling = GREEDY
+    backend: GenerateModel, *messages: Message, sampling: Sampling = GREEDY
 ) -> tuple[str, Finished]:
     parts: list[str] = []
     finished = backend.generate(

@@ -18,9 +18,9 @@ from transformers import (
     VipLlavaConfig,
 )
 
-from inference.backends.generate import TransformersBackend
+from inference.backends.generate import GenerateModel
 from inference.backends.load import load_model
-from inference.backends.sequential import OneAtATime
+from inference.backends.sequential import SequentialBackend
 from inference.errors import ModelUnavailable
 from inference.models.processor import complete_processor
 from inference.types import Message, ModelSpec, Role
@@ -36,16 +36,16 @@ SETTINGS = {
 }
 
 
-def loaded(folder: Path) -> TransformersBackend:
+def loaded(folder: Path) -> GenerateModel:
     """The model on the plain path; its first answer about a picture is given by then."""
     spec = ModelSpec(name=str(folder), engine="transformers")
     backend = load_model(spec, cache_dir=folder, progress=io.StringIO())
-    assert isinstance(backend, OneAtATime)
-    assert isinstance(backend.generator, TransformersBackend)
-    return backend.generator
+    assert isinstance(backend, SequentialBackend)
+    assert isinstance(backend.wrapped, GenerateModel)
+    return backend.wrapped
 
 
-def picture_tokens(backend: TransformersBackend) -> int:
+def picture_tokens(backend: GenerateModel) -> int:
     question = Message(role=Role.USER, text="Hi", pictures=(plain_picture(),))
     ids = backend._prepare((question,))["input_ids"][0].tolist()
     return ids.count(backend._weights.config.image_token_id)

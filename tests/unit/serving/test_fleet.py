@@ -9,17 +9,17 @@ from functools import partial
 
 import pytest
 
-from inference.backends.sequential import OneAtATime
+from inference.backends.sequential import SequentialBackend
 from inference.errors import EngineDead, GenerationFailed
 from inference.serving.fleet import Devices, Fleet, running_engine
 from inference.types import GenerationRequest, Message, Role, Sampling, TextDelta
-from tests.engines import ScriptedBackend
+from tests.engines import ScriptedModel
 from tests.waiting import until
 
 
 @asynccontextmanager
-async def running(*generators: ScriptedBackend, max_waiting: int = 4) -> AsyncIterator[Fleet]:
-    devices = Devices([partial(OneAtATime, generator) for generator in generators])
+async def running(*generators: ScriptedModel, max_waiting: int = 4) -> AsyncIterator[Fleet]:
+    devices = Devices([partial(SequentialBackend, generator) for generator in generators])
     await asyncio.to_thread(devices.__enter__)
     try:
         async with running_engine(devices, max_waiting=max_waiting) as engine:
@@ -40,7 +40,7 @@ async def answer(fleet: Fleet, text: str, thread: str = "") -> str:
 
 
 async def test_a_thread_stays_on_the_device_that_holds_its_cache() -> None:
-    first, second = ScriptedBackend(), ScriptedBackend()
+    first, second = ScriptedModel(), ScriptedModel()
     async with running(first, second) as fleet:
         first.hold()
         second.hold()
@@ -56,7 +56,7 @@ async def test_a_thread_stays_on_the_device_that_holds_its_cache() -> None:
 
 
 async def test_new_threads_go_to_the_least_loaded_device() -> None:
-    first, second = ScriptedBackend(), ScriptedBackend()
+    first, second = ScriptedModel(), ScriptedModel()
     async with running(first, second) as fleet:
         first.hold()
         held = asyncio.create_task(answer(fleet, "long", thread="x"))
@@ -69,7 +69,7 @@ async def test_new_threads_go_to_the_least_loaded_device() -> None:
 
 
 async def test_a_device_that_fails_before_the_first_text_is_replaced_by_another() -> None:
-    first, second = ScriptedBackend(), ScriptedBackend()
+    first, second = ScriptedModel(), ScriptedModel()
     first.raises = EngineDead("the device failed")
     async with running(first, second) as fleet:
         assert await answer(fleet, "one", thread="a") == "answer to one"
@@ -79,7 +79,7 @@ async def test_a_device_that_fails_before_the_first_text_is_replaced_by_another(
 
 
 async def test_a_device_that_fails_in_the_middle_of_an_answer_loses_only_that_answer() -> None:
-    first, second = ScriptedBackend(), ScriptedBackend()
+    first, second = ScriptedModel(), ScriptedModel()
     async with running(first, second) as fleet:
         first.hold()
         stream = fleet.stream(asking("one two", thread="a"))
@@ -97,7 +97,7 @@ async def test_a_device_that_fails_in_the_middle_of_an_answer_loses_only_that_an
 async def test_prompt_tokens_are_counted_on_a_device_that_works(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = ScriptedBackend(), ScriptedBackend()
+    first, second = ScriptedModel(), ScriptedModel()
     async with running(first, second) as fleet:
         question = (Message(role=Role.USER, text="three secret words"),)
 
@@ -117,14 +117,14 @@ async def test_prompt_tokens_are_counted_on_a_device_that_works(
 
 async def test_the_number_of_remembered_threads_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inference.serving.fleet.THREADS_KNOWN", 3)
-    async with running(ScriptedBackend(), ScriptedBackend()) as fleet:
+    async with running(ScriptedModel(), ScriptedModel()) as fleet:
         for i in range(6):
             await answer(fleet, "hello", thread=f"{i}")
         assert list(fleet._homes) == ["3", "4", "5"]
 
 
 async def test_when_the_last_device_fails_the_process_must_restart() -> None:
-    generators = [ScriptedBackend(), ScriptedBackend()]
+    generators = [ScriptedModel(), ScriptedModel()]
     for generator in generators:
         generator.raises = EngineDead("the device failed")
     async with running(*generators) as fleet:
@@ -134,7 +134,7 @@ async def test_when_the_last_device_fails_the_process_must_restart() -> None:
 
 
 async def test_a_thread_moves_to_another_device_when_its_own_is_full() -> None:
-    first, second = ScriptedBackend(), ScriptedBackend()
+    first, second = ScriptedModel(), ScriptedModel()
     async with running(first, second, max_waiting=0) as fleet:
         await answer(fleet, "one", thread="a")
         first.hold()

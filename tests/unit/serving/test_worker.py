@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 import pytest
 
-from inference.backends.sequential import OneAtATime
+from inference.backends.sequential import SequentialBackend
 from inference.errors import (
     ContextExceeded,
     EngineDead,
@@ -50,7 +50,7 @@ MODEL = ModelInfo(
 )
 
 
-class ScriptedBackend:
+class ScriptedModel:
     """Takes one step whenever the test allows one; says a word a step."""
 
     def __init__(self) -> None:
@@ -92,12 +92,12 @@ class ScriptedBackend:
 
 
 @pytest.fixture
-def backend() -> ScriptedBackend:
-    return ScriptedBackend()
+def backend() -> ScriptedModel:
+    return ScriptedModel()
 
 
 @pytest.fixture
-async def worker(backend: ScriptedBackend) -> AsyncIterator[Worker]:
+async def worker(backend: ScriptedModel) -> AsyncIterator[Worker]:
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
         yield worker
 
@@ -115,7 +115,7 @@ def text_of(chunks: list[GenerationEvent]) -> str:
     return " ".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
 
 
-async def test_text_streams_as_it_is_made(worker: Worker, backend: ScriptedBackend) -> None:
+async def test_text_streams_as_it_is_made(worker: Worker, backend: ScriptedModel) -> None:
     async with aclosing(worker.stream(ask("one two"))) as chunks:
         assert await anext(chunks) == Started()
         backend.steps.release()
@@ -125,17 +125,13 @@ async def test_text_streams_as_it_is_made(worker: Worker, backend: ScriptedBacke
         assert isinstance(await anext(chunks), Finished)
 
 
-async def test_the_model_is_used_on_one_thread_only(
-    worker: Worker, backend: ScriptedBackend
-) -> None:
+async def test_the_model_is_used_on_one_thread_only(worker: Worker, backend: ScriptedModel) -> None:
     backend.steps.release(100)
     await asyncio.gather(*(collect(worker, "a b") for _ in range(3)))
     assert backend.threads == {"device"}
 
 
-async def test_requests_run_in_the_order_they_came(
-    worker: Worker, backend: ScriptedBackend
-) -> None:
+async def test_requests_run_in_the_order_they_came(worker: Worker, backend: ScriptedModel) -> None:
     tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
     await asyncio.sleep(0)
     backend.steps.release(3)
@@ -144,7 +140,7 @@ async def test_requests_run_in_the_order_they_came(
 
 
 async def test_the_place_in_the_queue_is_told_whenever_it_changes(
-    worker: Worker, backend: ScriptedBackend
+    worker: Worker, backend: ScriptedModel
 ) -> None:
     tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
     await asyncio.sleep(0.01)
@@ -156,7 +152,7 @@ async def test_the_place_in_the_queue_is_told_whenever_it_changes(
 
 
 async def test_a_full_queue_refuses_and_nothing_is_run(
-    worker: Worker, backend: ScriptedBackend
+    worker: Worker, backend: ScriptedModel
 ) -> None:
     tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
     await asyncio.sleep(0.01)
@@ -168,7 +164,7 @@ async def test_a_full_queue_refuses_and_nothing_is_run(
 
 
 async def test_when_the_asker_leaves_the_generation_stops_within_one_step(
-    worker: Worker, backend: ScriptedBackend
+    worker: Worker, backend: ScriptedModel
 ) -> None:
     async with aclosing(worker.stream(ask("one two three four five"))) as chunks:
         await anext(chunks)
@@ -179,7 +175,7 @@ async def test_when_the_asker_leaves_the_generation_stops_within_one_step(
     assert backend.steps_taken <= 1 + 1 + 1  # "one", at most one more step, "next"
 
 
-async def test_a_cancelled_asker_frees_the_device(worker: Worker, backend: ScriptedBackend) -> None:
+async def test_a_cancelled_asker_frees_the_device(worker: Worker, backend: ScriptedModel) -> None:
     task = asyncio.create_task(collect(worker, "one two three four five"))
     await asyncio.sleep(0.01)
     task.cancel()
@@ -191,7 +187,7 @@ async def test_a_cancelled_asker_frees_the_device(worker: Worker, backend: Scrip
 
 
 async def test_a_waiting_request_can_be_withdrawn_and_those_behind_it_move_up(
-    worker: Worker, backend: ScriptedBackend
+    worker: Worker, backend: ScriptedModel
 ) -> None:
     first = asyncio.create_task(collect(worker, "a"))
     await asyncio.sleep(0)
@@ -208,7 +204,7 @@ async def test_a_waiting_request_can_be_withdrawn_and_those_behind_it_move_up(
 
 
 async def test_an_exception_ends_its_own_stream_and_no_other(
-    worker: Worker, backend: ScriptedBackend, caplog: pytest.LogCaptureFixture
+    worker: Worker, backend: ScriptedModel, caplog: pytest.LogCaptureFixture
 ) -> None:
     backend.raises = ValueError("the secret text of a question")
     backend.steps.release()
@@ -222,7 +218,7 @@ async def test_an_exception_ends_its_own_stream_and_no_other(
 
 
 async def test_a_rejected_request_ends_with_its_reason(
-    worker: Worker, backend: ScriptedBackend
+    worker: Worker, backend: ScriptedModel
 ) -> None:
     backend.raises = ContextExceeded(200, 100)
     backend.steps.release()
@@ -231,7 +227,7 @@ async def test_a_rejected_request_ends_with_its_reason(
 
 
 async def test_when_the_device_dies_every_asker_is_told(
-    worker: Worker, backend: ScriptedBackend
+    worker: Worker, backend: ScriptedModel
 ) -> None:
     tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
     await asyncio.sleep(0.01)
@@ -258,7 +254,7 @@ async def test_a_device_that_fails_while_nobody_asks_ends_the_engine_too(
 
 
 async def test_nothing_is_kept_of_requests_that_were_withdrawn_while_they_waited(
-    worker: Worker, backend: ScriptedBackend
+    worker: Worker, backend: ScriptedModel
 ) -> None:
     first = asyncio.create_task(collect(worker, "a"))
     await asyncio.sleep(0.01)
@@ -275,7 +271,7 @@ async def test_nothing_is_kept_of_requests_that_were_withdrawn_while_they_waited
     assert [reference() for reference in kept] == [None, None]
 
 
-async def test_shutdown_ends_every_stream_and_joins_the_thread(backend: ScriptedBackend) -> None:
+async def test_shutdown_ends_every_stream_and_joins_the_thread(backend: ScriptedModel) -> None:
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
         tasks = [asyncio.create_task(collect(worker, text)) for text in ("a b", "b")]
         await asyncio.sleep(0.01)
@@ -286,7 +282,7 @@ async def test_shutdown_ends_every_stream_and_joins_the_thread(backend: Scripted
 
 
 async def test_a_model_that_cannot_be_loaded_says_so_and_leaves_no_thread() -> None:
-    def load() -> ScriptedBackend:
+    def load() -> ScriptedModel:
         raise ModelUnavailable("There is no such model.")
 
     with pytest.raises(ModelUnavailable, match="There is no such model"):
@@ -298,7 +294,7 @@ async def test_a_model_that_cannot_be_loaded_says_so_and_leaves_no_thread() -> N
 async def test_a_surprise_while_loading_is_one_sentence_and_a_trace_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def load() -> ScriptedBackend:
+    def load() -> ScriptedModel:
         raise ZeroDivisionError
 
     with (
@@ -310,14 +306,14 @@ async def test_a_surprise_while_loading_is_one_sentence_and_a_trace_in_the_log(
     assert "test_worker.py" in caplog.text
 
 
-def test_the_model_is_loaded_before_an_event_loop_runs(backend: ScriptedBackend) -> None:
+def test_the_model_is_loaded_before_an_event_loop_runs(backend: ScriptedModel) -> None:
     loaded_on: list[str] = []
 
-    def load() -> ScriptedBackend:
+    def load() -> ScriptedModel:
         loaded_on.append(threading.current_thread().name)
         return backend
 
-    with DeviceThread(lambda: OneAtATime(load())) as device:
+    with DeviceThread(lambda: SequentialBackend(load())) as device:
         assert device.backend.model is backend.model
     assert loaded_on == ["device"]
 
@@ -332,7 +328,7 @@ def test_every_engine_error_is_an_inference_error() -> None:
 
 
 @pytest.fixture
-def hanging(backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+def hanging(backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """The device hangs until this is set."""
     released = threading.Event()
 
@@ -345,7 +341,7 @@ def hanging(backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch) -> thread
 
 
 async def test_a_device_that_hangs_is_noticed_and_every_asker_is_told(
-    backend: ScriptedBackend, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
+    backend: ScriptedModel, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inference.serving.worker.STEP_LIMIT_S", 0.05)
     monkeypatch.setattr("inference.serving.worker.WATCH_INTERVAL_S", 0.01)
@@ -359,7 +355,7 @@ async def test_a_device_that_hangs_is_noticed_and_every_asker_is_told(
 
 
 async def test_an_answer_that_nobody_reads_ends(
-    backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+    backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inference.serving.worker.UNREAD_LIMIT_S", 0.05)
     monkeypatch.setattr("inference.serving.worker.WATCH_INTERVAL_S", 0.01)
@@ -391,7 +387,7 @@ async def test_what_is_kept_of_conversations_is_erased_on_the_devices_thread(
 
 
 async def test_erasing_does_not_wait_until_nobody_asks_any_more(
-    worker: Worker, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+    worker: Worker, backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forgotten = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -410,7 +406,7 @@ async def test_erasing_does_not_wait_until_nobody_asks_any_more(
 
 
 async def test_who_waits_for_erasing_is_let_go_when_the_engine_ends(
-    worker: Worker, backend: ScriptedBackend
+    worker: Worker, backend: ScriptedModel
 ) -> None:
     busy = asyncio.create_task(collect(worker, "a"))
     await asyncio.sleep(0.01)
@@ -424,7 +420,7 @@ async def test_who_waits_for_erasing_is_let_go_when_the_engine_ends(
 
 
 async def test_a_device_that_hangs_is_not_waited_for_at_the_end(
-    backend: ScriptedBackend, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
+    backend: ScriptedModel, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inference.serving.worker.STOP_LIMIT_S", 0.05)
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
@@ -437,7 +433,7 @@ async def test_a_device_that_hangs_is_not_waited_for_at_the_end(
 
 
 async def test_a_prompt_that_is_never_ready_is_given_up(
-    worker: Worker, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+    worker: Worker, backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inference.serving.worker.PREPARE_LIMIT_S", 0.05)
     stuck = threading.Event()
@@ -453,7 +449,7 @@ async def test_a_prompt_that_is_never_ready_is_given_up(
 
 
 async def test_who_has_come_in_behind_the_step_that_fails_is_told_too(
-    backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+    backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
         first = asyncio.create_task(collect(worker, "a"))
