@@ -12,13 +12,13 @@ from bot.errors import PictureRefused
 from bot.images.file_kinds import OtherKind
 from bot.images.normalise import (
     PICTURE_SUFFIXES,
-    NormalisedPicture,
     check_size,
     normalise,
     short_name,
 )
 from bot.values.limits import PictureLimits
 from bot.values.messages import Attachment
+from bot.values.pictures import NormalisedPicture
 
 Open = Callable[[Attachment], AsyncIterator[bytes]]
 

@@ -8,9 +8,10 @@ from bot.core.attachments import Attachments
 from bot.core.in_flight import InFlight
 from bot.core.model_limits import question_locale
 from bot.errors import UserFacingError
-from bot.store import NewPicture, Store, Turn
+from bot.store import Store, Turn
 from bot.texts import say
 from bot.values.messages import Exchange, IncomingMessage, Receipt, ThreadKey
+from bot.values.pictures import NormalisedPicture
 from inference.types import ModelInfo
 
 
@@ -41,14 +42,7 @@ class Turns:
         await self._write_down(
             message,
             question=self._question(message, len(pictures)),
-            new_pictures=[
-                NewPicture(
-                    name=taken_picture.name,
-                    picture=taken_picture.picture,
-                    notes=taken_picture.notes_in(message.locale),
-                )
-                for taken_picture in pictures
-            ],
+            new_pictures=pictures,
             receipt=under_way.receipt,
         )
 
@@ -84,7 +78,7 @@ class Turns:
         message: IncomingMessage,
         *,
         question: str,
-        new_pictures: Sequence[NewPicture],
+        new_pictures: Sequence[NormalisedPicture],
         receipt: Receipt,
     ) -> None:
         begun = await self._store.begin_turn(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from PIL import Image, ImageFile
 
-from bot.images.parts import Notes
 from bot.images.transparency import FLAT_SPREAD, spread
+from bot.values.pictures import Notes
 
 ANIMATED = {"GIF", "WEBP", "PNG", "AVIF"}
 MAX_FRAMES = 60

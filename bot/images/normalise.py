@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 
 import pillow_heif
@@ -21,12 +21,13 @@ from bot.images.damage import Decoded, decode
 from bot.images.frames import ANIMATED, first_that_shows, frame_notes, frames_of
 from bot.images.metadata import pixels_of
 from bot.images.opening import Opener
-from bot.images.parts import Notes, Pixels, orientation_of
+from bot.images.parts import Pixels, orientation_of
 from bot.images.signatures import kind_of, other_kind_of
 from bot.images.tones import brightened, eight_bits, uses_few_bits
 from bot.images.transparency import is_empty, is_flat, on_ground, visible
 from bot.texts import say
 from bot.values.limits import PictureLimits
+from bot.values.pictures import NormalisedPicture, Notes
 from inference.types import Picture
 
 LOSSY = {"JPEG", "WEBP", "HEIF", "AVIF"}
@@ -55,20 +56,6 @@ _TURNED = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture upright, by EXIF's number."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NormalisedPicture:
-    """A picture as it is stored, and what was done to it."""
-
-    picture: Picture
-    name: str
-    notes: Notes = ()
-    """(key of a sentence, its values)."""
-
-    def notes_in(self, locale: str) -> tuple[str, ...]:
-        """What was done, in the asker's language."""
-        return tuple(say(locale, key, **values) for key, values in self.notes)
 
 
 def short_name(name: str) -> str:

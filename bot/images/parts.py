@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 MAX_PARTS = 100_000
 """Chunks, segments or blocks in one file. At 30 MB, the pixels take less than 10,000 of them."""
-Notes = tuple[tuple[str, dict[str, int]], ...]
-"""What was done to a picture: keys of sentences, and their values."""
 
 ORIENTATION_TAG = 0x0112
 _INTEGERS = {1: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4}

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image, ImageChops, ImageMath
 
-from bot.images.parts import Notes
+from bot.values.pictures import Notes
 
 _LARGEST_FLOAT = 3.4e38
 _CHANGED = {"La": "LA", "RGBa": "RGBA", "LAB": "RGB", "HSV": "RGB", "YCbCr": "RGB", "RGBX": "RGB"}

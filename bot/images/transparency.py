@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image, ImageChops, ImageStat
 
-from bot.images.parts import Notes
+from bot.values.pictures import Notes
 
 LIGHT = 224
 """From this luminance on, a colour can hardly be told from white."""

@@ -4,11 +4,10 @@ from bot.store.database import DatabaseUnusable, StoreFailed
 from bot.store.people import People
 from bot.store.replies import Replies
 from bot.store.store import Store, running_store
-from bot.values.turns import NewPicture, StoredPicture, ThreadSummary, Turn
+from bot.values.turns import StoredPicture, ThreadSummary, Turn
 
 __all__ = [
     "DatabaseUnusable",
-    "NewPicture",
     "People",
     "Replies",
     "Store",

@@ -19,8 +19,10 @@ from bot.store.schema import (
     turn_pictures,
     turns,
 )
+from bot.texts import sentences
 from bot.values.messages import IncomingMessage, MessageKey, Outcome, Receipt, ThreadKey
-from bot.values.turns import NewPicture, StoredPicture, Turn
+from bot.values.pictures import NormalisedPicture
+from bot.values.turns import StoredPicture, Turn
 
 TITLE_LENGTH = 80
 PENDING = "pending"
@@ -116,9 +118,13 @@ def set_pictures(
     connection: Connection,
     thread_id: int,
     turn_id: int,
-    new_pictures: Sequence[NewPicture],
+    new_pictures: Sequence[NormalisedPicture],
+    locale: str,
 ) -> None:
-    """Give a turn its pictures, numbered on from the thread's last."""
+    """Give a turn its pictures, numbered on from the thread's last.
+
+    `locale`: the language that the notes on them are kept in.
+    """
     connection.execute(delete(turn_pictures).where(turn_pictures.c.turn_id == turn_id))
     if not new_pictures:
         return
@@ -148,7 +154,7 @@ def set_pictures(
                 number=first_number + position,
                 digest=picture.digest,
                 name=new.name,
-                notes=new.notes,
+                notes=sentences(locale, new.notes),
             )
         )
 

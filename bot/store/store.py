@@ -37,7 +37,8 @@ from bot.store.rows import (
 from bot.store.schema import feedback, inbox, people, pictures, threads, turn_pictures, turns
 from bot.store.uninterrupted import uninterrupted
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
-from bot.values.turns import NewPicture, PictureFile, StoredPicture, ThreadSummary, Turn
+from bot.values.pictures import NormalisedPicture
+from bot.values.turns import PictureFile, StoredPicture, ThreadSummary, Turn
 from inference.types import Picture
 
 CLAIMS_KEPT = timedelta(days=7)
@@ -87,7 +88,7 @@ class Store:
         message: IncomingMessage,
         *,
         question: str,
-        new_pictures: Sequence[NewPicture],
+        new_pictures: Sequence[NormalisedPicture],
         receipt: Receipt,
     ) -> bool:
         """Write down a question with its pictures before it is answered.
@@ -106,7 +107,7 @@ class Store:
                 if thread_id is not None:
                     turn_id = upsert_turn(connection, thread_id, message, question, receipt)
                     if new_pictures or (message.revision and not message.again):
-                        set_pictures(connection, thread_id, turn_id, new_pictures)
+                        set_pictures(connection, thread_id, turn_id, new_pictures, message.locale)
                 return thread_id is not None
 
             begun = await self._database.write(work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 
@@ -19,8 +20,8 @@ def language_of(locale: str) -> str:
 def catalogue(language: str) -> dict[str, str]:
     """All sentences of one language, by key."""
     text = resources.files(__name__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
-    sentences: dict[str, str] = tomllib.loads(text)
-    return sentences
+    by_key: dict[str, str] = tomllib.loads(text)
+    return by_key
 
 
 def load() -> None:
@@ -32,3 +33,10 @@ def load() -> None:
 def say(locale: str, key: str, **values: object) -> str:
     """The sentence in the asker's language, its values filled in."""
     return catalogue(language_of(locale))[key].format(**values)
+
+
+def sentences(
+    locale: str, keys_and_values: Iterable[tuple[str, Mapping[str, object]]]
+) -> tuple[str, ...]:
+    """Several sentences, each as `say` says it."""
+    return tuple(say(locale, key, **values) for key, values in keys_and_values)

@@ -7,17 +7,6 @@ from datetime import datetime
 
 from bot.values.cleaning import clean_words
 from bot.values.messages import Outcome, Receipt
-from inference.types import Picture
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPicture:
-    """A picture to be stored with a question."""
-
-    name: str = field(repr=False)
-    picture: Picture
-    notes: tuple[str, ...] = ()
-    """What was done to it, as sentences for the asker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

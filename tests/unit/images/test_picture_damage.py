@@ -14,8 +14,10 @@ import pytest
 from PIL import Image
 
 from bot.errors import PictureRefused
-from bot.images.normalise import NormalisedPicture, normalise
+from bot.images.normalise import normalise
+from bot.texts import sentences
 from bot.values.limits import PictureLimits
+from bot.values.pictures import NormalisedPicture
 from tests.pictures import chunk, encode, photo, png_of
 
 LIMITS = PictureLimits()
@@ -77,7 +79,7 @@ def note_of(result: NormalisedPicture) -> tuple[str, int]:
 def test_what_is_nearly_whole_is_used_with_a_note(kind: str) -> None:
     result = normalise("p", cut(file_of(kind), 0.985), LIMITS)
     assert result.notes == (("note_end_missing", {}),)
-    assert result.notes_in("en") == ("the file is damaged: its last part is missing",)
+    assert sentences("en", result.notes) == ("the file is damaged: its last part is missing",)
     same_until(0.85, result, file_of(kind))
 
 
@@ -238,7 +240,7 @@ def test_half_an_avif_is_used_with_a_note_or_called_damaged() -> None:
             said = refused.sentence("en")
         else:
             assert share > 0.5
-            [said] = result.notes_in("en")
+            [said] = sentences("en", result.notes)
         assert "damaged" in said
 
 

@@ -11,9 +11,10 @@ from itertools import product
 import pytest
 from PIL import Image
 
-from bot.images.normalise import NormalisedPicture, normalise
+from bot.images.normalise import normalise
 from bot.images.tones import eight_bits
 from bot.values.limits import PictureLimits
+from bot.values.pictures import NormalisedPicture
 from tests.pictures import chunk, encode, png_of, tiff_of
 
 LIMITS = PictureLimits()

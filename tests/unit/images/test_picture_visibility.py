@@ -10,9 +10,11 @@ import pytest
 from PIL import Image, ImageDraw
 
 from bot.images.frames import MAX_FRAMES
-from bot.images.normalise import NormalisedPicture, normalise
+from bot.images.normalise import normalise
 from bot.images.transparency import DARK_GROUND, FLAT_SPREAD
+from bot.texts import sentences
 from bot.values.limits import PictureLimits
+from bot.values.pictures import NormalisedPicture
 from tests.pictures import bmp_with_alpha, chunk, encode, photo
 
 LIMITS = PictureLimits()
@@ -135,8 +137,8 @@ def test_where_all_is_transparent_and_nothing_lies_beneath_it_comes_out_white_an
 def test_one_flat_colour_is_used_and_said(colour: tuple[int, int, int], file_format: str) -> None:
     result = normalise("p", encode(Image.new("RGB", (90, 70), colour), file_format), LIMITS)
     assert keys(result) == ["note_flat"]
-    assert result.notes_in("en") == ("it shows one flat colour",)
-    assert result.notes_in("ja")
+    assert sentences("en", result.notes) == ("it shows one flat colour",)
+    assert sentences("ja", result.notes)
 
 
 def test_the_smallest_thing_on_it_is_no_flat_colour() -> None:

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image, ImageCms
 
 from bot.errors import PictureRefused
-from bot.images.normalise import MIN_SIDE_PX, NormalisedPicture, normalise, short_name
+from bot.images.normalise import MIN_SIDE_PX, normalise, short_name
+from bot.texts import sentences
 from bot.values.limits import PictureLimits
+from bot.values.pictures import NormalisedPicture
 from tests.pictures import encode
 
 LIMITS = PictureLimits()
@@ -203,7 +205,7 @@ def test_an_animation_gives_its_first_frame_and_says_so(file_format: str) -> Non
     data = encode(frames[0], file_format, save_all=True, append_images=frames[1:], duration=100)
     result = normalise("dance.gif", data, LIMITS)
     assert result.notes == (("note_first_frame", {"frames": 3}),)
-    assert result.notes_in("en") == ("animated: only the first of 3 frames was looked at",)
+    assert sentences("en", result.notes) == ("animated: only the first of 3 frames was looked at",)
     assert close(opened(result).getpixel((5, 5)), RED, 30)
 
 
@@ -240,7 +242,7 @@ def test_a_large_picture_is_shrunk_and_says_so(file_format: str, width: int) -> 
     assert (sizes["width"], sizes["height"]) == (4000, 3000)
     assert result.picture.width_px == width
     assert result.picture.width_px * 3 == result.picture.height_px * 4
-    assert "4000 × 3000" in result.notes_in("ja")[0]
+    assert "4000 × 3000" in sentences("ja", result.notes)[0]
 
 
 def test_a_rotated_large_photo_says_its_size_as_it_is_seen() -> None:

@@ -13,8 +13,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from bot.platforms.web.uploads import Uploads
 from bot.private_files import OpenToOthers, protect
-from bot.store import NewPicture, running_store
+from bot.store import running_store
 from bot.values.messages import Author, IncomingMessage, MessageKey, Receipt, ThreadKey
+from bot.values.pictures import NormalisedPicture
 from tests.pictures import plain_picture
 
 
@@ -55,7 +56,7 @@ async def test_whatever_the_store_makes_is_private(tmp_path: Path) -> None:
         await store.begin_turn(
             message,
             question="q",
-            new_pictures=[NewPicture(name="a", picture=plain_picture())],
+            new_pictures=[NormalisedPicture(name="a", picture=plain_picture())],
             receipt=Receipt(),
         )
         assert {it.name for it in folder.glob("*")} == {

@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, select
 
 from bot.platforms.slack.installing import engine_of
-from bot.store import DatabaseUnusable, NewPicture, Store, running_store
+from bot.store import DatabaseUnusable, Store, running_store
 from bot.store.database import migrate, open_database
 from bot.store.schema import inbox, metadata
 from bot.values.messages import (
@@ -30,6 +30,7 @@ from bot.values.messages import (
     ReceiptPicture,
     ThreadKey,
 )
+from bot.values.pictures import NormalisedPicture
 from tests.pictures import plain_picture
 
 THREAD = ThreadKey(platform="web", team="t", channel="c", thread="1")
@@ -64,8 +65,8 @@ def incoming(message: str = "m1", **changes: object) -> IncomingMessage:
     )
 
 
-def new(colour: tuple[int, int, int] = RED, name: str = "a.png") -> NewPicture:
-    return NewPicture(name=name, picture=plain_picture(colour), notes=("shrunk",))
+def new(colour: tuple[int, int, int] = RED, name: str = "a.png") -> NormalisedPicture:
+    return NormalisedPicture(name=name, picture=plain_picture(colour), notes=(("note_flat", {}),))
 
 
 def ending(text: str = "A cat.") -> Ending:
@@ -73,7 +74,7 @@ def ending(text: str = "A cat.") -> Ending:
     return Ending(outcome=Outcome.ANSWERED, text=text, receipt=receipt)
 
 
-async def ask(store: Store, message: IncomingMessage, *pictures: NewPicture) -> None:
+async def ask(store: Store, message: IncomingMessage, *pictures: NormalisedPicture) -> None:
     assert await store.inbox.claim(message)
     assert await store.begin_turn(
         message, question=message.text, new_pictures=pictures, receipt=Receipt()
@@ -158,8 +159,8 @@ async def test_a_turn_holds_question_pictures_answer_and_receipt(store: Store) -
         "Ann",
     )
     assert [(p.number, p.name, p.notes) for p in turn.pictures] == [
-        (1, "a.png", ("shrunk",)),
-        (2, "b.png", ("shrunk",)),
+        (1, "a.png", ("it shows one flat colour",)),
+        (2, "b.png", ("it shows one flat colour",)),
     ]
     await store.answer_turn(incoming(), ending())
     (turn,) = await store.turns(THREAD)
