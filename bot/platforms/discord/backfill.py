@@ -14,7 +14,7 @@ import discord
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import PLATFORM, Place, sent_at
-from bot.platforms.discord.message_handler import Hearing
+from bot.platforms.discord.message_handler import MessageHandler
 from bot.platforms.discord.permissions import missing_in
 from bot.store import Store
 from bot.values.messages import TryLater
@@ -30,7 +30,7 @@ MESSAGES_A_CHANNEL = 1000
 TOGETHER_S = 1.0
 
 
-class Missed:
+class Backfill:
     """Looks for it. Lives as long as the adapter."""
 
     def __init__(self, *, connection: Connection, store: Store) -> None:
@@ -40,17 +40,17 @@ class Missed:
         self.rounds = 0
         """How often everything was looked through."""
 
-    async def catch_up(self, hearing: Hearing, shard: int) -> None:
+    async def catch_up(self, handler: MessageHandler, shard: int) -> None:
         """Hear every message of the last minutes once more; claimed ones end at their claim."""
         since = time.time() - MISSED_S
         for place in list(self._with_late_messages(shard, since)):
-            await self._of_channel(hearing, place, since)
+            await self._of_channel(handler, place, since)
         if shard == 0:  # direct messages come to the first
             for place in await self._direct():
-                await self._of_channel(hearing, place, since)
+                await self._of_channel(handler, place, since)
         self.rounds += 1
 
-    async def look_through(self, hearing: Hearing, channel: int) -> None:
+    async def look_through(self, handler: MessageHandler, channel: int) -> None:
         """Hear the last minutes of one channel or thread once more: an event of it was lost.
 
         Many events at once are looked for together.
@@ -66,7 +66,7 @@ class Missed:
             log.warning("a channel was not looked through: %s", exc)
             return
         if isinstance(place, discord.abc.Messageable):
-            await self._of_channel(hearing, place, time.time() - MISSED_S)
+            await self._of_channel(handler, place, time.time() - MISSED_S)
 
     async def _direct(self) -> list[discord.PartialMessageable]:
         """The direct messages with people that the bot knows."""
@@ -92,7 +92,7 @@ class Missed:
                 if _may_read(place, guild):
                     yield place
 
-    async def _of_channel(self, hearing: Hearing, place: Any, since: float) -> None:
+    async def _of_channel(self, handler: MessageHandler, place: Any, since: float) -> None:
         """One channel's failure is its own, and so is one message's."""
         after = discord.Object(discord.utils.time_snowflake(datetime.fromtimestamp(since, UTC)))
 
@@ -114,18 +114,18 @@ class Missed:
             return
         for message in messages:
             try:
-                await self._hear(hearing, message)
+                await self._hear(handler, message)
             except Exception as exc:  # noqa: BLE001 - the others are heard all the same
                 log.error("a missed message was not heard: %s", safe_traceback(exc))
 
-    async def _hear(self, hearing: Hearing, message: discord.Message) -> None:
-        it = await hearing.said(message)
+    async def _hear(self, handler: MessageHandler, message: discord.Message) -> None:
+        it = await handler.said(message)
         if it is None:
             return
         if not await self._store.inbox.knows(it.key):
-            await hearing.heard(it, late=True)
+            await handler.heard(it, late=True)
         elif message.edited_at is not None:
-            await hearing.revised(message)
+            await handler.revised(message)
 
 
 def _may_read(place: Place, guild: discord.Guild) -> bool:

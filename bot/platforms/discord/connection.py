@@ -49,44 +49,46 @@ CLOSED_FOR_GOOD = {
 """Closing code of the gateway → what to do; trying again would not help."""
 
 
-class Ears(Protocol):
-    """What is told of what happens in Discord."""
+class GatewayListener(Protocol):
+    """Receives what the gateway reports of messages, threads and sessions."""
 
-    async def message(self, message: discord.Message) -> None: ...
+    async def on_message(self, message: discord.Message) -> None: ...
 
-    async def edited(self, payload: discord.RawMessageUpdateEvent) -> None: ...
+    async def on_edit(self, payload: discord.RawMessageUpdateEvent) -> None: ...
 
-    async def deleted(self, guild: str, channel: str, messages: set[int]) -> None: ...
+    async def on_delete(self, guild: str, channel: str, messages: set[int]) -> None: ...
 
-    async def thread_deleted(self, payload: discord.RawThreadDeleteEvent) -> None: ...
+    async def on_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None: ...
 
-    async def shard_ready(self, shard: int) -> None: ...
+    async def on_shard_ready(self, shard: int) -> None: ...
 
-    async def unparsed(self, channel: int) -> None: ...
+    async def on_unparsed(self, channel: int) -> None: ...
 
 
-class Hands(Protocol):
-    """What is told of what people press, choose and fill in."""
+class InteractionListener(Protocol):
+    """Receives commands, buttons and modals."""
 
     def register(self, client: Client, tree: app_commands.CommandTree[Any]) -> None: ...
 
-    async def pressed(
+    async def on_button(
         self, interaction: discord.Interaction[Any], action: str, key: MessageKey
     ) -> None: ...
 
     @property
     def translator(self) -> app_commands.Translator: ...
 
-    async def submitted(self, interaction: discord.Interaction[Any]) -> None: ...
+    async def on_modal(self, interaction: discord.Interaction[Any]) -> None: ...
 
 
 class Client(discord.AutoShardedClient):
-    """discord.py's client; what happens is passed on."""
+    """discord.py's client; it passes events on to two listeners."""
 
-    def __init__(self, *, ears: Ears, hands: Hands, **options: Any) -> None:
+    def __init__(
+        self, *, messages: GatewayListener, interactions: InteractionListener, **options: Any
+    ) -> None:
         super().__init__(**options)
-        self._ears = ears
-        self.buttons = hands
+        self._messages = messages
+        self.interactions = interactions
 
     def _get_state(self, **options: Any) -> State:
         return State(
@@ -99,43 +101,43 @@ class Client(discord.AutoShardedClient):
 
     async def on_message(self, message: discord.Message) -> None:
         """A message was sent."""
-        await self._ears.message(message)
+        await self._messages.on_message(message)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """Raw: after a restart no message is in discord.py's memory."""
-        await self._ears.edited(payload)
+        await self._messages.on_edit(payload)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """A message was deleted."""
-        await self._ears.deleted(
+        await self._messages.on_delete(
             str(payload.guild_id or ""), str(payload.channel_id), {payload.message_id}
         )
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         """A moderator deleted several."""
-        await self._ears.deleted(
+        await self._messages.on_delete(
             str(payload.guild_id or ""), str(payload.channel_id), payload.message_ids
         )
 
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         """A thread was deleted with all that is in it."""
-        await self._ears.thread_deleted(payload)
+        await self._messages.on_thread_delete(payload)
 
     async def on_shard_ready(self, shard: int) -> None:
         """A new session: what was said before it is not told again."""
-        await self._ears.shard_ready(shard)
+        await self._messages.on_shard_ready(shard)
 
     async def on_unparsed(self, event: str, channel: int) -> None:
         """An event could not be parsed: it may have been a question."""
         if channel:
-            await self._ears.unparsed(channel)
+            await self._messages.on_unparsed(channel)
         else:
             log.info("%s was skipped", event)
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Modals are taken here: discord.py forgets them with a restart."""
         if interaction.type is discord.InteractionType.modal_submit:
-            await self.buttons.submitted(interaction)
+            await self.interactions.on_modal(interaction)
 
     async def on_error(self, event: str, /, *_args: Any, **_kwargs: Any) -> None:
         """Nothing that people wrote reaches the log."""
@@ -152,7 +154,7 @@ class Connection:
         self._client: Client | None = None
         self._running: asyncio.Task[None] | None = None
         self._logged_in = asyncio.Event()
-        self.hears_everything = True
+        self.sees_all_messages = True
         """Whether Discord tells what is written without a mention."""
         self.timeout_s = options.api_timeout_s
         self.budget = Budget()
@@ -210,9 +212,9 @@ class Connection:
 
     # -- from start to end --------------------------------------------------------------------
 
-    async def open(self, ears: Ears, hands: Hands) -> None:
+    async def open(self, messages: GatewayListener, interactions: InteractionListener) -> None:
         """Connect, and stay connected. Raises: PlatformUnavailable."""
-        await self._make(ears, hands)
+        await self._make(messages, interactions)
         try:
             await self._log_in()
         except discord.LoginFailure:
@@ -220,7 +222,7 @@ class Connection:
         except (aiohttp.ClientError, OSError, discord.HTTPException):
             log.warning("Discord cannot be reached yet: trying again")
             await self._let_go()
-        self._running = asyncio.create_task(self._run(ears, hands), name="discord")
+        self._running = asyncio.create_task(self._run(messages, interactions), name="discord")
 
     async def close(self) -> None:
         """Disconnect."""
@@ -230,17 +232,17 @@ class Connection:
             self._running = None
         await self._let_go()
 
-    async def _run(self, ears: Ears, hands: Hands) -> None:
+    async def _run(self, messages: GatewayListener, interactions: InteractionListener) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
                 if self._client is None:
-                    await self._make(ears, hands)
+                    await self._make(messages, interactions)
                 if not self._logged_in.is_set():
                     await self._log_in()
                 began_at = time.monotonic()
                 publishing = asyncio.create_task(
-                    self._publish_commands(hands.translator), name="commands"
+                    self._publish_commands(interactions.translator), name="commands"
                 )
                 try:
                     await self.client.connect()
@@ -249,7 +251,7 @@ class Connection:
                     if time.monotonic() - began_at > LASTED_S:
                         pause_s = FIRST_PAUSE_S
             except discord.PrivilegedIntentsRequired:
-                self.hears_everything = False
+                self.sees_all_messages = False
                 log.warning("Discord tells mentions only: %s.", CONTENT_INTENT)
                 pause_s = 0
             except discord.LoginFailure:
@@ -271,7 +273,7 @@ class Connection:
         await self.client.login(self._options.token)
         self._logged_in.set()
 
-    async def _make(self, ears: Ears, hands: Hands) -> None:
+    async def _make(self, messages: GatewayListener, interactions: InteractionListener) -> None:
         """A client that has not logged in yet. Raises: PlatformUnavailable."""
         if self._network is None:
             # In a thread: it reads certificates.
@@ -280,13 +282,13 @@ class Connection:
             guilds=True,
             guild_messages=True,
             dm_messages=True,
-            message_content=self.hears_everything,
+            message_content=self.sees_all_messages,
         )
         # It says at each start that it cannot talk: it need not.
         logging.getLogger("discord.client").setLevel(logging.ERROR)
         self._client = Client(
-            ears=ears,
-            hands=hands,
+            messages=messages,
+            interactions=interactions,
             intents=intents,
             allowed_mentions=discord.AllowedMentions.none(),
             connector=self._network.connector(),
@@ -309,7 +311,7 @@ class Connection:
                 guild=True, dm_channel=True, private_channel=False
             ),
         )
-        hands.register(self._client, self._tree)
+        interactions.register(self._client, self._tree)
 
     async def _publish_commands(self, translator: app_commands.Translator) -> None:
         """Tell Discord of the slash commands."""

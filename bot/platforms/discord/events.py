@@ -69,7 +69,7 @@ def author_of(user: discord.User | discord.Member) -> Author:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class DiscordMessage:
     """A message of a person."""
 
     message: discord.Message

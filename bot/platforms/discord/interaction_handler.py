@@ -24,7 +24,7 @@ from bot.platforms.discord.events import (
     message_key,
     thread_at,
 )
-from bot.platforms.discord.message_handler import Hearing
+from bot.platforms.discord.message_handler import MessageHandler
 from bot.platforms.discord.modals import (
     ASK_MODAL,
     MAX_QUESTION,
@@ -35,7 +35,7 @@ from bot.platforms.discord.modals import (
     settings_modal,
 )
 from bot.platforms.discord.replies import layout
-from bot.platforms.discord.replies.exchange import Tools
+from bot.platforms.discord.replies.context import AdapterContext
 from bot.platforms.discord.replies.responses import Token
 from bot.platforms.platform import Core
 from bot.store import Store, StoreFailed
@@ -65,14 +65,14 @@ SUBCOMMANDS = {
 """Command → (its name after /llava, its description)."""
 
 
-class Words(app_commands.Translator):
+class CommandTranslator(app_commands.Translator):
     """The commands' descriptions in every language of the bot."""
 
     async def translate(
         self,
         string: app_commands.locale_str,
         locale: discord.Locale,
-        _context: app_commands.TranslationContext[Any, Any],
+        _adapter: app_commands.TranslationContext[Any, Any],
     ) -> str | None:
         """As `app_commands.Translator.translate`."""
         key = string.extras.get("key")
@@ -83,19 +83,21 @@ def _word(key: str) -> app_commands.locale_str:
     return app_commands.locale_str(say("en", key), key=key)
 
 
-class Interactions:
+class InteractionHandler:
     """What people do apart from writing. Lives as long as the adapter.
 
-    Implements `bot.platforms.discord.connection.Hands`.
+    Implements `bot.platforms.discord.connection.InteractionListener`.
     """
 
-    def __init__(self, *, core: Core, store: Store, hearing: Hearing, tools: Tools) -> None:
+    def __init__(
+        self, *, core: Core, store: Store, messages: MessageHandler, adapter: AdapterContext
+    ) -> None:
         self._core = core
         self._store = store
-        self._hearing = hearing
-        self._tools = tools
+        self._messages = messages
+        self._adapter = adapter
         self._targets: LRUCache[str, tuple[Attachment, ...]] = LRUCache(MAX_TARGETS)
-        self.translator = Words()
+        self.translator = CommandTranslator()
 
     def register(self, client: Client, tree: app_commands.CommandTree[Any]) -> None:
         """Have the client's buttons and the tree's commands call."""
@@ -168,7 +170,7 @@ class Interactions:
             await self._say(interaction, refusal, locale)
             return
         # Discord shows this message whole, whatever it tells otherwise.
-        pictures = self._tools.pictures.of_target(message)
+        pictures = self._adapter.pictures.of_target(message)
         if not pictures:
             await self._say(interaction, "discord_no_picture", locale)
             return
@@ -208,14 +210,14 @@ class Interactions:
 
     async def _ask(self, interaction: Interaction, message: IncomingMessage) -> None:
         try:
-            self._core.ask(message, self._hearing.exchange(message))
+            self._core.ask(message, self._messages.exchange(message))
         except UserFacingError as refusal:
             await self._say(interaction, refusal.key, message.locale, **refusal.values)
 
     # -- buttons ------------------------------------------------------------------------------
 
-    async def pressed(self, interaction: Interaction, action: str, key: MessageKey) -> None:
-        """See `Hands`."""
+    async def on_button(self, interaction: Interaction, action: str, key: MessageKey) -> None:
+        """See `InteractionListener`."""
         locale = self._locale(interaction)
         match action:
             case layout.STOP:
@@ -241,7 +243,7 @@ class Interactions:
             await self._say(interaction, refusal, locale)
             return
         try:
-            begun = await self._core.ask_again(key, self._hearing.exchange)
+            begun = await self._core.ask_again(key, self._messages.exchange)
         except UserFacingError as exc:
             await self._say(interaction, exc.key, locale, **exc.values)
             return
@@ -264,7 +266,7 @@ class Interactions:
             await self._say(interaction, refusal, locale)
             return
         thread = thread_at(place, "")
-        sentence = await self._hearing.sentence_for(
+        sentence = await self._messages.sentence_for(
             command,
             thread=thread if thread.thread else None,
             guild=str(interaction.guild_id or ""),
@@ -305,8 +307,8 @@ class Interactions:
 
     # -- modals -------------------------------------------------------------------------------
 
-    async def submitted(self, interaction: Interaction) -> None:
-        """See `Hands`."""
+    async def on_modal(self, interaction: Interaction) -> None:
+        """See `InteractionListener`."""
         data: dict[str, Any] = dict(interaction.data or {})
         kind, _, about = str(data.get("custom_id", "")).partition(":")
         fields = fields_of(data)
@@ -322,8 +324,10 @@ class Interactions:
 
     def _locale(self, interaction: Interaction) -> str:
         """Discord tells it here; it is remembered for what this person writes."""
-        learning = self._tools.locales.remember_locale(str(interaction.user.id), interaction.locale)
-        self._tools.in_background(learning)
+        learning = self._adapter.locales.remember_locale(
+            str(interaction.user.id), interaction.locale
+        )
+        self._adapter.in_background(learning)
         return interaction.locale.value
 
     def _channel_of(self, interaction: Interaction) -> str | None:
@@ -333,7 +337,7 @@ class Interactions:
     def _refusal(self, interaction: Interaction) -> str | None:
         """Why this person may not ask here now."""
         place = _place(interaction)
-        if not self._hearing.intake:
+        if not self._messages.intake:
             return "shutting_down"
         if place is None:
             return "not_allowed"
@@ -346,7 +350,7 @@ class Interactions:
     async def _say_sentence(self, interaction: Interaction, sentence: str) -> None:
         """To this person alone."""
         text = layout.clipped(sentence, layout.MAX_MESSAGE)
-        timeout_s = self._tools.connection.timeout_s
+        timeout_s = self._adapter.connection.timeout_s
         response = interaction.response
         try:
             if response.is_done():

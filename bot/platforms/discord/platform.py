@@ -8,19 +8,20 @@ from bot.core.addressing import Addressing
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.images.public_web import PublicWeb
-from bot.platforms.discord.backfill import Missed
+from bot.platforms.discord.backfill import Backfill
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import PLATFORM
-from bot.platforms.discord.interaction_handler import Interactions
+from bot.platforms.discord.interaction_handler import InteractionHandler
 from bot.platforms.discord.locales import Locales
-from bot.platforms.discord.message_handler import Hearing
+from bot.platforms.discord.message_handler import MessageHandler
 from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.pictures import Pictures
-from bot.platforms.discord.replies.destinations import Places
-from bot.platforms.discord.replies.exchange import DiscordExchange, Tools
+from bot.platforms.discord.replies.context import AdapterContext
+from bot.platforms.discord.replies.destinations import Destinations
+from bot.platforms.discord.replies.exchange import DiscordExchange
 from bot.platforms.discord.replies.notices import Notices
-from bot.platforms.discord.replies.notifier import Saying
-from bot.platforms.discord.replies.parts import Paces
+from bot.platforms.discord.replies.notifier import Notifier
+from bot.platforms.discord.replies.parts import EditPacer
 from bot.platforms.discord.replies.responses import Responses
 from bot.platforms.platform import Core
 from bot.store import Store
@@ -53,59 +54,59 @@ class Discord:
             fetch_links=options.fetch_links,
             pictures_per_question=options.pictures_per_question,
         )
-        self._tools = Tools(
+        self._adapter = AdapterContext(
             connection=self.connection,
             store=store,
             pictures=self._pictures,
-            places=Places(self.connection),
+            destinations=Destinations(self.connection),
             notices=Notices(
                 connection=self.connection,
                 store=store,
                 pictures=self._pictures,
                 responses=responses,
             ),
-            saying=Saying(self.connection),
+            notifier=Notifier(self.connection),
             locales=Locales(store.people),
             forget=self._forget,
-            paces=Paces(options.pace_s),
+            pacer=EditPacer(options.pace_s),
         )
-        self._missed = Missed(connection=self.connection, store=store)
-        self._hearing = Hearing(
+        self._backfill = Backfill(connection=self.connection, store=store)
+        self._messages = MessageHandler(
             core=core,
             addressing=addressing,
             commands=commands,
             erasure=erasure,
-            tools=self._tools,
-            catch_up=lambda shard: self._missed.catch_up(self._hearing, shard),
-            look_through=lambda channel: self._missed.look_through(self._hearing, channel),
+            adapter=self._adapter,
+            catch_up=lambda shard: self._backfill.catch_up(self._messages, shard),
+            look_through=lambda channel: self._backfill.look_through(self._messages, channel),
         )
-        self._interactions = Interactions(
-            core=core, store=store, hearing=self._hearing, tools=self._tools
+        self._interactions = InteractionHandler(
+            core=core, store=store, messages=self._messages, adapter=self._adapter
         )
 
     async def _forget(self, question: IncomingMessage) -> None:
-        await self._hearing.forget(question)
+        await self._messages.forget(question)
 
     def resume(self, message: IncomingMessage) -> None:
         """See `Platform.resume`: the reply goes on in the messages it had begun."""
-        self._core.resume(message, DiscordExchange(self._tools, message, begun=True))
+        self._core.resume(message, DiscordExchange(self._adapter, message, begun=True))
 
     async def start(self) -> None:
         """Connect. Raises: PlatformUnavailable."""
-        await self.connection.open(self._hearing, self._interactions)
+        await self.connection.open(self._messages, self._interactions)
 
     async def stop_intake(self) -> None:
         """Take nothing more in; what is said from now on is found at the next start.
 
         The connection stays: replies under way need it.
         """
-        self._hearing.intake = False
+        self._messages.intake = False
 
     async def close(self) -> None:
         """Close every connection."""
         await self.stop_intake()
-        for task in list(self._tools.tasks):
+        for task in list(self._adapter.tasks):
             task.cancel()
-        await asyncio.gather(*self._tools.tasks, return_exceptions=True)
+        await asyncio.gather(*self._adapter.tasks, return_exceptions=True)
         await self.connection.close()
         await self._pictures.close()

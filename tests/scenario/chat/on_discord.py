@@ -132,7 +132,7 @@ class DiscordChat:
         await asyncio.sleep(0.1)
 
     async def looked_for_missed(self) -> None:
-        await until(lambda: self._stage.bot._missed.rounds > 0)
+        await until(lambda: self._stage.bot._backfill.rounds > 0)
 
 
 @asynccontextmanager

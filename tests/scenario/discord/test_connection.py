@@ -219,7 +219,7 @@ async def test_what_was_edited_while_it_was_away_is_answered_anew_once(
     discord.edit(asked, f"{MENTION} what was it?")
     for _ in range(2):
         async with running_bot(tmp_path, discord, backend) as stage:
-            await until(lambda: stage.bot._missed.rounds > 0)
+            await until(lambda: stage.bot._backfill.rounds > 0)
             await until(
                 lambda: [text_of(it) for it in stage.replies(asked)] == ["answer to what was it?"]
             )

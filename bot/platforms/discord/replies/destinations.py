@@ -31,7 +31,7 @@ ARCHIVE_AFTER_MIN: Literal[1440] = 1440
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class Destination:
     """A channel or a thread."""
 
     channel: int
@@ -41,14 +41,14 @@ class Where:
     """What the asker should know of it."""
 
 
-class Places:
+class Destinations:
     """Finds or makes them. Lives as long as the adapter."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._told: set[int] = set()
 
-    async def of(self, message: IncomingMessage) -> Where:
+    async def of(self, message: IncomingMessage) -> Destination:
         """Where a question is answered; its thread is made if need be.
 
         Raises:
@@ -59,8 +59,8 @@ class Places:
         in_modal = key.message.startswith(f"{MODAL}:")
         question = None if in_modal else int(key.message)
         if not thread.team or key.channel == thread.thread:
-            return Where(int(key.channel), question if thread.team else None)
-        here = Where(int(key.channel), question)
+            return Destination(int(key.channel), question if thread.team else None)
+        here = Destination(int(key.channel), question)
         begins_thread = in_modal or key.message == thread.thread
         channel = await self._connection.channel(key.channel) if begins_thread else None
         if not isinstance(channel, Threadable):
@@ -85,17 +85,17 @@ class Places:
             log.info("no thread here: %s", exc)
             if exc.code in NOT_ALLOWED and channel.id not in self._told:
                 self._told.add(channel.id)
-                return Where(
+                return Destination(
                     here.channel, here.reply_to, (say(message.locale, "discord_no_threads"),)
                 )
             return here
-        return Where(root)
+        return Destination(root)
 
-    async def _existing(self, thread: int, here: Where) -> Where:
+    async def _existing(self, thread: int, here: Destination) -> Destination:
         """Somebody has made it, or this bot in a call that broke off."""
         found = await self._connection.channel(thread)
         if isinstance(found, discord.Thread):
-            return Where(thread)
+            return Destination(thread)
         if found is None:
             return here  # a thread that the bot may not see
         raise TryLater(UNREACHABLE_PAUSE_S)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import discord
 
@@ -21,14 +20,11 @@ from bot.platforms.discord.api import (
 )
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import MODAL
-from bot.platforms.discord.locales import Locales
-from bot.platforms.discord.pictures import Pictures
 from bot.platforms.discord.replies import layout
-from bot.platforms.discord.replies.destinations import Places, Where
-from bot.platforms.discord.replies.notices import Notices, is_command
-from bot.platforms.discord.replies.notifier import Saying
-from bot.platforms.discord.replies.parts import Paces, Parts
-from bot.store import Store
+from bot.platforms.discord.replies.context import AdapterContext
+from bot.platforms.discord.replies.destinations import Destination
+from bot.platforms.discord.replies.notices import is_command
+from bot.platforms.discord.replies.parts import Parts
 from bot.texts import say
 from bot.values.messages import (
     Attachment,
@@ -51,48 +47,24 @@ TYPING_S = 8
 """Discord shows the sign for about ten seconds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What every exchange of the adapter shares."""
-
-    connection: Connection
-    store: Store
-    pictures: Pictures
-    places: Places
-    notices: Notices
-    saying: Saying
-    locales: Locales
-    forget: Callable[[IncomingMessage], Coroutine[Any, Any, None]]
-    """A question that is no longer there."""
-    paces: Paces
-    needs_mention_told: set[str] = field(default_factory=set)
-    """Servers that know that follow-ups need a mention."""
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Do something that nobody waits for."""
-        task = asyncio.create_task(work, name="discord-aside")
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        return task
-
-
 class DiscordExchange:
     """Implements `bot.values.messages.Exchange`."""
 
-    def __init__(self, tools: Tools, message: IncomingMessage, *, begun: bool = False) -> None:
+    def __init__(
+        self, adapter: AdapterContext, message: IncomingMessage, *, begun: bool = False
+    ) -> None:
         """`begun`: an earlier run may have written to Discord without having remembered it."""
-        self._tools = tools
+        self._adapter = adapter
         self._message = message
         self._begun = begun
         self._locale = message.locale
         self._parts = Parts(
             message,
-            connection=tools.connection,
-            replies=tools.store.replies,
+            connection=adapter.connection,
+            replies=adapter.store.replies,
             unsure=begun,
         )
-        self._where: Where | None = None
+        self._destination: Destination | None = None
         self._fetched: dict[str, bytes] = {}
         """Pictures of a command, by their refs: they were shown in the channel already."""
         self._finding = asyncio.Lock()
@@ -108,7 +80,7 @@ class DiscordExchange:
         """Discord's: characters a message, and edits shared by the replies of a channel."""
         pace_s = FIRST_PACE_S
         if self._has_message:
-            pace_s = self._tools.paces.pace_s(self._paced)
+            pace_s = self._adapter.pacer.pace_s(self._paced)
         return ReplyLimits(max_length=layout.MAX_LENGTH, measure=layout.length, pace_s=pace_s)
 
     # -- the question -------------------------------------------------------------------------
@@ -117,10 +89,10 @@ class DiscordExchange:
         """The person's language and the pictures; and what nobody saw is said in the thread."""
         if self._begun:
             await self._make_sure_it_is_there()
-        self._locale = await self._tools.locales.of(message.author.id, message.locale)
+        self._locale = await self._adapter.locales.of(message.author.id, message.locale)
         message = replace(message, locale=self._locale)
         if not message.again:
-            message = await self._tools.pictures.find(message)
+            message = await self._adapter.pictures.find(message)
         if is_command(message) or message.key.message.startswith(f"{MODAL}:"):
             await patiently(self._say_what_was_asked)
         return message
@@ -130,7 +102,7 @@ class DiscordExchange:
         key = self._message.key
         if key.message.startswith(MODAL) or is_command(self._message):
             return
-        connection = self._tools.connection
+        connection = self._adapter.connection
         try:
             place = await connection.place(key.channel)
             await write(place.fetch_message(int(key.message)), timeout_s=connection.timeout_s)
@@ -139,22 +111,24 @@ class DiscordExchange:
         except DiscordRefused as exc:
             if exc.code in GONE:
                 # It ends this work, too, and waits for that.
-                await asyncio.shield(self._tools.in_background(self._tools.forget(self._message)))
+                await asyncio.shield(
+                    self._adapter.in_background(self._adapter.forget(self._message))
+                )
 
     async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """See `Exchange.open`."""
         if attachment.ref in self._fetched:
             yield self._fetched[attachment.ref]
             return
-        async for piece in self._tools.pictures.open(attachment):
+        async for piece in self._adapter.pictures.open(attachment):
             yield piece
 
     async def _say_what_was_asked(self) -> None:
         try:
-            where = await self._place()
+            destination = await self._find_destination()
             if not is_command(self._message):
-                await self._tools.notices.in_thread(
-                    replace(self._message, locale=self._locale), where.channel
+                await self._adapter.notices.in_thread(
+                    replace(self._message, locale=self._locale), destination.channel
                 )
         except DiscordRefused as exc:
             self._refused(exc)
@@ -170,15 +144,15 @@ class DiscordExchange:
             self._type_in(int(self._message.key.channel))
         try:
             first = await self._parts.load()
-            where = await self._place()
-            if first is None and where.channel != int(self._message.key.channel):
-                self._type_in(where.channel)
+            destination = await self._find_destination()
+            if first is None and destination.channel != int(self._message.key.channel):
+                self._type_in(destination.channel)
             if first is not None or status != Status(Stage.QUEUED):
                 # A question that waits for the one before it makes no message yet: the answers
                 # of a thread stand in the order of its questions.
                 sentence = layout.small(waiting_sentence(status, self._locale))
                 buttons = layout.running_buttons(self._message.key, self._locale)
-                await self._parts.wait(where, sentence, buttons)
+                await self._parts.wait(destination, sentence, buttons)
                 self._has_message = True
         except DiscordRefused as exc:
             self._refused(exc)
@@ -190,7 +164,7 @@ class DiscordExchange:
         try:
             await self._parts.load()
             buttons = layout.running_buttons(self._message.key, self._locale)
-            await self._parts.show(await self._place(), part, text, buttons)
+            await self._parts.show(await self._find_destination(), part, text, buttons)
             self._has_message = True
         except DiscordRefused as exc:
             self._refused(exc)
@@ -200,11 +174,14 @@ class DiscordExchange:
         if self._cannot is None:
             try:
                 await self._parts.load()
-                where = await self._place()
-                footer = [*layout.receipt_lines(ending.receipt, self._locale), *self._note(where)]
+                destination = await self._find_destination()
+                footer = [
+                    *layout.receipt_lines(ending.receipt, self._locale),
+                    *self._note(destination),
+                ]
                 text = layout.final(self._last_text(ending), footer)
                 buttons = layout.final_buttons(self._message.key, self._locale)
-                await self._parts.finish(where, text, buttons)
+                await self._parts.finish(destination, text, buttons)
             except DiscordRefused as exc:
                 self._refused(exc)
         self._stop_typing()
@@ -212,13 +189,13 @@ class DiscordExchange:
             await self._say_why_not(self._cannot)
 
     async def _say_why_not(self, refusal: DiscordRefused) -> None:
-        saying, message = self._tools.saying, self._message
-        sentence = await saying.why_not(message, self._where, refusal, self._locale)
-        if await self._tools.notices.instead(message, sentence) or refusal.code in GONE:
+        notifier, message = self._adapter.notifier, self._message
+        sentence = await notifier.why_not(message, self._destination, refusal, self._locale)
+        if await self._adapter.notices.instead(message, sentence) or refusal.code in GONE:
             return  # whoever deleted the place of an answer wants none
         may_write = refusal.status != FORBIDDEN and refusal.code not in LOCKED
         if not (may_write and await self._parts.leave(sentence)):
-            await saying.instead(message, self._where, sentence, may_write=may_write)
+            await notifier.instead(message, self._destination, sentence, may_write=may_write)
 
     def _refused(self, exc: DiscordRefused) -> None:
         """Discord will not have it: each further attempt would count against the bot."""
@@ -231,33 +208,33 @@ class DiscordExchange:
             return f"{shown}\n\n{ending.text}".strip()
         return shown or ending.text
 
-    def _note(self, where: Where) -> list[str]:
+    def _note(self, destination: Destination) -> list[str]:
         """What the asker should know of the place; the same at each attempt to say it."""
-        guild, told = self._message.thread.team, self._tools.needs_mention_told
+        guild, told = self._message.thread.team, self._adapter.needs_mention_told
         if self._notes is None:
-            self._notes = list(where.notes)
-            if guild and guild not in told and not self._tools.connection.hears_everything:
+            self._notes = list(destination.notes)
+            if guild and guild not in told and not self._adapter.connection.sees_all_messages:
                 told.add(guild)
                 self._notes.append(say(self._locale, "discord_needs_mention"))
         return self._notes
 
     # -- where --------------------------------------------------------------------------------
 
-    async def _place(self) -> Where:
+    async def _find_destination(self) -> Destination:
         """Where the answer goes. Raises: TryLater, DiscordRefused."""
         async with self._finding:
-            if self._where is None:
+            if self._destination is None:
                 first = await self._parts.load()
                 message = replace(self._message, locale=self._locale)
                 if first is None:
-                    self._fetched |= await self._tools.notices.of_command(message)
-                    self._where = await self._tools.places.of(message)
+                    self._fetched |= await self._adapter.notices.of_command(message)
+                    self._destination = await self._adapter.destinations.of(message)
                 else:
-                    self._where = Where(first.channel)
-                self._paced = self._where.channel
-                self._tools.paces.begin(self._paced)
-                weakref.finalize(self, self._tools.paces.end, self._paced)
-            return self._where
+                    self._destination = Destination(first.channel)
+                self._paced = self._destination.channel
+                self._adapter.pacer.begin(self._paced)
+                weakref.finalize(self, self._adapter.pacer.end, self._paced)
+            return self._destination
 
     # -- typing -------------------------------------------------------------------------------
 
@@ -270,8 +247,8 @@ class DiscordExchange:
         if self._typing is None or self._typing_in != channel:
             self._stop_typing()
             self._typing_in = channel
-            typing = _type(weakref.ref(self), self._tools.connection, channel)
-            self._typing = self._tools.in_background(typing)
+            typing = _type(weakref.ref(self), self._adapter.connection, channel)
+            self._typing = self._adapter.in_background(typing)
 
     def _stop_typing(self) -> None:
         if self._typing is not None:

@@ -82,10 +82,10 @@ def receipt_lines(receipt: Receipt, locale: str) -> list[str]:
 # -- buttons ------------------------------------------------------------------------------------
 
 
-class Pressed(Protocol):
+class ButtonListener(Protocol):
     """Who is told of a button."""
 
-    async def pressed(
+    async def on_button(
         self, interaction: discord.Interaction[Any], action: str, key: MessageKey
     ) -> None:
         """Somebody pressed it."""
@@ -120,9 +120,9 @@ class AnswerButton(
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Tell the adapter."""
-        told: Pressed = interaction.client.buttons
+        listener: ButtonListener = interaction.client.interactions
         key = message_key(str(interaction.guild_id or ""), self.channel, self.question)
-        await told.pressed(interaction, self.action, key)
+        await listener.on_button(interaction, self.action, key)
 
 
 def running_buttons(key: MessageKey, locale: str) -> ui.View:

@@ -9,10 +9,10 @@ import discord
 
 from bot.platforms.discord.api import FORBIDDEN, GONE, LOCKED, NO_REPLY, DiscordRefused, read
 from bot.platforms.discord.connection import Connection
-from bot.platforms.discord.events import Said
+from bot.platforms.discord.events import DiscordMessage
 from bot.platforms.discord.permissions import missing_in, permission_name
 from bot.platforms.discord.replies import layout
-from bot.platforms.discord.replies.destinations import Where
+from bot.platforms.discord.replies.destinations import Destination
 from bot.platforms.discord.replies.writing import post
 from bot.texts import say
 from bot.values.messages import IncomingMessage, TryLater
@@ -22,23 +22,27 @@ log = logging.getLogger(__name__)
 SOME_PERMISSION = "send_messages"
 
 
-class Saying:
+class Notifier:
     """Says them where they can be said. Lives as long as the adapter."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def reply(self, it: Said, sentence: str) -> None:
+    async def reply(self, message: DiscordMessage, sentence: str) -> None:
         """Under a person's message, else to them alone."""
-        about = str(it.message.id)
-        if not await self._in(it.place.id, sentence, about=about, reply_to=it.message.id):
-            await self._to(str(it.message.author.id), sentence, about=about)
+        id_ = message.message.id
+        if not await self._in(message.place.id, sentence, about=str(id_), reply_to=id_):
+            await self._to(str(message.message.author.id), sentence, about=str(id_))
 
     async def why_not(
-        self, message: IncomingMessage, where: Where | None, refusal: DiscordRefused, locale: str
+        self,
+        message: IncomingMessage,
+        destination: Destination | None,
+        refusal: DiscordRefused,
+        locale: str,
     ) -> str:
         """Why a question could not be answered; it names the permission that is missing."""
-        place = int(message.key.channel) if where is None else where.channel
+        place = int(message.key.channel) if destination is None else destination.channel
         if refusal.code in GONE:
             return say(locale, "discord_gone")
         if refusal.code in LOCKED:
@@ -57,14 +61,19 @@ class Saying:
         return say(locale, "discord_cannot_write", channel=place, permission=name)
 
     async def instead(
-        self, message: IncomingMessage, where: Where | None, sentence: str, *, may_write: bool
+        self,
+        message: IncomingMessage,
+        destination: Destination | None,
+        sentence: str,
+        *,
+        may_write: bool,
     ) -> None:
         """Say it in place of an answer: there, else where it was asked, else to the asker alone.
 
         `may_write`: only the answer was refused, not the bot.
         """
         asked_in = int(message.key.channel)
-        there = asked_in if where is None else where.channel
+        there = asked_in if destination is None else destination.channel
         places = {there, asked_in} if may_write else {there, asked_in} - {there}
         for place in sorted(places, key=lambda it: it != there):
             if await self._in(place, sentence, about=message.key.message):

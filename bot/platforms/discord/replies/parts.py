@@ -27,7 +27,7 @@ from bot.platforms.discord.api import (
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import sent_at
 from bot.platforms.discord.replies import layout
-from bot.platforms.discord.replies.destinations import Where
+from bot.platforms.discord.replies.destinations import Destination
 from bot.platforms.discord.replies.writing import edit, post, remove
 from bot.store import Replies, StoreFailed
 from bot.values.messages import IncomingMessage, MessageKey, ThreadKey, TryLater
@@ -52,7 +52,7 @@ def place_of(reply: str) -> tuple[int, int]:
     return int(channel), int(message)
 
 
-class Paces:
+class EditPacer:
     """How often replies may be edited: those of one channel share its rate."""
 
     def __init__(self, pace_s: float) -> None:
@@ -133,36 +133,38 @@ class Parts:
 
     # -- while it grows -----------------------------------------------------------------------
 
-    async def show(self, where: Where, number: int, text: str, buttons: ui.View) -> None:
+    async def show(
+        self, destination: Destination, number: int, text: str, buttons: ui.View
+    ) -> None:
         """Make or change a part. Raises: TryLater, DiscordRefused."""
         part = self._held.get(number)
         if part is None:
             if number:
-                await self._settle(where, number - 1)
-            await self._make(where, number, text, buttons)
+                await self._settle(destination, number - 1)
+            await self._make(destination, number, text, buttons)
         else:
             part.text = text
             if not part.is_old:
-                await self._edit(where, number, part, text, buttons)
+                await self._edit(destination, number, part, text, buttons)
         self._texts[number:] = [text]
 
-    async def wait(self, where: Where, sentence: str, buttons: ui.View) -> None:
+    async def wait(self, destination: Destination, sentence: str, buttons: ui.View) -> None:
         """Show what is waited for, in the message that will become the answer."""
         part = self._held.get(0)
         if part is None:
-            await self._make(where, 0, sentence, buttons, urgent=False)
+            await self._make(destination, 0, sentence, buttons, urgent=False)
         elif not part.is_old:
-            await self._edit(where, 0, part, sentence, buttons, urgent=False)
+            await self._edit(destination, 0, part, sentence, buttons, urgent=False)
 
-    async def _settle(self, where: Where, number: int) -> None:
+    async def _settle(self, destination: Destination, number: int) -> None:
         """A part that will not grow any more has no buttons."""
         part = self._held[number]
         if part.has_buttons is not False or part.sent != part.text:
-            await self._edit(where, number, part, part.text, None)
+            await self._edit(destination, number, part, part.text, None)
 
     async def _make(
         self,
-        where: Where,
+        destination: Destination,
         number: int,
         text: str,
         buttons: ui.View | None,
@@ -171,33 +173,39 @@ class Parts:
     ) -> None:
         if self._unsure:
             self._unsure = False
-            if await self._adopt(where, number):
-                await self._edit(where, number, self._held[number], text, buttons)
+            if await self._adopt(destination, number):
+                await self._edit(destination, number, self._held[number], text, buttons)
                 return
         try:
-            made = await self._posted(where, number, text, buttons, urgent=urgent)
+            made = await self._posted(destination, number, text, buttons, urgent=urgent)
         except DiscordRefused as exc:
-            if exc.code in NO_REPLY and where.reply_to is not None:
-                where = replace(where, reply_to=None)
-            elif exc.code != ARCHIVED or not await self._unarchive(where.channel):
+            if exc.code in NO_REPLY and destination.reply_to is not None:
+                destination = replace(destination, reply_to=None)
+            elif exc.code != ARCHIVED or not await self._unarchive(destination.channel):
                 raise
-            made = await self._posted(where, number, text, buttons, urgent=urgent)
+            made = await self._posted(destination, number, text, buttons, urgent=urgent)
         # The nonce may have found a message of a call that broke off, with another text.
         sent = text if made.content.strip() == text.strip() else None
-        part = Part(where.channel, made.id, text, sent, buttons is not None)
+        part = Part(destination.channel, made.id, text, sent, buttons is not None)
         await self._keep(number, part)
         if sent is None:
-            await self._edit(where, number, part, text, buttons)
+            await self._edit(destination, number, part, text, buttons)
 
     async def _posted(
-        self, where: Where, number: int, text: str, buttons: ui.View | None, *, urgent: bool
+        self,
+        destination: Destination,
+        number: int,
+        text: str,
+        buttons: ui.View | None,
+        *,
+        urgent: bool,
     ) -> discord.Message:
         return await post(
             self._connection,
-            where.channel,
+            destination.channel,
             text,
             buttons=buttons,
-            reply_to=None if number else where.reply_to,
+            reply_to=None if number else destination.reply_to,
             nonce=self._nonce(number),
             urgent=urgent,
         )
@@ -214,12 +222,12 @@ class Parts:
             self._thread, self._key, number, reply_id(part.channel, part.message)
         )
 
-    async def _adopt(self, where: Where, number: int) -> bool:
+    async def _adopt(self, destination: Destination, number: int) -> bool:
         """Find a message that was made for this reply and not remembered: a crash came between.
 
         It had buttons, and they say which question they belong to.
         """
-        place = await self._connection.place(where.channel)
+        place = await self._connection.place(destination.channel)
         after = discord.Object(int(self._thread.thread)) if self._thread.team else None
 
         async def found() -> list[discord.Message]:
@@ -231,17 +239,19 @@ class Parts:
             return False
         for it in await read(found, timeout_s=self._connection.timeout_s):
             ours = it.author.id == self._connection.bot_user
-            is_new = reply_id(where.channel, it.id) not in known
+            is_new = reply_id(destination.channel, it.id) not in known
             if after is not None and it.id < after.id:
                 continue
             if ours and is_new and layout.question_of(it) == (self._key.channel, self._key.message):
-                await self._keep(number, Part(where.channel, it.id, it.content, it.content, True))
+                await self._keep(
+                    number, Part(destination.channel, it.id, it.content, it.content, True)
+                )
                 return True
         return False
 
     async def _edit(
         self,
-        where: Where,
+        destination: Destination,
         number: int,
         part: Part,
         text: str,
@@ -258,12 +268,12 @@ class Parts:
         except TryLater as later:
             if not part.is_old or later.after_s < WORTH_WAITING_S:
                 raise
-            await self._make_again(where, number, part, text, buttons)
+            await self._make_again(destination, number, part, text, buttons)
         except DiscordRefused as exc:
             if exc.code == ARCHIVED and await self._unarchive(part.channel):
                 await self._edited(part, buttons, urgent=urgent)
             elif exc.code in {UNKNOWN_MESSAGE, OLD_MESSAGE_EDITS, ARCHIVED}:
-                await self._make_again(where, number, part, text, buttons)
+                await self._make_again(destination, number, part, text, buttons)
             else:
                 raise
 
@@ -280,10 +290,10 @@ class Parts:
         part.sent, part.has_buttons = part.text, buttons is not None
 
     async def _make_again(
-        self, where: Where, number: int, part: Part, text: str, buttons: ui.View | None
+        self, destination: Destination, number: int, part: Part, text: str, buttons: ui.View | None
     ) -> None:
         self._made_again += 1
-        await self._make(where, number, text, buttons)
+        await self._make(destination, number, text, buttons)
         await remove(self._connection, part.channel, part.message)
 
     async def _unarchive(self, channel: int) -> bool:
@@ -300,17 +310,17 @@ class Parts:
 
     # -- the end ------------------------------------------------------------------------------
 
-    async def finish(self, where: Where, text: str, buttons: ui.View) -> None:
+    async def finish(self, destination: Destination, text: str, buttons: ui.View) -> None:
         """Give the last part its final text and buttons; remove what is beyond."""
         last = max(self.shown - 1, 0)
         for number in range(last):
-            await self._settle(where, number)
+            await self._settle(destination, number)
         part = self._held.get(last)
         if part is None:
-            await self._make(where, last, text, buttons)
+            await self._make(destination, last, text, buttons)
         else:
             part.has_buttons = None  # those of an answer that is running are others
-            await self._edit(where, last, part, text, buttons)
+            await self._edit(destination, last, part, text, buttons)
         await self._remove(after=last)
 
     async def leave(self, sentence: str) -> bool:
