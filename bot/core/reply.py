@@ -71,8 +71,8 @@ class Reply:
         landed = True
         if ending.outcome is not Outcome.REFUSED:
             self._text = ending.text
-            landed = await _insist(self._write)
-        return landed and await _insist(lambda: self._exchange.end(ending))
+            landed = await _retry_until_delivered(self._write)
+        return landed and await _retry_until_delivered(lambda: self._exchange.end(ending))
 
     async def write(self) -> None:
         """The writer: at most one call to the platform at a time, `pace_s` apart, until `close`."""
@@ -124,7 +124,7 @@ async def running_reply(exchange: Exchange) -> AsyncIterator[Reply]:
         await writer
 
 
-async def _insist(call: Callable[[], Awaitable[None]]) -> bool:
+async def _retry_until_delivered(call: Callable[[], Awaitable[None]]) -> bool:
     """False: put off for longer than anybody waits. A call that goes on failing is let go."""
     delay_s = FIRST_RETRY_S
     attempt = 1
