@@ -20,7 +20,7 @@ from bot.core.in_flight import InFlight, InFlightQuestions
 from bot.core.ledger import Ledger
 from bot.core.receipts import receipt_of, with_notes
 from bot.core.reply import Reply, running_reply
-from bot.core.thread_queues import Lanes, Place
+from bot.core.thread_queues import ThreadQueues, Ticket
 from bot.core.turns import Turns
 from bot.errors import Busy, UserFacingError, to_user_facing
 from bot.store import Store, StoreFailed, Turn
@@ -92,7 +92,7 @@ class Answers:
         self._ledger = Ledger(store, self._turns)
         self._access = access
         self._options = options
-        self._lanes = Lanes()
+        self._queues = ThreadQueues()
         self._questions = questions
         self._tasks: set[asyncio.Task[bool]] = set()
         self._draining = False
@@ -194,20 +194,20 @@ class Answers:
         take the claim, the asker is told so; every other copy of the message ends in silence.
         """
         with (
-            self._lanes.place(message.thread, message.sent_at) as place,
+            self._queues.ticket(message.thread, message.sent_at) as ticket,
             self._questions.under_way(message) as under_way,
         ):
             if not self._questions.lets_in(message.thread) or self._questions.is_copy(under_way):
                 return False
             under_way.is_new = True
-            under_way.attempted = place.is_reached
+            under_way.attempted = ticket.is_called
             try:
-                if not await self._ledger.claim(message, attempts=int(place.is_reached)):
+                if not await self._ledger.claim(message, attempts=int(ticket.is_called)):
                     return False
             except Exception as exc:  # noqa: BLE001 - whatever it is, the asker is waiting
                 await self._refuse_unclaimed(under_way, exchange, exc)
             else:
-                await self._see_through(under_way, exchange, place)
+                await self._see_through(under_way, exchange, ticket)
         return True
 
     async def _refuse_unclaimed(
@@ -235,17 +235,17 @@ class Answers:
 
     async def _resume(self, message: IncomingMessage, exchange: Exchange) -> bool:
         with (
-            self._lanes.place(message.thread, message.sent_at) as place,
+            self._queues.ticket(message.thread, message.sent_at) as ticket,
             self._questions.under_way(message) as under_way,
         ):
-            await self._see_through(under_way, exchange, place)
+            await self._see_through(under_way, exchange, ticket)
         return True
 
-    async def _see_through(self, under_way: InFlight, exchange: Exchange, place: Place) -> None:
+    async def _see_through(self, under_way: InFlight, exchange: Exchange, ticket: Ticket) -> None:
         """From the claim to the last edit; only then is the question off the inbox."""
         try:
             async with running_reply(exchange) as reply:
-                ending = await self._ending(under_way, exchange, place, reply)
+                ending = await self._ending(under_way, exchange, ticket, reply)
             if under_way.superseded:
                 await self._ledger.end(under_way)
                 return
@@ -264,7 +264,7 @@ class Answers:
         self,
         under_way: InFlight,
         exchange: Exchange,
-        place: Place,
+        ticket: Ticket,
         reply: Reply,
     ) -> Ending:
         """Whatever happens becomes an answer or a sentence; only a shutdown goes through."""
@@ -273,7 +273,7 @@ class Answers:
         reply.status(Status(Stage.QUEUED))
         try:
             under_way.work = asyncio.create_task(
-                self._work(under_way, exchange, place, reply), name="work"
+                self._work(under_way, exchange, ticket, reply), name="work"
             )
             return await under_way.work
         except asyncio.CancelledError:
@@ -303,11 +303,11 @@ class Answers:
         )
 
     async def _work(
-        self, under_way: InFlight, exchange: Exchange, place: Place, reply: Reply
+        self, under_way: InFlight, exchange: Exchange, ticket: Ticket, reply: Reply
     ) -> Ending:
         under_way.message = message = await exchange.complete(under_way.message)
         with self._access.admitted(message.author):
-            await place.reached()
+            await ticket.wait_for_turn()
             await self._count_attempt(under_way)
             reply.status(Status(Stage.READING))
             turn = None if under_way.is_new else await self._store.turn(message)

@@ -1,4 +1,4 @@
-"""One lane a thread: its questions are answered in the order they came, other threads beside."""
+"""One queue per thread: questions in a thread are answered in order; threads run concurrently."""
 
 from __future__ import annotations
 
@@ -10,52 +10,57 @@ from contextlib import contextmanager
 from bot.values.messages import ThreadKey
 
 
-class Place:
-    """One question's place in its thread's lane."""
+class Ticket:
+    """A question's position in its thread's queue."""
 
     def __init__(self, sent_at: float) -> None:
         self.sent_at = sent_at
-        self._reached = asyncio.Event()
+        self._called = asyncio.Event()
 
     @property
-    def is_reached(self) -> bool:
-        """Whether it is, or was, this place's turn."""
-        return self._reached.is_set()
+    def is_called(self) -> bool:
+        """Whether its turn has come; once true, it stays true."""
+        return self._called.is_set()
 
-    async def reached(self) -> None:
+    async def wait_for_turn(self) -> None:
         """Wait until every question before this one has ended."""
-        await self._reached.wait()
+        await self._called.wait()
 
-    def reach(self) -> None:
-        """It is this place's turn."""
-        self._reached.set()
+    def call(self) -> None:
+        """Its turn has come."""
+        self._called.set()
 
 
-class Lanes:
-    """Hands out places. Lives as long as the bot."""
+class ThreadQueues:
+    """Hands out tickets. Lives as long as the bot."""
 
     def __init__(self) -> None:
-        self._lanes: dict[ThreadKey, deque[Place]] = {}
+        self._queues: dict[ThreadKey, deque[Ticket]] = {}
+
+    @property
+    def count(self) -> int:
+        """How many threads have a queue at this moment."""
+        return len(self._queues)
 
     @contextmanager
-    def place(self, thread: ThreadKey, sent_at: float = 0) -> Iterator[Place]:
-        """Hold a place in the thread's lane, behind all that were sent no later.
+    def ticket(self, thread: ThreadKey, sent_at: float = 0) -> Iterator[Ticket]:
+        """Hold a ticket of the thread's queue, behind all questions sent no later.
 
-        A platform may deliver messages in another order than they were sent; those that wait are
-        put in order by `sent_at`, and equal ones by the order of the calls.
+        A platform may deliver messages out of order: waiting ones are sorted by `sent_at`, equal
+        ones by the order of the calls. A question whose turn has come keeps it.
         """
-        lane = self._lanes.setdefault(thread, deque())
-        place = Place(sent_at)
-        index = len(lane)
-        while index and lane[index - 1].sent_at > sent_at and not lane[index - 1].is_reached:
+        queue = self._queues.setdefault(thread, deque())
+        ticket = Ticket(sent_at)
+        index = len(queue)
+        while index and queue[index - 1].sent_at > sent_at and not queue[index - 1].is_called:
             index -= 1
-        lane.insert(index, place)
-        lane[0].reach()
+        queue.insert(index, ticket)
+        queue[0].call()
         try:
-            yield place
+            yield ticket
         finally:
-            lane.remove(place)
-            if lane:
-                lane[0].reach()
+            queue.remove(ticket)
+            if queue:
+                queue[0].call()
             else:
-                del self._lanes[thread]
+                del self._queues[thread]
