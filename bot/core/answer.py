@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from bot.core.access import Access
 from bot.core.attachments import Attachments
-from bot.core.conversation import Conversation, fit
+from bot.core.conversation import Conversation, fit_to_context
 from bot.core.in_flight import InFlight, InFlightQuestions
 from bot.core.ledger import Ledger
 from bot.core.receipts import receipt_of, with_notes
@@ -355,7 +355,7 @@ class Answers:
         self, turns: tuple[Turn, ...], sampling: Sampling, system_prompt: str | None
     ) -> Conversation:
         model = self._engine.model
-        conversation = await fit(
+        conversation = await fit_to_context(
             turns,
             model=model,
             reserve_tokens=min(sampling.max_new_tokens, model.context_tokens // 4),

@@ -33,7 +33,7 @@ class Conversation:
     """Pictures that do not fit its context."""
 
 
-async def fit(
+async def fit_to_context(
     turns: tuple[Turn, ...],
     *,
     model: ModelInfo,

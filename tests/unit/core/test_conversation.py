@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.conversation import Conversation, fit
+from bot.core.conversation import Conversation, fit_to_context
 from bot.errors import UserFacingError
 from bot.store import StoredPicture, Turn
 from bot.values.messages import Outcome, Receipt
@@ -54,7 +54,7 @@ async def read(picture: StoredPicture) -> Picture:
 async def conversation(
     *turns: Turn, model: ModelInfo = ROOMY, system_prompt: str | None = None
 ) -> Conversation:
-    return await fit(
+    return await fit_to_context(
         turns,
         model=model,
         reserve_tokens=10,
@@ -139,7 +139,7 @@ async def test_a_thread_that_fits_is_measured_once() -> None:
         measured += 1
         return await count(messages)
 
-    await fit(
+    await fit_to_context(
         (*[turn("q")] * 40, asked("last")),
         model=ROOMY,
         reserve_tokens=10,
