@@ -11,9 +11,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bot.core.access import Access
+from bot.core.answer_options import AnswerOptions
 from bot.core.attachments import Attachments
 from bot.core.conversation import Conversation, fit_to_context
 from bot.core.in_flight import InFlight, InFlightQuestions
@@ -25,7 +26,7 @@ from bot.core.turns import Turns
 from bot.errors import Busy, UserFacingError, to_user_facing
 from bot.store import Store, StoreFailed, Turn
 from bot.texts import say
-from bot.values.cleaning import clean, clean_words, is_unseen
+from bot.values.cleaning import clean, is_unseen
 from bot.values.messages import (
     Author,
     Ending,
@@ -54,23 +55,6 @@ log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
 """A question that ended the process so often is given up, with a sentence."""
-
-AGAIN_TEMPERATURE = 0.6
-"""Asked again, a model that answers greedily must be allowed another answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerOptions:
-    """What the operator chooses; `None` leaves it to the model."""
-
-    system_prompt: str | None = None
-    temperature: float | None = None
-    max_new_tokens: int | None = None
-
-    def __post_init__(self) -> None:
-        """Clean what was written: an environment may hold anything."""
-        if self.system_prompt is not None:
-            object.__setattr__(self, "system_prompt", clean_words(self.system_prompt))
 
 
 class Answers:
@@ -326,7 +310,7 @@ class Answers:
                 self._turns.up_to(message),
                 self._store.channels.settings(thread.platform, thread.team, thread.channel),
             )
-            sampling = self._sampling(message)
+            sampling = self._options.sampling(self.model.sampling, again=message.again)
             conversation = await self._conversation(
                 turns, sampling, channel.system_prompt or self._options.system_prompt
             )
@@ -400,17 +384,6 @@ class Answers:
                     case Finished():
                         return chunk
         raise EngineDead("the stream ended without an end")
-
-    def _sampling(self, message: IncomingMessage) -> Sampling:
-        sampling = self._engine.model.sampling
-        if self._options.temperature is not None:
-            sampling = replace(sampling, temperature=self._options.temperature)
-        if self._options.max_new_tokens is not None:
-            sampling = replace(sampling, max_new_tokens=self._options.max_new_tokens)
-        if message.again:
-            temperature = max(sampling.temperature, AGAIN_TEMPERATURE)
-            sampling = replace(sampling, temperature=temperature)
-        return sampling
 
     # -- tasks --------------------------------------------------------------------------------
 

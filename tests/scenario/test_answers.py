@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.core.answer import MAX_ATTEMPTS, AnswerOptions, Answers
+from bot.core.answer import MAX_ATTEMPTS, Answers
+from bot.core.answer_options import AnswerOptions
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.errors import Busy

@@ -600,7 +600,7 @@ async def test_a_question_that_comes_while_its_thread_is_forgotten_is_refused(
     client: Client,
 ) -> None:
     thread = await client.make_thread()
-    with client.answers._questions.none_let_in(server._thread_key(thread)):
+    with client.answers._questions.closed(server._thread_key(thread)):
         async with await client.ask(thread, "q") as response:
             assert response.status == 404
             assert (await response.json())["error"] == "This thread has been deleted."

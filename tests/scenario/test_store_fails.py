@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.answer import AnswerOptions, Answers
+from bot.core.answer import Answers
+from bot.core.answer_options import AnswerOptions
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.errors import UserFacingError

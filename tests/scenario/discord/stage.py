@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.core.access import AllowList
-from bot.core.answer import AnswerOptions, Answers
+from bot.core.answer import Answers
+from bot.core.answer_options import AnswerOptions
 from bot.core.in_flight import InFlightQuestions
 from bot.platforms.discord.events import message_key, thread_key
 from bot.platforms.discord.options import DiscordOptions

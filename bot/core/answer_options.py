@@ -1,0 +1,38 @@
+"""How to answer, as far as the operator chooses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bot.values.cleaning import clean_words
+from inference.types import Sampling
+
+AGAIN_TEMPERATURE = 0.6
+"""Asked again, a model that samples greedily must be able to give another answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOptions:
+    """What the operator chooses; `None` leaves it to the model."""
+
+    system_prompt: str | None = None
+    temperature: float | None = None
+    max_new_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        """Clean what was written: an environment may hold anything."""
+        if self.system_prompt is not None:
+            object.__setattr__(self, "system_prompt", clean_words(self.system_prompt))
+
+    def sampling(self, defaults: Sampling, *, again: bool) -> Sampling:
+        """The model's defaults with the operator's choices; livelier where a question is asked
+        again."""
+        sampling = defaults
+        if self.temperature is not None:
+            sampling = replace(sampling, temperature=self.temperature)
+        if self.max_new_tokens is not None:
+            sampling = replace(sampling, max_new_tokens=self.max_new_tokens)
+        if again:
+            temperature = max(sampling.temperature, AGAIN_TEMPERATURE)
+            sampling = replace(sampling, temperature=temperature)
+        return sampling
