@@ -8,25 +8,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bot.errors import Busy
-from bot.values.messages import Author, ThreadKey
+from bot.values.messages import Author, ThreadKey, UserKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowList:
-    """Who may ask on a platform; an empty list lets everybody in."""
+    """Who may ask on a platform; an empty list allows everybody."""
 
     teams: frozenset[str] = frozenset()
     channels: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     direct: bool = True
-    """Whether those may ask who write to the bot alone, outside of any team."""
+    """Whether direct messages are answered."""
 
     def allows(self, thread: ThreadKey, author: Author) -> bool:
-        """Whether none of the lists leaves this question out.
+        """Whether every list that is not empty allows this question.
 
-        Outside of any team there are no channels and no roles: where only some of those may ask,
-        the list of users alone lets somebody in.
+        A direct message belongs to no team, channel or role: where one of those lists is set,
+        only the list of users can allow it.
         """
         if not thread.team:
             within = self.teams or self.channels or self.roles
@@ -43,14 +43,14 @@ class AllowList:
 
 
 class Access:
-    """Who is let in, and how many questions one person has under way, waiting ones included."""
+    """Who may ask, and how many questions each user has in flight, waiting ones included."""
 
     def __init__(
         self, *, questions_per_user: int, lists: Mapping[str, AllowList] | None = None
     ) -> None:
         self._lists = lists or {}
         self._limit = questions_per_user
-        self._under_way: Counter[str] = Counter()
+        self._in_flight: Counter[UserKey] = Counter()
 
     def allows(self, thread: ThreadKey, author: Author) -> bool:
         """Whether this person may ask in this place at all."""
@@ -58,14 +58,14 @@ class Access:
         return allow_list is None or allow_list.allows(thread, author)
 
     @contextmanager
-    def admitted(self, author: Author) -> Iterator[None]:
+    def admitted(self, user: UserKey) -> Iterator[None]:
         """Count a question for as long as the context lasts. Raises: Busy."""
-        if self._under_way[author.id] >= self._limit:
+        if self._in_flight[user] >= self._limit:
             raise Busy("too_many_at_once", count=self._limit)
-        self._under_way[author.id] += 1
+        self._in_flight[user] += 1
         try:
             yield
         finally:
-            self._under_way[author.id] -= 1
-            if not self._under_way[author.id]:
-                del self._under_way[author.id]
+            self._in_flight[user] -= 1
+            if not self._in_flight[user]:
+                del self._in_flight[user]

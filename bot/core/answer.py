@@ -290,7 +290,7 @@ class Answers:
         self, under_way: InFlight, exchange: Exchange, ticket: Ticket, reply: Reply
     ) -> Ending:
         under_way.message = message = await exchange.complete(under_way.message)
-        with self._access.admitted(message.author):
+        with self._access.admitted(message.user):
             await ticket.wait_for_turn()
             await self._count_attempt(under_way)
             reply.status(Status(Stage.READING))
@@ -361,8 +361,8 @@ class Answers:
         request = GenerationRequest(
             messages=conversation.messages,
             sampling=sampling,
-            asker=f"{message.key.platform} {message.author.id}",
-            thread=str(message.thread),
+            asker=message.user.id_everywhere,
+            thread=message.thread.id_everywhere,
         )
         unseen = ""  # nothing is shown before there is something to see
         # aclosing: an asker who stops must free the device now.

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from bot.values.cleaning import clean_name, clean_words
 
@@ -22,6 +23,29 @@ class ThreadKey:
     team: str
     channel: str
     thread: str
+
+    @property
+    def id_everywhere(self) -> str:
+        """One string that no other thread has."""
+        return _joined(self.platform, self.team, self.channel, self.thread)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserKey:
+    """A person on a platform: limits and fairness count by it."""
+
+    platform: str
+    id: str
+
+    @property
+    def id_everywhere(self) -> str:
+        """One string that nobody else has."""
+        return _joined(self.platform, self.id)
+
+
+def _joined(*parts: str) -> str:
+    """Parts in one string; different parts never give the same one."""
+    return "/".join(quote(part, safe=":") for part in parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +120,11 @@ class IncomingMessage:
     """The same question about the same pictures: only the answer shall be another."""
     context: dict[str, str] = field(default_factory=dict, repr=False, hash=False)
     """How and where it was asked, for the adapter that made it; opaque to the core."""
+
+    @property
+    def user(self) -> UserKey:
+        """The person who asks."""
+        return UserKey(platform=self.key.platform, id=self.author.id)
 
     def __post_init__(self) -> None:
         """Clean the words; those that nobody can see are none."""
