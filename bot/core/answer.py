@@ -113,14 +113,13 @@ class Answers:
         """
         await self._ledger.catch_up()
         last = await self._store.inbox.last_of_thread(message.thread)
-        under_way = self._questions.of_thread(message.thread)
-        if under_way:
-            last = under_way[-1].message.key
+        if in_flight := self._questions.of_thread(message.thread):
+            last = in_flight[-1].message.key
         latest = await self.latest(message.key)
         if latest is None or last != message.key or message.edited_at <= latest.edited_at:
             return None
         revised = replace(message, revision=latest.revision + 1)
-        self._questions.supersede(message.key, before=revised.revision)
+        self._questions.supersede(revised)
         return self.ask(revised, exchange)
 
     async def ask_again(
@@ -179,32 +178,33 @@ class Answers:
         """
         with (
             self._queues.ticket(message.thread, message.sent_at) as ticket,
-            self._questions.under_way(message) as under_way,
+            self._questions.tracked(message) as question,
         ):
-            if not self._questions.lets_in(message.thread) or self._questions.is_copy(under_way):
+            if not self._questions.accepts(message.thread) or self._questions.is_copy(question):
                 return False
-            under_way.is_new = True
-            under_way.attempted = ticket.is_called
+            attempt_begun = ticket.is_called  # then the claim counts the first attempt, too
             try:
-                if not await self._ledger.claim(message, attempts=int(ticket.is_called)):
+                if not await self._ledger.claim(message, attempts=int(attempt_begun)):
                     return False
             except Exception as exc:  # noqa: BLE001 - whatever it is, the asker is waiting
-                await self._refuse_unclaimed(under_way, exchange, exc)
+                await self._refuse_unclaimed(question, exchange, exc)
             else:
-                await self._see_through(under_way, exchange, ticket)
+                question.claimed(attempt_begun=attempt_begun)
+                await self._process(question, exchange, ticket)
         return True
 
     async def _refuse_unclaimed(
-        self, under_way: InFlight, exchange: Exchange, failure: Exception
+        self, question: InFlight, exchange: Exchange, failure: Exception
     ) -> None:
         """Nothing is written down, so nothing is begun: the asker is told, from memory alone."""
         if not isinstance(failure, StoreFailed):
             log.error("a question could not be claimed: %s", safe_traceback(failure))
-        message = under_way.message
+        message = question.message
         try:
             # For the asker's language and name. As if asked again: its pictures are not needed.
             completed = await exchange.complete(replace(message, again=True))
-            under_way.message = message = replace(completed, again=message.again)
+            message = replace(completed, again=message.again)
+            question.completed(message)
         except Exception as exc:  # noqa: BLE001 - then in the language that the message came with
             log.warning("an asker's language could not be asked for: %s", safe_traceback(exc))
         refusal = _refusal(failure)
@@ -214,57 +214,55 @@ class Answers:
             receipt=Receipt(),
             claimed=False,
         )
-        self._ledger.refuse(under_way, ending)
+        self._ledger.refuse(question, ending)
         await Reply(exchange).finish(ending)
 
     async def _resume(self, message: IncomingMessage, exchange: Exchange) -> bool:
         with (
             self._queues.ticket(message.thread, message.sent_at) as ticket,
-            self._questions.under_way(message) as under_way,
+            self._questions.tracked(message) as question,
         ):
-            await self._see_through(under_way, exchange, ticket)
+            await self._process(question, exchange, ticket)
         return True
 
-    async def _see_through(self, under_way: InFlight, exchange: Exchange, ticket: Ticket) -> None:
+    async def _process(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> None:
         """From the claim to the last edit; only then is the question off the inbox."""
         try:
             async with running_reply(exchange) as reply:
-                ending = await self._ending(under_way, exchange, ticket, reply)
-            if under_way.superseded:
-                await self._ledger.end(under_way)
+                if question.is_stopped:
+                    ending = self._stopped(question, reply)
+                else:
+                    ending = await self._run_to_ending(question, exchange, ticket, reply)
+            if question.is_superseded:
+                await self._ledger.end(question)
                 return
-            is_kept = await self._ledger.keep(under_way, ending)
+            is_kept = await self._ledger.keep(question, ending)
             if await reply.finish(ending):
-                await self._ledger.end(under_way, None if is_kept else ending)
+                await self._ledger.end(question, None if is_kept else ending)
             elif not is_kept:
-                self._ledger.keep_late(under_way, ending)
+                self._ledger.keep_late(question, ending)
             # Not delivered, it stays in the inbox, and the next start delivers it.
         except asyncio.CancelledError:  # a shutdown
-            if under_way.attempted:
-                await self._ledger.put_back(under_way)
+            if question.is_attempted:
+                await self._ledger.put_back(question)
             raise
 
-    async def _ending(
+    async def _run_to_ending(
         self,
-        under_way: InFlight,
+        question: InFlight,
         exchange: Exchange,
         ticket: Ticket,
         reply: Reply,
     ) -> Ending:
         """Whatever happens becomes an answer or a sentence; only a shutdown goes through."""
-        if under_way.stopped.is_set():
-            return self._stopped(under_way, reply)
         reply.status(Status(Stage.QUEUED))
         try:
-            under_way.work = asyncio.create_task(
-                self._work(under_way, exchange, ticket, reply), name="work"
-            )
-            return await under_way.work
+            return await question.run(self._produce_answer(question, exchange, ticket, reply))
         except asyncio.CancelledError:
             task = asyncio.current_task()
-            if not under_way.stopped.is_set() or (task is not None and task.cancelling()):
+            if not question.is_stopped or (task is not None and task.cancelling()):
                 raise
-            return self._stopped(under_way, reply)
+            return self._stopped(question, reply)
         except InferenceError as exc:
             log.warning("the engine refused: %s", type(exc).__name__)
             refusal = _refusal(exc)
@@ -274,29 +272,30 @@ class Answers:
             refusal = _refusal(exc)
         return Ending(
             outcome=Outcome.REFUSED,
-            text=refusal.sentence(under_way.message.locale),
-            receipt=under_way.receipt,
+            text=refusal.sentence(question.message.locale),
+            receipt=question.receipt,
         )
 
-    def _stopped(self, under_way: InFlight, reply: Reply) -> Ending:
-        note = say(under_way.message.locale, "ended_stopped")
+    def _stopped(self, question: InFlight, reply: Reply) -> Ending:
+        note = say(question.message.locale, "ended_stopped")
         return Ending(
             outcome=Outcome.STOPPED,
             text=reply.text.strip(),
-            receipt=replace(under_way.receipt, notes=(note,)),
+            receipt=replace(question.receipt, notes=(note,)),
         )
 
-    async def _work(
-        self, under_way: InFlight, exchange: Exchange, ticket: Ticket, reply: Reply
+    async def _produce_answer(
+        self, question: InFlight, exchange: Exchange, ticket: Ticket, reply: Reply
     ) -> Ending:
-        under_way.message = message = await exchange.complete(under_way.message)
+        message = await exchange.complete(question.message)
+        question.completed(message)
         with self._access.admitted(message.user):
             await ticket.wait_for_turn()
-            await self._count_attempt(under_way)
+            await self._count_attempt(question)
             reply.status(Status(Stage.READING))
-            turn = None if under_way.is_new else await self._store.turn(message)
+            turn = None if question.is_new else await self._store.turn(message)
             if turn is None:
-                await self._turns.begin(under_way, exchange)
+                await self._turns.open(question, exchange)
             elif turn.outcome is not None:
                 # The process died between the answer and its delivery.
                 return Ending(
@@ -307,14 +306,14 @@ class Answers:
             thread = message.thread
             await self._ledger.catch_up()  # an earlier answer of this thread may be among it
             turns, channel = await asyncio.gather(
-                self._turns.up_to(message),
+                self._turns.history_up_to(message),
                 self._store.channels.settings(thread.platform, thread.team, thread.channel),
             )
             sampling = self._options.sampling(self.model.sampling, again=message.again)
             conversation = await self._conversation(
                 turns, sampling, channel.system_prompt or self._options.system_prompt
             )
-            under_way.receipt = receipt_of(message.locale, self.model, turns[-1], conversation)
+            question.receipt_known(receipt_of(message.locale, self.model, turns[-1], conversation))
             finished = await self._generate(message, conversation, sampling, reply)
         text = reply.text.strip()
         if not text:
@@ -322,16 +321,16 @@ class Answers:
         return Ending(
             outcome=Outcome.ANSWERED,
             text=text,
-            receipt=with_notes(message.locale, under_way.receipt, finished.reason, channel.note),
+            receipt=with_notes(message.locale, question.receipt, finished.reason, channel.note),
             timings={"first_token_s": finished.first_token_s, "total_s": finished.total_s},
         )
 
-    async def _count_attempt(self, under_way: InFlight) -> None:
+    async def _count_attempt(self, question: InFlight) -> None:
         """Written down before the work: what ends the process must not do so for ever."""
-        if under_way.attempted:
+        if question.is_attempted:
             return  # with the claim
-        attempts = await self._store.inbox.begin_attempt(under_way.message)
-        under_way.attempted = True
+        attempts = await self._store.inbox.begin_attempt(question.message)
+        question.attempt_begun()
         if attempts > MAX_ATTEMPTS:
             raise UserFacingError("gave_up", attempts=MAX_ATTEMPTS)
 

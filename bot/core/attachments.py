@@ -24,7 +24,7 @@ Open = Callable[[Attachment], AsyncIterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class FetchedPictures:
     """What became of a message's attachments; every one is in one of the two."""
 
     pictures: tuple[NormalisedPicture, ...]
@@ -57,7 +57,7 @@ class Attachments:
         # their number bounds the memory that decoding takes.
         self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decode")
 
-    async def take(self, attachments: tuple[Attachment, ...], open_: Open) -> Taken:
+    async def fetch(self, attachments: tuple[Attachment, ...], open_: Open) -> FetchedPictures:
         """Fetch and normalise all attachments of a message. Refuses; never raises for one."""
         pictures: list[NormalisedPicture] = []
         refusals: list[PictureRefused] = []
@@ -66,10 +66,10 @@ class Attachments:
                 refusals.append(self._one_too_many(attachment))
                 continue
             try:
-                pictures.append(await self._take_one(attachment, open_))
+                pictures.append(await self._fetch_one(attachment, open_))
             except PictureRefused as refusal:
                 refusals.append(refusal)
-        return Taken(pictures=tuple(pictures), refusals=tuple(refusals))
+        return FetchedPictures(pictures=tuple(pictures), refusals=tuple(refusals))
 
     def _one_too_many(self, attachment: Attachment) -> PictureRefused:
         return PictureRefused(
@@ -78,20 +78,20 @@ class Attachments:
             limit=self._pictures_per_question,
         )
 
-    async def _take_one(self, attachment: Attachment, open_: Open) -> NormalisedPicture:
+    async def _fetch_one(self, attachment: Attachment, open_: Open) -> NormalisedPicture:
         if attachment.kind:
             raise OtherKind(attachment.name, attachment.kind)
         if attachment.size_bytes is not None:
             check_size(attachment.name, attachment.size_bytes, self._limits)
         try:
-            data = await self._fetch(attachment, open_)
+            data = await self._read(attachment, open_)
         except OSError:
             raise PictureRefused("picture_unreachable", name=short_name(attachment.name)) from None
         return await asyncio.get_running_loop().run_in_executor(
             self._decoders, normalise, attachment.name, data, self._limits
         )
 
-    async def _fetch(self, attachment: Attachment, open_: Open) -> bytes:
+    async def _read(self, attachment: Attachment, open_: Open) -> bytes:
         """Read an attachment up to the limit, whatever its announced size."""
         data = bytearray()
         async for piece in open_(attachment):

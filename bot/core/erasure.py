@@ -43,7 +43,7 @@ class Erasure:
 
     async def thread(self, thread: ThreadKey) -> bool:
         """Forget a thread; false when there is none. Raises: StoreFailed."""
-        with self._questions.none_let_in(thread):
+        with self._questions.closed(thread):
             await self._questions.stop_thread(thread)
             await self._engine.forget()
             return await self._erase(partial(self._store.forget_thread, thread))
@@ -53,9 +53,7 @@ class Erasure:
 
         Returns: how many questions.
         """
-        while found := self._questions.of_author(platform, team, author):
-            found[0].stop()
-            await found[0].over.wait()
+        await self._questions.stop_author(platform, team, author)
         await self._engine.forget()
         return await self._erase(partial(self._store.forget_author, platform, team, author))
 

@@ -1,130 +1,208 @@
-"""The questions that are under way: claimed or about to be, and not ended."""
+"""The questions in flight: claimed, or about to be, and not ended."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class InFlight:
-    """One question on its way."""
+    """One question in flight. Its methods are its transitions: nothing else changes it."""
 
-    message: IncomingMessage
-    receipt: Receipt = field(default_factory=Receipt)
-    """As far as it is known yet."""
-    work: asyncio.Task[Ending] | None = None
-    stopped: asyncio.Event = field(default_factory=asyncio.Event)
-    """The asker wants no more of it."""
-    superseded: bool = False
-    """A later version of the question is answered in its stead, in the same reply."""
-    is_new: bool = False
-    """Claimed in this run of the bot, so that nothing of it is written down yet."""
-    attempted: bool = False
-    """Its work has begun in this run of the bot."""
-    over: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, message: IncomingMessage) -> None:
+        self._message = message
+        self._receipt = Receipt()
+        self._is_new = False
+        self._is_attempted = False
+        self._is_superseded = False
+        self._is_stopped = False
+        self._work: asyncio.Task[Ending] | None = None
+        self._ended = asyncio.Event()
+
+    # -- what is known of it ------------------------------------------------------------------
+
+    @property
+    def message(self) -> IncomingMessage:
+        """The question, as far as its platform has been asked for it."""
+        return self._message
+
+    @property
+    def receipt(self) -> Receipt:
+        """As far as it is known yet."""
+        return self._receipt
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this run of the bot has claimed it, so that the store holds no turn of it."""
+        return self._is_new
+
+    @property
+    def is_attempted(self) -> bool:
+        """Whether this run of the bot has counted an attempt at it."""
+        return self._is_attempted
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the user wants no more of it."""
+        return self._is_stopped
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether a later version of it is answered instead, in the same reply."""
+        return self._is_superseded
+
+    async def wait_until_ended(self) -> None:
+        """Return when it is no longer in flight."""
+        await self._ended.wait()
+
+    # -- its transitions ----------------------------------------------------------------------
+
+    def claimed(self, *, attempt_begun: bool) -> None:
+        """The inbox holds it, with its first attempt counted or not."""
+        self._is_new = True
+        self._is_attempted = attempt_begun
+
+    def completed(self, message: IncomingMessage) -> None:
+        """The platform has added what the event lacked."""
+        self._message = message
+
+    def attempt_begun(self) -> None:
+        """The inbox has counted an attempt."""
+        self._is_attempted = True
+
+    def receipt_known(self, receipt: Receipt) -> None:
+        """What the answer uses and leaves out has been decided, so far."""
+        self._receipt = receipt
+
+    async def run(self, work: Coroutine[object, object, Ending]) -> Ending:
+        """Run the work so that `stop` can cancel it. Raises: what the work raises."""
+        self._work = asyncio.create_task(work, name="work")
+        return await self._work
 
     def stop(self) -> None:
-        """End the work, wherever it is; also when it has not begun."""
-        if self.work is not None and not self.stopped.is_set():
-            self.work.cancel()
-        self.stopped.set()
+        """Cancel the work wherever it is, even before it has begun."""
+        if self._work is not None and not self._is_stopped:
+            self._work.cancel()
+        self._is_stopped = True
+
+    def superseded_by(self, later: IncomingMessage) -> None:
+        """Stop without a word: a later version of the question takes its reply over."""
+        if later.key != self._message.key or later.revision <= self._message.revision:
+            msg = "only a later version of the same question supersedes it"
+            raise ValueError(msg)
+        self._is_superseded = True
+        self.stop()
+
+    def ended(self) -> None:
+        """It is no longer in flight."""
+        self._ended.set()
 
 
 class InFlightQuestions:
-    """All of them, in the order they came. Lives as long as the bot."""
+    """All questions in flight, in the order they came. Lives as long as the bot."""
 
     def __init__(self) -> None:
-        self._all: list[InFlight] = []
-        self._forgetting: list[ThreadKey] = []
+        self._questions: list[InFlight] = []
+        self._closed: list[ThreadKey] = []
 
     @property
     def count(self) -> int:
         """How many there are."""
-        return len(self._all)
+        return len(self._questions)
 
     @contextmanager
-    def under_way(self, message: IncomingMessage) -> Iterator[InFlight]:
-        """Hold a question here for as long as the context lasts."""
-        question = InFlight(message=message)
-        self._all.append(question)
+    def tracked(self, message: IncomingMessage) -> Iterator[InFlight]:
+        """Track a question for as long as the context lasts."""
+        question = InFlight(message)
+        self._questions.append(question)
         try:
             yield question
         finally:
-            question.over.set()
-            self._all.remove(question)
+            question.ended()
+            self._questions.remove(question)
 
     def is_copy(self, question: InFlight) -> bool:
-        """Whether an earlier one is the same version of the same question.
+        """Whether another one is the same version of the same question.
 
-        Platforms tell a message more than once; the copies end before the claim, so that one
+        Platforms may deliver a message more than once; copies end before the claim, so that one
         outcome of it holds for all.
         """
-        version = (question.message.key, question.message.revision)
         return any(
-            it is not question and (it.message.key, it.message.revision) == version
-            for it in self._all
+            other is not question and other.message.revision == question.message.revision
+            for other in self._of_message(question.message.key)
         )
 
     def of_thread(self, thread: ThreadKey) -> list[InFlight]:
-        """Those of a thread."""
-        return [it for it in self._all if it.message.thread == thread]
+        """A thread's questions."""
+        return self._matching(lambda message: message.thread == thread)
 
     def of_author(self, platform: str, team: str | None, author: str) -> list[InFlight]:
-        """Those of a person, in a team or in all."""
-        return [
-            it
-            for it in self._all
-            if it.message.author.id == author
-            and it.message.key.platform == platform
-            and team in {None, it.message.key.team}
-        ]
+        """A person's questions, in one team or (`None`) in all."""
+        return self._matching(
+            lambda message: (
+                message.author.id == author
+                and message.key.platform == platform
+                and team in {None, message.key.team}
+            )
+        )
+
+    def latest(self, key: MessageKey) -> IncomingMessage | None:
+        """The latest revision of a question in flight."""
+        found = [question.message for question in self._of_message(key)]
+        return max(found, key=lambda message: message.revision, default=None)
 
     def stop(self, key: MessageKey) -> bool:
-        """Stop a question; false when it is not under way."""
-        found = [it for it in self._all if it.message.key == key]
+        """Stop a question; false when it is not in flight."""
+        found = self._of_message(key)
         for question in found:
             question.stop()
         return bool(found)
 
-    def supersede(self, key: MessageKey, *, before: int) -> None:
+    def supersede(self, later: IncomingMessage) -> None:
         """Stop earlier revisions of a question without a word."""
-        for question in self._all:
-            if question.message.key == key and question.message.revision < before:
-                question.superseded = True
-                question.stop()
-
-    def latest(self, key: MessageKey) -> IncomingMessage | None:
-        """The latest revision of a question that is under way."""
-        found = [it.message for it in self._all if it.message.key == key]
-        return max(found, key=lambda message: message.revision, default=None)
+        for question in self._of_message(later.key):
+            if question.message.revision < later.revision:
+                question.superseded_by(later)
 
     async def stop_and_wait(self, key: MessageKey) -> None:
         """Stop a question and return when it has ended."""
-        for question in [it for it in self._all if it.message.key == key]:
-            question.stop()
-            await question.over.wait()
+        await _stop_and_wait(self._of_message(key))
 
     async def stop_thread(self, thread: ThreadKey) -> None:
         """Stop a thread's questions, and those that come meanwhile; return when none is left."""
         while found := self.of_thread(thread):
-            for question in found:
-                question.stop()
-            await found[0].over.wait()
+            await _stop_and_wait(found)
+
+    async def stop_author(self, platform: str, team: str | None, author: str) -> None:
+        """Stop a person's questions, and those that come meanwhile; return when none is left."""
+        while found := self.of_author(platform, team, author):
+            await _stop_and_wait(found)
 
     @contextmanager
-    def none_let_in(self, thread: ThreadKey) -> Iterator[None]:
-        """A thread takes no questions for as long as the context lasts."""
-        self._forgetting.append(thread)
+    def closed(self, thread: ThreadKey) -> Iterator[None]:
+        """Accept no questions in a thread for as long as the context lasts."""
+        self._closed.append(thread)
         try:
             yield
         finally:
-            self._forgetting.remove(thread)
+            self._closed.remove(thread)
 
-    def lets_in(self, thread: ThreadKey) -> bool:
+    def accepts(self, thread: ThreadKey) -> bool:
         """Whether a thread takes questions."""
-        return thread not in self._forgetting
+        return thread not in self._closed
+
+    def _of_message(self, key: MessageKey) -> list[InFlight]:
+        return self._matching(lambda message: message.key == key)
+
+    def _matching(self, matches: Callable[[IncomingMessage], bool]) -> list[InFlight]:
+        return [question for question in self._questions if matches(question.message)]
+
+
+async def _stop_and_wait(questions: list[InFlight]) -> None:
+    for question in questions:
+        question.stop()
+    for question in questions:
+        await question.wait_until_ended()

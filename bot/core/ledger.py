@@ -53,23 +53,23 @@ class Ledger:
         """Write down what the store has not taken yet. Raises: StoreFailed."""
         await self._store.late.flush()
 
-    def refuse(self, under_way: InFlight, ending: Ending) -> None:
+    def refuse(self, question: InFlight, ending: Ending) -> None:
         """A question that could not be claimed ends with a sentence: written down late."""
-        claimed = self._unclaimed.get(under_way.message.key, under_way.message)
+        claimed = self._unclaimed.get(question.message.key, question.message)
 
         async def write() -> None:
             await self._store.inbox.claim(claimed)
-            await self._keep(under_way, ending)
+            await self._keep(question, ending)
             await self._store.inbox.end(claimed)
             if self._unclaimed.get(claimed.key) is claimed:
                 del self._unclaimed[claimed.key]
 
         self._store.late.add(write)
 
-    async def keep(self, under_way: InFlight, ending: Ending) -> bool:
+    async def keep(self, question: InFlight, ending: Ending) -> bool:
         """Write an answer down before it is delivered; false when the store does not take it."""
         try:
-            await self._keep(under_way, ending)
+            await self._keep(question, ending)
         except StoreFailed:
             return False
         except Exception as exc:  # noqa: BLE001 - the answer is delivered all the same
@@ -77,7 +77,7 @@ class Ledger:
             return False
         return True
 
-    async def end(self, under_way: InFlight, unkept: Ending | None = None) -> None:
+    async def end(self, question: InFlight, unkept: Ending | None = None) -> None:
         """Take a question off the inbox: it was delivered.
 
         `unkept`: the answer that the store did not take a moment ago. It is not tried again here:
@@ -86,8 +86,8 @@ class Ledger:
 
         async def write() -> None:
             if unkept is not None:
-                await self._keep(under_way, unkept)
-            await self._store.inbox.end(under_way.message)
+                await self._keep(question, unkept)
+            await self._store.inbox.end(question.message)
 
         if unkept is not None:
             self._store.late.add(write)
@@ -97,18 +97,18 @@ class Ledger:
         except StoreFailed:
             self._store.late.add(write)
 
-    def keep_late(self, under_way: InFlight, ending: Ending) -> None:
+    def keep_late(self, question: InFlight, ending: Ending) -> None:
         """Keep an answer that could be neither written down nor delivered yet."""
-        self._store.late.add(lambda: self._keep(under_way, ending))
+        self._store.late.add(lambda: self._keep(question, ending))
 
-    async def put_back(self, under_way: InFlight) -> None:
+    async def put_back(self, question: InFlight) -> None:
         """At a shutdown: the next start takes the question up, and this attempt does not count."""
         try:
-            await self._store.inbox.put_back(under_way.message)
+            await self._store.inbox.put_back(question.message)
         except Exception as exc:  # noqa: BLE001 - then the attempt counts; the shutdown goes on
             log.warning("an attempt counts: %s", safe_traceback(exc))
 
-    async def _keep(self, under_way: InFlight, ending: Ending) -> None:
+    async def _keep(self, question: InFlight, ending: Ending) -> None:
         if ending.outcome is not Outcome.ANSWERED:
-            await self._turns.make_sure_of(under_way)
-        await self._store.answer_turn(under_way.message, ending)
+            await self._turns.ensure_exists(question)
+        await self._store.answer_turn(question.message, ending)

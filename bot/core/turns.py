@@ -23,27 +23,28 @@ class Turns:
         self._attachments = attachments
         self._model = model
 
-    async def begin(self, under_way: InFlight, exchange: Exchange) -> None:
+    async def open(self, question: InFlight, exchange: Exchange) -> None:
         """Fetch the pictures and write the question down. Raises: UserFacingError."""
-        message = under_way.message
+        message = question.message
         if message.again:
-            await self._take_down_again(message)
+            await self._reopen(message)
             return
-        taken = await self._attachments.take(message.attachments, exchange.open)
-        skipped = tuple(refusal.sentence(message.locale) for refusal in taken.refusals)
-        pictures = taken.pictures
+        fetched = await self._attachments.fetch(message.attachments, exchange.open)
+        skipped = tuple(refusal.sentence(message.locale) for refusal in fetched.refusals)
+        pictures = fetched.pictures
         if any(attachment.earlier for attachment in message.attachments):
             known = await self._digests(message.thread)
             pictures = tuple(it for it in pictures if it.picture.digest not in known)
         can_do_without = all(it.earlier or it.aside for it in message.attachments)
         if skipped and not pictures and not can_do_without:
             raise UserFacingError("no_picture_usable", reasons=" ".join(skipped))
-        under_way.receipt = Receipt(skipped=skipped)
-        await self._write_down(
+        receipt = Receipt(skipped=skipped)
+        question.receipt_known(receipt)
+        await self._save(
             message,
-            question=self._question(message, len(pictures)),
+            question=self._words_of(message, len(pictures)),
             new_pictures=pictures,
-            receipt=under_way.receipt,
+            receipt=receipt,
         )
 
     async def _digests(self, thread: ThreadKey) -> frozenset[str]:
@@ -51,7 +52,7 @@ class Turns:
         turns = await self._store.turns(thread)
         return frozenset(picture.digest for turn in turns for picture in turn.pictures)
 
-    async def up_to(self, message: IncomingMessage) -> tuple[Turn, ...]:
+    async def history_up_to(self, message: IncomingMessage) -> tuple[Turn, ...]:
         """The thread's turns, the last of which is this question's. Raises: UserFacingError."""
         turns = await self._store.turns(message.thread)
         for last, turn in enumerate(turns):
@@ -59,21 +60,21 @@ class Turns:
                 return turns[: last + 1]
         raise UserFacingError("thread_forgotten")
 
-    async def make_sure_of(self, under_way: InFlight) -> None:
+    async def ensure_exists(self, question: InFlight) -> None:
         """A question that ended early stands in its thread all the same.
 
         Asked again, it stands there already, with the answer it had.
         """
-        message = under_way.message
+        message = question.message
         if not message.again and await self._store.turn(message) is None:
             await self._store.begin_turn(
                 message,
                 question=message.text.strip(),
                 new_pictures=(),
-                receipt=under_way.receipt,
+                receipt=question.receipt,
             )
 
-    async def _write_down(
+    async def _save(
         self,
         message: IncomingMessage,
         *,
@@ -87,20 +88,20 @@ class Turns:
         if not begun:
             raise UserFacingError("thread_forgotten")
 
-    async def _take_down_again(self, message: IncomingMessage) -> None:
+    async def _reopen(self, message: IncomingMessage) -> None:
         """The question stands in its thread already: its words and pictures stay."""
-        turns = await self.up_to(message)
+        turns = await self.history_up_to(message)
         before = turns[-1]
         if message.attachments and not before.pictures:
             raise UserFacingError("pictures_needed_again")
-        await self._write_down(
+        await self._save(
             message,
             question=before.question,
             new_pictures=(),
             receipt=Receipt(skipped=before.receipt.skipped),
         )
 
-    def _question(self, message: IncomingMessage, num_pictures: int) -> str:
+    def _words_of(self, message: IncomingMessage, num_pictures: int) -> str:
         """What was asked; a picture without words asks what is in it."""
         text = message.text.strip()
         if text:

@@ -343,7 +343,7 @@ async def test_a_thread_deleted_under_running_and_coming_questions_does_not_come
     for response in [first, *await asyncio.gather(*others)]:
         response.close()
     backend.release()
-    await until(lambda: not client.answers._questions._all)
+    await until(lambda: not client.answers._questions.count)
     assert (await client.get(f"/api/threads/{thread}"))[0] == 404
     assert not list((client.folder / "pictures").rglob("*.png"))
 
@@ -573,7 +573,7 @@ async def test_the_response_begins_after_the_claim(client: Client) -> None:
     with locked(client.store):
         client.store.database.busy_s = 20
         asking = asyncio.create_task(client.ask(thread, "q"))
-        await until(lambda: bool(client.answers._questions._all))
+        await until(lambda: bool(client.answers._questions.count))
         await asyncio.sleep(0.2)
         assert not asking.done()
     async with await asking as response:
