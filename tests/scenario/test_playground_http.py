@@ -612,7 +612,7 @@ async def test_a_fault_of_ours_ends_the_stream_with_a_sentence_too(
     async def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(client.answers, "_see_through", broken)
+    monkeypatch.setattr(client.answers, "_process", broken)
     async with await client.ask(await client.make_thread(), "q") as response:
         assert response.status == 500
         assert (await response.json())["error"].startswith("Something went wrong")
