@@ -182,7 +182,7 @@ def _pictures_by_turn(
     if not turn_ids:
         return {}
     rows = connection.execute(
-        select(turn_pictures, pictures.c.width_px, pictures.c.height_px)
+        select(turn_pictures, pictures.c.suffix, pictures.c.width_px, pictures.c.height_px)
         .join(pictures)
         .where(turn_pictures.c.turn_id.in_(turn_ids))
         .order_by(turn_pictures.c.turn_id, turn_pictures.c.position)
@@ -192,6 +192,7 @@ def _pictures_by_turn(
         shown.setdefault(row.turn_id, []).append(
             StoredPicture(
                 digest=row.digest,
+                suffix=row.suffix,
                 number=row.number,
                 name=row.name,
                 notes=tuple(row.notes),

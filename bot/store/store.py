@@ -329,7 +329,7 @@ class Store:
     @uninterrupted
     async def read_picture(self, stored: StoredPicture) -> Picture:
         """The picture with its bytes. Raises: OSError when its file is gone."""
-        data = await self._read_file(stored.digest)
+        data = await asyncio.to_thread(self._files.read, stored.digest, stored.suffix)
         return Picture(
             digest=stored.digest,
             data=data,
@@ -357,14 +357,6 @@ class Store:
             return None
         data = await asyncio.to_thread(self._files.read, *lies_at)
         return PictureFile(digest=lies_at[0], suffix=lies_at[1], data=data)
-
-    async def _read_file(self, digest: str) -> bytes:
-        def work(connection: Connection) -> str:
-            found = connection.execute(select(pictures.c.suffix).where(pictures.c.digest == digest))
-            return str(found.scalar_one())
-
-        suffix = await self._database.read(work)
-        return await asyncio.to_thread(self._files.read, digest, suffix)
 
     @uninterrupted
     async def sweep(self) -> None:

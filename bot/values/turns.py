@@ -14,6 +14,8 @@ class StoredPicture:
     """A picture of a thread. Its bytes are read with `Store.read_picture`."""
 
     digest: str
+    suffix: str
+    """``png`` or ``jpg``."""
     number: int
     """In the thread, from 1."""
     name: str = field(repr=False)

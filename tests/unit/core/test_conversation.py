@@ -18,7 +18,13 @@ ROOMY = replace(MODEL, context_tokens=10_000, max_pictures=10)
 
 def stored(number: int) -> StoredPicture:
     return StoredPicture(
-        digest=f"d{number}", number=number, name=f"{number}.png", notes=(), width_px=9, height_px=9
+        digest=f"d{number}",
+        suffix="png",
+        number=number,
+        name=f"{number}.png",
+        notes=(),
+        width_px=9,
+        height_px=9,
     )
 
 

@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Engine, event, func, select
 
 from bot.platforms.slack.installing import engine_of
 from bot.store import DatabaseUnusable, Store, running_store
@@ -182,6 +183,24 @@ async def test_the_pixels_stay(tmp_path: Path) -> None:
         assert file is not None
         assert (file.data, file.suffix) == (picture.data, "png")
         assert await store.picture_file(THREAD, 2) is None
+
+
+async def test_a_stored_pictures_bytes_are_read_without_a_query(store: Store) -> None:
+    await ask(store, incoming(), new(RED))
+    (turn,) = await store.turns(THREAD)
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await store.read_picture(turn.pictures[0])
+        assert statements == []
+        await store.turns(THREAD)
+        assert statements != []
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 async def test_pictures_are_numbered_through_the_thread(store: Store) -> None:
