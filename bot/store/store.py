@@ -18,6 +18,7 @@ from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels
 from bot.store.database import Database, open_database, store_failures
 from bot.store.inbox import Inbox
+from bot.store.installations import Installations
 from bot.store.late import LateWrites
 from bot.store.people import People
 from bot.store.picture_files import PictureFiles, suffix_of
@@ -58,7 +59,7 @@ async def running_store(folder: Path) -> AsyncIterator[Store]:
 
 
 class Store:
-    """Threads, turns and pictures; its other parts are `inbox`, `replies`, `channels`, `people`.
+    """Threads, turns and pictures; its other parts are attributes of their own.
 
     Made by `running_store`. Where the disk or SQLite fails, every method raises `StoreFailed`;
     what must be written all the same goes into `late`.
@@ -72,12 +73,13 @@ class Store:
         self.replies = Replies(database, self.late)
         self.people = People(database)
         self.channels = Channels(database)
+        self.installations = Installations(database)
         # A picture must not be swept away between its file and the row that refers to it.
         self._sweeping = asyncio.Lock()
 
     @property
     def database(self) -> Database:
-        """For an SDK's own stores, in tables of their own."""
+        """What all parts share."""
         return self._database
 
     # -- turns --------------------------------------------------------------------------------

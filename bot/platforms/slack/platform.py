@@ -24,12 +24,7 @@ from bot.platforms.slack.events import PLATFORM, Event
 from bot.platforms.slack.exchange import SlackExchange, Tools
 from bot.platforms.slack.hearing import Hearing
 from bot.platforms.slack.http import HttpServer
-from bot.platforms.slack.installing import (
-    engine_of,
-    installation_store,
-    installed_teams,
-    oauth_flow,
-)
+from bot.platforms.slack.installing import installation_store, oauth_flow
 from bot.platforms.slack.interactions import Interactions
 from bot.platforms.slack.links import Links
 from bot.platforms.slack.missed import Missed
@@ -66,13 +61,13 @@ class Slack:
         self._engine: AsyncEngine | None = None
         self._installations: AsyncSQLAlchemyInstallationStore | None = None
         if not options.bot_token and options.client_id:
-            self._engine = engine_of(store)
+            self._engine = store.installations.make_engine()
             self._installations = installation_store(self._engine, options.client_id)
         self._workspaces = Workspaces(
             self._client,
             token=options.bot_token,
             installations=self._installations,
-            teams=lambda: installed_teams(store, options.client_id or ""),
+            teams=lambda: store.installations.teams(options.client_id or ""),
         )
         tools = Tools(
             workspaces=self._workspaces,

@@ -16,7 +16,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, event, func, select
 
-from bot.platforms.slack.installing import engine_of
 from bot.store import DatabaseUnusable, Store, running_store
 from bot.store.database import migrate, open_database
 from bot.store.schema import inbox, metadata
@@ -304,7 +303,8 @@ async def test_the_database_lies_in_its_folder_whatever_that_is_called(
     folder = tmp_path / name
     async with running_store(folder) as store:
         await ask(store, incoming(), new(RED))
-        engine = await asyncio.to_thread(engine_of, store)  # Slack's SDK has connections of its own
+        # Slack's SDK has connections of its own.
+        engine = await asyncio.to_thread(store.installations.make_engine)
         async with engine.connect() as connection:
             assert (await connection.execute(select(func.count(inbox.c.id)))).scalar() == 1
         await engine.dispose()
