@@ -1,0 +1,165 @@
+"""What the documents name exists: paths, classes, links, commands."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from bot.cli import build_parser
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "tests/*.md", "inference/**/*.md", "bot/**/*.md")
+    for path in ROOT.glob(pattern)
+    if ".venv" not in path.parts
+)
+OURS = ("bot", "inference", "tests", "docs")
+OTHERS_CLASSES = {
+    "AutoModelForImageTextToText",
+    "DecodeStream",
+    "LlavaForConditionalGeneration",
+    "StoppingCriteria",
+}
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def named(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def in_backticks(text: str) -> list[str]:
+    return re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+
+
+@cache
+def file_names() -> frozenset[str]:
+    return frozenset(path.name for top in OURS for path in (ROOT / top).rglob("*.*"))
+
+
+@cache
+def members() -> dict[str, frozenset[str]]:
+    """Every class of the packages → its methods, fields and attributes."""
+    found: dict[str, set[str]] = {}
+    for package in ("bot", "inference"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    found.setdefault(node.name, set()).update(members_of(node))
+    return {name: frozenset(names) for name, names in found.items()}
+
+
+def members_of(node: ast.ClassDef) -> Iterator[str]:
+    for child in ast.walk(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield child.name
+        elif isinstance(child, ast.AnnAssign | ast.Assign):
+            targets = [child.target] if isinstance(child, ast.AnnAssign) else child.targets
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    yield target.id
+                elif isinstance(target, ast.Attribute):
+                    yield target.attr
+
+
+@pytest.mark.parametrize("document", named(DOCUMENTS))
+def test_every_path_that_a_document_names_exists(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    missing = [
+        path
+        for path in re.findall(rf"\b((?:{'|'.join(OURS)})/[\w./-]*\w)", text)
+        if not (ROOT / path).exists() and "://" not in path
+    ]
+    missing += [
+        name
+        for name in in_backticks(text)
+        if re.fullmatch(r"[\w-]+\.(?:py|cu|sh|toml)", name)
+        and name not in file_names()
+        and not (ROOT / name).exists()
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", named(DOCUMENTS))
+def test_every_class_and_method_that_a_document_names_exists(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    missing = []
+    for name in in_backticks(text):
+        match = re.match(r"([A-Z][a-z]+\w*)(?:\.([a-z_]\w*))?(?![\w/-])", name)
+        if match is None or not (match[2] or re.search(r"[a-z][A-Z]", match[1])):
+            continue
+        if match[1] in OTHERS_CLASSES:
+            continue
+        if match[1] not in members() or (match[2] and match[2] not in members()[match[1]]):
+            missing.append(name)
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", named(DOCUMENTS))
+def test_every_link_leads_somewhere(document: str) -> None:
+    path = ROOT / document
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (path.parent / file) if file else path
+        if not linked.exists() or (anchor and anchor not in anchors(linked)):
+            broken.append(target)
+    assert broken == []
+
+
+def anchors(document: Path) -> set[str]:
+    """The addresses of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", it.lower()).replace(" ", "-") for it in headings}
+
+
+def commands(document: str) -> Iterator[str]:
+    """The lines of a document's shell fences, and the commands in its sentences."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for language, body in FENCE.findall(text):
+        if language == "sh":
+            yield from filter(None, body.splitlines())
+    for code in in_backticks(text):
+        if re.match(r"(llava-bot|make|python -m) [\w-]", code):
+            is_only_named = re.fullmatch(r"llava-bot \w+", code)
+            yield f"{code} --help" if is_only_named else code
+
+
+@pytest.mark.parametrize("document", named(DOCUMENTS))
+def test_every_command_that_a_document_names_is_understood(document: str) -> None:
+    for line in commands(document):
+        words = shlex.split(line, comments=True)
+        while words and re.match(r"[A-Z_]+=", words[0]):
+            del words[0]  # a setting before the command
+        program, *arguments = words
+        if program == "llava-bot":
+            assert is_understood(arguments), line
+        elif program == "make":
+            assert set(arguments) <= make_targets() | {"PYTHON=python3.12"}, line
+        elif program in {"python", ".venv/bin/python"} and arguments[0] == "-m":
+            assert importlib.util.find_spec(arguments[1]) is not None, line
+        else:
+            assert "curl" in line, f"{line}: a command that no test understands"
+
+
+def is_understood(arguments: list[str]) -> bool:
+    try:
+        build_parser().parse_args(arguments)
+    except SystemExit as exc:
+        return exc.code == 0  # --help
+    return True
+
+
+@cache
+def make_targets() -> frozenset[str]:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return frozenset(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
