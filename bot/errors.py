@@ -34,8 +34,12 @@ class Busy(UserFacingError):
     """Too much is going on for this asker or for the bot; nothing was run."""
 
 
-class ConfigurationError(Exception):
-    """The operator must change something; `str(exc)` says what, one problem a line."""
+class CommandFailed(Exception):
+    """Ends a command; `str(exc)` is one sentence for the operator."""
+
+
+class ConfigurationError(CommandFailed):
+    """The operator must change something; `str(exc)` says what, one problem per line."""
 
 
 def to_user_facing(exc: InferenceError) -> UserFacingError:

@@ -21,7 +21,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from bot.errors import UserFacingError
+from bot.errors import CommandFailed, UserFacingError
 from bot.private_files import make_file
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ PRAGMAS = (
 )
 
 
-class DatabaseUnusable(Exception):
+class DatabaseUnusable(CommandFailed):
     """The database cannot be opened; `str(exc)` is one sentence with the remedy."""
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from bot.errors import PictureRefused
+from bot.errors import CommandFailed, PictureRefused
 from bot.images.normalise import check_size, normalise
 from bot.platforms.platform import Core
 from bot.platforms.terminal.fetch import fetch, is_address
@@ -36,8 +36,8 @@ from inference.types import ModelInfo
 PLATFORM = "terminal"
 
 
-class TerminalError(Exception):
-    """Ends the command with a sentence and a non-zero exit code."""
+class TerminalError(CommandFailed):
+    """A picture or a question was refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
