@@ -7,9 +7,8 @@ import sys
 
 SCRIPT = """
 import gc, logging, threading, warnings
-from bot.cli import _set_up_logging
-from bot.settings import load_settings
-_set_up_logging(load_settings(), quiet=False)
+from bot.logs import set_up_logging
+set_up_logging(shown=True)
 
 class Broken:
     def __del__(self):
