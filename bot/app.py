@@ -1,4 +1,4 @@
-"""Run the bot: start what it is made of, keep it going, and end it in good order."""
+"""Runs the bot: starts its services and platforms, waits for a signal, stops in good order."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from filelock import FileLock, Timeout
 
 from bot import interrupts, private_files
-from bot.composition import PLATFORMS, PlatformMaker, Services, loading_devices, running_services
+from bot.composition import Services, loading_devices, running_services
+from bot.configuration import Configuration
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
+from bot.platforms.entry import PlatformEntry
 from bot.platforms.platform import Platform, PlatformUnavailable
+from bot.platforms.registry import PLATFORMS
 from bot.platforms.terminal.terminal import Terminal, locale_of_environment
-from bot.platforms.web.server import Playground
-from bot.settings import Settings
 from bot.store import Store
 from inference.errors import safe_traceback
 from inference.serving.fleet import Devices
@@ -33,9 +34,12 @@ log = logging.getLogger(__name__)
 
 SWEEP_INTERVAL_S = 3600
 
+Platforms: TypeAlias = dict[str, Platform]
+"""Adapters by their entry's title."""
+
 
 def run_terminal(
-    settings: Settings, converse: Callable[[Terminal], Coroutine[Any, Any, int]]
+    configuration: Configuration, converse: Callable[[Terminal], Coroutine[Any, Any, int]]
 ) -> int:
     """Hold a conversation at the terminal; nothing of it is kept. Returns: the exit code.
 
@@ -46,11 +50,11 @@ def run_terminal(
     _check_temporary_folder()
 
     async def run(devices: Devices, state: Path) -> int:
-        async with running_services(settings, devices, state=state) as services:
+        async with running_services(configuration, devices, state=state) as services:
             return await converse(Terminal(services.answers, locale=locale_of_environment()))
 
     with (
-        loading_devices(settings) as devices,
+        loading_devices(configuration.bot) as devices,
         tempfile.TemporaryDirectory(prefix="llava-bot-") as folder,
     ):
         interrupts.raise_keyboard_interrupt()
@@ -71,10 +75,10 @@ def _check_temporary_folder() -> None:
 
 
 def run(
-    settings: Settings,
+    configuration: Configuration,
     *,
     open_page: bool = False,
-    platforms: dict[str, PlatformMaker] = PLATFORMS,
+    platforms: Sequence[PlatformEntry[Any]] = PLATFORMS,
 ) -> int:
     """Run the bot until a signal or the engine's death. Returns: the exit code.
 
@@ -82,15 +86,16 @@ def run(
         ConfigurationError: no platform could be started, or another bot uses the directory.
         ModelUnavailable: the model cannot be loaded.
     """
+    settings = configuration.bot
     with _data_dir_lock(settings.data_dir), loading_devices(settings) as devices:
         interrupts.raise_keyboard_interrupt()
-        return asyncio.run(_run(settings, devices, platforms, open_page=open_page))
+        return asyncio.run(_run(configuration, devices, platforms, open_page=open_page))
 
 
 async def _run(
-    settings: Settings,
+    configuration: Configuration,
     devices: Devices,
-    platforms: dict[str, PlatformMaker],
+    platforms: Sequence[PlatformEntry[Any]],
     *,
     open_page: bool,
 ) -> int:
@@ -98,10 +103,12 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, signals.received)
     async with (
-        running_services(settings, devices, state=settings.data_dir) as services,
-        _running_sweep(services.store, settings.thread_days),
+        running_services(configuration, devices, state=configuration.bot.data_dir) as services,
+        _running_sweep(services.store, services.settings.thread_days),
     ):
-        return await _serve(services, platforms, signals, open_page=open_page)
+        # In a thread: the SDKs are imported there.
+        made = await asyncio.to_thread(_make_platforms, services, configuration, platforms)
+        return await _serve(services, made, signals, open_page=open_page)
 
 
 def freeze_garbage() -> None:
@@ -125,14 +132,10 @@ class _Signals:
         (self.stop_now if self.stop.is_set() else self.stop).set()
 
 
-async def _serve(
-    services: Services, makers: dict[str, PlatformMaker], signals: _Signals, *, open_page: bool
-) -> int:
-    # In a thread: the SDKs are imported there.
-    made = await asyncio.to_thread(_make_platforms, services, makers)
+async def _serve(services: Services, made: Platforms, signals: _Signals, *, open_page: bool) -> int:
     try:
         freeze_garbage()
-        # First what an earlier run has left, then new input: their places come before.
+        # Before new input, so that questions of an earlier run keep their place in their thread.
         await _resume_unfinished(services, made)
         started = await _start_platforms(made)
         if not started:
@@ -141,7 +144,7 @@ async def _serve(
         _announce(started, open_page=open_page)
         await _first_completed(services.engine.died.wait(), signals.stop.wait())
         log.info("stopping: running answers have %g s to end", services.settings.drain_s)
-        for platform in started:
+        for platform in started.values():
             await platform.stop_intake()
         await _first_completed(
             services.answers.drain(services.settings.drain_s), signals.stop_now.wait()
@@ -149,7 +152,7 @@ async def _serve(
         await services.answers.drain(0)
         return EXIT_ENGINE_DEAD if services.engine.died.is_set() else 0
     finally:
-        for platform in made:
+        for platform in made.values():
             await platform.close()
 
 
@@ -168,38 +171,40 @@ async def _first_completed(*coroutines: Coroutine[Any, Any, object]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _make_platforms(services: Services, makers: dict[str, PlatformMaker]) -> list[Platform]:
-    made = []
-    for name, make in makers.items():
+def _make_platforms(
+    services: Services, configuration: Configuration, platforms: Sequence[PlatformEntry[Any]]
+) -> Platforms:
+    made: Platforms = {}
+    for entry in platforms:
+        settings = configuration.of(entry.settings)
+        if not entry.is_set_up(settings):
+            continue
         try:
-            platform = make(services)
+            made[entry.title] = entry.make(services, settings)
         except ImportError as exc:
-            log.error("%s does not run: the package %s is missing.", name, exc.name)
+            log.error("%s does not run: the package %s is missing.", entry.title, exc.name)
         except PlatformUnavailable as exc:
-            log.error("%s does not run: %s", name, exc)
-        else:
-            if platform is not None:
-                made.append(platform)
+            log.error("%s does not run: %s", entry.title, exc)
     return made
 
 
-async def _start_platforms(made: Sequence[Platform]) -> list[Platform]:
+async def _start_platforms(made: Platforms) -> Platforms:
     """Start each; one that cannot leaves the others running."""
-    started = []
-    for platform in made:
+    started: Platforms = {}
+    for title, platform in made.items():
         try:
             await platform.start()
         except PlatformUnavailable as exc:
-            log.error("%s does not run: %s", platform.name, exc)
+            log.error("%s does not run: %s", title, exc)
         except Exception as exc:  # noqa: BLE001 - an SDK's surprise must not take the others down
-            log.error("%s does not run: %s", platform.name, safe_traceback(exc))
+            log.error("%s does not run: %s", title, safe_traceback(exc))
         else:
-            started.append(platform)
+            started[title] = platform
     return started
 
 
-async def _resume_unfinished(services: Services, made: Sequence[Platform]) -> None:
-    by_name = {platform.name: platform for platform in made}
+async def _resume_unfinished(services: Services, made: Platforms) -> None:
+    by_name = {platform.name: platform for platform in made.values()}
     for message in await services.store.inbox.unfinished():
         platform = by_name.get(message.key.platform)
         if platform is None:
@@ -208,10 +213,10 @@ async def _resume_unfinished(services: Services, made: Sequence[Platform]) -> No
             platform.resume(message)
 
 
-def _announce(started: Sequence[Platform], *, open_page: bool) -> None:
-    for platform in started:
-        if isinstance(platform, Playground):
-            log.info("the playground is at %s", platform.address)
+def _announce(started: Platforms, *, open_page: bool) -> None:
+    for title, platform in started.items():
+        if platform.address is not None:
+            log.info("%s is at %s", title, platform.address)
             if open_page:
                 # In a thread: some browsers keep the call until they are closed.
                 asyncio.get_running_loop().run_in_executor(None, webbrowser.open, platform.address)

@@ -1,4 +1,8 @@
-"""The command line. Thin: it reads arguments, calls, and turns errors into sentences."""
+"""The command line. Thin: it reads arguments, calls, and turns errors into sentences.
+
+Whatever takes long to import (torch, the SDKs, the database, Pillow) is imported by the command
+that needs it: `--help` and wrong arguments answer at once.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,20 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from bot.errors import ConfigurationError
+from bot.configuration import Configuration, load_configuration, variables
+from bot.errors import CommandFailed, ConfigurationError
+from bot.home import ensure_home
 from bot.logs import set_log_level, set_up_logging
 from bot.platforms.findings import Finding
-from bot.platforms.platform import PlatformUnavailable
-from bot.platforms.terminal.terminal import PictureFile, Terminal, TerminalError, chat, read_picture
-from bot.settings import Settings, ensure_home, load_settings
-from bot.store import DatabaseUnusable
+from bot.platforms.registry import PLATFORMS
+from bot.settings import Settings
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.standard_streams import EXIT_FAILED, OutputLost, holds_any_text
+
+if TYPE_CHECKING:
+    from bot.platforms.terminal.terminal import PictureFile, Terminal
 
 EXIT_INTERRUPTED = 130
 
@@ -39,15 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = EXIT_FAILED
     try:
         _check_current_folder()
-        settings = load_settings(**_overrides(arguments))
-        set_log_level(settings.log_level)
-        ensure_home(settings.data_dir)
-        code = _command(arguments, settings)
+        configuration = load_configuration(**_settings_in(arguments))
+        set_log_level(configuration.bot.log_level)
+        ensure_home(configuration.bot.data_dir)
+        code = _command(arguments, configuration)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return EXIT_INTERRUPTED
     except OutputLost:
         raise
-    except (ConfigurationError, DatabaseUnusable, ModelUnavailable, TerminalError) as exc:
+    except (CommandFailed, ModelUnavailable) as exc:
         print(exc, file=sys.stderr)
     except OSError as exc:
         log.error("the command failed: %s", safe_traceback(exc))
@@ -79,8 +86,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the bot: every platform that has its settings")
-    run.add_argument("--host", dest="llava_bot_host", help="address of the playground")
-    run.add_argument("--port", dest="llava_bot_port", type=int, help="port of the playground")
+    for platform in PLATFORMS:
+        if platform.add_run_arguments is not None:
+            platform.add_run_arguments(run)
     run.add_argument(
         "--open", action="store_true", help="open the playground in a browser, if there is one"
     )
@@ -109,12 +117,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
     manifest = commands.add_parser("manifest", help="print what a platform must be told of the bot")
-    manifest.add_argument("platform", choices=["slack", "discord"])
-    manifest.add_argument(
-        "--address", metavar="https://…", help="Slack's HTTP mode: where Slack reaches the bot"
-    )
-    manifest.add_argument("--name", default="llava-bot", help="Slack: what the bot is called")
-    manifest.add_argument("--application", metavar="ID", help="Discord: the application's id")
+    manifests = {it.name: it.manifest for it in PLATFORMS if it.manifest is not None}
+    manifest.add_argument("platform", choices=list(manifests))
+    for platform_manifest in manifests.values():
+        platform_manifest.add_arguments(manifest)
 
     bench = commands.add_parser("bench", help="measure how fast a model is on this machine")
     _add_bench_arguments(bench)
@@ -194,34 +200,36 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--max-new-tokens", type=int, metavar="N")
 
 
-def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {name: value for name, value in vars(arguments).items() if name in Settings.model_fields}
+def _settings_in(arguments: argparse.Namespace) -> dict[str, object]:
+    settings = {variable.lower() for variable in variables()}
+    return {name: value for name, value in vars(arguments).items() if name in settings}
 
 
-def _command(arguments: argparse.Namespace, settings: Settings) -> int:
+def _command(arguments: argparse.Namespace, configuration: Configuration) -> int:
     # `bot.app` brings torch along: it is imported after everything that can go wrong without it.
     match arguments.command:
         case "run":
             from bot.app import run
 
-            return run(settings, open_page=arguments.open and _has_screen())
+            return run(configuration, open_page=arguments.open and _has_screen())
         case "bench":
-            return _bench(arguments, settings)
+            return _bench(arguments, configuration.bot)
         case "doctor":
-            return asyncio.run(_doctor(settings, arguments.channel))
+            return asyncio.run(_doctor(configuration, arguments.channel))
         case "manifest":
-            print(_manifest(arguments, settings))
+            _print_manifest(arguments, configuration)
             return 0
         case "ask":
-            pictures = _read_pictures([arguments.picture], settings)
+            pictures = _read_pictures([arguments.picture], configuration.bot)
             from bot.app import run_terminal
 
-            return run_terminal(settings, partial(_ask, arguments, pictures))
+            return run_terminal(configuration, partial(_ask, arguments, pictures))
         case _:
-            pictures = _read_pictures(arguments.image_file, settings)
+            pictures = _read_pictures(arguments.image_file, configuration.bot)
             from bot.app import run_terminal
+            from bot.platforms.terminal.terminal import chat
 
-            return run_terminal(settings, partial(chat, pictures))
+            return run_terminal(configuration, partial(chat, pictures))
 
 
 def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -246,49 +254,27 @@ def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _manifest(arguments: argparse.Namespace, settings: Settings) -> str:
-    if arguments.platform == "slack":
-        from bot.platforms.slack import manifest as slack
-
-        made = slack.manifest(address=arguments.address, name=arguments.name)
-        return _json(made, indent=2)
-    from bot.platforms.discord import invitation
-
-    token = settings.discord_bot_token
-    known = None if token is None else invitation.application_of(token.get_secret_value())
-    return invitation.manifest(arguments.application or known)
+def _print_manifest(arguments: argparse.Namespace, configuration: Configuration) -> None:
+    for platform in PLATFORMS:
+        if platform.name == arguments.platform and platform.manifest is not None:
+            made = platform.manifest.make(configuration.of(platform.settings), arguments)
+            print(made if isinstance(made, str) else _json(made, indent=2))
 
 
-async def _doctor(settings: Settings, channel: str | None) -> int:
-    is_discords = channel is not None and channel.isdigit()
-    findings = []
-    if settings.slack_bot_token or settings.slack_app_token or settings.slack_client_id:
-        findings += await _slack(settings, None if is_discords else channel)
-    else:
-        print("Slack is not set up: README, Slack, says how.")
-    if settings.discord_bot_token:
-        from bot.platforms.discord.doctor import examine
-        from bot.platforms.discord.options import DiscordOptions
-
-        options = DiscordOptions.of(settings)
-        findings += await examine(options, channel=channel if is_discords else None)
-    else:
-        print("Discord is not set up: README, Discord, says how.")
+async def _doctor(configuration: Configuration, channel: str | None) -> int:
+    findings: list[Finding] = []
+    for platform in PLATFORMS:
+        if (doctor := platform.doctor) is None:
+            continue
+        settings = configuration.of(platform.settings)
+        if platform.is_set_up(settings):
+            is_its_channel = channel is not None and doctor.is_channel(channel)
+            findings += await doctor.examine(settings, channel if is_its_channel else None)
+        else:
+            print(f"{platform.title} is not set up: README, {platform.title}, says how.")
     for finding in findings:
         print(finding)
-    return 0 if all(it.is_well or it.unknown for it in findings) else EXIT_FAILED
-
-
-async def _slack(settings: Settings, channel: str | None) -> list[Finding]:
-    from bot.platforms.slack.doctor import examine
-    from bot.platforms.slack.options import SlackOptions
-
-    options = SlackOptions.of(settings)
-    try:
-        options.check()
-    except PlatformUnavailable as exc:
-        return [Finding("Slack's settings", str(exc))]
-    return await examine(options, channel=channel)
+    return 0 if all(finding.is_well or finding.unknown for finding in findings) else EXIT_FAILED
 
 
 def _has_screen() -> bool:
@@ -298,6 +284,8 @@ def _has_screen() -> bool:
 
 
 def _read_pictures(sources: Sequence[str], settings: Settings) -> tuple[PictureFile, ...]:
+    from bot.platforms.terminal.terminal import read_picture
+
     async def read() -> list[PictureFile]:
         return [await read_picture(source, settings.picture_limits) for source in sources]
 

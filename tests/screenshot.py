@@ -8,8 +8,10 @@ from pathlib import Path
 
 from playwright.async_api import async_playwright, expect
 
-from bot.composition import loading_devices, make_playground, running_services
-from bot.settings import load_settings
+from bot.composition import loading_devices, running_services
+from bot.configuration import load_configuration
+from bot.platforms.web import make
+from bot.platforms.web.settings import PlaygroundSettings
 from inference.serving.fleet import Devices
 from tests.browser import FLAGS, chromium
 from tests.photos import SAMPLES
@@ -19,12 +21,12 @@ QUESTIONS = ("What is in this picture?", "What colour is it?")
 
 
 async def take(devices: Devices, state: Path) -> None:
-    settings = load_settings().model_copy(update={"llava_bot_port": 0})
+    configuration = load_configuration(playground_port=0)
     async with (
-        running_services(settings, devices, state=state) as services,
+        running_services(configuration, devices, state=state) as services,
         async_playwright() as pw,
     ):
-        playground = make_playground(services)
+        playground = make(services, configuration.of(PlaygroundSettings))
         await playground.start()
         browser = await pw.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = await browser.new_page(
@@ -47,7 +49,10 @@ async def take(devices: Devices, state: Path) -> None:
 
 def main() -> None:
     """Load the model and take it."""
-    with loading_devices(load_settings()) as devices, tempfile.TemporaryDirectory() as state:
+    with (
+        loading_devices(load_configuration().bot) as devices,
+        tempfile.TemporaryDirectory() as state,
+    ):
         asyncio.run(take(devices, Path(state)))
 
 

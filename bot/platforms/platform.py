@@ -60,11 +60,16 @@ class Core(Protocol):
 
 
 class Platform(Protocol):
-    """One adapter. Made by `bot.composition`, lives as long as the bot."""
+    """One adapter. Made by its row in `PLATFORMS`, lives as long as the bot."""
 
     @property
     def name(self) -> str:
         """As in `MessageKey.platform`."""
+        ...
+
+    @property
+    def address(self) -> str | None:
+        """Where a browser finds it, once started; `None`: nowhere of the bot's own."""
         ...
 
     def resume(self, message: IncomingMessage) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from discord.gateway import DiscordWebSocket
 
 from bot import texts
-from bot.platforms.discord.options import PACE_S
+from bot.platforms.discord.settings import PACE_S
 from tests.benchmarks.load import crowd, main
 from tests.scenario.discord.stage import MENTION, Stage, running_bot
 from tests.servers.discord.server import LocalDiscord

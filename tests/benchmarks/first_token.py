@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from bot.composition import loading_devices, running_services
-from bot.settings import load_settings
+from bot.configuration import load_configuration
 from inference.serving.fleet import Devices
 from tests.lag import probing
 from tests.photos import phone_photo
@@ -41,7 +41,7 @@ async def measure(devices: Devices, state: Path) -> None:
     new: list[float] = []
     follow_up: list[float] = []
     async with (
-        running_services(load_settings(), devices, state=state) as services,
+        running_services(load_configuration(), devices, state=state) as services,
         probing() as probe,
     ):
         for i in range(ROUNDS):
@@ -68,7 +68,10 @@ async def measure(devices: Devices, state: Path) -> None:
 
 def main() -> None:
     """Load, measure, print."""
-    with loading_devices(load_settings()) as devices, tempfile.TemporaryDirectory() as state:
+    with (
+        loading_devices(load_configuration().bot) as devices,
+        tempfile.TemporaryDirectory() as state,
+    ):
         asyncio.run(measure(devices, Path(state)))
 
 

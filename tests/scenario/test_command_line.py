@@ -206,14 +206,14 @@ async def test_wrong_settings_are_all_named_at_once(tmp_path: Path, picture: str
         data_dir=tmp_path,
         QUANTIZE="int3",
         TEMPERATURE="hot",
-        LLAVA_BOT_HOST="192.0.2.1",
+        PLAYGROUND_HOST="192.0.2.1",
     )
     assert result.code == 1
     assert "Traceback" not in result.err
     assert [line.split(":")[0] for line in result.err.strip().splitlines()] == [
         "QUANTIZE",
         "TEMPERATURE",
-        "LLAVA_BOT_PASSWORD",
+        "PLAYGROUND_PASSWORD",
     ]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from blockbuster import blockbuster_ctx
 
 from bot.composition import loading_devices, running_services
-from bot.settings import load_settings
+from bot.configuration import load_configuration
 from tests.lag import LagProbe, probing
 from tests.photos import phone_photo
 from tests.scenario.core import message
@@ -47,11 +47,11 @@ def test_the_loop_is_never_blocked_while_a_question_is_answered(
     pocket_data_dir: Path, tmp_path: Path
 ) -> None:
     photo = phone_photo()
-    settings = load_settings(data_dir=pocket_data_dir, model="pocket")
+    configuration = load_configuration(data_dir=pocket_data_dir, model="pocket")
 
     async def ask() -> tuple[LagProbe, TimedExchange, FakeExchange]:
         async with (
-            running_services(settings, device, state=tmp_path) as services,
+            running_services(configuration, device, state=tmp_path) as services,
             probing() as probe,
         ):
             first, second = TimedExchange({"photo": photo}), FakeExchange()
@@ -61,7 +61,7 @@ def test_the_loop_is_never_blocked_while_a_question_is_answered(
             return probe, first, second
 
     # The model loads before the loop runs: it cannot block what does not run yet.
-    with loading_devices(settings) as device:
+    with loading_devices(configuration.bot) as device:
         probe, first, second = asyncio.run(ask())
     assert "cat" in first.ending.text
     assert second.ending.receipt.pictures

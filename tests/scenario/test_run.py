@@ -18,10 +18,13 @@ import aiohttp
 import pytest
 
 from bot import app
+from bot.configuration import Configuration
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
+from bot.platforms.entry import PlatformEntry
 from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
+from bot.settings import Settings
 from tests.pictures import plain_picture
 from tests.scenario.command import RunningBot, llava_bot, running_bot
 from tests.scenario.playground import events
@@ -237,7 +240,7 @@ async def test_a_port_in_use_gets_a_sentence(tmp_path: Path, talkative: str) -> 
         result = await llava_bot("run", "--model", talkative, "--port", port, data_dir=tmp_path)
     assert result.code == 1
     assert f"The playground cannot listen on 127.0.0.1:{port}" in result.err
-    assert "LLAVA_BOT_PORT" in result.err
+    assert "PLAYGROUND_PORT" in result.err
     assert "Traceback" not in result.err
 
 
@@ -291,9 +294,9 @@ def test_a_data_directory_that_knows_no_locks_gets_a_sentence(
 @pytest.mark.parametrize(
     ("host", "remedy"),
     [
-        ("127.0.0.1", "set LLAVA_BOT_PORT to a free port."),
-        ("192.0.2.1", "set LLAVA_BOT_HOST to an address of this machine."),
-        ("no-such-host.invalid", "set LLAVA_BOT_HOST to an address of this machine."),
+        ("127.0.0.1", "set PLAYGROUND_PORT to a free port."),
+        ("192.0.2.1", "set PLAYGROUND_HOST to an address of this machine."),
+        ("no-such-host.invalid", "set PLAYGROUND_HOST to an address of this machine."),
     ],
 )
 async def test_an_address_that_cannot_be_listened_on_names_the_setting_that_is_wrong(
@@ -333,8 +336,8 @@ class FakePlatform:
         self.started = True
 
 
-def refuse(failure: Exception) -> Callable[[object], FakePlatform]:
-    def make(_services: object) -> FakePlatform:
+def refuse(failure: Exception) -> Callable[[object, object], FakePlatform]:
+    def make(_services: object, _settings: object) -> FakePlatform:
         raise failure
 
     return make
@@ -345,17 +348,28 @@ async def test_a_platform_that_cannot_run_leaves_the_others_running_and_says_why
 ) -> None:
     good = FakePlatform("good")
     makers: dict[str, Any] = {
-        "good": lambda _: good,
-        "unset": lambda _: None,
+        "good": lambda *_: good,
         "no-package": refuse(ModuleNotFoundError("No module named 'x'", name="x")),
         "bad-settings": refuse(PlatformUnavailable("The token is no token.")),
-        "bad-token": lambda _: FakePlatform("bad-token", PlatformUnavailable("It was refused.")),
-        "surprise": lambda _: FakePlatform("surprise", RuntimeError("secret")),
+        "bad-token": lambda *_: FakePlatform("bad-token", PlatformUnavailable("It was refused.")),
+        "surprise": lambda *_: FakePlatform("surprise", RuntimeError("secret")),
     }
+    entries = [
+        PlatformEntry(name=name, title=name, settings=Settings, make=make)
+        for name, make in makers.items()
+    ]
+    unset = PlatformEntry(
+        name="unset",
+        title="unset",
+        settings=Settings,
+        make=refuse(AssertionError("it has no settings")),  # type: ignore[arg-type]
+        is_set_up=lambda _: False,
+    )
+    configuration = Configuration([Settings.model_validate({})])
     with caplog.at_level(logging.INFO):
-        made = app._make_platforms(SimpleNamespace(), makers)  # type: ignore[arg-type]
+        made = app._make_platforms(SimpleNamespace(), configuration, [*entries, unset])  # type: ignore[arg-type]
         started = await app._start_platforms(made)
-    assert [platform.name for platform in started] == ["good"]
+    assert list(started) == ["good"]
     assert good.started
     sentences = [record.getMessage().splitlines()[0] for record in caplog.records]
     assert sentences == [

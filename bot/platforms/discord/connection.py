@@ -14,9 +14,10 @@ from discord import app_commands
 
 from bot.platforms.discord.api import UNREACHABLE_PAUSE_S, Budget, DiscordRefused, read
 from bot.platforms.discord.network import Network
-from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.parsing import State
+from bot.platforms.discord.settings import DiscordSettings, DiscordTiming
 from bot.platforms.platform import PlatformUnavailable
+from bot.settings import revealed
 from bot.values.messages import MessageKey, TryLater
 from inference.errors import safe_traceback
 
@@ -148,15 +149,16 @@ class Client(discord.AutoShardedClient):
 class Connection:
     """Holds the client of the moment. Lives as long as the adapter."""
 
-    def __init__(self, options: DiscordOptions) -> None:
-        self._options = options
+    def __init__(self, settings: DiscordSettings, timing: DiscordTiming) -> None:
+        self._settings = settings
+        self._timing = timing
         self._network: Network | None = None
         self._client: Client | None = None
         self._running: asyncio.Task[None] | None = None
         self._logged_in = asyncio.Event()
         self.sees_all_messages = True
         """Whether Discord tells what is written without a mention."""
-        self.timeout_s = options.api_timeout_s
+        self.timeout_s = timing.api_timeout_s
         self.budget = Budget()
 
     @property
@@ -270,14 +272,14 @@ class Connection:
         await self._let_go()
 
     async def _log_in(self) -> None:
-        await self.client.login(self._options.token)
+        await self.client.login(revealed(self._settings.bot_token) or "")
         self._logged_in.set()
 
     async def _make(self, messages: GatewayListener, interactions: InteractionListener) -> None:
         """A client that has not logged in yet. Raises: PlatformUnavailable."""
         if self._network is None:
             # In a thread: it reads certificates.
-            self._network = await asyncio.to_thread(Network, self._options)
+            self._network = await asyncio.to_thread(Network, self._settings)
         intents = discord.Intents(
             guilds=True,
             guild_messages=True,
@@ -297,10 +299,10 @@ class Connection:
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
             max_ratelimit_timeout=MAX_WAIT_S,
-            heartbeat_timeout=self._options.heartbeat_timeout_s,
-            guild_ready_timeout=self._options.guild_ready_s,
-            shard_count=self._options.shard_count,
-            shard_ids=sorted(self._options.shard_ids) or None,
+            heartbeat_timeout=self._timing.heartbeat_timeout_s,
+            guild_ready_timeout=self._timing.guild_ready_s,
+            shard_count=self._settings.shard_count,
+            shard_ids=sorted(self._settings.shard_ids) or None,
         )
         self._tree: app_commands.CommandTree[Any] = app_commands.CommandTree(
             self._client,

@@ -13,29 +13,30 @@ import discord
 from bot.platforms.discord.connection import CLOSED_FOR_GOOD, CONTENT_INTENT, LOGIN_REFUSED
 from bot.platforms.discord.invitation import invitation
 from bot.platforms.discord.network import Network
-from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.permissions import NEEDED, missing_in, needed_in, permission_name
 from bot.platforms.discord.replies.layout import NO_PINGS
+from bot.platforms.discord.settings import DiscordSettings
 from bot.platforms.findings import Finding
 from bot.platforms.platform import PlatformUnavailable
+from bot.settings import revealed
 
 CONNECT_S = 15
 MAX_SERVERS = 100
 MAX_CHANNELS_NAMED = 5
 
 
-async def examine(options: DiscordOptions, *, channel: str | None = None) -> list[Finding]:
+async def examine(settings: DiscordSettings, *, channel: str | None = None) -> list[Finding]:
     """Look at token, intents, gateway, and permissions in each server and its channels.
 
     With `channel`, a message is posted there and deleted again.
     """
     try:
-        network = await asyncio.to_thread(Network, options)
+        network = await asyncio.to_thread(Network, settings)
     except PlatformUnavailable as exc:
         return [Finding("the way to Discord", str(exc))]
     async with _client(network) as client:
         try:
-            await client.login(options.token)
+            await client.login(revealed(settings.bot_token) or "")
         except discord.LoginFailure:
             return [Finding("DISCORD_BOT_TOKEN is refused", LOGIN_REFUSED)]
         except (aiohttp.ClientError, OSError, discord.HTTPException) as exc:
@@ -48,7 +49,7 @@ async def examine(options: DiscordOptions, *, channel: str | None = None) -> lis
         findings = [
             Finding(f"bot token: {client.user}"),
             _intent(client),
-            await _gateway(options, network),
+            await _gateway(settings, network),
             *await _servers(client),
         ]
         if channel is not None:
@@ -77,9 +78,9 @@ def _intent(client: discord.Client) -> Finding:
     return Finding("Message Content Intent is off", f"{CONTENT_INTENT}.")
 
 
-async def _gateway(options: DiscordOptions, network: Network) -> Finding:
+async def _gateway(settings: DiscordSettings, network: Network) -> Finding:
     """Whether a first shard is let in."""
-    async with _client(network, shard_id=0, shard_count=options.shard_count or 1) as client:
+    async with _client(network, shard_id=0, shard_count=settings.shard_count or 1) as client:
         connected = asyncio.Event()
 
         @client.event
@@ -87,7 +88,7 @@ async def _gateway(options: DiscordOptions, network: Network) -> Finding:
             connected.set()
 
         try:
-            await client.login(options.token)
+            await client.login(revealed(settings.bot_token) or "")
         except (aiohttp.ClientError, OSError, discord.DiscordException) as exc:
             return Finding("gateway", f"not reached ({type(exc).__name__}).", unknown=True)
         running = asyncio.create_task(client.connect(reconnect=False))

@@ -9,7 +9,7 @@ import urllib.request
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from bot.platforms.discord.options import DiscordOptions
+from bot.platforms.discord.settings import DiscordSettings
 from bot.platforms.platform import PlatformUnavailable
 
 
@@ -45,21 +45,21 @@ class FixedResolver(AbstractResolver):
 class Network:
     """Makes connectors. Made in a thread: it reads certificates."""
 
-    def __init__(self, options: DiscordOptions) -> None:
+    def __init__(self, settings: DiscordSettings) -> None:
         """Raises: PlatformUnavailable when the certificates cannot be read."""
         self._gateway: tuple[str, int] | None = None
-        if options.resolve_to:
-            host, _, port = options.resolve_to.rpartition(":")
+        if settings.resolve_to:
+            host, _, port = settings.resolve_to.rpartition(":")
             try:
                 found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
             except OSError:
                 raise PlatformUnavailable(f"DISCORD_RESOLVE_TO: {host} has no address.") from None
             self._gateway = (str(found[0][4][0]), int(port))
         try:
-            self._tls = ssl.create_default_context(cafile=options.ca_file)
+            self._tls = ssl.create_default_context(cafile=settings.ca_file)
         except (OSError, ssl.SSLError):
             raise PlatformUnavailable(
-                f"DISCORD_CA_FILE: {options.ca_file} cannot be read as PEM certificates."
+                f"DISCORD_CA_FILE: {settings.ca_file} cannot be read as PEM certificates."
             ) from None
         self.proxy = None if self._gateway else urllib.request.getproxies().get("https")
         """The proxy's address, where there is one."""

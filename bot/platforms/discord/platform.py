@@ -14,7 +14,6 @@ from bot.platforms.discord.events import PLATFORM
 from bot.platforms.discord.interaction_handler import InteractionHandler
 from bot.platforms.discord.locales import Locales
 from bot.platforms.discord.message_handler import MessageHandler
-from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.pictures import Pictures
 from bot.platforms.discord.replies.context import AdapterContext
 from bot.platforms.discord.replies.destinations import Destinations
@@ -23,6 +22,7 @@ from bot.platforms.discord.replies.notices import Notices
 from bot.platforms.discord.replies.notifier import Notifier
 from bot.platforms.discord.replies.parts import EditPacer
 from bot.platforms.discord.replies.responses import Responses
+from bot.platforms.discord.settings import DEFAULT_TIMING, DiscordSettings, DiscordTiming
 from bot.platforms.platform import Core
 from bot.store import Store
 from bot.values.messages import IncomingMessage
@@ -32,6 +32,7 @@ class Discord:
     """Implements `bot.platforms.platform.Platform`."""
 
     name = PLATFORM
+    address = None
 
     def __init__(
         self,
@@ -41,18 +42,23 @@ class Discord:
         addressing: Addressing,
         commands: Commands,
         erasure: Erasure,
-        options: DiscordOptions,
+        settings: DiscordSettings,
+        fetch_links: bool,
+        pictures_per_question: int,
+        timing: DiscordTiming = DEFAULT_TIMING,
+        private_hosts: frozenset[str] = frozenset(),
     ) -> None:
+        """`private_hosts`: see `PublicWeb`."""
         self._core = core
-        self.connection = Connection(options)
+        self.connection = Connection(settings, timing)
         responses = Responses(self.connection)
         self._pictures = Pictures(
             connection=self.connection,
             store=store,
             addressing=addressing,
-            web=PublicWeb(options.private_hosts),
-            fetch_links=options.fetch_links,
-            pictures_per_question=options.pictures_per_question,
+            web=PublicWeb(private_hosts),
+            fetch_links=fetch_links,
+            pictures_per_question=pictures_per_question,
         )
         self._adapter = AdapterContext(
             connection=self.connection,
@@ -68,7 +74,7 @@ class Discord:
             notifier=Notifier(self.connection),
             locales=Locales(store.people),
             forget=self._forget,
-            pacer=EditPacer(options.pace_s),
+            pacer=EditPacer(timing.pace_s),
         )
         self._backfill = Backfill(connection=self.connection, store=store)
         self._messages = MessageHandler(

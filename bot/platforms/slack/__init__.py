@@ -1,1 +1,65 @@
-"""Slack: mention the bot with a picture, follow up in the thread (docs/slack.md)."""
+"""The Slack adapter; `SLACK` is its row in `PLATFORMS`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from bot.platforms.entry import Doctor, Manifest, PlatformEntry
+from bot.platforms.findings import Finding
+from bot.platforms.platform import PlatformUnavailable
+from bot.platforms.slack.settings import SlackSettings
+
+if TYPE_CHECKING:
+    from bot.platforms.services import AdapterServices
+    from bot.platforms.slack.platform import Slack
+
+
+def _make(services: AdapterServices, settings: SlackSettings) -> Slack:
+    from bot.platforms.slack.platform import Slack
+
+    return Slack(
+        core=services.answers,
+        store=services.store,
+        addressing=services.addressing,
+        commands=services.commands,
+        erasure=services.erasure,
+        settings=settings,
+        fetch_links=services.settings.fetch_links,
+        pictures_per_question=services.settings.pictures_per_question,
+    )
+
+
+async def _examine(settings: SlackSettings, channel: str | None) -> list[Finding]:
+    from bot.platforms.slack.doctor import examine
+
+    try:
+        settings.check()
+    except PlatformUnavailable as exc:
+        return [Finding("Slack's settings", str(exc))]
+    return await examine(settings, channel=channel)
+
+
+def _add_manifest_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--address", metavar="https://…", help="Slack's HTTP mode: where Slack reaches the bot"
+    )
+    parser.add_argument("--name", default="llava-bot", help="Slack: what the bot is called")
+
+
+def _manifest(_settings: SlackSettings, arguments: argparse.Namespace) -> dict[str, Any]:
+    from bot.platforms.slack.manifest import manifest
+
+    return manifest(address=arguments.address, name=arguments.name)
+
+
+SLACK = PlatformEntry(
+    name="slack",
+    title="Slack",
+    settings=SlackSettings,
+    make=_make,
+    is_set_up=lambda settings: settings.is_set_up,
+    allow_list=lambda settings: settings.allow_list,
+    doctor=Doctor(examine=_examine, is_channel=lambda channel: not channel.isdigit()),
+    manifest=Manifest(add_arguments=_add_manifest_arguments, make=_manifest),
+)

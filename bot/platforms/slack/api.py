@@ -16,6 +16,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.platforms.slack.shapes import well_formed
 from bot.values.messages import TryLater
 
+API_TIMEOUT_S = 30
+
 STREAMS_A_MINUTE = 18
 """Slack starts about 20 streams a minute for an app in a workspace; a few are kept in hand."""
 SESSIONS_A_MINUTE = 22

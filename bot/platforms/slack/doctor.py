@@ -16,10 +16,11 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.platforms.findings import Finding
-from bot.platforms.slack.api import SlackApi, SlackRefused, SlackUnreachable
+from bot.platforms.slack.api import API_TIMEOUT_S, SlackApi, SlackRefused, SlackUnreachable
 from bot.platforms.slack.http import EVENTS
 from bot.platforms.slack.manifest import BOT_SCOPES, EVENTS_HEARD
-from bot.platforms.slack.options import SlackOptions
+from bot.platforms.slack.settings import SlackSettings
+from bot.settings import revealed
 from bot.values.messages import TryLater
 
 MAX_SKEW_S = 30
@@ -29,21 +30,22 @@ EVENT_S = 10
 REINSTALL = "then Install App, Reinstall to Workspace"
 
 
-async def examine(options: SlackOptions, *, channel: str | None = None) -> list[Finding]:
+async def examine(settings: SlackSettings, *, channel: str | None = None) -> list[Finding]:
     """Look at tokens, scopes, clock, Socket Mode or HTTP mode, channels and events.
 
     With `channel`, a message is posted there, heard, and deleted again.
     """
     async with aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=options.api_timeout_s), trust_env=True
+        timeout=aiohttp.ClientTimeout(total=API_TIMEOUT_S), trust_env=True
     ) as session:
 
         def api(token: str) -> SlackApi:
             return SlackApi(
-                AsyncWebClient(token, base_url=options.api_url, session=session, retry_handlers=[])
+                AsyncWebClient(token, base_url=settings.api_url, session=session, retry_handlers=[])
             )
 
-        bot = None if options.bot_token is None else api(options.bot_token)
+        bot_token, app_token = revealed(settings.bot_token), revealed(settings.app_token)
+        bot = None if bot_token is None else api(bot_token)
         if bot is None:
             findings = [Finding("no SLACK_BOT_TOKEN: workspaces install the app by OAuth")]
         else:
@@ -51,14 +53,14 @@ async def examine(options: SlackOptions, *, channel: str | None = None) -> list[
             if not findings[0].is_well:
                 return findings
             findings += await _channels(bot)
-        if options.app_token:
-            findings += await _socket(api(options.app_token), bot, session, channel)
+        if app_token is not None:
+            findings += await _socket(api(app_token), bot, session, channel)
         else:
             findings.append(
                 Finding(
                     "HTTP mode: Slack must reach it from outside",
                     f"check that https://YOUR-HOST{EVENTS} leads to "
-                    f"{options.http_host}:{options.http_port}, and that Slack shows Verified "
+                    f"{settings.http_host}:{settings.http_port}, and that Slack shows Verified "
                     "under Event Subscriptions.",
                     unknown=True,
                 )

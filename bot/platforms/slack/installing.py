@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.platforms.slack.http import INSTALL, REDIRECT
 from bot.platforms.slack.manifest import BOT_SCOPES
-from bot.platforms.slack.options import SlackOptions
+from bot.platforms.slack.settings import SlackSettings
+from bot.settings import revealed
 
 STATE_S = 600
 
@@ -22,7 +23,7 @@ def installation_store(engine: AsyncEngine, client_id: str) -> AsyncSQLAlchemyIn
 
 
 def oauth_flow(
-    options: SlackOptions,
+    settings: SlackSettings,
     engine: AsyncEngine,
     installations: AsyncSQLAlchemyInstallationStore,
     client: AsyncWebClient,
@@ -31,13 +32,13 @@ def oauth_flow(
     return AsyncOAuthFlow(
         client=client,
         settings=AsyncOAuthSettings(
-            client_id=options.client_id or "",
-            client_secret=options.client_secret or "",
+            client_id=settings.client_id or "",
+            client_secret=revealed(settings.client_secret) or "",
             scopes=list(BOT_SCOPES),
             install_path=INSTALL,
             redirect_uri_path=REDIRECT,
             installation_store=installations,
             state_store=AsyncSQLAlchemyOAuthStateStore(expiration_seconds=STATE_S, engine=engine),
-            authorization_url=options.api_url.removesuffix("api/") + "oauth/v2/authorize",
+            authorization_url=settings.api_url.removesuffix("api/") + "oauth/v2/authorize",
         ),
     )

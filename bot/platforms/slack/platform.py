@@ -19,7 +19,7 @@ from bot.core.addressing import Addressing
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.platforms.platform import Core, PlatformUnavailable
-from bot.platforms.slack.api import SlackRefused, SlackUnreachable
+from bot.platforms.slack.api import API_TIMEOUT_S, SlackRefused, SlackUnreachable
 from bot.platforms.slack.events import PLATFORM, Event
 from bot.platforms.slack.exchange import SlackExchange, Tools
 from bot.platforms.slack.hearing import Hearing
@@ -28,10 +28,11 @@ from bot.platforms.slack.installing import installation_store, oauth_flow
 from bot.platforms.slack.interactions import Interactions
 from bot.platforms.slack.links import Links
 from bot.platforms.slack.missed import Missed
-from bot.platforms.slack.options import SlackOptions
 from bot.platforms.slack.pictures import Pictures
-from bot.platforms.slack.socket import Socket
+from bot.platforms.slack.settings import SlackSettings
+from bot.platforms.slack.socket import DEFAULT_PATIENCE, Patience, Socket
 from bot.platforms.slack.workspaces import NotInstalled, Workspace, Workspaces
+from bot.settings import revealed
 from bot.store import Store
 from bot.values.messages import IncomingMessage
 
@@ -42,6 +43,7 @@ class Slack:
     """Implements `bot.platforms.platform.Platform`."""
 
     name = PLATFORM
+    address = None
 
     def __init__(
         self,
@@ -51,23 +53,31 @@ class Slack:
         addressing: Addressing,
         commands: Commands,
         erasure: Erasure,
-        options: SlackOptions,
+        settings: SlackSettings,
+        fetch_links: bool,
+        pictures_per_question: int,
+        patience: Patience = DEFAULT_PATIENCE,
+        api_timeout_s: float = API_TIMEOUT_S,
+        private_hosts: frozenset[str] = frozenset(),
     ) -> None:
-        options.check()
-        self._options = options
+        """`private_hosts`: see `Links`. Raises: PlatformUnavailable."""
+        settings.check()
+        self._settings = settings
+        self._patience = patience
+        self._api_timeout_s = api_timeout_s
         self._core = core
-        self._links = Links(api_url=options.api_url, private_hosts=options.private_hosts)
+        self._links = Links(api_url=settings.api_url, private_hosts=private_hosts)
         self._session: aiohttp.ClientSession | None = None
         self._engine: AsyncEngine | None = None
         self._installations: AsyncSQLAlchemyInstallationStore | None = None
-        if not options.bot_token and options.client_id:
+        if not settings.bot_token and settings.client_id:
             self._engine = store.installations.make_engine()
-            self._installations = installation_store(self._engine, options.client_id)
+            self._installations = installation_store(self._engine, settings.client_id)
         self._workspaces = Workspaces(
             self._client,
-            token=options.bot_token,
+            token=revealed(settings.bot_token),
             installations=self._installations,
-            teams=lambda: store.installations.teams(options.client_id or ""),
+            teams=lambda: store.installations.teams(settings.client_id or ""),
         )
         tools = Tools(
             workspaces=self._workspaces,
@@ -76,8 +86,8 @@ class Slack:
                 store=store,
                 addressing=addressing,
                 links=self._links,
-                fetch_links=options.fetch_links,
-                pictures_per_question=options.pictures_per_question,
+                fetch_links=fetch_links,
+                pictures_per_question=pictures_per_question,
             ),
             stop=core.stop,
         )
@@ -116,24 +126,26 @@ class Slack:
         app = await asyncio.to_thread(self._app, self._client(None))
         oauth = None
         if self._engine is not None and self._installations is not None:
-            oauth = oauth_flow(self._options, self._engine, self._installations, self._client(None))
-        in_http_mode = not self._options.app_token
+            oauth = oauth_flow(
+                self._settings, self._engine, self._installations, self._client(None)
+            )
+        in_http_mode = not self._settings.app_token
         if in_http_mode or oauth is not None:
             self.http = HttpServer(
                 app,
-                host=self._options.http_host,
-                port=self._options.http_port,
+                host=self._settings.http_host,
+                port=self._settings.http_port,
                 takes_events=in_http_mode,
                 oauth=oauth,
             )
             await self.http.open()
-        if self._options.app_token:
+        if (app_token := revealed(self._settings.app_token)) is not None:
             self.socket = Socket(
                 app,
-                app_token=self._options.app_token,
+                app_token=app_token,
                 client=self._client(None),
                 after_gap=self._missed.catch_up,
-                patience=self._options.patience,
+                patience=self._patience,
             )
             await self.socket.open()
         # Beside new input: a workspace may have hundreds of channels to look through.
@@ -177,8 +189,8 @@ class Slack:
         app = AsyncApp(
             client=client,
             authorize=authorize,  # type: ignore[arg-type] # None is bolt's "not installed"
-            signing_secret=self._options.signing_secret or "",
-            request_verification_enabled=not self._options.app_token,
+            signing_secret=revealed(self._settings.signing_secret) or "",
+            request_verification_enabled=not self._settings.app_token,
         )
         app.event("message")(self._message)
         app.event("app_mention")(self._message)
@@ -211,7 +223,7 @@ class Slack:
             )
 
     async def _check_token(self) -> None:
-        if not self._options.bot_token:
+        if not self._settings.bot_token:
             return
         try:
             await self._workspaces.of("")
@@ -226,12 +238,12 @@ class Slack:
     def _client(self, token: str | None) -> AsyncWebClient:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._options.api_timeout_s),
+                timeout=aiohttp.ClientTimeout(total=self._api_timeout_s),
                 trust_env=True,  # a proxy, where there is one
             )
         return AsyncWebClient(
             token=token,
-            base_url=self._options.api_url,
+            base_url=self._settings.api_url,
             session=self._session,
             # What is tried again, and when, is decided in `SlackApi`: a message posted twice is
             # an answer given twice.

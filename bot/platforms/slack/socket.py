@@ -58,6 +58,9 @@ class Patience:
     ping_s: float = 5
 
 
+DEFAULT_PATIENCE = Patience()
+
+
 class Socket:
     """The connection over which Slack tells. Lives as long as the adapter."""
 

@@ -1,1 +1,50 @@
-"""The playground: one page and its HTTP interface (docs/playground.md)."""
+"""The playground, one page and its HTTP interface; `PLAYGROUND` is its row in `PLATFORMS`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from bot.platforms.entry import PlatformEntry
+from bot.platforms.web.settings import PlaygroundSettings
+from bot.settings import revealed
+
+if TYPE_CHECKING:
+    from bot.platforms.services import AdapterServices
+    from bot.platforms.web.server import Playground
+
+
+def make(services: AdapterServices, settings: PlaygroundSettings) -> Playground:
+    """The adapter."""
+    from bot.platforms.web.server import Playground
+    from bot.platforms.web.uploads import Uploads
+
+    common = services.settings
+    return Playground(
+        core=services.answers,
+        store=services.store,
+        erasure=services.erasure,
+        uploads=Uploads(
+            common.data_dir / "uploads",
+            max_file_bytes=common.picture_limits.max_bytes,
+            max_files=common.pictures_per_question,
+        ),
+        host=settings.host,
+        port=settings.port,
+        password=revealed(settings.password),
+        pictures_per_question=common.pictures_per_question,
+    )
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", dest="playground_host", help="address of the playground")
+    parser.add_argument("--port", dest="playground_port", type=int, help="port of the playground")
+
+
+PLAYGROUND = PlatformEntry(
+    name="web",
+    title="the playground",
+    settings=PlaygroundSettings,
+    make=make,
+    add_run_arguments=_add_run_arguments,
+)

@@ -92,7 +92,7 @@ class Playground:
             remedy = "PORT to a free port" if is_port else "HOST to an address of this machine"
             raise PlatformUnavailable(
                 f"The playground cannot listen on {self._host}:{self._port} "
-                f"({exc.strerror or type(exc).__name__}): set LLAVA_BOT_{remedy}."
+                f"({exc.strerror or type(exc).__name__}): set PLAYGROUND_{remedy}."
             ) from None
 
     async def stop_intake(self) -> None:

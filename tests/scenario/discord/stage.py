@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from bot.core.answer import Answers
 from bot.core.answer_options import AnswerOptions
 from bot.core.in_flight import InFlightQuestions
 from bot.platforms.discord.events import message_key, thread_key
-from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.platform import Discord
+from bot.platforms.discord.settings import DiscordSettings, DiscordTiming
 from bot.store import Store
 from bot.values.messages import MessageKey, ThreadKey
 from tests.engines import ScriptedModel
@@ -101,20 +101,20 @@ async def running_bot(
     ) as (answers, store):
         if allow is not None:
             answers._access._lists = {"discord": allow}
-        chosen = replace(
-            DiscordOptions(
-                token=discord.world.token,
-                resolve_to=discord.address,
-                ca_file=discord.ca_file,
-                pictures_per_question=2,
-                api_timeout_s=10,
-                guild_ready_s=0.1,
-            ),
-            **options,
-        )
+        settings = {
+            "bot_token": discord.world.token,
+            "resolve_to": discord.address,
+            "ca_file": discord.ca_file,
+        }
+        settings |= {it: options.pop(it) for it in DiscordSettings.model_fields if it in options}
+        times = [it.name for it in fields(DiscordTiming)]
+        quick = {"api_timeout_s": 10, "guild_ready_s": 0.1}
+        quick |= {it: options.pop(it) for it in times if it in options}
         bot = Discord(
             **adapter_parts(answers, store, questions, follow_ups),
-            options=chosen,
+            settings=DiscordSettings.model_validate(settings),
+            timing=DiscordTiming(**quick),
+            **{"fetch_links": True, "pictures_per_question": 2} | options,
         )
         try:
             for message in await store.inbox.unfinished():

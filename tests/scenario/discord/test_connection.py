@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import aiohttp
 import pytest
 
 from bot.core.access import AllowList
-from bot.platforms.discord.options import DiscordOptions
+from bot.platforms.discord.settings import DiscordSettings
 from bot.platforms.platform import PlatformUnavailable
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
@@ -121,8 +120,8 @@ async def test_without_a_network_at_the_start_it_connects_when_there_is_one(
     ):
         # This server has another certificate.
         stage.bot.connection._network = None
-        stage.bot.connection._options = replace(
-            stage.bot.connection._options, ca_file=discord.ca_file
+        stage.bot.connection._settings = stage.bot.connection._settings.model_copy(
+            update={"ca_file": discord.ca_file}
         )
         await until(lambda: bool(discord.gateway.connected), timeout_s=20)
         await stage.bot.close()
@@ -338,4 +337,4 @@ async def test_the_local_gateway_speaks_both_compressions(discord: LocalDiscord,
 
 
 def test_the_token_does_not_stand_in_a_repr() -> None:
-    assert "secret" not in repr(DiscordOptions(token="secret"))
+    assert "secret" not in repr(DiscordSettings.model_validate({"bot_token": "secret"}))

@@ -90,5 +90,5 @@ async def test_a_discord_that_refuses_its_token_leaves_the_playground_running(
     async with running_bot(tmp_path, "--model", talkative, **wrong) as bot:
         await bot.wait_until_ready()
         log = "".join(bot.log)
-    assert "discord does not run: Discord refuses DISCORD_BOT_TOKEN" in log
+    assert "Discord does not run: Discord refuses DISCORD_BOT_TOKEN" in log
     assert "not-the-token" not in log

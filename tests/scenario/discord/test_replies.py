@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.platforms.discord.options import PACE_S
+from bot.platforms.discord.settings import PACE_S
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.discord.stage import (

@@ -9,8 +9,8 @@ from yarl import URL
 
 from bot.platforms.discord import doctor
 from bot.platforms.discord.invitation import application_of, invitation, manifest
-from bot.platforms.discord.options import DiscordOptions
 from bot.platforms.discord.permissions import NEEDED
+from bot.platforms.discord.settings import DiscordSettings
 from bot.platforms.findings import Finding
 from tests.scenario.command import llava_bot
 from tests.scenario.discord.test_process import settings
@@ -19,12 +19,13 @@ from tests.servers.discord.state import BITS, BOT, PICTURES
 from tests.servers.faults import Fault
 
 
-def options(discord: LocalDiscord, **changes: str) -> DiscordOptions:
-    return DiscordOptions(
-        token=changes.get("token", discord.world.token),
-        resolve_to=changes.get("resolve_to", discord.address),
-        ca_file=discord.ca_file,
-    )
+def examined(discord: LocalDiscord, **changes: str) -> DiscordSettings:
+    given = {
+        "bot_token": discord.world.token,
+        "resolve_to": discord.address,
+        "ca_file": discord.ca_file,
+    }
+    return DiscordSettings.model_validate(given | changes)
 
 
 def fixes(findings: list[Finding]) -> str:
@@ -67,7 +68,7 @@ def test_what_is_no_token_names_no_application(discord: LocalDiscord) -> None:
 
 
 async def test_a_set_up_that_is_right_needs_no_fix(discord: LocalDiscord) -> None:
-    findings = await doctor.examine(options(discord), channel=PICTURES)
+    findings = await doctor.examine(examined(discord), channel=PICTURES)
     assert fixes(findings) == ""
     said = "\n".join(str(it) for it in findings)
     assert "Message Content Intent: on" in said
@@ -78,12 +79,12 @@ async def test_a_set_up_that_is_right_needs_no_fix(discord: LocalDiscord) -> Non
 
 
 async def test_a_wrong_token_is_named(discord: LocalDiscord) -> None:
-    assert "Reset Token" in fixes(await doctor.examine(options(discord, token="x")))
+    assert "Reset Token" in fixes(await doctor.examine(examined(discord, bot_token="x")))
 
 
 async def test_the_intent_that_is_off_is_named(discord: LocalDiscord) -> None:
     discord.gateway.rules.content_intent = False
-    assert "switch on Message Content Intent" in fixes(await doctor.examine(options(discord)))
+    assert "switch on Message Content Intent" in fixes(await doctor.examine(examined(discord)))
 
 
 @pytest.mark.parametrize(
@@ -98,14 +99,14 @@ async def test_each_permission_that_a_server_does_not_grant_is_named(
     discord: LocalDiscord, permission: str, name: str
 ) -> None:
     discord.take_from_role(permission)
-    found = fixes(await doctor.examine(options(discord)))
+    found = fixes(await doctor.examine(examined(discord)))
     assert f"The Studio: missing {name}" in found
     assert "Server Settings, Roles" in found
 
 
 async def test_a_channel_that_denies_a_permission_is_named(discord: LocalDiscord) -> None:
     discord.deny("send_messages_in_threads", told=False)
-    found = await doctor.examine(options(discord))
+    found = await doctor.examine(examined(discord))
     said = "\n".join(str(it) for it in found)
     assert "The Studio, #pictures: missing Send Messages in Threads" in said
     assert fixes(found) == ""  # it may be meant so
@@ -113,22 +114,22 @@ async def test_a_channel_that_denies_a_permission_is_named(discord: LocalDiscord
 
 async def test_a_bot_in_no_server_gets_its_invitation(discord: LocalDiscord) -> None:
     discord.world.guilds.clear()
-    assert f"client_id={BOT}" in fixes(await doctor.examine(options(discord)))
+    assert f"client_id={BOT}" in fixes(await doctor.examine(examined(discord)))
 
 
 async def test_a_gateway_that_refuses_is_named(discord: LocalDiscord) -> None:
     discord.gateway.rules.closes_identify = 4011
-    assert "DISCORD_SHARD_COUNT" in fixes(await doctor.examine(options(discord)))
+    assert "DISCORD_SHARD_COUNT" in fixes(await doctor.examine(examined(discord)))
 
 
 async def test_a_channel_it_may_not_write_in_is_named(discord: LocalDiscord) -> None:
     discord.deny("send_messages", told=False)
-    found = fixes(await doctor.examine(options(discord), channel=PICTURES))
+    found = fixes(await doctor.examine(examined(discord), channel=PICTURES))
     assert f"nothing could be posted in {PICTURES} (50013)" in found
 
 
 async def test_a_discord_that_cannot_be_reached_is_named(discord: LocalDiscord) -> None:
-    dead = options(discord, resolve_to="127.0.0.1:9")
+    dead = examined(discord, resolve_to="127.0.0.1:9")
     assert "cannot be reached" in fixes(await doctor.examine(dead))
 
 
@@ -136,7 +137,7 @@ async def test_a_server_that_cannot_be_looked_at_does_not_hide_the_rest(
     discord: LocalDiscord,
 ) -> None:
     discord.faults.next("get_guild", Fault(status=503), times=9)
-    said = "\n".join(map(str, await doctor.examine(options(discord))))
+    said = "\n".join(map(str, await doctor.examine(examined(discord))))
     assert "not seen The Studio" in said
     assert "gateway: Discord lets it in" in said
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from bot.core.answer import Answers
 from bot.core.answer_options import AnswerOptions
 from bot.core.in_flight import InFlightQuestions
 from bot.platforms.slack.events import message_key, thread_key
-from bot.platforms.slack.options import SlackOptions
 from bot.platforms.slack.platform import Slack
+from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.slack.socket import Patience
 from bot.store import Store
 from bot.values.messages import MessageKey, ThreadKey
@@ -116,22 +116,24 @@ async def running_bot(
         if allow is not None:
             answers._access._lists = {"slack": allow}
         port = slack.base.rpartition(":")[2]
-        chosen = replace(
-            SlackOptions(
-                api_url=slack.api_url,
-                bot_token=slack.workspace.bot_token,
-                app_token=slack.workspace.app_token,
-                pictures_per_question=2,
-                private_hosts=frozenset({f"127.0.0.1:{port}"}),
-                patience=QUICK,
-                api_timeout_s=5,
-            ),
-            **options,
-        )
+        settings = {
+            "api_url": slack.api_url,
+            "bot_token": slack.workspace.bot_token,
+            "app_token": slack.workspace.app_token,
+        }
+        settings |= {it: options.pop(it) for it in SlackSettings.model_fields if it in options}
+        arguments: dict[str, Any] = {
+            "fetch_links": True,
+            "pictures_per_question": 2,
+            "private_hosts": frozenset({f"127.0.0.1:{port}"}),
+            "patience": QUICK,
+            "api_timeout_s": 5,
+        }
         bot = await asyncio.to_thread(
             Slack,
             **adapter_parts(answers, store, questions, follow_ups),
-            options=chosen,
+            settings=SlackSettings.model_validate(settings),
+            **(arguments | options),
         )
         try:
             for message in await store.inbox.unfinished():

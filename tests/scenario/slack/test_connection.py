@@ -16,7 +16,7 @@ import pytest
 from slack_sdk.oauth.installation_store import Bot, Installation
 
 from bot.platforms.platform import PlatformUnavailable
-from bot.platforms.slack.options import SlackOptions
+from bot.platforms.slack.settings import SlackSettings
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import QUICK, Stage, context_of, running_bot, text_of
@@ -332,7 +332,6 @@ async def test_missed_messages_of_installed_workspaces_are_found_at_the_start(
 
 
 def test_tokens_do_not_stand_in_a_repr() -> None:
-    options = SlackOptions(
-        api_url="", bot_token="xoxb", app_token="xapp", signing_secret="sig", client_secret="cs"
-    )
-    assert not any(secret in repr(options) for secret in ("xoxb", "xapp", "sig'", "cs'"))
+    secrets = {"bot_token": "xoxb", "app_token": "xapp", "signing_secret": "sig"}
+    settings = SlackSettings.model_validate(secrets | {"client_secret": "cs'"})
+    assert not any(secret in repr(settings) for secret in ("xoxb", "xapp", "sig'", "cs'"))

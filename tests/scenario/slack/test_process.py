@@ -55,5 +55,5 @@ async def test_a_slack_that_refuses_its_token_leaves_the_playground_running(
     async with running_bot(tmp_path, "--model", talkative, **wrong) as bot:
         await bot.wait_until_ready()
         log = "".join(bot.log)
-    assert "slack does not run: Slack refuses SLACK_BOT_TOKEN (invalid_auth)" in log
+    assert "Slack does not run: Slack refuses SLACK_BOT_TOKEN (invalid_auth)" in log
     assert "xoxb-wrong" not in log

@@ -15,7 +15,7 @@ from sqlalchemy import MetaData
 from bot.platforms.findings import Finding
 from bot.platforms.slack import doctor
 from bot.platforms.slack.manifest import BOT_SCOPES, manifest
-from bot.platforms.slack.options import SlackOptions
+from bot.platforms.slack.settings import SlackSettings
 from bot.store.schema import metadata
 from tests.engines import ScriptedModel
 from tests.scenario.command import llava_bot
@@ -26,12 +26,12 @@ from tests.servers.slack.state import ALL_SCOPES
 from tests.servers.slack.web_api import METHODS
 
 
-def options(slack: LocalSlack, **changes: str) -> SlackOptions:
+def settings(slack: LocalSlack, **changes: str) -> SlackSettings:
     tokens = {
         "bot_token": slack.workspace.bot_token,
         "app_token": slack.workspace.app_token,
     }
-    return SlackOptions(api_url=slack.api_url, **(tokens | changes))  # type: ignore[arg-type]
+    return SlackSettings.model_validate({"api_url": slack.api_url} | tokens | changes)
 
 
 def fixes(findings: list[Finding]) -> str:
@@ -82,7 +82,7 @@ def test_slack_takes_the_manifest(address: str | None) -> None:
 
 
 async def test_a_set_up_that_is_right_needs_no_fix(slack: LocalSlack) -> None:
-    findings = await doctor.examine(options(slack), channel="C1")
+    findings = await doctor.examine(settings(slack), channel="C1")
     assert fixes(findings) == ""
     assert any("posted and heard" in it.what for it in findings)
     assert slack.workspace.by_bot("C1") == []  # what was posted is deleted again
@@ -93,19 +93,19 @@ async def test_each_missing_scope_is_named_with_what_it_is_for(
     slack: LocalSlack, scope: str
 ) -> None:
     slack.workspace.scopes.discard(scope)
-    found = fixes(await doctor.examine(options(slack)))
+    found = fixes(await doctor.examine(settings(slack)))
     assert f"add {scope}" in found
     assert BOT_SCOPES[scope] in found
 
 
 async def test_wrong_tokens_are_told_apart(slack: LocalSlack) -> None:
-    assert "Bot User OAuth Token" in fixes(await doctor.examine(options(slack, bot_token="x")))
-    assert "connections:write" in fixes(await doctor.examine(options(slack, app_token="x")))
+    assert "Bot User OAuth Token" in fixes(await doctor.examine(settings(slack, bot_token="x")))
+    assert "connections:write" in fixes(await doctor.examine(settings(slack, app_token="x")))
 
 
 async def test_a_clock_that_is_wrong_is_named(slack: LocalSlack) -> None:
     slack.rules.clock_ahead_s = 3600
-    assert "s behind" in fixes(await doctor.examine(options(slack)))
+    assert "s behind" in fixes(await doctor.examine(settings(slack)))
 
 
 async def test_events_that_do_not_arrive_are_named(
@@ -113,7 +113,7 @@ async def test_events_that_do_not_arrive_are_named(
 ) -> None:
     monkeypatch.setattr(doctor, "EVENT_S", 0.3)
     slack.echoes = False
-    found = fixes(await doctor.examine(options(slack), channel="C1"))
+    found = fixes(await doctor.examine(settings(slack), channel="C1"))
     assert "Event Subscriptions" in found
     assert slack.workspace.by_bot("C1") == []
 
@@ -121,15 +121,15 @@ async def test_events_that_do_not_arrive_are_named(
 async def test_a_bot_in_no_channel_is_told_to_be_invited(slack: LocalSlack) -> None:
     for channel in slack.workspace.channels.values():
         channel["is_member"] = False
-    assert "/invite" in fixes(await doctor.examine(options(slack)))
+    assert "/invite" in fixes(await doctor.examine(settings(slack)))
 
 
 async def test_a_slack_that_cannot_be_reached_is_named(
     slack: LocalSlack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.platforms.slack.api.READ_ATTEMPTS", 2)
-    dead = options(slack)
-    dead = SlackOptions(api_url="http://127.0.0.1:9/api/", bot_token="x", app_token="y")
+    dead = settings(slack)
+    dead = settings(slack, api_url="http://127.0.0.1:9/api/")
     assert "cannot be reached" in fixes(await doctor.examine(dead))
 
 
@@ -154,7 +154,7 @@ async def test_two_bots_share_the_events(
     tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     async with running_bot(tmp_path, slack, backend):
-        findings = await doctor.examine(options(slack))
+        findings = await doctor.examine(settings(slack))
     assert any("1 more connected" in it.what for it in findings)
 
 

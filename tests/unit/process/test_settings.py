@@ -9,37 +9,77 @@ from pathlib import Path
 
 import pytest
 
+from bot.configuration import load_configuration, setting_groups, variables
 from bot.errors import ConfigurationError
-from bot.settings import Settings, ensure_home, is_loopback, load_settings
+from bot.home import ensure_home
+from bot.platforms.slack.settings import SlackSettings
+from bot.platforms.web.settings import PlaygroundSettings, is_loopback
+from bot.settings import Settings, SettingsGroup, revealed
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+    for group in setting_groups():
+        for prefix in (group.prefix, *group.former_prefixes):
+            for name in group.model_fields:
+                monkeypatch.delenv(f"{prefix}{name.upper()}", raising=False)
     monkeypatch.chdir(tmp_path)
 
 
+def load_settings(**arguments: object) -> Settings:
+    return load_configuration(**arguments).bot
+
+
+def load_playground(**arguments: object) -> PlaygroundSettings:
+    return load_configuration(**arguments).of(PlaygroundSettings)
+
+
 def test_without_any_setting_the_pocket_answers_on_this_machine_only() -> None:
-    settings = load_settings()
-    assert (settings.model, settings.llava_bot_host, settings.llava_bot_port) == (
-        "pocket",
-        "127.0.0.1",
-        8787,
-    )
-    assert settings.data_dir.name == "llava-bot"
+    assert load_settings().model == "pocket"
+    assert load_settings().data_dir.name == "llava-bot"
+    assert (load_playground().host, load_playground().port) == ("127.0.0.1", 8787)
 
 
 def test_arguments_win_over_the_environment_and_it_over_the_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    Path(".env").write_text("MODEL=file\nLLAVA_BOT_PORT=1\nMAX_WAITING=7\n")
+    Path(".env").write_text("MODEL=file\nPLAYGROUND_PORT=1\nMAX_WAITING=7\n")
     monkeypatch.setenv("MODEL", "environment")
+    monkeypatch.setenv("PLAYGROUND_PORT", "2")
+    configuration = load_configuration(playground_port=3, model=None)
+    assert configuration.of(PlaygroundSettings).port == 3
+    assert (configuration.bot.model, configuration.bot.max_waiting) == ("environment", 7)
+
+
+def test_the_playgrounds_former_names_are_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("LLAVA_BOT_HOST=192.0.2.1\nPLAYGROUND_PORT=1\n")
+    monkeypatch.setenv("LLAVA_BOT_PASSWORD", "secret")
     monkeypatch.setenv("LLAVA_BOT_PORT", "2")
-    settings = load_settings(llava_bot_port=3, model=None)
-    assert (settings.model, settings.llava_bot_port, settings.max_waiting) == ("environment", 3, 7)
+    playground = load_playground()
+    assert (playground.host, revealed(playground.password)) == ("192.0.2.1", "secret")
+    assert playground.port == 2  # the environment wins over the file, whatever the name
+    monkeypatch.setenv("PLAYGROUND_PORT", "3")
+    assert load_playground().port == 3
+    monkeypatch.setenv("PLAYGROUND_PORT", "")
+    assert load_playground().port == 2
+    assert load_playground(playground_port=4).port == 4
+
+
+def test_a_problem_is_told_of_the_name_that_was_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLAVA_BOT_PORT", "99999")
+    with pytest.raises(ConfigurationError, match=r"^LLAVA_BOT_PORT: .+99999"):
+        load_settings()
+
+
+def test_a_group_that_is_constructed_knows_nothing_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-of-this-machine")
+    Path(".env").write_text("SLACK_BOT_TOKEN=xoxb-of-this-folder\n")
+    settings = SlackSettings.model_validate({})
+    assert (settings.bot_token, settings.app_token) == (None, None)
 
 
 def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,15 +89,19 @@ def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUANTIZE", "int3")
-    monkeypatch.setenv("LLAVA_BOT_PORT", "99999")
-    monkeypatch.setenv("LLAVA_BOT_HOST", "192.0.2.1")
+    monkeypatch.setenv("PLAYGROUND_PORT", "99999")
+    monkeypatch.setenv("PLAYGROUND_HOST", "192.0.2.1")
+    monkeypatch.setenv("SLACK_HTTP_PORT", "x")
+    monkeypatch.setenv("DISCORD_RESOLVE_TO", "nowhere")
     with pytest.raises(ConfigurationError) as problems:
         load_settings()
     lines = str(problems.value).splitlines()
     assert [line.split(":")[0] for line in lines] == [
         "QUANTIZE",
-        "LLAVA_BOT_PORT",
-        "LLAVA_BOT_PASSWORD",
+        "PLAYGROUND_PORT",
+        "PLAYGROUND_PASSWORD",
+        "SLACK_HTTP_PORT",
+        "DISCORD_RESOLVE_TO",
     ]
     assert "'int3'" in lines[0]
 
@@ -201,15 +245,15 @@ def test_a_home_that_comes_with_a_cache_is_kept(
 
 
 def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LLAVA_BOT_PASSWORD", "hunter2")
-    assert "hunter2" not in repr(load_settings())
+    monkeypatch.setenv("PLAYGROUND_PASSWORD", "hunter2")
+    assert "hunter2" not in repr(load_playground())
 
 
 def test_a_playground_for_others_needs_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigurationError, match="LLAVA_BOT_PASSWORD: it is needed when"):
-        load_settings(llava_bot_host="192.0.2.1")
-    monkeypatch.setenv("LLAVA_BOT_PASSWORD", "x")
-    assert load_settings(llava_bot_host="192.0.2.1")
+    with pytest.raises(ConfigurationError, match="PLAYGROUND_PASSWORD: it is needed when"):
+        load_playground(playground_host="192.0.2.1")
+    monkeypatch.setenv("PLAYGROUND_PASSWORD", "x")
+    assert load_playground(playground_host="192.0.2.1")
 
 
 @pytest.mark.parametrize(
@@ -220,8 +264,8 @@ def test_what_only_this_machine_can_reach(host: str, is_it: bool) -> None:
     assert is_loopback(host) is is_it
 
 
-def documented_default(name: str) -> str:
-    default = Settings.model_fields[name].default
+def documented_default(group: type[SettingsGroup], name: str) -> str:
+    default = group.model_fields[name].default
     if name == "data_dir":
         return "(application data)"
     return "" if default is None or default == frozenset() else str(default)
@@ -229,13 +273,14 @@ def documented_default(name: str) -> str:
 
 def test_every_setting_stands_in_the_readme_with_its_default() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name, field in Settings.model_fields.items():
-        default = documented_default(name)
-        row = f"| `{name.upper()}` | {f'`{default}`' if default else ''} | {field.description} |"
-        assert row in readme, f"the README's table needs this row:\n{row}"
+    for group in setting_groups():
+        for name, field in group.model_fields.items():
+            default = documented_default(group, name)
+            variable = f"`{group.prefix}{name.upper()}`"
+            row = f"| {variable} | {f'`{default}`' if default else ''} | {field.description} |"
+            assert row in readme, f"the README's table needs this row:\n{row}"
 
 
 def test_every_setting_stands_in_the_example_and_nothing_else() -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    named = re.findall(r"^# ?([A-Z_]+)=", example, re.MULTILINE)
-    assert named == [name.upper() for name in Settings.model_fields]
+    assert re.findall(r"^# ?([A-Z_]+)=", example, re.MULTILINE) == variables()

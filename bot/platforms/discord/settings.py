@@ -1,0 +1,102 @@
+"""Discord's settings, and its times, which nobody needs to set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from bot.core.access import AllowList
+from bot.settings import Ids, SettingsGroup, split
+
+PACE_S = 1.2
+"""Discord allows about five messages and edits per five seconds and channel."""
+
+
+class DiscordSettings(SettingsGroup):
+    """The variables that begin with `DISCORD_`."""
+
+    prefix: ClassVar[str] = "DISCORD_"
+
+    bot_token: SecretStr | None = Field(
+        None, description="Discord: the bot's token, from the Developer Portal."
+    )
+    guilds: Ids = Field(
+        frozenset(), description="Discord: servers that may ask; empty lets all in."
+    )
+    channels: Ids = Field(
+        frozenset(), description="Discord: channels where it answers; empty is all."
+    )
+    roles: Ids = Field(frozenset(), description="Discord: roles that may ask; empty lets all in.")
+    users: Ids = Field(frozenset(), description="Discord: people who may ask; empty lets all in.")
+    direct_messages: bool = Field(
+        True,
+        description="Discord: answer direct messages; where lists of servers, channels or roles "
+        "are set, only those of the people on `DISCORD_USERS`.",
+    )
+    shard_count: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Discord: shards of all processes together; by default what it advises."
+    )
+    shard_ids: Annotated[frozenset[int], BeforeValidator(split)] = Field(
+        frozenset(), description="Discord: the shards of this process; empty is all."
+    )
+    resolve_to: str | None = Field(
+        None, description="Discord: `host:port` of a gateway that all its hosts are reached by."
+    )
+    ca_file: Path | None = Field(
+        None, description="Discord: the certificates (PEM) that such a gateway is trusted by."
+    )
+
+    @field_validator("resolve_to")
+    @classmethod
+    def _names_host_and_port(cls, gateway: str | None) -> str | None:
+        if gateway is not None:
+            host, _, port = gateway.rpartition(":")
+            if not host or not port.isdigit():
+                raise ValueError("it is not host:port")
+        return gateway
+
+    @field_validator("shard_ids")
+    @classmethod
+    def _has_their_number(cls, ids: frozenset[int], info: ValidationInfo) -> frozenset[int]:
+        count = info.data.get("shard_count")
+        if ids and count is None:
+            raise ValueError("DISCORD_SHARD_COUNT must say how many there are in all")
+        if not all(0 <= shard < int(count or 0) for shard in ids):
+            raise ValueError("a shard's id is less than DISCORD_SHARD_COUNT")
+        return ids
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether there is a token."""
+        return bool(self.bot_token)
+
+    @property
+    def allow_list(self) -> AllowList:
+        """Who may ask."""
+        return AllowList(
+            teams=self.guilds,
+            channels=self.channels,
+            users=self.users,
+            roles=self.roles,
+            direct=self.direct_messages,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscordTiming:
+    """In seconds; tests shorten them."""
+
+    api_timeout_s: float = 90
+    """For one call, including the waits that discord.py makes within it to keep to its rate."""
+    pace_s: float = PACE_S
+    """Between two edits of a reply."""
+    heartbeat_timeout_s: float = 60
+    """A connection that is silent for so long is given up."""
+    guild_ready_s: float = 2
+    """Discord announces servers one by one after connecting; so long after one, it was the last."""
+
+
+DEFAULT_TIMING = DiscordTiming()

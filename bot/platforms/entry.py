@@ -1,0 +1,59 @@
+"""What the bot knows of a platform before it runs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from bot.core.access import AllowList
+from bot.platforms.findings import Finding
+from bot.platforms.platform import Platform
+from bot.settings import SettingsGroup
+
+if TYPE_CHECKING:
+    # At run time it would bring the database and Pillow along, and `--help` reads this module.
+    from bot.platforms.services import AdapterServices
+
+Group = TypeVar("Group", bound=SettingsGroup)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doctor(Generic[Group]):
+    """Examines a platform's set-up."""
+
+    examine: Callable[[Group, str | None], Awaitable[list[Finding]]]
+    """With the id of a channel to post a message in, or `None`."""
+    is_channel: Callable[[str], bool]
+    """Whether an id may be one of this platform's channels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest(Generic[Group]):
+    """What an admin has to tell the platform about the bot."""
+
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    make: Callable[[Group, argparse.Namespace], object]
+    """A text, or what is printed as JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformEntry(Generic[Group]):
+    """A row of `PLATFORMS`. Its functions import the adapter and the SDK when they are called."""
+
+    name: str
+    """As in `MessageKey.platform`."""
+    title: str
+    """What sentences call it."""
+    settings: type[Group]
+    make: Callable[[AdapterServices, Group], Platform]
+    """Make the adapter. Raises: PlatformUnavailable, ImportError."""
+    is_set_up: Callable[[Group], bool] = lambda _: True
+    """Whether its settings ask for it; otherwise it is not made."""
+    allow_list: Callable[[Group], AllowList] | None = None
+    """Who may ask; without one, everybody who can reach it."""
+    doctor: Doctor[Group] | None = None
+    manifest: Manifest[Group] | None = None
+    add_run_arguments: Callable[[argparse.ArgumentParser], None] | None = None
+    """Arguments of `llava-bot run`; each `dest` is a variable's name in lower case."""

@@ -1,0 +1,24 @@
+"""What an adapter is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.core.addressing import Addressing
+from bot.core.answer import Answers
+from bot.core.commands import Commands
+from bot.core.erasure import Erasure
+from bot.settings import Settings
+from bot.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterServices:
+    """The parts of a running bot that adapters use; they live as long as the bot."""
+
+    settings: Settings
+    store: Store
+    answers: Answers
+    erasure: Erasure
+    addressing: Addressing
+    commands: Commands

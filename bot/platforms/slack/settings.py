@@ -1,0 +1,81 @@
+"""Slack's settings."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field, SecretStr, field_validator
+
+from bot.core.access import AllowList
+from bot.platforms.platform import PlatformUnavailable
+from bot.settings import Ids, SettingsGroup
+
+
+class SlackSettings(SettingsGroup):
+    """The variables that begin with `SLACK_`."""
+
+    prefix: ClassVar[str] = "SLACK_"
+
+    bot_token: SecretStr | None = Field(
+        None, description="Slack: the bot token (`xoxb-…`) of the one workspace."
+    )
+    app_token: SecretStr | None = Field(
+        None, description="Slack: the app-level token (`xapp-…`); with it, Socket Mode is used."
+    )
+    signing_secret: SecretStr | None = Field(
+        None, description="Slack: the signing secret; without an app token, HTTP mode is used."
+    )
+    client_id: str | None = Field(
+        None, description="Slack: with the client secret, several workspaces can install the app."
+    )
+    client_secret: SecretStr | None = Field(
+        None, description="Slack: the client secret, for installations by OAuth."
+    )
+    api_url: str = Field(
+        "https://slack.com/api/",
+        description="Slack: address of the Web API; `https://slack-gov.com/api/` for GovSlack.",
+    )
+    http_host: str = Field(
+        "127.0.0.1", description="Slack: address that HTTP mode and OAuth listen on."
+    )
+    http_port: int = Field(
+        3000, ge=0, le=65535, description="Slack: port that HTTP mode and OAuth listen on."
+    )
+    teams: Ids = Field(
+        frozenset(), description="Slack: workspaces (`T…`) that may ask; empty lets all in."
+    )
+    channels: Ids = Field(
+        frozenset(), description="Slack: channels (`C…`) where it answers; empty is all."
+    )
+    users: Ids = Field(
+        frozenset(), description="Slack: people (`U…`) who may ask; empty lets all in."
+    )
+
+    @field_validator("api_url")
+    @classmethod
+    def _ends_with_a_slash(cls, address: str) -> str:
+        if not address.startswith(("https://", "http://")):
+            raise ValueError("it is no web address")
+        return address if address.endswith("/") else f"{address}/"
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether somebody has begun to set Slack up."""
+        return bool(self.bot_token or self.app_token or self.client_id)
+
+    @property
+    def allow_list(self) -> AllowList:
+        """Who may ask."""
+        return AllowList(teams=self.teams, channels=self.channels, users=self.users)
+
+    def check(self) -> None:
+        """Raises: PlatformUnavailable when something is missing, with what it is."""
+        if not self.app_token and not self.signing_secret:
+            raise PlatformUnavailable(
+                "Set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP mode)."
+            )
+        if not self.bot_token and not (self.client_id and self.client_secret):
+            raise PlatformUnavailable(
+                "Set SLACK_BOT_TOKEN (one workspace), or SLACK_CLIENT_ID and SLACK_CLIENT_SECRET "
+                "(several)."
+            )

@@ -1,0 +1,43 @@
+"""The playground's settings."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import ClassVar
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+
+from bot.settings import SettingsGroup
+
+
+class PlaygroundSettings(SettingsGroup):
+    """The variables that begin with `PLAYGROUND_`."""
+
+    prefix: ClassVar[str] = "PLAYGROUND_"
+    former_prefixes: ClassVar[tuple[str, ...]] = ("LLAVA_BOT_",)
+
+    host: str = Field(
+        "127.0.0.1",
+        description="Address the playground listens on; any other needs a password.",
+    )
+    port: int = Field(8787, ge=0, le=65535, description="Port of the playground.")
+    password: SecretStr | None = Field(
+        None, validate_default=True, description="Password of the playground (any user name)."
+    )
+
+    @field_validator("password")
+    @classmethod
+    def _needed_when_others_can_reach_the_playground(
+        cls, password: SecretStr | None, info: ValidationInfo
+    ) -> SecretStr | None:
+        if password is None and not is_loopback(info.data.get("host", "localhost")):
+            raise ValueError("it is needed when PLAYGROUND_HOST is not a loopback address")
+        return password
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
