@@ -10,8 +10,6 @@ import discord
 from bot.values.messages import Author, MessageKey, ThreadKey
 
 PLATFORM = "discord"
-MODAL = "modal"
-"""Begins the id of a question that was asked in a modal: it is no message of Discord's."""
 
 ANSWERED_TYPES = {discord.MessageType.default, discord.MessageType.reply}
 

@@ -14,10 +14,9 @@ from discord import app_commands
 from bot.core.commands import Command
 from bot.errors import UserFacingError
 from bot.platforms.discord.api import DiscordRefused, write
-from bot.platforms.discord.attachments import attachment_of, passing_attachment
+from bot.platforms.discord.attachments import passing_attachment
 from bot.platforms.discord.connection import Client
 from bot.platforms.discord.events import (
-    MODAL,
     PLATFORM,
     Place,
     author_of,
@@ -34,9 +33,9 @@ from bot.platforms.discord.modals import (
     fields_of,
     settings_modal,
 )
+from bot.platforms.discord.origin import AskedBy, Origin, Token
 from bot.platforms.discord.replies import layout
 from bot.platforms.discord.replies.context import AdapterContext
-from bot.platforms.discord.replies.responses import Token
 from bot.platforms.platform import Core
 from bot.store import Store, StoreFailed
 from bot.texts import say
@@ -156,9 +155,10 @@ class InteractionHandler:
             thread=thread_at(place, message_id),
             author=author_of(interaction.user),
             text=question.strip(),
-            attachments=(Token.of(interaction).on(passing_attachment(picture)),),
+            attachments=(passing_attachment(picture),),
             locale=locale,
             sent_at=time.time(),
+            context=Origin(AskedBy.COMMAND, token=Token.of(interaction)).to_context(),
         )
         await self._ask(interaction, message)
 
@@ -186,27 +186,21 @@ class InteractionHandler:
             return
         await interaction.response.defer(thinking=True, ephemeral=True)
         guild = str(interaction.guild_id or "")
-        key = message_key(guild, str(place.id), f"{MODAL}:{interaction.id}:{target}")
         message = IncomingMessage(
-            key=key,
+            key=message_key(guild, str(place.id), str(interaction.id)),
             thread=thread_at(place, target),
             author=author_of(interaction.user),
             text=question.strip(),
-            attachments=(
-                *self._pictures_of(str(place.id), target),
-                Token.of(interaction).as_attachment(),
-            ),
+            attachments=self._pictures_of(target),
             locale=locale,
             sent_at=time.time(),
+            context=Origin(AskedBy.MODAL, target, Token.of(interaction)).to_context(),
         )
         await self._ask(interaction, message)
 
-    def _pictures_of(self, channel: str, target: str) -> tuple[Attachment, ...]:
-        """The pictures of the message that is asked about; after a restart they are looked up."""
-        known = self._targets.get(target)
-        if known is None:
-            return (attachment_of(channel, target),)
-        return tuple(replace(picture, earlier=True) for picture in known)
+    def _pictures_of(self, target: str) -> tuple[Attachment, ...]:
+        """Pictures of the message asked about; none after a restart: they are looked up later."""
+        return tuple(replace(picture, earlier=True) for picture in self._targets.get(target, ()))
 
     async def _ask(self, interaction: Interaction, message: IncomingMessage) -> None:
         try:

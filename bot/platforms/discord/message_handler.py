@@ -30,6 +30,7 @@ from bot.platforms.discord.events import (
     thread_at,
     thread_key,
 )
+from bot.platforms.discord.origin import Origin
 from bot.platforms.discord.permissions import may_manage
 from bot.platforms.discord.replies.context import AdapterContext
 from bot.platforms.discord.replies.exchange import DiscordExchange
@@ -230,6 +231,7 @@ class MessageHandler:
             locale=locale,
             sent_at=sent_at(it.message.id),
             edited_at=0 if edited_at is None else edited_at.timestamp(),
+            context=Origin().to_context(),
         )
 
     def _pictures(self, it: DiscordMessage) -> tuple[Attachment, ...]:

@@ -21,6 +21,7 @@ from bot.images.links import links_in
 from bot.images.public_web import CHUNK_BYTES, PublicWeb, cookieless_session, following
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.attachments import (
+    attachment_of,
     attachments_of,
     emoji_of,
     is_discords,
@@ -28,7 +29,8 @@ from bot.platforms.discord.attachments import (
     poll_of,
 )
 from bot.platforms.discord.connection import Connection
-from bot.platforms.discord.events import MODAL, message_key
+from bot.platforms.discord.events import message_key
+from bot.platforms.discord.origin import AskedBy, Origin
 from bot.store import Store
 from bot.values.messages import Attachment, IncomingMessage, ThreadKey, TryLater
 
@@ -89,7 +91,7 @@ class Pictures:
         to, else those said before it in its thread; and with the poll it replies to."""
         found: list[Attachment] = []
         try:
-            for attachment in message.attachments:
+            for attachment in (*_asked_about(message), *message.attachments):
                 pictures, words = await self._looked_up(attachment, message.locale)
                 found += pictures
                 if words:
@@ -110,7 +112,7 @@ class Pictures:
 
     async def _shown_later(self, message: IncomingMessage) -> list[Attachment]:
         """Discord looks at links itself, and shows what it finds a moment later."""
-        if message.key.message.startswith(MODAL):
+        if Origin.of(message).asked_by is not AskedBy.MESSAGE:
             return []
         await asyncio.sleep(EMBED_AFTER_S)
         said = await self._message(message.key.channel, message.key.message)
@@ -142,7 +144,7 @@ class Pictures:
     async def _knows(self, message: IncomingMessage) -> bool:
         """Whether every picture of the thread so far came with a question of its own."""
         in_thread = message.thread.team and message.key.channel == message.thread.thread
-        if not in_thread or message.key.message.startswith(MODAL):
+        if not in_thread or Origin.of(message).asked_by is AskedBy.MODAL:
             return True  # nothing is said before a thread's beginning; a direct message is one
         if await self._addressing.has_missed_messages(message.thread):
             return False
@@ -221,6 +223,14 @@ class Pictures:
             if fresh.get("file") == ref["file"]:
                 return str(fresh["url"])
         raise FileNotFoundError("its message is no longer there")
+
+
+def _asked_about(message: IncomingMessage) -> tuple[Attachment, ...]:
+    """The message a modal asks about, to be looked up: the modal was opened before a restart."""
+    about = Origin.of(message).about
+    if not about or any(it.earlier for it in message.attachments):
+        return ()
+    return (attachment_of(message.key.channel, about),)
 
 
 def _is_worth_a_look(attachment: Attachment) -> bool:

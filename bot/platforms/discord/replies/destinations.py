@@ -17,9 +17,9 @@ from bot.platforms.discord.api import (
     write,
 )
 from bot.platforms.discord.connection import Connection
-from bot.platforms.discord.events import MODAL, Threadable
+from bot.platforms.discord.events import Threadable
+from bot.platforms.discord.origin import AskedBy, Origin
 from bot.platforms.discord.replies import layout
-from bot.platforms.discord.replies.notices import is_command
 from bot.texts import say
 from bot.values.messages import IncomingMessage, TryLater
 
@@ -56,7 +56,8 @@ class Destinations:
             DiscordRefused: the question is gone.
         """
         key, thread = message.key, message.thread
-        in_modal = key.message.startswith(f"{MODAL}:")
+        asked_by = Origin.of(message).asked_by
+        in_modal = asked_by is AskedBy.MODAL
         question = None if in_modal else int(key.message)
         if not thread.team or key.channel == thread.thread:
             return Destination(int(key.channel), question if thread.team else None)
@@ -80,7 +81,7 @@ class Destinations:
         except DiscordRefused as exc:
             if exc.code == THREAD_EXISTS:
                 return await self._existing(root, here)
-            if exc.code == UNKNOWN_MESSAGE and not is_command(message):
+            if exc.code == UNKNOWN_MESSAGE and asked_by is not AskedBy.COMMAND:
                 raise  # the question was deleted
             log.info("no thread here: %s", exc)
             if exc.code in NOT_ALLOWED and channel.id not in self._told:

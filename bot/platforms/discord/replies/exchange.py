@@ -19,11 +19,10 @@ from bot.platforms.discord.api import (
     write,
 )
 from bot.platforms.discord.connection import Connection
-from bot.platforms.discord.events import MODAL
+from bot.platforms.discord.origin import AskedBy, Origin, with_context
 from bot.platforms.discord.replies import layout
 from bot.platforms.discord.replies.context import AdapterContext
 from bot.platforms.discord.replies.destinations import Destination
-from bot.platforms.discord.replies.notices import is_command
 from bot.platforms.discord.replies.parts import Parts
 from bot.texts import say
 from bot.values.messages import (
@@ -55,7 +54,8 @@ class DiscordExchange:
     ) -> None:
         """`begun`: an earlier run may have written to Discord without having remembered it."""
         self._adapter = adapter
-        self._message = message
+        self._message = message = with_context(message)
+        self._asked_by = Origin.of(message).asked_by
         self._begun = begun
         self._locale = message.locale
         self._parts = Parts(
@@ -87,20 +87,21 @@ class DiscordExchange:
 
     async def complete(self, message: IncomingMessage) -> IncomingMessage:
         """The person's language and the pictures; and what nobody saw is said in the thread."""
+        message = with_context(message)
         if self._begun:
             await self._make_sure_it_is_there()
         self._locale = await self._adapter.locales.of(message.author.id, message.locale)
         message = replace(message, locale=self._locale)
         if not message.again:
             message = await self._adapter.pictures.find(message)
-        if is_command(message) or message.key.message.startswith(f"{MODAL}:"):
+        if self._asked_by is not AskedBy.MESSAGE:
             await patiently(self._say_what_was_asked)
         return message
 
     async def _make_sure_it_is_there(self) -> None:
         """Taken up again after a restart, a question may have been deleted meanwhile."""
         key = self._message.key
-        if key.message.startswith(MODAL) or is_command(self._message):
+        if self._asked_by is not AskedBy.MESSAGE:
             return
         connection = self._adapter.connection
         try:
@@ -126,7 +127,7 @@ class DiscordExchange:
     async def _say_what_was_asked(self) -> None:
         try:
             destination = await self._find_destination()
-            if not is_command(self._message):
+            if self._asked_by is AskedBy.MODAL:
                 await self._adapter.notices.in_thread(
                     replace(self._message, locale=self._locale), destination.channel
                 )

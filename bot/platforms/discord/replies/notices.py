@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import logging
 
 import aiohttp
@@ -12,9 +11,10 @@ import discord
 
 from bot.platforms.discord.api import DiscordRefused
 from bot.platforms.discord.connection import Connection
+from bot.platforms.discord.origin import AskedBy, Origin
 from bot.platforms.discord.pictures import Pictures
 from bot.platforms.discord.replies import layout
-from bot.platforms.discord.replies.responses import Responses, Token
+from bot.platforms.discord.replies.responses import Responses
 from bot.platforms.discord.replies.writing import post
 from bot.store import Store
 from bot.texts import say
@@ -24,12 +24,6 @@ log = logging.getLogger(__name__)
 
 MAX_SHOWN_BYTES = 10 * 1024 * 1024
 """Discord takes no larger files from everybody."""
-
-
-def is_command(message: IncomingMessage) -> bool:
-    """Whether it was asked by `/ask`: its message is the command's response."""
-    refs = [json.loads(it.ref) for it in message.attachments]
-    return any("token" in ref and "cdn" in ref for ref in refs)
 
 
 class Notices:
@@ -50,11 +44,10 @@ class Notices:
 
         Returns: the picture's bytes by its ref, where they could be had. Raises: TryLater.
         """
-        if not is_command(message):
-            return {}
-        token = Token.in_question(message.attachments)
-        if token is None:  # taken up again too late: the response cannot be changed any more
-            return {}
+        origin = Origin.of(message)
+        token = origin.response
+        if origin.asked_by is not AskedBy.COMMAND or token is None:
+            return {}  # taken up again too late, the response cannot be changed any more
         fetched = {it.ref: await self._bytes(it) for it in message.attachments}
         files = [
             discord.File(io.BytesIO(data), filename=it.name)
@@ -103,10 +96,11 @@ class Notices:
 
         False: there is no response.
         """
-        token = Token.in_question(message.attachments)
+        origin = Origin.of(message)
+        token = origin.response
         if token is None:
             return False
-        if is_command(message):
+        if origin.asked_by is AskedBy.COMMAND:
             sentence = f"{_asked(message)}\n{layout.small(sentence)}"
         try:
             await self._responses.show(token, sentence)
