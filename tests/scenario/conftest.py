@@ -27,7 +27,7 @@ def talkative(
 def foreign(
     tiny_checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> str:
-    """As `talkative`, and it says nothing that ASCII or a Windows code page could hold."""
+    """As `talkative`, and it says nothing that ASCII could hold."""
     folder = tmp_path_factory.mktemp("foreign")
     return _silenced(tiny_checkpoint("llava-onevision"), folder, str.isascii)
 
