@@ -15,10 +15,10 @@ from yarl import URL
 from bot.core.commands import Command, Commands, parse
 from bot.errors import UserFacingError
 from bot.platforms.platform import Core
-from bot.platforms.slack import blocks
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.events import PLATFORM, VIEW, Event, message_key, thread_key
-from bot.platforms.slack.hearing import Hearing
+from bot.platforms.slack.message_handler import Hearing
+from bot.platforms.slack.replies import blocks
 from bot.platforms.slack.workspaces import Person, Workspace, Workspaces
 from bot.store import Store, StoreFailed
 from bot.texts import say

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.platforms.slack import blocks
 from bot.platforms.slack.http import EVENTS, REDIRECT
+from bot.platforms.slack.replies import blocks
 
 BOT_SCOPES = {
     "app_mentions:read": "to hear its mentions",

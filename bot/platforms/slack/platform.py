@@ -20,15 +20,15 @@ from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.slack.api import API_TIMEOUT_S, SlackRefused, SlackUnreachable
+from bot.platforms.slack.backfill import Missed
 from bot.platforms.slack.events import PLATFORM, Event
-from bot.platforms.slack.exchange import SlackExchange, Tools
-from bot.platforms.slack.hearing import Hearing
 from bot.platforms.slack.http import HttpServer
-from bot.platforms.slack.installing import installation_store, oauth_flow
+from bot.platforms.slack.installation import installation_store, oauth_flow
 from bot.platforms.slack.interactions import Interactions
-from bot.platforms.slack.links import Links
-from bot.platforms.slack.missed import Missed
-from bot.platforms.slack.pictures import Pictures
+from bot.platforms.slack.message_handler import Hearing
+from bot.platforms.slack.pictures.finder import Pictures
+from bot.platforms.slack.pictures.links import Links
+from bot.platforms.slack.replies.exchange import SlackExchange, Tools
 from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.slack.socket import DEFAULT_PATIENCE, Patience, Socket
 from bot.platforms.slack.workspaces import NotInstalled, Workspace, Workspaces

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.core.access import AllowList
-from bot.platforms.slack import blocks
+from bot.platforms.slack.replies import blocks
 from bot.values.messages import ThreadKey
 from tests.engines import ScriptedModel
 from tests.scenario.chat.chat import BEN, BOT, Answer, PictureGiven

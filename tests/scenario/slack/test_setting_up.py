@@ -54,7 +54,7 @@ async def test_the_manifest_is_printed_as_json(tmp_path: Path) -> None:
 def test_the_manifest_names_what_the_code_uses() -> None:
     made = manifest()
     sources = "\n".join(
-        path.read_text(encoding="utf-8") for path in Path("bot/platforms/slack").glob("*.py")
+        path.read_text(encoding="utf-8") for path in Path("bot/platforms/slack").rglob("*.py")
     )
     assert set(made["oauth_config"]["scopes"]["bot"]) == set(ALL_SCOPES) == set(BOT_SCOPES)
     for event in made["settings"]["event_subscriptions"]["bot_events"]:

@@ -28,7 +28,7 @@ from bot.platforms.slack.events import (
     said,
     thread_key,
 )
-from bot.platforms.slack.exchange import SlackExchange, Tools
+from bot.platforms.slack.replies.exchange import SlackExchange, Tools
 from bot.platforms.slack.shapes import well_formed
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import StoreFailed

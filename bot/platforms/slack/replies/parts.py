@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.platforms.slack import blocks
 from bot.platforms.slack.api import UNSUPPORTED, Kind, SlackRefused, Unsure
 from bot.platforms.slack.events import Event
-from bot.platforms.slack.notices import is_notice, own_messages
+from bot.platforms.slack.replies import blocks
+from bot.platforms.slack.replies.notices import is_notice, own_messages
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import Replies, StoreFailed
 from bot.values.messages import IncomingMessage, MessageKey, TryLater

@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable, reason
 from bot.platforms.slack.events import PLATFORM, Event, said
-from bot.platforms.slack.hearing import Hearing
+from bot.platforms.slack.message_handler import Hearing
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.store import Store
 from inference.errors import safe_traceback

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.platforms.chat.waiting import patiently, waiting_sentence
-from bot.platforms.slack import blocks
 from bot.platforms.slack.api import (
     UNREACHABLE_PAUSE_S,
     UNSUPPORTED,
@@ -18,9 +17,10 @@ from bot.platforms.slack.api import (
     SlackUnreachable,
 )
 from bot.platforms.slack.events import MENTION, VIEW, with_names
-from bot.platforms.slack.notices import find_notice, notice_of
-from bot.platforms.slack.parts import CANNOT_WRITE, Parts
-from bot.platforms.slack.pictures import Pictures
+from bot.platforms.slack.pictures.finder import Pictures
+from bot.platforms.slack.replies import blocks
+from bot.platforms.slack.replies.notices import find_notice, notice_of
+from bot.platforms.slack.replies.parts import CANNOT_WRITE, Parts
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.store import Store
 from bot.texts import say

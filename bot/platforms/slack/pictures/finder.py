@@ -25,8 +25,8 @@ from bot.platforms.slack.events import (
     is_own,
     message_key,
 )
-from bot.platforms.slack.links import IsLoginPage, Links, NotThere
-from bot.platforms.slack.places import attachments_of, file_attachment, is_shown
+from bot.platforms.slack.pictures.links import IsLoginPage, Links, NotThere
+from bot.platforms.slack.pictures.places import attachments_of, file_attachment, is_shown
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import Store
 from bot.values.messages import Attachment, IncomingMessage, MessageKey, ThreadKey

@@ -1,0 +1,1 @@
+"""Which pictures a Slack message shows, and their bytes."""

@@ -1,0 +1,1 @@
+"""One question in Slack and the messages of its reply."""
