@@ -38,9 +38,9 @@ async def load(num_threads: int) -> dict[str, Any]:
     people = await crowd("tests.benchmarks.slack_crowd", num_threads)
     slack = LocalSlack()  # only its address and its tokens are used here
     slack.base = (await people.line())["base"]
-    patience = replace(QUICK, check_s=1, unconnected_s=5, ping_s=2)
+    timeouts = replace(QUICK, check_s=1, unconnected_s=5, ping_s=2)
     with tempfile.TemporaryDirectory() as folder:
-        async with running_bot(Path(folder), slack, people.backend, patience=patience) as stage:
+        async with running_bot(Path(folder), slack, people.backend, timeouts=timeouts) as stage:
             listen(stage, people.received)
             figures = await people.asks()
     await people.over()

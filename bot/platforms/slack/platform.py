@@ -30,7 +30,7 @@ from bot.platforms.slack.pictures.finder import Pictures
 from bot.platforms.slack.pictures.links import Links
 from bot.platforms.slack.replies.exchange import SlackExchange, Tools
 from bot.platforms.slack.settings import SlackSettings
-from bot.platforms.slack.socket import DEFAULT_PATIENCE, Patience, Socket
+from bot.platforms.slack.socket import DEFAULT_TIMEOUTS, Socket, WatchdogTimeouts
 from bot.platforms.slack.workspaces import NotInstalled, Workspace, Workspaces
 from bot.settings import revealed
 from bot.store import Store
@@ -56,14 +56,14 @@ class Slack:
         settings: SlackSettings,
         fetch_links: bool,
         pictures_per_question: int,
-        patience: Patience = DEFAULT_PATIENCE,
+        timeouts: WatchdogTimeouts = DEFAULT_TIMEOUTS,
         api_timeout_s: float = API_TIMEOUT_S,
         private_hosts: frozenset[str] = frozenset(),
     ) -> None:
         """`private_hosts`: see `Links`. Raises: PlatformUnavailable."""
         settings.check()
         self._settings = settings
-        self._patience = patience
+        self._timeouts = timeouts
         self._api_timeout_s = api_timeout_s
         self._core = core
         self._links = Links(api_url=settings.api_url, private_hosts=private_hosts)
@@ -145,7 +145,7 @@ class Slack:
                 app_token=app_token,
                 client=self._client(None),
                 after_gap=self._missed.catch_up,
-                patience=self._patience,
+                timeouts=self._timeouts,
             )
             await self.socket.open()
         # Beside new input: a workspace may have hundreds of channels to look through.

@@ -1,8 +1,8 @@
 """Socket Mode, and a watchdog over it.
 
-slack-sdk (3.47) keeps a socket alive by itself, but not always: when the address it was given
-after a refresh is refused it tries that same address for ever, and a socket may stay connected and
-tell nothing any more. The watchdog then makes a new one, and lets go of the old one after that.
+slack-sdk (3.47) keeps a socket alive by itself, but not always: when the address that a refresh
+gave it is refused, it tries that same address forever, and a socket may stay connected and deliver
+nothing any more. The watchdog then opens a new one, and closes the old one after that.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ FATAL = {
     "not_authed",
     "token_revoked",
 }
-"""Errors that an operator must mend; every other may go away by itself."""
+"""Errors that an operator must fix; any other may go away by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long the watchdog waits, in seconds."""
+class WatchdogTimeouts:
+    """When the watchdog steps in, in seconds."""
 
     check_s: float = 2
     unconnected_s: float = 15
@@ -58,11 +58,11 @@ class Patience:
     ping_s: float = 5
 
 
-DEFAULT_PATIENCE = Patience()
+DEFAULT_TIMEOUTS = WatchdogTimeouts()
 
 
 class Socket:
-    """The connection over which Slack tells. Lives as long as the adapter."""
+    """The connection that Slack sends events over. Lives as long as the adapter."""
 
     def __init__(
         self,
@@ -71,20 +71,20 @@ class Socket:
         app_token: str,
         client: AsyncWebClient,
         after_gap: Callable[[float], Coroutine[Any, Any, None]],
-        patience: Patience,
+        timeouts: WatchdogTimeouts,
     ) -> None:
         self._app = app
         self._app_token = app_token
         self._client = client
         self._after_gap = after_gap
-        self._patience = patience
+        self._timeouts = timeouts
         self._handler: AsyncSocketModeHandler | None = None
         self._watching: asyncio.Task[None] | None = None
         self._catching_up: asyncio.Task[None] | None = None
         self._limited_until = float("-inf")
         """Slack gives no address before that."""
         self._hello_at = float("-inf")
-        self._told_at = time.monotonic()
+        self._received_at = time.monotonic()
         self._connected_at = time.monotonic()
         self.replaced = 0
         """How often the watchdog had to step in."""
@@ -92,8 +92,8 @@ class Socket:
     async def open(self) -> None:
         """Connect; without a network, as soon as there is one. Raises: PlatformUnavailable."""
         try:
-            # Not for longer: a rate may have to be waited out, and others are to start, too.
-            async with asyncio.timeout(self._patience.connect_s):
+            # No longer: a rate limit may have to pass, and the other platforms start after this one.
+            async with asyncio.timeout(self._timeouts.connect_s):
                 await self._replace()
         except SlackApiError as exc:
             error = _error_of(exc)
@@ -129,19 +129,19 @@ class Socket:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(self._patience.check_s)
+            await asyncio.sleep(self._timeouts.check_s)
             now = time.monotonic()
             if await self.is_connected():
                 self._connected_at = now
-            unconnected_s, quiet_s = now - self._connected_at, now - self._told_at
-            if unconnected_s < self._patience.unconnected_s and quiet_s < self._patience.quiet_s:
+            unconnected_s, quiet_s = now - self._connected_at, now - self._received_at
+            if unconnected_s < self._timeouts.unconnected_s and quiet_s < self._timeouts.quiet_s:
                 continue
             log.warning(
                 "the socket is replaced: not connected for %.0f s, quiet for %.0f s",
                 unconnected_s,
                 quiet_s,
             )
-            deaf_since = self._told_at
+            quiet_since = self._received_at
             try:
                 await self._replace()
             except Exception as exc:  # noqa: BLE001 - whatever it was, it is tried again
@@ -151,29 +151,29 @@ class Socket:
             if self._catching_up is None or self._catching_up.done():
                 # Beside the watch: a workspace may have hundreds of channels.
                 self._catching_up = asyncio.create_task(
-                    self._after_gap(time.monotonic() - deaf_since), name="slack-gap"
+                    self._after_gap(time.monotonic() - quiet_since), name="slack-gap"
                 )
 
     async def _replace(self) -> None:
-        """Connect anew, then let go of the old socket: nothing is missed between the two."""
+        """Open a new connection, then close the old one: nothing is missed between the two."""
         handler = AsyncSocketModeHandler(
             self._app,
             self._app_token,
             web_client=self._client,
-            ping_interval=self._patience.ping_s,
+            ping_interval=self._timeouts.ping_s,
         )
-        handler.client.on_message_listeners.append(self._told)
+        handler.client.on_message_listeners.append(self._on_message)
         # The SDK asks on its own, too, when it reconnects.
         handler.client.issue_new_wss_url = self._address  # type: ignore[method-assign]
         try:
             handler.client.wss_uri = await self._address()
             # `connect` does not end while the address is refused.
-            await asyncio.wait_for(handler.client.connect(), self._patience.connect_s)
+            await asyncio.wait_for(handler.client.connect(), self._timeouts.connect_s)
         except BaseException:
             await _close(handler)
             raise
         old, self._handler = self._handler, handler
-        self._told_at = self._connected_at = time.monotonic()
+        self._received_at = self._connected_at = time.monotonic()
         await _close(old)
 
     async def _address(self) -> str:
@@ -197,14 +197,14 @@ class Socket:
             else:
                 return str(opened["url"])
 
-    async def _told(self, message: aiohttp.WSMessage) -> None:
-        self._told_at = time.monotonic()
+    async def _on_message(self, message: aiohttp.WSMessage) -> None:
+        self._received_at = time.monotonic()
         if '"type":"hello"' in str(message.data)[:HELLO_LENGTH].replace(" ", ""):
-            self._hello_at = self._told_at
+            self._hello_at = self._received_at
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it was connected just now: what the old one did not deliver is still to come."""
+        """Whether it connected just now: what the old one did not deliver is still to come."""
         return time.monotonic() - self._hello_at < FRESH_S
 
 

@@ -16,7 +16,7 @@ from bot.core.in_flight import InFlightQuestions
 from bot.platforms.slack.events import message_key, thread_key
 from bot.platforms.slack.platform import Slack
 from bot.platforms.slack.settings import SlackSettings
-from bot.platforms.slack.socket import Patience
+from bot.platforms.slack.socket import WatchdogTimeouts
 from bot.store import Store
 from bot.values.messages import MessageKey, ThreadKey
 from tests.engines import ScriptedModel
@@ -25,7 +25,7 @@ from tests.servers.slack.server import LocalSlack
 from tests.servers.slack.state import Message
 from tests.waiting import until
 
-QUICK = Patience(check_s=0.05, unconnected_s=0.6, quiet_s=900, connect_s=2, ping_s=0.2)
+QUICK = WatchdogTimeouts(check_s=0.05, unconnected_s=0.6, quiet_s=900, connect_s=2, ping_s=0.2)
 
 
 @dataclass
@@ -126,7 +126,7 @@ async def running_bot(
             "fetch_links": True,
             "pictures_per_question": 2,
             "private_hosts": frozenset({f"127.0.0.1:{port}"}),
-            "patience": QUICK,
+            "timeouts": QUICK,
             "api_timeout_s": 5,
         }
         bot = await asyncio.to_thread(

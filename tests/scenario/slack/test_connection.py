@@ -74,8 +74,8 @@ async def test_an_address_that_is_refused_for_ever_is_given_up_for_a_new_one(
 async def test_a_socket_that_is_connected_and_deaf_is_replaced(
     tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
-    patience = replace(QUICK, quiet_s=0.5)
-    async with running_bot(tmp_path, slack, backend, patience=patience) as stage:
+    timeouts = replace(QUICK, quiet_s=0.5)
+    async with running_bot(tmp_path, slack, backend, timeouts=timeouts) as stage:
         assert stage.bot._catching_up is not None
         await stage.bot._catching_up
         slack.socket_rules.deaf = True
@@ -92,8 +92,8 @@ async def test_without_a_network_at_the_start_the_bot_connects_when_there_is_one
     tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     slack.socket_rules.refuse = True
-    patience = replace(QUICK, connect_s=0.3)
-    async with running_bot(tmp_path, slack, backend, patience=patience) as stage:
+    timeouts = replace(QUICK, connect_s=0.3)
+    async with running_bot(tmp_path, slack, backend, timeouts=timeouts) as stage:
         await until(lambda: slack.sockets.refused_tickets >= 1)
         slack.socket_rules.refuse = False
         await until(lambda: bool(slack.sockets.open))
@@ -111,8 +111,8 @@ async def test_at_the_start_a_rate_is_waited_out_and_holds_nothing_up(
     tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     slack.faults.next("apps.connections.open", Fault(status=429, retry_after_s=1), times=2)
-    patience = replace(QUICK, connect_s=0.3, unconnected_s=0.1)
-    async with running_bot(tmp_path, slack, backend, patience=patience) as stage:
+    timeouts = replace(QUICK, connect_s=0.3, unconnected_s=0.1)
+    async with running_bot(tmp_path, slack, backend, timeouts=timeouts) as stage:
         assert slack.sockets.open == []  # it has started all the same
         await until(lambda: bool(slack.sockets.open))
         ts = slack.say(f"{BOT} hello")
