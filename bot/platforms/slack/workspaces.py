@@ -34,28 +34,28 @@ class Person:
     is_admin: bool = False
 
 
-class Supported:
-    """What Slack has said of a feature, by channel; a no is asked about again after an hour."""
+class FeatureSupport:
+    """Whether a feature works, by channel; after a refusal it is tried again in an hour."""
 
     def __init__(self) -> None:
-        self._no_until: dict[str, float] = {}
-        self._yes: set[str] = set()
+        self._refused_until: dict[str, float] = {}
+        self._worked: set[str] = set()
 
-    def may(self, channel: str) -> bool:
-        """Whether it is worth asking."""
-        return self._no_until.get(channel, 0) < time.monotonic()
+    def may_try(self, channel: str) -> bool:
+        """Whether it is worth a call."""
+        return self._refused_until.get(channel, 0) < time.monotonic()
 
-    def known(self, channel: str) -> bool:
-        """Whether it has worked there."""
-        return channel in self._yes
+    def has_worked(self, channel: str) -> bool:
+        """Whether it worked there before."""
+        return channel in self._worked
 
-    def yes(self, channel: str) -> None:
-        """It works there."""
-        self._yes.add(channel)
+    def note_success(self, channel: str) -> None:
+        """It worked there."""
+        self._worked.add(channel)
 
-    def no(self, channel: str) -> None:
-        """It does not, for now."""
-        self._no_until[channel] = time.monotonic() + REFUSAL_KEPT_S
+    def note_refusal(self, channel: str) -> None:
+        """Slack refused it there."""
+        self._refused_until[channel] = time.monotonic() + REFUSAL_KEPT_S
 
 
 class NotInstalled(Exception):
@@ -71,9 +71,9 @@ class Workspace:
         self.bot = bot
         self.token = token
         self.api = api
-        self.streams = Supported()
+        self.streams = FeatureSupport()
         """Where answers can be streamed."""
-        self.has_sessions = Supported()
+        self.has_sessions = FeatureSupport()
         """Where agent sessions, with Slack's own status and stop, work."""
         self._people: OrderedDict[str, tuple[float, Person]] = OrderedDict()
 

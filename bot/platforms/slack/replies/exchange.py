@@ -183,7 +183,7 @@ class SlackExchange:
             if exc.error not in CANNOT_WRITE:
                 raise
             await self._say_elsewhere(workspace.api, exc.error)
-        if workspace.has_sessions.known(self._channel):
+        if workspace.has_sessions.has_worked(self._channel):
             # Whoever began it: an earlier version of the question, or an earlier run.
             self._tools.in_background(self._end_session(workspace))
 
@@ -195,7 +195,7 @@ class SlackExchange:
 
     async def _begin_session(self, workspace: Workspace) -> bool:
         """Tell Slack that the agent works here, once. False: there are no agent sessions here."""
-        if self._in_session or not workspace.has_sessions.may(self._channel):
+        if self._in_session or not workspace.has_sessions.may_try(self._channel):
             return self._in_session
         if not workspace.api.rates.may_begin_session():
             return False
@@ -206,9 +206,9 @@ class SlackExchange:
         except SlackRefused as exc:
             log.info("no agent session here: %s", exc)
             if exc.error in UNSUPPORTED:
-                workspace.has_sessions.no(self._channel)
+                workspace.has_sessions.note_refusal(self._channel)
             return False
-        workspace.has_sessions.yes(self._channel)
+        workspace.has_sessions.note_success(self._channel)
         self._in_session = True
         return True
 

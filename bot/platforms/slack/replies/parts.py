@@ -140,7 +140,7 @@ class Parts:
     def _may_stream(self, workspace: Workspace) -> bool:
         return (
             self.kind == "stream"
-            and workspace.streams.may(self._channel)
+            and workspace.streams.may_try(self._channel)
             and workspace.api.rates.may_start_stream()
         )
 
@@ -164,7 +164,7 @@ class Parts:
         except SlackRefused as exc:
             log.info("no stream here: %s", exc)
             if exc.error in UNSUPPORTED:
-                workspace.streams.no(self._channel)
+                workspace.streams.note_refusal(self._channel)
             return False
         await self._keep(number, Part(begun["ts"], text, streaming=True))
         workspace.api.rates.count(self, "stream")
