@@ -15,6 +15,7 @@ from bot.core.erasure import Erasure
 from bot.errors import UserFacingError
 from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.platform import Core
+from bot.platforms.slack.adapter_context import AdapterContext
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.events import (
     PLATFORM,
@@ -28,7 +29,7 @@ from bot.platforms.slack.events import (
     said,
     thread_key,
 )
-from bot.platforms.slack.replies.exchange import SlackExchange, Tools
+from bot.platforms.slack.replies.exchange import SlackExchange
 from bot.platforms.slack.shapes import well_formed
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import StoreFailed
@@ -55,7 +56,7 @@ class Hearing:
         addressing: Addressing,
         commands: Commands,
         erasure: Erasure,
-        tools: Tools,
+        context: AdapterContext,
         is_fresh: Callable[[], bool],
     ) -> None:
         """`is_fresh`: whether Slack was connected to just now."""
@@ -63,7 +64,7 @@ class Hearing:
         self._addressing = addressing
         self._commands = commands
         self._erasure = erasure
-        self._tools = tools
+        self._context = context
         self._is_fresh = is_fresh
         self._locks = ThreadLocks()
         self._early: OrderedDict[ThreadKey, list[tuple[float, Said]]] = OrderedDict()
@@ -71,7 +72,7 @@ class Hearing:
 
     def exchange(self, message: IncomingMessage) -> SlackExchange:
         """For a question of this adapter's."""
-        return SlackExchange(self._tools, message)
+        return SlackExchange(self._context, message)
 
     # -- messages -----------------------------------------------------------------------------
 
@@ -101,10 +102,10 @@ class Hearing:
         """No question, but its pictures may be what the next one is about."""
         if is_own(message, bot_user=workspace.bot_user, bot=workspace.bot):
             return
-        if not self._tools.pictures.of_event(message):
+        if not self._context.pictures.of_event(message):
             return
         thread_ts = str(message.get("thread_ts") or message.get("ts"))
-        self._tools.pictures.left_alone(thread_key(workspace.team, channel, thread_ts))
+        self._context.pictures.left_alone(thread_key(workspace.team, channel, thread_ts))
 
     def _said(self, workspace: Workspace, event: Event, channel: str = "") -> Said | None:
         return said(
@@ -121,11 +122,11 @@ class Hearing:
         `late`: found in the history. Commands are not run late: they leave no claim, and what was
         forgotten before a restart must not be forgotten again after it.
         """
-        is_first = self._tools.pictures.copies.note(it, self._tools.pictures.of_event(it.raw))
+        is_first = self._context.pictures.copies.note(it, self._context.pictures.of_event(it.raw))
         is_told_to = it.direct or it.mentions(workspace.bot_user)
         if it.thread_ts == it.ts and not is_told_to:
             return  # the channel's own talk
-        if self._tools.pictures.copies.is_deleted(it.key):
+        if self._context.pictures.copies.is_deleted(it.key):
             return
         async with self._locks.of(it.thread):
             if not late and it.thread_ts != it.ts and self._is_fresh():
@@ -180,7 +181,7 @@ class Hearing:
             thread=it.thread,
             author=Author(id=it.user, team=it.user_team),
             text=text,
-            attachments=self._tools.pictures.of_event(it.raw),
+            attachments=self._context.pictures.of_event(it.raw),
             sent_at=float(it.ts),
             edited_at=edited_at,
         )
@@ -192,7 +193,7 @@ class Hearing:
         delivers the lost one again, seconds later; the thread itself has it already.
         """
         try:
-            asked = await self._tools.store.inbox.of_thread(it.thread)
+            asked = await self._context.store.inbox.of_thread(it.thread)
         except StoreFailed:
             return []
         times = [float(ts) for ts in asked if not ts.startswith(VIEW)]
@@ -216,7 +217,7 @@ class Hearing:
     # -- messages that come before the one they follow ----------------------------------------
 
     def _leave_alone(self, it: Said) -> None:
-        self._tools.pictures.left_alone(it.thread)
+        self._context.pictures.left_alone(it.thread)
         now = time.monotonic()
         early = [kept for kept in self._early.pop(it.thread, ()) if kept[0] >= now]
         self._early[it.thread] = [*early, (now + EARLY_KEPT_S, it)][-MAX_EARLY:]
@@ -266,13 +267,13 @@ class Hearing:
         channel = str(event.get("channel"))
         key = message_key(workspace.team, channel, ts)
         thread = thread_key(workspace.team, channel, str(previous.get("thread_ts") or ts))
-        self._tools.pictures.copies.delete(key)
+        self._context.pictures.copies.delete(key)
         async with self._locks.of(thread):
             latest = await self._core.latest(key)
             if latest is None:
                 return
             await self._erasure.stop(key)
-            replies = await self._tools.store.replies.messages_of(latest.thread, key)
+            replies = await self._context.store.replies.messages_of(latest.thread, key)
             await self._erasure.question(key)
         for reply in replies:
             try:

@@ -19,6 +19,7 @@ from bot.core.addressing import Addressing
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.platforms.platform import Core, PlatformUnavailable
+from bot.platforms.slack.adapter_context import AdapterContext
 from bot.platforms.slack.api import API_TIMEOUT_S, SlackRefused, SlackUnreachable
 from bot.platforms.slack.backfill import Missed
 from bot.platforms.slack.events import PLATFORM, Event
@@ -28,7 +29,7 @@ from bot.platforms.slack.interactions import Interactions
 from bot.platforms.slack.message_handler import Hearing
 from bot.platforms.slack.pictures.finder import Pictures
 from bot.platforms.slack.pictures.links import Links
-from bot.platforms.slack.replies.exchange import SlackExchange, Tools
+from bot.platforms.slack.replies.exchange import SlackExchange
 from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.slack.socket import DEFAULT_TIMEOUTS, Socket, WatchdogTimeouts
 from bot.platforms.slack.workspaces import NotInstalled, Workspace, Workspaces
@@ -79,7 +80,7 @@ class Slack:
             installations=self._installations,
             teams=lambda: store.installations.teams(settings.client_id or ""),
         )
-        tools = Tools(
+        self._context = AdapterContext(
             workspaces=self._workspaces,
             store=store,
             pictures=Pictures(
@@ -91,13 +92,12 @@ class Slack:
             ),
             stop=core.stop,
         )
-        self._tools = tools
         self._hearing = Hearing(
             core=core,
             addressing=addressing,
             commands=commands,
             erasure=erasure,
-            tools=tools,
+            context=self._context,
             is_fresh=lambda: self.socket is not None and self.socket.is_fresh,
         )
         self._interactions = Interactions(
@@ -117,7 +117,7 @@ class Slack:
 
     def resume(self, message: IncomingMessage) -> None:
         """See `Platform.resume`: the reply goes on in the messages it had begun."""
-        self._core.resume(message, SlackExchange(self._tools, message, begun=True))
+        self._core.resume(message, SlackExchange(self._context, message, begun=True))
 
     async def start(self) -> None:
         """Connect, or listen. Raises: PlatformUnavailable."""

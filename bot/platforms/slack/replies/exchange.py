@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from bot.platforms.chat.waiting import patiently, waiting_sentence
+from bot.platforms.slack.adapter_context import AdapterContext
 from bot.platforms.slack.api import (
     UNREACHABLE_PAUSE_S,
     UNSUPPORTED,
@@ -17,18 +17,15 @@ from bot.platforms.slack.api import (
     SlackUnreachable,
 )
 from bot.platforms.slack.events import MENTION, VIEW, with_names
-from bot.platforms.slack.pictures.finder import Pictures
 from bot.platforms.slack.replies import blocks
 from bot.platforms.slack.replies.notices import find_notice, notice_of
 from bot.platforms.slack.replies.parts import CANNOT_WRITE, Parts
-from bot.platforms.slack.workspaces import Workspace, Workspaces
-from bot.store import Store
+from bot.platforms.slack.workspaces import Workspace
 from bot.texts import say
 from bot.values.messages import (
     Attachment,
     Ending,
     IncomingMessage,
-    MessageKey,
     Outcome,
     ReplyLimits,
     Stage,
@@ -43,29 +40,14 @@ STATUS_AFTER_S = 0.03
 """The question goes to the model first: nobody sees the difference in a status."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What every exchange of the adapter shares."""
-
-    workspaces: Workspaces
-    store: Store
-    pictures: Pictures
-    stop: Callable[[MessageKey], bool]
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that nobody waits for."""
-        task = asyncio.create_task(work, name="slack-session")
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
-
 class SlackExchange:
     """Implements `bot.values.messages.Exchange`."""
 
-    def __init__(self, tools: Tools, message: IncomingMessage, *, begun: bool = False) -> None:
+    def __init__(
+        self, context: AdapterContext, message: IncomingMessage, *, begun: bool = False
+    ) -> None:
         """`begun`: an earlier run may have written to Slack without having remembered it."""
-        self._tools = tools
+        self._context = context
         self._message = message
         self._channel = message.thread.channel
         self._thread = message.thread.thread
@@ -73,7 +55,7 @@ class SlackExchange:
         self._workspace: Workspace | None = None
         self._in_session = False
         self._has_status = False
-        self._parts = Parts(message, replies=tools.store.replies, stop=tools.stop, unsure=begun)
+        self._parts = Parts(message, replies=context.store.replies, stop=context.stop, unsure=begun)
 
     @property
     def limits(self) -> ReplyLimits:
@@ -112,16 +94,16 @@ class SlackExchange:
     ) -> tuple[Attachment, ...]:
         if message.again:  # the thread has them
             return message.attachments
-        return await self._tools.pictures.find(message, workspace)
+        return await self._context.pictures.find(message, workspace)
 
     async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """See `Exchange.open`."""
-        async for piece in self._tools.pictures.open(attachment, await self._at()):
+        async for piece in self._context.pictures.open(attachment, await self._at()):
             yield piece
 
     async def _say_what_was_asked(self, message: IncomingMessage, workspace: Workspace) -> None:
         """A question from a modal is seen by nobody: say it in the thread, once."""
-        replies = self._tools.store.replies
+        replies = self._context.store.replies
         if await replies.notice_of(message.thread, message.key) is not None:
             return
         ts = await find_notice(workspace, message)  # of a call that broke off, or of an earlier run
@@ -185,7 +167,7 @@ class SlackExchange:
             await self._say_elsewhere(workspace.api, exc.error)
         if workspace.has_sessions.has_worked(self._channel):
             # Whoever began it: an earlier version of the question, or an earlier run.
-            self._tools.in_background(self._end_session(workspace))
+            self._context.in_background(self._end_session(workspace))
 
     def _last_text(self, ending: Ending) -> str:
         shown = self._parts.last_text
@@ -245,7 +227,7 @@ class SlackExchange:
         """The question's workspace. Raises: TryLater, SlackRefused, NotInstalled."""
         if self._workspace is None:
             try:
-                self._workspace = await self._tools.workspaces.of(self._message.key.team)
+                self._workspace = await self._context.workspaces.of(self._message.key.team)
             except SlackUnreachable:
                 raise TryLater(UNREACHABLE_PAUSE_S) from None
         return self._workspace

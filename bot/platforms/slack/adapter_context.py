@@ -1,0 +1,30 @@
+"""What the adapter's parts share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.platforms.slack.pictures.finder import Pictures
+from bot.platforms.slack.workspaces import Workspaces
+from bot.store import Store
+from bot.values.messages import MessageKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterContext:
+    """Shared by the message handler and every exchange. Lives as long as the adapter."""
+
+    workspaces: Workspaces
+    store: Store
+    pictures: Pictures
+    stop: Callable[[MessageKey], bool]
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that nobody waits for."""
+        task = asyncio.create_task(work, name="slack-session")
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
