@@ -92,7 +92,7 @@ class Socket:
     async def open(self) -> None:
         """Connect; without a network, as soon as there is one. Raises: PlatformUnavailable."""
         try:
-            # No longer: a rate limit may have to pass, and the other platforms start after this one.
+            # Bounded: other platforms start after this one, and a rate limit may last long.
             async with asyncio.timeout(self._timeouts.connect_s):
                 await self._replace()
         except SlackApiError as exc:
