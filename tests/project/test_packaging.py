@@ -20,8 +20,6 @@ BROUGHT_ALONG = {
     "cuda-bindings": "torch",
     "huggingface-hub": "transformers",
     "numpy": "transformers",
-    "pydantic": "pydantic-settings",
-    "python-dotenv": "pydantic-settings",
     "triton": "torch",
     "yarl": "aiohttp",
 }
