@@ -114,18 +114,18 @@ class Backfill:
             return
         for message in messages:
             try:
-                await self._hear(handler, message)
+                await self._handle(handler, message)
             except Exception as exc:  # noqa: BLE001 - the others are heard all the same
                 log.error("a missed message was not heard: %s", safe_traceback(exc))
 
-    async def _hear(self, handler: MessageHandler, message: discord.Message) -> None:
-        it = await handler.said(message)
-        if it is None:
+    async def _handle(self, handler: MessageHandler, event: discord.Message) -> None:
+        message = await handler.from_person(event)
+        if message is None:
             return
-        if not await self._store.inbox.knows(it.key):
-            await handler.heard(it, late=True)
-        elif message.edited_at is not None:
-            await handler.revised(message)
+        if not await self._store.inbox.knows(message.key):
+            await handler.handle(message, from_history=True)
+        elif event.edited_at is not None:
+            await handler.handle_edit(event)
 
 
 def _may_read(place: Place, guild: discord.Guild) -> bool:

@@ -66,69 +66,78 @@ def author_of(user: discord.User | discord.Member) -> Author:
     return Author(id=str(user.id), name=user.display_name, roles=roles)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiscordMessage:
-    """A message of a person."""
+    """A message of a person; implements `bot.platforms.chat.intake.ChatMessage`."""
 
-    message: discord.Message
-    place: Place
+    event: discord.Message
+    channel: Place
     bot_user: int
+    thread: ThreadKey
+    """The one it belongs to, or begins."""
 
     @property
     def guild(self) -> str:
         """Empty in a direct message."""
-        return "" if self.message.guild is None else str(self.message.guild.id)
+        return "" if self.event.guild is None else str(self.event.guild.id)
 
     @property
     def key(self) -> MessageKey:
         """What it is claimed by."""
-        return message_key(self.guild, str(self.place.id), str(self.message.id))
+        return message_key(self.guild, str(self.channel.id), str(self.event.id))
 
     @property
-    def direct(self) -> bool:
-        """Said to the bot alone."""
-        return self.message.guild is None
+    def sent_at(self) -> float:
+        """Seconds since 1970."""
+        return sent_at(self.event.id)
+
+    @property
+    def is_direct(self) -> bool:
+        """Written to the bot alone."""
+        return self.event.guild is None
+
+    @property
+    def is_addressed(self) -> bool:
+        """Whether it calls on the bot by itself, wherever it stands."""
+        return self.is_direct or self.mentions_bot
 
     @property
     def begins_thread(self) -> bool:
         """It stands in a channel, not in a thread."""
-        return not self.direct and not isinstance(self.place, discord.Thread)
+        return not self.is_direct and not isinstance(self.channel, discord.Thread)
 
     @property
     def author(self) -> Author:
-        """Who said it."""
-        return author_of(self.message.author)
+        """Its author, with their roles where Discord sent them."""
+        return author_of(self.event.author)
 
     @property
     def mentions_bot(self) -> bool:
         """By name, by its own role, or by a reply that calls on it."""
-        if any(user.id == self.bot_user for user in self.message.mentions):
+        if any(user.id == self.bot_user for user in self.event.mentions):
             return True
-        own_role = None if self.message.guild is None else self.message.guild.self_role
-        return own_role is not None and own_role.id in self.message.raw_role_mentions
+        own_role = None if self.event.guild is None else self.event.guild.self_role
+        return own_role is not None and own_role.id in self.event.raw_role_mentions
 
     @property
     def mentions_others(self) -> bool:
         """Whether it calls on somebody else."""
-        message = self.message
-        own_role = None if message.guild is None else message.guild.self_role
-        others = {user.id for user in message.mentions} - {self.bot_user, message.author.id}
-        roles = set(message.raw_role_mentions) - ({own_role.id} if own_role else set())
-        return bool(others or roles or message.mention_everyone)
+        event = self.event
+        own_role = None if event.guild is None else event.guild.self_role
+        others = {user.id for user in event.mentions} - {self.bot_user, event.author.id}
+        roles = set(event.raw_role_mentions) - ({own_role.id} if own_role else set())
+        return bool(others or roles or event.mention_everyone)
 
     @property
     def reply_to(self) -> tuple[str, str] | None:
         """(channel, message) that it is a reply to."""
-        reference = self.message.reference
-        if self.message.type is not discord.MessageType.reply or reference is None:
-            return None
-        return str(reference.channel_id), str(reference.message_id)
+        return reply_to_of(self.event)
 
     @property
     def unmentioned(self) -> str:
         """Its text as Discord writes it, without the bot's mention."""
-        own = None if self.message.guild is None else self.message.guild.self_role
-        text = self.message.content
+        own = None if self.event.guild is None else self.event.guild.self_role
+        text = self.event.content
         for mention in (rf"<@!?{self.bot_user}>", *([] if own is None else [rf"<@&{own.id}>"])):
             text = re.sub(rf"[ \t]*{mention}[,:]?[ \t]*", " ", text)
         return text
@@ -136,21 +145,29 @@ class DiscordMessage:
     @property
     def text(self) -> str:
         """What a person reads, without the bot's mention."""
-        message = self.message
-        people = {str(user.id): user.display_name for user in message.mentions}
+        event = self.event
+        people = {str(user.id): user.display_name for user in event.mentions}
         roles: dict[str, str] = {}
         channels: dict[str, str] = {}
-        if message.guild is not None:
-            roles = {str(role.id): role.name for role in message.role_mentions}
-            channels = {str(it.id): it.name for it in message.channel_mentions}
-        text = USER.sub(lambda it: f"@{people.get(it[1], 'somebody')}", self.unmentioned)
-        text = ROLE.sub(lambda it: f"@{roles.get(it[1], 'role')}", text)
-        text = CHANNEL.sub(lambda it: f"#{channels.get(it[1], 'channel')}", text)
-        return EMOJI.sub(lambda it: it[1], text).strip()
+        if event.guild is not None:
+            roles = {str(role.id): role.name for role in event.role_mentions}
+            channels = {str(it.id): it.name for it in event.channel_mentions}
+        text = USER.sub(lambda found: f"@{people.get(found[1], 'somebody')}", self.unmentioned)
+        text = ROLE.sub(lambda found: f"@{roles.get(found[1], 'role')}", text)
+        text = CHANNEL.sub(lambda found: f"#{channels.get(found[1], 'channel')}", text)
+        return EMOJI.sub(lambda found: found[1], text).strip()
 
 
-def is_said_by_a_person(message: discord.Message) -> bool:
-    """Not by a bot, a webhook, or Discord itself."""
+def reply_to_of(event: discord.Message) -> tuple[str, str] | None:
+    """(channel, message) that a message is a reply to; a forward is none."""
+    reference = event.reference
+    if event.type is not discord.MessageType.reply or reference is None:
+        return None
+    return str(reference.channel_id), str(reference.message_id)
+
+
+def is_from_a_person(message: discord.Message) -> bool:
+    """Not from a bot, a webhook, or Discord itself."""
     return (
         message.type in ANSWERED_TYPES
         and not message.author.bot

@@ -331,7 +331,7 @@ class InteractionHandler:
     def _refusal(self, interaction: Interaction) -> str | None:
         """Why this person may not ask here now."""
         place = _place(interaction)
-        if not self._messages.intake:
+        if not self._messages.intake.is_open:
             return "shutting_down"
         if place is None:
             return "not_allowed"

@@ -106,7 +106,7 @@ class Discord:
 
         The connection stays: replies under way need it.
         """
-        self._messages.intake = False
+        self._messages.intake.is_open = False
 
     async def close(self) -> None:
         """Close every connection."""

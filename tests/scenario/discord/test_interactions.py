@@ -92,7 +92,7 @@ async def test_a_picture_too_large_to_be_shown_is_still_asked_about(
 
 async def test_who_may_not_ask_is_told_so_alone(stage: Stage) -> None:
     discord = stage.discord
-    stage.bot._messages.intake = False
+    await stage.bot.stop_intake()
     asked = discord.slash("ask", question="what?", file=discord.upload("red.png", RED))
     await until(lambda: bool(asked.said))
     assert "shutting down" in asked.said[0]

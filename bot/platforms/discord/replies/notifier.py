@@ -30,9 +30,9 @@ class Notifier:
 
     async def reply(self, message: DiscordMessage, sentence: str) -> None:
         """Under a person's message, else to them alone."""
-        id_ = message.message.id
-        if not await self._in(message.place.id, sentence, about=str(id_), reply_to=id_):
-            await self._to(str(message.message.author.id), sentence, about=str(id_))
+        id_ = message.event.id
+        if not await self._in(message.channel.id, sentence, about=str(id_), reply_to=id_):
+            await self._to(str(message.event.author.id), sentence, about=str(id_))
 
     async def why_not(
         self,
