@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-# Chromium reaches for its makers' hosts unless told not to; here it may talk to nobody else.
+# Chromium contacts its makers' hosts unless these are off; tests talk to nobody else.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -68,11 +68,11 @@ class ScriptedModel:
         self._steps: threading.Semaphore | None = None
 
     def hold(self) -> None:
-        """Stand still before every word until `release`."""
+        """Wait before every word until `release`."""
         self._steps = threading.Semaphore(0)
 
     def release(self, steps: int = 10_000) -> None:
-        """Allow so many words."""
+        """Let a number of words through."""
         assert self._steps is not None
         self._steps.release(steps)
 

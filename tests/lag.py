@@ -1,4 +1,4 @@
-"""How late the event loop comes."""
+"""Measures the event loop's lag."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ WAKE_S = 0.001
 
 
 class LagProbe:
-    """Lags of a task that wants to wake every millisecond."""
+    """Lags of a task that wakes every millisecond."""
 
     def __init__(self) -> None:
         self.lags_s: list[float] = []
 
     def share_above(self, limit_s: float) -> float:
-        """The share of wakings that came later than that."""
+        """The share of wakings that were later than that."""
         return sum(lag > limit_s for lag in self.lags_s) / len(self.lags_s)
 
     def quantile_s(self, q: float) -> float:
-        """The lag that a share `q` of the wakings stayed below."""
+        """The quantile `q` of the lags."""
         return sorted(self.lags_s)[int((len(self.lags_s) - 1) * q)]
 
 

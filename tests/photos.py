@@ -11,7 +11,7 @@ SAMPLES = Path(__file__).parents[1] / "bot" / "platforms" / "web" / "static" / "
 
 
 def phone_photo(sample: str = "cat.jpg") -> bytes:
-    """A 12-megapixel JPEG of a sample, lying on its side with a rotation in its EXIF."""
+    """A 12-megapixel JPEG of a sample, stored sideways with a rotation in its EXIF."""
     exif = Image.Exif()
     exif[0x0112] = 6
     file = io.BytesIO()

@@ -33,7 +33,7 @@ def picture_of(image: Image.Image) -> Picture:
 def plain_picture(
     colour: tuple[int, int, int] = (200, 30, 30), size: tuple[int, int] = (60, 40)
 ) -> Picture:
-    """One colour all over."""
+    """A picture of one colour."""
     return picture_of(Image.new("RGB", size, colour))
 
 

@@ -1,4 +1,4 @@
-"""What happens to a database: locked by a backup, full, read-only, replaced; and it passes."""
+"""Faults of a database, each of which passes: locked by a backup, full, read-only, replaced."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.store import Store
 LONG = "word " * 4000
 """A text that needs new pages, so that a full disk cannot take it."""
 WIDE = "what " + "é" * 1200
-"""The same, where a message may have 2,000 characters: each takes six bytes of the inbox."""
+"""The same for platforms with 2,000 characters per message: each takes six bytes in the inbox."""
 
 STEPS = {
     "claim": "INSERT ON inbox",
@@ -23,7 +23,7 @@ STEPS = {
     "answer_turn": "UPDATE OF answer ON turns",
     "end": "UPDATE OF ended_at ON inbox",
 }
-"""A step on the way of a question → what it does to the database, alone."""
+"""A step of a question's life → what it alone does to the database."""
 
 
 def database_of(store: Store) -> Path:
@@ -32,7 +32,7 @@ def database_of(store: Store) -> Path:
 
 @contextmanager
 def locked(store: Store) -> Iterator[None]:
-    """Another process writes for longer than anybody waits."""
+    """Another process holds the write lock for longer than anybody waits."""
     store.database.busy_s = 0.2
     other = sqlite3.connect(database_of(store), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -69,14 +69,14 @@ def read_only(store: Store) -> Iterator[None]:
 
 @contextmanager
 def full(store: Store) -> Iterator[None]:
-    """Not a page more; what fits the pages that are there still does."""
+    """No further page can be allocated; what fits the existing pages still works."""
     with _with_pragma(store, "PRAGMA max_page_count = 1", "PRAGMA max_page_count = 1073741823"):
         yield
 
 
 @contextmanager
 def replaced(store: Store) -> Iterator[None]:
-    """Something else lies at the database's place: nothing can be read either."""
+    """Something else is in the database's place: reading fails too."""
     path = database_of(store)
     away = path.with_name("away")
     away.mkdir()

@@ -89,7 +89,7 @@ def byte_tokenizer(*special: str, bos: bool) -> PreTrainedTokenizerFast:
 
 
 def llama_tokenizer(*special: str) -> PreTrainedTokenizerFast:
-    """A tokenizer of Llama's kind, as LLaVA-1.5 and LLaVA-NeXT have: characters and byte fallback.
+    """A Llama-like tokenizer, as LLaVA-1.5 and LLaVA-NeXT have: characters and byte fallback.
 
     A line's end is a byte token, and so are the characters that its vocabulary lacks.
     """
@@ -142,7 +142,7 @@ def id_of(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
 
 
 class Parts:
-    """A processor saved piece by piece: its class wants a video part, which wants torchvision."""
+    """Save a processor piece by piece: its class needs a video part, which needs torchvision."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ def _save(folder: Path, config: PreTrainedConfig, processor: object) -> Path:
 
 
 def llava_1_5(folder: Path) -> Path:
-    """CLIP tower of 24 patches a side at 336 pixels, as LLaVA-1.5 has: 576 tokens a picture."""
+    """A CLIP tower with 24 × 24 patches of a 336-pixel picture, as LLaVA-1.5 has: 576 tokens."""
     tokenizer = llama_tokenizer("<image>")
     config = LlavaConfig(
         vision_config=TOWER | {"model_type": "clip_vision_model", "image_size": 336},

@@ -1,4 +1,4 @@
-"""Whether a change has cost speed: the bench in two source trees, in turns, on one machine.
+"""Compare the speed of two source trees: their benches, alternating, on one machine.
 
     python -m tests.benchmarks.compare BEFORE AFTER OUT
 

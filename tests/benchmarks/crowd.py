@@ -1,4 +1,4 @@
-"""What the crowds of the load benchmarks have in common."""
+"""What the users of both load benchmarks share."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ DUPLICATES = 0.05
 
 
 def report(line: dict[str, Any]) -> None:
-    """Tell the benchmark."""
+    """Report to the benchmark."""
     print(json.dumps(line), flush=True)

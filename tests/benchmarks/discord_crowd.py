@@ -40,7 +40,7 @@ async def until_landed(discord: LocalDiscord, thread: str, count: int) -> None:
 
 
 async def one_thread(discord: LocalDiscord, number: int) -> bool:
-    """One person's thread. Returns: whether each question was answered, in order."""
+    """One user's thread. Returns: whether each question was answered, in order."""
     user = str(200_000_000_000_000_000 + number)
     discord.world.add_user(user, f"Person {number}")
     discord.world.join(GUILD, user, [])
@@ -51,13 +51,13 @@ async def one_thread(discord: LocalDiscord, number: int) -> bool:
     for question in range(1, FOLLOW_UPS + 1):
         discord.say(f"t{number} q{question}", channel=thread, user=user)
         expected.append(f"answer to t{number} q{question}")
-        if question != 1:  # the first two come at once: the order must hold
+        if question != 1:  # the first two are sent at once: their order must hold
             await until_landed(discord, thread, question + 1)
     return [text_of(it) for it in discord.world.by_bot(thread)] == expected
 
 
 async def reconnecting(discord: LocalDiscord) -> None:
-    """By turns: op 7, a connection that is closed; each resumes and is told some things again."""
+    """Alternate between op 7 and a closed connection; each RESUME replays some events."""
     discord.gateway.rules.replays = 20
     while True:
         await asyncio.sleep(RECONNECT_S)
@@ -67,7 +67,7 @@ async def reconnecting(discord: LocalDiscord) -> None:
 
 
 async def probes(discord: LocalDiscord) -> None:
-    """Questions without pictures, one by one: what the adapter itself takes."""
+    """Questions without pictures, one by one: the adapter's own time."""
     for number in range(PROBES):
         discord.say(f"{MENTION} probe {number}")
         await asyncio.sleep(PROBE_EVERY_S)

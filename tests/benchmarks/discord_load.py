@@ -20,7 +20,7 @@ from tests.servers.discord.server import LocalDiscord
 
 
 def listen(stage: Stage, received: dict[str, float]) -> None:
-    """Note when each event arrives, before anything of it is read."""
+    """Note when each event arrives, before it is parsed."""
     arrived = 0.0
     read = DiscordWebSocket.received_message
 

@@ -1,4 +1,4 @@
-"""From a 12-megapixel phone photo to the first word, and how late the event loop comes meanwhile.
+"""Time from a 12-megapixel phone photo to the first word, and the event loop's lag meanwhile.
 
 Run: `python -m tests.benchmarks.first_token` (the model is `MODEL`, by default the pocket).
 """

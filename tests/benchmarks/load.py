@@ -1,4 +1,4 @@
-"""The load of a large workspace, whatever the platform: what is measured, and how it is printed.
+"""The load of a large workspace on any platform: what is measured, and how it is printed.
 
 Threads with a picture each, three follow-ups each, 5% of the events told twice, a forced reconnect
 every five seconds, and a model that answers at once; the people and their platform are a process
@@ -44,12 +44,12 @@ class InstantModel(ScriptedModel):
 
 @dataclass
 class Crowd:
-    """The people's process."""
+    """The users' process."""
 
     process: Process
     backend: InstantModel = field(default_factory=InstantModel)
     received: dict[str, float] = field(default_factory=dict)
-    """What was said → when the bot's process got the event."""
+    """A message's text → when the bot's process got the event."""
 
     async def line(self) -> dict[str, Any]:
         """What it reports next."""
@@ -88,7 +88,7 @@ class Crowd:
 
 
 async def crowd(module: str, num_threads: int) -> Crowd:
-    """Start the people of a platform."""
+    """Start the users of a platform."""
     return Crowd(
         await asyncio.create_subprocess_exec(
             sys.executable,

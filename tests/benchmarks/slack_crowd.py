@@ -41,7 +41,7 @@ async def until_landed(slack: LocalSlack, ts: str, count: int) -> None:
 
 
 async def one_thread(slack: LocalSlack, number: int) -> bool:
-    """One person's thread. Returns: whether each question was answered, in order."""
+    """One user's thread. Returns: whether each question was answered, in order."""
     user = f"U7{number:04d}"
     slack.workspace.add_user(user, f"Person {number}", "en-GB")
     await asyncio.sleep(number * THREAD_EVERY_S)
@@ -51,7 +51,7 @@ async def one_thread(slack: LocalSlack, number: int) -> bool:
     for question in range(1, FOLLOW_UPS + 1):
         slack.say(f"t{number} q{question}", thread=ts, user=user)
         expected.append(f"answer to t{number} q{question}")
-        if question != 1:  # the first two come at once: the order must hold
+        if question != 1:  # the first two are sent at once: their order must hold
             await until_landed(slack, ts, question + 1)
     return [it["text"] for it in slack.workspace.by_bot("C1", ts)] == expected
 
@@ -63,7 +63,7 @@ async def reconnecting(slack: LocalSlack) -> None:
 
 
 async def probes(slack: LocalSlack) -> None:
-    """Questions without pictures, one by one: what the adapter itself takes."""
+    """Questions without pictures, one by one: the adapter's own time."""
     for number in range(PROBES):
         slack.say(f"probe {number}", channel="D1")
         await asyncio.sleep(PROBE_EVERY_S)

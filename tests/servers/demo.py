@@ -33,13 +33,13 @@ class Seen:
 
     id: str
     thread: str = ""
-    """The message it stands under; empty in the channel itself."""
+    """The thread's first message; empty in the channel itself."""
     author: str
     is_bot: bool = False
     time: float
     text: str
     raw: str = ""
-    """As it is edited."""
+    """The text to edit."""
     small: str = ""
     pictures: list[str] = field(default_factory=list)
     buttons: list[tuple[str, str]] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Modal:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Everything that a person sees."""
+    """Everything that a user sees."""
 
     title: str
     people: dict[str, str]
@@ -85,7 +85,7 @@ class View:
 
 
 class Demo(ABC):
-    """What the page asks of a local platform."""
+    """What the page needs of a local platform."""
 
     def routes(self) -> list[web.AbstractRouteDef]:
         return [
@@ -99,19 +99,19 @@ class Demo(ABC):
 
     @abstractmethod
     def view(self, user: str) -> View:
-        """What this person sees."""
+        """What this user sees."""
 
     @abstractmethod
     def file(self, file: str) -> bytes:
-        """A picture of a message."""
+        """A picture in a message."""
 
     @abstractmethod
     def say(self, user: str, text: str, files: list[tuple[str, bytes]], thread: str) -> None:
-        """A person writes."""
+        """A user writes."""
 
     @abstractmethod
     def do(self, user: str, asked: Mapping[str, Any]) -> None:
-        """A person presses, edits, deletes, chooses."""
+        """A user presses, edits, deletes, chooses."""
 
     async def _page(self, _request: web.Request) -> web.StreamResponse:
         return web.FileResponse(PAGE / "index.html")
@@ -149,7 +149,7 @@ async def with_bot(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, end.set)
     with tempfile.TemporaryDirectory(prefix="llava-bot-demo-") as folder:
-        # A state of its own; the model is the one that `make run` has put together.
+        # A state of its own; the model is the one that `make run` has assembled.
         models = default_data_dir() / "models"
         models.mkdir(parents=True, exist_ok=True)
         (Path(folder) / "models").symlink_to(models)
@@ -179,7 +179,7 @@ async def with_bot(
 
 
 def main(description: str | None, port: int, demo: Callable[..., Awaitable[int]]) -> int:
-    """The command line of both."""
+    """The command line of both demos."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--port", type=int, default=port)
     parser.add_argument("--open", action="store_true")

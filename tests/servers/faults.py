@@ -1,4 +1,4 @@
-"""Faults on command: what a local platform does next in place of an answer."""
+"""Faults on command: what a local platform does instead of answering."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import web
 
 @dataclass(frozen=True)
 class Fault:
-    """One of: a status (429, 500, …), a delay, a connection cut before or after the work."""
+    """A status (429, 500, …), a delay, or a connection cut before or after the call's effect."""
 
     status: int = 0
     retry_after_s: float = 1
@@ -19,22 +19,22 @@ class Fault:
     cut: str = ""
     """``before`` or ``after`` the call has its effect."""
     after: bool = False
-    """The status is answered although the call has its effect."""
+    """The status is returned although the call has its effect."""
 
 
 class Faults:
-    """Faults that wait for their method to be called."""
+    """Faults, each waiting for a call of its method."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, deque[Fault]] = defaultdict(deque)
         self.happened: list[tuple[str, Fault]] = []
 
     def next(self, method: str, fault: Fault, *, times: int = 1) -> None:
-        """The next calls of a method fail like this."""
+        """Have the next calls of a method fail like this."""
         self._waiting[method].extend([fault] * times)
 
     def take(self, method: str) -> Fault:
-        """The fault for this call; an empty one when there is none."""
+        """The fault for this call; an empty one if there is none."""
         if not self._waiting[method]:
             return Fault()
         fault = self._waiting[method].popleft()
@@ -43,7 +43,7 @@ class Faults:
 
 
 async def strike(fault: Fault, request: web.Request) -> None:
-    """What happens before the call has its effect, apart from the status."""
+    """Apply the part of a fault that comes before the call's effect, apart from the status."""
     if fault.slow_s:
         await asyncio.sleep(fault.slow_s)
     if fault.cut == "before":

@@ -28,21 +28,21 @@ class GatewayRules:
     content_intent: bool = True
     """Message Content Intent is switched on."""
     resumes: bool = True
-    """False: a RESUME is answered by op 9, and the client must identify anew."""
+    """False: op 9 answers a RESUME, and the client must identify again."""
     replays: int = 0
-    """So many events that were delivered before are told again on RESUME."""
+    """Number of delivered events that a RESUME replays."""
     duplicates: float = 0
-    """The share of events that are told twice."""
+    """Share of events that are dispatched twice."""
     closes_identify: int = 0
     """The next IDENTIFYs are closed with this code."""
     breaks_ready: bool = False
-    """READY says less than a client needs."""
+    """READY lacks what a client needs."""
     max_concurrency: int = 16
     shards: int = 1
 
 
 class Line:
-    """One connection. What is told goes through one stream, in its order."""
+    """One connection. All payloads go through one stream, in order."""
 
     def __init__(self, socket: web.WebSocketResponse, compress: Callable[[bytes], bytes]) -> None:
         self.socket = socket
@@ -100,7 +100,7 @@ class Gateway:
     def connected(self) -> list[Session]:
         return [it for it in self.sessions.values() if it.line is not None]
 
-    # -- telling ------------------------------------------------------------------------------
+    # -- dispatching --------------------------------------------------------------------------
 
     def tell(self, event: str, data: Json, *, guild: str | None = None) -> None:
         """Dispatch an event to the sessions that it belongs to."""
@@ -151,7 +151,7 @@ class Gateway:
                 await line.close(code)
 
     def deafen(self) -> None:
-        """Connections stay open, and nothing comes over them any more."""
+        """Connections stay open but fall silent."""
         for line in self._lines:
             line.mute = True
 
@@ -249,7 +249,7 @@ class Gateway:
 
 
 def without_content(message: Json) -> Json:
-    """A message as a bot sees it that may not read: whole only where it is mentioned."""
+    """A message as a bot without the intent gets it: with content only if it is mentioned."""
     if message.get("referenced_message"):
         referenced = without_content(message["referenced_message"])
         message = message | {"referenced_message": referenced}
@@ -260,7 +260,7 @@ def without_content(message: Json) -> Json:
 
 
 def compressor(kind: str) -> Callable[[bytes], bytes]:
-    """One stream for a whole connection; each message can be read as soon as it has come."""
+    """One stream for a whole connection; each message can be decompressed as it arrives."""
     if kind == "zlib-stream":
         zlib_stream = zlib.compressobj()
         return lambda data: zlib_stream.compress(data) + zlib_stream.flush(zlib.Z_SYNC_FLUSH)

@@ -1,4 +1,4 @@
-"""Interactions: slash commands, menu entries, modals, buttons, as people set them off."""
+"""Interactions: slash commands, menu entries, modals, buttons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Asked:
     followups: list[Json] = field(default_factory=list)
 
     def respond(self, world: World, data: Json, *, deferred: bool) -> None:
-        """Make the response's message; one for a single person stands in no channel."""
+        """Make the response's message; an ephemeral one is in no channel."""
         self.is_ephemeral = bool(data.get("flags", 0) & EPHEMERAL)
         message = world.new_message(
             self.channel,
@@ -58,13 +58,13 @@ class Asked:
 
     @property
     def said(self) -> list[str]:
-        """What this person alone was told."""
+        """The ephemeral messages to this user."""
         told = [] if self.response is None or not self.is_ephemeral else [self.response]
         return [it["content"] for it in [*told, *self.followups] if it["content"]]
 
 
 class Interactions:
-    """All of them."""
+    """All interactions."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -79,7 +79,7 @@ class Interactions:
     def payload(
         self, kind: int, user: str, channel: str, data: Json, message: Json | None = None
     ) -> tuple[Asked, Json]:
-        """A new interaction as the gateway tells it."""
+        """A new interaction as the gateway dispatches it."""
         w = self._world
         asked = Asked(w.snowflake(), f"token-{len(self.by_token)}-{user}", kind, user, channel)
         self.by_token[asked.token] = asked

@@ -1,4 +1,4 @@
-"""Discord's rates: buckets with their headers, and what comes over them."""
+"""Discord's rate limits: buckets with their headers."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Limit:
-    """So many calls in so many seconds."""
+    """A number of calls per number of seconds."""
 
     calls: int
     within_s: float
 
 
 MESSAGES = Limit(5, 5)
-"""Making and editing messages of one channel share it."""
+"""Shared by posting and editing in one channel."""
 OTHERS = Limit(50, 1)
 EVERYTHING = Limit(50, 1)
-"""Of a bot, whatever it calls; interactions are not counted."""
+"""For all calls of a bot; interactions do not count."""
 OLD_EDITS = 3
-"""A message older than an hour takes so many edits in an hour."""
+"""Edits per hour of a message that is older than an hour."""
 OLD_S = 3600
 
 
@@ -30,7 +30,7 @@ NOT_COUNTED = ("create_interaction_response", "execute_webhook", "update_origina
 
 @dataclass
 class Buckets:
-    """How much of each was used. Over its rate a call is refused, and remembered."""
+    """Use of each bucket. Calls over the rate are refused and recorded."""
 
     on: bool = True
     refused: list[str] = field(default_factory=list)

@@ -41,13 +41,13 @@ class People:
     # -- files --------------------------------------------------------------------------------
 
     def upload(self, name: str, data: bytes, **facts: Any) -> File:
-        """Put a file there, to be sent with a message."""
+        """Upload a file, to be sent with a message."""
         file = File(self.world.snowflake(), name, data, **facts)
         self.world.files[file.id] = file
         return file
 
     def attachment(self, channel: str, message: str, file: File) -> Json:
-        """A file as a message shows it; its address is good for a day."""
+        """A file as a message shows it; its address is valid for a day."""
         expires = time.time() + (-60 if file.expired else ADDRESS_LIFE_S)
         signature = f"ex={int(expires):x}&is={int(time.time()):x}&hm={file.id}-{file.generation}"
         path = f"attachments/{channel}/{file.id}/{file.name}?{signature}"
@@ -63,11 +63,11 @@ class People:
         }
 
     def proxied(self, file: File) -> str:
-        """Where Discord keeps its copy of a picture from elsewhere."""
+        """The address of Discord's copy of a picture from the web."""
         return f"https://{PROXY}/external/{file.id}/https/pictures.example/{file.name}"
 
     def fresh(self, message: Json) -> Json:
-        """A message as REST shows it: with addresses that are good."""
+        """A message as REST shows it: with valid addresses."""
         for part in (message, *(it["message"] for it in message.get("message_snapshots", ()))):
             for attachment in part["attachments"]:
                 file = self.world.files[attachment["id"]]
@@ -93,7 +93,7 @@ class People:
         at: float | None = None,
         **more: Any,
     ) -> str:
-        """Somebody writes; the bot is told. Returns: the message's id."""
+        """A user writes; the bot gets the event. Returns: the message's id."""
         w = self.world
         message = w.new_message(channel, user, text, at=at, **more)
         message["mentions"] = self.rest.mentions(channel, text)
@@ -124,24 +124,24 @@ class People:
         return reference | ({"guild_id": guild} if guild else {})
 
     def tell_of(self, message: Json) -> None:
-        """Tell the bot of a message."""
+        """Send the bot the event of a message."""
         self.rest.tell("MESSAGE_CREATE", message, message["channel_id"])
 
     def post(self, title: str, text: str, *files: File, user: str = ANN) -> str:
-        """Somebody makes a forum post. Returns: the id of its thread and its first message."""
+        """A user makes a forum post. Returns: the id of its thread and of its first message."""
         thread = self.world.snowflake()
         made = self.world.add_thread(thread, GALLERY, title, user)
         self.rest.tell("THREAD_CREATE", made | {"newly_created": True}, GALLERY)
         return self.say(text, *files, user=user, channel=thread, id=thread)
 
     def open_thread(self, name: str, *, user: str = ANN, channel: str = PICTURES) -> str:
-        """Somebody opens a thread of their own."""
+        """A user opens a thread."""
         made = self.world.add_thread(self.world.snowflake(), channel, name, user)
         self.rest.tell("THREAD_CREATE", made | {"newly_created": True}, channel)
         return str(made["id"])
 
     def archive(self, thread: str, *, locked: bool = False, told: bool = True) -> None:
-        """A thread is closed."""
+        """A thread is archived."""
         place = self.world.channels[thread]
         place["thread_metadata"] |= {"archived": True, "locked": locked}
         if told:
@@ -169,7 +169,7 @@ class People:
             self.rest.tell("MESSAGE_DELETE_BULK", bulk, channel)
 
     def delete_thread(self, thread: str) -> None:
-        """A thread is deleted with all that is in it."""
+        """A thread is deleted with all its messages."""
         gone = self.world.channels.pop(thread)
         del self.world.messages[thread]
         told = {name: gone[name] for name in ("id", "guild_id", "parent_id", "type")}
@@ -201,7 +201,7 @@ class People:
     def interact(
         self, kind: int, user: str, channel: str, data: Json, message: Json | None = None
     ) -> Asked:
-        """Set an interaction off."""
+        """Trigger an interaction."""
         asked, told = self.interactions.payload(kind, user, channel, data, message)
         self.gateway.tell("INTERACTION_CREATE", told, guild=self.world.guild_of(channel))
         return asked
@@ -215,7 +215,7 @@ class People:
         file: File | None = None,
         **values: str,
     ) -> Asked:
-        """Somebody uses a slash command; ``llava help`` names a subcommand."""
+        """A user runs a slash command; ``llava help`` names a subcommand."""
         command, _, sub = name.partition(" ")
         published = next(it for it in self.world.commands if it["name"] == command)
         options: list[Json] = [
@@ -231,7 +231,7 @@ class People:
         return self.interact(COMMAND, user, channel, data)
 
     def use_menu(self, message_id: str, *, user: str = ANN, channel: str = PICTURES) -> Asked:
-        """Somebody chooses “Ask about this picture” in a message's menu."""
+        """A user chooses “Ask about this picture” in a message's menu."""
         published = next(it for it in self.world.commands if it.get("type") == 3)
         message = self.world.message(channel, message_id)
         data = {
@@ -244,7 +244,7 @@ class People:
         return self.interact(COMMAND, user, channel, data)
 
     def submit(self, values: dict[str, str]) -> Asked:
-        """The one who opened the last modal fills it in."""
+        """The user who opened the last modal submits it."""
         asked, modal = self.interactions.modals.pop()
         filled = []
         for number, label in enumerate(modal["components"]):
@@ -257,7 +257,7 @@ class People:
         return self.interact(MODAL, asked.user, asked.channel, data)
 
     def press(self, message: Json, action: str, *, user: str = ANN) -> Asked:
-        """Somebody presses a button under a message of the bot's."""
+        """A user presses a button under a message of the bot."""
         custom_id = next(it for it in button_ids(message) if it.split(":")[1] == action)
         data = {"custom_id": custom_id, "component_type": 2}
         return self.interact(COMPONENT, user, message["channel_id"], data, message)

@@ -1,4 +1,4 @@
-"""Discord's REST interface: what its paths do, and how they refuse."""
+"""Discord's REST interface: routes, permissions and errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_CONTENT = 2000
 
 
 class DiscordError(Exception):
-    """A refusal, with Discord's own code."""
+    """An error with Discord's own code."""
 
     def __init__(self, status: int, code: int, message: str, **more: Any) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ def invalid_form(field: str, problem: str) -> DiscordError:
 
 @dataclass(frozen=True)
 class Call:
-    """A call as it came in."""
+    """A call as it was received."""
 
     parameters: dict[str, str]
     query: dict[str, str]
@@ -73,7 +73,7 @@ ROUTES: list[Route] = []
 
 
 def route(method: str, path: str, *, bucket: str = "") -> Callable[[Work], Work]:
-    """Have a function do the work of a path; its name is the route's."""
+    """Register a function as the handler of a path; its name is the route's."""
 
     def register(work: Work) -> Work:
         pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + "$")
@@ -89,15 +89,15 @@ class Rules:
     """How the REST interface behaves."""
 
     takes_direct: bool = True
-    """People take direct messages of the bot's."""
+    """Users accept direct messages from the bot."""
     refuses: dict[int, str] = field(default_factory=dict)
-    """Code → words that a message is refused for: AutoMod."""
+    """Code → words that AutoMod refuses."""
     garbles: set[str] = field(default_factory=set)
-    """Channels whose history is no list of messages."""
+    """Channels whose history is not a list of messages."""
 
 
 class Rest:
-    """The work behind the paths."""
+    """What the handlers share."""
 
     def __init__(self, world: World, gateway: Gateway, interactions: Interactions) -> None:
         self.world = world
@@ -109,7 +109,7 @@ class Rest:
         self.fresh: Callable[[Json], Json] = lambda message: message
         self._old_edits: dict[str, int] = {}
 
-    # -- what may be done ---------------------------------------------------------------------
+    # -- permissions --------------------------------------------------------------------------
 
     def channel(self, channel: str) -> Json:
         found = self.world.channels.get(channel)
@@ -142,7 +142,7 @@ class Rest:
         if place["type"] == DM and not self.rules.takes_direct:
             raise DiscordError(403, 50007, "Cannot send messages to this user")
 
-    # -- what is told -------------------------------------------------------------------------
+    # -- events -------------------------------------------------------------------------------
 
     def tell(self, event: str, data: Json, channel: str) -> None:
         guild = self.world.guild_of(channel)

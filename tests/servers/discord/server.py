@@ -33,7 +33,7 @@ HOSTS = (
 )
 CDN = frozenset({"cdn.discordapp.com", "media.discordapp.net", PROXY})
 UNSIGNED = frozenset({"emojis", "external", "stickers"})
-"""What lies at the CDN for everybody."""
+"""What the CDN serves without a signature."""
 API = "/api/v10"
 VIA = {"Via": "1.1 google"}
 SHIELD = 1015

@@ -64,7 +64,7 @@ def iso(seconds: float) -> str:
 
 @dataclass
 class File:
-    """A file of the CDN's."""
+    """A file on the CDN."""
 
     id: str
     name: str
@@ -73,18 +73,18 @@ class File:
     slow_s: float = 0
     truncated: bool = False
     expired: bool = False
-    """The address in the message has expired; a fresh one is good."""
+    """The address in the message has expired; a fresh one is valid."""
     generation: int = 0
-    """Counts up when the addresses given out so far are called back."""
+    """Counts up when all addresses so far are revoked."""
     size: int | None = None
-    """What the message says; it may lie."""
+    """The size in the message; it may be wrong."""
     described: Json = field(default_factory=dict)
-    """What else the message says of it: content_type, duration_secs…"""
+    """What else the message says about it: content_type, duration_secs…"""
 
 
 @dataclass
 class World:
-    """All of it."""
+    """Everything."""
 
     token: str = ""
     users: dict[str, Json] = field(default_factory=dict)
@@ -117,7 +117,7 @@ class World:
     # -- making -------------------------------------------------------------------------------
 
     def snowflake(self, at: float | None = None) -> str:
-        """A new id; ids grow with time."""
+        """A new id; later ids are larger."""
         made = (int((at or time.time()) * 1000) - EPOCH_MS) << 22
         if at is not None:
             return str(made)
@@ -268,7 +268,7 @@ class World:
     def new_message(
         self, channel: str, author: str, content: str, *, at: float | None = None, **more: Any
     ) -> Json:
-        """Put a message there."""
+        """Add a message to a channel."""
         message: Json = {
             "id": self.snowflake(at),
             "type": 0,
@@ -306,7 +306,7 @@ class World:
         return [it for it in self.messages.get(channel, ()) if it["author"]["id"] == BOT]
 
     def permissions(self, channel: str, user: str = BOT) -> int:
-        """What somebody may do in a channel; in a thread, what they may in its channel."""
+        """A member's permissions in a channel; in a thread, those in its channel."""
         place = self.channels[channel]
         if place["type"] == THREAD:
             place = self.channels[place["parent_id"]]
@@ -324,7 +324,7 @@ class World:
         return found
 
     def threads(self, guild: str) -> Iterator[Json]:
-        """Those that are not archived."""
+        """Threads that are not archived."""
         for channel in self.channels.values():
             if channel["type"] != THREAD or channel["guild_id"] != guild:
                 continue
@@ -332,7 +332,7 @@ class World:
                 yield channel
 
     def guild_create(self, guild: str) -> Json:
-        """A server as the gateway tells it."""
+        """A server as the gateway dispatches it."""
         channels = [
             it
             for it in self.channels.values()

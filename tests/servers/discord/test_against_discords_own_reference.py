@@ -1,4 +1,4 @@
-"""The local Discord, and what the bot sends it, held against what Discord publishes of its REST."""
+"""The local Discord and the bot's calls, checked against Discord's published REST interface."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.waiting import until
 pytestmark = pytest.mark.skipif(REFERENCE is None, reason=NOT_AT_HAND)
 
 OURS = {"allowed_mentions", "edits"}
-"""What the local Discord keeps on its messages for the tests."""
+"""What the local Discord adds to its messages for the tests."""
 
 
 def document() -> dict[str, Any]:
@@ -46,7 +46,7 @@ def problems(api: dict[str, Any], schema: dict[str, Any], value: Any) -> list[st
 
 
 def as_written(body: Any) -> Any:
-    """discord.py writes some ids as numbers, which Discord takes as well as it does words."""
+    """discord.py writes some ids as numbers, which Discord accepts as well as strings."""
     if isinstance(body, list):
         return [as_written(it) for it in body]
     if not isinstance(body, dict):

@@ -24,7 +24,7 @@ class People:
         self.sockets = Sockets(self.socket_rules)
         self.base = ""
         self.event_url = ""
-        """Set for HTTP mode: where events are posted."""
+        """For HTTP mode: where events are posted."""
         self.signing_secret = "signing-secret"
         self.copies: tuple[str, ...] = ("app_mention", "message")
         """The copies of a mention that Slack sends, in their order."""
@@ -38,7 +38,7 @@ class People:
     # -- people -------------------------------------------------------------------------------
 
     def upload(self, name: str, data: bytes, **facts: Any) -> File:
-        """Put a file there, to be shared with a message."""
+        """Upload a file, to be shared with a message."""
         file = File(self.workspace.next_id("F"), name, data, **facts)
         self.workspace.files[file.id] = file
         return file
@@ -75,7 +75,7 @@ class People:
         told: bool = True,
         **more: Any,
     ) -> str:
-        """Somebody writes; the bot is told. Returns: the message's ts."""
+        """A user writes; the bot gets the event. Returns: the message's ts."""
         w = self.workspace
         message: Message = {
             "type": "message", "user": user, "text": text, "ts": w.next_ts(), **more,
@@ -90,7 +90,7 @@ class People:
         return str(message["ts"])
 
     def tell_of(self, channel: str, message: Message) -> None:
-        """Tell the bot of a message, in the copies that Slack sends."""
+        """Send the bot the event of a message, in all copies that Slack sends."""
         event = dict(message) | {
             "channel": channel,
             "channel_type": "im" if channel.startswith("D") else "channel",
@@ -107,7 +107,7 @@ class People:
             self.tell_event(told)
 
     def tell_event(self, event: dict[str, Any]) -> asyncio.Future[Any]:
-        """Tell the bot of anything."""
+        """Send the bot an event."""
         w = self.workspace
         payload = {
             "token": "t",
@@ -150,7 +150,7 @@ class People:
         previous = dict(message)
         place = {"channel": channel, "ts": self.workspace.next_ts(), "hidden": True}
         if has_replies:
-            # What Slack does with a message that others have answered: its place stays.
+            # Slack leaves a tombstone for a message that has replies.
             thread = {"thread_ts": ts, "reply_count": message.get("reply_count", 1)}
             message.clear()
             message.update(
@@ -173,7 +173,7 @@ class People:
     def press(
         self, ts: str, action_id: str, *, user: str = "U1ANN", channel: str = "C1", side: str = ""
     ) -> asyncio.Future[Any]:
-        """Somebody presses a button of the bot's message; `side` for feedback."""
+        """A user presses a button of the bot's message; `side` for feedback."""
         message = self.workspace.message(channel, ts)
         assert message is not None
         element = next(
@@ -198,7 +198,7 @@ class People:
     def use_shortcut(
         self, ts: str, *, user: str = "U1ANN", channel: str = "C1"
     ) -> asyncio.Future[Any]:
-        """Somebody chooses “Ask about this picture” on a message."""
+        """A user chooses “Ask about this picture” on a message."""
         return self._tell(
             "interactive",
             self._who(user)
@@ -214,7 +214,7 @@ class People:
     def submit(
         self, view: dict[str, Any], values: dict[str, Any], *, user: str = "U1ANN"
     ) -> asyncio.Future[Any]:
-        """Somebody fills a modal in. `values`: block → text, or the value of an option."""
+        """A user submits a modal. `values`: block → text, or the value of an option."""
         filled = {}
         for block in view["blocks"]:
             if block["type"] != "input":
@@ -233,7 +233,7 @@ class People:
     def command(
         self, text: str, *, user: str = "U1ANN", channel: str = "C1"
     ) -> asyncio.Future[Any]:
-        """Somebody writes /llava."""
+        """A user runs /llava."""
         return self._tell(
             "slash_commands",
             {
@@ -250,7 +250,7 @@ class People:
         )
 
     def stop_in_slack(self, thread: str, *, channel: str = "C1") -> None:
-        """Somebody presses Slack's own stop button."""
+        """A user presses Slack's own stop button."""
         streaming = [
             it["ts"]
             for it in self.workspace.thread(channel, thread)
@@ -279,7 +279,7 @@ class People:
             "trigger_id": w.next_id("tr"),
         }
 
-    # -- telling ------------------------------------------------------------------------------
+    # -- delivery -----------------------------------------------------------------------------
 
     def _tell(self, kind: str, payload: dict[str, Any]) -> asyncio.Future[Any]:
         if not self.event_url:

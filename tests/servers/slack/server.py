@@ -34,11 +34,11 @@ class LocalSlack(People):
         self.downloads: list[tuple[str, str]] = []
         """(path, Authorization) of every file that was asked for."""
         self.asked: list[tuple[str, float]] = []
-        """(method, when) of every call, those that were refused included."""
+        """(method, when) of every call, refused ones included."""
         self.responses: list[dict[str, Any]] = []
-        """What came to response_url."""
+        """Posts to response_url."""
         self.echoes = True
-        """Slack sends the bot its own messages, as everybody's."""
+        """Slack sends the bot events of its own messages too."""
 
     @property
     def api_url(self) -> str:

@@ -1,4 +1,4 @@
-"""Socket Mode: tickets for one use, hello, envelopes until they are acknowledged, disconnects."""
+"""Socket Mode: single-use tickets, hello, envelopes until acknowledged, disconnects."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MAX_RETRIES = 3
 
 @dataclass
 class SocketRules:
-    """How the sockets behave; every fault is off at first."""
+    """How the sockets behave; every fault is off by default."""
 
     ack_within_s: float = 3.0
     duplicates: float = 0.0
     """Share of envelopes that are delivered once more."""
     reorder: bool = False
-    """Each envelope waits for the next one and lets it go first."""
+    """Each envelope is delivered after the next one."""
     deaf: bool = False
     """Sockets stay connected and get nothing."""
     refuse: bool = False
@@ -41,7 +41,7 @@ class Sockets:
         self.open: list[web.WebSocketResponse] = []
         self.was_connected = asyncio.Event()
         self.connected = 0
-        """How many connections there have been."""
+        """Number of connections so far."""
         self.acked: dict[str, float] = {}
         self.refused_tickets = 0
         self._tickets: set[str] = set()
@@ -97,7 +97,7 @@ class Sockets:
         if future is not None and not future.done():
             future.set_result(ack)
 
-    # -- telling ------------------------------------------------------------------------------
+    # -- delivery -----------------------------------------------------------------------------
 
     def tell(self, kind: str, payload: dict[str, Any]) -> asyncio.Future[dict[str, Any]]:
         """Deliver an envelope until it is acknowledged. Returns: the acknowledgement to come."""
@@ -153,7 +153,7 @@ class Sockets:
             await socket.send_json(envelope)
 
     async def disconnect(self, reason: str) -> None:
-        """Say that the connection ends, and end it as Slack does."""
+        """Announce that the connection ends, and end it as Slack does."""
         for socket in list(self.open):
             with contextlib.suppress(ConnectionError, RuntimeError):
                 await socket.send_json(
@@ -161,7 +161,7 @@ class Sockets:
                 )
 
     async def cut(self) -> None:
-        """Break every connection without a word."""
+        """Break every connection without notice."""
         for socket in list(self.open):
             with contextlib.suppress(ConnectionError, RuntimeError):
                 transport = socket._req.transport if socket._req is not None else None
@@ -169,7 +169,7 @@ class Sockets:
                     transport.abort()
 
     async def close(self) -> None:
-        """Let everything go."""
+        """Close everything."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

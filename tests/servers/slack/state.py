@@ -26,14 +26,14 @@ class File:
     name: str
     data: bytes
     stub: bool = False
-    """Slack Connect's: its address is only in files.info."""
+    """As in Slack Connect: its address is only in files.info."""
     arrives_after: int = 0
-    """So many calls of files.info find an upload without an address."""
+    """Number of files.info calls that find the upload without an address."""
     redirects_to: str = ""
     withheld: bool = False
-    """Slack sends its login page in its place, whatever the token may."""
+    """Slack sends its login page instead, whatever the token's scopes."""
     described: dict[str, Any] = field(default_factory=dict)
-    """What else events and files.info say of it: mode, mimetype, title…"""
+    """What else events and files.info say about it: mode, mimetype, title…"""
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Workspace:
         return f"{prefix}{next(self._ids):06d}"
 
     def next_ts(self) -> str:
-        """Unique and rising, as Slack's."""
+        """Unique and increasing, as Slack's."""
         self._last_ts = max(time.time(), self._last_ts + 0.000_001)
         return f"{self._last_ts:.6f}"
 

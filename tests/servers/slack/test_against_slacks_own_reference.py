@@ -1,4 +1,4 @@
-"""The local Slack is held against what Slack publishes of its methods, where that is at hand."""
+"""The local Slack, checked against Slack's published reference where that is at hand."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class Method:
-    """What one method takes and needs."""
+    """The arguments and scopes of one method."""
 
     required: frozenset[str]
     optional: frozenset[str] = frozenset()
@@ -50,7 +50,7 @@ def method(
     )
 
 
-# Slack's tiers, in calls a minute; tests hold them against `tiers.py` and Slack's reference.
+# Slack's tiers, in calls per minute; tests check them against `tiers.py` and Slack's reference.
 T2, T3, T4 = 20, 50, 100
 HISTORY = "channels:history groups:history im:history mpim:history"
 METHODS = {
@@ -107,7 +107,7 @@ METHODS = {
 
 @dataclass
 class Rules:
-    """How this Slack behaves."""
+    """How the Web API behaves."""
 
     rates: bool = True
     agent_sessions: bool = True
@@ -119,7 +119,7 @@ class Rules:
 
 
 class WebApi:
-    """Answers calls. `calls` records each that was let through: (method, arguments)."""
+    """Answers calls. `calls` records each accepted one: (method, arguments)."""
 
     def __init__(self, workspace: Workspace, rules: Rules, open_socket: Callable[[], str]) -> None:
         self.workspace = workspace
@@ -132,7 +132,7 @@ class WebApi:
         self._changed: Callable[[str, str], None] = lambda _kind, _channel: None
 
     def over_rate(self, name: str) -> int | None:
-        """Seconds to wait, when a method is over its rate; else the call is counted."""
+        """Seconds to wait if a method is over its rate; otherwise the call is counted."""
         recent = self._recent[name]
         now = time.monotonic()
         while recent and recent[0] <= now - 60:

@@ -1,4 +1,4 @@
-"""What sending or editing makes of a message."""
+"""What Discord changes in a message that is sent or edited."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.servers.discord.state import Json, iso
 
 
 def numbered(rows: list[Json]) -> list[Json]:
-    """Discord gives each component a number."""
+    """Number the components, as Discord does."""
     return [
         row
         | {"id": 10 * number + 1}
@@ -23,13 +23,13 @@ def numbered(rows: list[Json]) -> list[Json]:
 
 
 def without_no_id(item: Json) -> Json:
-    """An emoji that everybody has needs no id."""
+    """A standard emoji has no id."""
     emoji = {name: value for name, value in item.get("emoji", {}).items() if value is not None}
     return item | ({"emoji": emoji} if emoji else {})
 
 
 def change(message: Json, body: Json) -> None:
-    """What an edit may change."""
+    """Apply an edit."""
     for name in ("content", "components"):
         if name in body:
             message[name] = body[name] or ([] if name == "components" else "")

@@ -71,7 +71,7 @@ async def get_original_webhook_message(rest: Rest, call: Call) -> Json:
 
 @route("POST", "/webhooks/{webhook_id}/{webhook_token}")
 async def execute_webhook(rest: Rest, call: Call) -> Json:
-    """A follow-up to an interaction; the first one takes the place of what was deferred."""
+    """A follow-up to an interaction; the first one replaces a deferred response."""
     asked = rest.interactions.alive(call.parameters["webhook_token"])
     if asked is None:
         raise DiscordError(401, 50027, "Invalid Webhook Token")

@@ -35,7 +35,7 @@ async def get_message(rest: Rest, call: Call) -> Json:
 
 
 def replied(rest: Rest, channel: str, body: Json) -> Json:
-    """What makes a message a reply."""
+    """The fields that make a message a reply."""
     reference = body.get("message_reference")
     if reference is None:
         return {}
