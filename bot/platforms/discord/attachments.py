@@ -71,6 +71,11 @@ def is_shown(attachment: Attachment) -> bool:
     return not attachment.kind and "file" not in json.loads(attachment.ref)
 
 
+def is_link(attachment: Attachment) -> bool:
+    """Whether it lies elsewhere, not with Discord."""
+    return "link" in json.loads(attachment.ref)
+
+
 def emoji_of(text: str) -> tuple[Attachment, ...]:
     """The server's own emoji, where a message is nothing else: Discord shows them large."""
     if not ONLY_EMOJI.fullmatch(text):
@@ -89,6 +94,11 @@ def poll_of(message: discord.Message, locale: str) -> str:
         return ""
     choices = ", ".join(it.text or str(it.emoji or "") for it in poll.answers)
     return say(locale, "discord_poll", question=poll.question, choices=choices)
+
+
+def linked_in(text: str) -> tuple[Attachment, ...]:
+    """The pictures that a text links to, which Discord has made no preview of."""
+    return tuple({found.key: found.attachment for found in _in_text(text, set())}.values())
 
 
 def _in_message(message: discord.Message, *, links: bool) -> Iterator[_Found]:

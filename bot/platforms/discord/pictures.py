@@ -26,6 +26,7 @@ from bot.platforms.discord.attachments import (
     emoji_of,
     is_discords,
     is_shown,
+    linked_in,
     poll_of,
 )
 from bot.platforms.discord.connection import Connection
@@ -79,6 +80,10 @@ class Pictures:
     def of_target(self, message: discord.Message) -> tuple[Attachment, ...]:
         """What a message shows that somebody asks about: it may be an emoji alone."""
         return self.of_message(message) or emoji_of(message.content)
+
+    def of_text(self, text: str) -> tuple[Attachment, ...]:
+        """What a question links to that was typed into a modal or a command, not sent."""
+        return linked_in(text) if self._fetch_links else ()
 
     def left_alone(self, thread: ThreadKey) -> None:
         """A message of the thread was not meant for the bot: it may hold a picture."""

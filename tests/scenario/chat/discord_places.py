@@ -293,4 +293,7 @@ WORDS: Rows = {
     "an emoji in words": (said("nice <:cat:1234>"), Ornament()),
 }
 
+TYPED: Rows = {place: row for place, row in WORDS.items() if place.startswith("a link")}
+"""Typed into the modal or into `/ask`, where Discord makes no preview of a link."""
+
 DISCORD: Rows = {**FILES, **EMBEDS, **COMPONENTS, **WORDS}

@@ -14,8 +14,16 @@ import pytest
 import pytest_asyncio
 
 from tests.engines import ScriptedModel
-from tests.scenario.chat.discord_places import DISCORD, DiscordWorld
-from tests.scenario.chat.places import Named, Ornament, Outcome, Used, seen_by, web_of_pictures
+from tests.scenario.chat.discord_places import DISCORD, TYPED, DiscordWorld
+from tests.scenario.chat.places import (
+    BYTES,
+    Named,
+    Ornament,
+    Outcome,
+    Used,
+    seen_by,
+    web_of_pictures,
+)
 from tests.scenario.chat.slack_places import SLACK, SlackWorld
 from tests.scenario.discord import stage as discord_stage
 from tests.scenario.slack import stage as slack_stage
@@ -186,3 +194,31 @@ async def test_in_discord_a_picture_is_used_or_named(discord_world: Discord, pla
     else:  # what was said to others is looked through; only what may be a picture is named
         assert seen_by(backend) == ()
         assert small == "" or (isinstance(outcome, Named) and outcome.sentence in small)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("how", ["modal", "command"])
+@pytest.mark.parametrize("place", TYPED)
+async def test_in_discord_a_picture_linked_in_a_typed_question_is_used(
+    discord_world: Discord, place: str, how: str
+) -> None:
+    stage, world = discord_world
+    discord = stage.discord
+    make, outcome = TYPED[place]
+    question = f"what differs here? {make(world)['text']}"
+    blue = world.file("blue.png", BYTES["blue"])
+
+    if how == "modal":
+        thread = discord.say("my picture", blue, user=BEN)
+        discord.use_menu(thread)
+        await until(lambda: bool(discord.interactions.modals))
+        discord.submit({"question": question})
+    else:
+        asked = discord.slash("ask", question=question, file=blue)
+        await until(lambda: asked.response is not None)
+        assert asked.response is not None
+        thread = asked.response["id"]
+    await stage.answered(thread)
+
+    linked = outcome.colours if isinstance(outcome, Used) else ()
+    assert seen_by(stage.backend) == ("blue", *linked)

@@ -10,6 +10,7 @@ import aiohttp
 import discord
 
 from bot.platforms.discord.api import DiscordRefused
+from bot.platforms.discord.attachments import is_link
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.origin import AskedBy, Origin
 from bot.platforms.discord.pictures import Pictures
@@ -48,10 +49,11 @@ class Notices:
         token = origin.response
         if origin.asked_by is not AskedBy.COMMAND or token is None:
             return {}  # taken up again too late, the response cannot be changed any more
-        fetched = {it.ref: await self._bytes(it) for it in message.attachments}
+        given = [it for it in message.attachments if not is_link(it)]
+        fetched = {it.ref: await self._bytes(it) for it in given}
         files = [
             discord.File(io.BytesIO(data), filename=it.name)
-            for it in message.attachments
+            for it in given
             if (data := fetched[it.ref])
         ]
         try:
