@@ -11,14 +11,14 @@ import pytest
 from aiohttp import web
 from safetensors.torch import load_file, save_file
 
-from tests.pictures import encode, plain_picture
+from tests.pictures import encode, photo, plain_picture
 from tests.scenario.command import Result, llava_bot
 
 
 @pytest.fixture
 def picture(tmp_path: Path) -> str:
     path = tmp_path / "photo.png"
-    path.write_bytes(plain_picture().data)
+    path.write_bytes(encode(photo()))
     return str(path)
 
 
