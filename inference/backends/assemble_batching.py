@@ -20,7 +20,9 @@ from inference.execution.sampling import LogitsProcessors, unsupported_processor
 from inference.execution.shape import shape_of
 from inference.execution.vision import VisionEncoder
 from inference.models.family import Family
-from inference.prompts.builder import Prompts
+from inference.prompts.builder import PromptBuilder
+from inference.prompts.pixel_store import PixelStore
+from inference.prompts.preprocessing import ImagePreprocessor
 from inference.prompts.rendering import stop_ids_of
 from inference.scheduling.pages import PAGE_TOKENS, PagePool, pages_for
 from inference.scheduling.prefix_tree import PrefixTree
@@ -113,8 +115,9 @@ def batching_backend(
     skinny = _skinny(weights.config, device, kernel_dir) if on_gpu else None
     # First what may raise: after `decoder_of` the plain path can no longer run the model.
     decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny)
-    prompts = Prompts(processor, family, device, max_pictures=model.max_pictures)
-    vision = VisionEncoder(weights, prompts)
+    pixels = PixelStore(ImagePreprocessor(processor, family, device))
+    prompts = PromptBuilder(processor, family, pixels, max_pictures=model.max_pictures)
+    vision = VisionEncoder(weights, pixels)
     recorder = None
     if on_gpu:
         torch.cuda.empty_cache()

@@ -22,8 +22,9 @@ from inference.execution.runner import NO_TOKEN, Runner, SequenceFailed, Sequenc
 from inference.execution.vision import VisionEncoder
 from inference.models.family import Family
 from inference.prompts.answer_text import AnswerText
-from inference.prompts.builder import Prompt, Prompts
+from inference.prompts.builder import PromptBuilder
 from inference.prompts.detokenize import TokenBytes
+from inference.prompts.prompt import Prompt
 from inference.scheduling.pages import PAGE_TOKENS
 from inference.scheduling.scheduler import Plan, Scheduler, Sequence
 from inference.serving.backend import Job, StepOutput
@@ -56,7 +57,7 @@ class BatchingBackend:
         *,
         model: ModelInfo,
         family: Family,
-        prompts: Prompts,
+        prompts: PromptBuilder,
         tokenizer: Any,
         stop_ids: frozenset[int],
         scheduler: Scheduler,
@@ -113,11 +114,11 @@ class BatchingBackend:
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See `Backend.prompt_tokens`."""
-        return len(self._prompts.prepare(messages).tokens)
+        return len(self._prompts.build(messages).tokens)
 
     def prepare(self, request: GenerationRequest) -> Prompt:
         """See `Backend.prepare`; pictures that the device will look at are decoded."""
-        prompt = self._prompts.prepare(request.messages)
+        prompt = self._prompts.build(request.messages)
         if len(prompt.tokens) >= self._model.context_tokens:
             raise ContextExceeded(len(prompt.tokens) + 1, self._model.context_tokens)
         self.features.prepare(prompt)
@@ -150,7 +151,7 @@ class BatchingBackend:
             self._end_cancelled(desk)
         self._scheduler.shrink()
         self._runner.free_memory()
-        self._prompts.forget()
+        self._prompts.clear()
 
     def step(self, desk: StepOutput) -> None:
         """See `Backend.step`."""
@@ -256,7 +257,7 @@ class BatchingBackend:
     def _take(self, answer: _RunningRequest, token: int) -> tuple[FinishReason | None, str]:
         if answer.first_token_at is None:
             answer.first_token_at = time.perf_counter()
-            self._prompts.release_pixels(answer.prompt)
+            self.features.release(answer.prompt)
         answer.new_tokens += 1
         if token in self.stop_ids:
             return FinishReason.STOP, ""
@@ -296,7 +297,7 @@ class BatchingBackend:
         if answer.text.ended is FinishReason.STOP:
             return  # its tokens spell the next turn, too
         try:
-            self._prompts.remember(answer.prompt, answer.said, answer.said_text)
+            self._prompts.record_answer(answer.prompt, answer.said, answer.said_text)
         except Exception as exc:  # noqa: BLE001 - the answer is whole; its follow-up is read again
             log.error("an answer's tokens cannot be kept: %s", safe_traceback(exc))
 

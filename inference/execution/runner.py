@@ -20,7 +20,7 @@ from inference.execution.decoder import Decoder
 from inference.execution.kv_cache import KVCache
 from inference.execution.sampling import LogitsProcessors, choose, seen_tokens
 from inference.execution.vision import VisionEncoder
-from inference.prompts.builder import Prompt
+from inference.prompts.prompt import Prompt
 from inference.scheduling.pages import PAGE_TOKENS
 from inference.scheduling.scheduler import Plan, PrefillChunk, Sequence
 from inference.types import Picture, Sampling

@@ -12,7 +12,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from inference.device import to_device
 from inference.execution.cuda_graphs import CudaGraphRecorder
-from inference.prompts.builder import Prompt, Prompts
+from inference.prompts.pixel_store import Pixels, PixelStore
+from inference.prompts.prompt import Prompt
 from inference.types import Picture
 
 GRAPHED_TILES = range(6, 0, -1)
@@ -22,15 +23,16 @@ GRAPHED_TILES = range(6, 0, -1)
 class VisionEncoder:
     """Encodes pictures into the language model's embedding space. For the device thread."""
 
-    def __init__(self, weights: Any, prompts: Prompts) -> None:
+    def __init__(self, weights: Any, pixels: PixelStore) -> None:
         """Drop vision-tower layers after the last one whose output is used.
 
         Args:
             weights: the whole model, as transformers loaded it.
-            prompts: hold the pictures' pixels.
+            pixels: of the same model's pictures.
         """
         self._weights = weights
-        self._prompts = prompts
+        self._pixels = pixels
+        self._preprocessor = pixels.preprocessor
         config = weights.config
         self._options: dict[str, Any] = {
             "vision_feature_layer": drop_unused_layers(weights),
@@ -52,8 +54,7 @@ class VisionEncoder:
 
         For tiled pictures only the tower is captured: the rest depends on the picture's size.
         """
-        inputs = self._prompts.pixels_of(example)
-        self._prompts.forget_pixels(example.digest)
+        inputs = self._preprocessor.preprocess(example)
         pixels = self._on_device(inputs["pixel_values"])
         if "image_sizes" not in inputs:
             self._encode_graphed.capture(pixels, recorder)
@@ -86,19 +87,17 @@ class VisionEncoder:
         return tuple(state if at in used else None for at, state in enumerate(found.hidden_states))
 
     def prepare(self, prompt: Prompt) -> None:
-        """Decode a prompt's pictures that are not in the cache. Safe from any thread."""
+        """Preprocess a prompt's pictures that are not in the cache. Safe from any thread."""
         new = [picture for picture in prompt.pictures if picture.digest not in self._kept]
         if new:
-            self._prompts.hold_pixels(prompt, new)
+            self._pixels.hold(prompt, new)
 
     def encode(self, prompt: Prompt, picture: Picture) -> Tensor:
         """Return the embeddings of one of a prompt's pictures. Shape: [tokens, hidden]."""
-        pixels = self._prompts.take_pixels(prompt, picture)
         if picture.digest in self._kept:
             self._kept.move_to_end(picture.digest)
             return self._kept[picture.digest]
-        features = self._compute(pixels or self._prompts.pixels_of(picture))
-        self._prompts.forget_pixels(picture.digest)
+        features = self._compute(self._pixels.take(prompt, picture))
         self.encoded += 1
         self._kept[picture.digest] = features
         self._bytes += features.nbytes
@@ -106,13 +105,17 @@ class VisionEncoder:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes
         return features
 
+    def release(self, prompt: Prompt) -> None:
+        """Release what is held for a prompt that is fully prefilled."""
+        self._pixels.release(prompt)
+
     def clear(self) -> None:
         """Drop all cached embeddings."""
         self._kept.clear()
         self._bytes = 0
 
     @torch.inference_mode()
-    def _compute(self, inputs: dict[str, Tensor]) -> Tensor:
+    def _compute(self, inputs: Pixels) -> Tensor:
         pixels = self._on_device(inputs["pixel_values"])
         if "image_sizes" in inputs:
             return self._image_features(pixels, inputs["image_sizes"])
@@ -120,11 +123,11 @@ class VisionEncoder:
 
     def _on_device(self, pixels: Tensor) -> Tensor:
         pixels = to_device(pixels, self._weights.device)
-        return self._prompts.reader.resize(pixels) if pixels.dtype == torch.uint8 else pixels
+        return self._preprocessor.resize(pixels) if pixels.dtype == torch.uint8 else pixels
 
     def _image_features(self, pixels: Tensor, sizes: Tensor | None = None) -> Tensor:
         if pixels.dtype == torch.uint8:
-            pixels = self._prompts.reader.normalise(pixels)
+            pixels = self._preprocessor.normalise(pixels)
         options = self._options if sizes is None else self._options | {"image_sizes": sizes}
         pixels = pixels.to(self._weights.dtype)
         found = self._weights.get_image_features(pixel_values=pixels, **options)

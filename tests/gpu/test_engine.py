@@ -104,7 +104,7 @@ def assert_matches_reference(bench: Asker, both: tuple[BatchingBackend, Any], jo
     backend, reference = both
     answer = bench.tokens[job]
     tokens = job.prepared.tokens + answer
-    preprocessor = backend._prompts.reader
+    preprocessor = backend._prompts._pixels.preprocessor
     pixels = [
         preprocessor._processed(preprocessor._family.picture_for(picture, preprocessor._processor))
         for picture in job.prepared.pictures
@@ -119,7 +119,7 @@ def assert_matches_reference(bench: Asker, both: tuple[BatchingBackend, Any], jo
 
 
 def test_the_device_makes_the_processors_own_pixels(both: Any) -> None:
-    preprocessor = both[0]._prompts.reader
+    preprocessor = both[0]._prompts._pixels.preprocessor
     picture = picture_of(5)
     read = preprocessor.preprocess(picture)["pixel_values"]
     assert read.dtype == torch.uint8

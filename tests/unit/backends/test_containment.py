@@ -185,7 +185,7 @@ def make_flush_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def make_pixels_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
     prompt = next(job for job in bench.said if job.request.asker == "bad").prepared
-    fail_for(monkeypatch, bench.backend._prompts, "release_pixels", lambda one: one is prompt)
+    fail_for(monkeypatch, bench.backend.features, "release", lambda one: one is prompt)
 
 
 def make_features_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +265,7 @@ def test_an_asker_who_left_with_an_answer_that_cannot_be_ended_is_gone_all_the_s
 def test_an_answer_is_whole_though_its_tokens_cannot_be_kept(
     bench: Stepper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fail_for(monkeypatch, bench.backend._prompts, "remember", lambda *_: True)
+    fail_for(monkeypatch, bench.backend._prompts, "record_answer", lambda *_: True)
     job = bench.ask(asking("one"))
     bench.run()
     assert bench.finished(job)
@@ -435,7 +435,7 @@ async def test_a_request_that_cannot_be_taken_up_ends_alone(
 async def test_a_prompt_that_cannot_be_measured_is_said_so(
     loaded: BatchingBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fail_for(monkeypatch, loaded._prompts, "prepare", lambda *_: True)
+    fail_for(monkeypatch, loaded._prompts, "build", lambda *_: True)
     async with serving(loaded) as worker:
         with pytest.raises(GenerationFailed):
             await worker.prompt_tokens(asking("one").messages)

@@ -28,6 +28,7 @@ from inference.backends.sequential import SequentialBackend
 from inference.errors import GenerationFailed
 from inference.execution.linears import UnsupportedWeights
 from inference.execution.sampling import unsupported_processor
+from inference.prompts.pixel_store import MAX_RECENT
 from inference.serving.backend import Job, run_inline
 from inference.types import (
     Finished,
@@ -35,7 +36,6 @@ from inference.types import (
     GenerationRequest,
     Message,
     ModelSpec,
-    Picture,
     Queued,
     Role,
     Sampling,
@@ -177,7 +177,7 @@ def test_an_answer_with_what_looks_like_a_control_token_is_known_again(bench: St
     first = user("What do you see?", COLOURS[1])
     prompt = bench.backend.prepare(asking(first))
     said = "An <image> of </s> and <|im_end|>."
-    bench.backend._prompts.remember(prompt, [70, 71, 72], said)
+    bench.backend._prompts.record_answer(prompt, [70, 71, 72], said)
     follow_up = bench.backend.prepare(asking(first, assistant(said), user("And now?")))
     assert follow_up.tokens[: len(prompt.tokens) + 3] == [*prompt.tokens, 70, 71, 72]
     assert follow_up.spans == prompt.spans
@@ -186,8 +186,8 @@ def test_an_answer_with_what_looks_like_a_control_token_is_known_again(bench: St
 def test_a_placeholder_in_an_answer_moves_no_picture(bench: Stepper) -> None:
     first = user("What do you see?", COLOURS[1])
     prompt = bench.backend.prepare(asking(first))
-    placeholder = bench.backend._prompts._placeholder_id
-    bench.backend._prompts.remember(prompt, [70, placeholder, 72], "a b")
+    placeholder = bench.backend._prompts.placeholder_id
+    bench.backend._prompts.record_answer(prompt, [70, placeholder, 72], "a b")
     follow_up = bench.backend.prepare(asking(first, assistant("a b"), user("This?", COLOURS[2])))
     old, new = follow_up.spans
     assert old == prompt.spans[0]
@@ -218,8 +218,8 @@ def test_what_was_stopped_and_forgotten_is_kept_nowhere(bench: Stepper) -> None:
     bench.backend.forget(bench)
     assert bench.finished(job).reason is FinishReason.ABORTED
     prompts = bench.backend._prompts
-    assert not prompts._transcripts
-    assert not prompts._pixels
+    assert len(prompts.transcripts) == 0
+    assert prompts._pixels.num_recent == 0
     assert not bench.backend.features._kept
     no_page_is_lost(bench.backend)
 
@@ -234,11 +234,10 @@ def test_pictures_wait_decoded_for_their_turn_however_many_wait(
     def decode_now(*_: object) -> None:
         raise AssertionError("a picture is decoded in a step")
 
-    monkeypatch.setattr(bench.backend._prompts.reader, "preprocess", decode_now)
+    monkeypatch.setattr(bench.backend._prompts._pixels.preprocessor, "preprocess", decode_now)
     bench.run()
     assert all(bench.finished(job) for job in jobs)
-    assert not any(job.prepared.pixels.by_digest for job in jobs)
-    assert len(bench.backend._prompts._holding) == 0
+    assert bench.backend._prompts._pixels.num_held == 0
 
 
 def test_a_follow_up_whose_pages_are_gone_is_answered_alike(bench: Stepper, alone: Alone) -> None:
@@ -410,53 +409,35 @@ def test_who_talks_goes_on_when_what_is_read_beside_makes_a_step_fail(
     same(bench, talking, alone)
 
 
-def test_what_is_kept_to_be_quicker_is_bounded(
-    bench: Stepper, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, bound in (("TRANSCRIPTS", 2), ("PIXELS", 3), ("HOLDING", 4)):
-        monkeypatch.setattr(f"inference.prompts.builder.{name}", bound)
-    monkeypatch.setattr(bench.backend.features, "max_bytes", 1)
-    jobs = [bench.ask(asking(user(f"{i}?", (9 * i, 7, 200)), tokens=2)) for i in range(8)]
-    prompts, features = bench.backend._prompts, bench.backend.features
-    assert len(prompts._pixels) <= 3
-    assert sum(bool(job.prepared.pixels.by_digest) for job in jobs) == 4
+def test_the_caches_are_bounded(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference.prompts.pixel_store.MAX_HELD", 4)
+    vision, pixels = bench.backend.features, bench.backend._prompts._pixels
+    monkeypatch.setattr(vision, "max_bytes", 1)
+    jobs = [bench.ask(asking(user(f"{i}?", (9 * i, 7, 200)), tokens=2)) for i in range(12)]
+    assert pixels.num_recent == MAX_RECENT
+    assert pixels.num_held == 4
     bench.run()
     assert all(bench.finished(job) for job in jobs)
-    assert len(prompts._transcripts) <= 2
-    assert len(features._kept) <= 1
+    assert len(vision._kept) <= 1
 
 
-def test_a_picture_that_stands_in_pages_is_not_held_any_longer_than_its_prompt_waits(
+def test_a_picture_in_cached_pages_is_held_until_its_prompt_is_prefilled_and_no_longer(
     bench: Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inference.prompts.builder.HOLDING", 1)
+    monkeypatch.setattr("inference.prompts.pixel_store.MAX_HELD", 1)
+    pixels = bench.backend._prompts._pixels
     request = asking(user("What is it?", COLOURS[0]), tokens=20)
     bench.ask(request)
     bench.run()
-    bench.backend.features.clear()  # its pages are kept, what the tower made is not
+    bench.backend.features.clear()  # its pages are cached, its embeddings are not
     follow_up = bench.ask(request)
-    assert follow_up.prepared.pixels.by_digest
+    assert pixels.num_held == 1
     bench.step(2)
     assert bench.said[follow_up]
-    assert not follow_up.prepared.pixels.by_digest
-    new = bench.ask(asking(user("And this?", COLOURS[1]), tokens=2))
-    assert new.prepared.pixels.by_digest
+    assert pixels.num_held == 0
+    bench.ask(asking(user("And this?", COLOURS[1]), tokens=2))
+    assert pixels.num_held == 1
     bench.run()
-
-
-def test_a_picture_that_is_being_decoded_while_all_is_forgotten_is_not_kept(
-    bench: Stepper, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    prompts = bench.backend._prompts
-    read = prompts.reader.preprocess
-
-    def forgotten_meanwhile(picture: Picture) -> dict[str, torch.Tensor]:
-        prompts.forget()
-        return read(picture)
-
-    monkeypatch.setattr(prompts.reader, "preprocess", forgotten_meanwhile)
-    bench.backend.prompt_tokens(asking(user("What is it?", (9, 8, 7))).messages)
-    assert not prompts._pixels
 
 
 def test_a_step_that_fails_ends_its_own_requests_and_no_others(

@@ -1,0 +1,22 @@
+"""A prompt as the engine takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from inference.scheduling.prefix_tree import PictureSpan
+from inference.types import Picture
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Prompt:
+    """One request's prompt. Two prompts are never equal: each holds its own pictures' pixels."""
+
+    text: str = field(repr=False)
+    """As rendered, with one placeholder per picture."""
+    tokens: list[int] = field(repr=False)
+    """The text's tokens, with as many placeholders per picture as it has embeddings."""
+    spans: tuple[PictureSpan, ...]
+    """Where each picture's placeholders are in `tokens`."""
+    pictures: tuple[Picture, ...]
+    """One per span."""
