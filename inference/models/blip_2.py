@@ -11,13 +11,16 @@ from inference.types import Message, Role
 def render(_processor: Any, messages: tuple[Message, ...]) -> str:
     """Render as the model's authors ask questions: ``Question: … Answer: …``.
 
-    The processor itself puts the picture's tokens in front. BLIP-2 knows no system message.
+    The processor itself puts the picture's tokens in front. BLIP-2 knows no system message: its
+    text precedes the first question's.
     Source: section 4.1 of arXiv:2301.12597.
     """
+    system = "".join(f"{message.text}\n\n" for message in messages if message.role is Role.SYSTEM)
     parts = []
     for message in messages:
         if message.role is Role.USER:
-            parts.append(f"Question: {message.text} Answer:")
+            parts.append(f"Question: {system}{message.text} Answer:")
+            system = ""
         elif message.role is Role.ASSISTANT:
             parts.append(message.text)
     return " ".join(parts)

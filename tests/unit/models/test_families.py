@@ -14,7 +14,7 @@ from inference.backends.generate import GenerateModel
 from inference.backends.load import load_model
 from inference.backends.sequential import SequentialBackend
 from inference.errors import ContextExceeded, ModelUnavailable, TooManyPictures
-from inference.models import resolve_name
+from inference.models import blip_2, resolve_name
 from inference.models.images import pad_to_square
 from inference.models.llava import VICUNA_SYSTEM, render_vicuna_v1
 from inference.types import (
@@ -112,6 +112,23 @@ def test_each_family_but_blip_2_chats_without_a_picture(
 
 def test_blip_2_says_that_it_needs_a_picture(tiny_checkpoint: Callable[[str], Path]) -> None:
     assert load(tiny_checkpoint("blip-2")).model.needs_picture
+
+
+def test_blip_2_is_shown_the_system_prompt_before_the_first_question_and_once() -> None:
+    system = Message(role=Role.SYSTEM, text="Be brief.")
+    answer = Message(role=Role.ASSISTANT, text="A cat.")
+    prompt = blip_2.render(None, (system, user("What is it?"), answer, user("Why?")))
+    assert prompt == ("Question: Be brief.\n\nWhat is it? Answer: A cat. Question: Why? Answer:")
+
+
+@pytest.mark.parametrize("family", sorted(TINY_MODELS))
+def test_no_family_drops_the_system_prompt(
+    family: str, tiny_checkpoint: Callable[[str], Path]
+) -> None:
+    backend = load(tiny_checkpoint(family))
+    system = Message(role=Role.SYSTEM, text="Be brief, Zebra.")
+    prompt, _ = backend._renderer.render((system, user("What is it?", pictures=1)))
+    assert prompt.count("Be brief, Zebra.") == 1
 
 
 @pytest.mark.parametrize("family", ["llava-onevision", "smolvlm", "qwen2.5-vl", "llava-1.5"])
