@@ -14,9 +14,7 @@ from inference.types import FinishReason, ModelInfo
 def receipt_of(locale: str, model: ModelInfo, turn: Turn, conversation: Conversation) -> Receipt:
     """What an answer from this conversation uses, and what of the thread it leaves out."""
     dropped = []
-    if conversation.dropped_turns == 1:
-        dropped.append(say(locale, "dropped_turn"))
-    elif conversation.dropped_turns:
+    if conversation.dropped_turns:
         dropped.append(say(locale, "dropped_turns", count=conversation.dropped_turns))
     too_many = say(locale, "note_left_out", limit=model.max_pictures)
     no_room = say(locale, "note_no_room")

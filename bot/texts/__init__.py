@@ -1,4 +1,8 @@
-"""Every sentence the bot says. One catalogue a language, one key a sentence."""
+"""Every sentence the bot says: one catalogue per language, one key per sentence.
+
+A value may choose between two forms: ``{count} {count:question|questions}`` takes the first where
+the count is 1.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,23 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
+from string import Formatter
 
 LANGUAGES = ("en", "ja")
+
+
+class _SentenceFormatter(Formatter):
+    """Python's own formatting, and the choice between two forms: ``{count:one|several}``."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        one, bar, several = format_spec.partition("|")
+        if bar:
+            return one if value == 1 else several
+        formatted: str = super().format_field(value, format_spec)
+        return formatted
+
+
+_SENTENCES = _SentenceFormatter()
 
 
 def language_of(locale: str) -> str:
@@ -32,7 +51,7 @@ def load() -> None:
 
 def say(locale: str, key: str, **values: object) -> str:
     """The sentence in the asker's language, its values filled in."""
-    return catalogue(language_of(locale))[key].format(**values)
+    return _SENTENCES.format(catalogue(language_of(locale))[key], **values)
 
 
 def sentences(

@@ -188,7 +188,7 @@ async def test_a_question_that_keeps_ending_the_bot_is_given_up_with_a_sentence(
     exchange = FakeExchange()
     await answers.resume(message("q"), exchange)
     assert exchange.ending.outcome is Outcome.REFUSED
-    assert "not tried again" in exchange.ending.text
+    assert "won't try again" in exchange.ending.text
     assert backend.requests == []
     assert await store.inbox.unfinished() == []
 
@@ -323,7 +323,7 @@ async def test_asked_again_and_refused_at_once_the_old_answer_stays(
         await until(lambda: len(backend.requests) == 2)
         exchange = FakeExchange()
         await answers.ask(replace(first, revision=1, again=True), exchange)
-        assert "already have 1 questions" in exchange.ending.text
+        assert "already have 1 question in progress" in exchange.ending.text
         backend.release()
         await other
         (turn,) = await store.turns(thread())
@@ -382,7 +382,7 @@ async def test_every_picture_is_used_or_named_with_its_reason(
         "“huge.png",
         "“blue.png",
     ]
-    assert "at most 2 pictures" in receipt.skipped[-1]
+    assert "only 2 pictures" in receipt.skipped[-1]
 
 
 async def test_when_no_picture_can_be_used_the_model_does_not_guess(
@@ -412,7 +412,7 @@ async def test_neither_words_nor_picture_gets_a_sentence(core: tuple[Answers, St
     answers, _ = core
     exchange = FakeExchange()
     await answers.ask(message(" "), exchange)
-    assert exchange.ending.text == "Please write a question, or send a picture."
+    assert exchange.ending.text == "Please write a question or send a picture."
 
 
 async def test_a_model_that_needs_a_picture_says_so(tmp_path: Path) -> None:
@@ -433,14 +433,14 @@ async def test_what_no_longer_fits_is_told(tmp_path: Path) -> None:
         await answers.ask(message("third", "blue"), exchange)
     turn, picture = exchange.ending.receipt.dropped
     assert turn.startswith("The earliest question of this thread no longer fits")
-    assert picture.startswith("Picture 1 (“red.png”) was left out: not looked at this time")
+    assert picture.startswith("Picture 1 (“red.png”) was left out this time")
 
 
 @pytest.mark.parametrize(
     ("reason", "note"),
     [
-        (FinishReason.LENGTH, "The answer reached its longest length and was cut here."),
-        (FinishReason.REPETITION, "The model began to repeat itself and was stopped here."),
+        (FinishReason.LENGTH, "The answer reached the maximum length and was cut off here."),
+        (FinishReason.REPETITION, "The model started to repeat itself and was stopped here."),
     ],
 )
 async def test_an_answer_cut_short_says_so(
@@ -483,7 +483,7 @@ async def test_a_full_queue_gets_a_sentence(tmp_path: Path, backend: ScriptedMod
     refused = [e.ending for e in exchanges if e.ending.outcome is Outcome.REFUSED]
     (ending,) = refused
     assert ending.text == (
-        "Too many questions are waiting just now (1). Please ask again in a minute."
+        "Too many questions are waiting right now (1). Please try again in a minute."
     )
 
 
@@ -501,7 +501,7 @@ async def test_one_person_cannot_fill_the_queue(tmp_path: Path, backend: Scripte
         backend.release()
         await asyncio.gather(*tasks)
         (refused,) = [e.ending for e in exchanges if e.ending.outcome is Outcome.REFUSED]
-        assert "already have 2 questions under way" in refused.text
+        assert "already have 2 questions in progress" in refused.text
         assert other.ending.outcome is Outcome.ANSWERED
         later = FakeExchange()
         await answers.ask(message("later"), later)
@@ -546,7 +546,7 @@ async def test_a_bug_of_ours_ends_in_a_sentence_too(
     monkeypatch.setattr(answers, "_conversation", broken)
     exchange = FakeExchange()
     await answers.ask(message(PRIVATE), exchange)
-    assert exchange.ending.text.startswith("Something went wrong here")
+    assert exchange.ending.text.startswith("Something went wrong on my side")
     assert "ZeroDivisionError" in caplog.text
     assert PRIVATE not in caplog.text
 
@@ -558,7 +558,7 @@ async def test_a_silent_model_gets_a_sentence(
     backend.answer = lambda _: "  "
     exchange = FakeExchange()
     await answers.ask(message("q"), exchange)
-    assert exchange.ending.text.startswith("The model had nothing to say.")
+    assert exchange.ending.text.startswith("The model had no answer.")
 
 
 async def test_draining_lets_running_answers_end_and_takes_no_more(

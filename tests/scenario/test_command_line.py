@@ -119,7 +119,7 @@ async def test_a_missing_file_gets_one_sentence(tmp_path: Path) -> None:
 async def test_a_picture_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("hello")
     result = await llava_bot("ask", "notes.png", "What?", data_dir=tmp_path)
-    assert_one_sentence(result, "“notes.png” was left out: it is not a picture")
+    assert_one_sentence(result, "“notes.png” was left out: I can't read this kind of file")
     (tmp_path / "cut.jpg").write_bytes(plain_jpeg()[:300])
     japanese = await llava_bot("ask", "cut.jpg", "何？", data_dir=tmp_path, LANG="ja_JP.UTF-8")
     assert_one_sentence(japanese, "「cut.jpg」は使いませんでした。")
@@ -238,7 +238,7 @@ async def test_a_failure_names_the_way_to_see_more_and_that_way_shows_it(
     quiet = await llava_bot(*arguments, module=module, data_dir=tmp_path)
     assert quiet.code == 1
     assert quiet.err.splitlines()[-2:] == [
-        "The model has stopped working. Please ask again in a minute.",
+        "The model has stopped working. Please try again in a minute.",
         "To see where it failed, add --verbose.",
     ]
     verbose = await llava_bot(*arguments, "--verbose", module=module, data_dir=tmp_path)

@@ -220,7 +220,7 @@ async def test_info_says_which_model_answers_and_what_it_cannot_do(
         _, info = await client.get("/api/info")
     assert info["model"]["name"] == "scripted"
     assert info["model"]["cannot"] == [
-        "It does not read text.",
+        "It can't read text.",
         "It understands English only.",
     ]
     assert [sample["name"] for sample in info["samples"]]
@@ -233,7 +233,7 @@ async def test_a_file_beyond_the_byte_limit_is_named_and_the_rest_is_used(
     stream = await client.answer(thread, "q", ("huge.png", bytes(150_000)), ("a.png", RED))
     receipt = stream[-1][1]["receipt"]
     assert [p["name"] for p in receipt["pictures"]] == ["a.png"]
-    assert "“huge.png” was left out: it has 0.1 MB" in receipt["skipped"][0]
+    assert "“huge.png” was left out: it is 0.1 MB" in receipt["skipped"][0]
 
 
 async def post_form(
@@ -282,13 +282,13 @@ async def test_beside_a_part_without_a_file_a_picture_counts_alone(
 async def test_a_form_with_nothing_in_it_is_asked_for_a_question(client: Client) -> None:
     _, stream = await post_form(client, ('name="text"', b""), NO_FILE)
     assert stream[-1][0] == "error"
-    assert stream[-1][1]["message"] == "Please write a question, or send a picture."
+    assert stream[-1][1]["message"] == "Please write a question or send a picture."
 
 
 async def test_an_empty_file_that_has_a_name_is_named(client: Client) -> None:
     empty = ('name="images"; filename="a.png"', b"")
     _, stream = await post_form(client, ('name="text"', b"q"), empty)
-    assert "“a.png” is empty." in stream[-1][1]["message"]
+    assert "“a.png” was left out: the file is empty." in stream[-1][1]["message"]
 
 
 async def test_parts_without_a_file_count_towards_the_limit(client: Client) -> None:
@@ -486,7 +486,7 @@ async def test_an_answer_cut_at_its_longest_says_so(client: Client, backend: Scr
     backend.reason = FinishReason.LENGTH
     thread = await client.make_thread()
     stream = await client.answer(thread, "q")
-    assert "longest length" in stream[-1][1]["receipt"]["notes"][0]
+    assert "maximum length" in stream[-1][1]["receipt"]["notes"][0]
 
 
 # -- text that is none ----------------------------------------------------------------------------
@@ -533,7 +533,7 @@ async def test_an_odd_address_is_a_thread_that_is_not_there(thread: str, client:
 
 # -- every stream has an end ----------------------------------------------------------------------
 
-DISK = "I could not write to my disk just now. Please ask again in a moment."
+DISK = "I couldn't write to my disk just now. Please try again in a moment."
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -85,7 +85,7 @@ async def test_a_picture_a_question_an_answer_and_a_follow_up(
 async def test_the_page_says_which_model_answers_and_what_it_cannot_do(page: Page) -> None:
     await expect(page.locator("#model")).to_contain_text("pocket")
     await page.locator("#model").click()
-    await expect(page.get_by_text("It does not read text.").first).to_be_visible()
+    await expect(page.get_by_text("It can't read text.").first).to_be_visible()
 
 
 async def test_the_thread_survives_a_reload_and_a_restart(tmp_path: Path, browser: Browser) -> None:
@@ -136,7 +136,7 @@ async def test_a_question_that_could_not_be_written_down_is_given_back(
 ) -> None:
     with fails_at(client.store, "claim"):
         await ask(page, "What is it?")
-        await expect(page.locator("#alert")).to_contain_text("I could not write to my disk")
+        await expect(page.locator("#alert")).to_contain_text("I couldn't write to my disk")
         await expect(page.locator("#question")).to_have_value("What is it?")
 
 

@@ -108,7 +108,7 @@ FILES: Rows = {
     ),
     "a text": (
         files(lambda w: w.file("message.txt", b"hello", content_type="text/plain; charset=utf-8")),
-        Named("“message.txt” was left out: it is a text, and I can only look at pictures."),
+        Named("“message.txt” was left out: it is a text file, and I can only look at pictures."),
     ),
     "a PDF": (
         files(lambda w: w.file("a.pdf", b"%PDF", content_type="application/pdf")),
@@ -124,18 +124,18 @@ FILES: Rows = {
     ),
     "a sound": (
         files(lambda w: w.file("a.mp3", b"..", content_type="audio/mpeg")),
-        Named("it is a sound recording"),
+        Named("it is an audio file"),
     ),
     "something unknown": (
         files(lambda w: w.file("a.bin", b"\0\1\2", content_type=None)),
-        Named("“a.bin” was left out: it is not a picture that can be read here"),
+        Named("“a.bin” was left out: I can't read this kind of file"),
     ),
     "a PNG sticker": (sticker(1), Used()),
     "an APNG sticker": (sticker(2), Used()),
     "a GIF sticker": (sticker(4), Used()),
     "a sticker of Discord's own": (
         sticker(3),
-        Named("“Wave” was left out: this kind of sticker cannot be looked at."),
+        Named("“Wave” was left out: I can't look at this kind of sticker."),
     ),
     "a sticker of a kind to come": (sticker(9), Named("this kind of sticker")),
 }

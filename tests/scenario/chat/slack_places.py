@@ -147,7 +147,7 @@ FILES: Rows = {
     ),
     "a snippet": (
         file("script.py", b"print()", mode="snippet", filetype="python", mimetype="text/plain"),
-        Named("“script.py” was left out: it is a text, and"),
+        Named("“script.py” was left out: it is a text file, and"),
     ),
     "a web page": (
         file("report.html", mode="hosted", filetype="html", mimetype="text/html"),
@@ -159,7 +159,7 @@ FILES: Rows = {
     ),
     "a PDF": (
         file("report.pdf", b"%PDF-1.7", mimetype="application/pdf", filetype="pdf"),
-        Named("it is a PDF, and I can only look at pictures. A screenshot of it will do."),
+        Named("it is a PDF, and I can only look at pictures. Try a screenshot of it."),
     ),
     "a document": (
         file(
@@ -171,7 +171,7 @@ FILES: Rows = {
     "an archive": (file("a.zip", b"PK", mimetype="application/zip"), Named("it is an archive")),
     "a drawing": (file("a.svg", b"<svg/>", mimetype="image/svg+xml"), Named("it is an SVG")),
     "a video": (file("a.mp4", b"..", mimetype="video/mp4"), Named("it is a video, and")),
-    "a sound": (file("a.mp3", b"..", mimetype="audio/mpeg"), Named("it is a sound recording")),
+    "a sound": (file("a.mp3", b"..", mimetype="audio/mpeg"), Named("it is an audio file")),
     "a voice clip": (
         file("audio_message.m4a", b"..", subtype="slack_audio", mimetype="video/mp4"),
         Named("it is a voice message"),
@@ -183,11 +183,11 @@ FILES: Rows = {
     "a document kept elsewhere": (
         file("Budget", mode="external", is_external=True, filetype="gsheet", external_type="gdrive",
              mimetype="application/vnd.google-apps.spreadsheet"),
-        Named("“Budget” was left out: it is a file that is kept outside Slack"),
+        Named("“Budget” was left out: it is a file stored outside Slack"),
     ),
     "something unknown": (
         file("a.bin", b"\0\1\2", mimetype="application/octet-stream"),
-        Named("“a.bin” was left out: it is not a picture that can be read here"),
+        Named("“a.bin” was left out: I can't read this kind of file"),
     ),
     "a deleted file": (file("old.png", mode="tombstone"), Named("it has been deleted")),
     "a hidden file": (file("old.png", mode="hidden_by_limit"), Named("hidden by the workspace")),
@@ -255,7 +255,7 @@ BLOCKS: Rows = {
     ),
     "a file block of another system": (
         blocks(lambda _: {"type": "file", "source": "remote", "external_id": "ABCD1"}),
-        Named("“ABCD1” was left out: it is a file that is kept outside Slack"),
+        Named("“ABCD1” was left out: it is a file stored outside Slack"),
     ),
     "a link in a section": (
         blocks(lambda w: {"type": "section", "text": words(f"<{w.web}/red.png|this>")}),

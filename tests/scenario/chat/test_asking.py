@@ -118,7 +118,7 @@ async def test_without_any_picture_the_model_answers_in_words(chat: Chat) -> Non
 
 async def test_a_bare_mention_is_told_what_is_needed(chat: Chat) -> None:
     asked = chat.say("@bot")
-    await says(chat, asked, "Please write a question, or send a picture.")
+    await says(chat, asked, "Please write a question or send a picture.")
 
 
 async def test_a_picture_without_words_asks_what_is_in_it(chat: Chat) -> None:

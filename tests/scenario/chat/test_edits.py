@@ -165,5 +165,5 @@ async def test_ask_again_about_a_forgotten_question_says_so(chat: Chat) -> None:
     await until(lambda: len(chat.told()) == 1)
     chat.press(reply, "again")
     await until(lambda: len(chat.told()) == 2)
-    assert any("has been forgotten" in it for it in chat.told())
+    assert any("I have forgotten this question" in it for it in chat.told())
     assert len(landed(chat, asked)) == 1

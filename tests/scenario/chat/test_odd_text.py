@@ -28,7 +28,7 @@ async def test_a_question_is_read_cleaned(said: str, read: str, chat: Chat) -> N
 @pytest.mark.parametrize("said", ["\u200b", "\ufeff\u2060", "\u3164", "\ufe0f", "\ud83d", "\x00"])
 async def test_a_question_that_nobody_can_see_is_none(said: str, chat: Chat) -> None:
     asked = chat.say(f"@bot {said}")
-    await says(chat, asked, "Please write a question, or send a picture.")
+    await says(chat, asked, "Please write a question or send a picture.")
     assert chat.backend.requests == []
 
 
@@ -59,7 +59,7 @@ async def test_a_channels_prompt_is_read_cleaned(chat: Chat) -> None:
 async def test_an_answer_that_nobody_can_see_is_none(said: str, chat: Chat) -> None:
     chat.backend.answer = lambda _: said
     asked = chat.say("@bot hello")
-    await says(chat, asked, "The model had nothing to say. Please ask in other words.")
+    await says(chat, asked, "The model had no answer. Please rephrase your question.")
 
 
 async def test_an_answer_is_shown_and_kept_cleaned(chat: Chat) -> None:

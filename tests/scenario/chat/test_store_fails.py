@@ -9,7 +9,7 @@ from tests.scenario.core import RED
 from tests.store_faults import FAULTS, STEPS, WIDE, fails_at, locked
 from tests.waiting import until
 
-SENTENCE = "I could not write to my disk just now. Please ask again in a moment."
+SENTENCE = "I couldn't write to my disk just now. Please try again in a moment."
 JAPANESE = "ただいまディスクに書き込めませんでした。少し待ってから、もう一度お試しください。"
 
 

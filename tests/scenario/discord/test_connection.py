@@ -313,7 +313,7 @@ async def test_direct_messages_are_answered_where_they_may_be(
         if answered:
             await stage.answered(channel)
         else:
-            await until(lambda: "may not answer" in str(stage.replies(channel)))
+            await until(lambda: "can't answer you here" in str(stage.replies(channel)))
             assert backend.requests == []
 
 

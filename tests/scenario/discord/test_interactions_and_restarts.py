@@ -86,7 +86,7 @@ async def test_a_modal_that_cannot_be_answered_ends_in_a_sentence_to_one_alone(
         else:
             await until(lambda: bool(discord.faults.happened))
     if what == "deleted":
-        assert asked.said == ["The message you asked about is no longer there."]
+        assert asked.said == ["The message you asked about no longer exists."]
     elif what == "denied":
         assert "“Send Messages in Threads”" in asked.said[0]
     else:
@@ -102,6 +102,6 @@ async def test_commands_too_are_for_those_on_the_lists(
     async with running_bot(tmp_path, discord, backend, allow=allow) as stage:
         await commands_published(stage)
         refused = [discord.slash("llava status"), discord.slash("llava settings")]
-        await until(lambda: all("may not answer" in str(it.said) for it in refused))
+        await until(lambda: all("can't answer you here" in str(it.said) for it in refused))
         forgotten = discord.slash("llava forget-me")
         await until(lambda: "have forgotten" in str(forgotten.said))

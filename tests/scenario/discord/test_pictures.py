@@ -122,8 +122,8 @@ async def test_a_gallery_of_four_is_four_pictures(stage: Stage) -> None:
     small = small_of(await stage.answered(asked))
     assert "Picture 1: 0.png" in small
     assert "Picture 2: 1.png" in small
-    assert "“2.png” was left out: at most 2 pictures" in small
-    assert "“3.png” was left out: at most 2 pictures" in small
+    assert "“2.png” was left out: only 2 pictures" in small
+    assert "“3.png” was left out: only 2 pictures" in small
 
 
 async def test_a_picture_in_an_embed_whose_address_has_expired_is_fetched_anew(
@@ -279,7 +279,7 @@ async def test_a_link_to_a_picture_is_followed(
 
 async def test_a_link_into_the_operators_network_is_refused(stage: Stage, host: str) -> None:
     asked = stage.discord.say(f"{MENTION} what is it? http://{host}/red.png")
-    assert "could not be fetched" in text_of(await stage.answered(asked))
+    assert "could not be downloaded" in text_of(await stage.answered(asked))
 
 
 async def test_links_can_be_left_alone(
@@ -316,10 +316,10 @@ async def test_an_address_that_was_called_back_is_fetched_anew_too(stage: Stage)
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({"gone": True}, "could not be fetched"),
-        ({"truncated": True}, "could not be fetched"),
-        ({"size": 200_000}, "MB are read"),
-        ({"size": 10, "data": b"x" * 150_000}, "MB are read"),
+        ({"gone": True}, "could not be downloaded"),
+        ({"truncated": True}, "could not be downloaded"),
+        ({"size": 200_000}, "the limit is"),
+        ({"size": 10, "data": b"x" * 150_000}, "the limit is"),
     ],
     ids=["gone", "truncated", "too large", "larger than it says"],
 )

@@ -215,7 +215,7 @@ async def test_without_the_permission_for_threads_it_answers_in_place_and_says_s
     asked = discord.say(f"{MENTION} what is it?", discord.upload("red.png", RED))
     first = await stage.answered(PICTURES)
     assert first["message_reference"]["message_id"] == asked
-    assert "“Create Public Threads” is missing" in small_of(first)
+    assert "missing the permission “Create Public Threads”" in small_of(first)
     discord.say("which colour?", reply_to=first["id"], user=BEN)
     second = await stage.answered(PICTURES, times=2)
     assert "Threads" not in small_of(second)
@@ -261,7 +261,7 @@ async def test_an_answer_that_automod_refuses_ends_in_a_sentence(stage: Stage) -
     discord.rest.rules.refuses[200000] = "rude"
     stage.backend.answer = lambda _: "a rude word"
     asked = discord.say(f"{MENTION} hello")
-    await until(lambda: "did not take my answer (code 200000)" in str(stage.replies(asked)))
+    await until(lambda: "rejected my answer (code 200000)" in str(stage.replies(asked)))
     assert len(stage.replies(asked)) == 1
     assert not has_button(stage.replies(asked)[0], "stop")
 
@@ -271,7 +271,7 @@ async def test_a_sentence_longer_than_a_message_is_cut(stage: Stage) -> None:
     links = " ".join(f"http://127.0.0.1:9/{number}.png" for number in range(60))
     asked = discord.say(f"{MENTION} {links}")
     reply = await stage.answered(asked)
-    assert "could not be fetched" in text_of(reply)
+    assert "could not be downloaded" in text_of(reply)
     assert len(reply["content"]) <= 2000
 
 

@@ -89,7 +89,7 @@ async def test_only_who_has_asked_in_a_thread_may_forget_or_mute_it_from_outside
     link = f"https://local.slack.com/archives/C1/p{ts.replace('.', '')}"
     for words in ("forget this thread", "mute"):
         slack.command(f"{words} {link}", user="U2BEN")
-        assert "Only somebody who has asked" in await told(stage)
+        assert "Only someone who has asked" in await told(stage)
     assert len(await stage.store.turns(stage.thread(ts))) == 1
     slack.command(f"forget this thread {link}", user="U3KEI")
     assert "忘れました" in await told(stage)

@@ -180,7 +180,7 @@ async def test_a_link_into_the_operators_network_is_refused(
     async with running_bot(tmp_path, slack, backend, private_hosts=frozenset()) as stage:
         for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::ffff:127.0.0.1]:{port}"):
             ts = slack.say(f"{BOT} what is <http://{host}/blue.png>?")
-            assert "could not be fetched" in text_of(await stage.answered(ts))
+            assert "could not be downloaded" in text_of(await stage.answered(ts))
         assert web_host.seen == []  # type: ignore[attr-defined]
 
 
@@ -212,7 +212,7 @@ async def test_where_links_are_left_alone_slacks_own_files_are_not(
         )
         small = context_of(await stage.answered(ts))
         assert "Picture 1: red.png" in small
-        assert "“blue.png” was left out: it is a file that is kept outside Slack" in small
+        assert "“blue.png” was left out: it is a file stored outside Slack" in small
         assert web_host.seen == []  # type: ignore[attr-defined]
 
 
@@ -305,7 +305,7 @@ async def test_what_is_sent_beside_more_pictures_than_are_read_is_named_as_what_
     notes = slack.upload("notes", b"", described={"mode": "canvas", "title": "Notes"})
     ts = slack.say(f"{BOT} compare", *pictures, notes)
     small = context_of(await stage.answered(ts))
-    assert "“three.png” was left out: at most 2 pictures" in small
+    assert "“three.png” was left out: only 2 pictures" in small
     assert "“Notes” was left out: it is a canvas" in small
 
 

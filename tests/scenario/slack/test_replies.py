@@ -186,7 +186,7 @@ async def test_where_the_bot_may_not_write_the_asker_is_told_elsewhere(stage: St
     slack.workspace.add_channel("C9", "announcements", is_member=False)
     ts = slack.say(f"{BOT} hello", channel="C9")
     await until(lambda: bool(slack.workspace.messages.get("D1ANN")))
-    assert "I may not write in <#C9>" in slack.workspace.messages["D1ANN"][0]["text"]
+    assert "I'm not allowed to post in <#C9>" in slack.workspace.messages["D1ANN"][0]["text"]
     assert stage.replies(ts, "C9") == []
 
 

@@ -79,7 +79,7 @@ def note_of(result: NormalisedPicture) -> tuple[str, int]:
 def test_what_is_nearly_whole_is_used_with_a_note(kind: str) -> None:
     result = normalise("p", cut(file_of(kind), 0.985), LIMITS)
     assert result.notes == (("note_end_missing", {}),)
-    assert sentences("en", result.notes) == ("the file is damaged: its last part is missing",)
+    assert sentences("en", result.notes) == ("the file is damaged: its end is missing",)
     same_until(0.85, result, file_of(kind))
 
 

@@ -137,7 +137,7 @@ def test_where_all_is_transparent_and_nothing_lies_beneath_it_comes_out_white_an
 def test_one_flat_colour_is_used_and_said(colour: tuple[int, int, int], file_format: str) -> None:
     result = normalise("p", encode(Image.new("RGB", (90, 70), colour), file_format), LIMITS)
     assert keys(result) == ["note_flat"]
-    assert sentences("en", result.notes) == ("it shows one flat colour",)
+    assert sentences("en", result.notes) == ("it is a single flat colour",)
     assert sentences("ja", result.notes)
 
 

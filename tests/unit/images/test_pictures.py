@@ -94,7 +94,7 @@ def test_of_a_file_that_begins_as_a_picture_nobody_says_that_it_is_none(kind: st
     for length in (18, 24, 40):
         sentence = refusal(data[:length])
         assert "damaged" in sentence
-        assert "not a picture" not in sentence
+        assert "this kind of file" not in sentence
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -205,7 +205,7 @@ def test_an_animation_gives_its_first_frame_and_says_so(file_format: str) -> Non
     data = encode(frames[0], file_format, save_all=True, append_images=frames[1:], duration=100)
     result = normalise("dance.gif", data, LIMITS)
     assert result.notes == (("note_first_frame", {"frames": 3}),)
-    assert sentences("en", result.notes) == ("animated: only the first of 3 frames was looked at",)
+    assert sentences("en", result.notes) == ("animated: only the first of 3 frames was used",)
     assert close(opened(result).getpixel((5, 5)), RED, 30)
 
 
@@ -301,7 +301,7 @@ def test_a_decompression_bomb_is_refused_from_its_header(
 
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decoded)
     assert refusal(png_header(30_000, 30_000)) == (
-        "“photo.jpg” was left out: it has 30000 × 30000 pixels, and at most 50 megapixels are read."
+        "“photo.jpg” was left out: it is 30000 × 30000 pixels; the limit is 50 megapixels."
     )
 
 
@@ -309,28 +309,36 @@ def test_a_jpeg_may_have_four_times_as_many_pixels_since_it_is_decoded_at_a_frac
     limits = PictureLimits(max_pixels=1_000_000, max_side_px=400)
     large = halves((2000, 1900))
     assert normalise("p", encode(large, "JPEG"), limits).picture.width_px <= 500
-    assert "at most 1 megapixels" in refusal(encode(large), limits=limits)
+    assert "the limit is 1 megapixel." in refusal(encode(large), limits=limits)
     progressive = encode(large, "JPEG", progressive=True)
-    assert "at most 1 megapixels" in refusal(progressive, limits=limits)
-    assert "at most 4 megapixels" in refusal(encode(halves((2100, 2000)), "JPEG"), limits=limits)
+    assert "the limit is 1 megapixel." in refusal(progressive, limits=limits)
+    assert "the limit is 4 megapixels" in refusal(
+        encode(halves((2100, 2000)), "JPEG"), limits=limits
+    )
 
 
 def test_too_many_bytes_are_refused_by_their_number() -> None:
     assert refusal(bytes(2_000_000), limits=PictureLimits(max_bytes=1_000_000)) == (
-        "“photo.jpg” was left out: it has 2.0 MB, and at most 1 MB are read."
+        "“photo.jpg” was left out: it is 2.0 MB; the limit is 1 MB."
     )
 
 
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"", "“photo.jpg” is empty."),
-        (b"hello there", "it is not a picture that can be read here"),
-        (b"%PDF-1.7 ...", "it is a PDF, not a picture."),
-        (b"<?xml version='1.0'?><svg xmlns='x'/>", "it is an SVG drawing, not a picture."),
-        (b"\n<!DOCTYPE html><html>login</html>", "it is a web page, not a picture."),
-        (b"\0\0\0\x20ftypisom\0\0\0\0", "it is a video, not a picture."),
-        (b"\x1aE\xdf\xa3\x01\0\0\0", "it is a video, not a picture."),
+        (b"", "“photo.jpg” was left out: the file is empty."),
+        (b"hello there", "I can't read this kind of file"),
+        (b"%PDF-1.7 ...", "it is a PDF, and I can only look at pictures."),
+        (
+            b"<?xml version='1.0'?><svg xmlns='x'/>",
+            "it is an SVG drawing, and I can only look at pictures.",
+        ),
+        (
+            b"\n<!DOCTYPE html><html>login</html>",
+            "it is a web page, and I can only look at pictures.",
+        ),
+        (b"\0\0\0\x20ftypisom\0\0\0\0", "it is a video, and I can only look at pictures."),
+        (b"\x1aE\xdf\xa3\x01\0\0\0", "it is a video, and I can only look at pictures."),
         (b"\xff\xd8\xff\xe0garbage", "damaged or incomplete"),
     ],
 )

@@ -159,8 +159,8 @@ async def test_a_turn_holds_question_pictures_answer_and_receipt(store: Store) -
         "Ann",
     )
     assert [(p.number, p.name, p.notes) for p in turn.pictures] == [
-        (1, "a.png", ("it shows one flat colour",)),
-        (2, "b.png", ("it shows one flat colour",)),
+        (1, "a.png", ("it is a single flat colour",)),
+        (2, "b.png", ("it is a single flat colour",)),
     ]
     await store.answer_turn(incoming(), ending())
     (turn,) = await store.turns(THREAD)

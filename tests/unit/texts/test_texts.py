@@ -9,7 +9,7 @@ from string import Formatter
 import pytest
 
 from bot.errors import UserFacingError
-from bot.texts import LANGUAGES, catalogue, language_of
+from bot.texts import LANGUAGES, catalogue, language_of, say
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,6 +51,37 @@ def test_an_error_says_one_thing_to_the_chat_and_another_to_the_log() -> None:
     assert "3 questions" in error.sentence("en-US")
     assert "3" in error.sentence("ja")
     assert str(error) == "too_many_at_once"
+
+
+@pytest.mark.parametrize(
+    ("count", "sentence"),
+    [
+        (0, "0 questions"),
+        (1, "1 question"),
+        (2, "2 questions"),
+    ],
+)
+def test_a_count_has_one_form_for_one_and_one_for_several(count: int, sentence: str) -> None:
+    said = say("en", "too_many_at_once", count=count)
+    assert re.search(rf"\b{sentence}\b", said)
+
+
+COUNTS = {"attempts", "bits", "count", "days", "frames", "limit", "limit_mp", "pictures", "waiting"}
+NEVER_ONE = {
+    "gave_up": "attempts: MAX_ATTEMPTS",
+    "note_first_frame": "an animation has several frames",
+    "note_later_frame": "an animation has several frames",
+    "note_main_picture": "a file of one picture has no main one",
+    "question_too_long": "words: a multiple of ten",
+    "status": "days: RATINGS_DAYS",
+}
+
+
+def test_no_english_sentence_counts_one_thing_in_the_plural() -> None:
+    for key, sentence in catalogue("en").items():
+        said = say("en", key, **{name: 1 if name in COUNTS else 0 for name in values_of(sentence)})
+        plural = re.search(r"\b1 (?:\w+ )?\w+[^s\W]s\b", said)
+        assert key in NEVER_ONE or plural is None, said
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -13,8 +13,12 @@ export function useTexts(texts, root = document) {
   }
 }
 
-/** The sentence of that key, its `{name}` placeholders filled. */
+/** The sentence of that key, its `{name}` placeholders filled; `{name:one|several}` takes the first form for 1. */
 export function t(key, values = {}) {
   const sentence = sentences[key] ?? key;
-  return sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  return sentence.replace(/\{(\w+)(?::([^|}]*)\|([^}]*))?\}/g, (whole, name, one, several) => {
+    const value = values[name] ?? whole;
+    if (several === undefined) return value;
+    return value === 1 ? one : several;
+  });
 }
