@@ -1,4 +1,4 @@
-"""`.env`: read as a whole, and refused in one sentence when it cannot be understood."""
+"""Reads `.env`, or refuses it in one sentence if it cannot be parsed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.errors import ConfigurationError
 
 
 def read_env_file(path: Path) -> dict[str, str | None]:
-    """The variables in a `.env`, none when there is no such file.
+    """The variables in a `.env`; none if there is no such file.
 
     Raises:
         ConfigurationError: names the file and the remedy, and never quotes it: it holds tokens.

@@ -1,4 +1,4 @@
-"""The log on stderr: where and as what something failed, and nothing that people wrote."""
+"""The log on stderr: where something failed and with which exception, never users' words."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ OURS = ("bot", "inference")
 
 
 class HeldBack(logging.Handler):
-    """Stands where a log would be and remembers whether it would say why a command failed."""
+    """Takes the log's place, and remembers whether it would have said why a command failed."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.has_errors = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Remember, and say nothing."""
+        """Remember the record, print nothing."""
         self.has_errors = self.has_errors or _is_ours(record)
 
 
 def set_up_logging(*, shown: bool) -> HeldBack:
-    """Log to stderr, or hold back what is ours; see `set_log_level`. Returns: what is held back."""
+    """Log to stderr, or hold our records back. Returns: the handler that knows of errors."""
     held_back = HeldBack()
     stderr = logging.StreamHandler()
     stderr.addFilter(_without_foreign_words)
     if not shown:
         stderr.addFilter(_is_foreign)
     # The root's level stays: libraries log their input (statements with their values, requests
-    # with their bodies), and what people write must not reach a log.
+    # with their bodies), and users' words must not reach a log.
     logging.basicConfig(
         level=logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -41,7 +41,7 @@ def set_up_logging(*, shown: bool) -> HeldBack:
 
 
 def set_log_level(level: str) -> None:
-    """How much our own modules log."""
+    """Set how much our own modules log."""
     for ours in OURS:
         logging.getLogger(ours).setLevel(level)
 
@@ -55,7 +55,7 @@ def _is_foreign(record: logging.LogRecord) -> bool:
 
 
 def _without_foreign_words(record: logging.LogRecord) -> bool:
-    """Of a library's record keep who, where and what kind of exception; its words may quote."""
+    """Reduce a library's record to its place and exception type; its words may quote users."""
     if _is_foreign(record):
         exc = record.exc_info[1] if record.exc_info else None
         record.msg = f"{record.module}:{record.lineno}{f': {safe_traceback(exc)}' if exc else ''}"

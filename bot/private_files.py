@@ -24,19 +24,19 @@ class OpenToOthers(Exception):
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, private."""
+    """Make a private folder, and its missing parents."""
     if not path.parent.is_dir():
         make_folder(path.parent)  # Path.mkdir would give these the usual mode
     path.mkdir(mode=FOLDER, exist_ok=True)
 
 
 def create(path: Path) -> BinaryIO:
-    """Open a private file to be written anew."""
+    """Open a private file for writing; its content is replaced."""
     return open(path, "wb", opener=_opener)
 
 
 def make_file(path: Path) -> None:
-    """Make an empty private file, if there is none."""
+    """Make an empty private file if there is none."""
     os.close(_opener(str(path), os.O_RDWR | os.O_CREAT))
 
 
@@ -45,17 +45,17 @@ def _opener(path: str, flags: int) -> int:
 
 
 def protect(folder: Path) -> None:
-    """Make the folder of the bot's state and all state in it private; made if it is missing.
+    """Make the bot's state folder, created if missing, and all state in it private.
 
-    Models need not be private. A folder that holds other things, too, is left as it is.
+    Models need not be private. A folder that also holds other things is left as it is.
 
     Raises:
-        OpenToOthers: that cannot be done.
+        OpenToOthers: it cannot be made private.
         OSError: the folder cannot be used at all.
     """
     make_folder(folder)
     if os.name == "nt":
-        return  # its modes say nothing about who may read
+        return  # its modes do not say who may read
     found = folder.stat()
     if found.st_mode & OTHERS and (found.st_mode & stat.S_ISVTX or not _is_the_bots(folder)):
         raise OpenToOthers(

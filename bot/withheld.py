@@ -1,7 +1,7 @@
-"""What Python and libraries print by themselves goes to the log, without its words.
+"""What Python and libraries print themselves goes to the log, without its words.
 
-A warning quotes what a library has read: an upload's file name, a header, a tag of a picture. So
-do the exceptions of threads and of finalisers, which Python prints past every log filter.
+A warning may quote what a library has read: an upload's file name, a header, a picture's tag. So
+may the exceptions of threads and finalisers, which Python prints past every log filter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def withhold_warnings() -> None:
-    """For the whole process, all its threads included."""
+    """Withhold them in the whole process, all threads included."""
     warnings.showwarning = _show
     threading.excepthook = _thread_failed
     sys.unraisablehook = _could_not_raise

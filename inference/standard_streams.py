@@ -1,7 +1,7 @@
-"""Standard output, error and input of a command line: any text can be written, no loss is unseen.
+"""Standard streams of a command line: any text can be written, and no loss goes unnoticed.
 
 By default Python raises `UnicodeEncodeError` for what a Windows pipe or an ASCII locale cannot
-hold, finds a full disk only while the interpreter ends, and leaves out a stream that was closed.
+encode, notices a full disk only when the interpreter exits, and drops a stream that was closed.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class OutputLost(Exception):
 def run(command: Callable[[], int]) -> int:
     """Run a command line on streams that take any text.
 
-    Returns: the command's exit code, or one of its own when output was lost, even if the command
-    has not noticed.
+    Returns: the command's exit code, or one of ours if output was lost, even if the command did not
+    notice.
     """
     output = _prepare()
     code = EXIT_FAILED
@@ -46,7 +46,7 @@ def run(command: Callable[[], int]) -> int:
             code = exc.code if isinstance(exc.code, int) else int(exc.code is not None)
         sys.stdout.flush()
     except OutputLost:
-        pass  # said below
+        pass  # reported below
     lost = None if output is None else output.lost
     if lost is None:
         return code
@@ -62,7 +62,7 @@ def holds_any_text(stream: TextIO) -> bool:
 
 
 class _Output(io.FileIO):
-    """A file descriptor whose first failure is kept and raised; after it nothing is written."""
+    """A file descriptor that keeps and raises its first failure, then writes nothing more."""
 
     lost: OutputLost | None = None
 
@@ -78,7 +78,7 @@ class _Output(io.FileIO):
 
 
 class _Errors(io.FileIO):
-    """A file descriptor for sentences and the log: nobody fails because they cannot be written."""
+    """A file descriptor for sentences and the log: a failure to write them fails nothing."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write if that is possible."""
@@ -91,7 +91,7 @@ def _write(fd: int, data: ReadableBuffer) -> int:
     while True:
         try:
             return os.write(fd, data)
-        except BlockingIOError:  # somebody who shares the pipe has made it so
+        except BlockingIOError:  # another process that shares the pipe has made it non-blocking
             select.select((), (fd,), ())
 
 
@@ -100,9 +100,9 @@ def _size(data: ReadableBuffer) -> int:
 
 
 def _prepare() -> _Output | None:
-    """Put our own streams in the place of Python's. Returns: what is under stdout, if ours is."""
+    """Replace Python's streams by our own. Returns: the file under stdout, if it is ours."""
     if sys.stdin is None:
-        # Opened the wrong way round: the first use fails, as with any command.
+        # Opened for writing: the first read fails, as with any command.
         sys.stdin = open(_nowhere(os.O_WRONLY), encoding="utf-8")  # noqa: SIM115
     output: _Output | None = None
     if sys.stdout is None:
@@ -120,12 +120,12 @@ def _prepare() -> _Output | None:
 
 
 def _nowhere(flags: int) -> int:
-    """The lowest free descriptor, taken: no file of ours may get the number of a closed stream."""
+    """Occupy the lowest free descriptor: no file of ours may get a closed stream's number."""
     return os.open(os.devnull, flags)
 
 
 def _is_file(stream: TextIO) -> bool:
-    """Not a Windows console, which takes any text and has no encoding of its own."""
+    """False for a Windows console, which takes any text and has no encoding of its own."""
     buffer = getattr(stream, "buffer", None)
     return type(getattr(buffer, "raw", buffer)) is io.FileIO
 
