@@ -39,7 +39,7 @@ async def test_a_model_is_measured_and_drawn(tmp_path: Path, model: str) -> None
         (("--quantize", "nf4"), "The pocket model is held whole"),
     ],
 )
-async def test_what_cannot_be_measured_is_a_sentence(
+async def test_what_the_bench_cannot_measure_ends_in_a_sentence(
     tmp_path: Path, arguments: tuple[str, ...], sentence: str
 ) -> None:
     result = await llava_bot("bench", *arguments, data_dir=tmp_path)

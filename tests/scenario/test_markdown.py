@@ -130,7 +130,7 @@ async def test_fences_are_those_of_commonmark(page: Page) -> None:
     assert dict(zip(FENCES, await shown(page, *FENCES), strict=True)) == FENCES
 
 
-async def test_where_an_answer_is_cut_the_same_fence_is_open(page: Page) -> None:
+async def test_the_page_and_the_reply_agree_on_open_fences(page: Page) -> None:
     """A text that ends in a fence, as `bot/core/reply.py` sees it, ends in code on the page."""
     # In chats a fence may be indented at will: what a list does with it is theirs to say.
     made = [it.replace("\r", "") for it in texts() if not any(mark in it for mark in IN_LISTS)]
@@ -146,7 +146,7 @@ IN_LISTS = ("- ", "* ", "+ ", "• ", "1. ", "2) ", "10. ", "    ", "\t")
 CODE_SPANS = {"`a`": "a", "``a`b``": "a`b", "`` `a` ``": "`a`", "` `": " ", "`a\nb`": "a b"}
 
 
-async def test_code_within_a_line_ends_at_as_many_ticks(page: Page) -> None:
+async def test_inline_code_ends_at_as_many_backticks(page: Page) -> None:
     found = await page.evaluate(
         """async (texts) => {
             const {showMarkdown} = await import('/static/markdown.js');
@@ -161,7 +161,7 @@ async def test_code_within_a_line_ends_at_as_many_ticks(page: Page) -> None:
     assert found == [[code] for code in CODE_SPANS.values()]
 
 
-async def test_a_lists_numbers_are_those_that_were_written(page: Page) -> None:
+async def test_a_list_keeps_the_numbers_that_were_written(page: Page) -> None:
     numbers = await page.evaluate(
         """async () => {
             const {showMarkdown} = await import('/static/markdown.js');

@@ -61,7 +61,7 @@ async def test_help_manifests_and_refusals_are_printed_whatever_the_encoding_lac
     assert refused.err == "There is no file \\u201c\\u732b.png\\u201d.\n"
 
 
-async def test_an_answer_that_no_disk_has_room_for_is_an_error(
+async def test_an_answer_for_which_the_disk_has_no_room_is_an_error(
     tmp_path: Path, picture: str, foreign: str
 ) -> None:
     result = await llava_bot(*asking(picture, foreign), data_dir=tmp_path, redirected="> /dev/full")
@@ -78,7 +78,7 @@ async def test_an_answer_that_no_disk_has_room_for_is_an_error(
         ("inference.pocket", "--help", "> /dev/full", "No space left on device"),
     ],
 )
-async def test_whatever_a_command_prints_is_an_error_when_it_cannot_be_written(
+async def test_output_of_any_command_that_cannot_be_written_is_an_error(
     module: str, argument: str, redirected: str, reason: str, tmp_path: Path
 ) -> None:
     result = await llava_bot(argument, module=module, data_dir=tmp_path, redirected=redirected)

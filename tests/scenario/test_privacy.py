@@ -62,7 +62,7 @@ async def ask_in_the_playground(bot: RunningBot) -> None:
             assert [name async for name, _ in events(response)][-1] == "done"
 
 
-async def test_what_people_write_and_show_is_in_private_files_and_nowhere_else(
+async def test_users_words_and_pictures_are_in_private_files_and_nowhere_else(
     tmp_path: Path, talkative: str
 ) -> None:
     data_dir = await asyncio.to_thread(opened_before, tmp_path / "why?a=b#c%41 d")

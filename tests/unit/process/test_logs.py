@@ -26,7 +26,7 @@ def test_a_warning_is_logged_without_its_words(*, shown: bool) -> None:
     assert ("ResourceWarning at <string>:6" in told.stderr) is shown
 
 
-def test_a_library_is_quoted_by_neither() -> None:
+def test_no_words_of_libraries_are_logged() -> None:
     program = "logging.getLogger('aiohttp.server').error('secret %s', 'secret')"
     for shown in (True, False):
         told = logged(shown=shown, program=program)

@@ -62,7 +62,7 @@ def test_any_text_can_be_written_in_any_encoding(encoding: str) -> None:
     ("redirected", "reason"),
     [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")],
 )
-def test_output_that_cannot_be_written_is_one_sentence_and_a_code(
+def test_lost_output_is_one_sentence_and_an_exit_code(
     program: str, redirected: str, reason: str
 ) -> None:
     said = ran(program, redirected)
@@ -71,7 +71,7 @@ def test_output_that_cannot_be_written_is_one_sentence_and_a_code(
 
 
 @pytest.mark.parametrize("program", ["print('x')", "for _ in range(10**6): print('x' * 100)"])
-def test_a_reader_who_has_left_is_a_code_without_a_sentence(program: str) -> None:
+def test_a_broken_pipe_is_an_exit_code_without_a_sentence(program: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     said = ran(program, stdout=writing)
@@ -79,13 +79,13 @@ def test_a_reader_who_has_left_is_a_code_without_a_sentence(program: str) -> Non
     assert (said.returncode, said.stderr) == (EXIT_BROKEN_PIPE, "")
 
 
-def test_a_command_that_says_nothing_does_not_need_standard_output() -> None:
+def test_a_silent_command_needs_no_standard_output() -> None:
     for redirected in (">&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full"):
         said = ran("print('for the log', file=sys.stderr)", redirected)
         assert said.returncode == 0
 
 
-def test_a_closed_stream_gives_its_number_to_no_file_of_ours(tmp_path: Path) -> None:
+def test_no_file_of_ours_gets_a_closed_streams_descriptor(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     said = ran(
         f"file = open({str(kept)!r}, 'w'); print('x'); print('y', file=sys.stderr)\nfile.close()",
@@ -95,7 +95,7 @@ def test_a_closed_stream_gives_its_number_to_no_file_of_ours(tmp_path: Path) -> 
     assert kept.read_text() == ""
 
 
-def test_what_cannot_be_logged_now_does_not_keep_the_next_line_from_the_log() -> None:
+def test_a_log_line_that_cannot_be_written_does_not_block_the_next() -> None:
     reading, writing = os.pipe()
     errors = io.TextIOWrapper(io.BufferedWriter(_Errors(writing, "w")), line_buffering=True)
     full = os.open("/dev/full", os.O_WRONLY)
@@ -110,7 +110,7 @@ def test_what_cannot_be_logged_now_does_not_keep_the_next_line_from_the_log() ->
     errors.close()
 
 
-def test_a_full_pipe_that_does_not_block_is_waited_for() -> None:
+def test_a_full_non_blocking_pipe_is_waited_for() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     output = _Output(writing, "w")

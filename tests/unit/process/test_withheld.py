@@ -36,7 +36,7 @@ gc.collect()
 """
 
 
-def test_kind_and_place_are_printed_and_the_words_are_not(tmp_path: object) -> None:
+def test_a_warnings_type_and_place_are_logged_but_not_its_words(tmp_path: object) -> None:
     printed = subprocess.run(
         [sys.executable, "-W", "always", "-c", SCRIPT], capture_output=True, text=True, check=True
     )

@@ -85,7 +85,7 @@ async def test_an_upload_is_private_while_it_waits(tmp_path: Path) -> None:
     assert open_to_others(tmp_path / "uploads") == []
 
 
-def test_an_open_folder_of_the_bots_is_closed_with_all_state_in_it(tmp_path: Path) -> None:
+def test_the_bots_open_folder_is_closed_with_all_state_in_it(tmp_path: Path) -> None:
     files = ("llava-bot.db", "llava-bot.db-wal", "run.lock", "pictures/ab/1.png", "uploads/1/0")
     folder = make(tmp_path / "data", *files, "models/pocket/weights", "notes.txt")
     protect(folder)
@@ -108,7 +108,7 @@ def test_an_open_folder_of_others_is_refused_and_left_as_it_is(tmp_path: Path) -
     assert mode_of(folder) == 0o777
 
 
-def test_a_folder_for_everybody_is_refused_whatever_lies_in_it(tmp_path: Path) -> None:
+def test_a_world_writable_folder_is_refused_whatever_is_in_it(tmp_path: Path) -> None:
     folder = make(tmp_path / "data", "llava-bot.db")
     folder.chmod(0o1777)
     with pytest.raises(OpenToOthers):
@@ -142,7 +142,7 @@ def test_a_folder_of_somebody_else_is_refused(
         protect(folder)
 
 
-def test_what_a_link_leads_to_is_left_alone(tmp_path: Path) -> None:
+def test_the_target_of_a_symbolic_link_is_left_alone(tmp_path: Path) -> None:
     elsewhere = make(tmp_path / "elsewhere", "photo.png")
     folder = make(tmp_path / "data", "llava-bot.db", "uploads/1")
     (folder / "pictures").symlink_to(elsewhere)
