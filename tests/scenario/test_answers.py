@@ -420,7 +420,7 @@ async def test_a_model_that_needs_a_picture_says_so(tmp_path: Path) -> None:
     async with running_answers(tmp_path, backend) as (answers, _):
         exchange = FakeExchange()
         await answers.ask(message("hello", locale="ja"), exchange)
-    assert exchange.ending.text.startswith("このモデルは画像についてだけ答えられます。")
+    assert exchange.ending.text.startswith("このモデルは画像についての質問にだけ答えられます。")
 
 
 async def test_what_no_longer_fits_is_told(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ async def test_a_picture_that_cannot_be_used_gets_one_sentence(tmp_path: Path) -
     assert_one_sentence(result, "“notes.png” was left out: I can't read this kind of file")
     (tmp_path / "cut.jpg").write_bytes(plain_jpeg()[:300])
     japanese = await llava_bot("ask", "cut.jpg", "何？", data_dir=tmp_path, LANG="ja_JP.UTF-8")
-    assert_one_sentence(japanese, "「cut.jpg」は使いませんでした。")
+    assert_one_sentence(japanese, "「cut.jpg」は使えませんでした。")
 
 
 def plain_jpeg() -> bytes:

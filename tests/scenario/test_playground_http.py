@@ -205,7 +205,7 @@ async def test_sentences_come_in_the_visitors_language(client: Client) -> None:
     thread = await client.make_thread()
     japanese = {"Accept-Language": "ja-JP,ja;q=0.9,en;q=0.5"}
     stream = await client.answer(thread, "何？", ("notes.txt", b"hello"), **japanese)
-    assert "「notes.txt」は使いませんでした" in stream[-1][1]["message"]
+    assert "「notes.txt」は使えませんでした" in stream[-1][1]["message"]
     async with client.http.get("/api/info", headers=japanese) as response:
         info = await response.json()
     assert info["language"] == "ja"

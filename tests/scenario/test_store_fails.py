@@ -23,7 +23,7 @@ from tests.store_faults import FAULTS, LONG, STEPS, fails_at, locked
 from tests.waiting import until
 
 SENTENCE = "I couldn't write to my disk just now. Please try again in a moment."
-JAPANESE = "ただいまディスクに書き込めませんでした。少し待ってから、もう一度お試しください。"
+JAPANESE = "ただいまディスクに書き込めませんでした。しばらくしてから、もう一度お試しください。"
 
 Core = tuple[Answers, Store]
 

@@ -10,7 +10,7 @@ from tests.store_faults import FAULTS, STEPS, WIDE, fails_at, locked
 from tests.waiting import until
 
 SENTENCE = "I couldn't write to my disk just now. Please try again in a moment."
-JAPANESE = "ただいまディスクに書き込めませんでした。少し待ってから、もう一度お試しください。"
+JAPANESE = "ただいまディスクに書き込めませんでした。しばらくしてから、もう一度お試しください。"
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -92,4 +92,4 @@ async def test_only_who_has_asked_in_a_thread_may_forget_or_mute_it_from_outside
         assert "Only someone who has asked" in await told(stage)
     assert len(await stage.store.turns(stage.thread(ts))) == 1
     slack.command(f"forget this thread {link}", user="U3KEI")
-    assert "忘れました" in await told(stage)
+    assert "削除しました" in await told(stage)
