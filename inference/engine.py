@@ -39,7 +39,7 @@ class Engine(Protocol):
         """
         ...
 
-    async def forget(self) -> None:
+    async def clear_caches(self) -> None:
         """Erase what is cached of conversations without a request in flight.
 
         Text, pictures and everything computed from them. A conversation that continues is

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from inference.backends.sequential import SequentialBackend, SingleRequestModel
-from inference.serving.worker import DeviceThread, Worker, running_worker
+from inference.serving.device_thread import DeviceThread
+from inference.serving.worker import Worker, running_worker
 from inference.types import (
     Finished,
     FinishReason,
@@ -76,7 +77,7 @@ class ScriptedModel:
         assert self._steps is not None
         self._steps.release(steps)
 
-    def forget(self) -> None: ...
+    def clear_caches(self) -> None: ...
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         return sum(

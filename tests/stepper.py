@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inference.backends.batching import BatchingBackend
 from inference.errors import InferenceError
+from inference.prompts.prompt import Prompt
 from inference.serving.backend import Job
 from inference.types import Finished, GenerationEvent, GenerationRequest, TextDelta
 
@@ -14,14 +15,15 @@ class Stepper:
     def __init__(self, backend: BatchingBackend) -> None:
         self.backend = backend
         self.said: dict[Job, list[GenerationEvent | InferenceError]] = {}
+        self.prompts: dict[Job, Prompt] = {}
         self.tokens: dict[Job, list[int]] = {}
         """Tokens of each answer, without the one that ends it."""
 
     def ask(self, request: GenerationRequest) -> Job:
         job = Job(request)
-        job.prepared = self.backend.prepare(request)
+        self.prompts[job] = self.backend.prompt_of(request)
         self.said[job] = []
-        self.backend.add(job)
+        self.backend.add(self.prompts[job], job)
         answers = self.backend._live.values()
         self.tokens[job] = next(answer.said for answer in answers if answer.job is job)
         return job

@@ -35,7 +35,7 @@ class Erasure:
         Its author has deleted it and is told nothing: a store that fails does it later.
         """
         await self.stop(key)
-        await self._engine.forget()
+        await self._engine.clear_caches()
         try:
             return await self._erase(partial(self._store.forget_question, key))
         except StoreFailed:
@@ -45,7 +45,7 @@ class Erasure:
         """Forget a thread; false when there is none. Raises: StoreFailed."""
         with self._questions.closed(thread):
             await self._questions.stop_thread(thread)
-            await self._engine.forget()
+            await self._engine.clear_caches()
             return await self._erase(partial(self._store.forget_thread, thread))
 
     async def author(self, platform: str, team: str | None, author: str) -> int:
@@ -54,7 +54,7 @@ class Erasure:
         Returns: how many questions.
         """
         await self._questions.stop_author(platform, team, author)
-        await self._engine.forget()
+        await self._engine.clear_caches()
         return await self._erase(partial(self._store.forget_author, platform, team, author))
 
     async def _erase(self, erase: Callable[[], Awaitable[T]]) -> T:

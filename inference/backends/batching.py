@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from inference.prompts.detokenize import TokenBytes
 from inference.prompts.prompt import Prompt
 from inference.scheduling.pages import PAGE_TOKENS
 from inference.scheduling.scheduler import Plan, Scheduler, Sequence
-from inference.serving.backend import Job, StepOutput
+from inference.serving.backend import AddJob, Job, StepOutput
 from inference.types import (
     Finished,
     FinishReason,
@@ -99,7 +100,7 @@ class BatchingBackend:
 
     @property
     def model(self) -> ModelInfo:
-        """What is loaded."""
+        """The loaded model."""
         return self._model
 
     @property
@@ -116,17 +117,23 @@ class BatchingBackend:
         """See `Backend.prompt_tokens`."""
         return len(self._prompts.build(messages).tokens)
 
-    def prepare(self, request: GenerationRequest) -> Prompt:
-        """See `Backend.prepare`; pictures that the device will look at are decoded."""
+    def prepare(self, request: GenerationRequest) -> AddJob:
+        """See `Backend.prepare`."""
+        return partial(self.add, self.prompt_of(request))
+
+    def prompt_of(self, request: GenerationRequest) -> Prompt:
+        """Return a request's prompt; pictures that are yet to be encoded are decoded.
+
+        Safe from any thread. Raises: RequestRejected.
+        """
         prompt = self._prompts.build(request.messages)
         if len(prompt.tokens) >= self._model.context_tokens:
             raise ContextExceeded(len(prompt.tokens) + 1, self._model.context_tokens)
         self.features.prepare(prompt)
         return prompt
 
-    def add(self, job: Job) -> None:
-        """See `Backend.add`."""
-        prompt: Prompt = job.prepared
+    def add(self, prompt: Prompt, job: Job) -> None:
+        """Submit a prepared request to the scheduler, on the device thread."""
         sampling = job.request.sampling
         seed = secrets.randbits(31) if sampling.seed is None else sampling.seed % 2**31
         asked = SequenceInputs(prompt, sampling, torch.Generator().manual_seed(seed), seed)
@@ -145,29 +152,29 @@ class BatchingBackend:
         self._scheduler.submit(sequence)
         self._live[sequence] = answer
 
-    def forget(self, desk: StepOutput | None = None) -> None:
-        """See `Backend.forget`."""
-        if desk is not None:
-            self._end_cancelled(desk)
+    def clear_caches(self, output: StepOutput | None = None) -> None:
+        """See `Backend.clear_caches`."""
+        if output is not None:
+            self._end_cancelled(output)
         self._scheduler.shrink()
         self._runner.free_memory()
         self._prompts.clear()
 
-    def step(self, desk: StepOutput) -> None:
+    def step(self, output: StepOutput) -> None:
         """See `Backend.step`."""
-        self._end_cancelled(desk)
+        self._end_cancelled(output)
         try:
-            has_started = self._start(desk)
+            has_started = self._start(output)
             if self._under_way and (len(self._under_way) > self._runner.ahead or not has_started):
-                self._finish_oldest(desk)
+                self._finish_oldest(output)
         except torch.AcceleratorError as exc:
             log.error("the device failed: %s", safe_traceback(exc))
             raise EngineDead("the device failed") from None
-        self._tell_places(desk)
+        self._tell_places(output)
 
     # -- a step -------------------------------------------------------------------------------
 
-    def _start(self, desk: StepOutput) -> bool:
+    def _start(self, output: StepOutput) -> bool:
         """Start the next step. Returns: whether there was one, be it that it failed."""
         talking = any(sequence.is_prefilled for sequence in self._scheduler.running)
         prefill_budget = self._prefill_budget if talking else self._idle_prefill_budget
@@ -179,7 +186,7 @@ class BatchingBackend:
             answer = self._live[chunk.sequence]
             if answer.begun_at is None:
                 answer.begun_at = time.perf_counter()
-                desk.emit(answer.job, Started())
+                output.emit(answer.job, Started())
         try:
             ticket = self._runner.start(plan)
         except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
@@ -188,7 +195,7 @@ class BatchingBackend:
                 self._runner.check_device()
                 self._scheduler.undo(plan)
                 for sequence in _at_fault(plan, exc):
-                    self._fail(desk, sequence, type(exc.__cause__ or exc).__name__)
+                    self._fail(output, sequence, type(exc.__cause__ or exc).__name__)
                 return True
             # Its traceback holds the tensors of the failed step: they are free once it is gone.
             exc.__traceback__ = None
@@ -196,10 +203,10 @@ class BatchingBackend:
             self._under_way.append((plan, ticket))
             self._out_of_memory = 0
             return True
-        self._make_memory(desk, plan)
+        self._make_memory(output, plan)
         return True
 
-    def _make_memory(self, desk: StepOutput, plan: Plan) -> None:
+    def _make_memory(self, output: StepOutput, plan: Plan) -> None:
         """Undo a step that did not fit; caches shrink, and it is tried again in smaller pieces."""
         log.warning("out of memory: a step is tried again")
         self._scheduler.undo(plan)
@@ -213,9 +220,9 @@ class BatchingBackend:
                 [*plan.decodes, *(chunk.sequence for chunk in plan.chunks)],
                 key=lambda sequence: sequence.arrival,
             )
-            self._fail(desk, latest, "out of memory")
+            self._fail(output, latest, "out of memory")
 
-    def _finish_oldest(self, desk: StepOutput) -> None:
+    def _finish_oldest(self, output: StepOutput) -> None:
         plan, ticket = self._under_way.popleft()
         try:
             tokens = self._runner.wait(ticket)
@@ -226,11 +233,11 @@ class BatchingBackend:
             log.error("a step failed: %s", safe_traceback(exc))
             self._runner.check_device()
             for sequence in {*plan.decodes, *(chunk.sequence for chunk in plan.chunks)}:
-                self._fail(desk, sequence, type(exc).__name__)
+                self._fail(output, sequence, type(exc).__name__)
             return
         lost = [sequence for sequence, token in sampled if token == NO_TOKEN]
         for sequence in lost:  # before others could share what was computed for it
-            self._fail(desk, sequence, "no token could be chosen")
+            self._fail(output, sequence, "no token could be chosen")
         self._scheduler.complete(plan, tokens)
         if lost:
             # Its keys or values may be NaN, which spreads from a page that somebody else gets
@@ -239,20 +246,20 @@ class BatchingBackend:
             self._runner.cache.erase(self._scheduler.free_pages)
         for sequence, token in sampled:
             if sequence in self._live:
-                with self._contained(desk, sequence):
-                    self._go_on(desk, sequence, token)
+                with self._contained(output, sequence):
+                    self._go_on(output, sequence, token)
 
-    def _go_on(self, desk: StepOutput, sequence: Sequence, token: int) -> None:
+    def _go_on(self, output: StepOutput, sequence: Sequence, token: int) -> None:
         """Make one sequence's new token text, and end its answer where it ends."""
         answer = self._live[sequence]
         reason, text = self._take(answer, token)
         if text:
-            desk.emit(answer.job, TextDelta(text))
+            output.emit(answer.job, TextDelta(text))
             answer.said_text += text
         if reason is None and len(sequence.tokens) >= sequence.max_tokens:
             reason = FinishReason.LENGTH
         if reason is not None:
-            self._end(desk, sequence, reason)
+            self._end(output, sequence, reason)
 
     def _take(self, answer: _RunningRequest, token: int) -> tuple[FinishReason | None, str]:
         if answer.first_token_at is None:
@@ -267,17 +274,17 @@ class BatchingBackend:
 
     # -- ends ---------------------------------------------------------------------------------
 
-    def _end_cancelled(self, desk: StepOutput) -> None:
+    def _end_cancelled(self, output: StepOutput) -> None:
         for sequence, answer in list(self._live.items()):
             if answer.job.cancelled:
-                with self._contained(desk, sequence):
-                    self._end(desk, sequence, FinishReason.ABORTED)
+                with self._contained(output, sequence):
+                    self._end(output, sequence, FinishReason.ABORTED)
 
-    def _end(self, desk: StepOutput, sequence: Sequence, reason: FinishReason) -> None:
+    def _end(self, output: StepOutput, sequence: Sequence, reason: FinishReason) -> None:
         answer = self._live[sequence]
         rest = answer.text.flush()
         if rest:
-            desk.emit(answer.job, TextDelta(rest))
+            output.emit(answer.job, TextDelta(rest))
             answer.said_text += rest
         self._remember(answer)
         now = time.perf_counter()
@@ -291,7 +298,7 @@ class BatchingBackend:
             total_s=now - begun_at,
         )
         self._drop(sequence)
-        desk.emit(answer.job, finished)
+        output.emit(answer.job, finished)
 
     def _remember(self, answer: _RunningRequest) -> None:
         if answer.text.ended is FinishReason.STOP:
@@ -302,7 +309,7 @@ class BatchingBackend:
             log.error("an answer's tokens cannot be kept: %s", safe_traceback(exc))
 
     @contextmanager
-    def _contained(self, desk: StepOutput, sequence: Sequence) -> Iterator[None]:
+    def _contained(self, output: StepOutput, sequence: Sequence) -> Iterator[None]:
         """Whatever goes wrong inside ends this sequence alone, unless the device fails."""
         try:
             yield
@@ -310,20 +317,20 @@ class BatchingBackend:
             raise
         except Exception as exc:  # noqa: BLE001 - one answer's failure must not reach the others
             log.error("an answer failed: %s", safe_traceback(exc))
-            self._fail(desk, sequence, type(exc).__name__)
+            self._fail(output, sequence, type(exc).__name__)
 
-    def _fail(self, desk: StepOutput, sequence: Sequence, why: str) -> None:
+    def _fail(self, output: StepOutput, sequence: Sequence, why: str) -> None:
         answer = self._live.get(sequence)
         if answer is not None:
             self._drop(sequence)
-            desk.emit(answer.job, GenerationFailed(why))
+            output.emit(answer.job, GenerationFailed(why))
 
     def _drop(self, sequence: Sequence) -> None:
         del self._live[sequence]
         self._scheduler.end(sequence)
         self._runner.leave(sequence)
 
-    def _tell_places(self, desk: StepOutput) -> None:
+    def _tell_places(self, output: StepOutput) -> None:
         place = 0
         for sequence in self._scheduler.waiting():
             answer = self._live[sequence]
@@ -331,7 +338,7 @@ class BatchingBackend:
                 place += 1
                 if answer.place != place:
                     answer.place = place
-                    desk.emit(answer.job, Queued(place))
+                    output.emit(answer.job, Queued(place))
 
 
 def _at_fault(plan: Plan, exc: Exception) -> set[Sequence]:

@@ -44,15 +44,15 @@ class GenerateModel:
 
     @property
     def model(self) -> ModelInfo:
-        """What is loaded."""
+        """The loaded model."""
         return self._model
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
-        """Length of the prompt in tokens, its pictures included. Raises: TooManyPictures."""
+        """Return the prompt's length in tokens, pictures included. Raises: TooManyPictures."""
         return int(self._prepare(messages)["input_ids"].shape[-1])
 
-    def forget(self) -> None:
-        """See `SingleRequestModel.forget`."""
+    def clear_caches(self) -> None:
+        """See `SingleRequestModel.clear_caches`."""
         with self._processing:
             self._last_prepared = None
 

@@ -307,4 +307,4 @@ def _warm_up(backend: Backend) -> None:
     question = Message(role=Role.USER, text="Hello", pictures=(_grey_square(),))
     sampling = Sampling(temperature=0.0, max_new_tokens=4)
     run_inline(backend, GenerationRequest(messages=(question,), sampling=sampling))
-    backend.forget()
+    backend.clear_caches()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from inference.errors import EngineDead, GenerationFailed, InferenceError, safe_traceback
-from inference.serving.backend import Job, StepOutput
+from inference.serving.backend import AddJob, Job, StepOutput
 from inference.types import (
     Finished,
     GenerationRequest,
@@ -27,15 +27,15 @@ class SingleRequestModel(Protocol):
 
     @property
     def model(self) -> ModelInfo:
-        """What is loaded."""
+        """The loaded model."""
         ...
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
-        """Length of the prompt. Safe from any thread. Raises: RequestRejected."""
+        """Return the prompt's length in tokens. Safe from any thread. Raises: RequestRejected."""
         ...
 
-    def forget(self) -> None:
-        """Erase what is kept of a question that was measured and not answered."""
+    def clear_caches(self) -> None:
+        """Erase what is cached of a prompt that was measured and not run."""
         ...
 
     def generate(
@@ -44,9 +44,9 @@ class SingleRequestModel(Protocol):
         on_text: Callable[[str], None],
         cancelled: Callable[[], bool],
     ) -> Finished:
-        """Answer one request, calling `on_text` as text comes.
+        """Run one request, calling `on_text` with each piece of text.
 
-        `cancelled` is asked at every step; once it is true the generation ends as ABORTED.
+        `cancelled` is called on every step; once it is true the generation ends as ABORTED.
         Raises: RequestRejected, GenerationFailed, EngineDead.
         """
         ...
@@ -61,11 +61,11 @@ class SequentialBackend:
     def __init__(self, model: SingleRequestModel) -> None:
         self.wrapped = model
         self._waiting: deque[Job] = deque()
-        self._told: dict[Job, int] = {}
+        self._positions: dict[Job, int] = {}
 
     @property
     def model(self) -> ModelInfo:
-        """What is loaded."""
+        """The loaded model."""
         return self.wrapped.model
 
     @property
@@ -77,33 +77,30 @@ class SequentialBackend:
         """See `Backend.prompt_tokens`."""
         return self.wrapped.prompt_tokens(messages)
 
-    def prepare(self, request: GenerationRequest) -> None:
-        """Nothing: the generator prepares what it has just measured."""
+    def prepare(self, request: GenerationRequest) -> AddJob:  # noqa: ARG002 - the protocol's
+        """See `Backend.prepare`: the model prepares the request when it runs it."""
+        return self._add
 
-    def add(self, job: Job) -> None:
-        """See `Backend.add`."""
-        self._waiting.append(job)
+    def clear_caches(self, output: StepOutput | None = None) -> None:  # noqa: ARG002 - the protocol's
+        """See `Backend.clear_caches`."""
+        self.wrapped.clear_caches()
 
-    def forget(self, desk: StepOutput | None = None) -> None:  # noqa: ARG002 - the protocol's
-        """See `Backend.forget`."""
-        self.wrapped.forget()
-
-    def step(self, desk: StepOutput) -> None:
-        """Answer the next request; who waits meanwhile is told its place."""
+    def step(self, output: StepOutput) -> None:
+        """Run the next request to its end; meanwhile, waiting ones learn their positions."""
         job = self._waiting.popleft()
         if job.cancelled:
-            self._told.pop(job, None)
+            self._positions.pop(job, None)
             return
-        desk.emit(job, Started())
-        self._tell_places(desk)
+        output.emit(job, Started())
+        self._emit_positions(output)
 
         def on_text(text: str) -> None:
-            desk.emit(job, TextDelta(text))
-            desk.flush()
+            output.emit(job, TextDelta(text))
+            output.flush()
 
         def cancelled() -> bool:
-            desk.admit_new()
-            self._tell_places(desk)
+            output.admit_new()
+            self._emit_positions(output)
             return job.cancelled
 
         outcome: Finished | InferenceError
@@ -113,16 +110,19 @@ class SequentialBackend:
             raise
         except InferenceError as exc:
             outcome = exc
-        except Exception as exc:  # noqa: BLE001 - the asker must hear of it, and nobody else
+        except Exception as exc:  # noqa: BLE001 - fails this request and no other
             log.error("generation failed: %s", safe_traceback(exc))
             outcome = GenerationFailed(type(exc).__name__)
-        desk.emit(job, outcome)
+        output.emit(job, outcome)
 
-    def _tell_places(self, desk: StepOutput) -> None:
+    def _add(self, job: Job) -> None:
+        self._waiting.append(job)
+
+    def _emit_positions(self, output: StepOutput) -> None:
         self._waiting = deque(job for job in self._waiting if not job.cancelled)
-        places = {job: place for place, job in enumerate(self._waiting, start=1)}
-        for job, place in places.items():
-            if self._told.get(job) != place:
-                desk.emit(job, Queued(place))
-        self._told = places
-        desk.flush()
+        positions = {job: position for position, job in enumerate(self._waiting, start=1)}
+        for job, position in positions.items():
+            if self._positions.get(job) != position:
+                output.emit(job, Queued(position))
+        self._positions = positions
+        output.flush()

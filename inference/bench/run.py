@@ -41,7 +41,8 @@ from inference.bench.workloads import (
 )
 from inference.device import device_of, use_expandable_segments
 from inference.errors import EngineDead, GenerationFailed, ModelUnavailable
-from inference.serving.worker import DeviceThread, Worker, running_worker
+from inference.serving.device_thread import DeviceThread
+from inference.serving.worker import Worker, running_worker
 from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling
 
 TEXT_TOKENS = 60
@@ -249,7 +250,7 @@ async def _picture_ms(worker: Worker, asker: Asker) -> float:
 
     def encode(backend: Any) -> None:
         for messages in questions:
-            prompt = backend.prepare(GenerationRequest(messages=messages, sampling=Sampling()))
+            prompt = backend.prompt_of(GenerationRequest(messages=messages, sampling=Sampling()))
             begun = time.perf_counter()
             backend.features.encode(prompt, prompt.pictures[0])
             if torch.cuda.is_available():

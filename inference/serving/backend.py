@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 from inference.errors import InferenceError
 from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo
@@ -19,13 +20,18 @@ class Job:
 
     def __init__(self, request: GenerationRequest) -> None:
         self.request = request
-        self.prepared: Any = None
-        """The result of `Backend.prepare`."""
         self.cancelled = False
         """Set on the event loop, read on the device thread."""
         self.events: deque[GenerationEvent | InferenceError] = deque()
         self.updated = asyncio.Event()
+        """Set when `events` has new ones."""
         self.unread_since: float | None = None
+        """Since when (`time.monotonic`) events have waited for the stream's reader."""
+
+
+AddJob: TypeAlias = Callable[[Job], None]
+"""Adds a prepared request to its backend, on the device thread; it ends with `Finished` or an
+error."""
 
 
 class StepOutput(Protocol):
@@ -66,16 +72,12 @@ class Backend(Protocol):
         """Return the prompt's length in tokens. Safe from any thread. Raises: RequestRejected."""
         ...
 
-    def prepare(self, request: GenerationRequest) -> Any:
+    def prepare(self, request: GenerationRequest) -> AddJob:
         """Do the work that needs no device. Safe from any thread.
 
-        Returns: the value for `Job.prepared`.
+        Returns: what adds the request, for the device thread.
         Raises: RequestRejected.
         """
-        ...
-
-    def add(self, job: Job) -> None:
-        """Add a request; it ends with `Finished` or an error."""
         ...
 
     def step(self, output: StepOutput) -> None:
@@ -85,7 +87,7 @@ class Backend(Protocol):
         """
         ...
 
-    def forget(self, output: StepOutput | None = None) -> None:
+    def clear_caches(self, output: StepOutput | None = None) -> None:
         """Erase what is cached of conversations without a request in flight.
 
         Cancelled jobs end first: a stopped request is not in flight.
@@ -110,9 +112,7 @@ def run_inline(backend: Backend, request: GenerationRequest) -> list[GenerationE
 
         def admit_new(self) -> None: ...
 
-    job = Job(request)
-    job.prepared = backend.prepare(request)
-    backend.add(job)
+    backend.prepare(request)(Job(request))
     while backend.is_busy:
         backend.step(Inline())
     return events

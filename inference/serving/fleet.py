@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeAlias
+
+from cachetools import LRUCache
 
 from inference.errors import (
     EngineDead,
@@ -20,12 +21,14 @@ from inference.errors import (
     RequestRejected,
     safe_traceback,
 )
-from inference.serving.worker import DeviceThread, Load, Worker, running_worker
+from inference.serving.device_thread import DeviceThread, Load
+from inference.serving.worker import Worker, running_worker
 from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo, TextDelta
 
 log = logging.getLogger(__name__)
 
-THREADS_KNOWN = 10_000
+MAX_HOMES = 10_000
+"""Threads whose device is known; the least recently active one is dropped."""
 
 
 class Devices:
@@ -58,7 +61,7 @@ class Fleet:
 
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = list(workers)
-        self._homes: OrderedDict[str, Worker] = OrderedDict()
+        self._homes: LRUCache[str, Worker] = LRUCache(MAX_HOMES)
         self.died = asyncio.Event()
         """Set when every device has failed and the process must restart."""
         self._watches = [asyncio.create_task(self._watch(worker)) for worker in self._workers]
@@ -94,7 +97,7 @@ class Fleet:
                 async with aclosing(worker.stream(request)) as events:
                     async for event in events:
                         if not has_emitted_text:
-                            self._settle(request, worker)
+                            self._set_home(request, worker)
                         has_emitted_text = has_emitted_text or isinstance(event, TextDelta)
                         yield event
             except QueueFull:
@@ -108,9 +111,9 @@ class Fleet:
             else:
                 return
 
-    async def forget(self) -> None:
-        """See `Engine.forget`."""
-        await asyncio.gather(*(worker.forget() for worker in self._workers))
+    async def clear_caches(self) -> None:
+        """See `Engine.clear_caches`."""
+        await asyncio.gather(*(worker.clear_caches() for worker in self._workers))
 
     def close(self) -> None:
         """Stop watching the workers; `running_engine` closes them."""
@@ -126,12 +129,9 @@ class Fleet:
     def _living(self) -> list[Worker]:
         return [worker for worker in self._workers if not worker.died.is_set()]
 
-    def _settle(self, request: GenerationRequest, worker: Worker) -> None:
+    def _set_home(self, request: GenerationRequest, worker: Worker) -> None:
         if request.thread:
             self._homes[request.thread] = worker
-            self._homes.move_to_end(request.thread)
-            while len(self._homes) > THREADS_KNOWN:
-                self._homes.popitem(last=False)
 
     async def _watch(self, worker: Worker) -> None:
         await worker.died.wait()

@@ -1,35 +1,30 @@
-"""The worker: requests from the event loop, to the one thread that owns the device, and back.
+"""The worker: passes requests from the event loop to the device thread, and events back.
 
-The thread comes first: `DeviceThread` loads the model before an event loop runs, since libraries
-hold the interpreter's lock for tens of milliseconds while they read tokenizers and link kernels.
-`Worker` then joins it to the loop. The two meet in two places: an inbox (loop → thread), and one
-`loop.call_soon_threadsafe` a step that carries everything the step has to say (thread → loop).
+The two threads meet in two places: an inbox (loop → device), and one `loop.call_soon_threadsafe`
+per step, which carries all of the step's events (device → loop).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from types import TracebackType
-from typing import Self, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from inference.errors import (
     EngineDead,
     GenerationFailed,
     InferenceError,
-    ModelUnavailable,
     QueueFull,
     safe_traceback,
 )
-from inference.serving.backend import Backend, Job
+from inference.serving.backend import AddJob, Backend, Job
+from inference.serving.device_thread import DeviceThread
 from inference.types import Finished, GenerationEvent, GenerationRequest, Message, ModelInfo
 
 log = logging.getLogger(__name__)
@@ -37,78 +32,25 @@ log = logging.getLogger(__name__)
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
-# A decode step in Python takes and gives back the interpreter's lock many times; with the default
-# of 5 ms the event loop would wait up to that long at each of them.
+JobEvent: TypeAlias = tuple[Job, GenerationEvent | InferenceError]
+
+# A decode step in Python takes and releases the interpreter's lock many times; with the default of
+# 5 ms the event loop would wait up to that long each time.
 SWITCH_INTERVAL_S = 0.0005
 
-STEP_LIMIT_S = 120.0
-"""A device that is busy and says nothing for so long hangs: the process must restart."""
+STEP_TIMEOUT_S = 120.0
+"""A device that is busy this long without an event hangs: the process must restart."""
 
-UNREAD_LIMIT_S = 60.0
-"""An answer that nobody reads for so long ends."""
+READER_TIMEOUT_S = 60.0
+"""A request whose events nobody has read for this long fails."""
 
-PREPARE_LIMIT_S = 60.0
-"""A request that is not ready for the device after so long is given up."""
+PREPARE_TIMEOUT_S = 60.0
+"""A request that takes longer to prepare fails."""
 
-STOP_LIMIT_S = 30.0
-"""A device that has not come to a stand after so long is not waited for."""
+STOP_TIMEOUT_S = 30.0
+"""How long a shutdown waits for the step in flight."""
 
 WATCH_INTERVAL_S = 1.0
-
-
-Load: TypeAlias = Callable[[], Backend]
-
-
-class DeviceThread:
-    """The thread that owns the device: the model is loaded on entry, the thread joined on exit."""
-
-    def __init__(self, load: Load) -> None:
-        self._loaded: Future[Backend] = Future()
-        self._work: queue.SimpleQueue[Callable[[Backend], None] | None] = queue.SimpleQueue()
-        self.hangs = False
-        """The device does not answer: the thread is not waited for."""
-        # A daemon: an interrupted download must not keep the process alive.
-        self._thread = threading.Thread(target=self._live, args=(load,), name="device", daemon=True)
-
-    def __enter__(self) -> Self:
-        """Start and load; waits. Raises: ModelUnavailable."""
-        self._thread.start()
-        self._loaded.result()
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _value: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self._work.put(None)
-        if not self.hangs:
-            self._thread.join()
-
-    @property
-    def backend(self) -> Backend:
-        """What has been loaded."""
-        return self._loaded.result()
-
-    def run(self, work: Callable[[Backend], None]) -> None:
-        """Have something done on the thread; does not wait. It must not raise."""
-        self._work.put(work)
-
-    def _live(self, load: Load) -> None:
-        try:
-            backend = load()
-        except ModelUnavailable as exc:
-            self._loaded.set_exception(exc)
-            return
-        except Exception as exc:  # noqa: BLE001 - crosses the thread: whatever load raises
-            log.error("loading failed: %s", safe_traceback(exc))
-            sentence = f"The model cannot be loaded ({type(exc).__name__})."
-            self._loaded.set_exception(ModelUnavailable(sentence))
-            return
-        self._loaded.set_result(backend)
-        while (work := self._work.get()) is not None:
-            work(backend)
 
 
 class Worker:
@@ -119,101 +61,104 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._max_jobs = device.backend.max_running + max_waiting
         self._max_waiting = max_waiting
-        # Threads of their own: prompts must not take every helper thread of the loop.
-        self._preparing = ThreadPoolExecutor(2, thread_name_prefix="prepare")
+        # Its own pool: prompts must not occupy all threads of the loop's default executor.
+        self._prepare_pool = ThreadPoolExecutor(2, thread_name_prefix="prepare")
         self._jobs: set[Job] = set()
         self._dead: EngineDead | None = None
         self.died = asyncio.Event()
         """Set when the engine cannot go on and the process must restart."""
-        self._serving = _StepLoop(self._loop, self._deliver, self._die)
-        self._watch = asyncio.create_task(self._watch_over(), name="watch-engine")
+        self._step_loop = _StepLoop(self._loop, self._deliver, self._die)
+        self._watchdog = asyncio.create_task(self._watch(), name="watch-engine")
 
     @property
     def model(self) -> ModelInfo:
-        """What is loaded."""
+        """The loaded model."""
         return self._device.backend.model
 
     @property
     def load(self) -> int:
-        """Requests under way, waiting ones included."""
+        """Number of requests in flight, waiting ones included."""
         return len(self._jobs)
 
     async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See `Engine.prompt_tokens`."""
-        return await self._aside(self._device.backend.prompt_tokens, messages)
+        return await self._run_in_pool(self._device.backend.prompt_tokens, messages)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """See `Engine.stream`."""
-        job = self._enter(request)
+        job = self._open(request)
         try:
-            if self._device.backend.prepares:
-                job.prepared = await self._aside(self._device.backend.prepare, request)
+            backend = self._device.backend
+            if backend.prepares:
+                add = await self._run_in_pool(backend.prepare, request)
+            else:
+                add = backend.prepare(request)
             if self._dead is not None:
                 raise EngineDead(str(self._dead))
-            self._serving.inbox.append(job)
-            self._device.run(self._serving.serve)
+            self._step_loop.inbox.append((job, add))
+            self._device.submit(self._step_loop.run)
             while True:
                 await job.updated.wait()
                 while job.events:
-                    chunk = job.events.popleft()
+                    event = job.events.popleft()
                     job.unread_since = time.monotonic() if job.events else None
-                    if isinstance(chunk, InferenceError):
-                        raise chunk
-                    yield chunk
-                    if isinstance(chunk, Finished):
+                    if isinstance(event, InferenceError):
+                        raise event
+                    yield event
+                    if isinstance(event, Finished):
                         return
                 job.updated.clear()
         finally:
-            self._leave(job)
+            self._close(job)
 
-    async def forget(self) -> None:
-        """See `Engine.forget`."""
+    async def clear_caches(self) -> None:
+        """See `Engine.clear_caches`."""
         if self._dead is None:
-            forgotten = asyncio.Event()
-            self._serving.forgetting.append(forgotten)
-            self._device.run(self._serving.serve)
-            await forgotten.wait()
+            cleared = asyncio.Event()
+            self._step_loop.clear_requests.append(cleared)
+            self._device.submit(self._step_loop.run)
+            await cleared.wait()
 
     async def stop(self) -> None:
-        """End every stream; return once the device stands still."""
-        self._watch.cancel()
-        self._end(EngineDead("the engine is shutting down"))
+        """End every stream; return once the device thread is idle."""
+        self._watchdog.cancel()
+        self._fail_all(EngineDead("the engine is shutting down"))
         if not self._device.hangs:
             try:
-                await asyncio.wait_for(self.on_device(lambda _backend: None), STOP_LIMIT_S)
+                await asyncio.wait_for(self.on_device(lambda _backend: None), STOP_TIMEOUT_S)
             except TimeoutError:
-                log.error("the device has not come to a stand within %.0f s", STOP_LIMIT_S)
+                log.error("the device is still busy after %.0f s", STOP_TIMEOUT_S)
                 self._device.hangs = True
-        self._preparing.shutdown(wait=False, cancel_futures=True)
+        self._prepare_pool.shutdown(wait=False, cancel_futures=True)
 
     # -- on the loop --------------------------------------------------------------------------
 
     async def on_device(self, work: Callable[[Backend], None]) -> None:
-        """Have something done on the device's thread, and wait for it."""
+        """Run a function on the device thread and wait for it."""
         done = asyncio.Event()
 
         def do(backend: Backend) -> None:
             work(backend)
             self._loop.call_soon_threadsafe(done.set)
 
-        self._device.run(do)
+        self._device.submit(do)
         await done.wait()
 
-    async def _aside(self, work: Callable[[Argument], Result], argument: Argument) -> Result:
-        """Have something done that needs no device, within a time. Raises: GenerationFailed."""
-        done = self._loop.run_in_executor(self._preparing, work, argument)
+    async def _run_in_pool(self, work: Callable[[Argument], Result], argument: Argument) -> Result:
+        """Run a function that needs no device. Raises: InferenceError."""
+        done = self._loop.run_in_executor(self._prepare_pool, work, argument)
         try:
-            return await asyncio.wait_for(done, PREPARE_LIMIT_S)
+            return await asyncio.wait_for(done, PREPARE_TIMEOUT_S)
         except TimeoutError:
-            log.error("a request is not ready after %.0f s", PREPARE_LIMIT_S)
+            log.error("a request is not prepared after %.0f s", PREPARE_TIMEOUT_S)
             raise GenerationFailed("preparing takes too long") from None
         except InferenceError:
             raise
-        except Exception as exc:  # noqa: BLE001 - crosses the thread: the asker must hear of it
+        except Exception as exc:  # noqa: BLE001 - crosses the thread: the stream must end with it
             log.error("a request cannot be prepared: %s", safe_traceback(exc))
             raise GenerationFailed(type(exc).__name__) from None
 
-    def _enter(self, request: GenerationRequest) -> Job:
+    def _open(self, request: GenerationRequest) -> Job:
         if self._dead is not None:
             raise EngineDead(str(self._dead))
         if len(self._jobs) >= self._max_jobs:
@@ -222,131 +167,128 @@ class Worker:
         self._jobs.add(job)
         return job
 
-    def _leave(self, job: Job) -> None:
+    def _close(self, job: Job) -> None:
         job.cancelled = True
         self._jobs.discard(job)
 
-    def _deliver(self, said: list[tuple[Job, GenerationEvent | InferenceError]]) -> None:
+    def _deliver(self, events: list[JobEvent]) -> None:
         now = time.monotonic()
-        for job, chunk in said:
-            job.events.append(chunk)
+        for job, event in events:
+            job.events.append(event)
             job.updated.set()
             job.unread_since = job.unread_since or now
 
     def _die(self, reason: EngineDead) -> None:
-        self._end(reason)
+        self._fail_all(reason)
         self.died.set()
 
-    def _end(self, reason: EngineDead) -> None:
-        """Tell everybody; nobody is let in any more."""
+    def _fail_all(self, reason: EngineDead) -> None:
+        """Fail every request in flight and accept no more."""
         if self._dead is not None:
             return
         self._dead = reason
-        self._serving.ended = True
+        self._step_loop.ended = True
         with suppress(IndexError):
             while True:
-                self._serving.forgetting.popleft().set()
+                self._step_loop.clear_requests.popleft().set()
         for job in self._jobs:
             job.cancelled = True
             job.events.append(EngineDead(str(reason)))
             job.updated.set()
 
-    async def _watch_over(self) -> None:
+    async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_INTERVAL_S)
             now = time.monotonic()
-            begun = self._serving.busy_since
-            if begun is not None and now - begun > STEP_LIMIT_S:
-                log.error("the device has not answered for %.0f s", now - begun)
+            busy_since = self._step_loop.busy_since
+            if busy_since is not None and now - busy_since > STEP_TIMEOUT_S:
+                log.error("the device has not responded for %.0f s", now - busy_since)
                 self._device.hangs = True
                 self._die(EngineDead("the device does not answer"))
                 return
             for job in list(self._jobs):
-                if job.unread_since is not None and now - job.unread_since > UNREAD_LIMIT_S:
-                    self._leave(job)
+                if job.unread_since is not None and now - job.unread_since > READER_TIMEOUT_S:
+                    self._close(job)
                     job.unread_since = None
                     job.events.append(GenerationFailed("nobody reads the answer"))
 
 
 class _StepLoop:
-    """Implements `StepOutput`: what the device thread does while there are jobs."""
+    """Implements `StepOutput`: steps the backend on the device thread while there are jobs."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        deliver: Callable[[list[tuple[Job, GenerationEvent | InferenceError]]], None],
+        deliver: Callable[[list[JobEvent]], None],
         die: Callable[[EngineDead], None],
     ) -> None:
         self._loop = loop
         self._deliver = deliver
         self._die = die
-        self.inbox: deque[Job] = deque()
-        self.forgetting: deque[asyncio.Event] = deque()
-        """Of those who wait until what is kept of ended conversations has been erased."""
+        self.inbox: deque[tuple[Job, AddJob]] = deque()
+        self.clear_requests: deque[asyncio.Event] = deque()
+        """One event per pending `Worker.clear_caches`."""
         self.busy_since: float | None = None
-        """When the step under way began, or last said something."""
+        """When the step in flight began, or last flushed its events."""
         self.ended = False
-        self._said: list[tuple[Job, GenerationEvent | InferenceError]] = []
-        self._backend: Backend | None = None
+        self._events: list[JobEvent] = []
 
-    def serve(self, backend: Backend) -> None:
-        """Work until there is nothing to do."""
-        self._backend = backend
+    def run(self, backend: Backend) -> None:
+        """Step until nothing is left to do."""
         try:
-            while not self.ended and (self.inbox or self.forgetting or backend.is_busy):
+            while not self.ended and (self.inbox or self.clear_requests or backend.is_busy):
                 self.busy_since = time.monotonic()
-                if forgetting := len(self.forgetting):
-                    backend.forget(self)
-                    self._have_forgotten(forgetting)
+                if clear_requests := len(self.clear_requests):
+                    backend.clear_caches(self)
+                    self._confirm_cleared(clear_requests)
                 self.admit_new()
                 if backend.is_busy:
                     backend.step(self)
                 self.flush()
         except EngineDead as exc:
             self._end(exc)
-        except Exception as exc:  # noqa: BLE001 - crosses the thread: the askers must hear of it
+        except Exception as exc:  # noqa: BLE001 - crosses the thread: all streams must end with it
             log.error("the engine failed: %s", safe_traceback(exc))
             self._end(EngineDead(type(exc).__name__))
         finally:
             self.busy_since = None
 
-    def emit(self, job: Job, chunk: GenerationEvent | InferenceError) -> None:
+    def emit(self, job: Job, event: GenerationEvent | InferenceError) -> None:
         """See `StepOutput.emit`."""
-        self._said.append((job, chunk))
+        self._events.append((job, event))
 
     def flush(self) -> None:
         """See `StepOutput.flush`."""
         self.busy_since = time.monotonic()
-        if self._said:
-            said, self._said = self._said, []
-            self._loop.call_soon_threadsafe(self._deliver, said)
+        if self._events:
+            events, self._events = self._events, []
+            self._loop.call_soon_threadsafe(self._deliver, events)
 
     def admit_new(self) -> None:
         """See `StepOutput.admit_new`."""
-        backend = self._backend
-        while self.inbox and backend is not None:
-            job = self.inbox.popleft()
+        while self.inbox:
+            job, add = self.inbox.popleft()
             if not job.cancelled:
-                self._add(backend, job)
+                self._add(job, add)
 
-    def _add(self, backend: Backend, job: Job) -> None:
+    def _add(self, job: Job, add: AddJob) -> None:
         try:
-            backend.add(job)
+            add(job)
         except EngineDead:
             raise
         except InferenceError as exc:
             self.emit(job, exc)
         except Exception as exc:  # noqa: BLE001 - one bad request must not end the others
-            log.error("a request cannot be taken up: %s", safe_traceback(exc))
+            log.error("a request cannot be added: %s", safe_traceback(exc))
             self.emit(job, GenerationFailed(type(exc).__name__))
 
-    def _have_forgotten(self, count: int) -> None:
-        with suppress(IndexError):  # the loop lets them go where the device hangs
+    def _confirm_cleared(self, count: int) -> None:
+        with suppress(IndexError):  # if the device hangs, the event loop has set them already
             for _ in range(count):
-                self._loop.call_soon_threadsafe(self.forgetting.popleft().set)
+                self._loop.call_soon_threadsafe(self.clear_requests.popleft().set)
 
     def _end(self, reason: EngineDead) -> None:
-        """Have the loop tell everybody, and end the process even where there is nobody."""
+        """Have the event loop fail all requests and report that the engine died."""
         self.ended = True
         self.flush()
         self._loop.call_soon_threadsafe(self._die, reason)
@@ -354,11 +296,11 @@ class _StepLoop:
 
 @asynccontextmanager
 async def running_worker(device: DeviceThread, *, max_waiting: int) -> AsyncIterator[Worker]:
-    """Join a loaded device to the running event loop; every stream ends on every exit.
+    """Connect a loaded device to the running event loop; every exit ends every stream.
 
     Args:
         device: entered; it outlives the worker.
-        max_waiting: requests that may wait beside those that run.
+        max_waiting: most waiting requests, besides those that run.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     worker = Worker(device, max_waiting=max_waiting)

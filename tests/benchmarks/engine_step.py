@@ -41,10 +41,10 @@ def start_decoding(backend: Any, threads: int) -> None:
         sampling = Sampling(temperature=1.0, max_new_tokens=200, seed=i)
         job = Job(GenerationRequest(messages=(question,), sampling=sampling))
         begun = time.perf_counter()
-        job.prepared = backend.prepare(job.request)
+        add = backend.prepare(job.request)
         if i == 0:
             print(f"preparing a prompt: {(time.perf_counter() - begun) * 1e3:.1f} ms")
-        backend.add(job)
+        add(job)
     while not all(sequence.is_prefilled for sequence in backend._scheduler.running) or (
         backend._scheduler.waiting()
     ):

@@ -95,7 +95,7 @@ def both(
 
 @pytest.fixture
 def bench(both: tuple[BatchingBackend, Any]) -> Asker:
-    both[0].forget()
+    both[0].clear_caches()
     return Asker(both[0])
 
 
@@ -103,16 +103,16 @@ def bench(both: tuple[BatchingBackend, Any]) -> Asker:
 def assert_matches_reference(bench: Asker, both: tuple[BatchingBackend, Any], job: Job) -> None:
     backend, reference = both
     answer = bench.tokens[job]
-    tokens = job.prepared.tokens + answer
+    tokens = bench.prompts[job].tokens + answer
     preprocessor = backend._prompts._pixels.preprocessor
     pixels = [
         preprocessor._processed(preprocessor._family.picture_for(picture, preprocessor._processor))
-        for picture in job.prepared.pictures
+        for picture in bench.prompts[job].pictures
     ]
     logits = reference(
         input_ids=torch.tensor([tokens[:-1]]),
         pixel_values=torch.cat(pixels) if pixels else None,
-    ).logits[0, len(job.prepared.tokens) - 1 :]
+    ).logits[0, len(bench.prompts[job].tokens) - 1 :]
     assert len(answer) > 0
     shortfall = logits.max(-1).values - logits[range(len(answer)), answer]
     assert float(shortfall.max()) < TOLERANCE * float(logits.std())
@@ -233,7 +233,7 @@ def test_aborts_and_preemptions_change_no_other_answer(bench: Asker, both: Any) 
 def test_the_same_seed_repeats_an_answer_and_another_seed_does_not(bench: Asker) -> None:
     answers = []
     for seed in (3, 3, 4):
-        bench.backend.forget()  # other prefill chunks round differently
+        bench.backend.clear_caches()  # other prefill chunks round differently
         job = bench.asks(user("say something"), temperature=0.9, top_p=0.8, top_k=50, seed=seed)
         bench.run()
         answers.append(bench.tokens[job])
@@ -252,8 +252,8 @@ def test_logits_processors_of_the_generation_config_apply_to_every_answer(tmp_pa
     jobs = [asker.asks(user(f"tell me {i}"), tokens=20) for i in range(3)]
     asker.run()
     for job in jobs:
-        answer, start = asker.tokens[job], len(job.prepared.tokens)
-        tokens = torch.tensor([job.prepared.tokens + answer])
+        answer, start = asker.tokens[job], len(asker.prompts[job].tokens)
+        tokens = torch.tensor([asker.prompts[job].tokens + answer])
         logits = reference(input_ids=tokens[:, :-1]).logits[0, start - 1 :]
         for index, token in enumerate(answer):
             preferred = penalty(tokens[:, : start + index], logits[index : index + 1])[0]

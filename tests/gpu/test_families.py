@@ -87,7 +87,7 @@ def test_each_family_matches_the_reference(
     for job in jobs:
         answer = stepper.tokens[job]
         inputs = dict(plain.wrapped._prepare(job.request.messages))
-        assert inputs["input_ids"][0].tolist() == job.prepared.tokens
+        assert inputs["input_ids"][0].tolist() == stepper.prompts[job].tokens
         inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.tensor([answer])], 1)
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
         logits = reference(**inputs).logits[0, -len(answer) - 1 : -1]

@@ -15,7 +15,8 @@ import torch
 
 from inference.errors import EngineDead
 from inference.serving.backend import Backend
-from inference.serving.worker import DeviceThread, Worker, running_worker
+from inference.serving.device_thread import DeviceThread
+from inference.serving.worker import Worker, running_worker
 from inference.types import Finished, GenerationRequest, Message, ModelSpec, Role, Sampling
 from tests.gpu.small_models import small_backend, small_model
 
@@ -50,7 +51,7 @@ def break_device(_backend: Backend) -> None:
 async def break_device_mid_answer(device: DeviceThread) -> None:
     async with running_worker(device, max_waiting=8) as worker:
         await answer(worker)
-        device.run(break_device)
+        device.submit(break_device)
         askers = [answer(worker) for _ in range(3)]
         errors = await asyncio.gather(*askers, return_exceptions=True)
         assert all(isinstance(one, EngineDead) for one in errors), errors

@@ -20,7 +20,8 @@ from inference.execution.runner import NO_TOKEN, SequenceInputs
 from inference.prompts.answer_text import AnswerText
 from inference.scheduling.scheduler import Plan, Sequence
 from inference.serving.backend import Backend
-from inference.serving.worker import DeviceThread, Worker, running_worker
+from inference.serving.device_thread import DeviceThread
+from inference.serving.worker import Worker, running_worker
 from inference.types import (
     Finished,
     FinishReason,
@@ -68,7 +69,7 @@ def bench(loaded: BatchingBackend) -> Iterator[Stepper]:
     scheduler = loaded._scheduler
     assert not loaded.is_busy
     assert not scheduler.running
-    loaded.forget()
+    loaded.clear_caches()
     assert scheduler._pool.num_free == scheduler._pool.num_usable
 
 
@@ -144,7 +145,7 @@ async def test_broken_bytes_in_one_answer_end_none_of_four(
     others = [asking(f"other {i}") for i in range(3)]
     async with serving(loaded) as worker:
         alone = [await answer_of(worker, request) for request in others]
-        await worker.forget()
+        await worker.clear_caches()
         steer(loaded, monkeypatch, "broken", ids)
         broken, *together = await asyncio.gather(
             *(answer_of(worker, request) for request in (asking("broken", tokens=40), *others))
@@ -184,12 +185,12 @@ def make_flush_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_pixels_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
-    prompt = next(job for job in bench.said if job.request.asker == "bad").prepared
+    prompt = bench.prompts[next(job for job in bench.said if job.request.asker == "bad")]
     fail_for(monkeypatch, bench.backend.features, "release", lambda one: one is prompt)
 
 
 def make_features_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
-    prompt = next(job for job in bench.said if job.request.asker == "bad").prepared
+    prompt = bench.prompts[next(job for job in bench.said if job.request.asker == "bad")]
     fail_for(monkeypatch, bench.backend.features, "of", lambda one, _picture: one is prompt)
 
 
@@ -221,7 +222,7 @@ def alone(loaded: BatchingBackend) -> dict[str, str]:
         job = bench.ask(asking(name, picture=index))
         bench.run()
         texts[name] = bench.text(job)
-        loaded.forget()
+        loaded.clear_caches()
     return texts
 
 
@@ -256,7 +257,7 @@ def test_an_asker_who_left_with_an_answer_that_cannot_be_ended_is_gone_all_the_s
     bench.step(3)
     make_flush_fail(bench, monkeypatch)
     bad.cancelled = True
-    bench.backend.forget(bench)
+    bench.backend.clear_caches(bench)
     assert isinstance(bench.said[bad][-1], GenerationFailed)
     bench.run()
     assert bench.finished(other)
@@ -376,7 +377,7 @@ def test_a_step_under_way_for_an_answer_that_failed_confuses_nobody(
     assert isinstance(bench.said[jobs[1]][-1], GenerationFailed)
     for job in (jobs[0], jobs[2], late):
         assert bench.finished(job).new_tokens == 30
-        start = len(job.prepared.tokens)
+        start = len(bench.prompts[job].tokens)
         assert bench.tokens[job] == [270 + (start + i) % 40 for i in range(30)]
 
 

@@ -78,7 +78,7 @@ def pair(
 @pytest.fixture
 def bench(pair: tuple[BatchingBackend, GenerateModel]) -> Iterator[Stepper]:
     yield Stepper(pair[0])
-    pair[0].forget()
+    pair[0].clear_caches()
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_prompts_are_the_processors_own_token_for_token(
         (user("One", COLOURS[2]), assistant("A square."), user("And now?")),
     ]:
         ids = plain._prepare(messages)["input_ids"][0].tolist()
-        assert fast.prepare(asking(*messages)).tokens == ids
+        assert fast.prompt_of(asking(*messages)).tokens == ids
         assert fast.prompt_tokens(messages) == len(ids)
 
 
@@ -170,25 +170,25 @@ def test_a_follow_up_reads_nothing_again_and_looks_at_no_picture_again(
     known = before.prompt_tokens + before.new_tokens - 1
     assert bench.finished(follow_up).cached_tokens > known - 18
     # Its own tokens went in, which a second tokenisation might have spelt otherwise.
-    assert follow_up.prepared.tokens[: before.prompt_tokens] == job.prepared.tokens
+    assert bench.prompts[follow_up].tokens[: before.prompt_tokens] == bench.prompts[job].tokens
 
 
 def test_an_answer_with_what_looks_like_a_control_token_is_known_again(bench: Stepper) -> None:
     first = user("What do you see?", COLOURS[1])
-    prompt = bench.backend.prepare(asking(first))
+    prompt = bench.backend.prompt_of(asking(first))
     said = "An <image> of </s> and <|im_end|>."
     bench.backend._prompts.record_answer(prompt, [70, 71, 72], said)
-    follow_up = bench.backend.prepare(asking(first, assistant(said), user("And now?")))
+    follow_up = bench.backend.prompt_of(asking(first, assistant(said), user("And now?")))
     assert follow_up.tokens[: len(prompt.tokens) + 3] == [*prompt.tokens, 70, 71, 72]
     assert follow_up.spans == prompt.spans
 
 
 def test_a_placeholder_in_an_answer_moves_no_picture(bench: Stepper) -> None:
     first = user("What do you see?", COLOURS[1])
-    prompt = bench.backend.prepare(asking(first))
+    prompt = bench.backend.prompt_of(asking(first))
     placeholder = bench.backend._prompts.placeholder_id
     bench.backend._prompts.record_answer(prompt, [70, placeholder, 72], "a b")
-    follow_up = bench.backend.prepare(asking(first, assistant("a b"), user("This?", COLOURS[2])))
+    follow_up = bench.backend.prompt_of(asking(first, assistant("a b"), user("This?", COLOURS[2])))
     old, new = follow_up.spans
     assert old == prompt.spans[0]
     assert new.start > len(prompt.tokens) + 3
@@ -204,10 +204,10 @@ def test_a_text_that_ends_an_answer_is_in_no_later_prompt(
     bench.step(4)
     answer.text.ended = FinishReason.STOP
     bench.run()
-    follow_up = bench.backend.prepare(
+    follow_up = bench.backend.prompt_of(
         asking(first, assistant(bench.text(job) or "?"), user("And now?"))
     )
-    known = len(job.prepared.tokens)
+    known = len(bench.prompts[job].tokens)
     assert follow_up.tokens[known : known + len(answer.said)] != answer.said
 
 
@@ -215,7 +215,7 @@ def test_what_was_stopped_and_forgotten_is_kept_nowhere(bench: Stepper) -> None:
     job = bench.ask(asking(user("What is this?", COLOURS[0]), tokens=50))
     bench.step(5)
     job.cancelled = True
-    bench.backend.forget(bench)
+    bench.backend.clear_caches(bench)
     assert bench.finished(job).reason is FinishReason.ABORTED
     prompts = bench.backend._prompts
     assert len(prompts.transcripts) == 0
@@ -245,7 +245,7 @@ def test_a_follow_up_whose_pages_are_gone_is_answered_alike(bench: Stepper, alon
     thread = (first, assistant("A square."), user("What colour?"))
     bench.ask(asking(first, tokens=10))
     bench.run()
-    bench.backend.forget()
+    bench.backend.clear_caches()
     job = bench.ask(asking(*thread, tokens=15))
     bench.run()
     assert bench.finished(job).cached_tokens == 0

@@ -1,4 +1,4 @@
-"""The worker: a bounded queue in front, one thread that owns the device."""
+"""The worker: a bounded queue, and one thread that owns the device."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from inference.errors import (
     QueueFull,
 )
 from inference.serving.backend import Job
-from inference.serving.worker import DeviceThread, Worker
+from inference.serving.device_thread import DeviceThread
+from inference.serving.worker import Worker
 from inference.types import (
     Finished,
     FinishReason,
@@ -51,7 +52,7 @@ MODEL = ModelInfo(
 
 
 class ScriptedModel:
-    """Takes one step whenever the test allows one; says a word a step."""
+    """Takes a step whenever the test releases one; emits one word per step."""
 
     def __init__(self) -> None:
         self.model = MODEL
@@ -61,7 +62,7 @@ class ScriptedModel:
         self.asked: list[str] = []
         self.raises: BaseException | None = None
 
-    def forget(self) -> None: ...
+    def clear_caches(self) -> None: ...
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         return sum(len(message.text) for message in messages)
@@ -107,31 +108,31 @@ def ask(text: str) -> GenerationRequest:
 
 
 async def collect(worker: Worker, text: str) -> list[GenerationEvent]:
-    async with aclosing(worker.stream(ask(text))) as chunks:
-        return [chunk async for chunk in chunks]
+    async with aclosing(worker.stream(ask(text))) as events:
+        return [event async for event in events]
 
 
-def text_of(chunks: list[GenerationEvent]) -> str:
-    return " ".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
+def text_of(events: list[GenerationEvent]) -> str:
+    return " ".join(event.text for event in events if isinstance(event, TextDelta))
 
 
-async def test_text_streams_as_it_is_made(worker: Worker, backend: ScriptedModel) -> None:
-    async with aclosing(worker.stream(ask("one two"))) as chunks:
-        assert await anext(chunks) == Started()
+async def test_text_streams_as_it_is_generated(worker: Worker, backend: ScriptedModel) -> None:
+    async with aclosing(worker.stream(ask("one two"))) as events:
+        assert await anext(events) == Started()
         backend.steps.release()
-        assert await anext(chunks) == TextDelta("one")
+        assert await anext(events) == TextDelta("one")
         backend.steps.release()
-        assert await anext(chunks) == TextDelta("two")
-        assert isinstance(await anext(chunks), Finished)
+        assert await anext(events) == TextDelta("two")
+        assert isinstance(await anext(events), Finished)
 
 
-async def test_the_model_is_used_on_one_thread_only(worker: Worker, backend: ScriptedModel) -> None:
+async def test_only_one_thread_uses_the_model(worker: Worker, backend: ScriptedModel) -> None:
     backend.steps.release(100)
     await asyncio.gather(*(collect(worker, "a b") for _ in range(3)))
     assert backend.threads == {"device"}
 
 
-async def test_requests_run_in_the_order_they_came(worker: Worker, backend: ScriptedModel) -> None:
+async def test_requests_run_in_order_of_arrival(worker: Worker, backend: ScriptedModel) -> None:
     tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
     await asyncio.sleep(0)
     backend.steps.release(3)
@@ -139,19 +140,19 @@ async def test_requests_run_in_the_order_they_came(worker: Worker, backend: Scri
     assert backend.asked == ["a", "b", "c"]
 
 
-async def test_the_place_in_the_queue_is_told_whenever_it_changes(
+async def test_every_change_of_the_queue_position_is_an_event(
     worker: Worker, backend: ScriptedModel
 ) -> None:
     tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
     await asyncio.sleep(0.01)
     backend.steps.release(3)
     first, second, third = await asyncio.gather(*tasks)
-    assert [c for c in first if isinstance(c, Queued)] == []
-    assert [c for c in second if isinstance(c, Queued)] == [Queued(1)]
-    assert [c for c in third if isinstance(c, Queued)] == [Queued(2), Queued(1)]
+    assert [e for e in first if isinstance(e, Queued)] == []
+    assert [e for e in second if isinstance(e, Queued)] == [Queued(1)]
+    assert [e for e in third if isinstance(e, Queued)] == [Queued(2), Queued(1)]
 
 
-async def test_a_full_queue_refuses_and_nothing_is_run(
+async def test_a_full_queue_rejects_a_request_and_runs_nothing_of_it(
     worker: Worker, backend: ScriptedModel
 ) -> None:
     tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
@@ -163,19 +164,19 @@ async def test_a_full_queue_refuses_and_nothing_is_run(
     assert backend.steps_taken == 3
 
 
-async def test_when_the_asker_leaves_the_generation_stops_within_one_step(
+async def test_closing_a_stream_stops_its_generation_within_one_step(
     worker: Worker, backend: ScriptedModel
 ) -> None:
-    async with aclosing(worker.stream(ask("one two three four five"))) as chunks:
-        await anext(chunks)
+    async with aclosing(worker.stream(ask("one two three four five"))) as events:
+        await anext(events)
         backend.steps.release()
-        assert await anext(chunks) == TextDelta("one")
+        assert await anext(events) == TextDelta("one")
     backend.steps.release(100)
     assert text_of(await collect(worker, "next")) == "next"
     assert backend.steps_taken <= 1 + 1 + 1  # "one", at most one more step, "next"
 
 
-async def test_a_cancelled_asker_frees_the_device(worker: Worker, backend: ScriptedModel) -> None:
+async def test_a_cancelled_reader_frees_the_device(worker: Worker, backend: ScriptedModel) -> None:
     task = asyncio.create_task(collect(worker, "one two three four five"))
     await asyncio.sleep(0.01)
     task.cancel()
@@ -186,7 +187,7 @@ async def test_a_cancelled_asker_frees_the_device(worker: Worker, backend: Scrip
     assert backend.steps_taken <= 2
 
 
-async def test_a_waiting_request_can_be_withdrawn_and_those_behind_it_move_up(
+async def test_a_waiting_request_can_be_withdrawn_and_the_ones_behind_it_move_up(
     worker: Worker, backend: ScriptedModel
 ) -> None:
     first = asyncio.create_task(collect(worker, "a"))
@@ -199,7 +200,7 @@ async def test_a_waiting_request_can_be_withdrawn_and_those_behind_it_move_up(
         assert await anext(third) == Queued(1)
         backend.steps.release(10)
         await first
-        assert text_of([chunk async for chunk in third]) == "c"
+        assert text_of([event async for event in third]) == "c"
     assert backend.steps_taken == 2
 
 
@@ -226,7 +227,7 @@ async def test_a_rejected_request_ends_with_its_reason(
         await collect(worker, "one")
 
 
-async def test_when_the_device_dies_every_asker_is_told(
+async def test_when_the_device_dies_every_stream_fails(
     worker: Worker, backend: ScriptedModel
 ) -> None:
     tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
@@ -240,20 +241,20 @@ async def test_when_the_device_dies_every_asker_is_told(
         await collect(worker, "d")
 
 
-async def test_a_device_that_fails_while_nobody_asks_ends_the_engine_too(
+async def test_a_device_that_fails_while_idle_ends_the_engine_too(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_desk: object) -> None:
+    def fail(_output: object) -> None:
         raise EngineDead("the device failed")
 
-    monkeypatch.setattr(worker._device.backend, "forget", fail)
-    await asyncio.wait_for(worker.forget(), 5)
+    monkeypatch.setattr(worker._device.backend, "clear_caches", fail)
+    await asyncio.wait_for(worker.clear_caches(), 5)
     await asyncio.wait_for(worker.died.wait(), 5)
     with pytest.raises(EngineDead):
         await asyncio.wait_for(collect(worker, "next"), 5)
 
 
-async def test_nothing_is_kept_of_requests_that_were_withdrawn_while_they_waited(
+async def test_nothing_is_kept_of_requests_withdrawn_while_waiting(
     worker: Worker, backend: ScriptedModel
 ) -> None:
     first = asyncio.create_task(collect(worker, "a"))
@@ -264,7 +265,7 @@ async def test_nothing_is_kept_of_requests_that_were_withdrawn_while_they_waited
         assert await anext(withdrawn) == Queued(1)
         kept += [weakref.ref(job) for job in worker._jobs if job.request == ask("never")]
         await withdrawn.aclose()
-        await asyncio.sleep(0.05)  # the device looks who waits
+        await asyncio.sleep(0.05)  # the device thread updates its queue
     backend.steps.release(10)
     await first
     gc.collect()
@@ -291,7 +292,7 @@ async def test_a_model_that_cannot_be_loaded_says_so_and_leaves_no_thread() -> N
     await until(lambda: not any(t.name == "device" for t in threading.enumerate()))
 
 
-async def test_a_surprise_while_loading_is_one_sentence_and_a_trace_in_the_log(
+async def test_an_unexpected_error_while_loading_is_one_sentence_and_a_traceback_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def load() -> ScriptedModel:
@@ -340,10 +341,10 @@ def hanging(backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch) -> threadin
     return released
 
 
-async def test_a_device_that_hangs_is_noticed_and_every_asker_is_told(
+async def test_a_hanging_device_is_detected_and_every_stream_fails(
     backend: ScriptedModel, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inference.serving.worker.STEP_LIMIT_S", 0.05)
+    monkeypatch.setattr("inference.serving.worker.STEP_TIMEOUT_S", 0.05)
     monkeypatch.setattr("inference.serving.worker.WATCH_INTERVAL_S", 0.01)
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
         tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b")]
@@ -354,10 +355,10 @@ async def test_a_device_that_hangs_is_noticed_and_every_asker_is_told(
     await until(lambda: not any(t.name == "device" for t in threading.enumerate()))
 
 
-async def test_an_answer_that_nobody_reads_ends(
+async def test_a_request_whose_events_nobody_reads_fails(
     backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inference.serving.worker.UNREAD_LIMIT_S", 0.05)
+    monkeypatch.setattr("inference.serving.worker.READER_TIMEOUT_S", 0.05)
     monkeypatch.setattr("inference.serving.worker.WATCH_INTERVAL_S", 0.01)
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
         unread = worker.stream(ask("one two three four five six"))
@@ -365,7 +366,7 @@ async def test_an_answer_that_nobody_reads_ends(
         backend.steps.release(2)
         (job,) = worker._jobs
         await until(lambda: job.cancelled)
-        assert not worker._jobs  # its place is free
+        assert not worker._jobs  # its slot is free
         backend.steps.release(100)
         assert text_of(await collect(worker, "next")) == "next"
         assert backend.steps_taken <= 4
@@ -374,68 +375,68 @@ async def test_an_answer_that_nobody_reads_ends(
                 pass
 
 
-async def test_what_is_kept_of_conversations_is_erased_on_the_devices_thread(
+async def test_caches_are_cleared_on_the_device_thread(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forgotten: list[str] = []
+    cleared: list[str] = []
     engine = worker._device.backend
     monkeypatch.setattr(
-        engine, "forget", lambda _: forgotten.append(threading.current_thread().name)
+        engine, "clear_caches", lambda _: cleared.append(threading.current_thread().name)
     )
-    await worker.forget()
-    assert forgotten == ["device"]
+    await worker.clear_caches()
+    assert cleared == ["device"]
 
 
-async def test_erasing_does_not_wait_until_nobody_asks_any_more(
+async def test_clearing_caches_does_not_wait_for_an_idle_engine(
     worker: Worker, backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forgotten = asyncio.Event()
+    cleared = asyncio.Event()
     loop = asyncio.get_running_loop()
     engine = worker._device.backend
-    monkeypatch.setattr(engine, "forget", lambda _: loop.call_soon_threadsafe(forgotten.set))
+    monkeypatch.setattr(engine, "clear_caches", lambda _: loop.call_soon_threadsafe(cleared.set))
     busy = [asyncio.create_task(collect(worker, f"{i}")) for i in range(3)]
     await asyncio.sleep(0.01)
-    forgetting = asyncio.create_task(worker.forget())
+    clearing = asyncio.create_task(worker.clear_caches())
     await asyncio.sleep(0.01)
-    backend.steps.release(1)  # the answer that is under way, and no other
-    await asyncio.wait_for(forgetting, 5)
-    assert forgotten.is_set()
+    backend.steps.release(1)  # the request that runs, and no other
+    await asyncio.wait_for(clearing, 5)
+    assert cleared.is_set()
     assert not all(task.done() for task in busy)
     backend.steps.release(100)
     await asyncio.gather(*busy)
 
 
-async def test_who_waits_for_erasing_is_let_go_when_the_engine_ends(
+async def test_clearing_caches_returns_when_the_engine_dies(
     worker: Worker, backend: ScriptedModel
 ) -> None:
     busy = asyncio.create_task(collect(worker, "a"))
     await asyncio.sleep(0.01)
-    forgetting = asyncio.create_task(worker.forget())
+    clearing = asyncio.create_task(worker.clear_caches())
     await asyncio.sleep(0.01)
     backend.raises = EngineDead("the device failed")
     backend.steps.release()
-    await asyncio.wait_for(forgetting, 5)
+    await asyncio.wait_for(clearing, 5)
     with pytest.raises(EngineDead):
         await busy
 
 
-async def test_a_device_that_hangs_is_not_waited_for_at_the_end(
+async def test_shutdown_does_not_wait_for_a_hanging_device(
     backend: ScriptedModel, hanging: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inference.serving.worker.STOP_LIMIT_S", 0.05)
+    monkeypatch.setattr("inference.serving.worker.STOP_TIMEOUT_S", 0.05)
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
-        asker = asyncio.create_task(collect(worker, "a"))
+        reader = asyncio.create_task(collect(worker, "a"))
         await asyncio.sleep(0.02)
     with pytest.raises(EngineDead):
-        await asker
+        await reader
     hanging.set()
     await until(lambda: not any(t.name == "device" for t in threading.enumerate()))
 
 
-async def test_a_prompt_that_is_never_ready_is_given_up(
+async def test_a_request_that_takes_too_long_to_prepare_fails(
     worker: Worker, backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inference.serving.worker.PREPARE_LIMIT_S", 0.05)
+    monkeypatch.setattr("inference.serving.worker.PREPARE_TIMEOUT_S", 0.05)
     stuck = threading.Event()
     monkeypatch.setattr(worker._device.backend, "prepare", lambda _: stuck.wait(10))
     monkeypatch.setattr(worker._device.backend, "prompt_tokens", lambda _: stuck.wait(10))
@@ -448,7 +449,7 @@ async def test_a_prompt_that_is_never_ready_is_given_up(
     stuck.set()
 
 
-async def test_who_has_come_in_behind_the_step_that_fails_is_told_too(
+async def test_requests_queued_behind_a_fatal_step_fail_too(
     backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
@@ -456,8 +457,8 @@ async def test_who_has_come_in_behind_the_step_that_fails_is_told_too(
         await asyncio.sleep(0.02)
         job = Job(ask("b"))
         worker._jobs.add(job)
-        worker._serving.inbox.append(job)  # and the device has not looked yet
-        monkeypatch.setattr(worker._serving, "admit_new", lambda: None)
+        worker._step_loop.inbox.append((job, lambda _: None))  # the device has not seen it yet
+        monkeypatch.setattr(worker._step_loop, "admit_new", lambda: None)
         backend.raises = EngineDead("the device failed")
         backend.steps.release()
         with pytest.raises(EngineDead):
