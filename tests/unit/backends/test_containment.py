@@ -191,7 +191,7 @@ def make_pixels_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def make_features_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
     prompt = bench.prompts[next(job for job in bench.said if job.request.asker == "bad")]
-    fail_for(monkeypatch, bench.backend.features, "of", lambda one, _picture: one is prompt)
+    fail_for(monkeypatch, bench.backend.features, "encode", lambda one, _picture: one is prompt)
 
 
 def make_choosing_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +234,7 @@ def test_what_fails_for_one_sequence_ends_that_sequence_alone(
     alone: dict[str, str],
     edge: Callable[[Stepper, pytest.MonkeyPatch], None],
 ) -> None:
-    for name in ("_chunk_tokens", "_quiet_chunk_tokens"):
+    for name in ("_prefill_budget", "_idle_prefill_budget"):
         monkeypatch.setattr(bench.backend, name, 4096)  # whole prompts side by side in one step
     jobs = {name: bench.ask(asking(name, picture=i)) for i, name in enumerate(NAMES)}
     edge(bench, monkeypatch)
