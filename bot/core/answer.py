@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import replace
 
 from bot.core.access import Access
@@ -89,17 +89,16 @@ class Answers:
         return self._engine.model
 
     def ask(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
-        """Answer a question in a task of its own; see `answer`. Raises: Busy (shutting down)."""
+        """Answer a question in a task of its own; see `_answer`. Raises: Busy (shutting down)."""
         if self._draining:
             raise Busy("shutting_down")
-        return self._spawn(message, self.answer(message, exchange))
+        return self._spawn(message, exchange, self._answer)
 
     async def latest(self, key: MessageKey) -> IncomingMessage | None:
         """The latest version of a question, under way or ended; `None`: it is none, or forgotten.
 
         It may be on its way to its claim.
         """
-        await asyncio.sleep(0)  # a question of this very moment takes its place first
         return self._questions.latest(key) or await self._ledger.latest(key)
 
     async def revise(
@@ -157,7 +156,7 @@ class Answers:
 
     def resume(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
         """Take up, in a task, a question that an earlier run has claimed and not ended."""
-        return self._spawn(message, self._resume(message, exchange))
+        return self._spawn(message, exchange, self._process)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more questions; let those under way end, and leave the rest to the next start."""
@@ -170,27 +169,24 @@ class Answers:
 
     # -- the way of a question ----------------------------------------------------------------
 
-    async def answer(self, message: IncomingMessage, exchange: Exchange) -> bool:
+    async def _answer(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> bool:
         """Answer a question; false when it has been claimed before, and nothing was done.
 
         So it is, too, when its thread is being forgotten at this moment. Where the store does not
         take the claim, the asker is told so; every other copy of the message ends in silence.
         """
-        with (
-            self._queues.ticket(message.thread, message.sent_at) as ticket,
-            self._questions.tracked(message) as question,
-        ):
-            if not self._questions.accepts(message.thread) or self._questions.is_copy(question):
+        message = question.message
+        if not self._questions.accepts(message.thread) or self._questions.is_copy(question):
+            return False
+        attempt_begun = ticket.is_called  # then the claim counts the first attempt, too
+        try:
+            if not await self._ledger.claim(message, attempts=int(attempt_begun)):
                 return False
-            attempt_begun = ticket.is_called  # then the claim counts the first attempt, too
-            try:
-                if not await self._ledger.claim(message, attempts=int(attempt_begun)):
-                    return False
-            except Exception as exc:  # noqa: BLE001 - whatever it is, the asker is waiting
-                await self._refuse_unclaimed(question, exchange, exc)
-            else:
-                question.claimed(attempt_begun=attempt_begun)
-                await self._process(question, exchange, ticket)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the asker is waiting
+            await self._refuse_unclaimed(question, exchange, exc)
+        else:
+            question.claimed(attempt_begun=attempt_begun)
+            await self._process(question, exchange, ticket)
         return True
 
     async def _refuse_unclaimed(
@@ -217,15 +213,7 @@ class Answers:
         self._ledger.refuse(question, ending)
         await Reply(exchange).finish(ending)
 
-    async def _resume(self, message: IncomingMessage, exchange: Exchange) -> bool:
-        with (
-            self._queues.ticket(message.thread, message.sent_at) as ticket,
-            self._questions.tracked(message) as question,
-        ):
-            await self._process(question, exchange, ticket)
-        return True
-
-    async def _process(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> None:
+    async def _process(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> bool:
         """From the claim to the last edit; only then is the question off the inbox."""
         try:
             async with running_reply(exchange) as reply:
@@ -235,7 +223,7 @@ class Answers:
                     ending = await self._run_to_ending(question, exchange, ticket, reply)
             if question.is_superseded:
                 await self._ledger.end(question)
-                return
+                return True
             is_kept = await self._ledger.keep(question, ending)
             if await reply.finish(ending):
                 await self._ledger.end(question, None if is_kept else ending)
@@ -246,6 +234,7 @@ class Answers:
             if question.is_attempted:
                 await self._ledger.put_back(question)
             raise
+        return True
 
     async def _run_to_ending(
         self,
@@ -387,10 +376,26 @@ class Answers:
     # -- tasks --------------------------------------------------------------------------------
 
     def _spawn(
-        self, message: IncomingMessage, coroutine: Coroutine[object, object, bool]
+        self,
+        message: IncomingMessage,
+        exchange: Exchange,
+        work: Callable[[InFlight, Exchange, Ticket], Coroutine[object, object, bool]],
     ) -> asyncio.Task[bool]:
-        task = asyncio.create_task(coroutine, name=f"answer-{message.key.platform}")
+        """Work on a question in a task; it is in flight, in its thread's order, from this call on.
+
+        Between the call and the task's first step may come an edit or a deletion of the question.
+        """
+        held = ExitStack()
+        ticket = held.enter_context(self._queues.ticket(message.thread, message.sent_at))
+        question = held.enter_context(self._questions.tracked(message))
+
+        async def run() -> bool:
+            with held:
+                return await work(question, exchange, ticket)
+
+        task = asyncio.create_task(run(), name=f"answer-{message.key.platform}")
         self._tasks.add(task)
+        task.add_done_callback(lambda _: held.close())  # it may end before its first step
         task.add_done_callback(self._done)
         return task
 

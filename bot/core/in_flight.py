@@ -125,15 +125,17 @@ class InFlightQuestions:
             self._questions.remove(question)
 
     def is_copy(self, question: InFlight) -> bool:
-        """Whether another one is the same version of the same question.
+        """Whether an earlier one is the same version of the same question.
 
         Platforms may deliver a message more than once; copies end before the claim, so that one
         outcome of it holds for all.
         """
-        return any(
-            other is not question and other.message.revision == question.message.revision
+        versions = [
+            other
             for other in self._of_message(question.message.key)
-        )
+            if other.message.revision == question.message.revision
+        ]
+        return versions[0] is not question
 
     def of_thread(self, thread: ThreadKey) -> list[InFlight]:
         """A thread's questions."""
