@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from cachetools import LRUCache
 
@@ -18,10 +16,10 @@ from bot.core.attachments import latest, may_be_picture
 from bot.errors import PictureRefused
 from bot.images.normalise import short_name
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable, reason
+from bot.platforms.slack.event_copies import EventCopies
 from bot.platforms.slack.events import (
     VIEW,
     Event,
-    Said,
     is_own,
     message_key,
 )
@@ -29,77 +27,15 @@ from bot.platforms.slack.pictures.links import IsLoginPage, Links, NotThere
 from bot.platforms.slack.pictures.places import attachments_of, file_attachment, is_shown
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import Store
-from bot.values.messages import Attachment, IncomingMessage, MessageKey, ThreadKey
+from bot.values.messages import Attachment, IncomingMessage, ThreadKey
 
 log = logging.getLogger(__name__)
 
-OTHER_COPY_S = 0.25
-COPIES_KEPT_S = 600
 UPLOAD_PAUSES_S = (0.5, 1, 2)
 MAX_READ_THREADS = 10_000
 MESSAGES_A_PAGE = 200
 FILES_SCOPE = "files:read"
 NO_SUCH_FILE = frozenset({"file_deleted", "file_not_found"})
-
-
-@dataclass(slots=True)
-class _Copy:
-    """What has come of one message."""
-
-    until: float
-    attachments: tuple[Attachment, ...] = ()
-    kinds: set[str] = field(default_factory=set)
-    deleted: bool = False
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def is_sure(self) -> bool:
-        """A mention may lack the files that its other copy has."""
-        return bool(self.attachments) or "message" in self.kinds
-
-
-class Copies:
-    """A mention comes as two events, and either may be the one that has the files."""
-
-    def __init__(self) -> None:
-        self._copies: OrderedDict[MessageKey, _Copy] = OrderedDict()
-
-    def note(self, message: Said, attachments: tuple[Attachment, ...]) -> bool:
-        """Remember a copy. Returns: whether it is the first of its message."""
-        now = time.monotonic()
-        while self._copies and next(iter(self._copies.values())).until < now:
-            self._copies.popitem(last=False)
-        is_first = message.key not in self._copies
-        copy = self._copies.setdefault(message.key, _Copy(until=now + COPIES_KEPT_S))
-        copy.kinds.add(str(message.raw.get("type", "message")))
-        copy.attachments = copy.attachments or attachments
-        copy.changed.set()
-        return is_first
-
-    def delete(self, key: MessageKey) -> None:
-        """The message was deleted: a copy that comes late is not to be answered."""
-        now = time.monotonic()
-        copy = self._copies.setdefault(key, _Copy(until=now + COPIES_KEPT_S))
-        copy.deleted = True
-
-    def is_deleted(self, key: MessageKey) -> bool:
-        """Whether the message was deleted lately."""
-        copy = self._copies.get(key)
-        return copy is not None and copy.deleted
-
-    async def attachments(self, key: MessageKey) -> tuple[Attachment, ...] | None:
-        """What the copies hold; `None` when none that is sure of it comes within a moment."""
-        copy = self._copies.get(key)
-        if copy is None:
-            return None
-        deadline = time.monotonic() + OTHER_COPY_S
-        while not copy.is_sure and (left_s := deadline - time.monotonic()) > 0:
-            copy.changed.clear()
-            try:
-                await asyncio.wait_for(copy.changed.wait(), left_s)
-            except TimeoutError:
-                break
-        return copy.attachments if copy.is_sure else None
 
 
 class Pictures:
@@ -114,7 +50,7 @@ class Pictures:
         fetch_links: bool,
         pictures_per_question: int,
     ) -> None:
-        self.copies = Copies()
+        self.copies = EventCopies()
         self._store = store
         self._addressing = addressing
         self._links = links

@@ -1,0 +1,74 @@
+"""The copies of one message: Slack sends a mention as two events, and either may have the files."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from bot.platforms.slack.events import Said
+from bot.values.messages import Attachment, MessageKey
+
+OTHER_COPY_S = 0.25
+COPIES_KEPT_S = 600
+
+
+@dataclass(slots=True)
+class _Copy:
+    """What the copies of one message held so far."""
+
+    until: float
+    attachments: tuple[Attachment, ...] = ()
+    kinds: set[str] = field(default_factory=set)
+    deleted: bool = False
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_sure(self) -> bool:
+        """A mention may lack the files that its other copy has."""
+        return bool(self.attachments) or "message" in self.kinds
+
+
+class EventCopies:
+    """Knows which copies have come, and what they held. Lives as long as the adapter."""
+
+    def __init__(self) -> None:
+        self._copies: OrderedDict[MessageKey, _Copy] = OrderedDict()
+
+    def note(self, message: Said, attachments: tuple[Attachment, ...]) -> bool:
+        """Remember a copy. Returns: whether it is the first of its message."""
+        now = time.monotonic()
+        while self._copies and next(iter(self._copies.values())).until < now:
+            self._copies.popitem(last=False)
+        is_first = message.key not in self._copies
+        copy = self._copies.setdefault(message.key, _Copy(until=now + COPIES_KEPT_S))
+        copy.kinds.add(str(message.raw.get("type", "message")))
+        copy.attachments = copy.attachments or attachments
+        copy.changed.set()
+        return is_first
+
+    def delete(self, key: MessageKey) -> None:
+        """The message was deleted: a late copy must not be answered."""
+        now = time.monotonic()
+        copy = self._copies.setdefault(key, _Copy(until=now + COPIES_KEPT_S))
+        copy.deleted = True
+
+    def is_deleted(self, key: MessageKey) -> bool:
+        """Whether the message was deleted recently."""
+        copy = self._copies.get(key)
+        return copy is not None and copy.deleted
+
+    async def attachments(self, key: MessageKey) -> tuple[Attachment, ...] | None:
+        """The message's attachments; `None`: no copy that is sure of them came within a moment."""
+        copy = self._copies.get(key)
+        if copy is None:
+            return None
+        deadline = time.monotonic() + OTHER_COPY_S
+        while not copy.is_sure and (left_s := deadline - time.monotonic()) > 0:
+            copy.changed.clear()
+            try:
+                await asyncio.wait_for(copy.changed.wait(), left_s)
+            except TimeoutError:
+                break
+        return copy.attachments if copy.is_sure else None
