@@ -1,4 +1,4 @@
-"""What was said while the bot did not listen: found in the channels' history, answered once."""
+"""Backfill: messages that arrived while the bot was offline, each answered once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable, reason
-from bot.platforms.slack.events import PLATFORM, Event, said
-from bot.platforms.slack.message_handler import Hearing
+from bot.platforms.slack.events import PLATFORM, Event
+from bot.platforms.slack.message_handler import MessageHandler
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.store import Store
 from inference.errors import safe_traceback
@@ -21,47 +21,47 @@ log = logging.getLogger(__name__)
 MISSED_S = 15 * 60
 MARGIN_S = 60
 THREADS_S = 24 * 3600
-"""A thread that was begun so long ago may still have a late follow-up."""
+"""A thread that began so long ago may still get a follow-up."""
 MAX_THREADS = 50
 PAGE = 200
 
 
-class Missed:
-    """Looks for it. Lives as long as the adapter."""
+class Backfill:
+    """Reads the history of channels and threads. Lives as long as the adapter."""
 
-    def __init__(self, *, store: Store, workspaces: Workspaces, hearing: Hearing) -> None:
+    def __init__(self, *, store: Store, workspaces: Workspaces, handler: MessageHandler) -> None:
         self._store = store
         self._workspaces = workspaces
-        self._hearing = hearing
+        self._handler = handler
 
     async def catch_up(self, gap_s: float = 0) -> None:
-        """Hear every message of the last minutes once more; claimed ones end at their claim.
+        """Handle every message of the last minutes once more; a claim is never taken twice.
 
-        `gap_s`: for how long nothing was heard.
+        `gap_s`: seconds without any event.
         """
         since = time.time() - max(MISSED_S, gap_s + MARGIN_S)
         try:
             teams = await self._workspaces.teams()
-        except Exception as exc:  # noqa: BLE001 - the end of a task: new input goes on without it
-            log.error("missed messages were not looked for: %s", safe_traceback(exc))
+        except Exception as exc:  # noqa: BLE001 - the end of a task: new events are handled all the same
+            log.error("missed messages could not be backfilled: %s", safe_traceback(exc))
             return
         for team, enterprise in teams:
-            with _on_its_own("a workspace"):
+            with _contained("a workspace"):
                 workspace = await self._workspaces.of(team, enterprise)
                 await self._of_workspace(workspace, since)
 
     async def _of_workspace(self, workspace: Workspace, since: float) -> None:
         threads: set[tuple[str, str]] = set()
-        with _on_its_own("a workspace's channels"):
+        with _contained("a workspace's channels"):
             async for channel in self._channels(workspace):
-                with _on_its_own("a channel"):
+                with _contained("a channel"):
                     threads |= await self._of_channel(workspace, channel, since)
         known = await self._store.recent_threads(
             PLATFORM, workspace.team, age=timedelta(seconds=THREADS_S), limit=MAX_THREADS
         )
         threads |= {(thread.channel, thread.thread) for thread in known}
         for channel_id, thread_ts in sorted(threads):
-            with _on_its_own("a thread"):
+            with _contained("a thread"):
                 await self._of_thread(workspace, channel_id, thread_ts, since)
 
     async def _channels(self, workspace: Workspace) -> AsyncIterator[dict[str, Any]]:
@@ -83,7 +83,7 @@ class Missed:
     async def _of_channel(
         self, workspace: Workspace, channel: dict[str, Any], since: float
     ) -> set[tuple[str, str]]:
-        """Hear a channel's messages. Returns: its threads with late replies."""
+        """Handle a channel's messages. Returns: (channel, ts) of its threads with late replies."""
         page = await workspace.api.read(
             "conversations.history",
             channel=channel["id"],
@@ -92,7 +92,7 @@ class Missed:
         )
         late = set()
         for event in reversed(page["messages"]):
-            await self._hear(workspace, channel["id"], event, since)
+            await self._handle(workspace, channel["id"], event, since)
             if "ts" in event and float(event.get("latest_reply") or 0) >= since:
                 late.add((channel["id"], str(event["ts"])))
         return late
@@ -108,25 +108,23 @@ class Missed:
             limit=PAGE,
         )
         for event in page["messages"]:
-            await self._hear(workspace, channel, event, since)
+            await self._handle(workspace, channel, event, since)
 
-    async def _hear(self, workspace: Workspace, channel: str, event: Event, since: float) -> None:
-        it = said(
-            workspace.team, event, bot_user=workspace.bot_user, bot=workspace.bot, channel=channel
-        )
-        if it is None or float(it.ts) < since:
+    async def _handle(self, workspace: Workspace, channel: str, event: Event, since: float) -> None:
+        message = self._handler.read(workspace, event, channel)
+        if message is None or message.sent_at < since:
             return
-        with _on_its_own("a message"):
-            if not await self._store.inbox.knows(it.key):
-                await self._hearing.heard(workspace, it, late=True)
+        with _contained("a message"):
+            if not await self._store.inbox.knows(message.key):
+                await self._handler.on_message(workspace, message, from_history=True)
 
 
 @contextmanager
-def _on_its_own(what: str) -> Iterator[None]:
-    """What fails is logged, and hides nothing else that was missed."""
+def _contained(what: str) -> Iterator[None]:
+    """Log what fails, and go on with the rest."""
     try:
         yield
     except (SlackRefused, SlackUnreachable) as exc:
-        log.warning("%s could not be looked through: %s", what, reason(exc))
-    except Exception as exc:  # noqa: BLE001 - whatever it was, the others are looked through
-        log.error("%s was not looked through: %s", what, safe_traceback(exc))
+        log.warning("%s could not be read: %s", what, reason(exc))
+    except Exception as exc:  # noqa: BLE001 - whatever it was, the others are read
+        log.error("the backfill of %s failed: %s", what, safe_traceback(exc))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from bot.platforms.slack.events import Said
+from cachetools import TTLCache
+
+from bot.platforms.slack.events import SlackMessage
 from bot.values.messages import Attachment, MessageKey
 
 OTHER_COPY_S = 0.25
@@ -18,41 +20,35 @@ COPIES_KEPT_S = 600
 class _Copy:
     """What the copies of one message held so far."""
 
-    until: float
     attachments: tuple[Attachment, ...] = ()
-    kinds: set[str] = field(default_factory=set)
+    event_types: set[str] = field(default_factory=set)
     deleted: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def is_sure(self) -> bool:
         """A mention may lack the files that its other copy has."""
-        return bool(self.attachments) or "message" in self.kinds
+        return bool(self.attachments) or "message" in self.event_types
 
 
 class EventCopies:
     """Knows which copies have come, and what they held. Lives as long as the adapter."""
 
     def __init__(self) -> None:
-        self._copies: OrderedDict[MessageKey, _Copy] = OrderedDict()
+        self._copies: TTLCache[MessageKey, _Copy] = TTLCache(math.inf, COPIES_KEPT_S)
 
-    def note(self, message: Said, attachments: tuple[Attachment, ...]) -> bool:
+    def note(self, message: SlackMessage) -> bool:
         """Remember a copy. Returns: whether it is the first of its message."""
-        now = time.monotonic()
-        while self._copies and next(iter(self._copies.values())).until < now:
-            self._copies.popitem(last=False)
         is_first = message.key not in self._copies
-        copy = self._copies.setdefault(message.key, _Copy(until=now + COPIES_KEPT_S))
-        copy.kinds.add(str(message.raw.get("type", "message")))
-        copy.attachments = copy.attachments or attachments
+        copy = self._copies.setdefault(message.key, _Copy())
+        copy.event_types.add(message.event_type)
+        copy.attachments = copy.attachments or message.attachments
         copy.changed.set()
         return is_first
 
     def delete(self, key: MessageKey) -> None:
         """The message was deleted: a late copy must not be answered."""
-        now = time.monotonic()
-        copy = self._copies.setdefault(key, _Copy(until=now + COPIES_KEPT_S))
-        copy.deleted = True
+        self._copies.setdefault(key, _Copy()).deleted = True
 
     def is_deleted(self, key: MessageKey) -> bool:
         """Whether the message was deleted recently."""

@@ -1,14 +1,15 @@
-"""What Slack tells, in our values. Pure: nothing here asks anybody."""
+"""Slack's events in our values. Pure: nothing here calls Slack."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from bot.values.messages import MessageKey, ThreadKey
+from bot.core.commands import Command, parse
+from bot.values.messages import Attachment, MessageKey, ThreadKey
 
 PLATFORM = "slack"
 VIEW = "view"
@@ -35,17 +36,27 @@ def message_key(team: str, channel: str, message: str) -> MessageKey:
     return MessageKey(platform=PLATFORM, team=team, channel=channel, message=message)
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A message of a person, from whichever event told of it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackMessage:
+    """A message of a person, as any of its events describes it."""
 
     team: str
     channel: str
     ts: str
     thread_ts: str
     user: str
-    raw: Event
-    direct: bool
+    user_team: str
+    """The workspace of its author; in a shared channel it may be another."""
+    text: str = field(repr=False)
+    """As `plain_text` leaves it."""
+    command: Command | None
+    """What is asked of the bot itself, where the text is a command."""
+    attachments: tuple[Attachment, ...]
+    is_direct: bool
+    mentions_bot: bool
+    mentions_others: bool
+    event_type: str
+    """``message`` or ``app_mention``: a mention comes as both."""
 
     @property
     def key(self) -> MessageKey:
@@ -54,62 +65,76 @@ class Said:
 
     @property
     def thread(self) -> ThreadKey:
-        """The thread it stands in, or begins."""
+        """The thread that it is in, or begins."""
         return thread_key(self.team, self.channel, self.thread_ts)
 
     @property
-    def user_team(self) -> str:
-        """The workspace of its author; in a shared channel it may be another."""
-        return str(self.raw.get("user_team") or self.raw.get("team") or "")
+    def sent_at(self) -> float:
+        """Seconds since 1970."""
+        return float(self.ts)
 
     @property
-    def text(self) -> str:
-        """As Slack writes it."""
-        return str(self.raw.get("text") or "")
+    def is_reply(self) -> bool:
+        """Whether it is in a thread that another message begins."""
+        return self.thread_ts != self.ts
 
-    def mentions(self, user: str) -> bool:
-        """Whether it mentions a person or the bot."""
-        return user in MENTION.findall(self.text)
-
-    def mentions_others_than(self, user: str) -> bool:
-        """Whether it calls on somebody else."""
-        others = set(MENTION.findall(self.text)) - {user}
-        return bool(others) or EVERYBODY.search(self.text) is not None
+    @property
+    def is_addressed(self) -> bool:
+        """Whether it is for the bot whatever its thread: a mention, or a direct message."""
+        return self.is_direct or self.mentions_bot
 
 
-def said(team: str, event: Event, *, bot_user: str, bot: str, channel: str = "") -> Said | None:
-    """A message that a person wrote; `None` for the bot's own, other bots' and notices."""
+def read_message(
+    event: Event,
+    *,
+    team: str,
+    bot_user: str,
+    bot: str,
+    channel: str = "",
+    attachments_of: Callable[[Event], tuple[Attachment, ...]],
+) -> SlackMessage | None:
+    """A message that a person wrote; `None` for the bot's own, other bots' and notices.
+
+    `channel`: for events that do not name theirs.
+    """
     if event.get("subtype") not in ANSWERED_SUBTYPES or event.get("bot_id") or event.get("hidden"):
         return None
     user, ts = event.get("user"), event.get("ts")
-    if not user or not ts or user == bot_user or bot == user:
-        return None
     channel = str(event.get("channel") or channel)
-    if not channel:
+    if not user or not ts or not channel or user in {bot_user, bot}:
         return None
-    return Said(
+    written = str(event.get("text") or "")
+    text = plain_text(written, bot_user)
+    mentioned = set(MENTION.findall(written))
+    return SlackMessage(
         team=team,
         channel=channel,
         ts=str(ts),
         thread_ts=str(event.get("thread_ts") or ts),
         user=str(user),
-        raw=event,
-        direct=event.get("channel_type") == "im" or channel.startswith("D"),
+        user_team=str(event.get("user_team") or event.get("team") or ""),
+        text=text,
+        command=parse(text),
+        attachments=attachments_of(event),
+        is_direct=event.get("channel_type") == "im" or channel.startswith("D"),
+        mentions_bot=bot_user in mentioned,
+        mentions_others=bool(mentioned - {bot_user}) or EVERYBODY.search(written) is not None,
+        event_type=str(event.get("type", "message")),
     )
 
 
 def is_own(event: Event, *, bot_user: str, bot: str) -> bool:
-    """Whether the bot itself wrote a message: what it shows was shown before.
+    """Whether the bot itself wrote a message: its pictures are known.
 
-    Everybody else's pictures may be looked at, also of those whom the bot does not answer.
+    Everybody else's pictures count, also those of people and apps that the bot does not answer.
     """
     return event.get("user") == bot_user or bool(bot and event.get("bot_id") == bot)
 
 
 def plain_text(text: str, bot_user: str) -> str:
-    """What a person reads: the bot's mention taken out, Slack's signs put back.
+    """What a person reads: without the bot's mention, and links and channels as text.
 
-    People stay as ``<@U…>``; their names are asked for later.
+    People stay as ``<@U…>``; their names are looked up later.
     """
     text = re.sub(rf"\s*<@{bot_user}(?:\|[^>]*)?>[,:]?\s*", " ", text)
     text = LINK.sub(lambda found: found[2] or found[1].removeprefix("mailto:"), text)

@@ -17,7 +17,7 @@ from bot.errors import UserFacingError
 from bot.platforms.platform import Core
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.events import PLATFORM, VIEW, Event, message_key, thread_key
-from bot.platforms.slack.message_handler import Hearing
+from bot.platforms.slack.message_handler import MessageHandler
 from bot.platforms.slack.replies import blocks
 from bot.platforms.slack.workspaces import Person, Workspace, Workspaces
 from bot.store import Store, StoreFailed
@@ -42,13 +42,13 @@ class Interactions:
         core: Core,
         store: Store,
         commands: Commands,
-        hearing: Hearing,
+        handler: MessageHandler,
         workspaces: Workspaces,
     ) -> None:
         self._core = core
         self._store = store
         self._commands = commands
-        self._hearing = hearing
+        self._handler = handler
         self._workspaces = workspaces
 
     def register(self, app: AsyncApp) -> None:
@@ -73,11 +73,11 @@ class Interactions:
         await ack()
         workspace = await self._workspace(context)
         channel, message = blocks.key_from(body["actions"][0]["value"])
-        if not self._hearing.intake or not self._allowed(workspace, body, channel):
+        if not self._handler.intake or not self._allowed(workspace, body, channel):
             return
         key = message_key(workspace.team, channel, message)
         try:
-            begun = await self._core.ask_again(key, self._hearing.exchange)
+            begun = await self._core.ask_again(key, self._handler.exchange)
         except UserFacingError as refusal:
             await self._tell(workspace, body, refusal.key, **refusal.values)
             return
@@ -134,7 +134,7 @@ class Interactions:
         about = json.loads(view["private_metadata"])
         author = Author(id=_user(body), team=str(body["user"].get("team_id") or ""))
         thread = thread_key(workspace.team, about["channel"], about["thread_ts"])
-        if not self._hearing.intake:
+        if not self._handler.intake:
             return
         # The id says which message it is about: a restart finds its pictures again.
         message = IncomingMessage(
@@ -149,7 +149,7 @@ class Interactions:
             await self._say(workspace, about["channel"], author.id, refusal)
             return
         try:
-            self._core.ask(message, self._hearing.exchange(message))
+            self._core.ask(message, self._handler.exchange(message))
         except UserFacingError as refusal:
             await self._say(workspace, about["channel"], author.id, refusal)
 

@@ -1,53 +1,44 @@
-"""From Slack's events to questions of the core: who is meant, which copy, which version."""
+"""From Slack's message events to questions of the core."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 
 from bot.core.addressing import Addressing, MessageFacts
-from bot.core.commands import Command, Commands, parse
+from bot.core.commands import Command, Commands
 from bot.core.erasure import Erasure
 from bot.errors import UserFacingError
 from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.platform import Core
 from bot.platforms.slack.adapter_context import AdapterContext
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
+from bot.platforms.slack.early_messages import EarlyMessages
 from bot.platforms.slack.events import (
     PLATFORM,
-    VIEW,
     Event,
-    Said,
+    SlackMessage,
     file_ids,
     is_own,
     message_key,
-    plain_text,
-    said,
+    read_message,
     thread_key,
 )
+from bot.platforms.slack.notifier import notify, notify_refusal
 from bot.platforms.slack.replies.exchange import SlackExchange
-from bot.platforms.slack.shapes import well_formed
+from bot.platforms.slack.shapes import is_ts, well_formed
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import StoreFailed
-from bot.texts import say
-from bot.values.messages import Author, IncomingMessage, ThreadKey, TryLater
+from bot.values.messages import Author, IncomingMessage, TryLater
 
 log = logging.getLogger(__name__)
 
-EARLY_KEPT_S = 10
 READ_WITHIN_S = 3
-MAX_EARLY_THREADS = 1000
-MAX_EARLY = 20
-
-MakeExchange = Callable[[IncomingMessage], SlackExchange]
 
 
-class Hearing:
-    """Hears what is said and decides nothing: `Addressing` does. Lives as long as the adapter."""
+class MessageHandler:
+    """Turns messages into questions; `Addressing` decides which. Lives as long as the adapter."""
 
     def __init__(
         self,
@@ -59,7 +50,7 @@ class Hearing:
         context: AdapterContext,
         is_fresh: Callable[[], bool],
     ) -> None:
-        """`is_fresh`: whether Slack was connected to just now."""
+        """`is_fresh`: whether the bot connected to Slack just now."""
         self._core = core
         self._addressing = addressing
         self._commands = commands
@@ -67,7 +58,7 @@ class Hearing:
         self._context = context
         self._is_fresh = is_fresh
         self._locks = ThreadLocks()
-        self._early: OrderedDict[ThreadKey, list[tuple[float, Said]]] = OrderedDict()
+        self._early = EarlyMessages()
         self.intake = True
 
     def exchange(self, message: IncomingMessage) -> SlackExchange:
@@ -76,7 +67,7 @@ class Hearing:
 
     # -- messages -----------------------------------------------------------------------------
 
-    async def message(self, workspace: Workspace, event: Event) -> None:
+    async def on_event(self, workspace: Workspace, event: Event) -> None:
         """A message was sent, edited or deleted; or the bot was mentioned."""
         if not self.intake:
             return
@@ -84,185 +75,172 @@ class Hearing:
         changed = event.get("message") or {}
         match event.get("subtype"):
             case "message_deleted":
-                await self._deleted(workspace, event, str(event.get("deleted_ts")))
+                await self._on_deletion(workspace, event, str(event.get("deleted_ts")))
             case "message_changed" if changed.get("subtype") == "tombstone":
-                # So a message is deleted that has replies, as every question has.
-                await self._deleted(workspace, event, str(changed.get("ts")))
+                # How Slack deletes a message that has replies, as every question has.
+                await self._on_deletion(workspace, event, str(changed.get("ts")))
             case "message_changed":
-                self._shown_by_somebody(workspace, str(event.get("channel")), changed)
-                await self._edited(workspace, event)
+                channel = str(event.get("channel"))
+                message = self.read(workspace, changed, channel)
+                if message is None:
+                    self._note_pictures(workspace, changed, channel)
+                    return
+                if message.attachments:
+                    self._context.pictures.mark_unread(message.thread)
+                await self._on_edit(workspace, message, event)
             case _:
-                it = self._said(workspace, event)
-                if it is not None:
-                    await self.heard(workspace, it)
+                message = self.read(workspace, event)
+                if message is not None:
+                    await self.on_message(workspace, message)
                 else:
-                    self._shown_by_somebody(workspace, str(event.get("channel")), event)
+                    self._note_pictures(workspace, event, str(event.get("channel")))
 
-    def _shown_by_somebody(self, workspace: Workspace, channel: str, message: Event) -> None:
-        """No question, but its pictures may be what the next one is about."""
-        if is_own(message, bot_user=workspace.bot_user, bot=workspace.bot):
-            return
-        if not self._context.pictures.of_event(message):
-            return
-        thread_ts = str(message.get("thread_ts") or message.get("ts"))
-        self._context.pictures.left_alone(thread_key(workspace.team, channel, thread_ts))
-
-    def _said(self, workspace: Workspace, event: Event, channel: str = "") -> Said | None:
-        return said(
-            workspace.team,
+    def read(self, workspace: Workspace, event: Event, channel: str = "") -> SlackMessage | None:
+        """See `read_message`."""
+        return read_message(
             event,
+            team=workspace.team,
             bot_user=workspace.bot_user,
             bot=workspace.bot,
             channel=channel,
+            attachments_of=self._context.pictures.of_event,
         )
 
-    async def heard(self, workspace: Workspace, it: Said, *, late: bool = False) -> None:
-        """One copy of a message of a person.
+    def _note_pictures(self, workspace: Workspace, event: Event, channel: str) -> None:
+        """No question, but the next one may be about its pictures."""
+        if is_own(event, bot_user=workspace.bot_user, bot=workspace.bot):
+            return
+        if self._context.pictures.of_event(event):
+            thread_ts = str(event.get("thread_ts") or event.get("ts"))
+            self._context.pictures.mark_unread(thread_key(workspace.team, channel, thread_ts))
 
-        `late`: found in the history. Commands are not run late: they leave no claim, and what was
-        forgotten before a restart must not be forgotten again after it.
+    async def on_message(
+        self, workspace: Workspace, message: SlackMessage, *, from_history: bool = False
+    ) -> None:
+        """Handle one copy of a person's message.
+
+        `from_history`: a backfill found it. Commands are not run then: they leave no claim, and
+        what was erased before a restart must not be erased again after it.
         """
-        is_first = self._context.pictures.copies.note(it, self._context.pictures.of_event(it.raw))
-        is_told_to = it.direct or it.mentions(workspace.bot_user)
-        if it.thread_ts == it.ts and not is_told_to:
+        copies = self._context.pictures.copies
+        is_first = copies.note(message)
+        if not message.is_reply and not message.is_addressed:
             return  # the channel's own talk
-        if self._context.pictures.copies.is_deleted(it.key):
+        if copies.is_deleted(message.key):
             return
-        async with self._locks.of(it.thread):
-            if not late and it.thread_ts != it.ts and self._is_fresh():
-                for lost in await self._lost_before(workspace, it):
-                    await self._look_at(workspace, lost, late=True)
-            text = await self._look_at(workspace, it, late=late)
-        if text is None:
+        async with self._locks.of(message.thread):
+            if not from_history and message.is_reply and self._is_fresh():
+                for skipped in await self._fetch_skipped(workspace, message):
+                    await self._handle(workspace, skipped, from_history=True)
+            is_for_the_bot = await self._handle(workspace, message, from_history=from_history)
+        if not is_for_the_bot:
             return
-        command = parse(text)
-        if command is None:
-            await self._those_that_came_early(workspace, it)
-        elif is_first and not late:
-            await self._run(command, workspace, it)
+        if message.command is None:
+            await self._replay_early(workspace, message)
+        elif is_first and not from_history:
+            await self._run(message.command, workspace, message)
 
-    async def _look_at(self, workspace: Workspace, it: Said, *, late: bool) -> str | None:
-        """Ask, if it is a question. Returns: its words, or a command's; `None`: not for the bot."""
-        is_mention = it.mentions(workspace.bot_user)
-        addressed = await self._addressing.is_for_the_bot(
+    async def _handle(
+        self, workspace: Workspace, message: SlackMessage, *, from_history: bool
+    ) -> bool:
+        """Ask, if it is a question. Returns: whether the message is for the bot."""
+        is_for_the_bot = await self._addressing.is_for_the_bot(
             MessageFacts(
-                thread=it.thread,
-                sent_at=float(it.ts),
-                direct=it.direct,
-                mentions_bot=is_mention,
-                mentions_others=it.mentions_others_than(workspace.bot_user),
+                thread=message.thread,
+                sent_at=message.sent_at,
+                direct=message.is_direct,
+                mentions_bot=message.mentions_bot,
+                mentions_others=message.mentions_others,
             )
         )
-        if not addressed:
-            self._leave_alone(it)
-            return None
-        text = plain_text(it.text, workspace.bot_user)
-        if parse(text) is None:
-            await self._ask(workspace, it, text, said_to_bot=is_mention or it.direct, late=late)
-        return text
+        if not is_for_the_bot:
+            self._ignore(message)
+        elif message.command is None:
+            await self._ask(workspace, message, from_history=from_history)
+        return is_for_the_bot
+
+    def _ignore(self, message: SlackMessage) -> None:
+        self._context.pictures.mark_unread(message.thread)
+        self._early.keep(message)
 
     async def _ask(
-        self, workspace: Workspace, it: Said, text: str, *, said_to_bot: bool, late: bool
+        self, workspace: Workspace, message: SlackMessage, *, from_history: bool
     ) -> None:
-        author = Author(id=it.user)
-        if not self._core.allows(it.thread, author):
-            if said_to_bot and not late:
-                await self._tell(workspace, it, "not_allowed")
+        if not self._core.allows(message.thread, Author(id=message.user)):
+            if message.is_addressed and not from_history:
+                await self._refuse(workspace, message, UserFacingError("not_allowed"))
             return
-        message = self._incoming(it, text)
+        question = _question(message)
         try:
-            self._core.ask(message, self.exchange(message))
+            self._core.ask(question, self.exchange(question))
         except UserFacingError as refusal:
-            await self._tell(workspace, it, refusal.key, **refusal.values)
+            await self._refuse(workspace, message, refusal)
 
-    def _incoming(self, it: Said, text: str, *, edited_at: float = 0) -> IncomingMessage:
-        return IncomingMessage(
-            key=it.key,
-            thread=it.thread,
-            author=Author(id=it.user, team=it.user_team),
-            text=text,
-            attachments=self._context.pictures.of_event(it.raw),
-            sent_at=float(it.ts),
-            edited_at=edited_at,
-        )
-
-    async def _lost_before(self, workspace: Workspace, it: Said) -> list[Said]:
-        """What stands in the thread between the last question and a message, and was not told.
+    async def _fetch_skipped(
+        self, workspace: Workspace, message: SlackMessage
+    ) -> list[SlackMessage]:
+        """The thread's messages between its last question and this one, which did not arrive.
 
         After a reconnect, a message may come before one that the old connection has lost. Slack
         delivers the lost one again, seconds later; the thread itself has it already.
         """
         try:
-            asked = await self._context.store.inbox.of_thread(it.thread)
+            asked = await self._context.store.inbox.of_thread(message.thread)
         except StoreFailed:
             return []
-        times = [float(ts) for ts in asked if not ts.startswith(VIEW)]
-        last = max((time_ for time_ in times if time_ < float(it.ts)), default=None)
+        times = [float(ts) for ts in asked if is_ts(ts)]  # a modal's question has no ts
+        last = max((sent_at for sent_at in times if sent_at < message.sent_at), default=None)
         if last is None:
             return []
-        read = workspace.api.read(
+        reading = workspace.api.read(
             "conversations.replies",
-            channel=it.channel,
-            ts=it.thread_ts,
+            channel=message.channel,
+            ts=message.thread_ts,
             oldest=f"{last:.6f}",
-            latest=it.ts,
+            latest=message.ts,
         )
         try:
-            page = await asyncio.wait_for(read, READ_WITHIN_S)
+            page = await asyncio.wait_for(reading, READ_WITHIN_S)
         except (SlackRefused, SlackUnreachable, TimeoutError):
             return []  # then they are answered in the order they come
-        found = (self._said(workspace, event, it.channel) for event in page["messages"])
-        return [lost for lost in found if lost is not None and last < float(lost.ts) < float(it.ts)]
+        found = (self.read(workspace, event, message.channel) for event in page["messages"])
+        return [
+            skipped
+            for skipped in found
+            if skipped is not None and last < skipped.sent_at < message.sent_at
+        ]
 
-    # -- messages that come before the one they follow ----------------------------------------
+    async def _replay_early(self, workspace: Workspace, question: SlackMessage) -> None:
+        """Handle the follow-ups that came before their question."""
+        for message in self._early.after(question):
+            await self.on_message(workspace, message)
 
-    def _leave_alone(self, it: Said) -> None:
-        self._context.pictures.left_alone(it.thread)
-        now = time.monotonic()
-        early = [kept for kept in self._early.pop(it.thread, ()) if kept[0] >= now]
-        self._early[it.thread] = [*early, (now + EARLY_KEPT_S, it)][-MAX_EARLY:]
-        while len(self._early) > MAX_EARLY_THREADS or self._oldest_early() < now:
-            self._early.popitem(last=False)
+    # -- edits, deletions, Slack's stop button ------------------------------------------------
 
-    def _oldest_early(self) -> float:
-        return next(iter(self._early.values()))[-1][0]
-
-    async def _those_that_came_early(self, workspace: Workspace, question: Said) -> None:
-        """Events may overtake each other: a follow-up can come before the question."""
-        early = self._early.pop(question.thread, ())
-        now = time.monotonic()
-        for until, it in sorted(early, key=lambda item: float(item[1].ts)):
-            if until >= now and float(it.ts) > float(question.ts):
-                await self.heard(workspace, it)
-
-    # -- edits and deletions ------------------------------------------------------------------
-
-    async def _edited(self, workspace: Workspace, event: Event) -> None:
+    async def _on_edit(self, workspace: Workspace, message: SlackMessage, event: Event) -> None:
         new, old = event.get("message") or {}, event.get("previous_message") or {}
-        edited = new.get("edited") or {}
-        it = self._said(workspace, new, str(event.get("channel")))
-        # Slack also reports what it does itself: a link unfurled, a reply counted.
+        edited_ts = (new.get("edited") or {}).get("ts")
+        # Slack also reports changes of its own: a link unfurled, a reply counted.
         unchanged = (new.get("text"), file_ids(new)) == (old.get("text"), file_ids(old))
-        if it is None or unchanged or not edited.get("ts"):
+        if unchanged or not edited_ts:
             return
-        text = plain_text(it.text, workspace.bot_user)
-        message = self._incoming(it, text, edited_at=float(edited["ts"]))
+        question = _question(message, edited_at=float(edited_ts))
         is_question = False
         try:
-            async with self._locks.of(it.thread):
-                is_question = await self._core.latest(it.key) is not None
+            async with self._locks.of(message.thread):
+                is_question = await self._core.latest(message.key) is not None
                 if is_question:
-                    await self._core.revise(message, self.exchange(message))
+                    await self._core.revise(question, self.exchange(question))
         except UserFacingError as refusal:
-            if is_question or it.mentions(workspace.bot_user):
-                await self._tell(workspace, it, refusal.key, **refusal.values)
+            if is_question or message.mentions_bot:
+                await self._refuse(workspace, message, refusal)
             return
-        if not is_question and it.mentions(workspace.bot_user):
-            # The mention was forgotten at first: now it is a question.
-            await self.heard(workspace, it)
+        if not is_question and message.mentions_bot:
+            # The edit adds the mention: now it is a question.
+            await self.on_message(workspace, message)
 
-    async def _deleted(self, workspace: Workspace, event: Event, ts: str) -> None:
-        """A question was deleted: stop it, erase it, delete its answer."""
+    async def _on_deletion(self, workspace: Workspace, event: Event, ts: str) -> None:
+        """A message was deleted: stop its question, erase it, delete its answer."""
         previous = event.get("previous_message") or {}
         channel = str(event.get("channel"))
         key = message_key(workspace.team, channel, ts)
@@ -279,46 +257,56 @@ class Hearing:
             try:
                 await workspace.api.patient_write("chat.delete", channel=channel, ts=reply)
             except (SlackRefused, TryLater) as exc:
-                log.info("an answer stays: %s", exc)
+                log.info("an answer could not be deleted: %s", exc)
 
-    def stopped_in_slack(self, team: str, event: Event) -> None:
-        """Slack's own stop button."""
+    def on_stop(self, team: str, event: Event) -> None:
+        """Somebody pressed Slack's own stop button."""
         thread = thread_key(team, str(event.get("channel")), str(event.get("thread_ts")))
         key = self._core.first_in_flight(thread)
         if key is not None:
             self._core.stop(key)
 
-    # -- words to the bot ---------------------------------------------------------------------
+    # -- commands -----------------------------------------------------------------------------
 
-    async def _run(self, command: Command, workspace: Workspace, it: Said) -> None:
-        person = await workspace.person(it.user)
-        if not self._core.allows(it.thread, Author(id=it.user)):
-            await self._tell(workspace, it, "not_allowed")
+    async def _run(self, command: Command, workspace: Workspace, message: SlackMessage) -> None:
+        author = Author(id=message.user)
+        if not self._core.allows(message.thread, author):
+            await self._refuse(workspace, message, UserFacingError("not_allowed"))
             return
+        person = await workspace.person(message.user)
         sentence = await self._commands.run(
             command,
             platform=PLATFORM,
-            team=it.team,
-            thread=it.thread if it.thread_ts != it.ts or it.direct else None,
-            author=Author(id=it.user),
+            team=message.team,
+            thread=message.thread if message.is_reply or message.is_direct else None,
+            author=author,
             locale=person.locale,
             is_admin=person.is_admin,
         )
-        await self._say_to_one(workspace, it, sentence)
+        await notify(
+            workspace, message.channel, message.user, sentence, thread_ts=_thread_ts(message)
+        )
 
-    async def _tell(self, workspace: Workspace, it: Said, sentence: str, **values: Any) -> None:
-        person = await workspace.person(it.user)
-        await self._say_to_one(workspace, it, say(person.locale, sentence, **values))
+    async def _refuse(
+        self, workspace: Workspace, message: SlackMessage, refusal: UserFacingError
+    ) -> None:
+        await notify_refusal(
+            workspace, message.channel, message.user, refusal, thread_ts=_thread_ts(message)
+        )
 
-    async def _say_to_one(self, workspace: Workspace, it: Said, sentence: str) -> None:
-        """Only the person who asked sees it."""
-        try:
-            await workspace.api.patient_write(
-                "chat.postEphemeral",
-                channel=it.channel,
-                user=it.user,
-                thread_ts=it.thread_ts if it.thread_ts != it.ts else None,
-                text=sentence,
-            )
-        except (SlackRefused, TryLater) as exc:
-            log.info("a sentence could not be said: %s", exc)
+
+def _question(message: SlackMessage, *, edited_at: float = 0) -> IncomingMessage:
+    return IncomingMessage(
+        key=message.key,
+        thread=message.thread,
+        author=Author(id=message.user, team=message.user_team),
+        text=message.text,
+        attachments=message.attachments,
+        sent_at=message.sent_at,
+        edited_at=edited_at,
+    )
+
+
+def _thread_ts(message: SlackMessage) -> str | None:
+    """Where a notice about it goes; `None`: into the channel."""
+    return message.thread_ts if message.is_reply else None

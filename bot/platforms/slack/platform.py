@@ -21,12 +21,12 @@ from bot.core.erasure import Erasure
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.slack.adapter_context import AdapterContext
 from bot.platforms.slack.api import API_TIMEOUT_S, SlackRefused, SlackUnreachable
-from bot.platforms.slack.backfill import Missed
+from bot.platforms.slack.backfill import Backfill
 from bot.platforms.slack.events import PLATFORM, Event
 from bot.platforms.slack.http import HttpServer
 from bot.platforms.slack.installation import installation_store, oauth_flow
 from bot.platforms.slack.interactions import Interactions
-from bot.platforms.slack.message_handler import Hearing
+from bot.platforms.slack.message_handler import MessageHandler
 from bot.platforms.slack.pictures.finder import Pictures
 from bot.platforms.slack.pictures.links import Links
 from bot.platforms.slack.replies.exchange import SlackExchange
@@ -92,7 +92,7 @@ class Slack:
             ),
             stop=core.stop,
         )
-        self._hearing = Hearing(
+        self._handler = MessageHandler(
             core=core,
             addressing=addressing,
             commands=commands,
@@ -104,10 +104,10 @@ class Slack:
             core=core,
             store=store,
             commands=commands,
-            hearing=self._hearing,
+            handler=self._handler,
             workspaces=self._workspaces,
         )
-        self._missed = Missed(store=store, workspaces=self._workspaces, hearing=self._hearing)
+        self._backfill = Backfill(store=store, workspaces=self._workspaces, handler=self._handler)
         self._store = store
         self.socket: Socket | None = None
         self.http: HttpServer | None = None
@@ -144,16 +144,16 @@ class Slack:
                 app,
                 app_token=app_token,
                 client=self._client(None),
-                after_gap=self._missed.catch_up,
+                after_gap=self._backfill.catch_up,
                 timeouts=self._timeouts,
             )
             await self.socket.open()
-        # Beside new input: a workspace may have hundreds of channels to look through.
-        self._catching_up = asyncio.create_task(self._missed.catch_up(), name="slack-missed")
+        # Beside new events: a workspace may have hundreds of channels to read.
+        self._catching_up = asyncio.create_task(self._backfill.catch_up(), name="slack-backfill")
 
     async def stop_intake(self) -> None:
         """Disconnect: what is said from now on is Slack's to deliver again, or to be found."""
-        self._hearing.intake = False
+        self._handler.intake = False
         if self._catching_up is not None:
             self._catching_up.cancel()
             await asyncio.gather(self._catching_up, return_exceptions=True)
@@ -204,10 +204,10 @@ class Slack:
         return app
 
     async def _message(self, context: Event, event: Event) -> None:
-        await self._hearing.message(await self._workspace(context), event)
+        await self._handler.on_event(await self._workspace(context), event)
 
     async def _stopped(self, context: Event, event: Event) -> None:
-        self._hearing.stopped_in_slack((await self._workspace(context)).team, event)
+        self._handler.on_stop((await self._workspace(context)).team, event)
 
     async def _workspace(self, context: Event) -> Workspace:
         # bolt's: in a channel shared between workspaces, the body may name the other one.

@@ -1,7 +1,7 @@
-"""What Slack sends, in the shape that the adapter reads; what has another shape is left out.
+"""What Slack sends, in the shape that the adapter reads; fields of another shape are left out.
 
 A message has many optional fields, and each of its files, attachments and blocks may be of a kind
-that is newer than this. One odd field must not lose the message, nor those that come with it.
+that is newer than this code. One odd field must not lose the message, or others beside it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _is_stamp(value: Any) -> bool:
-    """``1700000000.000100``: seconds since 1970, and what makes it unique."""
+def is_ts(value: Any) -> bool:
+    """Whether it is Slack's ``1700000000.000100``: seconds since 1970, made unique."""
     try:
         return isinstance(value, str) and math.isfinite(float(value))
     except ValueError:
@@ -41,7 +41,7 @@ ANYWHERE: Shapes = {
     **dict.fromkeys(("attachments", "blocks", "elements", "files", "message_blocks"), _is_list),
     **dict.fromkeys(("accessory", "edited", "message", "metadata", "slack_file"), _is_mapping),
     **dict.fromkeys(("previous_message", "root"), _is_mapping),
-    **dict.fromkeys(("deleted_ts", "latest_reply", "thread_ts", "ts"), _is_stamp),
+    **dict.fromkeys(("deleted_ts", "latest_reply", "thread_ts", "ts"), is_ts),
     **dict.fromkeys(("bot_id", "channel", "channel_type", "subtype", "team"), _is_text),
     **dict.fromkeys(("type", "user", "user_team"), _is_text),
 }
@@ -68,15 +68,15 @@ def well_formed(message: Any) -> dict[str, Any]:
 
 def _kept(value: Mapping[str, Any], shapes: Shapes) -> dict[str, Any]:
     kept: dict[str, Any] = {}
-    for name, it in value.items():
-        if name in shapes and not shapes[name](it):
+    for name, field in value.items():
+        if name in shapes and not shapes[name](field):
             continue
         inner = OF.get(name, ANYWHERE)
-        if isinstance(it, Mapping):
-            kept[name] = _kept(it, inner)
-        elif isinstance(it, list) and shapes.get(name) is _is_list:
-            items = [_kept(item, inner) for item in it if _is_mapping(item)]
+        if isinstance(field, Mapping):
+            kept[name] = _kept(field, inner)
+        elif isinstance(field, list) and shapes.get(name) is _is_list:
+            items = [_kept(item, inner) for item in field if _is_mapping(item)]
             kept[name] = [item for item in items if name != "files" or item.get("id")]
         else:
-            kept[name] = it
+            kept[name] = field
     return kept

@@ -154,7 +154,7 @@ async def test_an_odd_message_hides_no_other_that_was_missed(
         once(stage, "first", "last", "direct")
 
 
-async def test_a_missed_message_that_cannot_be_heard_hides_no_other(
+async def test_a_missed_message_that_cannot_be_handled_hides_no_other(
     tmp_path: Path,
     slack: LocalSlack,
     backend: ScriptedModel,
@@ -165,14 +165,14 @@ async def test_a_missed_message_that_cannot_be_heard_hides_no_other(
     direct = slack.say("direct", channel="D1", told=False)
     async with running_bot(tmp_path, slack, backend) as stage:
         assert stage.bot._catching_up is not None
-        heard = stage.bot._hearing.heard
+        handle = stage.bot._handler.on_message
 
-        async def fails_once(workspace: Any, it: Any, **more: Any) -> None:
-            if it.text.endswith("first"):
+        async def fails_once(workspace: Any, message: Any, **more: Any) -> None:
+            if message.text.endswith("first"):
                 raise RuntimeError("not this one")
-            await heard(workspace, it, **more)
+            await handle(workspace, message, **more)
 
-        monkeypatch.setattr(stage.bot._hearing, "heard", fails_once)
+        monkeypatch.setattr(stage.bot._handler, "on_message", fails_once)
         await stage.answered(last)
         await stage.answered(direct, channel="D1")
         await stage.quiet()

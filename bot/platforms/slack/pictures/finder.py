@@ -62,8 +62,8 @@ class Pictures:
         """What came with a message."""
         return attachments_of(event, links=self._fetch_links)
 
-    def left_alone(self, thread: ThreadKey) -> None:
-        """A message of the thread was not meant for the bot: it may hold a picture."""
+    def mark_unread(self, thread: ThreadKey) -> None:
+        """The thread has a message that was no question: it may hold a picture."""
         self._read.pop(thread, None)
 
     # -- which --------------------------------------------------------------------------------
