@@ -12,8 +12,6 @@ from bot.core.commands import Command, parse
 from bot.values.messages import Attachment, MessageKey, ThreadKey
 
 PLATFORM = "slack"
-VIEW = "view"
-"""Begins the id of a question that was asked in a modal: it is no message of Slack's."""
 
 ANSWERED_SUBTYPES = {None, "file_share", "thread_broadcast", "me_message"}
 

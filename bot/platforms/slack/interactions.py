@@ -16,8 +16,10 @@ from bot.core.commands import Command, Commands, parse
 from bot.errors import UserFacingError
 from bot.platforms.platform import Core
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
-from bot.platforms.slack.events import PLATFORM, VIEW, Event, message_key, thread_key
+from bot.platforms.slack.events import PLATFORM, Event, message_key, thread_key
 from bot.platforms.slack.message_handler import MessageHandler
+from bot.platforms.slack.notifier import notify_refusal
+from bot.platforms.slack.origin import AskedBy, Origin
 from bot.platforms.slack.replies import blocks
 from bot.platforms.slack.workspaces import Person, Workspace, Workspaces
 from bot.store import Store, StoreFailed
@@ -79,10 +81,10 @@ class Interactions:
         try:
             begun = await self._core.ask_again(key, self._handler.exchange)
         except UserFacingError as refusal:
-            await self._tell(workspace, body, refusal.key, **refusal.values)
+            await self._refuse(workspace, body, refusal)
             return
         if begun is None and await self._store.inbox.latest(key) is None:
-            await self._tell(workspace, body, "question_forgotten")
+            await self._refuse(workspace, body, UserFacingError("question_forgotten"))
 
     async def _feedback(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
@@ -92,7 +94,7 @@ class Interactions:
         try:
             await self._store.replies.rate(key, _user(body), good=opinion == "good")
         except StoreFailed as failed:
-            await self._say(workspace, channel, _user(body), failed)
+            await notify_refusal(workspace, channel, _user(body), failed)
 
     # -- ask about this picture ---------------------------------------------------------------
 
@@ -136,22 +138,22 @@ class Interactions:
         thread = thread_key(workspace.team, about["channel"], about["thread_ts"])
         if not self._handler.intake:
             return
-        # The id says which message it is about: a restart finds its pictures again.
         message = IncomingMessage(
-            key=message_key(workspace.team, about["channel"], f"{VIEW}:{view['id']}:{about['ts']}"),
+            key=message_key(workspace.team, about["channel"], view["id"]),
             thread=thread,
             author=author,
             text=(_input(view, "question") or "").strip(),
             sent_at=time.time(),
+            context=Origin(AskedBy.MODAL, about["ts"]).to_context(),
         )
         if not self._core.allows(thread, author):
             refusal = UserFacingError("not_allowed")
-            await self._say(workspace, about["channel"], author.id, refusal)
+            await notify_refusal(workspace, about["channel"], author.id, refusal)
             return
         try:
             self._core.ask(message, self._handler.exchange(message))
         except UserFacingError as refusal:
-            await self._say(workspace, about["channel"], author.id, refusal)
+            await notify_refusal(workspace, about["channel"], author.id, refusal)
 
     # -- /llava -------------------------------------------------------------------------------
 
@@ -223,7 +225,7 @@ class Interactions:
         try:
             await self._store.channels.choose(PLATFORM, workspace.team, channel, chosen)
         except StoreFailed as failed:
-            await self._say(workspace, channel, _user(body), failed)
+            await notify_refusal(workspace, channel, _user(body), failed)
 
     # -- helpers ------------------------------------------------------------------------------
 
@@ -241,20 +243,9 @@ class Interactions:
         except (SlackRefused, TryLater) as exc:
             log.warning("a modal could not be opened: %s", exc)
 
-    async def _tell(self, workspace: Workspace, body: Event, key: str, **values: Any) -> None:
+    async def _refuse(self, workspace: Workspace, body: Event, refusal: UserFacingError) -> None:
         channel, _ = blocks.key_from(body["actions"][0]["value"])
-        await self._say(workspace, channel, _user(body), UserFacingError(key, **values))
-
-    async def _say(
-        self, workspace: Workspace, channel: str, user: str, sentence: UserFacingError
-    ) -> None:
-        locale = (await workspace.person(user)).locale
-        try:
-            await workspace.api.patient_write(
-                "chat.postEphemeral", channel=channel, user=user, text=sentence.sentence(locale)
-            )
-        except (SlackRefused, TryLater) as exc:
-            log.info("a sentence could not be said: %s", exc)
+        await notify_refusal(workspace, channel, _user(body), refusal)
 
 
 async def _in_time(answer: Awaitable[T], otherwise: T) -> T:

@@ -26,6 +26,7 @@ from bot.platforms.slack.events import (
     thread_key,
 )
 from bot.platforms.slack.notifier import notify, notify_refusal
+from bot.platforms.slack.origin import Origin
 from bot.platforms.slack.replies.exchange import SlackExchange
 from bot.platforms.slack.shapes import is_ts, well_formed
 from bot.platforms.slack.workspaces import Workspace
@@ -304,6 +305,7 @@ def _question(message: SlackMessage, *, edited_at: float = 0) -> IncomingMessage
         attachments=message.attachments,
         sent_at=message.sent_at,
         edited_at=edited_at,
+        context=Origin().to_context(),
     )
 
 

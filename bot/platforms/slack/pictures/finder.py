@@ -18,11 +18,11 @@ from bot.images.normalise import short_name
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable, reason
 from bot.platforms.slack.event_copies import EventCopies
 from bot.platforms.slack.events import (
-    VIEW,
     Event,
     is_own,
     message_key,
 )
+from bot.platforms.slack.origin import AskedBy, Origin
 from bot.platforms.slack.pictures.links import IsLoginPage, Links, NotThere
 from bot.platforms.slack.pictures.places import attachments_of, file_attachment, is_shown
 from bot.platforms.slack.workspaces import Workspace
@@ -69,35 +69,42 @@ class Pictures:
     # -- which --------------------------------------------------------------------------------
 
     async def find(self, message: IncomingMessage, workspace: Workspace) -> tuple[Attachment, ...]:
-        """The pictures a question is about: its own, else those said before it in its thread."""
+        """The pictures a question is about: its own, else earlier ones of its thread."""
         try:
             found = await self._own(message, workspace)
-            if all(it.aside for it in found) and not await self._knows(message):
+            if all(attachment.aside for attachment in found) and not await self._knows(message):
                 found = (*found, *await self._earlier(message, workspace))
                 self._read[message.thread] = None
         except (SlackRefused, SlackUnreachable) as exc:
             # The question itself can be answered: the model says what it lacks.
             log.warning("earlier messages could not be read: %s", reason(exc))
             found = message.attachments
-        return tuple([await self._with_address(it, workspace) for it in found])
+        return tuple([await self._with_address(attachment, workspace) for attachment in found])
 
     async def _own(self, message: IncomingMessage, workspace: Workspace) -> tuple[Attachment, ...]:
+        origin = Origin.of(message)
+        if origin.asked_by is AskedBy.MODAL:
+            return await self._of_modal(message, origin.about, workspace)
         if message.attachments:
             return message.attachments
-        kind, _, rest = message.key.message.partition(":")
-        if kind == VIEW:
-            ts = rest.partition(":")[2]
-        else:
-            ts = message.key.message
-            known = await self.copies.attachments(message.key)
-            if known is not None:
-                return known
-        event = await self._message(message.thread, ts, workspace)
-        found = self.of_event(event) if event else ()
-        # The message a modal is about may be a question of this thread: its pictures are known.
-        return tuple(replace(it, earlier=kind == VIEW) for it in found)
+        known = await self.copies.attachments(message.key)
+        if known is not None:
+            return known
+        return await self._of_message(message.thread, message.key.message, workspace)
 
-    async def _message(self, thread: ThreadKey, ts: str, workspace: Workspace) -> Event | None:
+    async def _of_modal(
+        self, message: IncomingMessage, about: str, workspace: Workspace
+    ) -> tuple[Attachment, ...]:
+        """Pictures of the message that a modal is about, then those that its text links to."""
+        shown = await self._of_message(message.thread, about, workspace)
+        refs = {attachment.ref for attachment in shown}
+        linked = [attachment for attachment in message.attachments if attachment.ref not in refs]
+        # That message may be a question of this thread: then its pictures are known.
+        return (*(replace(attachment, earlier=True) for attachment in shown), *linked)
+
+    async def _of_message(
+        self, thread: ThreadKey, ts: str, workspace: Workspace
+    ) -> tuple[Attachment, ...]:
         page = await workspace.api.read(
             "conversations.replies",
             channel=thread.channel,
@@ -107,7 +114,8 @@ class Pictures:
             inclusive="true",
             limit=10,
         )
-        return next((it for it in page["messages"] if it.get("ts") == ts), None)
+        event = next((event for event in page["messages"] if event.get("ts") == ts), None)
+        return self.of_event(event) if event else ()
 
     async def _knows(self, message: IncomingMessage) -> bool:
         """Whether every picture of the thread so far came with a question of its own."""
@@ -138,13 +146,17 @@ class Pictures:
             if not cursor:
                 break
         found = latest(shown, self._limit)
-        told = [await self._with_address(replace(it, earlier=True), workspace) for it in found]
-        return tuple(it for it in told if not it.kind)  # a stub may be anything
+        addressed = [
+            await self._with_address(replace(attachment, earlier=True), workspace)
+            for attachment in found
+        ]
+        # What was a stub may turn out to be anything.
+        return tuple(attachment for attachment in addressed if not attachment.kind)
 
     async def _was_no_question(
         self, event: Event, message: IncomingMessage, workspace: Workspace
     ) -> bool:
-        """Not whose it is counts: people who may not ask, apps and webhooks show pictures, too."""
+        """Whoever its author is: apps, webhooks and people who may not ask show pictures too."""
         if is_own(event, bot_user=workspace.bot_user, bot=workspace.bot):
             return False
         ts, thread = str(event["ts"]), message.thread
@@ -155,7 +167,7 @@ class Pictures:
     # -- bytes --------------------------------------------------------------------------------
 
     async def _with_address(self, attachment: Attachment, workspace: Workspace) -> Attachment:
-        """A stub is asked about until its upload has arrived."""
+        """Look a stub up until its upload has arrived."""
         ref = json.loads(attachment.ref)
         if attachment.kind or "link" in ref or ref.get("url") or ref.get("gone"):
             return attachment
@@ -215,7 +227,7 @@ class Pictures:
 
 
 def _is_worth_a_look(attachment: Attachment) -> bool:
-    """Whether something said earlier, to somebody else, is likely a picture."""
+    """Whether an attachment that was not for the bot is likely a picture."""
     return is_shown(attachment) or may_be_picture(attachment)
 
 

@@ -16,7 +16,8 @@ from bot.platforms.slack.api import (
     SlackRefused,
     SlackUnreachable,
 )
-from bot.platforms.slack.events import MENTION, VIEW, with_names
+from bot.platforms.slack.events import MENTION, with_names
+from bot.platforms.slack.origin import AskedBy, Origin
 from bot.platforms.slack.replies import blocks
 from bot.platforms.slack.replies.notices import find_notice, notice_of
 from bot.platforms.slack.replies.parts import CANNOT_WRITE, Parts
@@ -85,8 +86,8 @@ class SlackExchange:
             text=with_names(message.text, names),
             attachments=attachments,
         )
-        if message.key.message.startswith(f"{VIEW}:"):
-            await patiently(lambda: self._say_what_was_asked(completed, workspace))
+        if Origin.of(message).asked_by is AskedBy.MODAL:
+            await patiently(lambda: self._post_notice(completed, workspace))
         return completed
 
     async def _attachments(
@@ -101,8 +102,8 @@ class SlackExchange:
         async for piece in self._context.pictures.open(attachment, await self._at()):
             yield piece
 
-    async def _say_what_was_asked(self, message: IncomingMessage, workspace: Workspace) -> None:
-        """A question from a modal is seen by nobody: say it in the thread, once."""
+    async def _post_notice(self, message: IncomingMessage, workspace: Workspace) -> None:
+        """Nobody sees what is asked in a modal: repeat it in the thread, once."""
         replies = self._context.store.replies
         if await replies.notice_of(message.thread, message.key) is not None:
             return
