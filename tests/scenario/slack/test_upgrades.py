@@ -1,4 +1,4 @@
-"""Questions that an earlier version left in the inbox."""
+"""Questions that an earlier run, or an earlier version, left in the inbox."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import sqlite3
 import time
 from pathlib import Path
+
+import pytest
 
 from bot.platforms.slack.events import message_key, thread_key
 from bot.store import running_store
@@ -17,8 +19,10 @@ from tests.servers.slack.server import LocalSlack
 from tests.waiting import until
 
 
-async def left_by_the_version_before_contexts(folder: Path, *, message: str, thread: str) -> None:
-    """Leave a question in the inbox that is claimed and not answered, as that version wrote it."""
+async def left_in_the_inbox(
+    folder: Path, *, message: str, thread: str, context: dict[str, str] | None = None
+) -> None:
+    """Leave a question that is claimed and not answered; without a context as 0.0 wrote it."""
     question = IncomingMessage(
         key=message_key("T1", "C1", message),
         thread=thread_key("T1", "C1", thread),
@@ -29,18 +33,26 @@ async def left_by_the_version_before_contexts(folder: Path, *, message: str, thr
     async with running_store(folder) as store:
         assert await store.inbox.claim(question)
     written = question.to_json()
-    del written["context"]
+    if context is None:
+        del written["context"]
+    else:
+        written["context"] = context
     database = sqlite3.connect(folder / "llava-bot.db")
     database.execute("UPDATE inbox SET incoming = ?", (json.dumps(written),))
     database.commit()
     database.close()
 
 
-async def test_a_question_from_a_modal_of_the_version_before_contexts_is_answered(
-    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
+@pytest.mark.parametrize("version", ["this one", "before contexts"])
+async def test_a_question_from_a_modal_is_answered_after_a_restart(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel, version: str
 ) -> None:
     shown = slack.say("my cat", slack.upload("red.png", RED), told=False)
-    await left_by_the_version_before_contexts(tmp_path, message=f"view:V1:{shown}", thread=shown)
+    if version == "this one":
+        context = {"asked_by": "modal", "about": shown}
+        await left_in_the_inbox(tmp_path, message="V1", thread=shown, context=context)
+    else:
+        await left_in_the_inbox(tmp_path, message=f"view:V1:{shown}", thread=shown)
     async with running_bot(tmp_path, slack, backend) as stage:
         reply = await stage.answered(shown)
         assert text_of(reply) == "answer to what is it?"
@@ -59,7 +71,7 @@ async def test_a_question_from_a_message_of_the_version_before_contexts_is_answe
     tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     ts = slack.say("<@U0BOT> what is it?", slack.upload("red.png", RED), told=False)
-    await left_by_the_version_before_contexts(tmp_path, message=ts, thread=ts)
+    await left_in_the_inbox(tmp_path, message=ts, thread=ts)
     async with running_bot(tmp_path, slack, backend) as stage:
         reply = await stage.answered(ts)
         assert text_of(reply) == "answer to what is it?"
