@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import logging
 import time
@@ -20,6 +21,7 @@ from bot.platforms.slack.events import PLATFORM, Event, message_key, thread_key
 from bot.platforms.slack.message_handler import MessageHandler
 from bot.platforms.slack.notifier import notify_refusal
 from bot.platforms.slack.origin import AskedBy, Origin
+from bot.platforms.slack.pictures.finder import Pictures
 from bot.platforms.slack.replies import blocks
 from bot.platforms.slack.workspaces import Person, Workspace, Workspaces
 from bot.store import Store, StoreFailed
@@ -46,12 +48,14 @@ class Interactions:
         commands: Commands,
         handler: MessageHandler,
         workspaces: Workspaces,
+        pictures: Pictures,
     ) -> None:
         self._core = core
         self._store = store
         self._commands = commands
         self._handler = handler
         self._workspaces = workspaces
+        self._pictures = pictures
 
     def register(self, app: AsyncApp) -> None:
         """Have the app call."""
@@ -136,13 +140,16 @@ class Interactions:
         about = json.loads(view["private_metadata"])
         author = Author(id=_user(body), team=str(body["user"].get("team_id") or ""))
         thread = thread_key(workspace.team, about["channel"], about["thread_ts"])
+        # As Slack writes the text of a message: a modal sends it as it was typed.
+        text = html.escape((_input(view, "question") or "").strip(), quote=False)
         if not self._handler.intake:
             return
         message = IncomingMessage(
             key=message_key(workspace.team, about["channel"], view["id"]),
             thread=thread,
             author=author,
-            text=(_input(view, "question") or "").strip(),
+            text=text,
+            attachments=self._pictures.of_event({"text": text}),
             sent_at=time.time(),
             context=Origin(AskedBy.MODAL, about["ts"]).to_context(),
         )

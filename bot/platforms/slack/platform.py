@@ -106,6 +106,7 @@ class Slack:
             commands=commands,
             handler=self._handler,
             workspaces=self._workspaces,
+            pictures=self._context.pictures,
         )
         self._backfill = Backfill(store=store, workspaces=self._workspaces, handler=self._handler)
         self._store = store

@@ -452,4 +452,14 @@ WORDS: Rows = {
     "an emoji in words": (said(":party_cat:"), Ornament()),
 }
 
+TYPED: Rows = {
+    "a link": (said("WEB/red.png"), Used(("red",))),
+    "a link in words": (said("see <WEB/red.png> and tell me."), Used(("red",))),
+    "a link with &": (said("WEB/red.png?a=1&copy=2"), Used(("red",))),
+    "two links": (said("WEB/red.png or WEB/blue.png"), Used(("red", "blue"))),
+    "a link that leads nowhere": (said("http://127.0.0.1:9/none.png"), Named("“none.png”")),
+    "a link to a page": (said("https://news.example/"), Ornament()),
+}
+"""What is typed into a modal: no markup of Slack's."""
+
 SLACK: Rows = {**FILES, **BLOCKS, **ATTACHMENTS, **WORDS}

@@ -2,7 +2,8 @@
 
 One table for each platform: where it stands, what it is, and what becomes of it. Each row is said
 with the question, in the thread above it by somebody whom the bot does not answer, and asked about
-from the menu. What is neither used nor named fails, unless it is an ornament.
+from the menu; links are typed into the menu's modal, too. What is neither used nor named fails,
+unless it is an ornament.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import pytest
 import pytest_asyncio
 
 from tests.engines import ScriptedModel
-from tests.scenario.chat.discord_places import DISCORD, TYPED, DiscordWorld
+from tests.scenario.chat import discord_places, slack_places
+from tests.scenario.chat.discord_places import DISCORD, DiscordWorld
 from tests.scenario.chat.places import (
     BYTES,
     Named,
@@ -30,6 +32,7 @@ from tests.scenario.slack import stage as slack_stage
 from tests.servers.discord.server import running_discord
 from tests.servers.discord.state import BEN, OTHER_BOT, PICTURES, Json
 from tests.servers.slack.server import running_slack
+from tests.servers.slack.state import Message
 from tests.waiting import until
 
 IN_SLACK = "<@U0BOT>"
@@ -109,6 +112,31 @@ async def test_in_slack_a_picture_is_used_or_named(
     slack.submit(slack.workspace.views.popitem()[1], {"question": "what is it?"})
     reply = await stage.answered(shown)
     check(outcome, backend, asked, slack_stage.text_of(reply), slack_stage.context_of(reply))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("place", slack_places.TYPED)
+async def test_a_picture_linked_in_slacks_modal_is_used_or_named(
+    slack_world: tuple[slack_stage.Stage, SlackWorld], place: str
+) -> None:
+    stage, world = slack_world
+    slack, backend = stage.slack, stage.backend
+    make, outcome = slack_places.TYPED[place]
+
+    async def ask_about(shown: str) -> Message:
+        slack.use_shortcut(shown)
+        await until(lambda: bool(slack.workspace.views))
+        typed = f"what is it? {make(world)['text']}"
+        slack.submit(slack.workspace.views.popitem()[1], {"question": typed})
+        return await stage.answered(shown)
+
+    asked = len(backend.requests)
+    reply = await ask_about(slack.say("no picture here", user="U2BEN"))
+    check(outcome, backend, asked, slack_stage.text_of(reply), slack_stage.context_of(reply))
+
+    reply = await ask_about(slack.say("mine", slack.upload("g.png", BYTES["blue"]), user="U2BEN"))
+    linked = outcome.colours if isinstance(outcome, Used) else ()
+    assert seen_by(backend) == ("blue", *linked)[:2]  # the stage takes two per question
 
 
 # -- Discord --------------------------------------------------------------------------------------
@@ -198,13 +226,13 @@ async def test_in_discord_a_picture_is_used_or_named(discord_world: Discord, pla
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("how", ["modal", "command"])
-@pytest.mark.parametrize("place", TYPED)
+@pytest.mark.parametrize("place", discord_places.TYPED)
 async def test_in_discord_a_picture_linked_in_a_typed_question_is_used(
     discord_world: Discord, place: str, how: str
 ) -> None:
     stage, world = discord_world
     discord = stage.discord
-    make, outcome = TYPED[place]
+    make, outcome = discord_places.TYPED[place]
     question = f"what differs here? {make(world)['text']}"
     blue = world.file("blue.png", BYTES["blue"])
 

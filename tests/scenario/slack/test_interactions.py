@@ -34,6 +34,16 @@ async def test_a_modal_delivered_twice_is_answered_once(stage: Stage) -> None:
     assert len(stage.backend.requests) == 1
 
 
+async def test_what_is_typed_into_a_modal_is_asked_as_it_was_typed(stage: Stage) -> None:
+    slack = stage.slack
+    ts = slack.say("my cat", slack.upload("red.png", RED))
+    slack.use_shortcut(ts)
+    typed = "is 1 &lt; 2 &copy <@U2BEN> here?"
+    slack.submit(await opened_view(stage), {"question": typed})
+    await stage.answered(ts)
+    assert [turn.question for turn in await stage.store.turns(stage.thread(ts))] == [typed]
+
+
 async def test_where_the_bot_is_not_the_shortcut_says_how_to_invite_it(stage: Stage) -> None:
     slack = stage.slack
     slack.workspace.add_channel("C9", "elsewhere", is_member=False)
