@@ -47,6 +47,9 @@ class PromptBuilder:
 
     def build(self, messages: tuple[Message, ...]) -> Prompt:
         """Render and tokenise messages; new pictures are preprocessed. Raises: TooManyPictures."""
+        # Called twice per request: to measure the prompt, then to submit it. The second call costs
+        # a follow-up 1 ms at 2,000 tokens and 10 ms at 16,000, on a thread of its own: too little
+        # to keep people's messages in a cache for.
         text, pictures = self._renderer.render(messages)
         match = self.transcripts.match(text, tuple(picture.digest for picture in pictures))
         if match is None:
