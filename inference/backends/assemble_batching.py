@@ -19,6 +19,7 @@ from inference.execution.runner import Runner, TorchRunner
 from inference.execution.sampling import LogitsProcessors, unsupported_processor
 from inference.execution.shape import shape_of
 from inference.execution.vision import VisionEncoder
+from inference.kernels.skinny import Skinny
 from inference.models.family import Family
 from inference.prompts.builder import PromptBuilder
 from inference.prompts.pixel_store import PixelStore
@@ -173,7 +174,7 @@ def batching_backend(
     )
 
 
-def _skinny(config: Any, device: torch.device, kernel_dir: Path) -> Any:
+def _skinny(config: Any, device: torch.device, kernel_dir: Path) -> Skinny:
     """Return the kernel for products with few rows, after compiling one kernel of each kind.
 
     Raises: UnsupportedWeights.
@@ -183,7 +184,6 @@ def _skinny(config: Any, device: torch.device, kernel_dir: Path) -> Any:
     try:
         from inference.kernels import fused
         from inference.kernels.decode_int8 import DecodeInt8
-        from inference.kernels.skinny import Skinny
 
         skinny = Skinny(kernel_dir)
         skinny.check()

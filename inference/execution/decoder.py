@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from inference.execution.linears import Linear, PackedLinear, can_pack, check_fusable, fuse
 from inference.execution.shape import DecoderShape, shape_of
+from inference.kernels.skinny import Skinny
 
 TEXT_MODELS = frozenset({"llama", "mistral", "qwen2"})
 # Other types scale with the length of the prompt, which would invalidate cached pages.
@@ -151,7 +152,7 @@ def why_unsupported(config: Any) -> str | None:
 
 
 @torch.no_grad()
-def decoder_of(weights: Any, *, positions: int, skinny: Any | None) -> Decoder:
+def decoder_of(weights: Any, *, positions: int, skinny: Skinny | None) -> Decoder:
     """Build a decoder from a model that transformers has loaded.
 
     Frees the model's own projections layer by layer, so that no weight is held twice.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+HostArrays: TypeAlias = dict[str, NDArray[np.int32]]
+"""The arrays to fill before a replay, by name."""
 
 
 class GraphInputs:
@@ -29,8 +34,8 @@ class GraphInputs:
             at += _aligned(count)
         return views
 
-    def next(self) -> dict[str, Any]:
-        """Return the host arrays to fill, as numpy arrays by name."""
+    def next(self) -> HostArrays:
+        """Return the host arrays to fill."""
         self._current = 1 - self._current
         return {name: view.numpy() for name, view in self._host_views[self._current].items()}
 

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from inference.kernels.skinny import Skinny, SkinnyWeight, hold_bf16, pack_int8, pack_nf4
+
 # How much is dequantized at once for the products of a prefill: more only costs memory.
 UNPACKED_BYTES = 48 * 1024 * 1024
 # Up to this many rows our kernel reads 16-bit weights faster than cuBLAS does
@@ -74,17 +76,16 @@ def can_pack(weight: Tensor) -> bool:
 class SkinnyLinear:
     """A weight that our own kernel multiplies for few rows, and cuBLAS for many."""
 
-    def __init__(self, skinny: Any, weight: Any) -> None:
-        """Take a `kernels.skinny.Skinny` and a `SkinnyWeight`."""
+    def __init__(self, skinny: Skinny, weight: SkinnyWeight) -> None:
         self._skinny = skinny
         self._weight = weight
-        self.bits = weight.bits
+        self.bits: int = weight.bits
         self._max_rows = SKINNY_ROWS_16_BITS if weight.bits == 16 else 64
 
     def __call__(self, x: Tensor) -> Tensor:
         """See `Linear`."""
         if x.shape[0] <= self._max_rows:
-            return self._skinny(x, self._weight, overlapping=True)  # type: ignore[no-any-return]
+            return self._skinny(x, self._weight, overlapping=True)
         if self._weight.bits == 16:
             return nn.functional.linear(x, self._weight.data)
         n, k = self._weight.n, self._weight.k
@@ -99,7 +100,7 @@ class SkinnyLinear:
         return out
 
 
-def check_fusable(modules: list[Any], skinny: Any | None) -> None:
+def check_fusable(modules: list[Any], skinny: Skinny | None) -> None:
     """Check that `fuse` supports modules.
 
     Raises:
@@ -119,12 +120,15 @@ def check_fusable(modules: list[Any], skinny: Any | None) -> None:
         raise UnsupportedWeights(f"weights of {', '.join(sorted(kinds))}")
 
 
-def fuse(modules: list[Any], skinny: Any | None) -> Linear:
+def fuse(modules: list[Any], skinny: Skinny | None) -> Linear:
     """Fuse linear layers with the same input into one, their outputs concatenated.
 
     Args:
         modules: `nn.Linear`, or bitsandbytes' of 4 or 8 bits, all of one type; see `check_fusable`.
         skinny: the kernel; None on a CPU, where quantized weights are not supported.
+
+    Raises:
+        UnsupportedWeights: `check_fusable` would.
     """
     kind = type(modules[0]).__name__
     if kind == "Linear":
@@ -133,11 +137,9 @@ def fuse(modules: list[Any], skinny: Any | None) -> Linear:
             return PackedLinear(weight)
         if skinny is None or weight.dtype != torch.bfloat16 or weight.shape[0] % 16:
             return DenseLinear(weight)
-        from inference.kernels.skinny import hold_bf16
-
         return SkinnyLinear(skinny, hold_bf16(weight))
-    from inference.kernels.skinny import pack_int8, pack_nf4
-
+    if skinny is None:
+        raise UnsupportedWeights("few-bit weights on this device")
     if kind == "Linear4bit":
         parts = [_nf4(module) for module in modules]
         return SkinnyLinear(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic
 
 import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from inference.device import to_device
-from inference.execution.cuda_graphs import CudaGraphRecorder
+from inference.execution.cuda_graphs import CudaGraphRecorder, Result
 from inference.prompts.pixel_store import Pixels, PixelStore
 from inference.prompts.prompt import Prompt
 from inference.types import Picture
@@ -75,7 +75,9 @@ class VisionEncoder:
             graphed.capture(tiles[:1].repeat(count, 1, 1, 1), recorder)
 
         def forward_graphed(pixel_values: Tensor, **_arguments: Any) -> BaseModelOutputWithPooling:
-            return BaseModelOutputWithPooling(hidden_states=graphed(pixel_values))
+            # Its type does not know that states that nobody uses may be missing.
+            states: Any = graphed(pixel_values)
+            return BaseModelOutputWithPooling(hidden_states=states)
 
         tower.forward = forward_graphed
 
@@ -119,7 +121,7 @@ class VisionEncoder:
         pixels = self._on_device(inputs["pixel_values"])
         if "image_sizes" in inputs:
             return self._image_features(pixels, inputs["image_sizes"])
-        return self._encode_graphed(pixels).clone()  # type: ignore[no-any-return]
+        return self._encode_graphed(pixels).clone()
 
     def _on_device(self, pixels: Tensor) -> Tensor:
         pixels = to_device(pixels, self._weights.device)
@@ -158,12 +160,12 @@ def drop_unused_layers(weights: Any) -> int | list[int]:
     return used[0] if isinstance(wanted, int) else used
 
 
-class GraphedFunction:
+class GraphedFunction(Generic[Result]):
     """A function of one tensor that replays a CUDA graph for the shapes it was captured with."""
 
-    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+    def __init__(self, function: Callable[[Tensor], Result]) -> None:
         self._function = function
-        self._graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, Any]] = {}
+        self._graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, Result]] = {}
 
     def capture(self, example: Tensor, recorder: CudaGraphRecorder) -> None:
         """Capture a graph for tensors of the example's shape."""
@@ -171,7 +173,7 @@ class GraphedFunction:
         graph, out = recorder.record(lambda: self._function(static_input))
         self._graphs[example.shape] = (graph, static_input, out)
 
-    def __call__(self, x: Tensor) -> Any:
+    def __call__(self, x: Tensor) -> Result:
         """Call the function; the next call overwrites a graph's output."""
         captured = self._graphs.get(x.shape)
         if captured is None:

@@ -10,8 +10,6 @@ Source: ``precompute_coeffs``, ``bicubic_filter`` and ``ImagingResampleHorizonta
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,7 +44,7 @@ def weights_of(size: int, wanted: int) -> tuple[NDArray[np.int32], NDArray[np.in
     return firsts.astype(np.int32), integers.astype(np.int32)
 
 
-def _cubic(x: NDArray[Any]) -> NDArray[Any]:
+def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     x = np.abs(x)
     near = ((CURVE + 2.0) * x - (CURVE + 3.0)) * x * x + 1
     far = (((x - 5) * x + 8) * x - 4) * CURVE

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from inference.errors import ModelUnavailable
 from inference.types import Message, Role
+
+_Content: TypeAlias = str | list[dict[str, str]]
+_TemplateMessage: TypeAlias = dict[str, str | _Content]
 
 
 class Content(StrEnum):
@@ -82,10 +85,10 @@ def render(processor: Any, messages: tuple[Message, ...], dialect: Dialect = AS_
     return str(prompt)
 
 
-def _as_template_message(message: Message, dialect: Dialect) -> dict[str, Any]:
+def _as_template_message(message: Message, dialect: Dialect) -> _TemplateMessage:
     shape = dialect.content_of(message.role)
     text = message.text
-    content: str | list[dict[str, str]]
+    content: _Content
     if shape is Content.PARTS:
         content = [{"type": "image"} for _ in message.pictures]
         content.append({"type": "text", "text": text})

@@ -14,6 +14,7 @@ from transformers import AutoModelForImageTextToText
 from inference.execution.decoder import decoder_of
 from inference.execution.linears import PackedLinear, UnsupportedWeights, _nf4, can_pack, fuse
 from inference.kernels.nf4 import NF4_VALUES
+from inference.kernels.skinny import Skinny
 
 
 @pytest.mark.parametrize("rows", [1, 3, 17, 141])
@@ -49,7 +50,7 @@ def test_only_float32_weights_are_packed() -> None:
 
 
 def test_unsupported_weights_are_left_unchanged(
-    tiny_checkpoint: Callable[[str], Path],
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     class Linear3bit(nn.Linear):
         pass
@@ -60,5 +61,5 @@ def test_unsupported_weights_are_left_unchanged(
     with pytest.raises(UnsupportedWeights, match="few-bit weights"):
         decoder_of(weights, positions=64, skinny=None)
     with pytest.raises(UnsupportedWeights, match="Linear3bit"):
-        decoder_of(weights, positions=64, skinny=object())
+        decoder_of(weights, positions=64, skinny=Skinny(tmp_path))
     assert weights.model.language_model.layers[0].self_attn.q_proj is not None
