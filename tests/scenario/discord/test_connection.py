@@ -101,7 +101,7 @@ async def test_a_wrong_token_is_one_sentence(
     tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
     with pytest.raises(PlatformUnavailable, match="Reset Token"):
-        async with running_bot(tmp_path, discord, backend, token="wrong"):
+        async with running_bot(tmp_path, discord, backend, bot_token="wrong"):
             pass
 
 
