@@ -319,3 +319,26 @@ async def test_a_wrong_command_shows_the_usage(tmp_path: Path) -> None:
     result = await llava_bot("dance", data_dir=tmp_path)
     assert result.code == 2
     assert "usage: llava-bot" in result.err
+
+
+HEAVY = {"PIL", "aiohttp", "alembic", "discord", "slack_bolt", "slack_sdk", "sqlalchemy", "torch"}
+"""What a command imports only once it needs it."""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["manifest", "--help"], ["no-such-command"]]
+)
+async def test_help_and_wrong_arguments_import_nothing_heavy(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    probe = tmp_path / "probe.py"
+    probe.write_text(
+        "import atexit, runpy, sys\n"
+        "atexit.register(lambda: print('imported:', *sys.modules, file=sys.stderr))\n"
+        "sys.argv[0] = 'llava-bot'\n"
+        "runpy.run_module('bot', run_name='__main__')\n"
+    )
+    result = await llava_bot(*arguments, data_dir=tmp_path, module="probe")
+    imported = result.err.rpartition("imported:")[2].split()
+    assert "bot.cli" in imported
+    assert not HEAVY.intersection(imported)
