@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from bot.texts import say
 from inference.errors import EngineDead, InferenceError, QueueFull
 
@@ -28,6 +30,28 @@ class UserFacingError(Exception):
 
 class PictureRefused(UserFacingError):
     """A picture that cannot be used; the sentence names the file and the reason."""
+
+
+class NotAPicture(PictureRefused):
+    """A file of another kind; the sentence names the kind and, where there is one, the way out."""
+
+    _SENTENCES: ClassVar = {
+        "what_archive": "picture_is_other",
+        "what_audio": "picture_is_other",
+        "what_sticker": "sticker_unknown",
+        "what_video": "picture_is_video",
+        "what_voice": "picture_is_other",
+    }
+    """Anything else can be seen on a screen, so a screenshot of it can be sent."""
+
+    def __init__(self, kind: str, *, name: str) -> None:
+        """`kind`: the text key of the words for it; `name`: the file's, as it is shown."""
+        super().__init__(self._SENTENCES.get(kind, "picture_is_document"), name=name)
+        self.kind = kind
+
+    def sentence(self, locale: str) -> str:
+        """In the asker's language, the kind of file too."""
+        return say(locale, self.key, **self.values, what=say(locale, self.kind))
 
 
 class Busy(UserFacingError):

@@ -8,14 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from bot.errors import PictureRefused
-from bot.images.file_kinds import OtherKind
-from bot.images.normalise import (
-    PICTURE_SUFFIXES,
-    check_size,
-    normalise,
-    short_name,
-)
+from bot.errors import NotAPicture, PictureRefused
+from bot.images.file_names import PICTURE_SUFFIXES, short_name
+from bot.images.normalise import check_size, normalise
 from bot.values.limits import PictureLimits
 from bot.values.messages import Attachment
 from bot.values.pictures import NormalisedPicture
@@ -80,7 +75,7 @@ class Attachments:
 
     async def _fetch_one(self, attachment: Attachment, open_: Open) -> NormalisedPicture:
         if attachment.kind:
-            raise OtherKind(attachment.name, attachment.kind)
+            raise NotAPicture(attachment.kind, name=short_name(attachment.name))
         if attachment.size_bytes is not None:
             check_size(attachment.name, attachment.size_bytes, self._limits)
         try:

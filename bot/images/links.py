@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from yarl import URL
 
-from bot.images.normalise import PICTURE_SUFFIXES
+from bot.images.file_names import PICTURE_SUFFIXES
 
 START = re.compile(r"https?://", re.IGNORECASE)
 NEVER_INSIDE = frozenset('<>"`|\\^{}')

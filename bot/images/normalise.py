@@ -16,30 +16,24 @@ from functools import cache, partial
 import pillow_heif
 from PIL import Image, ImageCms
 
-from bot.errors import PictureRefused
+from bot.errors import NotAPicture, PictureRefused
 from bot.images.damage import Decoded, decode
+from bot.images.file_names import short_name
 from bot.images.frames import ANIMATED, first_that_shows, frame_notes, frames_of
 from bot.images.metadata import pixels_of
 from bot.images.opening import Opener
 from bot.images.parts import Pixels, orientation_of
-from bot.images.signatures import kind_of, other_kind_of
+from bot.images.signatures import other_kind, picture_format
 from bot.images.tones import brightened, eight_bits, uses_few_bits
 from bot.images.transparency import is_empty, is_flat, on_ground, visible
-from bot.texts import say
 from bot.values.limits import PictureLimits
 from bot.values.pictures import NormalisedPicture, Notes
 from inference.types import Picture
 
 LOSSY = {"JPEG", "WEBP", "HEIF", "AVIF"}
 
-PICTURE_SUFFIXES = {
-    ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
-}  # fmt: skip
-"""Names of files that may be pictures end in one of these; the bytes decide."""
-
 MIN_SIDE_PX = 32
 """Smaller pictures are enlarged: some models refuse less than one patch."""
-MAX_NAME_LENGTH = 60
 
 NEARLY_WHOLE = 0.9
 """From this share of its rows on, a damaged picture shows what it is about: a note is enough."""
@@ -56,14 +50,6 @@ _TURNED = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture upright, by EXIF's number."""
-
-
-def short_name(name: str) -> str:
-    """A file's name as it is shown: one line, bounded."""
-    printable = "".join(c if c.isprintable() else " " for c in name).strip() or "picture"
-    if len(printable) <= MAX_NAME_LENGTH:
-        return printable
-    return f"{printable[: MAX_NAME_LENGTH - 12]}…{printable[-11:]}"
 
 
 def check_size(name: str, size_bytes: int, limits: PictureLimits) -> None:
@@ -91,10 +77,12 @@ def normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPictur
     check_size(name, len(data), limits)
     _prepare_pillow()
     name = short_name(name)
-    kind = kind_of(data)
+    kind = picture_format(data)
     if kind is None:
-        what = other_kind_of(data)
-        raise OtherFile(name, what) if what else PictureRefused("picture_unknown", name=name)
+        other = other_kind(data)
+        raise (
+            NotAPicture(other, name=name) if other else PictureRefused("picture_unknown", name=name)
+        )
     try:
         return _normalise(name, kind, data, limits)
     except PictureRefused:
@@ -236,15 +224,3 @@ def _encode(image: Image.Image, *, lossy: bool) -> Picture:
         width_px=image.width,
         height_px=image.height,
     )
-
-
-class OtherFile(PictureRefused):
-    """Not a picture, but something that people know by name."""
-
-    def __init__(self, name: str, what: str) -> None:
-        super().__init__("picture_is_other", name=name)
-        self.what = what
-
-    def sentence(self, locale: str) -> str:
-        """In the asker's language, the kind of file too."""
-        return say(locale, self.key, **self.values, what=say(locale, self.what))

@@ -1,4 +1,4 @@
-"""What a file begins as: a picture of a readable format, or something else that people know."""
+"""What a file is by its first bytes: a picture in a readable format, or another known kind."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _BEGINNINGS = (
 )
 
 
-def kind_of(data: bytes) -> str | None:
-    """The format that a file begins as, by Pillow's name; None where it begins as no picture.
+def picture_format(data: bytes) -> str | None:
+    """The picture format by Pillow's name, or None.
 
-    A file of a known kind may still be damaged: nothing but its first bytes is looked at.
+    The file may still be damaged: only its first bytes are read.
     """
     for beginning, kind in _BEGINNINGS:
         if data.startswith(beginning):
@@ -46,7 +46,7 @@ def _kind_by_brands(data: bytes) -> str | None:
 
 
 def _bitmap(data: bytes) -> str | None:
-    """BMP begins with two letters that begin many texts, too: its header's size tells them apart.
+    """BMP or DIB; many texts begin with BMP's two letters too, but not with its header size.
 
     A DIB (what the Windows clipboard holds) is a BMP without its first 14 bytes.
     """
@@ -59,8 +59,8 @@ def _bitmap(data: bytes) -> str | None:
     return None
 
 
-def other_kind_of(data: bytes) -> str | None:
-    """The key of the words for what is no picture, where people know it by name."""
+def other_kind(data: bytes) -> str | None:
+    """The text key of another kind of file that people know by name, or None."""
     head = data[:4096].lstrip().lower()
     kinds = {
         "what_pdf": head.startswith(b"%pdf"),

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import discord
 from yarl import URL
 
-from bot.images.file_kinds import kind_of
 from bot.images.links import file_name, links_in, names_a_picture
+from bot.images.media_types import kind_of
 from bot.texts import say
 from bot.values.messages import Attachment
 

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from bot.errors import PictureRefused
-from bot.images.normalise import MIN_SIDE_PX, normalise, short_name
+from bot.images.file_names import short_name
+from bot.images.normalise import MIN_SIDE_PX, normalise
 from bot.texts import sentences
 from bot.values.limits import PictureLimits
 from bot.values.pictures import NormalisedPicture
@@ -328,21 +329,24 @@ def test_too_many_bytes_are_refused_by_their_number() -> None:
     [
         (b"", "“photo.jpg” was left out: the file is empty."),
         (b"hello there", "I can't read this kind of file"),
-        (b"%PDF-1.7 ...", "it is a PDF, and I can only look at pictures."),
+        (b"%PDF-1.7 ...", "it is a PDF, and I can only look at pictures. Try a screenshot"),
         (
             b"<?xml version='1.0'?><svg xmlns='x'/>",
-            "it is an SVG drawing, and I can only look at pictures.",
+            "it is an SVG drawing, and I can only look at pictures. Try a screenshot",
         ),
         (
             b"\n<!DOCTYPE html><html>login</html>",
-            "it is a web page, and I can only look at pictures.",
+            "it is a web page, and I can only look at pictures. Try a screenshot",
         ),
-        (b"\0\0\0\x20ftypisom\0\0\0\0", "it is a video, and I can only look at pictures."),
-        (b"\x1aE\xdf\xa3\x01\0\0\0", "it is a video, and I can only look at pictures."),
+        (
+            b"\0\0\0\x20ftypisom\0\0\0\0",
+            "it is a video, and I can only look at pictures. Try",
+        ),
+        (b"\x1aE\xdf\xa3\x01\0\0\0", "it is a video, and I can only look at pictures. Try"),
         (b"\xff\xd8\xff\xe0garbage", "damaged or incomplete"),
     ],
 )
-def test_what_is_no_picture_gets_a_sentence(data: bytes, sentence: str) -> None:
+def test_a_file_of_another_kind_is_named_with_the_way_out(data: bytes, sentence: str) -> None:
     assert sentence in refusal(data)
 
 

@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from bot.core.addressing import Addressing
 from bot.core.attachments import latest, may_be_picture
 from bot.errors import PictureRefused
-from bot.images.normalise import short_name
+from bot.images.file_names import short_name
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable, reason
 from bot.platforms.slack.event_copies import EventCopies
 from bot.platforms.slack.events import (

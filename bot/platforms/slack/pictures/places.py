@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.images.file_kinds import kind_of
 from bot.images.links import file_name, links_in, names_a_picture
+from bot.images.media_types import kind_of
 from bot.platforms.slack.events import LINK, Event
 from bot.values.messages import Attachment
 

@@ -1,12 +1,10 @@
-"""Files that are no pictures, told by how their platform describes them: no byte is fetched."""
+"""What a file is by its name and media type, before a byte of it is fetched."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from bot.errors import PictureRefused
-from bot.images.normalise import PICTURE_SUFFIXES, short_name
-from bot.texts import say
+from bot.images.file_names import PICTURE_SUFFIXES
 
 SVG = "image/svg+xml"
 KINDS = {
@@ -32,22 +30,13 @@ FAMILIES = {
     "application/vnd.oasis.opendocument.": "what_document",
     "application/vnd.openxmlformats-officedocument.": "what_document",
 }
-"""Media types that begin so."""
-
-SENTENCES = {
-    "what_archive": "picture_is_other",
-    "what_audio": "picture_is_other",
-    "what_sticker": "sticker_unknown",
-    "what_video": "picture_is_video",
-    "what_voice": "picture_is_other",
-}
-"""What else is shown on a screen can be sent as a screenshot."""
+"""By how the media type begins."""
 
 
 def kind_of(name: str, media_type: str | None) -> str:
-    """The key of the words for what a file is; empty when it may be a picture: its bytes decide.
+    """The text key of a file's kind; empty when it may be a picture: its bytes decide.
 
-    Platforms guess the media type: where the name or the type says picture, neither is believed.
+    Platforms guess media types, so a name that ends as a picture's is enough to look at the bytes.
     """
     media_type = (media_type or "").partition(";")[0].strip().lower()
     if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES:
@@ -56,15 +45,3 @@ def kind_of(name: str, media_type: str | None) -> str:
     if known is not None:
         return known
     return next((kind for begin, kind in FAMILIES.items() if media_type.startswith(begin)), "")
-
-
-class OtherKind(PictureRefused):
-    """Something else than a picture; the sentence names what it is, and the way out."""
-
-    def __init__(self, name: str, kind: str) -> None:
-        super().__init__(SENTENCES.get(kind, "picture_is_document"), name=short_name(name))
-        self.kind = kind
-
-    def sentence(self, locale: str) -> str:
-        """In the asker's language, the kind of file too."""
-        return say(locale, self.key, **self.values, what=say(locale, self.kind))
