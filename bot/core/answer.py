@@ -356,6 +356,7 @@ class Answers:
         # aclosing: an asker who stops must free the device now.
         async with aclosing(self._engine.stream(request)) as chunks:
             async for chunk in chunks:
+                reply.submitted()
                 match chunk:
                     case Queued(position):
                         reply.status(Status(Stage.QUEUED, position))

@@ -24,6 +24,8 @@ FINAL_ATTEMPTS = 4
 FIRST_RETRY_S = 0.5
 PATIENCE_S = 600
 """A final text waits so long in all for a platform that says "later"."""
+FIRST_STATUS_WITHIN_S = 0.03
+"""The first status yields so long at most to the question's way to the model: nobody sees it."""
 
 # As CommonMark has it: ticks have no tick after them on their line; and at any depth of a list.
 FENCE = regex.compile(r"^[ \t]*(?|(```+)([^\n`]*)|(~~~+)([^\n]*))$", regex.MULTILINE)
@@ -45,6 +47,7 @@ class Reply:
         self._text = ""
         self._shown: list[str] = []
         self._changed = asyncio.Event()
+        self._submitted = asyncio.Event()
         self._closing = asyncio.Event()
 
     @property
@@ -56,6 +59,10 @@ class Reply:
         """Show what the asker waits for; a later one replaces an earlier one."""
         self._status = status
         self._changed.set()
+
+    def submitted(self) -> None:
+        """The model has the question: from now on a status delays nothing."""
+        self._submitted.set()
 
     def append(self, text: str) -> None:
         """Add to what is said."""
@@ -94,10 +101,12 @@ class Reply:
         """End the writer after the call under way: a call cut short could still land later."""
         self._closing.set()
         self._changed.set()
+        self._submitted.set()
 
     async def _write(self) -> None:
         status, self._status = self._status, None
         if status is not None:
+            await self._yield_to_the_question()
             try:
                 await self._exchange.status(status)
             except TryLater:
@@ -110,6 +119,12 @@ class Reply:
             elif self._shown[index] != part:
                 await self._exchange.show(index, part)
                 self._shown[index] = part
+
+    async def _yield_to_the_question(self) -> None:
+        """The first status lets the question reach the model first, unless that takes longer."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._submitted.wait(), FIRST_STATUS_WITHIN_S)
+        self._submitted.set()
 
 
 @asynccontextmanager

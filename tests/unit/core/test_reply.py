@@ -20,6 +20,7 @@ from bot.values.messages import (
     Stage,
     Status,
 )
+from tests.waiting import until
 
 SECRET = "text of an answer"
 
@@ -106,6 +107,32 @@ async def test_a_later_status_replaces_an_earlier_one() -> None:
             reply.status(Status(Stage.QUEUED, position))
         await asyncio.sleep(0.02)
     assert exchange.calls == [Status(Stage.QUEUED, 7)]
+
+
+async def test_the_first_status_lets_the_question_reach_the_model_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.core.reply.FIRST_STATUS_WITHIN_S", 60)
+    exchange = RecordingExchange()
+    async with running_reply(exchange) as reply:
+        reply.status(Status(Stage.QUEUED))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert exchange.calls == []
+        reply.submitted()
+        await until(lambda: exchange.calls == [Status(Stage.QUEUED)])
+        reply.status(Status(Stage.READING))
+        await until(lambda: exchange.calls[1:] == [Status(Stage.READING)])
+
+
+async def test_a_question_that_is_long_in_reaching_the_model_has_a_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.core.reply.FIRST_STATUS_WITHIN_S", 0.01)
+    exchange = RecordingExchange()
+    async with running_reply(exchange) as reply:
+        reply.status(Status(Stage.QUEUED))
+        await until(lambda: exchange.calls == [Status(Stage.QUEUED)])
 
 
 async def test_a_failed_edit_is_repaired_by_the_next(caplog: pytest.LogCaptureFixture) -> None:

@@ -40,8 +40,6 @@ log = logging.getLogger(__name__)
 
 FIRST_PACE_S = 0.2
 """Until there is a message: the first word must not wait behind the sign that it is coming."""
-STATUS_AFTER_S = 0.03
-"""The question goes to the model first: nobody sees the difference in a status."""
 TYPING_S = 8
 """Discord shows the sign for about ten seconds."""
 
@@ -141,7 +139,6 @@ class DiscordExchange:
         if self._parts.shown or status.stage is Stage.ANSWERING or self._cannot:
             return
         if self._typing is None:
-            await asyncio.sleep(STATUS_AFTER_S)
             self._type_in(int(self._message.key.channel))
         try:
             first = await self._parts.load()

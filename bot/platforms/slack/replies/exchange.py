@@ -37,8 +37,6 @@ from bot.values.messages import (
 log = logging.getLogger(__name__)
 
 FIRST_PACE_S = 1.0
-STATUS_AFTER_S = 0.03
-"""The question goes to the model first: nobody sees the difference in a status."""
 
 
 class SlackExchange:
@@ -55,7 +53,6 @@ class SlackExchange:
         self._locale = message.locale
         self._workspace: Workspace | None = None
         self._in_session = False
-        self._has_status = False
         self._parts = Parts(message, replies=context.store.replies, stop=context.stop, unsure=begun)
 
     @property
@@ -127,9 +124,6 @@ class SlackExchange:
         """Slack's own status where it has one, else a message that becomes the answer."""
         if self._parts.shown or status.stage is Stage.ANSWERING:
             return
-        if not self._has_status:
-            self._has_status = True
-            await asyncio.sleep(STATUS_AFTER_S)
         workspace = await self._at()
         sentence = waiting_sentence(status, self._locale)
         try:
