@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bot.platforms.entry import PlatformEntry
+from bot.platforms.web.keys import PLATFORM
 from bot.platforms.web.settings import PlaygroundSettings
 from bot.settings import revealed
 
@@ -42,7 +43,7 @@ def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 PLAYGROUND = PlatformEntry(
-    name="web",
+    name=PLATFORM,
     title="the playground",
     settings=PlaygroundSettings,
     make=make,

@@ -25,7 +25,7 @@ Event: TypeAlias = tuple[str, dict[str, Any]]
 LAST = frozenset({"done", "error"})
 
 
-class WebExchange:
+class PlaygroundExchange:
     """Implements `bot.values.messages.Exchange` for one question."""
 
     limits = ReplyLimits(pace_s=0.03)

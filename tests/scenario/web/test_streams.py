@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.platforms.web import server
+from bot.platforms.web import keys, streams
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.playground import Client, events, running_playground
@@ -81,7 +81,7 @@ async def test_a_question_that_comes_while_its_thread_is_forgotten_is_refused(
     client: Client,
 ) -> None:
     thread = await client.make_thread()
-    with client.answers._questions.closed(server._thread_key(thread)):
+    with client.answers._questions.closed(keys.thread_key(thread)):
         async with await client.ask(thread, "q") as response:
             assert response.status == 404
             assert (await response.json())["error"] == "This thread has been deleted."
@@ -102,14 +102,14 @@ async def test_a_fault_of_ours_ends_the_stream_with_a_sentence_too(
 async def test_an_event_that_cannot_be_sent_ends_the_stream_with_a_sentence(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    as_sse = server._as_sse
+    as_sse = streams._as_sse
 
     def breaks_at_the_end(event: tuple[str, object]) -> bytes:
         if event[0] == "done":
             raise ValueError
         return as_sse(event)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(server, "_as_sse", breaks_at_the_end)
+    monkeypatch.setattr(streams, "_as_sse", breaks_at_the_end)
     name, data = (await client.answer(await client.make_thread(), "q"))[-1]
     assert name == "error"
     assert data["message"].startswith("Something went wrong")

@@ -1,0 +1,62 @@
+"""An answer as a stream of server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from bot.platforms.web.exchange import LAST, Event, PlaygroundExchange, failed
+from bot.platforms.web.guard import HEADERS, locale_of
+from bot.texts import say
+from inference.errors import safe_traceback
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE_S = 15
+
+
+async def stream(
+    request: web.Request, exchange: PlaygroundExchange, events: AsyncIterator[Event]
+) -> web.StreamResponse:
+    """Send events until the last one; a page that goes away only stops following.
+
+    The response begins with its first event, which comes after the claim: who has seen a 200
+    knows that the question is written down.
+    """
+    event = await anext(events)
+    if exchange.http_status is not None:
+        error = {"error": event[1]["message"]}
+        return web.json_response(error, status=exchange.http_status)
+    response = web.StreamResponse(
+        headers=HEADERS | {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+    )
+    await response.prepare(request)
+    coming: asyncio.Future[Event] | None = None
+    try:
+        await response.write(_as_sse(event))
+        while event[0] not in LAST:
+            coming = coming or asyncio.ensure_future(anext(events))
+            if not (await asyncio.wait({coming}, timeout=KEEP_ALIVE_S))[0]:
+                await response.write(b": keep-alive\n\n")
+                continue
+            event, coming = coming.result(), None
+            await response.write(_as_sse(event))
+    except ConnectionResetError:
+        pass
+    except Exception as exc:  # noqa: BLE001 - begun, a stream can only say it in an event
+        log.error("a stream failed: %s", safe_traceback(exc))
+        await response.write(_as_sse(failed(say(locale_of(request), "something_broke"))))
+    finally:
+        if coming is not None:
+            coming.cancel()
+    return response
+
+
+def _as_sse(event: Event) -> bytes:
+    name, data = event
+    sent = f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+    return sent.encode("utf-8", "replace")
