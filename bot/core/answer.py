@@ -22,7 +22,7 @@ from bot.core.ledger import Ledger
 from bot.core.receipts import receipt_of, with_notes
 from bot.core.reply import Reply, running_reply
 from bot.core.thread_queues import ThreadQueues, Ticket
-from bot.core.turns import Turns
+from bot.core.turns import Turns, asked_again
 from bot.errors import Busy, UserFacingError, to_user_facing
 from bot.store import Store, StoreFailed, Turn
 from bot.texts import say
@@ -136,9 +136,7 @@ class Answers:
         has_answer = turn is not None and turn.outcome is not None
         if self._questions.latest(key) is not None and not has_answer:
             return None
-        # What was refused is tried from the beginning, its pictures too.
-        again = turn is not None and turn.outcome is not Outcome.REFUSED
-        message = replace(latest, revision=latest.revision + 1, again=again)
+        message = asked_again(latest, turn)
         return self.ask(message, exchange_for(message))
 
     def stop(self, key: MessageKey) -> bool:

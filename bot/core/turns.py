@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.core.attachments import Attachments
 from bot.core.in_flight import InFlight
@@ -10,9 +11,26 @@ from bot.core.model_limits import question_locale
 from bot.errors import UserFacingError
 from bot.store import Store, Turn
 from bot.texts import say
-from bot.values.messages import Exchange, IncomingMessage, Receipt, ThreadKey
+from bot.values.messages import Exchange, IncomingMessage, Outcome, Receipt, ThreadKey
 from bot.values.pictures import NormalisedPicture
 from inference.types import ModelInfo
+
+
+def asked_again(
+    question: IncomingMessage, turn: Turn | None, *, can_fetch: bool = True
+) -> IncomingMessage:
+    """The next revision of a question that a person asks once more.
+
+    An answered or stopped question keeps the words and pictures of its turn. A refused one starts
+    over, pictures included: the reason may have gone. Where its files cannot be fetched a second
+    time (the playground deletes uploads with the end of the reply), it keeps what its turn has,
+    and is refused if that is no picture.
+    """
+    was_refused = turn is None or turn.outcome is Outcome.REFUSED
+    can_start_over = can_fetch or not question.attachments
+    return replace(
+        question, revision=question.revision + 1, again=not (was_refused and can_start_over)
+    )
 
 
 class Turns:

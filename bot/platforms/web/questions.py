@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from bot.core.turns import asked_again
 from bot.errors import Busy
 from bot.platforms.platform import Core
 from bot.platforms.web.exchange import PlaygroundExchange
@@ -77,10 +78,11 @@ class QuestionHandlers:
         last = await self._store.inbox.last_incoming(thread)
         if last is None:
             return refusal(request, 409, "http_nothing_to_repeat")
+        turn = await self._store.turn(last)
         if last.key.message in self._exchanges:
             return refusal(request, 409, "http_busy_thread")
-        again = replace(last, revision=last.revision + 1, again=True, locale=locale_of(request))
-        return await self._answer(request, again)
+        again = asked_again(last, turn, can_fetch=False)
+        return await self._answer(request, replace(again, locale=locale_of(request)))
 
     async def _answer(self, request: web.Request, message: IncomingMessage) -> web.StreamResponse:
         exchange = self._exchange(message)

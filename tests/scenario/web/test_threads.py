@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from bot.texts import say
 from inference.types import FinishReason, Limitation
 from tests.engines import ScriptedModel
 from tests.scenario.core import BLUE, RED
@@ -122,6 +123,31 @@ async def test_asked_again_the_last_question_gets_another_answer(
         assert stream[-1][1]["receipt"]["pictures"][0]["number"] == 1
     _, shown = await client.get(f"/api/threads/{thread}")
     assert [turn["answer"] for turn in shown["turns"]] == ["another"]
+
+
+async def test_a_question_that_was_refused_starts_over_when_it_is_asked_again(
+    client: Client, backend: ScriptedModel
+) -> None:
+    thread = await client.make_thread()
+    refused = (await client.answer(thread, ""))[-1]
+    assert refused[0] == "error"
+    async with client.http.post(f"/api/threads/{thread}/again") as response:
+        stream = [event async for event in events(response)]
+    assert stream[-1] == refused  # it is still no question
+    assert not backend.requests
+
+
+async def test_a_refused_question_whose_upload_is_gone_asks_for_its_pictures(
+    client: Client, backend: ScriptedModel
+) -> None:
+    thread = await client.make_thread()
+    refused = (await client.answer(thread, "q", ("a.txt", b"no picture")))[-1]
+    assert refused[0] == "error"
+    async with client.http.post(f"/api/threads/{thread}/again") as response:
+        stream = [event async for event in events(response)]
+    assert stream[-1][0] == "error"
+    assert stream[-1][1]["message"] == say("en", "pictures_needed_again")
+    assert not backend.requests
 
 
 async def test_a_page_that_goes_away_does_not_stop_the_answer_and_can_come_back(
