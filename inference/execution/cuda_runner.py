@@ -14,7 +14,7 @@ from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from torch import Tensor
 from inference.device import to_device
 from inference.execution.cuda_graphs import CudaGraphRecorder
 from inference.execution.decoder import Decoder
-from inference.execution.graph_inputs import GraphInputs
+from inference.execution.graph_inputs import GraphInputs, HostArrays
 from inference.execution.kv_cache import KVCache
 from inference.execution.runner import SequenceInputs, TokenSlots, embeddings_of, reported
 from inference.execution.sampling import LogitsProcessors, seen_tokens
@@ -264,7 +264,7 @@ class CudaRunner:
         return graph.out[:count]
 
     def _fill_rows(
-        self, host: dict[str, Any], sequences: SequenceOf[Sequence], positions: SequenceOf[int]
+        self, host: HostArrays, sequences: SequenceOf[Sequence], positions: SequenceOf[int]
     ) -> None:
         """Fill in each row's token slot and sampling parameters."""
         temperatures = host["temperatures"].view("float32")
@@ -278,7 +278,7 @@ class CudaRunner:
             host["seeds"][row] = inputs.seed
         host["sampled_after"][: len(positions)] = positions
 
-    def _fill_groups(self, host: dict[str, Any], plan: Plan) -> None:
+    def _fill_groups(self, host: HostArrays, plan: Plan) -> None:
         """Fill in which rows share their first pages."""
         host["shared_lengths"][:] = 0
         host["group_members"][:] = -1
@@ -392,7 +392,7 @@ class CudaRunner:
 
     def _fill_chunks(
         self,
-        host: dict[str, Any],
+        host: HostArrays,
         chunks: SequenceOf[PrefillChunk],
         last: SequenceOf[PrefillChunk],
     ) -> None:
