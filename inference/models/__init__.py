@@ -1,7 +1,7 @@
-"""The table of model families: how each one is spoken to and what it can take.
+"""The table of model families: how each one is prompted, and its limits.
 
-A new family is a row in :data:`FAMILIES` and, if its conversation or its pictures are special, a
-file beside this one. A model that matches no row runs by its own chat template.
+A new family is a row in `FAMILIES` and, if its prompts or its pictures are special, a module of
+this package. A model that matches no row runs with its own chat template.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from inference.models import blip_2, chat_template, llava, llava_next
 from inference.models.family import Family
 
-# Some promise 32,768 or 128,000 tokens; a thread of chat needs fewer, and each costs memory.
+# Some promise 32,768 or 128,000 tokens; a chat thread needs fewer, and each costs memory.
 LONG_CONTEXT_TOKENS = 16_384
 
 GENERIC = Family(
@@ -25,7 +25,7 @@ FAMILIES: tuple[Family, ...] = (
     llava.POCKET,
     llava.LLAVA_1_5,
     Family(
-        name="llava",  # LLaVA's architecture with another conversation: its own template
+        name="llava",  # LLaVA's architecture, trained on other prompts: its own template
         model_types=frozenset({"llava"}),
         render=chat_template.render,
         max_pictures=4,
@@ -63,8 +63,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
 )
 
-# The article's names are the original checkpoints; these are the same weights as transformers
-# loads them.
+# The original checkpoints' names → the same weights in the format that transformers loads.
 ALIASES = {
     "liuhaotian/llava-v1.5-7b": "llava-hf/llava-1.5-7b-hf",
     "liuhaotian/llava-v1.5-13b": "llava-hf/llava-1.5-13b-hf",
@@ -76,12 +75,12 @@ ALIASES = {
 
 
 def resolve_name(name: str) -> str:
-    """What to load for a name people write."""
+    """Return the checkpoint to load for a name that people write."""
     return ALIASES.get(name, name)
 
 
 def converted_name(name: str) -> str:
-    """The converted checkpoint that comes closest to an original one, a folder's name included."""
+    """Return the converted checkpoint closest to an original one, given by name or by folder."""
     for original, converted in ALIASES.items():
         if original.rpartition("/")[2] in name.lower():
             return converted
@@ -89,7 +88,7 @@ def converted_name(name: str) -> str:
 
 
 def family_of(config: Any, template: str | None) -> Family:
-    """The first row that fits a model's config and its own chat template (None: it has none)."""
+    """Return the first row that fits a model's config and chat template (None if it has none)."""
     for family in FAMILIES:
         if config.model_type in family.model_types and family.fits(config, template):
             return family

@@ -11,8 +11,8 @@ from inference.types import Message, Role
 def render(_processor: Any, messages: tuple[Message, ...]) -> str:
     """Render as the model's authors ask questions: ``Question: … Answer: …``.
 
-    The processor itself puts the picture's tokens in front. BLIP-2 knows no system message: its
-    text precedes the first question's.
+    The processor itself puts the picture's tokens in front. BLIP-2 has no system role: the system
+    prompt goes before the first question's text.
     Source: section 4.1 of arXiv:2301.12597.
     """
     system = "".join(f"{message.text}\n\n" for message in messages if message.role is Role.SYSTEM)

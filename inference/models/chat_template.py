@@ -1,4 +1,4 @@
-"""The conversation by the checkpoint's own chat template."""
+"""Prompts by the checkpoint's own chat template."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ _TemplateMessage: TypeAlias = dict[str, str | _Content]
 
 
 class Content(StrEnum):
-    """In which shape a template takes what somebody says."""
+    """The shape in which a template takes a message's content."""
 
     PARTS = "parts"
     """A list of ``{"type": "image"}`` and ``{"type": "text", "text": …}``."""
     TEXT_PARTS = "text parts"
-    """A list of one text; placeholders of its pictures stand in it."""
+    """A list of one text, which contains its pictures' placeholders."""
     STRING = "string"
-    """The text itself; placeholders of its pictures stand in it."""
+    """The text itself, which contains its pictures' placeholders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """What a chat template asks of its messages; `template_probe` finds it out at the start."""
+    """What a chat template requires of its messages; `template_probe` finds out at start-up."""
 
     template: str | None = None
-    """None: the one that came with the model."""
+    """None: the model's own."""
     placeholder: str = "<image>"
-    """What stands for a picture in a text."""
+    """A picture's placeholder in a text."""
     user: Content = Content.PARTS
     assistant: Content = Content.PARTS
     system: Content | None = Content.PARTS
-    """None: it knows no system message, and the first question begins with what it would say."""
+    """None: it has no system role; the system prompt goes before the first question's text."""
     merges: bool = False
-    """It wants user and assistant in turn: what one of them says twice running is one message."""
+    """It requires alternating roles: consecutive messages of one role are merged."""
 
     def content_of(self, role: Role) -> Content:
-        """The shape for a role."""
+        """Return the shape for a role."""
         shapes = {Role.USER: self.user, Role.ASSISTANT: self.assistant, Role.SYSTEM: self.system}
         return shapes[role] or Content.PARTS
 
 
 def template_of(processor: Any) -> str | None:
-    """The chat template that came with a model: its processor's, else its tokenizer's.
+    """Return a model's own chat template, its processor's or else its tokenizer's, if it has one.
 
-    Raises: ModelUnavailable: there are several, and none is the default.
+    Raises: ModelUnavailable if there are several, none of which is the default.
     """
     found = getattr(processor, "chat_template", None)
     if not found:
@@ -67,15 +67,15 @@ AS_PARTS = Dialect()
 
 
 def render(processor: Any, messages: tuple[Message, ...], dialect: Dialect = AS_PARTS) -> str:
-    """Render with the template that came with the model; pictures stand before the text.
+    """Render with the model's own template; pictures precede their message's text.
 
-    Raises: whatever the template raises; `template_probe` has tried it.
+    Raises: what the template raises; `template_probe` has tried it.
     """
     if dialect.system is None:
         messages = _with_system_in_question(messages)
     if dialect.merges:
         messages = _merged(messages)
-    # Not `processor.apply_chat_template`: some processors reach for their video part there.
+    # Not `processor.apply_chat_template`: some processors need their video part for it.
     prompt = processor.tokenizer.apply_chat_template(
         [_as_template_message(message, dialect) for message in messages],
         chat_template=dialect.template or template_of(processor),
@@ -99,18 +99,18 @@ def _as_template_message(message: Message, dialect: Dialect) -> _TemplateMessage
 
 
 def _with_system_in_question(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Put what the system says before the first question, a blank line between them."""
+    """Put the system prompt before the first question, with a blank line between them."""
     system = [message.text for message in messages if message.role is Role.SYSTEM]
-    said = [message for message in messages if message.role is not Role.SYSTEM]
-    for index, message in enumerate(said):
+    others = [message for message in messages if message.role is not Role.SYSTEM]
+    for index, message in enumerate(others):
         if system and message.role is Role.USER:
-            said[index] = replace(message, text="\n\n".join([*system, message.text]))
+            others[index] = replace(message, text="\n\n".join([*system, message.text]))
             break
-    return tuple(said)
+    return tuple(others)
 
 
 def _merged(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Make one message of what somebody says twice running."""
+    """Merge consecutive messages of one role."""
     merged: list[Message] = []
     for message in messages:
         if not merged or merged[-1].role is not message.role:

@@ -1,4 +1,4 @@
-"""From a normalised picture to what a model's processor reads."""
+"""From a normalised picture to the image that a model's processor takes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from PIL import Image
 from inference.types import Picture
 
 
-def open_picture(picture: Picture, least_px: int | None = None) -> Image.Image:
+def open_picture(picture: Picture, min_px: int | None = None) -> Image.Image:
     """Decode a normalised picture.
 
     Args:
         picture: PNG or JPEG.
-        least_px: what the model reads is so much smaller that a JPEG may be decoded at a half, a
-            quarter or an eighth of its size, as long as both sides keep so many pixels.
+        min_px: a JPEG may be decoded at a half, a quarter or an eighth of its size, as long as
+            both sides keep this many pixels; None if it may not.
 
-    Returns: RGB, `picture.width_px` × `picture.height_px` or, by `least_px`, a fraction of it.
+    Returns: RGB, `picture.width_px` × `picture.height_px` or, by `min_px`, a fraction of it.
     """
     with Image.open(io.BytesIO(picture.data)) as image:
-        if least_px is not None:
-            image.draft("RGB", (least_px, least_px))
+        if min_px is not None:
+            image.draft("RGB", (min_px, min_px))
         return image.convert("RGB")
 
 

@@ -18,9 +18,9 @@ VICUNA_SYSTEM = (
 
 
 def render_vicuna_v1(_processor: Any, messages: tuple[Message, ...]) -> str:
-    """Render the conversation LLaVA-1.5 was trained on.
+    """Render the prompts that LLaVA-1.5 was trained on.
 
-    The converted checkpoints' own template leaves the system sentence out and puts a space where
+    The converted checkpoints' own template omits the system sentence and puts a space where
     ``</s>`` belongs.
 
     Source: ``conv_vicuna_v1`` in ``llava/conversation.py`` of LLaVA 1.2.
@@ -40,7 +40,7 @@ def render_vicuna_v1(_processor: Any, messages: tuple[Message, ...]) -> str:
 
 
 def _is_llava_1_5(config: Any, template: str | None) -> bool:
-    """CLIP tower, Llama decoder, and no template that says it was trained on something else."""
+    """CLIP tower, Llama decoder, and no template that shows it was trained on other prompts."""
     return (
         config.vision_config.model_type == "clip_vision_model"
         and config.text_config.model_type == "llama"
@@ -52,8 +52,8 @@ def _pad(picture: Image.Image, processor: Any) -> Image.Image:
     return pad_to_square(picture, tuple(processor.image_processor.image_mean))
 
 
-def _twice_what_is_read(processor: Any) -> int | None:
-    """Twice: what is halved again by averaging differs from the whole by less than a JPEG does."""
+def _twice_tower_px(processor: Any) -> int | None:
+    """Twice the tower's side: decoding a fraction then costs less quality than JPEG itself."""
     crop = getattr(processor.image_processor, "crop_size", None)
     return None if crop is None else 2 * int(crop["height"])
 
@@ -64,7 +64,7 @@ LLAVA_1_5 = Family(
     render=render_vicuna_v1,
     fits=_is_llava_1_5,
     fit_picture=_pad,
-    least_px=_twice_what_is_read,
+    min_px=_twice_tower_px,
     max_pictures=4,  # 576 tokens each in a context of 4,096
     turn_marks=("USER:", "ASSISTANT:"),
     limitations=(Limitation.NO_SMALL_TEXT,),
@@ -76,7 +76,7 @@ POCKET = Family(
     render=chat_template.render,
     fits=lambda config, _template: config.vision_config.model_type == "pocket_vision",
     max_pictures=4,
-    context_tokens=2048,  # SmolLM2 takes more, but two cores do not read it in time
+    context_tokens=2048,  # SmolLM2 takes more, but two cores do not prefill it in time
     sampling=Sampling(temperature=0.0, max_new_tokens=160),
     limitations=(Limitation.MAIN_SUBJECT_ONLY, Limitation.NO_TEXT),
     languages=("en",),

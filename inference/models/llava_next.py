@@ -1,4 +1,4 @@
-"""LLaVA-NeXT without a chat template: the conversations of its decoders, as they were trained."""
+"""LLaVA-NeXT without a chat template: the prompts that each decoder was trained on."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from inference.models.llava import LLAVA_1_5, render_vicuna_v1
 from inference.types import Message, Role
 
 MODEL_TYPES = frozenset({"llava_next"})
-MAX_PICTURES = 1  # up to 2,880 tokens a picture, and trained on one
+MAX_PICTURES = 1  # up to 2,880 tokens per picture, and trained on one
 CONTEXT_TOKENS = 4096
 
-# Llama's vocabulary and the tokens that conversion adds; Llama 3 and Yi, which Vicuna is not made
-# of, have larger ones.
+# Llama's vocabulary and the tokens that conversion adds. Llama 3 and Yi, which are no Vicuna, have
+# larger ones.
 VICUNA_VOCABULARY = 32_064
 
 
 def render_mistral(_processor: Any, messages: tuple[Message, ...]) -> str:
-    """Render the conversation that LLaVA-1.6 over Mistral was trained on.
+    """Render the prompts that LLaVA-1.6 over Mistral was trained on.
 
-    It knows no system message: what that would say stands before the first question.
+    It has no system role: the system prompt goes before the first question's text.
 
     Source: ``conv_mistral_instruct`` in ``llava/conversation.py`` of LLaVA 1.2.
     """

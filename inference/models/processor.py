@@ -2,11 +2,11 @@
 
 transformers decodes images with Pillow or torchvision, but videos only with torchvision, and the
 processors of several families (LLaVA-OneVision, SmolVLM, Qwen2.5-VL) require a video processor.
-The bot never shows them a video, so it loads the processor without that part.
+The bot never shows them a video, so we load the processor without that part.
 
-Checkpoints leave out what a processor needs to count a picture's tokens. All of it follows from the
-model's own config, which says what the model will compute: a tower of that shape is run on the meta
-device, where it costs nothing, to see how many tokens it makes of a picture.
+Some checkpoints omit what a processor needs to count a picture's tokens. It follows from the
+model's config: we run a tower of that shape on the meta device, where it costs nothing, to see how
+many tokens it makes of a picture.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from transformers.utils.import_utils import is_torchvision_available
 
 from inference.errors import ModelUnavailable
 
-# Architectures that always leave the first token out; their config has no word for it.
+# Architectures that always omit the class token; their config has no setting for it.
 STRATEGIES = {"vipllava": "default"}
 
 
@@ -71,10 +71,10 @@ def pictures_only(processor_class: type[ProcessorMixin]) -> type[ProcessorMixin]
 
 
 def complete_processor(processor: Any, config: Any, *, name: str) -> None:
-    """Make a LLaVA's processor count as many tokens a picture as its model computes.
+    """Make a LLaVA's processor count as many tokens per picture as its model computes.
 
     Args:
-        processor: changed in place; other families' processors know by themselves.
+        processor: changed in place; other families' processors are complete.
         config: the model's.
         name: what people call the model.
 
@@ -104,7 +104,7 @@ def complete_processor(processor: Any, config: Any, *, name: str) -> None:
 
 
 def _known(setting: str, of_model: Any, processor: Any, name: str) -> Any:
-    """What the model's config says, else what the processor does. Raises: ModelUnavailable."""
+    """Return the config's value, else the processor's. Raises: ModelUnavailable for neither."""
     value = getattr(processor, setting) if of_model is None else of_model
     if value is None:
         raise ModelUnavailable(
@@ -115,13 +115,13 @@ def _known(setting: str, of_model: Any, processor: Any, name: str) -> Any:
 
 
 def _tower_tokens(tower_config: Any) -> int | None:
-    """Tokens that a vision tower makes of a picture; None: it takes pictures of any size."""
+    """Return how many tokens a vision tower makes of a picture; None if its size decides."""
     side = getattr(tower_config, "image_size", None)
     if not isinstance(side, int):
         return None
     shallow = copy.deepcopy(tower_config)
     if hasattr(shallow, "num_hidden_layers"):
-        shallow.num_hidden_layers = 1  # the others make no token more, and take a second
+        shallow.num_hidden_layers = 1  # the others add no token, and take a second
     with torch.device("meta"), torch.inference_mode():
         tower = AutoModel.from_config(shallow)
         pixels = torch.empty(1, getattr(shallow, "num_channels", 3), side, side)
@@ -130,7 +130,7 @@ def _tower_tokens(tower_config: Any) -> int | None:
 
 
 def _fit_size(image_processor: Any, side: int) -> None:
-    """Make pictures as large as the tower reads them, where it would refuse them otherwise."""
+    """Resize pictures to the tower's input size, where it would reject others."""
     square = {"height": side, "width": side}
     size, crop = image_processor.size, getattr(image_processor, "crop_size", None)
     if crop:
@@ -142,7 +142,7 @@ def _fit_size(image_processor: Any, side: int) -> None:
 
 
 def _name_image_token(processor: Any, config: Any, name: str) -> None:
-    """The token that the model replaces by a picture is the one that the processor puts there."""
+    """Make the processor's placeholder the token that the model replaces by a picture."""
     wanted = config.image_token_id
     if processor.tokenizer.convert_tokens_to_ids(processor.image_token) == wanted:
         return

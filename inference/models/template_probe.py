@@ -1,9 +1,9 @@
-"""Finds out at the start how a chat template wants its messages.
+"""Finds out at start-up which messages a chat template takes.
 
-Templates take for granted what others do not: a content that is a list or a string, pictures as
-parts or as placeholders in the text, a system role or none, turns that alternate. A template is
-rendered with words that nothing else contains, in one way after the other. The first way that
-shows each word once and each picture's place is the template's dialect.
+Templates differ in what they expect: content as a list or a string, pictures as parts or as
+placeholders in the text, a system role or none, alternating roles. We render a template with words
+that nothing else contains, in one dialect after the other. The first one that shows each word once,
+and each picture's placeholder, is the template's dialect.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 SYSTEM_WORD = "Wordnull"
 WORDS = ("Wordeins", "Wordzwei", "Worddrei")
-# A word in what a list of parts looks like where a template takes it for a text.
+# A word in the repr of a list of parts, from a template that takes the list for a text.
 IN_REPR = re.compile(r"""['"]text['"]\s*:\s*['"]Word""")
-# Names under which processors keep what stands for a picture in a prompt.
+# Attributes in which processors keep a picture's placeholder.
 PLACEHOLDERS = ("image_token", "boi_token")
 MAX_QUOTED = 160
 
@@ -33,15 +33,15 @@ _PICTURE = Picture(digest="", data=b"", width_px=1, height_px=1)
 
 
 def dialect_of(processor: Any, *, name: str, max_pictures: int) -> Dialect:
-    """How the chat template of a checkpoint wants its messages.
+    """Find the dialect of a checkpoint's chat template.
 
     Args:
         processor: the checkpoint's, complete.
         name: what people call the model.
-        max_pictures: how many pictures a prompt may hold.
+        max_pictures: most pictures per prompt.
 
     Raises:
-        ModelUnavailable: there is no template, or no way of using it works.
+        ModelUnavailable: there is no template, or it works in no dialect.
     """
     template = template_of(processor)
     if template is None:
@@ -50,66 +50,66 @@ def dialect_of(processor: Any, *, name: str, max_pictures: int) -> Dialect:
             "put the chat_template.jinja of the model it was made from beside its config.json."
         )
     probe = _Probe(processor, several=max_pictures > 1)
-    way = probe.way_of_talking(Dialect(template=template, placeholder=probe.placeholder))
-    if way is None:
+    dialect = probe.find_dialect(Dialect(template=template, placeholder=probe.placeholder))
+    if dialect is None:
         raise _unusable(name, probe.error)
-    way = replace(way, merges=not probe.shows(way, _user(WORDS[0]), _user(WORDS[1])))
+    dialect = replace(dialect, merges=not probe.shows(dialect, _user(WORDS[0]), _user(WORDS[1])))
     system = Message(role=Role.SYSTEM, text=SYSTEM_WORD)
     for shape in (Content.PARTS, Content.STRING):
-        with_system = replace(way, system=shape)
+        with_system = replace(dialect, system=shape)
         # With a picture: some templates take the one or the other.
         if probe.shows(with_system, system, _user(WORDS[0], pictures=1), *_rest()):
             return with_system
-    return replace(way, system=None)
+    return replace(dialect, system=None)
 
 
 class _Probe:
-    """Renders one template and looks at what comes out."""
+    """Renders one template and examines the prompts."""
 
     def __init__(self, processor: Any, *, several: bool) -> None:
         self._processor = processor
         self._several = several
         found = (getattr(processor, attribute, None) for attribute in PLACEHOLDERS)
         self._placeholders = tuple(str(token) for token in found if token)
-        # Where both exist (Gemma), the processor puts a picture's tokens where it begins.
+        # Where both exist (Gemma), the processor expands the one that begins a picture.
         self.placeholder = self._placeholders[-1] if self._placeholders else "<image>"
         self.error: Exception | None = None
 
-    def way_of_talking(self, plain: Dialect) -> Dialect | None:
-        """The first way that shows questions, answers and pictures."""
-        ways = [
+    def find_dialect(self, plain: Dialect) -> Dialect | None:
+        """Return the first dialect that shows questions, answers and pictures, if any does."""
+        dialects = [
             replace(plain, user=user, assistant=assistant)
             for user in Content
             for assistant in (Content.PARTS, Content.STRING)
         ]
-        for way in ways:
-            if self._shows_pictures(way) and self._shows_a_conversation(way):
-                return way
+        for dialect in dialects:
+            if self._shows_pictures(dialect) and self._shows_a_conversation(dialect):
+                return dialect
         return None
 
-    def shows(self, way: Dialect, *messages: Message) -> bool:
-        """Whether a conversation comes out whole and in its order."""
-        prompt = self._rendered(way, *messages)
+    def shows(self, dialect: Dialect, *messages: Message) -> bool:
+        """Whether a prompt shows all messages, in order."""
+        prompt = self._rendered(dialect, *messages)
         return prompt is not None and _shows_each_once(prompt, [m.text for m in messages])
 
-    def _shows_a_conversation(self, way: Dialect) -> bool:
-        """Whether a picture is shown, whichever question it comes with."""
+    def _shows_a_conversation(self, dialect: Dialect) -> bool:
+        """Whether a picture is shown, no matter which question it belongs to."""
         first = (_user(WORDS[0], pictures=1), *_rest())
         later = (_user(WORDS[0]), *_rest(pictures=1))
         both = (_user(WORDS[0], pictures=1), *_rest(pictures=1))
-        prompts = [self._rendered(way, *messages) for messages in (first, later, both)]
+        prompts = [self._rendered(dialect, *messages) for messages in (first, later, both)]
         shown = [prompt for prompt in prompts[: 2 + self._several] if prompt is not None]
         if len(shown) < 2 + self._several:
             return False
         if not all(_shows_each_once(prompt, WORDS) for prompt in shown):
             return False
-        return self._holds_places(shown, [1, 1, 2][: len(shown)])
+        return self._has_placeholders(shown, [1, 1, 2][: len(shown)])
 
-    def _shows_pictures(self, way: Dialect) -> bool:
-        """Whether each picture adds its place before the question, and nothing after it."""
+    def _shows_pictures(self, dialect: Dialect) -> bool:
+        """Whether each picture adds a placeholder before the question, and nothing after it."""
         prompts: list[str] = []
         for num_pictures in range(2 + self._several):
-            prompt = self._rendered(way, _user(WORDS[0], pictures=num_pictures))
+            prompt = self._rendered(dialect, _user(WORDS[0], pictures=num_pictures))
             if prompt is None or not _shows_each_once(prompt, WORDS[:1]):
                 return False
             prompts.append(prompt)
@@ -120,21 +120,21 @@ class _Probe:
         return (
             len(grown) == 1 == len(ends)
             and min(grown) > 0
-            and self._holds_places(prompts, list(range(len(prompts))))
+            and self._has_placeholders(prompts, list(range(len(prompts))))
         )
 
-    def _holds_places(self, prompts: Sequence[str], expected: list[int]) -> bool:
-        """Whether prompts hold so many placeholders, of whichever kind the template uses."""
+    def _has_placeholders(self, prompts: Sequence[str], expected: list[int]) -> bool:
+        """Whether prompts contain the expected numbers of placeholders, of any one kind."""
         if not self._placeholders:
             return True  # the processor itself knows where pictures go
-        # Some processors read another token than those they have a name for: one that the
-        # vocabulary knows whole. What the first answer then lacks, it says itself.
+        # Some processors expand another token of the vocabulary than those they have a name for.
+        # If we take the wrong one, the first answer shows it.
         tokens = (*self._placeholders, *self._processor.tokenizer.get_added_vocab())
         return any([prompt.count(token) for prompt in prompts] == expected for token in tokens)
 
-    def _rendered(self, way: Dialect, *messages: Message) -> str | None:
+    def _rendered(self, dialect: Dialect, *messages: Message) -> str | None:
         try:
-            return render(self._processor, messages, way)
+            return render(self._processor, messages, dialect)
         except Exception as exc:  # noqa: BLE001 - a template is a program and raises what it likes
             self.error = self.error or exc
             return None
@@ -144,7 +144,7 @@ def _unusable(name: str, error: Exception | None) -> ModelUnavailable:
     why = ""
     if error is not None:
         log.error("the chat template has failed: %s", safe_traceback(error))
-        # The template's own words may be shown: nobody has asked anything yet.
+        # The template's own words may be shown: there is no user text yet.
         what = next(iter(str(error).strip().splitlines()), "")[:MAX_QUOTED]
         why = f" ({type(error).__name__}: {what})"
     return ModelUnavailable(
@@ -164,7 +164,7 @@ def _rest(*, pictures: int = 0) -> tuple[Message, Message]:
 
 
 def _shows_each_once(prompt: str, words: Sequence[str]) -> bool:
-    """Whether words stand in a prompt once each, in their order, and not in a list's repr."""
+    """Whether words occur in a prompt once each, in order, and not in the repr of a list."""
     places = [prompt.find(word) for word in words]
     return (
         all(prompt.count(word) == 1 for word in words)
