@@ -135,7 +135,7 @@ class GenerateModel:
             options["images"] = [
                 self._family.picture_for(picture, self._processor) for picture in pictures
             ]
-        if self._renderer.begins_itself(prompt):
+        if self._renderer.has_bos(prompt):
             options["add_special_tokens"] = False
         return dict(self._processor(text=prompt, return_tensors="pt", **options))
 

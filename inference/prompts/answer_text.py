@@ -1,4 +1,4 @@
-"""The text of one answer, and where the answer ends by what it says."""
+"""The text of one answer, and whether the text ends it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from inference.types import FinishReason
 
 
 class AnswerText:
-    """Takes an answer's tokens one by one. Lives as long as its generation."""
+    """Turns an answer's tokens into text, one by one. Lives as long as its request."""
 
     def __init__(self, token_bytes: TokenBytes, turn_marks: tuple[str, str] | None) -> None:
-        """Take what the model's tokens spell, and its family's `turn_marks`."""
+        """Take the bytes of the model's tokens, and its family's `turn_marks`."""
         self._detokenizer = Detokenizer(token_bytes)
         self._next_turn = NextTurn(turn_marks)
         self._loop_guard = LoopGuard()
         self.ended: FinishReason | None = None
-        """STOP where the next turn has begun, REPETITION where the model loops."""
+        """STOP if the model has begun the next turn, REPETITION if it loops; else None."""
 
     def push(self, token_id: int) -> str:
-        """Take one token; return the text that can be shown now (often empty)."""
+        """Add a token. Returns: the text that can be shown now, often none."""
         if self.ended is not None:
             return ""
         text = self._detokenizer.push(token_id)
@@ -32,5 +32,5 @@ class AnswerText:
         return shown
 
     def flush(self) -> str:
-        """Return what was held back; the answer ends here."""
+        """End the answer. Returns: the text that was held back."""
         return self._next_turn.flush()

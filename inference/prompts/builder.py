@@ -53,7 +53,7 @@ class PromptBuilder:
         text, pictures = self._renderer.render(messages)
         match = self.transcripts.match(text, tuple(picture.digest for picture in pictures))
         if match is None:
-            special = not self._renderer.begins_itself(text)
+            special = not self._renderer.has_bos(text)
             ids = self._tokenize(text, add_special_tokens=special)
             tokens: list[int] = []
             spans: tuple[PictureSpan, ...] = ()
@@ -73,7 +73,7 @@ class PromptBuilder:
             answer: their text.
         """
         if answer_tokens:
-            self.transcripts.record(prompt, answer_tokens, self._renderer.neutral(answer))
+            self.transcripts.record(prompt, answer_tokens, self._renderer.escape(answer))
 
     def clear(self) -> None:
         """Erase every recorded answer, and the pixels that no waiting prompt holds."""

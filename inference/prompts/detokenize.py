@@ -1,4 +1,4 @@
-"""From token ids to text that can be shown: whole characters, whatever bytes a model makes."""
+"""From token ids to text that can be shown: whole characters, whatever bytes a model samples."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typing import Any
 from tokenizers import decoders
 
 CONTEXT_TOKENS = 4
-"""Tokens in front of a new one that a decoder of an unknown kind is shown."""
+"""Tokens before a new one that a tokenizer of an unknown kind decodes with it."""
 
-# The bytes that byte-level tokenizers write as themselves; the others follow from U+0100 on.
+# Bytes that byte-level tokenizers write as themselves; the others follow from U+0100 on.
 _AS_THEMSELVES = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _OTHERS = sorted(set(range(0x100)) - set(_AS_THEMSELVES))
 BYTE_OF = {chr(byte): byte for byte in _AS_THEMSELVES} | {
     chr(0x100 + index): byte for index, byte in enumerate(_OTHERS)
 }
-"""The byte behind each character of a byte-level token. Source: GPT-2's ``bytes_to_unicode``."""
+"""The byte of each character of a byte-level token. Source: GPT-2's ``bytes_to_unicode``."""
 
 
 class TokenBytes:
-    """What the tokens of one tokenizer spell, as bytes. For one thread; lives as long as a model.
+    """The bytes of one tokenizer's tokens. Not thread-safe; lives as long as the model.
 
-    Tokenizers are told apart by what they do:
+    Tokenizers are recognised by what they do:
 
-    - byte-level ones (Qwen, SmolLM, OPT): each character of a token is a byte;
-    - ones with byte fallback (Vicuna, Mistral, Gemma): ``<0xE9>`` is a byte, every other token
-      spells the same text wherever it stands;
-    - others: a token spells what it adds to the text of the few tokens in front of it.
+    - byte-level (Qwen, SmolLM, OPT): each character of a token is a byte;
+    - byte fallback (Vicuna, Mistral, Gemma): ``<0xE9>`` is a byte, and any other token has the same
+      text in every context;
+    - others: a token's text is what it adds to the text of the few tokens before it.
     """
 
     leading_spaces = 0
-    """As many spaces at the beginning of a text its decoder drops."""
+    """How many spaces the tokenizer's decoder drops at the beginning of a text."""
 
     def __init__(self, tokenizer: Any) -> None:
-        """Take a fast tokenizer of transformers."""
+        """Take one of transformers' fast tokenizers."""
         self._tokenizer = tokenizer.backend_tokenizer
         added = self._tokenizer.get_added_tokens_decoder()
         self._special = {token_id for token_id, token in added.items() if token.special}
         self._known: dict[int, bytes] = {}
-        self._spelled: Callable[[int], bytes] | None = None  # None: it depends on the context
+        self._spelled: Callable[[int], bytes] | None = None  # None: depends on the context
         self._byte_ids: list[int] = []
         if isinstance(self._tokenizer.decoder, decoders.ByteLevel):
             self._spelled = self._by_byte_level
@@ -49,11 +49,11 @@ class TokenBytes:
             self._probe_byte_fallback()
 
     def of(self, token_id: int, context: deque[int]) -> bytes:
-        """What a token spells; nothing where it is special, or unknown to the tokenizer.
+        """Return a token's bytes; none if it is special, or unknown to the tokenizer.
 
         Args:
-            token_id: any number; models have more rows than their tokenizers have tokens.
-            context: the answer's own, empty at its beginning.
+            token_id: any number; models have more logits than their tokenizers have tokens.
+            context: the answer's newest tokens, empty at its beginning; updated.
         """
         known = self._known.get(token_id)
         if known is not None:
@@ -71,11 +71,11 @@ class TokenBytes:
         token = self._token(token_id) or ""
         try:
             return bytes(BYTE_OF[character] for character in token)
-        except KeyError:  # an added token is written as it is
+        except KeyError:  # an added token is plain text
             return token.encode()
 
     def _by_byte_fallback(self, token_id: int) -> bytes:
-        # Behind a letter: at the beginning of a text the decoder would drop a space.
+        # After a letter: at the beginning of a text the decoder would drop a space.
         return self._decoded([self._byte_ids[ord("A")], token_id])[1:].encode()
 
     def _by_context(self, token_id: int, context: deque[int]) -> bytes:
@@ -104,16 +104,15 @@ class TokenBytes:
 
 
 class Detokenizer:
-    """Text of one answer, as its tokens come. Lives as long as its generation.
+    """Decodes one answer's tokens as they are sampled. Lives as long as its request.
 
-    All that it has returned is the UTF-8 text of the bytes that the tokens spell, special tokens
-    left out. Bytes that form no whole character become U+FFFD, one for each run that no character
-    can begin with (as `bytes.decode` replaces them), and take nothing else with them; those that
-    the end of the answer cuts off become nothing: half an emoji is no text. So it is
-    the text that the tokenizer's own `decode` makes of all tokens at once, but for such a cut, and
-    for byte tokens of Llama's kind: a broken byte makes `decode` give up the whole run of them.
+    The text is the UTF-8 of the tokens' bytes, without special tokens. Bytes that form no whole
+    character become U+FFFD, as `bytes.decode` replaces them, and affect nothing around them. Bytes
+    that the end of the answer cuts off are dropped: half an emoji is no text. Apart from such a cut
+    this is what the tokenizer's own `decode` returns for all tokens at once, except for Llama's
+    byte tokens: there one broken byte makes `decode` replace the whole run.
 
-    A token costs the same however long the answer is; at most three bytes are held back.
+    The cost per token does not depend on the answer's length; at most three bytes are held back.
     """
 
     def __init__(self, token_bytes: TokenBytes) -> None:
@@ -123,7 +122,7 @@ class Detokenizer:
         self._context: deque[int] = deque(maxlen=CONTEXT_TOKENS)
 
     def push(self, token_id: int) -> str:
-        """Take one token; return the text that is certain now (often empty)."""
+        """Add a token. Returns: the text that is complete now, often none."""
         text = self._utf8.decode(self._token_bytes.of(token_id, self._context))
         return self._without_leading_spaces(text) if self._leading_spaces else text
 

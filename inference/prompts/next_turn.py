@@ -1,11 +1,11 @@
-"""Notice a model that has gone on to the next turn and asks itself."""
+"""Detects a model that goes on to the next turn and writes the user's question itself."""
 
 from __future__ import annotations
 
 import re
 
 MAX_QUESTION_CHARS = 256
-"""So long a question of the next turn may be; so much text is held back at most."""
+"""Longest question of a next turn that is detected, and so the most text held back."""
 
 _FENCES = ("```", "~~~")
 _ENDS = ".!?…。！？"
@@ -13,35 +13,35 @@ _LABEL = re.compile(r"\W{0,8}[\w .()/-]{1,40}([:：]\s|=)|.*[:：]$")
 
 
 class NextTurn:
-    """Ends an answer before the next turn, for a family whose turns have marks and no end token.
+    """Ends an answer before the next turn, for families that mark turns with plain text.
 
-    Such models are shown ``USER: … ASSISTANT: …</s>USER: …`` and now and then leave out ``</s>``,
-    which ends an answer; they then write the asker's next question themselves, and its answer.
-    The first mark alone says nothing: it stands on forms, in ``.env`` files and in transcripts. A
-    turn has begun where all of this holds:
+    Their prompts read ``USER: … ASSISTANT: …</s>USER: …``. Now and then such a model omits the
+    ``</s>`` that ends an answer and goes on with the user's next question and its answer. The first
+    mark alone proves nothing: forms, ``.env`` files and transcripts contain it, too. A turn has
+    begun if all of this holds:
 
-    - the second mark follows, within `MAX_QUESTION_CHARS`, behind a space or a line's end;
-    - the first mark stands where an answer may have ended: at a line's beginning, or behind the
-      end of a sentence; something has been said before it, and no code block is open;
-    - what is said before it is no label (``NAME: Bob``, ``HOST=db``) and announces nothing
-      (``The screen shows:``): there, a form or a transcript goes on.
+    - the second mark follows within `MAX_QUESTION_CHARS`, after white space;
+    - the first mark is where an answer may have ended: at the beginning of a line, or after the
+      end of a sentence, with some text before it and no open code block;
+    - the text before it is no label (``NAME: Bob``, ``HOST=db``) and announces nothing
+      (``The screen shows:``): a form or a transcript would go on there.
 
-    The text before the first mark is kept. Where it is not certain, all text is: a question that
-    the asker never asked is a smaller harm than lines of a form that are gone.
+    The text before the first mark is kept. In doubt all text is kept: a question that the user
+    never asked does less harm than missing lines of a form.
     """
 
     def __init__(self, marks: tuple[str, str] | None) -> None:
-        """Take what stands before a question and before its answer in the family's prompt."""
+        """Take the family's marks before a question and before its answer; None if it has none."""
         self._marks = marks
         self._held = ""
         self._line = ""
         self._previous_line = ""
         self._in_code = False
         self.has_begun = False
-        """Whether the next turn has come: the answer is over."""
+        """Whether the model has begun the next turn: the answer is over."""
 
     def push(self, text: str) -> str:
-        """Take more of the answer; return what is certain to belong to it."""
+        """Add text of the answer. Returns: the text that certainly belongs to it."""
         if self._marks is None:
             return text
         if self.has_begun:
@@ -52,7 +52,7 @@ class NextTurn:
         while not self.has_begun:
             at = self._held.find(question)
             if at < 0:
-                return shown + self._release(len(self._held) - self._beginning_of(question))
+                return shown + self._release(len(self._held) - self._partial_mark(question))
             shown += self._release(at)
             if self._may_begin_here():
                 if re.search(rf"\s{re.escape(answer)}", self._held[: self._limit]):
@@ -65,7 +65,7 @@ class NextTurn:
         return shown
 
     def flush(self) -> str:
-        """Return what was held back; the answer ends here."""
+        """End the answer. Returns: the text that was held back."""
         text, self._held = self._held, ""
         return text
 
@@ -73,8 +73,8 @@ class NextTurn:
     def _limit(self) -> int:
         return MAX_QUESTION_CHARS + sum(map(len, self._marks or ()))
 
-    def _beginning_of(self, mark: str) -> int:
-        """Length of the longest end of the held text that could begin a mark."""
+    def _partial_mark(self, mark: str) -> int:
+        """Return the length of the longest suffix of the held text that a mark begins with."""
         for length in range(min(len(mark) - 1, len(self._held)), 0, -1):
             if mark.startswith(self._held[-length:]):
                 return length
@@ -95,7 +95,7 @@ class NextTurn:
         self._previous_line = line.strip() or self._previous_line
 
     def _may_begin_here(self) -> bool:
-        """Whether an answer may have ended before the text that is held."""
+        """Whether an answer may have ended before the held text."""
         line = self._line.strip()
         said = line or self._previous_line
         if not said or self._in_code or line.startswith(_FENCES) or _LABEL.match(said):

@@ -1,4 +1,4 @@
-"""From a picture to the pixels its model's vision tower expects: those of its own processor."""
+"""From a picture to the pixels that the vision tower takes: those of the model's processor."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LEVELS = 256
 class ImagePreprocessor:
     """Preprocesses pictures for one model. `preprocess` is safe from any thread.
 
-    A processor's resizing and normalising of a square picture takes longer than all other work on
-    the host. If the GPU computes the same pixels, bit for bit, it does both (`resize`, then
-    `normalise`), and the picture travels there as bytes.
+    The processor's resizing and normalising of a square picture takes longer than all other work
+    on the host. If the GPU computes the same pixels, bit for bit, it does both (`resize`, then
+    `normalise`), and the picture is copied there as bytes.
     """
 
     def __init__(self, processor: Any, family: Family, device: torch.device) -> None:
@@ -39,13 +39,13 @@ class ImagePreprocessor:
     def preprocess(self, picture: Picture) -> dict[str, Tensor]:
         """Return the processor's own tensors, on the CPU.
 
-        If the device resizes, ``pixel_values`` is uint8[1, height, width, 3].
+        ``pixel_values`` is float32[1, 3, side, side], or [1, tiles, 3, side, side] with
+        ``image_sizes``. If the device resizes, it is uint8[1, height, width, 3].
         """
         image = self._family.picture_for(picture, self._processor)
         if self._resizes_on_device and image.width == image.height:
-            with torch.cuda.device(
-                self._device
-            ):  # otherwise pinning creates a context on the first GPU
+            # Without it, pinning would create a context on the first GPU.
+            with torch.cuda.device(self._device):
                 return {"pixel_values": _bytes_of(image).pin_memory()}
         return dict(self._processor.image_processor(images=[image], return_tensors="pt"))
 

@@ -1,4 +1,4 @@
-"""From messages to the text of a prompt, whichever path runs the model."""
+"""From messages to the text of a prompt, on both paths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Renderer:
     """Renders conversations of one model. Safe from any thread."""
 
     def __init__(self, processor: Any, family: Family, *, max_pictures: int) -> None:
-        """Take a checkpoint's processor, its family and how many pictures a prompt may hold."""
+        """Take a checkpoint's processor, its family and the most pictures per prompt."""
         self._processor = processor
         self._family = family
         self._max_pictures = max_pictures
@@ -27,36 +27,37 @@ class Renderer:
             key=len,
             reverse=True,
         )
-        self._begin = processor.tokenizer.bos_token
+        self._bos = processor.tokenizer.bos_token
 
     def render(self, messages: tuple[Message, ...]) -> tuple[str, tuple[Picture, ...]]:
-        """The prompt, one placeholder a picture, and the pictures in their order.
+        """Render a prompt.
 
+        Returns: (its text, with one placeholder per picture; the pictures in order).
         Raises: TooManyPictures.
         """
         pictures = tuple(picture for message in messages for picture in message.pictures)
         if len(pictures) > self._max_pictures:
             raise TooManyPictures(len(pictures), self._max_pictures)
-        prompt = self._family.render(self._processor, tuple(map(self._neutralise, messages)))
+        prompt = self._family.render(self._processor, tuple(map(self._escaped, messages)))
         return prompt, pictures
 
-    def begins_itself(self, prompt: str) -> bool:
-        """Whether the template has set the token that begins a text already."""
-        return self._begin is not None and prompt.startswith(self._begin)
+    def has_bos(self, prompt: str) -> bool:
+        """Whether the template has put the begin-of-sequence token there already."""
+        return self._bos is not None and prompt.startswith(self._bos)
 
-    def neutral(self, text: str) -> str:
-        """A text as a prompt shows it: nothing in it is a control token, or a picture's place."""
+    def escape(self, text: str) -> str:
+        """Return text in which nothing is a control token or a picture's placeholder."""
         for token in self._control_tokens:
             if len(token) > 1:
                 text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
 
-    def _neutralise(self, message: Message) -> Message:
-        return replace(message, text=self.neutral(message.text))
+    def _escaped(self, message: Message) -> Message:
+        return replace(message, text=self.escape(message.text))
 
 
 def stop_ids_of(weights: Any, processor: Any) -> frozenset[int]:
-    """Tokens that end an answer of a model that transformers has loaded."""
+    """Return the tokens that end an answer of a model that transformers has loaded."""
     stop = weights.generation_config.eos_token_id
     ids = stop if isinstance(stop, list) else [stop]
     return frozenset(i for i in (*ids, processor.tokenizer.eos_token_id) if i is not None)

@@ -1,4 +1,4 @@
-"""Notice a model that has fallen into a loop."""
+"""Detects a model that repeats itself without end."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 MAX_CYCLE_CHARS = 800
 MIN_ROUNDS = 4
 MIN_WORDS = 96
-"""A cycle of words is a loop once it has said so many of them that differ within a round."""
+"""A cycle of words is a loop once its rounds times its distinct words reach this many."""
 MIN_WORDS_BYTES = 480
 MIN_SIGNS_BYTES = 1000
-"""A cycle without words (rules, dots, digits, cells) is a loop once it has filled so much."""
+"""A cycle without words (rules, dots, digits, cells) is a loop once it fills this much."""
 SILENT_TOKENS = 64
-"""So many tokens in a row that spell nothing are a loop."""
+"""Consecutive tokens without text that make a loop."""
 
 WINDOW_CHARS = MIN_ROUNDS * MAX_CYCLE_CHARS
 CHECK_CHARS = 32
@@ -25,14 +25,16 @@ _UNSPACED = re.compile(r"[\u0e01-\u0e4e\u3041-\u30ff\u3400-\u9fff]")
 
 
 class LoopGuard:
-    """Watches one answer. Sees text, not tokens: how a line of dashes is cut into tokens, or a
-    Japanese character, differs from tokenizer to tokenizer by a factor of thirty.
+    """Watches the text of one answer for cycles.
 
-    What fills an answer evenly is often right: the rule of a wide table, a matrix of zeros, a
-    column of N/A, empty boxes, lines of code. What goes on so for ever, or says a sentence again
-    and again, is not. So the more different words a cycle has, the fewer rounds it is allowed:
-    `MIN_WORDS` over their number, and four at least. A sentence of eight words may come twelve
-    times, a paragraph four, one word about a hundred; a cycle of signs may fill a kilobyte.
+    Text rather than tokens: the number of tokens in a line of dashes, or in a Japanese character,
+    differs between tokenizers by a factor of thirty.
+
+    Even text is often right: the rule of a wide table, a matrix of zeros, a column of N/A, empty
+    boxes, lines of code. Text that continues so for ever, or repeats one sentence, is not. So the
+    more distinct words a cycle has, the fewer rounds it may take: `MIN_WORDS` over their number,
+    but at least four. A sentence of eight words may come twelve times, a paragraph four times, one
+    word about a hundred times; a cycle of signs may fill a kilobyte.
     """
 
     def __init__(self) -> None:
@@ -41,9 +43,9 @@ class LoopGuard:
         self._silent = 0
 
     def push(self, text: str) -> bool:
-        """Take what a token has added. Returns: whether the answer ends in a loop.
+        """Add a token's text. Returns: whether the answer ends in a loop.
 
-        Looks at the text every `CHECK_CHARS` characters only, and at `WINDOW_CHARS` at most.
+        Checks every `CHECK_CHARS` characters, and at most the last `WINDOW_CHARS`.
         """
         if not text:
             self._silent += 1
@@ -58,17 +60,17 @@ class LoopGuard:
 
 
 def _is_looping(text: str) -> bool:
-    """Whether the text ends in a cycle that has filled as much as its kind may."""
+    """Whether the text ends in a cycle that is longer than its kind may be."""
     tried: set[int] = set()
     for probe in PROBES:
         ending, at = text[-probe:], len(text) - probe
         farthest = max(0, at - MAX_CYCLE_CHARS)
         for candidate in range(CANDIDATES):
-            # Where the text last ended as it ends now, a cycle may have begun.
+            # A cycle may have begun at an earlier occurrence of the ending.
             at = text.rfind(ending, farthest, max(0, at + probe - 1))
             if at < 0:
                 if candidate == 0:
-                    return False  # nor does a longer ending stand there
+                    return False  # a longer ending does not occur either
                 break
             period = len(text) - probe - at
             if period not in tried and _fills(text, period):
@@ -95,9 +97,9 @@ def _fills(text: str, period: int) -> bool:
 def _distinct_words(cycle: str) -> int:
     unspaced = set(_UNSPACED.findall(cycle))
     rest = _UNSPACED.sub(" ", cycle)
-    # It may begin within a word: turned so that it begins behind one.
+    # The cycle may begin within a word: rotate it so that it begins after one.
     border = re.search(r"[\W\d_]", rest)
     if border is None:
         return 0  # one run of letters: DNA, "hahaha", no words
-    turned = rest[border.start() :] + rest[: border.start()]
-    return len({word.casefold() for word in _WORD.findall(turned)}) + len(unspaced) // 2
+    rotated = rest[border.start() :] + rest[: border.start()]
+    return len({word.casefold() for word in _WORD.findall(rotated)}) + len(unspaced) // 2
