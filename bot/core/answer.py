@@ -88,6 +88,11 @@ class Answers:
         """The model that answers."""
         return self._engine.model
 
+    @property
+    def num_in_flight(self) -> int:
+        """How many questions are claimed, or about to be, and not ended."""
+        return self._questions.count
+
     def ask(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
         """Answer a question in a task of its own; see `_answer`. Raises: Busy (shutting down)."""
         if self._draining:

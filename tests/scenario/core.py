@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps
 
-from bot.core.access import Access
+from bot.core.access import Access, AllowList
 from bot.core.addressing import Addressing
 from bot.core.answer import Answers
 from bot.core.answer_options import AnswerOptions
@@ -21,6 +21,7 @@ from bot.core.in_flight import InFlightQuestions
 from bot.store import Store, running_store
 from bot.values.limits import FollowUps, PictureLimits
 from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
+from inference.engine import Engine
 from tests.engines import ScriptedModel, running_on_device
 from tests.pictures import encode
 from tests.scenario.exchange import FakeExchange
@@ -30,49 +31,99 @@ RED = encode(ImageOps.expand(Image.new("RGB", (56, 36), "red"), 2, "white"))
 BLUE = encode(ImageOps.expand(Image.new("RGB", (56, 36), "blue"), 2, "white"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """The core and what it is made of."""
+
+    answers: Answers
+    store: Store
+    questions: InFlightQuestions
+    engine: Engine
+    attachments: Attachments
+
+    @property
+    def erasure(self) -> Erasure:
+        return Erasure(self.store, self.questions, self.engine)
+
+    def restarted(self) -> Answers:
+        """The answers of a next start, over the same store and engine."""
+        return _answers(
+            self.store,
+            self.engine,
+            self.attachments,
+            InFlightQuestions(),
+            Access(questions_per_user=10),
+        )
+
+    def adapter_parts(self, follow_ups: FollowUps) -> dict[str, Any]:
+        """What the adapter of a chat platform is made with, apart from its own options."""
+        return {
+            "core": self.answers,
+            "store": self.store,
+            "addressing": Addressing(self.store, self.questions, follow_ups),
+            "commands": Commands(
+                store=self.store,
+                questions=self.questions,
+                erasure=self.erasure,
+                model=self.answers.model,
+            ),
+            "erasure": self.erasure,
+        }
+
+
 @asynccontextmanager
-async def running_answers(
+async def running_core(
     folder: Path,
     backend: ScriptedModel,
     *,
     max_waiting: int = 10,
     questions_per_user: int = 10,
     options: AnswerOptions | None = None,
-    questions: InFlightQuestions | None = None,
-) -> AsyncIterator[tuple[Answers, Store]]:
+    allow: Mapping[str, AllowList] | None = None,
+) -> AsyncIterator[Core]:
+    """The core with its state in `folder`; `allow`: lists of who may ask, by platform."""
+    access = Access(questions_per_user=questions_per_user, lists=allow)
+    questions = InFlightQuestions()
     async with (
         running_store(folder) as store,
         running_on_device(lambda: backend, max_waiting=max_waiting) as engine,
     ):
         attachments = Attachments(PictureLimits(max_bytes=100_000), pictures_per_question=2)
-        yield (
-            Answers(
-                store=store,
-                questions=questions or InFlightQuestions(),
-                engine=engine,
-                attachments=attachments,
-                access=Access(questions_per_user=questions_per_user),
-                options=options or AnswerOptions(),
-            ),
-            store,
+        yield Core(
+            answers=_answers(store, engine, attachments, questions, access, options),
+            store=store,
+            questions=questions,
+            engine=engine,
+            attachments=attachments,
         )
         attachments.close()
 
 
-def adapter_parts(
-    answers: Answers, store: Store, questions: InFlightQuestions, follow_ups: FollowUps
-) -> dict[str, Any]:
-    """What the adapter of a chat platform is made with, apart from its own options."""
-    erasure = Erasure(store, questions, answers._engine)
-    return {
-        "core": answers,
-        "store": store,
-        "addressing": Addressing(store, questions, follow_ups),
-        "commands": Commands(
-            store=store, questions=questions, erasure=erasure, model=answers.model
-        ),
-        "erasure": erasure,
-    }
+@asynccontextmanager
+async def running_answers(
+    folder: Path, backend: ScriptedModel, **settings: Any
+) -> AsyncIterator[tuple[Answers, Store]]:
+    """The same, where a test touches nothing else of it."""
+    async with running_core(folder, backend, **settings) as core:
+        yield core.answers, core.store
+
+
+def _answers(
+    store: Store,
+    engine: Engine,
+    attachments: Attachments,
+    questions: InFlightQuestions,
+    access: Access,
+    options: AnswerOptions | None = None,
+) -> Answers:
+    return Answers(
+        store=store,
+        questions=questions,
+        engine=engine,
+        attachments=attachments,
+        access=access,
+        options=options or AnswerOptions(),
+    )
 
 
 def thread(name: str = "t") -> ThreadKey:

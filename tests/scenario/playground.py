@@ -12,12 +12,12 @@ from typing import Any
 import aiohttp
 
 from bot.core.answer import Answers
-from bot.core.erasure import Erasure
+from bot.core.in_flight import InFlightQuestions
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
 from bot.store import Store
 from tests.engines import ScriptedModel
-from tests.scenario.core import running_answers
+from tests.scenario.core import running_core
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Client:
     http: aiohttp.ClientSession
     answers: Answers
     store: Store
+    questions: InFlightQuestions
     playground: Playground
     folder: Path
     streams: list[aiohttp.ClientResponse] = field(default_factory=list)
@@ -82,14 +83,15 @@ async def running_playground(
     *,
     port: int = 0,
     password: str | None = None,
-    **core: Any,
+    **settings: Any,
 ) -> AsyncIterator[Client]:
     """A playground over a scripted model, with its state in `folder`."""
-    async with running_answers(folder, backend, **core) as (answers, store):
+    async with running_core(folder, backend, **settings) as core:
+        answers, store = core.answers, core.store
         playground = Playground(
             core=answers,
             store=store,
-            erasure=Erasure(store, answers._questions, answers._engine),
+            erasure=core.erasure,
             uploads=Uploads(folder / "uploads", max_file_bytes=100_000, max_files=2),
             host="127.0.0.1",
             port=port,
@@ -101,7 +103,7 @@ async def running_playground(
         await playground.start()
         try:
             async with aiohttp.ClientSession(playground.address) as http:
-                yield Client(http, answers, store, playground, folder)
+                yield Client(http, answers, store, core.questions, playground, folder)
                 await answers.drain(0)
         finally:
             await playground.close()

@@ -9,23 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.answer import Answers
-from bot.core.answer_options import AnswerOptions
-from bot.core.erasure import Erasure
-from bot.core.in_flight import InFlightQuestions
 from bot.errors import UserFacingError
-from bot.store import Store
 from bot.values.messages import Author, Ending, Outcome
 from tests.engines import ScriptedModel
-from tests.scenario.core import message, red, running_answers, thread
+from tests.scenario.core import Core, message, red, running_core, thread
 from tests.scenario.exchange import FakeExchange
 from tests.store_faults import FAULTS, LONG, STEPS, fails_at, locked
 from tests.waiting import until
 
 SENTENCE = "I couldn't write to my disk just now. Please try again in a moment."
 JAPANESE = "ただいまディスクに書き込めませんでした。しばらくしてから、もう一度お試しください。"
-
-Core = tuple[Answers, Store]
 
 
 @pytest.fixture
@@ -35,23 +28,15 @@ def backend() -> ScriptedModel:
 
 @pytest.fixture
 async def core(tmp_path: Path, backend: ScriptedModel) -> AsyncIterator[Core]:
-    async with running_answers(tmp_path, backend) as core:
+    async with running_core(tmp_path, backend) as core:
         yield core
 
 
 async def restarted(core: Core) -> list[Ending]:
     """What the next start does with what is left. Returns: what it tells."""
-    answers, store = core
-    again = Answers(
-        store=store,
-        engine=answers._engine,
-        attachments=answers._turns._attachments,
-        access=answers._access,
-        options=AnswerOptions(),
-        questions=InFlightQuestions(),
-    )
+    again = core.restarted()
     exchanges = []
-    for found in await store.inbox.unfinished():
+    for found in await core.store.inbox.unfinished():
         exchanges.append(FakeExchange())
         await again.resume(found, exchanges[-1])
     return [exchange.ending for exchange in exchanges]
@@ -68,7 +53,7 @@ def store_errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_a_question_that_cannot_be_claimed_gets_a_sentence_and_is_known_once_it_can_be(
     fault: str, core: Core, backend: ScriptedModel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answers, store = core
+    answers, store = core.answers, core.store
     exchange = FakeExchange()
     with FAULTS[fault](store):
         assert await answers.ask(message(LONG, id="1", locale="ja"), exchange)
@@ -86,7 +71,7 @@ async def test_a_question_that_cannot_be_claimed_gets_a_sentence_and_is_known_on
 async def test_of_the_copies_of_a_question_that_cannot_be_claimed_one_is_told(
     core: Core, backend: ScriptedModel
 ) -> None:
-    answers, store = core
+    answers, store = core.answers, core.store
     exchanges = [FakeExchange() for _ in range(5)]
     with locked(store):
         told = [answers.ask(message("q"), exchange) for exchange in exchanges[:3]]
@@ -101,7 +86,7 @@ async def test_of_the_copies_of_a_question_that_cannot_be_claimed_one_is_told(
 async def test_a_claim_that_fails_after_it_has_reached_the_disk_is_not_answered_by_the_next_start(
     core: Core, backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers, store = core
+    answers, store = core.answers, core.store
     claim = store.inbox.claim
 
     async def reaches_the_disk_and_fails(*args: object, **kwargs: object) -> bool:
@@ -121,7 +106,7 @@ async def test_a_claim_that_fails_after_it_has_reached_the_disk_is_not_answered_
 async def test_asked_again_after_it_could_not_be_claimed_it_is_answered(
     core: Core, backend: ScriptedModel
 ) -> None:
-    answers, store = core
+    answers, store = core.answers, core.store
     first = message("q", "red")
     with locked(store):
         await answers.ask(first, red())
@@ -137,7 +122,7 @@ async def test_asked_again_after_it_could_not_be_claimed_it_is_answered(
 
 
 async def test_an_edit_of_a_question_that_could_not_be_claimed_is_answered(core: Core) -> None:
-    answers, store = core
+    answers, store = core.answers, core.store
     with locked(store):
         await answers.ask(message("q", id="1"), FakeExchange())
     exchange = FakeExchange()
@@ -148,7 +133,7 @@ async def test_an_edit_of_a_question_that_could_not_be_claimed_is_answered(core:
 
 
 async def test_an_outage_is_one_wait_however_many_ask(core: Core) -> None:
-    answers, store = core
+    answers, store = core.answers, core.store
     exchanges = [FakeExchange() for _ in range(30)]
     with locked(store):
         store.database.busy_s = 1
@@ -171,7 +156,7 @@ async def test_an_outage_is_one_wait_however_many_ask(core: Core) -> None:
 async def test_whichever_step_fails_the_asker_has_one_end_and_the_next_start_adds_none(
     step: str, core: Core, backend: ScriptedModel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answers, store = core
+    answers, store = core.answers, core.store
     exchange = red()
     with fails_at(store, step):
         assert await answers.ask(message("q", "red"), exchange)
@@ -190,7 +175,7 @@ async def test_whichever_step_fails_the_asker_has_one_end_and_the_next_start_add
 async def test_an_answer_that_cannot_be_written_down_is_shown_and_written_down_later(
     fault: str, core: Core, backend: ScriptedModel
 ) -> None:
-    answers, store = core
+    answers, store = core.answers, core.store
     store.late.retry_s = 0.1
     backend.hold()
     backend.answer = lambda _: LONG
@@ -214,7 +199,7 @@ async def test_an_answer_that_cannot_be_written_down_is_shown_and_written_down_l
 async def test_a_follow_up_sees_the_answer_that_was_written_down_late(
     core: Core, backend: ScriptedModel
 ) -> None:
-    answers, store = core
+    answers, store = core.answers, core.store
     with fails_at(store, "answer_turn"):
         await answers.ask(message("first"), FakeExchange())
     await answers.ask(message("second"), FakeExchange())
@@ -223,7 +208,7 @@ async def test_a_follow_up_sees_the_answer_that_was_written_down_late(
 
 
 async def test_a_picture_that_cannot_be_written_gets_a_sentence(core: Core, tmp_path: Path) -> None:
-    answers, store = core
+    answers, store = core.answers, core.store
     (tmp_path / "pictures").write_text("no folder")
     exchange = red()
     await answers.ask(message("q", "red"), exchange)
@@ -234,7 +219,7 @@ async def test_a_picture_that_cannot_be_written_gets_a_sentence(core: Core, tmp_
 async def test_a_stop_while_nothing_can_be_written_keeps_what_was_said(
     core: Core, backend: ScriptedModel
 ) -> None:
-    answers, store = core
+    answers, store = core.answers, core.store
     backend.hold()
     exchange = FakeExchange()
     task = answers.ask(message("q"), exchange)
@@ -252,7 +237,7 @@ async def test_a_stop_while_nothing_can_be_written_keeps_what_was_said(
 async def test_a_shutdown_while_nothing_can_be_written_leaves_the_question_to_the_next_start(
     core: Core, backend: ScriptedModel
 ) -> None:
-    answers, store = core
+    answers, store = core.answers, core.store
     backend.hold()
     task = answers.ask(message("q"), FakeExchange())
     await until(lambda: bool(backend.requests))
@@ -270,24 +255,22 @@ async def test_a_shutdown_while_nothing_can_be_written_leaves_the_question_to_th
 async def test_what_was_to_be_written_late_does_not_come_back_behind_its_erasure(
     core: Core,
 ) -> None:
-    answers, store = core
-    erasure = Erasure(store, answers._questions, answers._engine)
+    answers, store = core.answers, core.store
     with locked(store):
         await answers.ask(message("a", author="ann"), FakeExchange())
         await answers.ask(message("b", author="bob", in_thread="2"), FakeExchange())
         with pytest.raises(UserFacingError, match="store_failed"):
-            await erasure.author("test", "", Author(id="ann").id)
-    assert await erasure.thread(thread("2"))
+            await core.erasure.author("test", "", Author(id="ann").id)
+    assert await core.erasure.thread(thread("2"))
     await store.late.flush()
     assert await store.turns(thread()) == ()
     assert await store.turns(thread("2")) == ()
 
 
 async def test_a_question_deleted_while_nothing_can_be_erased_is_erased_later(core: Core) -> None:
-    answers, store = core
-    erasure = Erasure(store, answers._questions, answers._engine)
+    answers, store = core.answers, core.store
     await answers.ask(message("q", "red"), red())
     with locked(store):
-        assert await erasure.question(message("q").key)
+        assert await core.erasure.question(message("q").key)
     await store.late.flush()
     assert await store.turns(thread()) == ()

@@ -134,7 +134,7 @@ async def says(chat: Chat, place: str, text: str) -> None:
 async def quiet(chat: Chat) -> None:
     """Wait until everything that was told has been looked at and nothing is under way."""
     await asyncio.sleep(0.2)
-    await until(lambda: not chat.answers._tasks)
+    await until(lambda: not chat.answers.num_in_flight)
 
 
 @dataclass

@@ -112,7 +112,7 @@ async def test_what_waits_for_the_question_before_it_makes_no_message_yet(chat: 
 
 async def quiet_for_a_while(chat: Chat) -> None:
     """Three questions are under way; wait until a message of theirs could be seen."""
-    await until(lambda: len(chat.answers._tasks) == 3)
+    await until(lambda: chat.answers.num_in_flight == 3)
     for _ in range(20):
         await chat.store.inbox.unfinished()
 

@@ -12,14 +12,13 @@ from typing import Any
 from bot.core.access import AllowList
 from bot.core.answer import Answers
 from bot.core.answer_options import AnswerOptions
-from bot.core.in_flight import InFlightQuestions
 from bot.platforms.discord.events import message_key, thread_key
 from bot.platforms.discord.platform import Discord
 from bot.platforms.discord.settings import DiscordSettings, DiscordTiming
 from bot.store import Store
 from bot.values.messages import MessageKey, ThreadKey
 from tests.engines import ScriptedModel
-from tests.scenario.core import adapter_parts, running_answers
+from tests.scenario.core import running_core
 from tests.servers.discord.people import button_ids
 from tests.servers.discord.server import LocalDiscord
 from tests.servers.discord.state import BOT, GUILD, PICTURES, Json
@@ -60,7 +59,7 @@ class Stage:
     async def quiet(self) -> None:
         """Wait until everything that was told has been looked at and nothing is under way."""
         await asyncio.sleep(0.15)
-        await until(lambda: not self.answers._tasks)
+        await until(lambda: not self.answers.num_in_flight)
 
 
 def text_of(message: Json) -> str:
@@ -95,12 +94,14 @@ async def running_bot(
     if "pace_s" not in options:
         # Rates and paces are tested where they matter; elsewhere they would only take time.
         options["pace_s"], discord.buckets.on = 0.1, False
-    questions = InFlightQuestions()
-    async with running_answers(
-        folder, backend, questions=questions, options=answer_options, max_waiting=1000
-    ) as (answers, store):
-        if allow is not None:
-            answers._access._lists = {"discord": allow}
+    async with running_core(
+        folder,
+        backend,
+        options=answer_options,
+        max_waiting=1000,
+        allow={"discord": allow} if allow is not None else None,
+    ) as core:
+        answers, store = core.answers, core.store
         settings = {
             "bot_token": discord.world.token,
             "resolve_to": discord.address,
@@ -111,7 +112,7 @@ async def running_bot(
         quick = {"api_timeout_s": 10, "guild_ready_s": 0.1}
         quick |= {it: options.pop(it) for it in times if it in options}
         bot = Discord(
-            **adapter_parts(answers, store, questions, follow_ups),
+            **core.adapter_parts(follow_ups),
             settings=DiscordSettings.model_validate(settings),
             timing=DiscordTiming(**quick),
             **{"fetch_links": True, "pictures_per_question": 2} | options,

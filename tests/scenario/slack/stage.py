@@ -12,7 +12,6 @@ from typing import Any
 from bot.core.access import AllowList
 from bot.core.answer import Answers
 from bot.core.answer_options import AnswerOptions
-from bot.core.in_flight import InFlightQuestions
 from bot.platforms.slack.events import message_key, thread_key
 from bot.platforms.slack.platform import Slack
 from bot.platforms.slack.settings import SlackSettings
@@ -20,7 +19,7 @@ from bot.platforms.slack.socket import WatchdogTimeouts
 from bot.store import Store
 from bot.values.messages import MessageKey, ThreadKey
 from tests.engines import ScriptedModel
-from tests.scenario.core import adapter_parts, running_answers
+from tests.scenario.core import running_core
 from tests.servers.slack.server import LocalSlack
 from tests.servers.slack.state import Message
 from tests.waiting import until
@@ -61,7 +60,7 @@ class Stage:
         """Wait until everything that was told has been looked at and nothing is under way."""
         await until(lambda: not self.slack.sockets._acks)
         await asyncio.sleep(0.1)
-        await until(lambda: not self.answers._tasks)
+        await until(lambda: not self.answers.num_in_flight)
 
 
 def text_of(message: Message) -> str:
@@ -109,12 +108,14 @@ async def running_bot(
     **options: Any,
 ) -> AsyncIterator[Stage]:
     """The adapter, connected, over a core with its state in `folder`."""
-    questions = InFlightQuestions()
-    async with running_answers(
-        folder, backend, questions=questions, options=answer_options, max_waiting=1000
-    ) as (answers, store):
-        if allow is not None:
-            answers._access._lists = {"slack": allow}
+    async with running_core(
+        folder,
+        backend,
+        options=answer_options,
+        max_waiting=1000,
+        allow={"slack": allow} if allow is not None else None,
+    ) as core:
+        answers, store = core.answers, core.store
         port = slack.base.rpartition(":")[2]
         settings = {
             "api_url": slack.api_url,
@@ -131,7 +132,7 @@ async def running_bot(
         }
         bot = await asyncio.to_thread(
             Slack,
-            **adapter_parts(answers, store, questions, follow_ups),
+            **core.adapter_parts(follow_ups),
             settings=SlackSettings.model_validate(settings),
             **(arguments | options),
         )

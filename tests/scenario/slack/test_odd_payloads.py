@@ -94,7 +94,7 @@ async def test_an_event_that_says_too_little_loses_none_that_follows(
     after = slack.say(f"{BOT} after")
     for ts in (before, after):
         await stage.answered(ts)
-    await until(lambda: not stage.answers._tasks)
+    await until(lambda: not stage.answers.num_in_flight)
     assert {"before", "after"} <= {it.messages[-1].text for it in stage.backend.requests}
     assert slack.sockets.connected == 1
     assert len(stage.landed(before)) == len(stage.landed(after)) == 1

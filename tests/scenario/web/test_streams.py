@@ -43,7 +43,7 @@ async def test_whichever_step_fails_the_stream_has_an_end_and_the_thread_shows_i
         name, data = (await client.answer(thread, "q", ("a.png", RED)))[-1]
     text = data["message"] if name == "error" else data["text"]
     assert text == (DISK if step == "begin_turn" else "answer to q")
-    await until(lambda: not client.answers._tasks)
+    await until(lambda: not client.answers.num_in_flight)
     await client.store.late.flush()
     _, shown = await client.get(f"/api/threads/{thread}")
     assert [turn["answer"] for turn in shown["turns"]] == [text]
@@ -54,7 +54,7 @@ async def test_the_response_begins_after_the_claim(client: Client) -> None:
     with locked(client.store):
         client.store.database.busy_s = 20
         asking = asyncio.create_task(client.ask(thread, "q"))
-        await until(lambda: bool(client.answers._questions.count))
+        await until(lambda: client.answers.num_in_flight > 0)
         await asyncio.sleep(0.2)
         assert not asking.done()
     async with await asking as response:
@@ -81,7 +81,7 @@ async def test_a_question_that_comes_while_its_thread_is_forgotten_is_refused(
     client: Client,
 ) -> None:
     thread = await client.make_thread()
-    with client.answers._questions.closed(keys.thread_key(thread)):
+    with client.questions.closed(keys.thread_key(thread)):
         async with await client.ask(thread, "q") as response:
             assert response.status == 404
             assert (await response.json())["error"] == "This thread has been deleted."

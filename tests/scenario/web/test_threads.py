@@ -232,7 +232,7 @@ async def test_a_thread_deleted_under_running_and_coming_questions_does_not_come
     for response in [first, *await asyncio.gather(*others)]:
         response.close()
     backend.release()
-    await until(lambda: not client.answers._questions.count)
+    await until(lambda: not client.answers.num_in_flight)
     assert (await client.get(f"/api/threads/{thread}"))[0] == 404
     assert not list((client.folder / "pictures").rglob("*.png"))
 
