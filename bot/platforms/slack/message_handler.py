@@ -12,7 +12,6 @@ from bot.core.erasure import Erasure
 from bot.errors import UserFacingError
 from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.platform import Core
-from bot.platforms.slack.adapter_context import AdapterContext
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.early_messages import EarlyMessages
 from bot.platforms.slack.events import (
@@ -27,6 +26,7 @@ from bot.platforms.slack.events import (
 )
 from bot.platforms.slack.notifier import notify, notify_refusal
 from bot.platforms.slack.origin import Origin
+from bot.platforms.slack.replies.context import AdapterContext
 from bot.platforms.slack.replies.exchange import SlackExchange
 from bot.platforms.slack.shapes import is_ts, well_formed
 from bot.platforms.slack.workspaces import Workspace
@@ -48,7 +48,7 @@ class MessageHandler:
         addressing: Addressing,
         commands: Commands,
         erasure: Erasure,
-        context: AdapterContext,
+        adapter: AdapterContext,
         is_fresh: Callable[[], bool],
     ) -> None:
         """`is_fresh`: whether the bot connected to Slack just now."""
@@ -56,7 +56,7 @@ class MessageHandler:
         self._addressing = addressing
         self._commands = commands
         self._erasure = erasure
-        self._context = context
+        self._adapter = adapter
         self._is_fresh = is_fresh
         self._locks = ThreadLocks()
         self._early = EarlyMessages()
@@ -64,7 +64,7 @@ class MessageHandler:
 
     def exchange(self, message: IncomingMessage) -> SlackExchange:
         """For a question of this adapter's."""
-        return SlackExchange(self._context, message)
+        return SlackExchange(self._adapter, message)
 
     # -- messages -----------------------------------------------------------------------------
 
@@ -87,7 +87,7 @@ class MessageHandler:
                     self._note_pictures(workspace, changed, channel)
                     return
                 if message.attachments:
-                    self._context.pictures.mark_unread(message.thread)
+                    self._adapter.pictures.mark_unread(message.thread)
                 await self._on_edit(workspace, message, event)
             case _:
                 message = self.read(workspace, event)
@@ -104,16 +104,16 @@ class MessageHandler:
             bot_user=workspace.bot_user,
             bot=workspace.bot,
             channel=channel,
-            attachments_of=self._context.pictures.of_event,
+            attachments_of=self._adapter.pictures.of_event,
         )
 
     def _note_pictures(self, workspace: Workspace, event: Event, channel: str) -> None:
         """No question, but the next one may be about its pictures."""
         if is_own(event, bot_user=workspace.bot_user, bot=workspace.bot):
             return
-        if self._context.pictures.of_event(event):
+        if self._adapter.pictures.of_event(event):
             thread_ts = str(event.get("thread_ts") or event.get("ts"))
-            self._context.pictures.mark_unread(thread_key(workspace.team, channel, thread_ts))
+            self._adapter.pictures.mark_unread(thread_key(workspace.team, channel, thread_ts))
 
     async def on_message(
         self, workspace: Workspace, message: SlackMessage, *, from_history: bool = False
@@ -123,7 +123,7 @@ class MessageHandler:
         `from_history`: a backfill found it. Commands are not run then: they leave no claim, and
         what was erased before a restart must not be erased again after it.
         """
-        copies = self._context.pictures.copies
+        copies = self._adapter.pictures.copies
         is_first = copies.note(message)
         if not message.is_reply and not message.is_addressed:
             return  # the channel's own talk
@@ -161,7 +161,7 @@ class MessageHandler:
         return is_for_the_bot
 
     def _ignore(self, message: SlackMessage) -> None:
-        self._context.pictures.mark_unread(message.thread)
+        self._adapter.pictures.mark_unread(message.thread)
         self._early.keep(message)
 
     async def _ask(
@@ -186,7 +186,7 @@ class MessageHandler:
         delivers the lost one again, seconds later; the thread itself has it already.
         """
         try:
-            asked = await self._context.store.inbox.of_thread(message.thread)
+            asked = await self._adapter.store.inbox.of_thread(message.thread)
         except StoreFailed:
             return []
         times = [float(ts) for ts in asked if is_ts(ts)]  # a modal's question has no ts
@@ -246,13 +246,13 @@ class MessageHandler:
         channel = str(event.get("channel"))
         key = message_key(workspace.team, channel, ts)
         thread = thread_key(workspace.team, channel, str(previous.get("thread_ts") or ts))
-        self._context.pictures.copies.delete(key)
+        self._adapter.pictures.copies.delete(key)
         async with self._locks.of(thread):
             latest = await self._core.latest(key)
             if latest is None:
                 return
             await self._erasure.stop(key)
-            replies = await self._context.store.replies.messages_of(latest.thread, key)
+            replies = await self._adapter.store.replies.messages_of(latest.thread, key)
             await self._erasure.question(key)
         for reply in replies:
             try:

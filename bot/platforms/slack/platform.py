@@ -19,7 +19,6 @@ from bot.core.addressing import Addressing
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.platforms.platform import Core, PlatformUnavailable
-from bot.platforms.slack.adapter_context import AdapterContext
 from bot.platforms.slack.api import API_TIMEOUT_S, SlackRefused, SlackUnreachable
 from bot.platforms.slack.backfill import Backfill
 from bot.platforms.slack.events import PLATFORM, Event
@@ -29,6 +28,7 @@ from bot.platforms.slack.interactions import Interactions
 from bot.platforms.slack.message_handler import MessageHandler
 from bot.platforms.slack.pictures.finder import Pictures
 from bot.platforms.slack.pictures.links import Links
+from bot.platforms.slack.replies.context import AdapterContext
 from bot.platforms.slack.replies.exchange import SlackExchange
 from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.slack.socket import DEFAULT_TIMEOUTS, Socket, WatchdogTimeouts
@@ -80,7 +80,7 @@ class Slack:
             installations=self._installations,
             teams=lambda: store.installations.teams(settings.client_id or ""),
         )
-        self._context = AdapterContext(
+        self._adapter = AdapterContext(
             workspaces=self._workspaces,
             store=store,
             pictures=Pictures(
@@ -97,7 +97,7 @@ class Slack:
             addressing=addressing,
             commands=commands,
             erasure=erasure,
-            context=self._context,
+            adapter=self._adapter,
             is_fresh=lambda: self.socket is not None and self.socket.is_fresh,
         )
         self._interactions = Interactions(
@@ -106,7 +106,7 @@ class Slack:
             commands=commands,
             handler=self._handler,
             workspaces=self._workspaces,
-            pictures=self._context.pictures,
+            pictures=self._adapter.pictures,
         )
         self._backfill = Backfill(store=store, workspaces=self._workspaces, handler=self._handler)
         self._store = store
@@ -118,7 +118,7 @@ class Slack:
 
     def resume(self, message: IncomingMessage) -> None:
         """See `Platform.resume`: the reply goes on in the messages it had begun."""
-        self._core.resume(message, SlackExchange(self._context, message, begun=True))
+        self._core.resume(message, SlackExchange(self._adapter, message, begun=True))
 
     async def start(self) -> None:
         """Connect, or listen. Raises: PlatformUnavailable."""

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from bot.platforms.chat.waiting import patiently, waiting_sentence
-from bot.platforms.slack.adapter_context import AdapterContext
 from bot.platforms.slack.api import (
     UNREACHABLE_PAUSE_S,
     UNSUPPORTED,
@@ -19,6 +18,7 @@ from bot.platforms.slack.api import (
 from bot.platforms.slack.events import MENTION, with_names
 from bot.platforms.slack.origin import AskedBy, Origin
 from bot.platforms.slack.replies import blocks
+from bot.platforms.slack.replies.context import AdapterContext
 from bot.platforms.slack.replies.notices import find_notice, notice_of
 from bot.platforms.slack.replies.parts import CANNOT_WRITE, Parts
 from bot.platforms.slack.workspaces import Workspace
@@ -43,17 +43,17 @@ class SlackExchange:
     """Implements `bot.values.messages.Exchange`."""
 
     def __init__(
-        self, context: AdapterContext, message: IncomingMessage, *, begun: bool = False
+        self, adapter: AdapterContext, message: IncomingMessage, *, begun: bool = False
     ) -> None:
         """`begun`: an earlier run may have written to Slack without having remembered it."""
-        self._context = context
+        self._adapter = adapter
         self._message = message
         self._channel = message.thread.channel
         self._thread = message.thread.thread
         self._locale = message.locale
         self._workspace: Workspace | None = None
         self._in_session = False
-        self._parts = Parts(message, replies=context.store.replies, stop=context.stop, unsure=begun)
+        self._parts = Parts(message, replies=adapter.store.replies, stop=adapter.stop, unsure=begun)
 
     @property
     def limits(self) -> ReplyLimits:
@@ -92,16 +92,16 @@ class SlackExchange:
     ) -> tuple[Attachment, ...]:
         if message.again:  # the thread has them
             return message.attachments
-        return await self._context.pictures.find(message, workspace)
+        return await self._adapter.pictures.find(message, workspace)
 
     async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
         """See `Exchange.open`."""
-        async for piece in self._context.pictures.open(attachment, await self._at()):
+        async for piece in self._adapter.pictures.open(attachment, await self._at()):
             yield piece
 
     async def _post_notice(self, message: IncomingMessage, workspace: Workspace) -> None:
         """Nobody sees what is asked in a modal: repeat it in the thread, once."""
-        replies = self._context.store.replies
+        replies = self._adapter.store.replies
         if await replies.notice_of(message.thread, message.key) is not None:
             return
         ts = await find_notice(workspace, message)  # of a call that broke off, or of an earlier run
@@ -162,7 +162,7 @@ class SlackExchange:
             await self._say_elsewhere(workspace.api, exc.error)
         if workspace.has_sessions.has_worked(self._channel):
             # Whoever began it: an earlier version of the question, or an earlier run.
-            self._context.in_background(self._end_session(workspace))
+            self._adapter.in_background(self._end_session(workspace))
 
     def _last_text(self, ending: Ending) -> str:
         shown = self._parts.last_text
@@ -222,7 +222,7 @@ class SlackExchange:
         """The question's workspace. Raises: TryLater, SlackRefused, NotInstalled."""
         if self._workspace is None:
             try:
-                self._workspace = await self._context.workspaces.of(self._message.key.team)
+                self._workspace = await self._adapter.workspaces.of(self._message.key.team)
             except SlackUnreachable:
                 raise TryLater(UNREACHABLE_PAUSE_S) from None
         return self._workspace

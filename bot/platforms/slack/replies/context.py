@@ -25,6 +25,6 @@ class AdapterContext:
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that nobody waits for."""
-        task = asyncio.create_task(work, name="slack-session")
+        task = asyncio.create_task(work, name="slack-aside")
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
