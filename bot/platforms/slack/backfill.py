@@ -116,7 +116,7 @@ class Backfill:
             return
         with _contained("a message"):
             if not await self._store.inbox.knows(message.key):
-                await self._handler.on_message(workspace, message, from_history=True)
+                await self._handler.on_message(message, from_history=True)
 
 
 @contextmanager

@@ -22,7 +22,6 @@ class _Copy:
 
     attachments: tuple[Attachment, ...] = ()
     event_types: set[str] = field(default_factory=set)
-    deleted: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -45,15 +44,6 @@ class EventCopies:
         copy.attachments = copy.attachments or message.attachments
         copy.changed.set()
         return is_first
-
-    def delete(self, key: MessageKey) -> None:
-        """The message was deleted: a late copy must not be answered."""
-        self._copies.setdefault(key, _Copy()).deleted = True
-
-    def is_deleted(self, key: MessageKey) -> bool:
-        """Whether the message was deleted recently."""
-        copy = self._copies.get(key)
-        return copy is not None and copy.deleted
 
     async def attachments(self, key: MessageKey) -> tuple[Attachment, ...] | None:
         """The message's attachments; `None`: no copy that is sure of them came within a moment."""

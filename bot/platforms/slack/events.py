@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.core.commands import Command, parse
-from bot.values.messages import Attachment, MessageKey, ThreadKey
+from bot.platforms.slack.workspaces import Workspace
+from bot.values.messages import Attachment, Author, MessageKey, ThreadKey
 
 PLATFORM = "slack"
 
@@ -38,18 +38,16 @@ def message_key(team: str, channel: str, message: str) -> MessageKey:
 class SlackMessage:
     """A message of a person, as any of its events describes it."""
 
-    team: str
+    workspace: Workspace
     channel: str
     ts: str
     thread_ts: str
-    user: str
-    user_team: str
-    """The workspace of its author; in a shared channel it may be another."""
+    author: Author
     text: str = field(repr=False)
     """As `plain_text` leaves it."""
-    command: Command | None
-    """What is asked of the bot itself, where the text is a command."""
     attachments: tuple[Attachment, ...]
+    edited_at: float
+    """Seconds since 1970; 0: never."""
     is_direct: bool
     mentions_bot: bool
     mentions_others: bool
@@ -59,12 +57,12 @@ class SlackMessage:
     @property
     def key(self) -> MessageKey:
         """What it is claimed by."""
-        return message_key(self.team, self.channel, self.ts)
+        return message_key(self.workspace.team, self.channel, self.ts)
 
     @property
     def thread(self) -> ThreadKey:
         """The thread that it is in, or begins."""
-        return thread_key(self.team, self.channel, self.thread_ts)
+        return thread_key(self.workspace.team, self.channel, self.thread_ts)
 
     @property
     def sent_at(self) -> float:
@@ -84,10 +82,8 @@ class SlackMessage:
 
 def read_message(
     event: Event,
+    workspace: Workspace,
     *,
-    team: str,
-    bot_user: str,
-    bot: str,
     channel: str = "",
     attachments_of: Callable[[Event], tuple[Attachment, ...]],
 ) -> SlackMessage | None:
@@ -99,24 +95,24 @@ def read_message(
         return None
     user, ts = event.get("user"), event.get("ts")
     channel = str(event.get("channel") or channel)
-    if not user or not ts or not channel or user in {bot_user, bot}:
+    if not user or not ts or not channel or user in {workspace.bot_user, workspace.bot}:
         return None
     written = str(event.get("text") or "")
-    text = plain_text(written, bot_user)
     mentioned = set(MENTION.findall(written))
+    others = mentioned - {workspace.bot_user}
     return SlackMessage(
-        team=team,
+        workspace=workspace,
         channel=channel,
         ts=str(ts),
         thread_ts=str(event.get("thread_ts") or ts),
-        user=str(user),
-        user_team=str(event.get("user_team") or event.get("team") or ""),
-        text=text,
-        command=parse(text),
+        # In a shared channel, the author's workspace may be another one.
+        author=Author(id=str(user), team=str(event.get("user_team") or event.get("team") or "")),
+        text=plain_text(written, workspace.bot_user),
         attachments=attachments_of(event),
+        edited_at=float((event.get("edited") or {}).get("ts") or 0),
         is_direct=event.get("channel_type") == "im" or channel.startswith("D"),
-        mentions_bot=bot_user in mentioned,
-        mentions_others=bool(mentioned - {bot_user}) or EVERYBODY.search(written) is not None,
+        mentions_bot=workspace.bot_user in mentioned,
+        mentions_others=bool(others) or EVERYBODY.search(written) is not None,
         event_type=str(event.get("type", "message")),
     )
 

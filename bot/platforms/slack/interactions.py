@@ -79,7 +79,7 @@ class Interactions:
         await ack()
         workspace = await self._workspace(context)
         channel, message = blocks.key_from(body["actions"][0]["value"])
-        if not self._handler.intake or not self._allowed(workspace, body, channel):
+        if not self._handler.intake.is_open or not self._allowed(workspace, body, channel):
             return
         key = message_key(workspace.team, channel, message)
         try:
@@ -142,7 +142,7 @@ class Interactions:
         thread = thread_key(workspace.team, about["channel"], about["thread_ts"])
         # As Slack writes the text of a message: a modal sends it as it was typed.
         text = html.escape((_input(view, "question") or "").strip(), quote=False)
-        if not self._handler.intake:
+        if not self._handler.intake.is_open:
             return
         message = IncomingMessage(
             key=message_key(workspace.team, about["channel"], view["id"]),

@@ -1,16 +1,17 @@
-"""From Slack's message events to questions of the core."""
+"""From Slack's message events to intake: copies, order, edits that are none."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
-from bot.core.addressing import Addressing, MessageFacts
+from bot.core.addressing import Addressing
 from bot.core.commands import Command, Commands
 from bot.core.erasure import Erasure
 from bot.errors import UserFacingError
-from bot.platforms.chat.thread_locks import ThreadLocks
+from bot.platforms.chat.intake import Handled, Intake
 from bot.platforms.platform import Core
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.early_messages import EarlyMessages
@@ -31,7 +32,7 @@ from bot.platforms.slack.replies.exchange import SlackExchange
 from bot.platforms.slack.shapes import is_ts, well_formed
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import StoreFailed
-from bot.values.messages import Author, IncomingMessage, TryLater
+from bot.values.messages import IncomingMessage, TryLater
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,10 @@ READ_WITHIN_S = 3
 
 
 class MessageHandler:
-    """Turns messages into questions; `Addressing` decides which. Lives as long as the adapter."""
+    """Handles messages, edits and deletions. Lives as long as the adapter.
+
+    Implements `bot.platforms.chat.intake.IntakeHooks`.
+    """
 
     def __init__(
         self,
@@ -53,61 +57,53 @@ class MessageHandler:
     ) -> None:
         """`is_fresh`: whether the bot connected to Slack just now."""
         self._core = core
-        self._addressing = addressing
         self._commands = commands
-        self._erasure = erasure
         self._adapter = adapter
         self._is_fresh = is_fresh
-        self._locks = ThreadLocks()
         self._early = EarlyMessages()
-        self.intake = True
-
-    def exchange(self, message: IncomingMessage) -> SlackExchange:
-        """For a question of this adapter's."""
-        return SlackExchange(self._adapter, message)
+        self.intake: Intake[SlackMessage] = Intake(
+            core=core,
+            addressing=addressing,
+            erasure=erasure,
+            replies=adapter.store.replies,
+            hooks=self,
+            in_background=adapter.in_background,
+        )
 
     # -- messages -----------------------------------------------------------------------------
 
     async def on_event(self, workspace: Workspace, event: Event) -> None:
         """A message was sent, edited or deleted; or the bot was mentioned."""
-        if not self.intake:
+        if not self.intake.is_open:
             return
         event = well_formed(event)
         changed = event.get("message") or {}
         match event.get("subtype"):
             case "message_deleted":
-                await self._on_deletion(workspace, event, str(event.get("deleted_ts")))
+                await self._on_delete(workspace, event, str(event.get("deleted_ts")))
             case "message_changed" if changed.get("subtype") == "tombstone":
                 # How Slack deletes a message that has replies, as every question has.
-                await self._on_deletion(workspace, event, str(changed.get("ts")))
+                await self._on_delete(workspace, event, str(changed.get("ts")))
             case "message_changed":
                 channel = str(event.get("channel"))
                 message = self.read(workspace, changed, channel)
-                if message is None:
-                    self._note_pictures(workspace, changed, channel)
-                    return
-                if message.attachments:
-                    self._adapter.pictures.mark_unread(message.thread)
-                await self._on_edit(workspace, message, event)
+                if message is not None:
+                    await self._on_edit(message, changed, event.get("previous_message") or {})
+                else:
+                    self._note_unread(workspace, changed, channel)
             case _:
                 message = self.read(workspace, event)
                 if message is not None:
-                    await self.on_message(workspace, message)
+                    await self.on_message(message)
                 else:
-                    self._note_pictures(workspace, event, str(event.get("channel")))
+                    self._note_unread(workspace, event, str(event.get("channel")))
 
     def read(self, workspace: Workspace, event: Event, channel: str = "") -> SlackMessage | None:
         """See `read_message`."""
-        return read_message(
-            event,
-            team=workspace.team,
-            bot_user=workspace.bot_user,
-            bot=workspace.bot,
-            channel=channel,
-            attachments_of=self._adapter.pictures.of_event,
-        )
+        attachments_of = self._adapter.pictures.of_event
+        return read_message(event, workspace, channel=channel, attachments_of=attachments_of)
 
-    def _note_pictures(self, workspace: Workspace, event: Event, channel: str) -> None:
+    def _note_unread(self, workspace: Workspace, event: Event, channel: str) -> None:
         """No question, but the next one may be about its pictures."""
         if is_own(event, bot_user=workspace.bot_user, bot=workspace.bot):
             return
@@ -115,71 +111,31 @@ class MessageHandler:
             thread_ts = str(event.get("thread_ts") or event.get("ts"))
             self._adapter.pictures.mark_unread(thread_key(workspace.team, channel, thread_ts))
 
-    async def on_message(
-        self, workspace: Workspace, message: SlackMessage, *, from_history: bool = False
-    ) -> None:
-        """Handle one copy of a person's message.
-
-        `from_history`: a backfill found it. Commands are not run then: they leave no claim, and
-        what was erased before a restart must not be erased again after it.
-        """
-        copies = self._adapter.pictures.copies
-        is_first = copies.note(message)
+    async def on_message(self, message: SlackMessage, *, from_history: bool = False) -> None:
+        """Handle one copy of a person's message. `from_history`: see `Intake.on_message`."""
+        is_first = self._adapter.pictures.copies.note(message)
         if not message.is_reply and not message.is_addressed:
             return  # the channel's own talk
-        if copies.is_deleted(message.key):
-            return
-        async with self._locks.of(message.thread):
+        async with self.intake.locks.of(message.thread):
             if not from_history and message.is_reply and self._is_fresh():
-                for skipped in await self._fetch_skipped(workspace, message):
-                    await self._handle(workspace, skipped, from_history=True)
-            is_for_the_bot = await self._handle(workspace, message, from_history=from_history)
-        if not is_for_the_bot:
+                for skipped in await self._fetch_skipped(message):
+                    await self._handle(skipped, from_history=True)
+            handled = await self._handle(message, from_history=from_history)
+        if not handled.is_addressed:
             return
-        if message.command is None:
-            await self._replay_early(workspace, message)
+        if handled.command is None:
+            await self._replay_early(message)
         elif is_first and not from_history:
-            await self._run(message.command, workspace, message)
+            await self.run_command(handled.command, message)
 
-    async def _handle(
-        self, workspace: Workspace, message: SlackMessage, *, from_history: bool
-    ) -> bool:
-        """Ask, if it is a question. Returns: whether the message is for the bot."""
-        is_for_the_bot = await self._addressing.is_for_the_bot(
-            MessageFacts(
-                thread=message.thread,
-                sent_at=message.sent_at,
-                direct=message.is_direct,
-                mentions_bot=message.mentions_bot,
-                mentions_others=message.mentions_others,
-            )
-        )
-        if not is_for_the_bot:
-            self._ignore(message)
-        elif message.command is None:
-            await self._ask(workspace, message, from_history=from_history)
-        return is_for_the_bot
+    async def _handle(self, message: SlackMessage, *, from_history: bool) -> Handled:
+        handled = await self.intake.handle(message, from_history=from_history)
+        if not handled.is_addressed:
+            self._adapter.pictures.mark_unread(message.thread)
+            self._early.keep(message)
+        return handled
 
-    def _ignore(self, message: SlackMessage) -> None:
-        self._adapter.pictures.mark_unread(message.thread)
-        self._early.keep(message)
-
-    async def _ask(
-        self, workspace: Workspace, message: SlackMessage, *, from_history: bool
-    ) -> None:
-        if not self._core.allows(message.thread, Author(id=message.user)):
-            if message.is_addressed and not from_history:
-                await self._refuse(workspace, message, UserFacingError("not_allowed"))
-            return
-        question = _question(message)
-        try:
-            self._core.ask(question, self.exchange(question))
-        except UserFacingError as refusal:
-            await self._refuse(workspace, message, refusal)
-
-    async def _fetch_skipped(
-        self, workspace: Workspace, message: SlackMessage
-    ) -> list[SlackMessage]:
+    async def _fetch_skipped(self, message: SlackMessage) -> list[SlackMessage]:
         """The thread's messages between its last question and this one, which did not arrive.
 
         After a reconnect, a message may come before one that the old connection has lost. Slack
@@ -193,7 +149,7 @@ class MessageHandler:
         last = max((sent_at for sent_at in times if sent_at < message.sent_at), default=None)
         if last is None:
             return []
-        reading = workspace.api.read(
+        reading = message.workspace.api.read(
             "conversations.replies",
             channel=message.channel,
             ts=message.thread_ts,
@@ -204,56 +160,89 @@ class MessageHandler:
             page = await asyncio.wait_for(reading, READ_WITHIN_S)
         except (SlackRefused, SlackUnreachable, TimeoutError):
             return []  # then they are answered in the order they come
-        found = (self.read(workspace, event, message.channel) for event in page["messages"])
+        found = (self.read(message.workspace, event, message.channel) for event in page["messages"])
         return [
             skipped
             for skipped in found
             if skipped is not None and last < skipped.sent_at < message.sent_at
         ]
 
-    async def _replay_early(self, workspace: Workspace, question: SlackMessage) -> None:
+    async def _replay_early(self, question: SlackMessage) -> None:
         """Handle the follow-ups that came before their question."""
         for message in self._early.after(question):
-            await self.on_message(workspace, message)
+            await self.on_message(message)
+
+    # -- what intake asks of a chat -----------------------------------------------------------
+
+    async def question_of(self, message: SlackMessage, *, from_history: bool) -> IncomingMessage:
+        """See `IntakeHooks`."""
+        del from_history  # `SlackExchange.complete` looks up what is missing
+        return IncomingMessage(
+            key=message.key,
+            thread=message.thread,
+            author=message.author,
+            text=message.text,
+            attachments=message.attachments,
+            sent_at=message.sent_at,
+            edited_at=message.edited_at,
+            context=Origin().to_context(),
+        )
+
+    def exchange(self, question: IncomingMessage) -> SlackExchange:
+        """See `IntakeHooks`."""
+        return SlackExchange(self._adapter, question)
+
+    async def run_command(self, command: Command, message: SlackMessage) -> None:
+        """See `IntakeHooks`."""
+        if not self._core.allows(message.thread, message.author):
+            await self.tell(message, "not_allowed")
+            return
+        person = await message.workspace.person(message.author.id)
+        sentence = await self._commands.run(
+            command,
+            platform=PLATFORM,
+            team=message.workspace.team,
+            thread=message.thread if message.is_reply or message.is_direct else None,
+            author=message.author,
+            locale=person.locale,
+            is_admin=person.is_admin,
+        )
+        await notify(
+            message.workspace,
+            message.channel,
+            message.author.id,
+            sentence,
+            thread_ts=_notices_thread(message),
+        )
+
+    async def tell(self, message: SlackMessage, sentence: str, **values: Any) -> None:
+        """See `IntakeHooks`."""
+        await notify_refusal(
+            message.workspace,
+            message.channel,
+            message.author.id,
+            UserFacingError(sentence, **values),
+            thread_ts=_notices_thread(message),
+        )
 
     # -- edits, deletions, Slack's stop button ------------------------------------------------
 
-    async def _on_edit(self, workspace: Workspace, message: SlackMessage, event: Event) -> None:
-        new, old = event.get("message") or {}, event.get("previous_message") or {}
-        edited_ts = (new.get("edited") or {}).get("ts")
+    async def _on_edit(self, message: SlackMessage, new: Event, old: Event) -> None:
+        if message.attachments:
+            self._adapter.pictures.mark_unread(message.thread)
         # Slack also reports changes of its own: a link unfurled, a reply counted.
         unchanged = (new.get("text"), file_ids(new)) == (old.get("text"), file_ids(old))
-        if unchanged or not edited_ts:
+        if unchanged or not message.edited_at:
             return
-        question = _question(message, edited_at=float(edited_ts))
-        is_question = False
-        try:
-            async with self._locks.of(message.thread):
-                is_question = await self._core.latest(message.key) is not None
-                if is_question:
-                    await self._core.revise(question, self.exchange(question))
-        except UserFacingError as refusal:
-            if is_question or message.mentions_bot:
-                await self._refuse(workspace, message, refusal)
-            return
-        if not is_question and message.mentions_bot:
-            # The edit adds the mention: now it is a question.
-            await self.on_message(workspace, message)
+        if await self.intake.on_edit(message):
+            await self.on_message(message)
 
-    async def _on_deletion(self, workspace: Workspace, event: Event, ts: str) -> None:
-        """A message was deleted: stop its question, erase it, delete its answer."""
+    async def _on_delete(self, workspace: Workspace, event: Event, ts: str) -> None:
         previous = event.get("previous_message") or {}
         channel = str(event.get("channel"))
-        key = message_key(workspace.team, channel, ts)
         thread = thread_key(workspace.team, channel, str(previous.get("thread_ts") or ts))
-        self._adapter.pictures.copies.delete(key)
-        async with self._locks.of(thread):
-            latest = await self._core.latest(key)
-            if latest is None:
-                return
-            await self._erasure.stop(key)
-            replies = await self._adapter.store.replies.messages_of(latest.thread, key)
-            await self._erasure.question(key)
+        async with self.intake.locks.of(thread):
+            replies = await self.intake.on_delete(message_key(workspace.team, channel, ts))
         for reply in replies:
             try:
                 await workspace.api.patient_write("chat.delete", channel=channel, ts=reply)
@@ -267,48 +256,7 @@ class MessageHandler:
         if key is not None:
             self._core.stop(key)
 
-    # -- commands -----------------------------------------------------------------------------
 
-    async def _run(self, command: Command, workspace: Workspace, message: SlackMessage) -> None:
-        author = Author(id=message.user)
-        if not self._core.allows(message.thread, author):
-            await self._refuse(workspace, message, UserFacingError("not_allowed"))
-            return
-        person = await workspace.person(message.user)
-        sentence = await self._commands.run(
-            command,
-            platform=PLATFORM,
-            team=message.team,
-            thread=message.thread if message.is_reply or message.is_direct else None,
-            author=author,
-            locale=person.locale,
-            is_admin=person.is_admin,
-        )
-        await notify(
-            workspace, message.channel, message.user, sentence, thread_ts=_thread_ts(message)
-        )
-
-    async def _refuse(
-        self, workspace: Workspace, message: SlackMessage, refusal: UserFacingError
-    ) -> None:
-        await notify_refusal(
-            workspace, message.channel, message.user, refusal, thread_ts=_thread_ts(message)
-        )
-
-
-def _question(message: SlackMessage, *, edited_at: float = 0) -> IncomingMessage:
-    return IncomingMessage(
-        key=message.key,
-        thread=message.thread,
-        author=Author(id=message.user, team=message.user_team),
-        text=message.text,
-        attachments=message.attachments,
-        sent_at=message.sent_at,
-        edited_at=edited_at,
-        context=Origin().to_context(),
-    )
-
-
-def _thread_ts(message: SlackMessage) -> str | None:
-    """Where a notice about it goes; `None`: into the channel."""
+def _notices_thread(message: SlackMessage) -> str | None:
+    """Where a notice about a message goes; `None`: into the channel."""
     return message.thread_ts if message.is_reply else None

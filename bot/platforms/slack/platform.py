@@ -154,7 +154,7 @@ class Slack:
 
     async def stop_intake(self) -> None:
         """Disconnect: what is said from now on is Slack's to deliver again, or to be found."""
-        self._handler.intake = False
+        self._handler.intake.is_open = False
         if self._catching_up is not None:
             self._catching_up.cancel()
             await asyncio.gather(self._catching_up, return_exceptions=True)
@@ -166,6 +166,9 @@ class Slack:
     async def close(self) -> None:
         """Close every connection."""
         await self.stop_intake()
+        for task in list(self._adapter.tasks):
+            task.cancel()
+        await asyncio.gather(*self._adapter.tasks, return_exceptions=True)
         await self._links.close()
         if self._engine is not None:
             await self._engine.dispose()

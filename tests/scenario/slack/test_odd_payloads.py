@@ -167,10 +167,10 @@ async def test_a_missed_message_that_cannot_be_handled_hides_no_other(
         assert stage.bot._catching_up is not None
         handle = stage.bot._handler.on_message
 
-        async def fails_once(workspace: Any, message: Any, **more: Any) -> None:
+        async def fails_once(message: Any, **more: Any) -> None:
             if message.text.endswith("first"):
                 raise RuntimeError("not this one")
-            await handle(workspace, message, **more)
+            await handle(message, **more)
 
         monkeypatch.setattr(stage.bot._handler, "on_message", fails_once)
         await stage.answered(last)
