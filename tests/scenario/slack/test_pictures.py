@@ -322,7 +322,7 @@ async def test_a_file_larger_than_it_says_is_refused_while_it_streams(stage: Sta
     described = slack.in_event(file)
     file.data = bytes(300_000)
     ts = slack.say(f"{BOT} what is it?", subtype="file_share", files=[described])
-    assert "at most" in text_of(await stage.answered(ts))
+    assert "the limit is" in text_of(await stage.answered(ts))
 
 
 async def test_something_else_earlier_in_the_thread_does_not_refuse_the_question(
