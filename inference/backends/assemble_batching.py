@@ -15,9 +15,10 @@ from inference.execution.cuda_graphs import CudaGraphRecorder
 from inference.execution.decoder import Decoder, decoder_of, why_unsupported
 from inference.execution.kv_cache import KVCache, page_bytes
 from inference.execution.linears import UnsupportedWeights
-from inference.execution.runner import Runner, TorchRunner
+from inference.execution.runner import Runner, SequenceInputs
 from inference.execution.sampling import LogitsProcessors, unsupported_processor
 from inference.execution.shape import shape_of
+from inference.execution.torch_runner import TorchRunner
 from inference.execution.vision import VisionEncoder
 from inference.kernels.skinny import Skinny
 from inference.models.family import Family
@@ -165,7 +166,9 @@ def batching_backend(
         prompts=prompts,
         tokenizer=processor.tokenizer,
         stop_ids=stop_ids_of(weights, processor),
-        scheduler=Scheduler(pool, PrefixTree(pool, model.name), max_running=max_running),
+        scheduler=Scheduler[SequenceInputs](
+            pool, PrefixTree(pool, model.name), max_running=max_running
+        ),
         features=vision,
         runner=runner,
         max_running=max_running,

@@ -19,7 +19,13 @@ import torch
 
 from inference.device import is_out_of_memory
 from inference.errors import ContextExceeded, EngineDead, GenerationFailed, safe_traceback
-from inference.execution.runner import NO_TOKEN, Runner, SequenceFailed, SequenceInputs
+from inference.execution.runner import (
+    NO_TOKEN,
+    Runner,
+    SequenceFailed,
+    SequenceInputs,
+    StepInFlight,
+)
 from inference.execution.vision import VisionEncoder
 from inference.models.family import Family
 from inference.prompts.answer_text import AnswerText
@@ -61,7 +67,7 @@ class BatchingBackend:
         prompts: PromptBuilder,
         tokenizer: Any,
         stop_ids: frozenset[int],
-        scheduler: Scheduler,
+        scheduler: Scheduler[SequenceInputs],
         features: VisionEncoder,
         runner: Runner,
         max_running: int,
@@ -94,8 +100,8 @@ class BatchingBackend:
         self.max_running = max_running
         self._prefill_budget = prefill_budget
         self._idle_prefill_budget = idle_prefill_budget
-        self._live: dict[Sequence, _RunningRequest] = {}
-        self._under_way: deque[tuple[Plan, Any]] = deque()
+        self._live: dict[Sequence[SequenceInputs], _RunningRequest] = {}
+        self._in_flight: deque[tuple[Plan[SequenceInputs], StepInFlight]] = deque()
         self._out_of_memory = 0
 
     @property
@@ -111,7 +117,7 @@ class BatchingBackend:
     @property
     def is_busy(self) -> bool:
         """See `Backend.is_busy`."""
-        return bool(self._live or self._under_way)
+        return bool(self._live or self._in_flight)
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See `Backend.prompt_tokens`."""
@@ -136,7 +142,7 @@ class BatchingBackend:
         """Submit a prepared request to the scheduler, on the device thread."""
         sampling = job.request.sampling
         seed = secrets.randbits(31) if sampling.seed is None else sampling.seed % 2**31
-        asked = SequenceInputs(prompt, sampling, torch.Generator().manual_seed(seed), seed)
+        inputs = SequenceInputs(prompt, sampling, torch.Generator().manual_seed(seed), seed)
         sequence = Sequence(
             tokens=list(prompt.tokens),
             pictures=prompt.spans,
@@ -144,7 +150,7 @@ class BatchingBackend:
                 len(prompt.tokens) + sampling.max_new_tokens, self._model.context_tokens
             ),
             asker=job.request.asker,
-            request=asked,
+            inputs=inputs,
         )
         answer = _RunningRequest(
             job, prompt, AnswerText(self._token_bytes, self._family.turn_marks)
@@ -165,7 +171,7 @@ class BatchingBackend:
         self._end_cancelled(output)
         try:
             has_started = self._start(output)
-            if self._under_way and (len(self._under_way) > self._runner.ahead or not has_started):
+            if self._in_flight and (len(self._in_flight) > self._runner.ahead or not has_started):
                 self._finish_oldest(output)
         except torch.AcceleratorError as exc:
             log.error("the device failed: %s", safe_traceback(exc))
@@ -188,7 +194,7 @@ class BatchingBackend:
                 answer.begun_at = time.perf_counter()
                 output.emit(answer.job, Started())
         try:
-            ticket = self._runner.start(plan)
+            step = self._runner.start(plan)
         except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
             if not is_out_of_memory(exc):
                 log.error("a step failed: %s", safe_traceback(exc.__cause__ or exc))
@@ -200,13 +206,13 @@ class BatchingBackend:
             # Its traceback holds the tensors of the failed step: they are free once it is gone.
             exc.__traceback__ = None
         else:
-            self._under_way.append((plan, ticket))
+            self._in_flight.append((plan, step))
             self._out_of_memory = 0
             return True
         self._make_memory(output, plan)
         return True
 
-    def _make_memory(self, output: StepOutput, plan: Plan) -> None:
+    def _make_memory(self, output: StepOutput, plan: Plan[SequenceInputs]) -> None:
         """Undo a step that did not fit; caches shrink, and it is tried again in smaller pieces."""
         log.warning("out of memory: a step is tried again")
         self._scheduler.undo(plan)
@@ -223,9 +229,9 @@ class BatchingBackend:
             self._fail(output, latest, "out of memory")
 
     def _finish_oldest(self, output: StepOutput) -> None:
-        plan, ticket = self._under_way.popleft()
+        plan, step = self._in_flight.popleft()
         try:
-            tokens = self._runner.wait(ticket)
+            tokens = step.wait()
             sampled = list(zip(plan.sampled, tokens, strict=True))
         except torch.AcceleratorError:
             raise
@@ -249,7 +255,7 @@ class BatchingBackend:
                 with self._contained(output, sequence):
                     self._go_on(output, sequence, token)
 
-    def _go_on(self, output: StepOutput, sequence: Sequence, token: int) -> None:
+    def _go_on(self, output: StepOutput, sequence: Sequence[SequenceInputs], token: int) -> None:
         """Make one sequence's new token text, and end its answer where it ends."""
         answer = self._live[sequence]
         reason, text = self._take(answer, token)
@@ -280,7 +286,9 @@ class BatchingBackend:
                 with self._contained(output, sequence):
                     self._end(output, sequence, FinishReason.ABORTED)
 
-    def _end(self, output: StepOutput, sequence: Sequence, reason: FinishReason) -> None:
+    def _end(
+        self, output: StepOutput, sequence: Sequence[SequenceInputs], reason: FinishReason
+    ) -> None:
         answer = self._live[sequence]
         rest = answer.text.flush()
         if rest:
@@ -309,7 +317,7 @@ class BatchingBackend:
             log.error("an answer's tokens cannot be kept: %s", safe_traceback(exc))
 
     @contextmanager
-    def _contained(self, output: StepOutput, sequence: Sequence) -> Iterator[None]:
+    def _contained(self, output: StepOutput, sequence: Sequence[SequenceInputs]) -> Iterator[None]:
         """Whatever goes wrong inside ends this sequence alone, unless the device fails."""
         try:
             yield
@@ -319,13 +327,13 @@ class BatchingBackend:
             log.error("an answer failed: %s", safe_traceback(exc))
             self._fail(output, sequence, type(exc).__name__)
 
-    def _fail(self, output: StepOutput, sequence: Sequence, why: str) -> None:
+    def _fail(self, output: StepOutput, sequence: Sequence[SequenceInputs], why: str) -> None:
         answer = self._live.get(sequence)
         if answer is not None:
             self._drop(sequence)
             output.emit(answer.job, GenerationFailed(why))
 
-    def _drop(self, sequence: Sequence) -> None:
+    def _drop(self, sequence: Sequence[SequenceInputs]) -> None:
         del self._live[sequence]
         self._scheduler.end(sequence)
         self._runner.leave(sequence)
@@ -341,7 +349,7 @@ class BatchingBackend:
                     output.emit(answer.job, Queued(place))
 
 
-def _at_fault(plan: Plan, exc: Exception) -> set[Sequence]:
+def _at_fault(plan: Plan[SequenceInputs], exc: Exception) -> set[Sequence[SequenceInputs]]:
     """Whose failure a failed step is: the runner names one sequence, or it may be any that is read.
 
     Those who talk are tried without; only where they were alone is it theirs.

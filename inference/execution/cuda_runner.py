@@ -21,13 +21,16 @@ from torch import Tensor
 
 from inference.device import to_device
 from inference.execution.cuda_graphs import CudaGraphRecorder
+from inference.execution.cuda_step import CudaStep, CudaStepInFlight
 from inference.execution.decoder import Decoder
+from inference.execution.embeddings import embeddings_of
 from inference.execution.graph_inputs import GraphInputs, HostArrays
 from inference.execution.kv_cache import KVCache
-from inference.execution.runner import SequenceInputs, TokenSlots, embeddings_of, reported
+from inference.execution.runner import SequenceInputs
 from inference.execution.sampling import LogitsProcessors, seen_tokens
+from inference.execution.token_slots import TokenSlots
 from inference.execution.vision import VisionEncoder
-from inference.kernels import attention, decode_int8, fused, sampling
+from inference.kernels import attention, decode_int8, sampling
 from inference.kernels.decode_int8 import DecodeInt8
 from inference.kernels.gpu import multiprocessors
 from inference.kernels.layer_cache import LayerCache
@@ -57,56 +60,8 @@ DecodeAttention: TypeAlias = Callable[
 """See `kernels.attention.decode_attention`."""
 
 
-@dataclass(slots=True)
-class _Step:
-    """Implements `decoder.Operations` for one step.
-
-    Shapes: positions and kv_slots int32[tokens].
-    """
-
-    decoder: Decoder
-    cache: KVCache
-    positions: Tensor
-    kv_slots: Tensor
-    attention: Callable[[Tensor, LayerCache], Tensor]
-
-    def add_rms_norm(
-        self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
-    ) -> Tensor:
-        """See `Operations.add_rms_norm`."""
-        return fused.add_rms_norm(residual, product, weight, eps)
-
-    def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
-        """See `Operations.rope_and_store_kv`."""
-        return fused.rope_and_store_kv(
-            product,
-            bias,
-            self.positions,
-            self.kv_slots,
-            self.decoder.rope_cos,
-            self.decoder.rope_sin,
-            self.cache.layer(layer),
-            self.decoder.shape.heads,
-        )
-
-    def attend(self, layer: int, queries: Tensor) -> Tensor:
-        """See `Operations.attend`."""
-        return self.attention(queries, self.cache.layer(layer))
-
-    def silu_mul(self, product: Tensor) -> Tensor:
-        """See `Operations.silu_mul`."""
-        return fused.silu_mul(product)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ticket:
-    """A step in flight."""
-
-    event: torch.cuda.Event
-    decoded: Tensor
-    num_decoded: int
-    prefilled: Tensor
-    num_prefilled: int
+GroupsKey: TypeAlias = tuple[tuple[Sequence[SequenceInputs], int], ...]
+"""The decoding sequences and their numbers of whole pages, on which the groups depend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +117,9 @@ class CudaRunner:
             size = (max_running + 1, decoder.vocabulary)
             self._seen = torch.zeros(size, dtype=torch.bool, device=self._device)
         self._token_slots = TokenSlots(max_running)
-        self._groups: tuple[tuple[tuple[Sequence, int], ...], list[tuple[tuple[int, ...], int]]]
+        self._groups: tuple[
+            tuple[tuple[Sequence[SequenceInputs], int], ...], list[tuple[tuple[int, ...], int]]
+        ]
         self._groups = ((), [])
         self._group_size = attention.group_size(shape.heads, shape.kv_heads)
         self._recorder = recorder
@@ -194,7 +151,7 @@ class CudaRunner:
         self._turn = 0
 
     @torch.inference_mode()
-    def start(self, plan: Plan) -> _Ticket:
+    def start(self, plan: Plan[SequenceInputs]) -> CudaStepInFlight:
         """See `Runner.start`."""
         for chunk in plan.chunks:
             self._token_slots.allocate(chunk.sequence)
@@ -215,15 +172,9 @@ class CudaRunner:
             decoded[: len(out)].copy_(out, non_blocking=True)
         event = torch.cuda.Event()
         event.record()
-        return _Ticket(event, decoded, len(plan.decodes), prefilled, num_prefilled)
+        return CudaStepInFlight(event, decoded, len(plan.decodes), prefilled, num_prefilled)
 
-    def wait(self, ticket: _Ticket) -> list[int]:
-        """See `Runner.wait`."""
-        ticket.event.synchronize()
-        tokens: list[int] = ticket.decoded[: ticket.num_decoded].tolist()
-        return reported(tokens + ticket.prefilled[: ticket.num_prefilled].tolist())
-
-    def leave(self, sequence: Sequence) -> None:
+    def leave(self, sequence: Sequence[SequenceInputs]) -> None:
         """See `Runner.leave`."""
         self._token_slots.free(sequence)
 
@@ -238,7 +189,7 @@ class CudaRunner:
 
     # -- decode -------------------------------------------------------------------------------
 
-    def _decode(self, plan: Plan) -> Tensor:
+    def _decode(self, plan: Plan[SequenceInputs]) -> Tensor:
         count = len(plan.decodes)
         batch = next(batch for batch in self._batches if batch >= count)
         graph = self._decode_graphs[batch]
@@ -264,13 +215,16 @@ class CudaRunner:
         return graph.out[:count]
 
     def _fill_rows(
-        self, host: HostArrays, sequences: SequenceOf[Sequence], positions: SequenceOf[int]
+        self,
+        host: HostArrays,
+        sequences: SequenceOf[Sequence[SequenceInputs]],
+        positions: SequenceOf[int],
     ) -> None:
         """Fill in each row's token slot and sampling parameters."""
         temperatures = host["temperatures"].view("float32")
         top_ps = host["top_ps"].view("float32")
         for row, sequence in enumerate(sequences):
-            inputs: SequenceInputs = sequence.request
+            inputs = sequence.inputs
             host["token_slots"][row] = self._token_slots[sequence]
             temperatures[row] = inputs.sampling.temperature
             top_ps[row] = inputs.sampling.top_p
@@ -278,7 +232,7 @@ class CudaRunner:
             host["seeds"][row] = inputs.seed
         host["sampled_after"][: len(positions)] = positions
 
-    def _fill_groups(self, host: HostArrays, plan: Plan) -> None:
+    def _fill_groups(self, host: HostArrays, plan: Plan[SequenceInputs]) -> None:
         """Fill in which rows share their first pages."""
         host["shared_lengths"][:] = 0
         host["group_members"][:] = -1
@@ -326,7 +280,7 @@ class CudaRunner:
                 splits,
             )
 
-        step = _Step(decoder, self.cache, on["positions"], on["kv_slots"], attend)
+        step = CudaStep(decoder, self.cache, on["positions"], on["kv_slots"], attend)
 
         is_seen = torch.ones((), dtype=torch.bool, device=self._device)
 
@@ -342,7 +296,9 @@ class CudaRunner:
 
     # -- prefill ------------------------------------------------------------------------------
 
-    def _prefill(self, chunks: SequenceOf[PrefillChunk], residual: Tensor) -> tuple[Tensor, int]:
+    def _prefill(
+        self, chunks: SequenceOf[PrefillChunk[SequenceInputs]], residual: Tensor
+    ) -> tuple[Tensor, int]:
         """Run prefill chunks.
 
         Args:
@@ -393,8 +349,8 @@ class CudaRunner:
     def _fill_chunks(
         self,
         host: HostArrays,
-        chunks: SequenceOf[PrefillChunk],
-        last: SequenceOf[PrefillChunk],
+        chunks: SequenceOf[PrefillChunk[SequenceInputs]],
+        last: SequenceOf[PrefillChunk[SequenceInputs]],
     ) -> None:
         host["token_slots"][:] = self._padding_slot
         host["positions"][:] = 0
@@ -432,11 +388,11 @@ class CudaRunner:
             tables=(num_chunks, self._table_pages),
         )
 
-    def _prefill_step(self, on: dict[str, Tensor]) -> _Step:
+    def _prefill_step(self, on: dict[str, Tensor]) -> CudaStep:
         def attend(queries: Tensor, cache: LayerCache) -> Tensor:
             return attention.prefill_attention(queries, cache, on["tables"], on["blocks"])
 
-        return _Step(self._decoder, self.cache, on["positions"], on["kv_slots"], attend)
+        return CudaStep(self._decoder, self.cache, on["positions"], on["kv_slots"], attend)
 
     def _capture_prefill(self, tokens: int) -> _Graph:
         inputs = self._prefill_inputs(tokens, PREFILL_GRAPH_SEQS)

@@ -17,10 +17,12 @@ from collections import Counter
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, field
 from itertools import count as counter
-from typing import Any
+from typing import Generic, TypeVar
 
 from inference.scheduling.pages import PAGE_TOKENS, PagePool, pages_for
 from inference.scheduling.prefix_tree import Node, PageKey, PictureSpan, PrefixTree, page_key
+
+Inputs = TypeVar("Inputs")
 
 SHORT_PREFILL_TOKENS = 128
 """A request with at most this much to prefill is a short follow-up: it precedes new pictures."""
@@ -30,18 +32,18 @@ MAX_SKIPPED_STEPS = 16
 
 
 @dataclass(slots=True, eq=False)
-class Sequence:
+class Sequence(Generic[Inputs]):
     """One request in the engine. Its tokens only ever grow."""
 
     tokens: list[int]
     """The prompt, then the generated tokens."""
+    inputs: Inputs
+    """What the runner needs of the request; opaque to the scheduler."""
     pictures: tuple[PictureSpan, ...] = ()
     max_tokens: int = 1 << 30
     """Prompt and answer together; the sequence ends at this length."""
     asker: str = ""
     """Id of the user; the scheduler is fair across users."""
-    request: Any = None
-    """Opaque to the scheduler; the runner's inputs."""
 
     arrival: int = 0
     prompt_tokens: int = 0
@@ -76,10 +78,10 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
-class PrefillChunk:
+class PrefillChunk(Generic[Inputs]):
     """Tokens of a sequence to prefill: from `start` up to `start + count`."""
 
-    sequence: Sequence
+    sequence: Sequence[Inputs]
     start: int
     count: int
     is_last: bool
@@ -92,23 +94,23 @@ class PrefillChunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Generic[Inputs]):
     """One step of the device."""
 
-    decodes: tuple[Sequence, ...]
+    decodes: tuple[Sequence[Inputs], ...]
     """Each samples one token. The input is its newest token, known or still on the device, at
     position `computed - 1`."""
     positions: tuple[int, ...]
     """Position of each decode's newest token."""
-    chunks: tuple[PrefillChunk, ...]
+    chunks: tuple[PrefillChunk[Inputs], ...]
 
     @property
-    def sampled(self) -> tuple[Sequence, ...]:
+    def sampled(self) -> tuple[Sequence[Inputs], ...]:
         """Sequences that sample a token, in the order `complete` takes the tokens."""
         return self.decodes + tuple(chunk.sequence for chunk in self.chunks if chunk.is_last)
 
 
-class Scheduler:
+class Scheduler(Generic[Inputs]):
     """Lives as long as the engine."""
 
     def __init__(
@@ -131,13 +133,13 @@ class Scheduler:
         self._tree = tree
         self._max_running = max_running
         self._max_prefills = max_prefills
-        self._waiting: list[Sequence] = []
-        self._running: list[Sequence] = []  # by arrival, youngest last
+        self._waiting: list[Sequence[Inputs]] = []
+        self._running: list[Sequence[Inputs]] = []  # by arrival, youngest last
         self._arrivals = counter()
         # Next page that each running prefill computes: others that need the same page wait for it.
         self._claimed: set[tuple[int, PageKey]] = set()
         # Left out of new steps until none with it is in flight; then it can be preempted.
-        self._held_back: Sequence | None = None
+        self._held_back: Sequence[Inputs] | None = None
         self._is_short_of_pages = False
 
     @property
@@ -146,16 +148,16 @@ class Scheduler:
         return bool(self._waiting or self._running)
 
     @property
-    def running(self) -> SequenceOf[Sequence]:
+    def running(self) -> SequenceOf[Sequence[Inputs]]:
         """Sequences that hold pages."""
         return self._running
 
-    def waiting(self) -> list[Sequence]:
+    def waiting(self) -> list[Sequence[Inputs]]:
         """Return the sequences that hold no pages, the next one to admit first."""
         active = Counter(sequence.asker for sequence in self._running)
         return sorted(self._waiting, key=lambda sequence: _priority(sequence, active))
 
-    def submit(self, sequence: Sequence) -> None:
+    def submit(self, sequence: Sequence[Inputs]) -> None:
         """Enqueue a new request. Raises: ValueError if the pages can never hold it."""
         if pages_for(min(sequence.max_tokens, len(sequence.tokens) + 1)) > self._pool.num_usable:
             raise ValueError("the request does not fit the cache")
@@ -163,7 +165,7 @@ class Scheduler:
         sequence.prompt_tokens = len(sequence.tokens)
         self._enqueue(sequence)
 
-    def end(self, sequence: Sequence) -> None:
+    def end(self, sequence: Sequence[Inputs]) -> None:
         """Remove a request, waiting or running, and free its pages at once.
 
         A step in flight may still write to them. That is safe: their next owner's steps run later.
@@ -177,7 +179,7 @@ class Scheduler:
 
     # -- a step -------------------------------------------------------------------------------
 
-    def plan(self, prefill_budget: int) -> Plan | None:
+    def plan(self, prefill_budget: int) -> Plan[Inputs] | None:
         """Plan the next step. Returns: `None` if there is nothing to compute.
 
         Args:
@@ -192,7 +194,7 @@ class Scheduler:
             return None
         return Plan(tuple(decodes), tuple(s.computed - 1 for s in decodes), tuple(chunks))
 
-    def complete(self, plan: Plan, sampled: SequenceOf[int]) -> None:
+    def complete(self, plan: Plan[Inputs], sampled: SequenceOf[int]) -> None:
         """Take the tokens a step sampled, one for each of `plan.sampled`.
 
         Steps complete in the order they were planned. Sequences that ended meanwhile are skipped.
@@ -212,7 +214,7 @@ class Scheduler:
         for sequence in plan.decodes:
             self._insert_prefix(sequence)
 
-    def undo(self, plan: Plan) -> None:
+    def undo(self, plan: Plan[Inputs]) -> None:
         """Undo the newest plan, of which nothing was computed."""
         for chunk in plan.chunks:
             if not chunk.sequence.ended:
@@ -224,7 +226,7 @@ class Scheduler:
                 sequence.computed -= 1
                 sequence.pending -= 1
 
-    def preempt(self, sequence: Sequence) -> None:
+    def preempt(self, sequence: Sequence[Inputs]) -> None:
         """Free a running sequence's pages and enqueue it again, to be prefilled anew.
 
         Raises: ValueError while a step with it is in flight.
@@ -246,8 +248,8 @@ class Scheduler:
 
     # -- deciding -----------------------------------------------------------------------------
 
-    def _plan_decodes(self) -> list[Sequence]:
-        decodes: list[Sequence] = []
+    def _plan_decodes(self) -> list[Sequence[Inputs]]:
+        decodes: list[Sequence[Inputs]] = []
         for sequence in list(self._running):
             can_decode = (
                 sequence.is_prefilled and sequence.wants_token and sequence is not self._held_back
@@ -259,12 +261,12 @@ class Scheduler:
             decodes.append(sequence)
         return decodes
 
-    def _plan_prefills(self, budget: int) -> list[PrefillChunk]:
+    def _plan_prefills(self, budget: int) -> list[PrefillChunk[Inputs]]:
         prefilling = [sequence for sequence in self._running if not sequence.is_prefilled]
         if not prefilling and not self._waiting:
             return []
-        chunks: list[PrefillChunk] = []
-        not_admitted: list[Sequence] = []
+        chunks: list[PrefillChunk[Inputs]] = []
+        not_admitted: list[Sequence[Inputs]] = []
         candidates = prefilling + self._waiting
         active = Counter(sequence.asker for sequence in self._running)
         may_admit = True  # until one has to wait for pages or for a running sequence to end
@@ -292,7 +294,7 @@ class Scheduler:
                 sequence.skipped_steps += 1
         return chunks
 
-    def _take_chunk(self, sequence: Sequence, count: int) -> PrefillChunk:
+    def _take_chunk(self, sequence: Sequence[Inputs], count: int) -> PrefillChunk[Inputs]:
         """Plan the next `count` tokens of a sequence that has pages for them."""
         start = sequence.computed
         sequence.computed += count
@@ -302,7 +304,7 @@ class Scheduler:
             sequence.skipped_steps = 0  # until then it keeps the priority it was admitted with
         return PrefillChunk(sequence, start, count, is_last=sequence.is_prefilled)
 
-    def _make_room(self, sequence: Sequence, tokens: int) -> bool:
+    def _make_room(self, sequence: Sequence[Inputs], tokens: int) -> bool:
         """Allocate pages for a running sequence's first `tokens` tokens, preempting younger ones.
 
         Returns: False if it must sit out this step; it may have been preempted itself.
@@ -318,7 +320,7 @@ class Scheduler:
                 return False
         return True
 
-    def _admit(self, sequence: Sequence) -> bool:
+    def _admit(self, sequence: Sequence[Inputs]) -> bool:
         """Move a waiting sequence to the running ones, with its cached pages, if there is room."""
         if len(self._running) >= self._max_running:
             return False
@@ -347,14 +349,14 @@ class Scheduler:
         self._claim_next_page(sequence)
         return True
 
-    def _enqueue(self, sequence: Sequence) -> None:
+    def _enqueue(self, sequence: Sequence[Inputs]) -> None:
         sequence.skipped_steps = 0
         found = self._tree.match(self._sharable_keys(sequence))
         left = len(sequence.tokens) - len(found) * PAGE_TOKENS
         sequence.is_short_prefill = left <= SHORT_PREFILL_TOKENS
         self._waiting.append(sequence)
 
-    def _is_claimed(self, sequence: Sequence) -> bool:
+    def _is_claimed(self, sequence: Sequence[Inputs]) -> bool:
         """Whether a running prefill is about to compute the first page this sequence lacks."""
         keys = self._sharable_keys(sequence)
         found = self._tree.match(keys)
@@ -365,7 +367,7 @@ class Scheduler:
 
     # -- pages --------------------------------------------------------------------------------
 
-    def _allocate(self, sequence: Sequence, tokens: int) -> bool:
+    def _allocate(self, sequence: Sequence[Inputs], tokens: int) -> bool:
         """Allocate pages for a sequence's first `tokens` tokens, evicting unused ones if needed."""
         missing = pages_for(tokens) - len(sequence.pages)
         if missing > self._pool.num_free:
@@ -378,7 +380,7 @@ class Scheduler:
             sequence._own.add(page)
         return True
 
-    def _insert_prefix(self, sequence: Sequence) -> None:
+    def _insert_prefix(self, sequence: Sequence[Inputs]) -> None:
         """Insert the computed whole pages into the prefix tree, so that others can share them."""
         if sequence.ended:
             return
@@ -397,7 +399,7 @@ class Scheduler:
             sequence._chain.append(node)
         self._claim_next_page(sequence)
 
-    def _claim_next_page(self, sequence: Sequence) -> None:
+    def _claim_next_page(self, sequence: Sequence[Inputs]) -> None:
         """Claim the page that this sequence computes next, while it is being prefilled."""
         self._drop_claim(sequence)
         index = len(sequence._chain)
@@ -407,12 +409,12 @@ class Scheduler:
             sequence._claim = (id(parent), keys[index])
             self._claimed.add(sequence._claim)
 
-    def _drop_claim(self, sequence: Sequence) -> None:
+    def _drop_claim(self, sequence: Sequence[Inputs]) -> None:
         if sequence._claim is not None:
             self._claimed.discard(sequence._claim)
             sequence._claim = None
 
-    def _free(self, sequence: Sequence) -> None:
+    def _free(self, sequence: Sequence[Inputs]) -> None:
         for node in reversed(sequence._chain):
             self._tree.release(node)
         for page in sequence._own:
@@ -422,18 +424,18 @@ class Scheduler:
         sequence.computed = sequence.done = 0
         sequence.is_prefilled = False
 
-    def _sharable_keys(self, sequence: Sequence) -> list[PageKey]:
+    def _sharable_keys(self, sequence: Sequence[Inputs]) -> list[PageKey]:
         """Keys of the whole pages before the last token, which must be computed to get the next."""
         return self._keys_of(sequence)[: (len(sequence.tokens) - 1) // PAGE_TOKENS]
 
-    def _keys_of(self, sequence: Sequence) -> list[PageKey]:
+    def _keys_of(self, sequence: Sequence[Inputs]) -> list[PageKey]:
         """Keys of the whole pages of the known tokens."""
         for page in range(len(sequence._keys), len(sequence.tokens) // PAGE_TOKENS):
             sequence._keys.append(page_key(sequence.tokens, sequence.pictures, page))
         return sequence._keys
 
 
-def _priority(sequence: Sequence, active: Counter[str]) -> tuple[bool, bool, int, int]:
+def _priority(sequence: Sequence[Inputs], active: Counter[str]) -> tuple[bool, bool, int, int]:
     """Sort key: skipped too often, short, of a user with few running requests, oldest."""
     if sequence.skipped_steps >= MAX_SKIPPED_STEPS:
         return False, False, 0, sequence.arrival

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 from unittest import mock
 
 import torch
 
 from bot.__main__ import main
-from inference.execution.runner import TorchRunner
+from inference.execution.runner import SequenceInputs
+from inference.execution.torch_runner import FinishedStep, TorchRunner
 from inference.scheduling.scheduler import Plan
 
 STEPS = 20
@@ -21,7 +21,7 @@ class FailingRunner(TorchRunner):
 
     _left = STEPS
 
-    def start(self, plan: Plan) -> Any:
+    def start(self, plan: Plan[SequenceInputs]) -> FinishedStep:
         """See `Runner.start`."""
         self._left -= 1
         self.check_device()

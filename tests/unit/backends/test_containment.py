@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import torch
 from inference.backends.batching import BatchingBackend
 from inference.backends.load import load_model
 from inference.errors import EngineDead, GenerationFailed
-from inference.execution import runner as runners
+from inference.execution import torch_runner
 from inference.execution.runner import NO_TOKEN, SequenceInputs
+from inference.execution.torch_runner import FinishedStep
 from inference.prompts.answer_text import AnswerText
 from inference.scheduling.scheduler import Plan, Sequence
 from inference.serving.backend import Backend
@@ -97,25 +99,18 @@ def steer(
 ) -> None:
     """Have the model choose the given tokens for one asker."""
     left = iter(tokens)
-    wait = backend._runner.wait
-    plans: list[Plan] = []
     start = backend._runner.start
 
-    def start_noting(plan: Plan) -> Any:
-        ticket = start(plan)
-        plans.append(plan)
-        return ticket
+    def start_steered(plan: Plan[SequenceInputs]) -> FinishedStep:
+        chosen = start(plan).wait()
+        return FinishedStep(
+            [
+                next(left) if sequence.asker == asker else token
+                for sequence, token in zip(plan.sampled, chosen, strict=True)
+            ]
+        )
 
-    def wait_steered(ticket: Any) -> list[int]:
-        chosen = wait(ticket)
-        sampled = plans.pop(0).sampled
-        return [
-            next(left) if sequence.asker == asker else token
-            for sequence, token in zip(sampled, chosen, strict=True)
-        ]
-
-    monkeypatch.setattr(backend._runner, "start", start_noting)
-    monkeypatch.setattr(backend._runner, "wait", wait_steered)
+    monkeypatch.setattr(backend._runner, "start", start_steered)
 
 
 def fail_for(
@@ -198,7 +193,7 @@ def make_choosing_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
     job = next(job for job in bench.said if job.request.asker == "bad")
     fail_for(
         monkeypatch,
-        runners,
+        torch_runner,
         "choose",
         lambda _logits, sampling, _g: sampling is job.request.sampling,
     )
@@ -316,16 +311,29 @@ def test_what_is_no_number_in_a_page_reaches_nobody_who_gets_the_page_next(
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_no_token_is_choose_from_logits_that_are_no_numbers(
+def test_no_token_is_chosen_from_logits_that_are_not_finite(
     temperature: float, value: float
 ) -> None:
     asked = SequenceInputs(None, Sampling(temperature=temperature), torch.Generator(), 1)  # type: ignore[arg-type]
     logits = torch.zeros(9)
-    assert runners._choose(logits, asked) != NO_TOKEN
+    assert torch_runner._choose(logits, asked) != NO_TOKEN
     logits[4] = value
-    assert runners._choose(logits, asked) == NO_TOKEN
+    assert torch_runner._choose(logits, asked) == NO_TOKEN
     nothing_left = torch.full((9,), -torch.inf)
-    assert runners._choose(nothing_left, asked) == (NO_TOKEN if temperature else 0)
+    assert torch_runner._choose(nothing_left, asked) == (NO_TOKEN if temperature else 0)
+
+
+@dataclass
+class AheadStep:
+    """Implements `StepInFlight`."""
+
+    runner: AheadRunner
+    plan: Plan[SequenceInputs]
+
+    def wait(self) -> list[int]:
+        if self.runner.fails(self.plan):
+            raise ValueError(SECRET)
+        return [_letter(sequence) for sequence in self.plan.sampled]
 
 
 class AheadRunner:
@@ -335,24 +343,19 @@ class AheadRunner:
 
     def __init__(self, backend: BatchingBackend) -> None:
         self.cache = backend._runner.cache
-        self.fails: Callable[[Plan], bool] = lambda _plan: False
+        self.fails: Callable[[Plan[SequenceInputs]], bool] = lambda _plan: False
 
-    def start(self, plan: Plan) -> Plan:
-        return plan
+    def start(self, plan: Plan[SequenceInputs]) -> AheadStep:
+        return AheadStep(self, plan)
 
-    def wait(self, ticket: Plan) -> list[int]:
-        if self.fails(ticket):
-            raise ValueError(SECRET)
-        return [_letter(sequence) for sequence in ticket.sampled]
-
-    def leave(self, sequence: Sequence) -> None: ...
+    def leave(self, sequence: Sequence[SequenceInputs]) -> None: ...
 
     def free_memory(self) -> None: ...
 
     def check_device(self) -> None: ...
 
 
-def _letter(sequence: Sequence) -> int:
+def _letter(sequence: Sequence[SequenceInputs]) -> int:
     """A token of byte-level or Llama's kind that is text, other for each place."""
     return 270 + len(sequence.tokens) % 40
 
@@ -364,14 +367,14 @@ def ahead(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> AheadRunner:
     return runner
 
 
-def test_a_step_under_way_for_an_answer_that_failed_confuses_nobody(
+def test_a_step_in_flight_for_an_answer_that_failed_confuses_nobody(
     bench: Stepper, ahead: AheadRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = [bench.ask(asking(name, tokens=30)) for name in ("first", "bad", "last")]
     bench.step(4)
     make_push_fail(bench, monkeypatch)
     bench.step(1)
-    assert bench.backend._under_way  # with a row of the answer that has failed
+    assert bench.backend._in_flight  # with a row of the answer that has failed
     late = bench.ask(asking("late", tokens=30))
     bench.run()
     assert isinstance(bench.said[jobs[1]][-1], GenerationFailed)
@@ -413,7 +416,7 @@ def test_an_error_of_the_device_still_ends_the_engine(
 async def test_a_request_that_cannot_be_taken_up_ends_alone(
     loaded: BatchingBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def is_bad(sequence: Sequence) -> bool:
+    def is_bad(sequence: Sequence[SequenceInputs]) -> bool:
         return sequence.asker == "bad"
 
     fail_for(monkeypatch, loaded._scheduler, "submit", is_bad)

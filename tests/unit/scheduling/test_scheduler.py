@@ -28,7 +28,7 @@ from inference.scheduling.scheduler import (
 PLACEHOLDER = 5
 
 
-def content_of(sequence: Sequence, tokens: list[int]) -> list[object]:
+def content_of(sequence: Sequence[None], tokens: list[int]) -> list[object]:
     """The tokens, with a picture in the place of its placeholders, as the model sees them."""
     content: list[object] = list(tokens)
     for picture in sequence.pictures:
@@ -41,7 +41,7 @@ def next_token(prefix: list[object]) -> int:
     return hashlib.sha256(repr(prefix).encode()).digest()[0] + 10
 
 
-def answer_alone(sequence: Sequence, prompt: list[int], length: int) -> list[int]:
+def answer_alone(sequence: Sequence[None], prompt: list[int], length: int) -> list[int]:
     tokens = list(prompt)
     for _ in range(length):
         tokens.append(next_token(content_of(sequence, tokens)))
@@ -51,19 +51,21 @@ def answer_alone(sequence: Sequence, prompt: list[int], length: int) -> list[int
 class Device:
     """Runs plans in order; the host learns the sampled tokens when the test completes a step."""
 
-    def __init__(self, scheduler: Scheduler, pool: PagePool, *, chunk: int, ahead: int) -> None:
+    def __init__(
+        self, scheduler: Scheduler[None], pool: PagePool, *, chunk: int, ahead: int
+    ) -> None:
         self.scheduler = scheduler
         self.pool = pool
         self.chunk = chunk
         self.ahead = ahead
         self.memory: dict[tuple[int, int], list[object]] = {}
-        self.in_flight: deque[tuple[Plan, list[int]]] = deque()
-        self.sampled: dict[Sequence, list[int]] = {}  # tokens that the device has
+        self.in_flight: deque[tuple[Plan[None], list[int]]] = deque()
+        self.sampled: dict[Sequence[None], list[int]] = {}  # tokens that the device has
 
-    def known(self, sequence: Sequence) -> list[int]:
+    def known(self, sequence: Sequence[None]) -> list[int]:
         return self.sampled.setdefault(sequence, list(sequence.tokens))
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: Plan[None]) -> None:
         """Compute a step; its writes are visible from now on."""
         rows = [(s, at, 1) for s, at in zip(plan.decodes, plan.positions, strict=True)]
         rows += [(chunk.sequence, chunk.start, chunk.count) for chunk in plan.chunks]
@@ -93,10 +95,10 @@ class Device:
             if not sequence.ended and len(sequence.tokens) >= sequence.max_tokens:
                 self.scheduler.end(sequence)
 
-    def plan(self) -> Plan | None:
+    def plan(self) -> Plan[None] | None:
         return self.scheduler.plan(self.chunk)
 
-    def step(self) -> Plan | None:
+    def step(self) -> Plan[None] | None:
         plan = self.plan()
         if plan is not None:
             self.start(plan)
@@ -113,27 +115,30 @@ class Device:
 
 def make_engine(
     *, pages: int = 400, running: int = 8, chunk: int = 64, ahead: int = 1
-) -> tuple[Scheduler, PagePool, PrefixTree, Device]:
+) -> tuple[Scheduler[None], PagePool, PrefixTree, Device]:
     pool = PagePool(pages)
     tree = PrefixTree(pool, "model")
-    scheduler = Scheduler(pool, tree, max_running=running)
+    scheduler = Scheduler[None](pool, tree, max_running=running)
     return scheduler, pool, tree, Device(scheduler, pool, chunk=chunk, ahead=ahead)
 
 
 def request(
     tokens: int, *, new_tokens: int = 5, seed: int = 0, asker: str = "", picture: str | None = None
-) -> Sequence:
+) -> Sequence[None]:
     prompt = [random.Random(seed).randrange(10, 200) for _ in range(tokens)]  # noqa: S311
     pictures: tuple[PictureSpan, ...] = ()
     if picture is not None:
         pictures = (PictureSpan(3, tokens - 3, picture),)
         prompt[3 : tokens - 3] = [PLACEHOLDER] * (tokens - 6)
-    return Sequence(tokens=prompt, pictures=pictures, max_tokens=tokens + new_tokens, asker=asker)
+    return Sequence(
+        tokens=prompt, inputs=None, pictures=pictures, max_tokens=tokens + new_tokens, asker=asker
+    )
 
 
-def follow_up(sequence: Sequence, tokens: int, *, new_tokens: int = 5) -> Sequence:
+def follow_up(sequence: Sequence[None], tokens: int, *, new_tokens: int = 5) -> Sequence[None]:
     return Sequence(
         tokens=sequence.tokens + [9] * tokens,
+        inputs=None,
         pictures=sequence.pictures,
         max_tokens=len(sequence.tokens) + tokens + new_tokens,
     )
@@ -200,7 +205,7 @@ def test_nothing_starves_behind_short_follow_ups() -> None:
 def test_nothing_starves_when_every_sequence_was_skipped_too_often() -> None:
     scheduler, _, _, device = make_engine(pages=4000, running=16, chunk=256)
     chance = random.Random(1)  # noqa: S311
-    short: list[Sequence] = []
+    short: list[Sequence[None]] = []
 
     def top_up() -> None:
         short[:] = [sequence for sequence in short if not sequence.ended]
@@ -236,10 +241,10 @@ def test_no_sequence_is_admitted_without_pages_for_the_prefills_in_progress(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scheduler, _, _, device = make_engine(pages=48, running=30, chunk=64, ahead=0)
-    preempted: list[Sequence] = []
+    preempted: list[Sequence[None]] = []
     preempt = scheduler.preempt
 
-    def record(sequence: Sequence) -> None:
+    def record(sequence: Sequence[None]) -> None:
         preempted.append(sequence)
         preempt(sequence)
 
@@ -342,10 +347,10 @@ def test_only_the_youngest_sequence_is_preempted() -> None:
     sequences = [request(60, new_tokens=120, seed=i) for i in range(4)]
     for sequence in sequences:
         scheduler.submit(sequence)
-    lost: list[tuple[Sequence, list[Sequence]]] = []
+    lost: list[tuple[Sequence[None], list[Sequence[None]]]] = []
     preempt = scheduler.preempt
 
-    def record(sequence: Sequence) -> None:
+    def record(sequence: Sequence[None]) -> None:
         lost.append((sequence, list(scheduler.running)))
         preempt(sequence)
 
@@ -406,7 +411,7 @@ def test_random_workloads_leak_no_page_and_never_mix_answers(
     scheduler, pool, tree, device = make_engine(
         pages=pages, running=running, chunk=chance.choice([16, 33, 128]), ahead=ahead
     )
-    requests: list[tuple[Sequence, list[int]]] = []
+    requests: list[tuple[Sequence[None], list[int]]] = []
     for _ in range(chance.randrange(5, 60)):
         action = chance.random()
         if action < 0.25:

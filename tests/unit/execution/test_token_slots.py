@@ -1,15 +1,21 @@
-"""Slots for the newest tokens, which the runners share."""
+"""Slots for the newest tokens."""
 
 from __future__ import annotations
 
 import pytest
+import torch
 
-from inference.execution.runner import TokenSlots
+from inference.execution.runner import SequenceInputs
+from inference.execution.token_slots import TokenSlots
+from inference.prompts.prompt import Prompt
 from inference.scheduling.scheduler import Sequence
+from inference.types import Sampling
+
+INPUTS = SequenceInputs(Prompt("", [1], (), ()), Sampling(), torch.Generator(), seed=0)
 
 
-def holding(*pages: int) -> Sequence:
-    return Sequence(tokens=[1], pages=list(pages))
+def holding(*pages: int) -> Sequence[SequenceInputs]:
+    return Sequence(tokens=[1], inputs=INPUTS, pages=list(pages))
 
 
 def test_a_sequence_keeps_its_slot_until_it_is_freed() -> None:

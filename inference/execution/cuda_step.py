@@ -1,0 +1,73 @@
+"""One step on a CUDA device: the decoder's operations, and the step in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from inference.execution.decoder import Decoder
+from inference.execution.kv_cache import KVCache
+from inference.execution.runner import reported
+from inference.kernels import fused
+from inference.kernels.layer_cache import LayerCache
+
+
+@dataclass(slots=True)
+class CudaStep:
+    """Implements `decoder.Operations` for one step.
+
+    Shapes: positions and kv_slots int32[tokens].
+    """
+
+    decoder: Decoder
+    cache: KVCache
+    positions: Tensor
+    kv_slots: Tensor
+    attention: Callable[[Tensor, LayerCache], Tensor]
+
+    def add_rms_norm(
+        self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
+    ) -> Tensor:
+        """See `Operations.add_rms_norm`."""
+        return fused.add_rms_norm(residual, product, weight, eps)
+
+    def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
+        """See `Operations.rope_and_store_kv`."""
+        return fused.rope_and_store_kv(
+            product,
+            bias,
+            self.positions,
+            self.kv_slots,
+            self.decoder.rope_cos,
+            self.decoder.rope_sin,
+            self.cache.layer(layer),
+            self.decoder.shape.heads,
+        )
+
+    def attend(self, layer: int, queries: Tensor) -> Tensor:
+        """See `Operations.attend`."""
+        return self.attention(queries, self.cache.layer(layer))
+
+    def silu_mul(self, product: Tensor) -> Tensor:
+        """See `Operations.silu_mul`."""
+        return fused.silu_mul(product)
+
+
+@dataclass(frozen=True, slots=True)
+class CudaStepInFlight:
+    """Implements `StepInFlight`."""
+
+    event: torch.cuda.Event
+    decoded: Tensor
+    num_decoded: int
+    prefilled: Tensor
+    num_prefilled: int
+
+    def wait(self) -> list[int]:
+        """See `StepInFlight.wait`."""
+        self.event.synchronize()
+        tokens: list[int] = self.decoded[: self.num_decoded].tolist()
+        return reported(tokens + self.prefilled[: self.num_prefilled].tolist())

@@ -1,0 +1,208 @@
+"""The runner for CPUs, in plain torch.
+
+It computes a step in one pass over the weights, decodes and prefills together, with torch's own
+attention over the gathered pages.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from inference.errors import safe_traceback
+from inference.execution.decoder import Decoder
+from inference.execution.embeddings import embeddings_of
+from inference.execution.kv_cache import KVCache
+from inference.execution.runner import NO_TOKEN, SequenceInputs, reported
+from inference.execution.sampling import LogitsProcessors, choose, seen_tokens
+from inference.execution.vision import VisionEncoder
+from inference.scheduling.pages import PAGE_TOKENS
+from inference.scheduling.scheduler import Plan, Sequence
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedStep:
+    """Implements `StepInFlight`: the CPU has computed it already."""
+
+    tokens: list[int]
+
+    def wait(self) -> list[int]:
+        """See `StepInFlight.wait`."""
+        return self.tokens
+
+
+class TorchRunner:
+    """Implements `Runner` in plain torch; a step is complete when `start` returns."""
+
+    ahead = 0
+
+    def __init__(
+        self, decoder: Decoder, vision: VisionEncoder, cache: KVCache, processors: LogitsProcessors
+    ) -> None:
+        """Make a runner; all arguments are on one device."""
+        self._decoder = decoder
+        self._vision = vision
+        self.cache = cache
+        self._processors = processors
+
+    @torch.inference_mode()
+    def start(self, plan: Plan[SequenceInputs]) -> FinishedStep:
+        """See `Runner.start`."""
+        decoder = self._decoder
+        newest = [sequence.tokens[-1] for sequence in plan.decodes]
+        parts = []
+        if newest:
+            parts.append(decoder.embed(torch.tensor(newest, device=decoder.device)))
+        if plan.chunks:
+            parts.append(embeddings_of(decoder, self._vision, plan.chunks))
+        step = _TorchStep(decoder, self.cache, plan)
+        hidden = decoder.forward(torch.cat(parts), step)
+        last_rows = list(range(len(newest)))
+        at = len(newest)
+        for chunk in plan.chunks:
+            at += chunk.count
+            if chunk.is_last:
+                last_rows.append(at - 1)
+        if not last_rows:
+            return FinishedStep([])
+        logits = decoder.head(hidden[last_rows])
+        seen = None
+        if self._processors.needs_seen:
+            vocabulary = logits.shape[-1]
+            seen = torch.stack([seen_tokens(s.tokens, vocabulary) for s in plan.sampled])
+        logits = self._processors.apply(logits, seen)
+        return FinishedStep(
+            [
+                _choose(row, sequence.inputs)
+                for row, sequence in zip(logits, plan.sampled, strict=True)
+            ]
+        )
+
+    def leave(self, sequence: Sequence[SequenceInputs]) -> None:
+        """See `Runner.leave`."""
+
+    def free_memory(self) -> None:
+        """See `Runner.free_memory`."""
+        self._vision.clear()
+
+    def check_device(self) -> None:
+        """See `Runner.check_device`; a CPU does not fail."""
+
+
+def _choose(logits: Tensor, inputs: SequenceInputs) -> int:
+    """A sequence's next token, or `NO_TOKEN`."""
+    if not bool(logits.max() < torch.inf):  # nor is NaN
+        return reported([NO_TOKEN])[0]
+    try:
+        return choose(logits, inputs.sampling, inputs.generator)
+    except Exception as exc:  # noqa: BLE001 - one row's failure must not reach the other rows
+        log.error("no token can be chosen: %s", safe_traceback(exc))
+        return NO_TOKEN
+
+
+class _TorchStep:
+    """Implements `decoder.Operations` for one plan."""
+
+    def __init__(self, decoder: Decoder, cache: KVCache, plan: Plan[SequenceInputs]) -> None:
+        self._shape = decoder.shape
+        self._cache = cache
+        device = decoder.device
+        positions = [*plan.positions]
+        kv_slots = [
+            sequence.pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
+            for sequence, at in zip(plan.decodes, plan.positions, strict=True)
+        ]
+        for chunk in plan.chunks:
+            pages = chunk.sequence.pages
+            for at in range(chunk.start, chunk.end):
+                positions.append(at)
+                kv_slots.append(pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS)
+        where = torch.tensor(positions, device=device)
+        self._pages = torch.tensor(kv_slots, device=device) // PAGE_TOKENS
+        self._offsets = torch.tensor(kv_slots, device=device) % PAGE_TOKENS
+        self._rope_cos = decoder.rope_cos[where][:, None].to(decoder.dtype)
+        self._rope_sin = decoder.rope_sin[where][:, None].to(decoder.dtype)
+        self._chunks: list[tuple[slice, Tensor, Tensor]] = []
+        if plan.decodes:
+            # All decodes in one call, padded to the longest.
+            longest = max(plan.positions) // PAGE_TOKENS + 1
+            table = torch.tensor(
+                [
+                    sequence.pages[:longest] + [0] * (longest - len(sequence.pages))
+                    for sequence in plan.decodes
+                ],
+                device=device,
+            )
+            ends = torch.tensor(plan.positions, device=device)
+            mask = torch.arange(longest * PAGE_TOKENS, device=device)[None] <= ends[:, None]
+            self._table, self._mask = table, mask[:, None, None]
+        self._num_decodes = len(plan.decodes)
+        at = self._num_decodes
+        for chunk in plan.chunks:
+            count = -(-chunk.end // PAGE_TOKENS)
+            chunk_pages = torch.tensor(chunk.sequence.pages[:count], device=device)
+            keys_at = torch.arange(count * PAGE_TOKENS, device=device)
+            causal = keys_at[None] <= torch.arange(chunk.start, chunk.end, device=device)[:, None]
+            self._chunks.append((slice(at, at + chunk.count), chunk_pages, causal))
+            at += chunk.count
+
+    def add_rms_norm(
+        self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
+    ) -> Tensor:
+        """See `Operations.add_rms_norm`."""
+        if product is not None:
+            residual += product
+        x = residual.float()
+        x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps)
+        return weight * x.to(residual.dtype)
+
+    def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
+        """See `Operations.rope_and_store_kv`."""
+        shape = self._shape
+        if bias is not None:
+            product = product + bias
+        heads = product.view(len(product), -1, shape.head)
+        rotated = heads[:, : shape.heads + shape.kv_heads]
+        low, high = rotated.chunk(2, -1)
+        rotated = torch.cat(
+            [
+                low * self._rope_cos - high * self._rope_sin,
+                high * self._rope_cos + low * self._rope_sin,
+            ],
+            -1,
+        )
+        keys, values = rotated[:, shape.heads :], heads[:, shape.heads + shape.kv_heads :]
+        self._cache.layer(layer).write(self._pages, self._offsets, keys, values)
+        return rotated[:, : shape.heads]
+
+    def attend(self, layer: int, queries: Tensor) -> Tensor:
+        """See `Operations.attend`."""
+        out = torch.empty(
+            len(queries),
+            queries.shape[1] * queries.shape[2],
+            dtype=queries.dtype,
+            device=queries.device,
+        )
+        attention = nn.functional.scaled_dot_product_attention
+        cache = self._cache.layer(layer)
+        if self._num_decodes:
+            keys, values = cache.read(self._table, queries.dtype)
+            decode_queries = queries[: self._num_decodes, :, None]
+            attended = attention(decode_queries, keys, values, self._mask, enable_gqa=True)
+            out[: self._num_decodes] = attended.flatten(1)
+        for rows, pages, causal in self._chunks:
+            keys, values = cache.read(pages, queries.dtype)
+            chunk_queries = queries[rows].transpose(0, 1)[None]
+            attended = attention(chunk_queries, keys[None], values[None], causal, enable_gqa=True)
+            out[rows] = attended[0].transpose(0, 1).flatten(1)
+        return out
+
+    def silu_mul(self, product: Tensor) -> Tensor:
+        """See `Operations.silu_mul`."""
+        gate, up = product.chunk(2, -1)
+        return nn.functional.silu(gate) * up
