@@ -54,6 +54,8 @@ class Sampling:
     """0 turns it off."""
     max_new_tokens: int = 512
     seed: int | None = None
+    ignore_eos: bool = False
+    """Decode on after the tokens that end an answer: for benchmarks."""
 
     def __post_init__(self) -> None:
         """Raises: ValueError: a value that no token can be chosen by."""

@@ -93,7 +93,7 @@ class BatchingBackend:
         self._family = family
         self._prompts = prompts
         self._token_bytes = TokenBytes(tokenizer)
-        self.stop_ids = stop_ids
+        self._stop_ids = stop_ids
         self._scheduler = scheduler
         self.features = features
         self._runner = runner
@@ -272,7 +272,7 @@ class BatchingBackend:
             answer.first_token_at = time.perf_counter()
             self.features.release(answer.prompt)
         answer.new_tokens += 1
-        if token in self.stop_ids:
+        if token in self._stop_ids and not answer.job.request.sampling.ignore_eos:
             return FinishReason.STOP, ""
         answer.said.append(token)
         text = answer.text.push(token)

@@ -71,16 +71,20 @@ class GenerateModel:
         if room < 1:
             raise ContextExceeded(prompt_tokens + 1, self._model.context_tokens)
         sampling = request.sampling
+        stop_ids = stop_ids_of(self._weights, self._processor)
+        options: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
+        if sampling.ignore_eos:
+            stop_ids = frozenset()
+            options["eos_token_id"] = None
         listener = _Listener(
             AnswerText(self._token_bytes, self._family.turn_marks),
             on_text,
             cancelled,
-            stop_ids=stop_ids_of(self._weights, self._processor),
+            stop_ids=stop_ids,
             max_new_tokens=min(sampling.max_new_tokens, room),
         )
-        options: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
         if sampling.temperature > 0:
-            options = {
+            options |= {
                 "do_sample": True,
                 "temperature": sampling.temperature,
                 "top_p": sampling.top_p,

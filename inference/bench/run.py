@@ -221,8 +221,6 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
         await asker.ask(asker.question(asker.new_picture()), tokens=8)
         now("first tokens")
         backend = thread.backend
-        if isinstance(backend, BatchingBackend):
-            backend.stop_ids = frozenset()  # all answers reach the requested length
         before = backend.features.encoded if isinstance(backend, BatchingBackend) else 0
         rounds = 5
         report.first_tokens = await measure_first_tokens(asker, rounds, FOLLOW_UP_TOKENS)

@@ -163,6 +163,7 @@ class Asker:
                 temperature=self._temperature,
                 max_new_tokens=tokens or self.new_tokens,
                 seed=seed,
+                ignore_eos=True,  # all answers reach the requested length
             ),
         )
         answered = Answered(time.perf_counter())

@@ -534,6 +534,27 @@ def both_paths(path: Path, **options: Any) -> tuple[BatchingBackend, GenerateMod
     return fast, plain.wrapped
 
 
+def test_ignore_eos_decodes_to_the_requested_length_on_both_paths(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    request = asking(user("What is this?", COLOURS[0]), tokens=8)
+    fast, _ = both_paths(tiny_checkpoint("llava-1.5"))
+    stepper = Stepper(fast)
+    job = stepper.ask(request)
+    stepper.run()
+    folder = changed(tiny_checkpoint("llava-1.5"), tmp_path, eos_token_id=stepper.tokens[job][2])
+    fast, plain = both_paths(folder)
+    stepper = Stepper(fast)
+    for ignore_eos, reason in ((False, FinishReason.STOP), (True, FinishReason.LENGTH)):
+        sampling = replace(request.sampling, ignore_eos=ignore_eos)
+        job = stepper.ask(replace(request, sampling=sampling))
+        stepper.run()
+        _, finished = answer_of(plain, job.request)
+        assert finished.reason is stepper.finished(job).reason is reason
+        assert finished.new_tokens == stepper.finished(job).new_tokens
+        assert (finished.new_tokens == 8) is ignore_eos
+
+
 def test_what_a_generation_config_asks_of_every_answer_is_done(
     tiny_checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
