@@ -259,7 +259,6 @@ def _optimise(student: Student, writer: Writer, recipe: Recipe) -> None:
         pictures = _select(drawn, [p for d in dialogues for p in d.pictures], device)
         ids, labels = collate(dialogues, device, pad)
         # bfloat16 is emulated on most CPUs, a hundred times slower than float32.
-        # bfloat16 is emulated on most CPUs, a hundred times slower than float32.
         with torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.startswith("cuda")):
             loss = _loss(student, dialogues, pictures, ids, labels)
         loss.backward()
