@@ -1,4 +1,4 @@
-"""`python -m inference.pocket`: fetch, build, train, evaluate, classes."""
+"""`python -m inference.pocket`: fetch, train, evaluate, classes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from inference import standard_streams
 from inference.pocket.fetch import LANGUAGE, TOWER, PocketUnavailable, ensure_pocket, fetch_part
 
 HERE = Path(__file__).parent
+
+RECIPE = "inference.pocket.recipe"
+"""What trains and evaluates the pocket; not in the wheel."""
 
 
 def default_cache() -> Path:
@@ -38,12 +41,10 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m inference.pocket", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    for name, text in (
-        ("fetch", "download the parts, build the pocket, print its folder"),
-        ("build", "the same; kept for those who look for it"),
-    ):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("--cache", type=Path, help="folder (default: the bot's)")
+    fetch = commands.add_parser(
+        "fetch", help="download the parts, build the pocket, print its folder"
+    )
+    fetch.add_argument("--cache", type=Path, help="folder (default: the bot's)")
     train = commands.add_parser("train", help="train the delta again, from its seed")
     train.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
     train.add_argument("--steps", type=int, default=None)
@@ -63,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> None:
     """Run one command."""
-    if args.command in ("fetch", "build"):
+    if args.command == "fetch":
         print(ensure_pocket(args.cache or default_cache(), progress=sys.stderr))
     elif args.command == "train":
         run_training(args)
@@ -102,6 +103,11 @@ def main() -> int:
     """Entry point. Returns the exit code."""
     try:
         run(parser().parse_args())
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(RECIPE):
+            raise
+        print(f"{RECIPE} is not installed: run this in a clone of the repository.", file=sys.stderr)
+        return 1
     except (PocketUnavailable, OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
