@@ -63,60 +63,63 @@ class Settings(SettingsGroup):
         None, description="A branch, tag or commit of the model's repository."
     )
     hf_token: SecretStr | None = Field(
-        None, description="Token of the model hub, for models that ask for one."
+        None, description="Token of the model hub, for models that require one."
     )
     quantize: Quantization = Field(
-        "none", description="Hold the weights in fewer bits: `none`, `int8` or `nf4` (4 bits)."
+        "none", description="Quantize the weights: `none`, `int8` or `nf4` (4 bits)."
     )
     dtype: DType = Field(
         "auto",
-        description="Number format of the weights: `auto` (bfloat16 on a GPU, float32 on a CPU), "
+        description="Data type of the weights: `auto` (bfloat16 on a GPU, float32 on a CPU), "
         "`float32`, `bfloat16`, `float16`.",
     )
     device: str = Field("auto", description="Where the model runs: `auto`, `cpu`, `cuda:0`, …")
     devices: Annotated[tuple[str, ...] | None, BeforeValidator(split)] = Field(
         None,
         description="Several GPUs, each with the whole model: `cuda:0,cuda:1`. A thread stays on "
-        "the one that holds its cache.",
+        "the GPU that holds its cache.",
     )
     context_tokens: Annotated[int, Field(ge=128)] | None = Field(
-        None, description="Bound the model's context, to save memory."
+        None, description="Limit the model's context, to save memory."
     )
     cache_tokens: Annotated[int, Field(ge=256)] | None = Field(
         None,
-        description="Tokens of all threads together that the engine keeps; by default what the "
-        "GPU's memory holds.",
+        description="Size of the KV cache in tokens, shared by all threads; by default what fits "
+        "into the GPU's memory.",
     )
     quantize_cache: CacheQuantization = Field(
         "auto",
-        description="Keep what threads have read in 8 bits (`int8`: twice as many fit) or as it "
-        "was computed (`none`); `auto` takes 8 bits where the weights have fewer than 16.",
+        description="Store the KV cache in 8 bits (`int8`: twice as many tokens fit) or in the "
+        "weights' data type (`none`); `auto` is `int8` for quantized weights.",
     )
     engine: EngineChoice = Field(
         "auto",
-        description="`auto` runs the models that it can on the fast path, many threads at once; "
-        "`transformers` runs any model by its own `generate`, one question at a time.",
+        description="`auto` runs a model on the fast path, many threads at once, if it can; "
+        "`transformers` runs any model with its own `generate`, one question at a time.",
     )
     max_pictures: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Pictures the model is shown at once; by default what suits its family."
+        None, description="Pictures that the model sees at once; by default what suits its family."
     )
     temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
-        None, description="0 always gives the likeliest answer; by default the model's own (0.2)."
+        None,
+        description="Sampling temperature; 0 always gives the likeliest answer. By default the "
+        "model's own (0.2).",
     )
     max_new_tokens: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Longest answer in tokens; by default the model's own (512)."
     )
     system_prompt: str | None = Field(
-        None, description="Said to the model before every conversation."
+        None,
+        description="System prompt of every conversation, where a channel has none of its own.",
     )
     max_waiting: int = Field(
         32, ge=0, description="Questions that may wait for the model; one more is refused."
     )
     questions_per_user: int = Field(
-        5, ge=1, description="Questions one person may have under way at once."
+        5, ge=1, description="Questions per user that may wait or run at once."
     )
-    pictures_per_question: int = Field(8, ge=1, le=32, description="Pictures read a question.")
-    picture_max_mb: float = Field(30, gt=0, description="Largest picture file that is read.")
+    pictures_per_question: int = Field(8, ge=1, le=32, description="Pictures used per question.")
+    picture_max_mb: float = Field(30, gt=0, description="Largest picture file that is used.")
     picture_max_megapixels: float = Field(
         50,
         gt=0,
@@ -124,10 +127,14 @@ class Settings(SettingsGroup):
         "its size, may have four times as many.",
     )
     picture_side_px: int = Field(
-        2048, ge=336, description="Pictures are shrunk to this longer side before they are kept."
+        2048,
+        ge=336,
+        description="Pictures are scaled down to this longer side before they are stored.",
     )
     thread_days: int = Field(
-        30, ge=0, description="Threads nobody touched for so long are erased; 0 keeps them."
+        30,
+        ge=0,
+        description="Threads are erased after so many days without a question; 0 keeps them.",
     )
     data_dir: Path = Field(
         default_factory=default_data_dir,
@@ -135,10 +142,10 @@ class Settings(SettingsGroup):
         description="The private directory for all state; by default the platform's usual place.",
     )
     drain_s: float = Field(
-        10, ge=0, description="Seconds a running answer may take to end when the bot is stopped."
+        10, ge=0, description="Seconds that running answers have to finish when the bot is stopped."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="How much is logged. Texts and pictures never are."
+        "INFO", description="Least severe level that is logged. Texts and pictures never are."
     )
     follow_ups: FollowUps = Field(
         "thread",
@@ -146,7 +153,7 @@ class Settings(SettingsGroup):
         "not) or `mention`.",
     )
     fetch_links: bool = Field(
-        True, description="Look at pictures that a question links to; false asks no other host."
+        True, description="Fetch pictures that a question links to; false contacts no other host."
     )
 
     @property

@@ -23,30 +23,30 @@ class DiscordSettings(SettingsGroup):
     bot_token: SecretStr | None = Field(
         None, description="Discord: the bot's token, from the Developer Portal."
     )
-    guilds: Ids = Field(
-        frozenset(), description="Discord: servers that may ask; empty lets all in."
-    )
+    guilds: Ids = Field(frozenset(), description="Discord: servers that may ask; empty allows all.")
     channels: Ids = Field(
-        frozenset(), description="Discord: channels where it answers; empty is all."
+        frozenset(), description="Discord: channels where the bot answers; empty allows all."
     )
-    roles: Ids = Field(frozenset(), description="Discord: roles that may ask; empty lets all in.")
-    users: Ids = Field(frozenset(), description="Discord: people who may ask; empty lets all in.")
+    roles: Ids = Field(frozenset(), description="Discord: roles that may ask; empty allows all.")
+    users: Ids = Field(frozenset(), description="Discord: people who may ask; empty allows all.")
     direct_messages: bool = Field(
         True,
         description="Discord: answer direct messages; where lists of servers, channels or roles "
-        "are set, only those of the people on `DISCORD_USERS`.",
+        "are set, only those from users in `DISCORD_USERS`.",
     )
     shard_count: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Discord: shards of all processes together; by default what it advises."
+        None,
+        description="Discord: shards of all processes together; by default what Discord advises.",
     )
     shard_ids: Annotated[frozenset[int], BeforeValidator(split)] = Field(
         frozenset(), description="Discord: the shards of this process; empty is all."
     )
     resolve_to: str | None = Field(
-        None, description="Discord: `host:port` of a gateway that all its hosts are reached by."
+        None,
+        description="Discord: `host:port` of a gateway through which all its hosts are reached.",
     )
     ca_file: Path | None = Field(
-        None, description="Discord: the certificates (PEM) that such a gateway is trusted by."
+        None, description="Discord: certificates (PEM) to verify such a gateway with."
     )
 
     @field_validator("resolve_to")

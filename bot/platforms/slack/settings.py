@@ -17,7 +17,7 @@ class SlackSettings(SettingsGroup):
     prefix: ClassVar[str] = "SLACK_"
 
     bot_token: SecretStr | None = Field(
-        None, description="Slack: the bot token (`xoxb-…`) of the one workspace."
+        None, description="Slack: the bot token (`xoxb-…`), for one workspace."
     )
     app_token: SecretStr | None = Field(
         None, description="Slack: the app-level token (`xapp-…`); with it, Socket Mode is used."
@@ -42,20 +42,20 @@ class SlackSettings(SettingsGroup):
         3000, ge=0, le=65535, description="Slack: port that HTTP mode and OAuth listen on."
     )
     teams: Ids = Field(
-        frozenset(), description="Slack: workspaces (`T…`) that may ask; empty lets all in."
+        frozenset(), description="Slack: workspaces (`T…`) that may ask; empty allows all."
     )
     channels: Ids = Field(
-        frozenset(), description="Slack: channels (`C…`) where it answers; empty is all."
+        frozenset(), description="Slack: channels (`C…`) where the bot answers; empty allows all."
     )
     users: Ids = Field(
-        frozenset(), description="Slack: people (`U…`) who may ask; empty lets all in."
+        frozenset(), description="Slack: people (`U…`) who may ask; empty allows all."
     )
 
     @field_validator("api_url")
     @classmethod
     def _ends_with_a_slash(cls, address: str) -> str:
         if not address.startswith(("https://", "http://")):
-            raise ValueError("it is no web address")
+            raise ValueError("it is not a web address")
         return address if address.endswith("/") else f"{address}/"
 
     @property
