@@ -116,7 +116,7 @@ class Intake(Generic[M]):
         self._deleted: LRUCache[MessageKey, None] = LRUCache(MAX_DELETED)
         self.locks = ThreadLocks()
         self.is_open = True
-        """Cleared by a shutdown; whoever receives events asks first."""
+        """False during a shutdown: the adapter then drops new events."""
 
     # -- messages -----------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ class Intake(Generic[M]):
         if message.key in self._deleted:
             return  # meanwhile
         if not self._core.allows(question.thread, question.author):
-            # Nobody is told who did not call on the bot, or long after.
+            # No refusal to a user who did not call on the bot, nor long after.
             if not from_history and (message.mentions_bot or message.is_direct):
                 self._tell(message, "not_allowed")
             return

@@ -1,4 +1,4 @@
-"""Messages of a thread are looked at one by one, in the order they came."""
+"""Messages of a thread are handled one by one, in the order they came."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bot.values.messages import ThreadKey
 
 
 class ThreadLocks:
-    """A lock for each thread that is looked at just now. Lives as long as the adapter."""
+    """One lock per thread whose messages are being handled. Lives as long as the adapter."""
 
     def __init__(self) -> None:
         self._locks: dict[ThreadKey, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
     async def of(self, thread: ThreadKey) -> AsyncIterator[None]:
-        """Hold a thread's lock; those who wait for it get it in the order they came."""
+        """Hold a thread's lock; waiters get it in the order they came."""
         lock, holders = self._locks.get(thread, (asyncio.Lock(), 0))
         self._locks[thread] = (lock, holders + 1)
         try:

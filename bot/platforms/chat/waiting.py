@@ -1,4 +1,4 @@
-"""What adapters do while an answer is awaited."""
+"""What adapters do while the user waits for an answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ATTEMPTS = 10
 
 
 async def patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """For what must be done before there is a writer that comes back by itself."""
+    """Retry a call that must succeed before the reply's writer, which retries by itself, runs."""
     for _ in range(ATTEMPTS - 1):
         try:
             return await call()
@@ -25,7 +25,7 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
 
 
 def waiting_sentence(status: Status, locale: str) -> str:
-    """What the asker waits for."""
+    """What the user waits for, as a sentence."""
     if status.stage is Stage.READING:
         return say(locale, "status_reading")
     if status.position:

@@ -1,4 +1,4 @@
-"""Calls to Discord, their failures told apart.
+"""Calls to Discord, with their failures sorted.
 
 discord.py waits for rates by itself and tries again where Discord fails; what it gives up ends
 here.
@@ -51,7 +51,7 @@ LONG_S = 2.0
 
 
 class DiscordRefused(Exception):
-    """Discord answered, and said no. Of what it says, only the codes are kept."""
+    """Discord refused a call. Only the codes of its answer are kept."""
 
     def __init__(self, status: int, code: int) -> None:
         super().__init__(f"HTTP {status}, code {code}")
@@ -111,7 +111,7 @@ async def write(call: Awaitable[T], *, timeout_s: float) -> T:
     except discord.RateLimited as exc:
         raise TryLater(exc.retry_after) from None
     except discord.HTTPException as exc:
-        raise _in_our_words(exc) from None
+        raise _sorted_error(exc) from None
     # RuntimeError: its session was closed, and the connection is being made anew. LookupError: a
     # 429 that does not say for how long.
     except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError, LookupError):
@@ -128,7 +128,7 @@ async def read(call: Callable[[], Awaitable[T]], *, timeout_s: float) -> T:
     return await write(call(), timeout_s=timeout_s)
 
 
-def _in_our_words(exc: discord.HTTPException) -> Exception:
+def _sorted_error(exc: discord.HTTPException) -> Exception:
     if exc.status == 429 and exc.code != OLD_MESSAGE_EDITS:
         return TryLater(BANNED_PAUSE_S if not exc.response.headers.get("Via") else 5.0)
     if exc.status >= 500:

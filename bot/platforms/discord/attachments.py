@@ -1,7 +1,4 @@
-"""Where pictures stand in a message of Discord's, and files by their kinds.
-
-Pure: nothing here asks anybody.
-"""
+"""The pictures in a Discord message, and files by their kinds. Pure: no calls to Discord."""
 
 from __future__ import annotations
 
@@ -61,18 +58,18 @@ def attachments_of(message: discord.Message, *, links: bool) -> tuple[Attachment
     pictures it links to. What is known to be no picture has its kind.
     """
     once: dict[str, Attachment] = {}
-    for found in sorted(_in_message(message, links=links), key=lambda it: it.small):
+    for found in sorted(_in_message(message, links=links), key=lambda found: found.small):
         once.setdefault(found.key, found.attachment)
     return tuple(once.values())
 
 
 def is_shown(attachment: Attachment) -> bool:
-    """Whether it was shown as a picture, not sent as a file: its name tells nothing then."""
+    """Whether it was shown as a picture, not sent as a file: its name then means nothing."""
     return not attachment.kind and "file" not in json.loads(attachment.ref)
 
 
 def is_link(attachment: Attachment) -> bool:
-    """Whether it lies elsewhere, not with Discord."""
+    """Whether it is on another host, not Discord's."""
     return "link" in json.loads(attachment.ref)
 
 
@@ -92,7 +89,7 @@ def poll_of(message: discord.Message, locale: str) -> str:
     poll = message.poll
     if poll is None:
         return ""
-    choices = ", ".join(it.text or str(it.emoji or "") for it in poll.answers)
+    choices = ", ".join(answer.text or str(answer.emoji or "") for answer in poll.answers)
     return say(locale, "discord_poll", question=poll.question, choices=choices)
 
 
@@ -111,11 +108,13 @@ def _in_message(message: discord.Message, *, links: bool) -> Iterator[_Found]:
         for sticker in part.stickers:
             yield _sticker(sticker)
         shown = [*_in_components(part.components, place), *_in_embeds(part.embeds, place)]
-        yield from (it for it in shown if links or "file" in json.loads(it.attachment.ref))
+        yield from (
+            picture for picture in shown if links or "file" in json.loads(picture.attachment.ref)
+        )
         if links:
-            copies = {address for it in shown for address in it.originals}
+            copies = {address for picture in shown for address in picture.originals}
             texts = [part.content, *_texts_of(part.components)]
-            yield from (it for text in texts for it in _in_text(text, copies))
+            yield from (picture for text in texts for picture in _in_text(text, copies))
 
 
 def _sticker(sticker: discord.StickerItem) -> _Found:

@@ -1,4 +1,4 @@
-"""What was said while the bot did not listen: found in the channels' history, answered once."""
+"""Messages sent while the bot was offline: found in the channels' history, answered once."""
 
 from __future__ import annotations
 
@@ -24,46 +24,46 @@ log = logging.getLogger(__name__)
 
 MISSED_S = 15 * 60
 DIRECT_S = 30 * 24 * 3600
-"""Direct messages are listed nowhere: those of threads that the store knows are looked at."""
+"""Direct messages are listed nowhere: those of threads that the store knows are backfilled."""
 MAX_DIRECT = 200
 MESSAGES_A_CHANNEL = 1000
 TOGETHER_S = 1.0
 
 
 class Backfill:
-    """Looks for it. Lives as long as the adapter."""
+    """Finds and handles them. Lives as long as the adapter."""
 
     def __init__(self, *, connection: Connection, store: Store) -> None:
         self._connection = connection
         self._store = store
-        self._to_look_through: set[int] = set()
+        self._waiting: set[int] = set()
         self.rounds = 0
-        """How often everything was looked through."""
+        """How often all channels were backfilled."""
 
     async def catch_up(self, handler: MessageHandler, shard: int) -> None:
-        """Hear every message of the last minutes once more; claimed ones end at their claim."""
+        """Handle every message of the last minutes again; claimed ones end at their claim."""
         since = time.time() - MISSED_S
-        for place in list(self._with_late_messages(shard, since)):
+        for place in list(self._with_recent_messages(shard, since)):
             await self._of_channel(handler, place, since)
         if shard == 0:  # direct messages come to the first
             for place in await self._direct():
                 await self._of_channel(handler, place, since)
         self.rounds += 1
 
-    async def look_through(self, handler: MessageHandler, channel: int) -> None:
-        """Hear the last minutes of one channel or thread once more: an event of it was lost.
+    async def backfill_channel(self, handler: MessageHandler, channel: int) -> None:
+        """Handle the last minutes of one channel or thread again: an event of it was lost.
 
-        Many events at once are looked for together.
+        Many lost events at once are looked up together.
         """
-        if channel in self._to_look_through:
+        if channel in self._waiting:
             return
-        self._to_look_through.add(channel)
+        self._waiting.add(channel)
         await asyncio.sleep(TOGETHER_S)
-        self._to_look_through.discard(channel)
+        self._waiting.discard(channel)
         try:
             place: Any = await self._connection.channel(channel)
         except TryLater as exc:
-            log.warning("a channel was not looked through: %s", exc)
+            log.warning("a channel was not backfilled: %s", exc)
             return
         if isinstance(place, discord.abc.Messageable):
             await self._of_channel(handler, place, time.time() - MISSED_S)
@@ -75,12 +75,12 @@ class Backfill:
                 PLATFORM, "", age=timedelta(seconds=DIRECT_S), limit=MAX_DIRECT
             )
             return [await self._connection.place(thread.channel) for thread in known]
-        except Exception as exc:  # noqa: BLE001 - the channels have been looked through all the same
-            log.error("direct messages were not looked through: %s", safe_traceback(exc))
+        except Exception as exc:  # noqa: BLE001 - the channels are backfilled all the same
+            log.error("direct messages were not backfilled: %s", safe_traceback(exc))
             return []
 
-    def _with_late_messages(self, shard: int, since: float) -> Iterator[Place]:
-        """Channels and threads whose last message is that late, as Discord has told."""
+    def _with_recent_messages(self, shard: int, since: float) -> Iterator[Place]:
+        """Channels and threads whose last message is that recent, as far as Discord has said."""
         for guild in self._connection.client.guilds:
             if guild.shard_id != shard:
                 continue
@@ -96,27 +96,27 @@ class Backfill:
         """One channel's failure is its own, and so is one message's."""
         after = discord.Object(discord.utils.time_snowflake(datetime.fromtimestamp(since, UTC)))
 
-        async def late() -> list[discord.Message]:
+        async def recent() -> list[discord.Message]:
             return [
-                it
-                async for it in place.history(
+                message
+                async for message in place.history(
                     limit=MESSAGES_A_CHANNEL, after=after, oldest_first=True
                 )
             ]
 
         try:
-            messages = await read(late, timeout_s=self._connection.timeout_s)
+            messages = await read(recent, timeout_s=self._connection.timeout_s)
         except (DiscordRefused, TryLater) as exc:
             log.info("a channel's history could not be read: %s", exc)
             return
-        except Exception as exc:  # noqa: BLE001 - the others are looked through all the same
-            log.error("a channel's history was not looked through: %s", safe_traceback(exc))
+        except Exception as exc:  # noqa: BLE001 - the others are backfilled all the same
+            log.error("a channel's history was not backfilled: %s", safe_traceback(exc))
             return
         for message in messages:
             try:
                 await self._handle(handler, message)
-            except Exception as exc:  # noqa: BLE001 - the others are heard all the same
-                log.error("a missed message was not heard: %s", safe_traceback(exc))
+            except Exception as exc:  # noqa: BLE001 - the others are handled all the same
+                log.error("a missed message was not handled: %s", safe_traceback(exc))
 
     async def _handle(self, handler: MessageHandler, event: discord.Message) -> None:
         message = await handler.from_person(event)

@@ -30,7 +30,7 @@ LASTED_S = 60.0
 """A connection that has lasted so long was a good one."""
 LOGIN_PAUSE_S = 10.0
 MAX_WAIT_S = 60.0
-"""discord.py waits so long by itself for a rate; what takes longer is put off."""
+"""discord.py waits this long for a rate limit by itself; longer ones raise."""
 
 LOGIN_REFUSED = (
     "Discord refuses DISCORD_BOT_TOKEN: copy it anew from the Developer Portal, your application, "
@@ -125,7 +125,7 @@ class Client(discord.AutoShardedClient):
         await self._messages.on_thread_delete(payload)
 
     async def on_shard_ready(self, shard: int) -> None:
-        """A new session: what was said before it is not told again."""
+        """A new session: Discord does not repeat what was sent before it."""
         await self._messages.on_shard_ready(shard)
 
     async def on_unparsed(self, event: str, channel: int) -> None:
@@ -157,7 +157,7 @@ class Connection:
         self._running: asyncio.Task[None] | None = None
         self._logged_in = asyncio.Event()
         self.sees_all_messages = True
-        """Whether Discord tells what is written without a mention."""
+        """Whether Discord sends the content of messages that do not mention the bot."""
         self.timeout_s = timing.api_timeout_s
         self.budget = Budget()
 
@@ -223,7 +223,7 @@ class Connection:
             raise PlatformUnavailable(LOGIN_REFUSED) from None
         except (aiohttp.ClientError, OSError, discord.HTTPException):
             log.warning("Discord cannot be reached yet: trying again")
-            await self._let_go()
+            await self._drop_client()
         self._running = asyncio.create_task(self._run(messages, interactions), name="discord")
 
     async def close(self) -> None:
@@ -232,7 +232,7 @@ class Connection:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
             self._running = None
-        await self._let_go()
+        await self._drop_client()
 
     async def _run(self, messages: GatewayListener, interactions: InteractionListener) -> None:
         pause_s = FIRST_PAUSE_S
@@ -254,7 +254,7 @@ class Connection:
                         pause_s = FIRST_PAUSE_S
             except discord.PrivilegedIntentsRequired:
                 self.sees_all_messages = False
-                log.warning("Discord tells mentions only: %s.", CONTENT_INTENT)
+                log.warning("Discord sends mentions only: %s.", CONTENT_INTENT)
                 pause_s = 0
             except discord.LoginFailure:
                 log.error("Discord does not run: %s", LOGIN_REFUSED)
@@ -266,10 +266,10 @@ class Connection:
                 log.warning("Discord closed the connection (%s): trying again", exc.code)
             except Exception as exc:  # noqa: BLE001 - whatever discord.py gives up with: once more
                 log.warning("the connection to Discord failed: %s", safe_traceback(exc))
-            await self._let_go()
+            await self._drop_client()
             await asyncio.sleep(pause_s)
             pause_s = min(max(2 * pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
-        await self._let_go()
+        await self._drop_client()
 
     async def _log_in(self) -> None:
         await self.client.login(revealed(self._settings.bot_token) or "")
@@ -316,7 +316,7 @@ class Connection:
         interactions.register(self._client, self._tree)
 
     async def _publish_commands(self, translator: app_commands.Translator) -> None:
-        """Tell Discord of the slash commands."""
+        """Publish the slash commands."""
         try:
             await self._tree.set_translator(translator)
             await read(self._tree.sync, timeout_s=self.timeout_s)
@@ -325,11 +325,11 @@ class Connection:
         except Exception as exc:  # noqa: BLE001 - the end of a task; mentions work without them
             log.warning("the commands could not be published: %s", safe_traceback(exc))
 
-    async def _let_go(self) -> None:
+    async def _drop_client(self) -> None:
         client, self._client = self._client, None
         self._logged_in.clear()
         if client is not None:
             try:
                 await client.close()
-            except Exception as exc:  # noqa: BLE001 - what cannot be closed is let go all the same
+            except Exception as exc:  # noqa: BLE001 - what cannot be closed is dropped all the same
                 log.info("closing: %s", safe_traceback(exc))

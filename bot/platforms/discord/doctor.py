@@ -26,7 +26,7 @@ MAX_CHANNELS_NAMED = 5
 
 
 async def examine(settings: DiscordSettings, *, channel: str | None = None) -> list[Finding]:
-    """Look at token, intents, gateway, and permissions in each server and its channels.
+    """Check token, intents, gateway, and permissions in each server and its channels.
 
     With `channel`, a message is posted there and deleted again.
     """
@@ -115,7 +115,7 @@ async def _gateway(settings: DiscordSettings, network: Network) -> Finding:
 
 async def _servers(client: discord.Client) -> list[Finding]:
     try:
-        found = [it async for it in client.fetch_guilds(limit=MAX_SERVERS)]
+        found = [guild async for guild in client.fetch_guilds(limit=MAX_SERVERS)]
     except (aiohttp.ClientError, OSError, discord.HTTPException) as exc:
         reason = f"they could not be listed ({type(exc).__name__})."
         return [Finding("servers", reason, unknown=True)]
@@ -123,12 +123,14 @@ async def _servers(client: discord.Client) -> list[Finding]:
         application = str(client.application_id)
         return [Finding("it is in no server yet", f"open {invitation(application)}")]
     findings: list[Finding] = []
-    for it in found:
+    for guild in found:
         try:
-            findings += await _server(client, it.id)
+            findings += await _server(client, guild.id)
         except (aiohttp.ClientError, OSError, discord.HTTPException) as exc:
             findings.append(
-                Finding(it.name, f"it could not be looked at ({type(exc).__name__}).", unknown=True)
+                Finding(
+                    guild.name, f"it could not be checked ({type(exc).__name__}).", unknown=True
+                )
             )
     return findings
 
@@ -146,8 +148,8 @@ async def _server(client: discord.Client, guild_id: int) -> list[Finding]:
                 f"{invitation(str(client.application_id))} again.",
             )
         ]
-    channels = [it for it in await guild.fetch_channels() if needed_in(it)]
-    short = {it: lacks for it in channels if (lacks := missing_in(it, me))}
+    channels = [channel for channel in await guild.fetch_channels() if needed_in(channel)]
+    short = {channel: lacks for channel in channels if (lacks := missing_in(channel, me))}
     findings = [Finding(f"{guild.name}: {len(channels) - len(short)} channels it can answer in")]
     for channel, lacks in list(short.items())[:MAX_CHANNELS_NAMED]:
         names = ", ".join(permission_name("en", name) for name in lacks)

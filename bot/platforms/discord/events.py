@@ -1,4 +1,4 @@
-"""What Discord tells, in our values. Pure: nothing here asks anybody."""
+"""Discord's events as our values. Pure: no calls to Discord."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class DiscordMessage:
         channels: dict[str, str] = {}
         if event.guild is not None:
             roles = {str(role.id): role.name for role in event.role_mentions}
-            channels = {str(it.id): it.name for it in event.channel_mentions}
+            channels = {str(channel.id): channel.name for channel in event.channel_mentions}
         text = USER.sub(lambda found: f"@{people.get(found[1], 'somebody')}", self.unmentioned)
         text = ROLE.sub(lambda found: f"@{roles.get(found[1], 'role')}", text)
         text = CHANNEL.sub(lambda found: f"#{channels.get(found[1], 'channel')}", text)

@@ -48,7 +48,7 @@ ANSWER_WITHIN_S = 2.5
 """Discord waits three seconds for the first response."""
 MAX_TARGETS = 1000
 ALWAYS = {Command.HELP, Command.FORGET_ME}
-"""For those, too, who may not ask here."""
+"""For users who may not ask here, too."""
 
 Interaction = discord.Interaction[discord.Client]
 
@@ -83,7 +83,7 @@ def _word(key: str) -> app_commands.locale_str:
 
 
 class InteractionHandler:
-    """What people do apart from writing. Lives as long as the adapter.
+    """Handles commands, menu entries, modals and buttons. Lives as long as the adapter.
 
     Implements `bot.platforms.discord.connection.InteractionListener`.
     """
@@ -169,7 +169,7 @@ class InteractionHandler:
         if refusal is not None:
             await self._say(interaction, refusal, locale)
             return
-        # Discord shows this message whole, whatever it tells otherwise.
+        # Discord sends this message whole, whatever the intents.
         pictures = self._adapter.pictures.of_target(message)
         if not pictures:
             await self._say(interaction, "discord_no_picture", locale)
@@ -317,7 +317,7 @@ class InteractionHandler:
     # -- helpers ------------------------------------------------------------------------------
 
     def _locale(self, interaction: Interaction) -> str:
-        """Discord tells it here; it is remembered for what this person writes."""
+        """Discord sends it with interactions alone; it is remembered for this user's messages."""
         learning = self._adapter.locales.remember_locale(
             str(interaction.user.id), interaction.locale
         )
@@ -342,7 +342,7 @@ class InteractionHandler:
         await self._say_sentence(interaction, say(locale, key, **values))
 
     async def _say_sentence(self, interaction: Interaction, sentence: str) -> None:
-        """To this person alone."""
+        """Visible to this user alone."""
         text = layout.clipped(sentence, layout.MAX_MESSAGE)
         timeout_s = self._adapter.connection.timeout_s
         response = interaction.response
@@ -354,7 +354,7 @@ class InteractionHandler:
             else:
                 await write(response.send_message(text, ephemeral=True), timeout_s=timeout_s)
         except (DiscordRefused, TryLater) as exc:
-            log.info("a sentence could not be said: %s", exc)
+            log.info("a sentence could not be shown: %s", exc)
 
 
 async def _failed(_interaction: Interaction, error: app_commands.AppCommandError) -> None:

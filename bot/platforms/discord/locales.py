@@ -1,4 +1,4 @@
-"""The languages of people. Discord tells them with what they press, not with what they write."""
+"""Users' languages. Discord sends them with interactions, not with messages."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ MAX_KNOWN = 10_000
 
 
 class Locales:
-    """Learns them, and remembers them over restarts. Lives as long as the adapter."""
+    """Remembers them over restarts. Lives as long as the adapter."""
 
     def __init__(self, people: People) -> None:
         self._people = people
         self._known: LRUCache[str, str | None] = LRUCache(MAX_KNOWN)
 
     async def remember_locale(self, user: str, locale: discord.Locale) -> None:
-        """Discord has told it; it holds until a restart where the store does not take it."""
+        """Remember it; only until a restart if the store cannot be written."""
         if self._known.get(user) != locale.value:
             self._known[user] = locale.value
             with contextlib.suppress(StoreFailed):
                 await self._people.remember_locale(PLATFORM, user, locale.value)
 
     async def of(self, user: str, otherwise: str) -> str:
-        """As Discord has told it, ever, as far as the store can be read."""
+        """The last one that Discord sent, as far as the store can be read."""
         if user not in self._known:
             try:
                 self._known[user] = await self._people.locale(PLATFORM, user)
@@ -37,5 +37,5 @@ class Locales:
         return self._known.get(user) or otherwise
 
     def forget(self, user: str) -> None:
-        """What the store forgets is forgotten here."""
+        """Forget it here too; the store does so by itself."""
         self._known.pop(user, None)

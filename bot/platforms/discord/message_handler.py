@@ -61,18 +61,18 @@ class MessageHandler:
         erasure: Erasure,
         adapter: AdapterContext,
         catch_up: Callable[[int], Awaitable[None]],
-        look_through: Callable[[int], Awaitable[None]],
+        backfill_channel: Callable[[int], Awaitable[None]],
     ) -> None:
         """
-        `catch_up`: looks for what was sent before a shard's new session.
-        `look_through`: looks for what was sent in one channel or thread.
+        `catch_up`: finds what was sent before a shard's new session.
+        `backfill_channel`: finds what was sent in one channel or thread.
         """
         self._core = core
         self._commands = commands
         self._erasure = erasure
         self._adapter = adapter
         self._catch_up = catch_up
-        self._look_through = look_through
+        self._backfill_channel = backfill_channel
         self._questions = QuestionBuilder(adapter.connection, adapter.pictures)
         self._edits: LRUCache[MessageKey, float] = LRUCache(MAX_EDITS)
         self.intake: Intake[DiscordMessage] = Intake(
@@ -94,7 +94,7 @@ class MessageHandler:
     async def on_unparsed(self, channel: int) -> None:
         """See `GatewayListener`."""
         if self.intake.is_open:
-            await self._look_through(channel)
+            await self._backfill_channel(channel)
 
     # -- messages -----------------------------------------------------------------------------
 

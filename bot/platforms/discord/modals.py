@@ -1,4 +1,4 @@
-"""What is filled in: the question about a picture, and a channel's settings.
+"""Modals: the question about a picture, and a channel's settings.
 
 A modal says in its id what it is about, and is read from what Discord sends: so one that was
 opened before a restart is still taken after it.

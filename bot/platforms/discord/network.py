@@ -39,7 +39,7 @@ class FixedResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""
 
 
 class Network:

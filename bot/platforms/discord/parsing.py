@@ -98,7 +98,7 @@ class State(AutoShardedConnectionState[Any]):
         for name in sorted(data.keys() - set(REQUIRED), key=lambda name: name != FIRST):
             part = data[name]
             if isinstance(part, list):
-                part = [it for it in part if self._parses(channel, kept | {name: [it]})]
+                part = [item for item in part if self._parses(channel, kept | {name: [item]})]
             if self._parses(channel, kept | {name: part}):
                 kept[name] = part
         return kept

@@ -11,7 +11,7 @@ from bot.texts import say
 NEEDED = {
     "view_channel": "to see the channels it is asked in",
     "send_messages": "to answer in channels that have no threads, and say why it cannot elsewhere",
-    "read_message_history": "to find pictures said earlier, and questions it has missed",
+    "read_message_history": "to find pictures sent earlier, and questions it has missed",
     "create_public_threads": "to open a thread under a question",
     "send_messages_in_threads": "to answer there",
     "connect": "to answer in the text of voice channels",

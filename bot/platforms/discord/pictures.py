@@ -73,7 +73,7 @@ class Pictures:
             await self._cdn.close()
 
     def of_message(self, message: discord.Message) -> tuple[Attachment, ...]:
-        """What came with a message. What the model has linked to is not looked at."""
+        """What came with a message; links that the model wrote do not count."""
         is_own = message.author.id == self._connection.bot_user
         return attachments_of(message, links=self._fetch_links and not is_own)
 
@@ -93,7 +93,7 @@ class Pictures:
 
     async def find(self, message: IncomingMessage) -> IncomingMessage:
         """The question with the pictures it is about: its own and those of the message it replies
-        to, else those said before it in its thread; and with the poll it replies to."""
+        to, else earlier ones of its thread; and with the poll it replies to."""
         found: list[Attachment] = []
         try:
             for attachment in (*_asked_about(message), *message.attachments):
@@ -103,35 +103,36 @@ class Pictures:
                     message = replace(message, text=f"{message.text}\n\n{words}".strip())
             if not found and self._fetch_links and links_in(message.text):
                 found = await self._shown_later(message)
-            if all(it.aside for it in found) and not await self._knows(message):
+            if all(picture.aside for picture in found) and not await self._knows(message):
                 found += await self._earlier(message)
                 self._read[message.thread] = None
         except (DiscordRefused, TryLater) as exc:
             # The question itself can be answered: the model says what it lacks.
             log.warning("earlier messages could not be read: %s", exc)
-            told = tuple(it for it in message.attachments if it.name)
-            return replace(message, attachments=told)
+            known = tuple(found for found in message.attachments if found.name)
+            return replace(message, attachments=known)
         if message.key.message == message.thread.thread:
             self._read[message.thread] = None  # it begins with this question
         return replace(message, attachments=tuple(found))
 
     async def _shown_later(self, message: IncomingMessage) -> list[Attachment]:
-        """Discord looks at links itself, and shows what it finds a moment later."""
+        """Discord fetches links itself, and shows what it finds a moment later."""
         if Origin.of(message).asked_by is not AskedBy.MESSAGE:
             return []
         await asyncio.sleep(EMBED_AFTER_S)
-        said = await self._message(message.key.channel, message.key.message)
-        return [] if said is None else list(self.of_message(said))
+        shown = await self._message(message.key.channel, message.key.message)
+        return [] if shown is None else list(self.of_message(shown))
 
     async def _looked_up(self, attachment: Attachment, locale: str) -> tuple[list[Attachment], str]:
-        """The pictures of a message that Discord did not tell, and its poll in words."""
+        """The pictures of a message that Discord did not send along, and its poll in words."""
         ref = json.loads(attachment.ref)
         if attachment.name:
             return [attachment], ""
-        said = await self._message(ref["channel"], ref["message"]) if "message" in ref else None
-        if said is None:
+        target = await self._message(ref["channel"], ref["message"]) if "message" in ref else None
+        if target is None:
             return [], ""
-        return [replace(it, earlier=True) for it in self.of_target(said)], poll_of(said, locale)
+        pictures = [replace(found, earlier=True) for found in self.of_target(target)]
+        return pictures, poll_of(target, locale)
 
     async def _message(self, channel: str, message: str) -> discord.Message | None:
         place = await self._connection.place(channel)
@@ -150,7 +151,7 @@ class Pictures:
         """Whether every picture of the thread so far came with a question of its own."""
         in_thread = message.thread.team and message.key.channel == message.thread.thread
         if not in_thread or Origin.of(message).asked_by is AskedBy.MODAL:
-            return True  # nothing is said before a thread's beginning; a direct message is one
+            return True  # nothing precedes a thread's beginning; a direct message is one
         if await self._addressing.has_missed_messages(message.thread):
             return False
         return message.thread in self._read
@@ -159,21 +160,26 @@ class Pictures:
         """Pictures of the thread's messages that were not questions, the latest ones."""
         thread = message.thread
 
-        async def said() -> list[discord.Message]:
+        async def fetched() -> list[discord.Message]:
             before = discord.Object(int(message.key.message))
             place = await self._connection.place(thread.thread)
             async with self._connection.budget.call():
-                return [it async for it in place.history(limit=MESSAGES_A_THREAD, before=before)]
+                return [
+                    earlier
+                    async for earlier in place.history(limit=MESSAGES_A_THREAD, before=before)
+                ]
 
-        messages = await read(said, timeout_s=self._connection.timeout_s)
-        if all(it.id != int(thread.thread) for it in messages):  # a forum's post holds its first
+        messages = await read(fetched, timeout_s=self._connection.timeout_s)
+        if all(
+            earlier.id != int(thread.thread) for earlier in messages
+        ):  # a forum's post holds its first
             beginning = await self._message(thread.channel, thread.thread)
             messages += [] if beginning is None else [beginning]
         shown: list[list[Attachment]] = []
-        for it in reversed(messages):
-            if await self._was_no_question(it, thread):
-                shown += [list(filter(_is_worth_a_look, self.of_message(it)))]
-        return [replace(it, earlier=True) for it in latest(shown, self._limit)]
+        for earlier in reversed(messages):
+            if await self._was_no_question(earlier, thread):
+                shown += [list(filter(_is_worth_a_look, self.of_message(earlier)))]
+        return [replace(picture, earlier=True) for picture in latest(shown, self._limit)]
 
     async def _was_no_question(self, message: discord.Message, thread: ThreadKey) -> bool:
         if message.author.id == self._connection.bot_user:
@@ -209,7 +215,7 @@ class Pictures:
         return self._cdn, {}
 
     async def _address(self, ref: dict[str, str]) -> str:
-        """Where the file lies now: addresses are good for about a day."""
+        """The file's current address: they expire after about a day."""
         address = ref.get("cdn") or ref["url"]
         if "file" in ref and _expires_at(address) < time.time() + EXPIRES_WITHIN_S:
             return await self._fresh(ref)
@@ -233,13 +239,13 @@ class Pictures:
 def _asked_about(message: IncomingMessage) -> tuple[Attachment, ...]:
     """The message a modal asks about, to be looked up: the modal was opened before a restart."""
     about = Origin.of(message).about
-    if not about or any(it.earlier for it in message.attachments):
+    if not about or any(attachment.earlier for attachment in message.attachments):
         return ()
     return (attachment_of(message.key.channel, about),)
 
 
 def _is_worth_a_look(attachment: Attachment) -> bool:
-    """Whether something said earlier, to somebody else, is likely a picture."""
+    """Whether something sent earlier, to somebody else, is likely a picture."""
     return is_shown(attachment) or may_be_picture(attachment)
 
 

@@ -84,7 +84,9 @@ class Discord:
             erasure=erasure,
             adapter=self._adapter,
             catch_up=lambda shard: self._backfill.catch_up(self._messages, shard),
-            look_through=lambda channel: self._backfill.look_through(self._messages, channel),
+            backfill_channel=lambda channel: self._backfill.backfill_channel(
+                self._messages, channel
+            ),
         )
         self._interactions = InteractionHandler(
             core=core, store=store, messages=self._messages, adapter=self._adapter
@@ -102,9 +104,9 @@ class Discord:
         await self.connection.open(self._messages, self._interactions)
 
     async def stop_intake(self) -> None:
-        """Take nothing more in; what is said from now on is found at the next start.
+        """Take no more input; the next start finds what is sent from now on.
 
-        The connection stays: replies under way need it.
+        The connection stays: replies in flight need it.
         """
         self._messages.intake.is_open = False
 

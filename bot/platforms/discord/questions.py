@@ -40,7 +40,9 @@ class QuestionBuilder:
         text, pictures = message.text, self._pictures_of(message)
         if not pictures and message.is_addressed and (emoji := emoji_of(message.unmentioned)):
             text, pictures = "", emoji
-        polls = [poll_of(it, locale) for it in (_replied_to(message), message.event) if it]
+        polls = [
+            poll_of(source, locale) for source in (_replied_to(message), message.event) if source
+        ]
         return IncomingMessage(
             key=message.key,
             thread=message.thread,

@@ -321,7 +321,7 @@ async def test_where_nothing_can_be_said_the_question_ends(
     discord.rest.rules.takes_direct = False
     discord.deny("send_messages", channel=LOUNGE)
     discord.say(f"{MENTION} hello", channel=LOUNGE)
-    await until(lambda: "could be said nowhere" in caplog.text)
+    await until(lambda: "could be posted nowhere" in caplog.text)
     await stage.quiet()
     assert await stage.store.inbox.unfinished() == []
 

@@ -1,4 +1,4 @@
-"""Where an answer goes: a thread under its question, or in place."""
+"""Where a reply goes: a thread under its question, or the question's own channel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bot.values.messages import IncomingMessage, TryLater
 log = logging.getLogger(__name__)
 
 WORTH_WAITING_S = 15
-"""For a thread; where it is put off for longer, the answer is given in place."""
+"""For a thread; if Discord puts it off for longer, the answer goes into the channel."""
 ARCHIVE_AFTER_MIN: Literal[1440] = 1440
 
 
@@ -36,20 +36,20 @@ class Destination:
 
     channel: int
     reply_to: int | None = None
-    """The question, where it stands in the same place."""
+    """The question, if it is in the same channel."""
     notes: tuple[str, ...] = ()
-    """What the asker should know of it."""
+    """What the user should know about it."""
 
 
 class Destinations:
-    """Finds or makes them. Lives as long as the adapter."""
+    """Finds or creates them. Lives as long as the adapter."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._told: set[int] = set()
 
     async def of(self, message: IncomingMessage) -> Destination:
-        """Where a question is answered; its thread is made if need be.
+        """Where a question is answered; its thread is created if needed.
 
         Raises:
             TryLater: Discord cannot be reached.
@@ -93,7 +93,7 @@ class Destinations:
         return Destination(root)
 
     async def _existing(self, thread: int, here: Destination) -> Destination:
-        """Somebody has made it, or this bot in a call that broke off."""
+        """Somebody else has created it, or this bot in a call that broke off."""
         found = await self._connection.channel(thread)
         if isinstance(found, discord.Thread):
             return Destination(thread)

@@ -39,9 +39,9 @@ from bot.values.messages import (
 log = logging.getLogger(__name__)
 
 FIRST_PACE_S = 0.2
-"""Until there is a message: the first word must not wait behind the sign that it is coming."""
+"""Until there is a message: the first word must not wait behind the typing indicator."""
 TYPING_S = 8
-"""Discord shows the sign for about ten seconds."""
+"""Discord shows the typing indicator for about ten seconds."""
 
 
 class DiscordExchange:
@@ -64,7 +64,7 @@ class DiscordExchange:
         )
         self._destination: Destination | None = None
         self._fetched: dict[str, bytes] = {}
-        """Pictures of a command, by their refs: they were shown in the channel already."""
+        """Pictures of a command by ref: fetched when they were shown in the channel."""
         self._finding = asyncio.Lock()
         self._typing: asyncio.Task[None] | None = None
         self._typing_in = 0
@@ -84,7 +84,7 @@ class DiscordExchange:
     # -- the question -------------------------------------------------------------------------
 
     async def complete(self, message: IncomingMessage) -> IncomingMessage:
-        """The person's language and the pictures; and what nobody saw is said in the thread."""
+        """Add the user's language and the pictures, and post a notice of what nobody else saw."""
         message = with_context(message)
         if self._begun:
             await self._make_sure_it_is_there()
@@ -135,7 +135,7 @@ class DiscordExchange:
     # -- the reply ----------------------------------------------------------------------------
 
     async def status(self, status: Status) -> None:
-        """Typing at once; a message once it is the question's turn."""
+        """Show typing at once, and a message once it is the question's turn."""
         if self._parts.shown or status.stage is Stage.ANSWERING or self._cannot:
             return
         if self._typing is None:
@@ -158,7 +158,7 @@ class DiscordExchange:
     async def show(self, part: int, text: str) -> None:
         """See `Exchange.show`."""
         if self._cannot:
-            return  # the end says so, where it can be said
+            return  # `end` says so, if it can
         try:
             await self._parts.load()
             buttons = layout.running_buttons(self._message.key, self._locale)
@@ -190,13 +190,13 @@ class DiscordExchange:
         notifier, message = self._adapter.notifier, self._message
         sentence = await notifier.why_not(message, self._destination, refusal, self._locale)
         if await self._adapter.notices.instead(message, sentence) or refusal.code in GONE:
-            return  # whoever deleted the place of an answer wants none
+            return  # the place was deleted: no answer is wanted
         may_write = refusal.status != FORBIDDEN and refusal.code not in LOCKED
         if not (may_write and await self._parts.leave(sentence)):
             await notifier.instead(message, self._destination, sentence, may_write=may_write)
 
     def _refused(self, exc: DiscordRefused) -> None:
-        """Discord will not have it: each further attempt would count against the bot."""
+        """Discord refuses the reply: each further attempt would count against the bot."""
         log.info("an answer cannot be written: %s", exc)
         self._cannot = exc.with_traceback(None)
 
@@ -207,16 +207,16 @@ class DiscordExchange:
         return shown or ending.text
 
     def _note(self, destination: Destination) -> list[str]:
-        """What the asker should know of the place; the same at each attempt to say it."""
-        guild, told = self._message.thread.team, self._adapter.needs_mention_told
+        """What the user should know about the destination; the same at each attempt."""
+        guild, informed = self._message.thread.team, self._adapter.needs_mention_told
         if self._notes is None:
             self._notes = list(destination.notes)
-            if guild and guild not in told and not self._adapter.connection.sees_all_messages:
-                told.add(guild)
+            if guild and guild not in informed and not self._adapter.connection.sees_all_messages:
+                informed.add(guild)
                 self._notes.append(say(self._locale, "discord_needs_mention"))
         return self._notes
 
-    # -- where --------------------------------------------------------------------------------
+    # -- destination --------------------------------------------------------------------------
 
     async def _find_destination(self) -> Destination:
         """Where the answer goes. Raises: TryLater, DiscordRefused."""
@@ -238,7 +238,7 @@ class DiscordExchange:
 
     @property
     def is_awaited(self) -> bool:
-        """Nothing of the answer is there yet."""
+        """Whether nothing of the answer is shown yet."""
         return not self._parts.shown
 
     def _type_in(self, channel: int) -> None:
@@ -257,8 +257,8 @@ async def _type(
     exchange: weakref.ref[DiscordExchange], connection: Connection, channel: int
 ) -> None:
     """Show that an answer is coming, until it comes or nobody waits for it any more."""
-    while (it := exchange()) is not None and it.is_awaited:
-        del it
+    while (awaited := exchange()) is not None and awaited.is_awaited:
+        del awaited
         try:
             place = await connection.place(channel)
             async with connection.budget.call(urgent=False):

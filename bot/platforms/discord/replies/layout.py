@@ -1,4 +1,4 @@
-"""What the bot's messages look like: text, small text, buttons."""
+"""How the bot's messages look: text, small text, buttons."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ else:
 
 MAX_MESSAGE = 2000
 MAX_LENGTH = 1600
-"""Of an answer's part: the rest is for what stands under it."""
+"""Of an answer's part: the rest is for the lines under it."""
 MAX_UNDER = 380
 FENCE_ROOM = 10
 """For the line that closes an open block of code."""
@@ -83,7 +83,7 @@ def receipt_lines(receipt: Receipt, locale: str) -> list[str]:
 
 
 class ButtonListener(Protocol):
-    """Who is told of a button."""
+    """Receives buttons."""
 
     async def on_button(
         self, interaction: discord.Interaction[Any], action: str, key: MessageKey
@@ -119,14 +119,14 @@ class AnswerButton(
         return cls(match["action"], match["channel"], match["message"])
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Tell the adapter."""
+        """Pass it on to the adapter."""
         listener: ButtonListener = interaction.client.interactions
         key = message_key(str(interaction.guild_id or ""), self.channel, self.question)
         await listener.on_button(interaction, self.action, key)
 
 
 def running_buttons(key: MessageKey, locale: str) -> ui.View:
-    """Under an answer that is being made."""
+    """Under an unfinished answer."""
     return _view(AnswerButton(STOP, key.channel, key.message, label=say(locale, "button_stop")))
 
 

@@ -1,4 +1,4 @@
-"""Messages that say what was asked by a command or in a modal, where nobody else would see it."""
+"""Notices: messages that show a question from a command or a modal, which nobody else saw."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_SHOWN_BYTES = 10 * 1024 * 1024
 
 
 class Notices:
-    """Says it, once. Lives as long as the adapter."""
+    """Posts each notice once. Lives as long as the adapter."""
 
     def __init__(
         self, *, connection: Connection, store: Store, pictures: Pictures, responses: Responses
@@ -43,18 +43,18 @@ class Notices:
     async def of_command(self, message: IncomingMessage) -> dict[str, bytes]:
         """Show the question and its picture as the command's response.
 
-        Returns: the picture's bytes by its ref, where they could be had. Raises: TryLater.
+        Returns: the picture's bytes by its ref, those that could be fetched. Raises: TryLater.
         """
         origin = Origin.of(message)
         token = origin.response
         if origin.asked_by is not AskedBy.COMMAND or token is None:
             return {}  # taken up again too late, the response cannot be changed any more
-        given = [it for it in message.attachments if not is_link(it)]
-        fetched = {it.ref: await self._bytes(it) for it in given}
+        given = [attachment for attachment in message.attachments if not is_link(attachment)]
+        fetched = {attachment.ref: await self._bytes(attachment) for attachment in given}
         files = [
-            discord.File(io.BytesIO(data), filename=it.name)
-            for it in given
-            if (data := fetched[it.ref])
+            discord.File(io.BytesIO(data), filename=attachment.name)
+            for attachment in given
+            if (data := fetched[attachment.ref])
         ]
         try:
             await self._responses.show(token, _asked(message), files=files)
@@ -63,7 +63,7 @@ class Notices:
         return {ref: data for ref, data in fetched.items() if data}
 
     async def _bytes(self, attachment: Attachment) -> bytes:
-        """A command's picture; nothing when it is too large to be shown or cannot be had."""
+        """A command's picture; empty if it is too large to be shown or cannot be fetched."""
         data = bytearray()
         try:
             if (attachment.size_bytes or 0) <= MAX_SHOWN_BYTES:
@@ -78,23 +78,23 @@ class Notices:
     # -- modals -------------------------------------------------------------------------------
 
     async def in_thread(self, message: IncomingMessage, channel: int) -> None:
-        """Say who asked what. Raises: TryLater, DiscordRefused."""
+        """Post who asked what. Raises: TryLater, DiscordRefused."""
         replies = self._store.replies
         if await replies.notice_of(message.thread, message.key) is None:
-            # It calls on the asker alone, who is in the thread by that.
+            # It pings the user alone, which adds them to the thread.
             made = await post(
                 self._connection,
                 channel,
                 _asked(message),
                 nonce=_nonce(message.key),
-                calls_on=message.author.id,
+                pinged=message.author.id,
             )
             notice = f"{channel}/{made.id}"
             await replies.remember_notice(message.thread, message.key, notice)
         await self._point_to(message, channel)
 
     async def instead(self, message: IncomingMessage, sentence: str) -> bool:
-        """Say in a command's or a modal's response why there is no answer, or where it is.
+        """Say in a command's or modal's response why there is no answer, or where it is.
 
         False: there is no response.
         """
@@ -112,7 +112,7 @@ class Notices:
         return True
 
     async def _point_to(self, message: IncomingMessage, channel: int) -> None:
-        """Tell the asker alone where the answer is."""
+        """Show only the user where the answer is."""
         await self.instead(message, say(message.locale, "discord_answer_in", channel=channel))
 
 

@@ -1,4 +1,4 @@
-"""Sentences that are no answers: to commands in words, and why something cannot be done."""
+"""Sentences that are not answers: results of typed commands, and why something failed."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SOME_PERMISSION = "send_messages"
 
 
 class Notifier:
-    """Says them where they can be said. Lives as long as the adapter."""
+    """Posts each where it can be posted. Lives as long as the adapter."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def reply(self, message: DiscordMessage, sentence: str) -> None:
-        """Under a person's message, else to them alone."""
+        """As a reply to a user's message, else in a direct message."""
         id_ = message.event.id
         if not await self._in(message.channel.id, sentence, about=str(id_), reply_to=id_):
             await self._to(str(message.event.author.id), sentence, about=str(id_))
@@ -68,14 +68,14 @@ class Notifier:
         *,
         may_write: bool,
     ) -> None:
-        """Say it in place of an answer: there, else where it was asked, else to the asker alone.
+        """Post it instead of an answer: there, else where it was asked, else in a direct message.
 
         `may_write`: only the answer was refused, not the bot.
         """
         asked_in = int(message.key.channel)
         there = asked_in if destination is None else destination.channel
         places = {there, asked_in} if may_write else {there, asked_in} - {there}
-        for place in sorted(places, key=lambda it: it != there):
+        for place in sorted(places, key=lambda place: place != there):
             if await self._in(place, sentence, about=message.key.message):
                 return
         await self._to(message.author.id, sentence, about=message.key.message)
@@ -83,7 +83,7 @@ class Notifier:
     async def _in(
         self, channel: int, sentence: str, *, about: str, reply_to: int | None = None
     ) -> bool:
-        """`about`: the message that it is said because of; said again, it is said once."""
+        """`about`: the message it is posted because of; repeated for it, it is posted once."""
         nonce = hashlib.blake2b(f"{about}/{sentence}".encode(), digest_size=12).hexdigest()
         try:
             await post(
@@ -94,7 +94,7 @@ class Notifier:
                 nonce=nonce,
             )
         except (DiscordRefused, TryLater) as exc:
-            log.info("a sentence could not be said there: %s", exc)
+            log.info("a sentence could not be posted there: %s", exc)
             return False
         return True
 
@@ -106,7 +106,7 @@ class Notifier:
                 timeout_s=self._connection.timeout_s,
             )
         except (DiscordRefused, TryLater) as exc:
-            log.warning("a sentence could be said nowhere: %s", exc)
+            log.warning("a sentence could be posted nowhere: %s", exc)
             return
         if not await self._in(direct.id, sentence, about=about):
-            log.warning("a sentence could be said nowhere")
+            log.warning("a sentence could be posted nowhere")

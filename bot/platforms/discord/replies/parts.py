@@ -1,7 +1,7 @@
-"""The messages that one reply is written to, by edits.
+"""The messages that hold one reply, written by edits.
 
-There is one message a part, and the store remembers it before anything more is written to it, so
-that a restart, an edit and *Ask again* go on in the same messages.
+There is one message per part, and the store remembers it before anything more is written to it,
+so that a restart, an edit and *Ask again* continue in the same messages.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from bot.values.messages import IncomingMessage, MessageKey, ThreadKey, TryLater
 log = logging.getLogger(__name__)
 
 OLD_S = 50 * 60
-"""A message that is an hour old takes few edits: it gets its complete text alone."""
+"""Discord limits edits of messages older than an hour: such a one gets only its final text."""
 WORTH_WAITING_S = 15
-"""For an edit of an old message; one that is put off for longer is made anew."""
+"""For an edit of an old message; if it is put off for longer, the message is posted again."""
 ADOPTED_FROM = 50
 
 
@@ -53,15 +53,15 @@ def place_of(reply: str) -> tuple[int, int]:
 
 
 class EditPacer:
-    """How often replies may be edited: those of one channel share its rate."""
+    """Paces edits: the replies in one channel share its rate limit."""
 
     def __init__(self, pace_s: float) -> None:
-        """`pace_s`: seconds between two edits of the only reply that runs in a channel."""
+        """`pace_s`: seconds between two edits while a channel has one reply in progress."""
         self._pace_s = pace_s
         self._running: Counter[int] = Counter()
 
     def begin(self, channel: int) -> None:
-        """A reply runs there from now on."""
+        """A reply is being written there from now on."""
         self._running[channel] += 1
 
     def end(self, channel: int) -> None:
@@ -94,7 +94,7 @@ class Part:
 
 
 class Parts:
-    """All of them. Lives as long as the exchange."""
+    """A reply's messages. Lives as long as the exchange."""
 
     def __init__(
         self, message: IncomingMessage, *, connection: Connection, replies: Replies, unsure: bool
@@ -102,7 +102,6 @@ class Parts:
         """`unsure`: a message may have been made that the store does not know."""
         self._thread: ThreadKey = message.thread
         self._key: MessageKey = message.key
-        self._asker = int(message.author.id)
         self._connection = connection
         self._replies = replies
         self._unsure = unsure
@@ -157,7 +156,7 @@ class Parts:
             await self._edit(destination, 0, part, sentence, buttons, urgent=False)
 
     async def _settle(self, destination: Destination, number: int) -> None:
-        """A part that will not grow any more has no buttons."""
+        """Take the buttons off a part that will not grow any more."""
         part = self._held[number]
         if part.has_buttons is not False or part.sent != part.text:
             await self._edit(destination, number, part, part.text, None)
@@ -184,7 +183,7 @@ class Parts:
             elif exc.code != ARCHIVED or not await self._unarchive(destination.channel):
                 raise
             made = await self._posted(destination, number, text, buttons, urgent=urgent)
-        # The nonce may have found a message of a call that broke off, with another text.
+        # The nonce may have returned the message of a broken call, with another text.
         sent = text if made.content.strip() == text.strip() else None
         part = Part(destination.channel, made.id, text, sent, buttons is not None)
         await self._keep(number, part)
@@ -223,28 +222,35 @@ class Parts:
         )
 
     async def _adopt(self, destination: Destination, number: int) -> bool:
-        """Find a message that was made for this reply and not remembered: a crash came between.
+        """Find a message that a crashed run posted for this reply and did not remember.
 
-        It had buttons, and they say which question they belong to.
+        Its buttons name the question that they belong to.
         """
         place = await self._connection.place(destination.channel)
         after = discord.Object(int(self._thread.thread)) if self._thread.team else None
 
         async def found() -> list[discord.Message]:
-            return [it async for it in place.history(limit=ADOPTED_FROM, oldest_first=False)]
+            return [
+                message async for message in place.history(limit=ADOPTED_FROM, oldest_first=False)
+            ]
 
         try:
             known = await self._replies.of_thread(self._thread)
         except StoreFailed:
             return False
-        for it in await read(found, timeout_s=self._connection.timeout_s):
-            ours = it.author.id == self._connection.bot_user
-            is_new = reply_id(destination.channel, it.id) not in known
-            if after is not None and it.id < after.id:
+        for message in await read(found, timeout_s=self._connection.timeout_s):
+            ours = message.author.id == self._connection.bot_user
+            is_new = reply_id(destination.channel, message.id) not in known
+            if after is not None and message.id < after.id:
                 continue
-            if ours and is_new and layout.question_of(it) == (self._key.channel, self._key.message):
+            if (
+                ours
+                and is_new
+                and layout.question_of(message) == (self._key.channel, self._key.message)
+            ):
                 await self._keep(
-                    number, Part(destination.channel, it.id, it.content, it.content, True)
+                    number,
+                    Part(destination.channel, message.id, message.content, message.content, True),
                 )
                 return True
         return False
@@ -259,7 +265,7 @@ class Parts:
         *,
         urgent: bool = True,
     ) -> None:
-        """Edit a message; one that cannot be edited any more is made again."""
+        """Edit a message; if it can no longer be edited, post it again."""
         if part.sent == text and part.has_buttons is (buttons is not None):
             return
         part.text = text
@@ -297,7 +303,7 @@ class Parts:
         await remove(self._connection, part.channel, part.message)
 
     async def _unarchive(self, channel: int) -> bool:
-        """Open a thread that has been closed. False: it is locked, or the bot may not."""
+        """Reopen an archived thread. False: it is locked, or the bot may not."""
         thread = await self._connection.channel(channel)
         if not isinstance(thread, discord.Thread):
             return False
@@ -319,12 +325,12 @@ class Parts:
         if part is None:
             await self._make(destination, last, text, buttons)
         else:
-            part.has_buttons = None  # those of an answer that is running are others
+            part.has_buttons = None  # an unfinished answer has others
             await self._edit(destination, last, part, text, buttons)
         await self._remove(after=last)
 
     async def leave(self, sentence: str) -> bool:
-        """Say in a message that is there why it goes no further. False: that cannot be said."""
+        """Replace the first message with the reason why there is no answer. False: it cannot be."""
         part = self._held.get(0)
         if part is None:
             return False

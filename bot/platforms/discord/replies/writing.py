@@ -1,4 +1,4 @@
-"""Messages made and removed: nobody is called on unless it is said."""
+"""Post, edit and delete the bot's messages; nobody is pinged unless asked for."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ async def post(
     buttons: ui.View | None = None,
     reply_to: int | None = None,
     nonce: str | None = None,
-    calls_on: str | None = None,
+    pinged: str | None = None,
     urgent: bool = True,
 ) -> discord.Message:
-    """Make a message.
+    """Post a message.
 
     Args:
         connection: to Discord.
@@ -35,12 +35,12 @@ async def post(
         buttons: under it.
         reply_to: the message of the same channel that it answers.
         nonce: the same for each attempt, so that Discord makes it once.
-        calls_on: the only person it may ping.
-        urgent: it is not put off while many others write.
+        pinged: the only user it pings.
+        urgent: do not put it off while many others write.
 
     Raises:
-        TryLater: not now, or perhaps.
-        DiscordRefused: Discord will not.
+        TryLater: not now, or perhaps it happened.
+        DiscordRefused: Discord refuses.
     """
     more: dict[str, Any] = {}
     if buttons is not None:
@@ -51,13 +51,13 @@ async def post(
         )
     if nonce is not None:
         more["nonce"] = nonce
-    people = [] if calls_on is None else [discord.Object(int(calls_on))]
-    pings = discord.AllowedMentions(
-        everyone=False, roles=False, users=people or False, replied_user=False
+    users = [] if pinged is None else [discord.Object(int(pinged))]
+    mentions = discord.AllowedMentions(
+        everyone=False, roles=False, users=users or False, replied_user=False
     )
     place = await connection.place(channel)
     async with connection.budget.call(urgent=urgent):
-        sending = place.send(text, allowed_mentions=pings, suppress_embeds=True, **more)
+        sending = place.send(text, allowed_mentions=mentions, suppress_embeds=True, **more)
         return await write(sending, timeout_s=connection.timeout_s)
 
 
