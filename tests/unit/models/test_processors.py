@@ -1,4 +1,4 @@
-"""What a checkpoint's processor leaves out is taken from the model's own config."""
+"""Settings that a checkpoint's processor omits come from the model's config."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def llava_1_5(tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("left_out", [(), *((name,) for name in SETTINGS), tuple(SETTINGS)])
-def test_whatever_the_processor_leaves_out_a_picture_has_576_tokens(
+def test_a_picture_has_576_tokens_no_matter_what_the_processor_omits(
     left_out: tuple[str, ...], llava_1_5: Path
 ) -> None:
     said = {name: value for name, value in SETTINGS.items() if name not in left_out}
@@ -78,14 +78,14 @@ def test_whatever_the_processor_leaves_out_a_picture_has_576_tokens(
 
 
 @pytest.mark.parametrize(("strategy", "tokens"), [("full", 4), ("default", 3)])
-def test_a_tower_without_a_class_token_has_no_token_more_than_patches(
+def test_a_tower_without_a_class_token_makes_one_token_per_patch(
     strategy: Strategy, tokens: int, tmp_path: Path
 ) -> None:
     siglip_llava(tmp_path, vision_feature_select_strategy=strategy)
     assert picture_tokens(loaded(tmp_path)) == tokens
 
 
-def test_an_architecture_that_always_leaves_the_class_token_out_is_known() -> None:
+def test_an_architecture_that_always_omits_the_class_token_is_known() -> None:
     processor = clip_processor(28)
     config = VipLlavaConfig(
         vision_config=TOWER | {"model_type": "clip_vision_model", "image_size": 28},
@@ -97,7 +97,7 @@ def test_an_architecture_that_always_leaves_the_class_token_out_is_known() -> No
     assert processor.num_additional_image_tokens == 1
 
 
-def test_pictures_become_as_large_as_the_tower_reads_them(llava_1_5: Path) -> None:
+def test_pictures_are_resized_to_the_towers_input_size(llava_1_5: Path) -> None:
     small = {"size": {"shortest_edge": 224}, "crop_size": {"height": 224, "width": 224}}
     file = llava_1_5 / "processor_config.json"
     settings = json.loads(file.read_text())
@@ -108,25 +108,25 @@ def test_pictures_become_as_large_as_the_tower_reads_them(llava_1_5: Path) -> No
     assert backend._prepare((question,))["pixel_values"].shape[-2:] == (336, 336)
 
 
-def test_a_siglips_pictures_become_as_large_as_the_tower_reads_them(tmp_path: Path) -> None:
+def test_pictures_for_siglip_are_resized_to_the_towers_input_size(tmp_path: Path) -> None:
     siglip_llava(tmp_path, side=56)
     assert picture_tokens(loaded(tmp_path)) == 4
 
 
-def test_the_models_own_token_stands_for_a_picture(tmp_path: Path) -> None:
+def test_a_pictures_placeholder_is_the_models_own_token(tmp_path: Path) -> None:
     siglip_llava(tmp_path, placeholder="<picture>")
     backend = loaded(tmp_path)
     assert backend._processor.image_token == "<picture>"
     assert picture_tokens(backend) == 4
 
 
-def test_a_picture_token_that_the_tokenizer_does_not_have_is_refused(llava_1_5: Path) -> None:
+def test_an_image_token_missing_from_the_tokenizer_is_refused(llava_1_5: Path) -> None:
     change(llava_1_5 / "config.json", {"image_token_index": 250})
     with pytest.raises(ModelUnavailable, match="token 250 stands for a picture, its tokenizer has"):
         loaded(llava_1_5)
 
 
-def test_what_neither_config_nor_processor_says_is_refused_and_named() -> None:
+def test_a_setting_missing_from_config_and_processor_is_refused_by_name() -> None:
     config = LlavaConfig(vision_config={"model_type": "resnet"}, text_config=LLAMA)
     with pytest.raises(ModelUnavailable, match="says what patch_size is: add it to processor_"):
         complete_processor(clip_processor(28), config, name="resnet")

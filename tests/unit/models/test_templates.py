@@ -1,4 +1,4 @@
-"""A checkpoint's chat template is used as it is meant, whatever it takes for granted."""
+"""Each chat template gets messages of the shape that it expects."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def prompt_of(loaded: Loaded, *messages: Message) -> str:
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_a_question_its_picture_and_the_answers_stand_in_the_prompt_once(
+def test_a_prompt_shows_every_message_and_picture_once(
     template: str, with_template: Checkpoint
 ) -> None:
     loaded = load(with_template(TEMPLATES[template]))
@@ -165,7 +165,7 @@ def test_a_question_its_picture_and_the_answers_stand_in_the_prompt_once(
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_what_the_system_says_reaches_the_model_once_and_first(
+def test_the_system_prompt_reaches_the_model_once_and_first(
     template: str, with_template: Checkpoint
 ) -> None:
     loaded = load(with_template(TEMPLATES[template]))
@@ -180,7 +180,7 @@ def test_what_the_system_says_reaches_the_model_once_and_first(
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_two_questions_running_are_taken(template: str, with_template: Checkpoint) -> None:
+def test_two_consecutive_questions_are_accepted(template: str, with_template: Checkpoint) -> None:
     loaded = load(with_template(TEMPLATES[template]))
     prompt = prompt_of(loaded, SYSTEM, asked("What?", pictures=1), asked("Why?", pictures=1))
     assert prompt.index("Be brief.") < prompt.index("What?") < prompt.index("Why?")
@@ -188,7 +188,7 @@ def test_two_questions_running_are_taken(template: str, with_template: Checkpoin
 
 
 @pytest.mark.parametrize("template", ["string", "string instruct", "instruct", "mixed"])
-def test_the_model_answers_by_such_a_template(template: str, with_template: Checkpoint) -> None:
+def test_the_model_answers_with_each_template(template: str, with_template: Checkpoint) -> None:
     folder = with_template(TEMPLATES[template])
     spec = ModelSpec(name=str(folder))
     backend = load_model(spec, cache_dir=folder, progress=io.StringIO())
@@ -201,7 +201,7 @@ def test_the_model_answers_by_such_a_template(template: str, with_template: Chec
     )
 
 
-def test_a_picture_that_people_write_is_no_place_for_one(with_template: Checkpoint) -> None:
+def test_a_placeholder_in_a_users_text_stays_text(with_template: Checkpoint) -> None:
     loaded = load(with_template(STRING))
     assert prompt_of(loaded, asked("<image> What?", pictures=1)).count("<image>") == 1
 
@@ -211,7 +211,7 @@ def test_a_picture_that_people_write_is_no_place_for_one(with_template: Checkpoi
 
 # transformers leaves these files open.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_of_several_templates_the_default_one_is_taken(with_template: Checkpoint) -> None:
+def test_the_default_one_of_several_templates_is_used(with_template: Checkpoint) -> None:
     folder = with_template(PARTS)
     (folder / "additional_chat_templates").mkdir()
     (folder / "additional_chat_templates" / "rag.jinja").write_text("{{ raise_exception('no') }}")
@@ -223,7 +223,7 @@ def set_tokenizers_template(folder: Path, template: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | {"chat_template": template}))
 
 
-def test_templates_none_of_which_is_the_default_are_refused_with_their_names(
+def test_several_templates_without_a_default_are_refused_by_name(
     with_template: Checkpoint,
 ) -> None:
     folder = with_template(None)
@@ -234,7 +234,7 @@ def test_templates_none_of_which_is_the_default_are_refused_with_their_names(
 
 
 @pytest.mark.parametrize("listed", [False, True])
-def test_the_tokenizers_template_is_taken_where_the_processor_has_none(
+def test_the_tokenizers_template_is_used_if_the_processor_has_none(
     listed: bool, with_template: Checkpoint
 ) -> None:
     folder = with_template(None)
@@ -244,7 +244,9 @@ def test_the_tokenizers_template_is_taken_where_the_processor_has_none(
     assert prompt == "<|im_start|>user\n<image>\nWhat?<|im_end|>\n<|im_start|>assistant\n"
 
 
-def test_a_tokenizers_template_says_that_a_llava_is_not_vicuna(with_template: Checkpoint) -> None:
+def test_a_llava_with_another_template_in_its_tokenizer_is_no_vicuna(
+    with_template: Checkpoint,
+) -> None:
     folder = with_template(None, "llava-1.5")
     assert load(folder).family.name == "llava-1.5"
     set_tokenizers_template(folder, PARTS)
@@ -256,7 +258,7 @@ def test_a_tokenizers_template_says_that_a_llava_is_not_vicuna(with_template: Ch
 # -- none, or none that can be used -------------------------------------------------------------
 
 
-def test_llava_next_without_a_template_over_mistral_is_spoken_to_as_it_was_trained(
+def test_llava_next_over_mistral_without_a_template_gets_the_prompts_it_was_trained_on(
     with_template: Checkpoint,
 ) -> None:
     loaded = load(with_template(None, "llava-next"))
@@ -274,7 +276,7 @@ def over_llama(folder: Path, **text: object) -> Path:
     return folder
 
 
-def test_llava_next_without_a_template_over_vicuna_is_spoken_to_as_it_was_trained(
+def test_llava_next_over_vicuna_without_a_template_gets_the_prompts_it_was_trained_on(
     with_template: Checkpoint,
 ) -> None:
     loaded = load(over_llama(with_template(None, "llava-next")))
@@ -283,7 +285,7 @@ def test_llava_next_without_a_template_over_vicuna_is_spoken_to_as_it_was_traine
     assert loaded.family.turn_marks
 
 
-def test_a_llava_next_that_nobody_can_know_the_conversation_of_is_refused(
+def test_a_llava_next_whose_prompts_are_unknown_is_refused(
     with_template: Checkpoint,
 ) -> None:
     folder = over_llama(with_template(None, "llava-next"), vocab_size=64_064)
@@ -310,14 +312,14 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("template", UNUSABLE)
-def test_a_template_that_loses_what_is_said_is_refused(
+def test_a_template_that_drops_messages_is_refused(
     template: str, with_template: Checkpoint
 ) -> None:
     with pytest.raises(ModelUnavailable, match="does not show questions, answers and pictures"):
         load(with_template(UNUSABLE[template]))
 
 
-def test_a_template_for_another_placeholder_is_not_taken_at_its_word(
+def test_a_template_with_another_placeholder_is_rendered_with_the_models_own(
     with_template: Checkpoint,
 ) -> None:
     prompt = prompt_of(
@@ -327,7 +329,7 @@ def test_a_template_for_another_placeholder_is_not_taken_at_its_word(
     assert "[IMG]" not in prompt
 
 
-def test_the_templates_of_the_families_are_used_as_they_were(
+def test_a_familys_own_template_is_used_unchanged(
     tiny_checkpoint: Callable[[str], Path],
 ) -> None:
     loaded = load(tiny_checkpoint("llava-next"))

@@ -1,4 +1,4 @@
-"""An answer ends where its model goes on to the next turn, and no sooner."""
+"""An answer ends where the model begins the next turn, and no sooner."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_answer_ends_before_the_next_turn(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
-def test_a_form_is_read_to_its_end(kind: str) -> None:
+def test_a_form_is_shown_to_its_end(kind: str) -> None:
     form = "In .env: POSTGRES_USER: app\nUSER: admin\nPASSWORD: 1234"
     text, answer = said(kind, form, ("USER:", "ASSISTANT:"))
     assert text == form

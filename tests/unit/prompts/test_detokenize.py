@@ -1,4 +1,4 @@
-"""Whole characters only, whatever bytes a model makes, with every kind of tokenizer."""
+"""Only whole characters, for any bytes, with every kind of tokenizer."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def spelled(kind: str, ids: list[int]) -> bytes:
 
 @pytest.mark.parametrize("kind", WITH_BYTES)
 @given(text=TEXTS)
-def test_every_piece_is_whole_characters_and_none_is_lost(kind: str, text: str) -> None:
+def test_pieces_are_whole_characters_and_none_is_lost(kind: str, text: str) -> None:
     shown = pieces(kind, ids_of(kind, text))
     assert "".join(shown) == text == decoded(kind, ids_of(kind, text))
     if "\ufffd" not in text:
@@ -98,9 +98,7 @@ def test_every_piece_is_whole_characters_and_none_is_lost(kind: str, text: str) 
 
 @pytest.mark.parametrize("kind", ["byte-level", "metaspace", "wordpiece"])
 @given(ids=IDS)
-def test_any_tokens_make_the_text_that_decoding_them_at_once_makes(
-    kind: str, ids: list[int]
-) -> None:
+def test_streamed_text_equals_decoding_all_tokens_at_once(kind: str, ids: list[int]) -> None:
     whole = decoded(kind, ids)
     shown = "".join(pieces(kind, ids))
     assert shown in (whole, whole.removesuffix("\ufffd"))  # half a character at the end is no text
@@ -108,7 +106,7 @@ def test_any_tokens_make_the_text_that_decoding_them_at_once_makes(
 
 @pytest.mark.parametrize("kind", ["llama", "gemma"])
 @given(ids=IDS)
-def test_broken_byte_tokens_take_no_whole_character_with_them(kind: str, ids: list[int]) -> None:
+def test_broken_bytes_spare_the_characters_around_them(kind: str, ids: list[int]) -> None:
     text = spelled(kind, ids).decode(errors="replace")
     if kind == "llama":
         text = text.removeprefix(" ")
@@ -120,7 +118,7 @@ def test_broken_byte_tokens_take_no_whole_character_with_them(kind: str, ids: li
 
 @pytest.mark.parametrize("kind", WITH_BYTES)
 @given(before=TEXTS, broken=st.binary(max_size=9), after=TEXTS)
-def test_text_before_and_behind_broken_bytes_is_shown(
+def test_text_before_and_after_broken_bytes_is_shown(
     kind: str, before: str, broken: bytes, after: str
 ) -> None:
     tokenizer = KINDS[kind]
@@ -148,7 +146,7 @@ def test_text_before_and_behind_broken_bytes_is_shown(
         (["<0x80>"] * 3 + ["a"], "\ufffd\ufffd\ufffda"),
     ],
 )
-def test_byte_tokens_of_llamas_kind_are_read_byte_by_byte(tokens: list[str], text: str) -> None:
+def test_llamas_byte_tokens_are_decoded_byte_by_byte(tokens: list[str], text: str) -> None:
     ids = [id_of(KINDS["llama"], token) for token in tokens]
     assert "".join(pieces("llama", ids)) == text
 
@@ -158,7 +156,9 @@ def test_bytes_cut_off_by_the_end_are_dropped(kind: str) -> None:
     assert "".join(pieces(kind, ids_of(kind, "cat 🐈")[:-1])) == "cat "
 
 
-def test_a_token_costs_the_same_however_long_the_answer_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cost_per_token_does_not_depend_on_the_answers_length(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for kind, tokenizer in KINDS.items():
         token_bytes = TokenBytes(tokenizer)
         longest = [0]
@@ -175,7 +175,7 @@ def test_a_token_costs_the_same_however_long_the_answer_is(monkeypatch: pytest.M
         assert longest[0] <= 5, kind
 
 
-def test_the_bytes_of_byte_level_tokens_are_those_that_their_decoder_reads() -> None:
+def test_byte_level_tokens_have_the_bytes_of_their_decoder() -> None:
     for byte in range(0x80):
         characters = {value: character for character, value in BYTE_OF.items()}
         assert decoders.ByteLevel().decode([characters[byte]]) == chr(byte)

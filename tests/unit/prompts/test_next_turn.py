@@ -33,7 +33,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize(("answer", "text"), ENDINGS.items(), ids=range(len(ENDINGS)))
-def test_the_answer_ends_before_a_turn_that_the_model_goes_on_to(answer: str, text: str) -> None:
+def test_an_answer_ends_before_the_next_turn(answer: str, text: str) -> None:
     for piece in (1, 3, 7, 1000):
         kept, has_begun = shown(text, piece=piece)
         assert has_begun
@@ -74,7 +74,7 @@ LEGITIMATE = [
 
 
 @pytest.mark.parametrize("text", LEGITIMATE)
-def test_what_only_looks_like_a_turn_is_shown_whole(text: str) -> None:
+def test_text_that_only_looks_like_a_turn_is_shown_whole(text: str) -> None:
     for piece in (1, 3, 7, 1000):
         assert shown(text, piece=piece) == (text, False)
 
@@ -88,12 +88,12 @@ def test_what_only_looks_like_a_turn_is_shown_whole(text: str) -> None:
         "The headline is Question: who won?",
     ],
 )
-def test_blip_2_may_read_a_question_that_stands_in_the_picture(text: str) -> None:
+def test_blip_2_may_read_out_a_question_in_the_picture(text: str) -> None:
     assert shown(text, BLIP_2) == (text, False)
 
 
 @given(st.lists(st.sampled_from(["USER:", "ASSISTANT:", "US", " ", "\n", ".", "cat", ":", "`"])))
-def test_text_comes_in_order_and_only_an_end_is_ever_missing(parts: list[str]) -> None:
+def test_text_streams_in_order_and_only_its_end_may_be_missing(parts: list[str]) -> None:
     text = "".join(parts)
     kept, has_begun = shown(text)
     assert text.startswith(kept)
@@ -105,7 +105,7 @@ def test_text_comes_in_order_and_only_an_end_is_ever_missing(parts: list[str]) -
 
 
 @given(st.text(alphabet="USER: .\nx", max_size=600))
-def test_what_is_held_back_is_bounded(text: str) -> None:
+def test_held_back_text_is_bounded(text: str) -> None:
     watch = NextTurn(VICUNA)
     come = 0
     for at, character in enumerate(text):
@@ -113,11 +113,11 @@ def test_what_is_held_back_is_bounded(text: str) -> None:
         assert at + 1 - come <= MAX_QUESTION_CHARS + len("USER:ASSISTANT:")
 
 
-def test_nothing_is_held_back_of_a_family_whose_turns_end_with_a_token() -> None:
+def test_no_text_is_held_back_for_a_family_without_turn_marks() -> None:
     watch = NextTurn(None)
     assert watch.push("A cat. USER: hi ASSISTANT:") == "A cat. USER: hi ASSISTANT:"
 
 
-def test_plain_words_are_shown_as_they_come() -> None:
+def test_plain_text_is_shown_at_once() -> None:
     watch = NextTurn(VICUNA)
     assert [watch.push(c) for c in "An USEful"] == ["A", "n", " ", "", "", "", "USEf", "u", "l"]

@@ -48,7 +48,7 @@ def picture_of(number: int) -> Picture:
     return plain_picture((number, 7, 200))
 
 
-def test_what_was_measured_is_not_decoded_again_for_its_prompt(
+def test_a_measured_picture_is_not_decoded_again_for_its_prompt(
     store: PixelStore, preprocessor: CountingPreprocessor
 ) -> None:
     picture = picture_of(1)
@@ -59,7 +59,7 @@ def test_what_was_measured_is_not_decoded_again_for_its_prompt(
     assert preprocessor.count == 1
 
 
-def test_nothing_is_kept_of_a_picture_that_was_taken(store: PixelStore) -> None:
+def test_taken_pixels_are_dropped(store: PixelStore) -> None:
     picture = picture_of(1)
     prompt = prompt_about(picture)
     store.hold(prompt, [picture])
@@ -75,7 +75,7 @@ def test_a_picture_that_is_not_held_is_decoded_when_it_is_taken(
     assert preprocessor.count == 1
 
 
-def test_two_prompts_about_one_picture_hold_it_each_for_itself(store: PixelStore) -> None:
+def test_each_prompt_holds_its_own_pixels_of_a_shared_picture(store: PixelStore) -> None:
     picture = picture_of(1)
     one, other = prompt_about(picture), prompt_about(picture)
     store.hold(one, [picture])
@@ -84,7 +84,7 @@ def test_two_prompts_about_one_picture_hold_it_each_for_itself(store: PixelStore
     assert store.num_held == 1
 
 
-def test_pixels_of_a_request_that_ends_in_the_queue_are_dropped_with_its_prompt(
+def test_pixels_of_a_request_that_ends_while_waiting_go_with_its_prompt(
     store: PixelStore,
 ) -> None:
     prompt = prompt_about(picture_of(1))
@@ -105,7 +105,7 @@ def test_waiting_prompts_hold_a_bounded_number_of_pictures(store: PixelStore) ->
     assert store.num_held == MAX_HELD
 
 
-def test_clearing_spares_what_waiting_prompts_hold(store: PixelStore) -> None:
+def test_clearing_spares_the_pixels_of_waiting_prompts(store: PixelStore) -> None:
     picture = picture_of(1)
     prompt = prompt_about(picture)
     store.hold(prompt, [picture])
@@ -113,7 +113,7 @@ def test_clearing_spares_what_waiting_prompts_hold(store: PixelStore) -> None:
     assert (store.num_held, store.num_recent) == (1, 0)
 
 
-def test_a_picture_that_is_being_decoded_while_all_is_cleared_is_not_kept(
+def test_a_picture_being_decoded_during_a_clear_is_not_kept(
     store: PixelStore, preprocessor: CountingPreprocessor
 ) -> None:
     preprocessor.meanwhile = store.clear

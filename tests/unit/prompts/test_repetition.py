@@ -1,4 +1,4 @@
-"""Loops are ended; what is even by nature is not."""
+"""Loops are detected; naturally even text is not taken for one."""
 
 from __future__ import annotations
 
@@ -107,13 +107,13 @@ def cut_after(text: str, kind: str | None = None) -> int | None:
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
 @pytest.mark.parametrize("what", RIGHT)
-def test_what_is_even_by_nature_is_left_alone(what: str, kind: str) -> None:
+def test_naturally_even_text_is_no_loop(what: str, kind: str) -> None:
     assert cut_after(f"Here it is:\n\n{RIGHT[what]}\nThat is all.", kind) is None
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
 @pytest.mark.parametrize("what", LOOPS)
-def test_what_goes_on_for_ever_is_ended(what: str, kind: str) -> None:
+def test_endless_repetition_is_a_loop(what: str, kind: str) -> None:
     cycle = LOOPS[what]
     at = cut_after("This is a picture of many things. " + cycle * (6000 // len(cycle)), kind)
     assert at is not None
@@ -122,7 +122,7 @@ def test_what_goes_on_for_ever_is_ended(what: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("what", sorted(PROSE))
-def test_prose_is_ended_after_some_rounds_and_never_after_three(what: str) -> None:
+def test_repeated_prose_is_a_loop_after_some_rounds_but_never_after_three(what: str) -> None:
     cycle = LOOPS[what]
     at = cut_after(cycle * 40)
     assert at is not None
@@ -131,7 +131,7 @@ def test_prose_is_ended_after_some_rounds_and_never_after_three(what: str) -> No
 
 @given(text=st.text(min_size=1, max_size=30), size=st.integers(1, 9), begin=st.text(max_size=50))
 @settings(max_examples=40)
-def test_every_short_cycle_is_ended_sooner_or_later_however_its_text_is_cut(
+def test_every_short_cycle_is_detected_however_its_text_is_split(
     text: str, size: int, begin: str
 ) -> None:
     guard = LoopGuard()
@@ -145,7 +145,7 @@ def test_words_that_differ_are_no_loop() -> None:
     assert cut_after(text) is None
 
 
-def test_tokens_that_spell_nothing_are_a_loop() -> None:
+def test_tokens_without_text_are_a_loop() -> None:
     answer = AnswerText(TOKEN_BYTES["llama"], None)
     image = TOKENIZERS["llama"].convert_tokens_to_ids("<image>")
     assert isinstance(image, int)
@@ -156,7 +156,7 @@ def test_tokens_that_spell_nothing_are_a_loop() -> None:
     assert answer.ended is FinishReason.REPETITION
 
 
-def test_what_the_guard_keeps_is_bounded() -> None:
+def test_the_guards_memory_is_bounded() -> None:
     guard = LoopGuard()
     for number in range(5000):
         guard.push(f"{number} ")
