@@ -1,0 +1,1 @@
+"""From messages and pictures to the engine's tokens, and from its tokens to text."""

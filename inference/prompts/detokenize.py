@@ -1,4 +1,4 @@
-"""From token ids to text that can be shown: whole characters, whatever bytes a model samples."""
+"""From token ids to text that can be shown: only whole characters, for any bytes."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What each step computes, and the pages it uses. Pure Python: no torch here."""
