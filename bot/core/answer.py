@@ -1,8 +1,8 @@
 """The use case. Read this file first.
 
 A question goes: claim → access → pictures → conversation → generate → reply. It ends in an answer
-or in a sentence; a crash anywhere leaves it in the inbox, and the next start takes it up again.
-Neither end needs a store that works: what cannot be written is told all the same (`Ledger`).
+or in a sentence; after a crash it is still in the inbox, and the next start resumes it. Both
+endings reach the user even when the store fails: see `Ledger`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack
 from dataclasses import replace
 
 from bot.core.access import Access
@@ -21,12 +21,12 @@ from bot.core.in_flight import InFlight, InFlightQuestions
 from bot.core.ledger import Ledger
 from bot.core.receipts import receipt_of, with_notes
 from bot.core.reply import Reply, running_reply
+from bot.core.streaming import stream_answer
 from bot.core.thread_queues import ThreadQueues, Ticket
 from bot.core.turns import Turns, asked_again
 from bot.errors import Busy, UserFacingError, to_user_facing
 from bot.store import Store, StoreFailed, Turn
 from bot.texts import say
-from bot.values.cleaning import clean, is_unseen
 from bot.values.messages import (
     Author,
     Ending,
@@ -40,25 +40,17 @@ from bot.values.messages import (
     ThreadKey,
 )
 from inference.engine import Engine
-from inference.errors import EngineDead, InferenceError, safe_traceback
-from inference.types import (
-    Finished,
-    GenerationRequest,
-    ModelInfo,
-    Queued,
-    Sampling,
-    Started,
-    TextDelta,
-)
+from inference.errors import InferenceError, safe_traceback
+from inference.types import Finished, GenerationRequest, ModelInfo, Sampling
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
-"""A question that ended the process so often is given up, with a sentence."""
+"""After so many crashes of the process a question is given up, with a sentence."""
 
 
 class Answers:
-    """Answers questions, and knows which are under way. Lives as long as the bot."""
+    """Answers questions, and tracks those in flight. Lives as long as the bot."""
 
     def __init__(
         self,
@@ -100,19 +92,19 @@ class Answers:
         return self._spawn(message, exchange, self._answer)
 
     async def latest(self, key: MessageKey) -> IncomingMessage | None:
-        """The latest version of a question, under way or ended; `None`: it is none, or forgotten.
+        """The latest version of a question, in flight or ended; `None`: none, or a forgotten one.
 
-        It may be on its way to its claim.
+        It may not be claimed yet.
         """
         return self._questions.latest(key) or await self._ledger.latest(key)
 
     async def revise(
         self, message: IncomingMessage, exchange: Exchange
     ) -> asyncio.Task[bool] | None:
-        """Answer an edited question in the reply it has; what is under way for it stops.
+        """Answer an edited question in its existing reply; earlier versions in flight stop.
 
-        `None` when there is nothing to do: it was never a question, it is not its thread's last
-        any more, or this version or a later one is known. Raises: Busy (shutting down),
+        `None` when there is nothing to do: it was never a question, it is no longer its thread's
+        last, or this version or a later one is known. Raises: Busy (shutting down),
         StoreFailed.
         """
         await self._ledger.catch_up()
@@ -129,9 +121,9 @@ class Answers:
     async def ask_again(
         self, key: MessageKey, exchange_for: Callable[[IncomingMessage], Exchange]
     ) -> asyncio.Task[bool] | None:
-        """Answer a question once more in the reply it has.
+        """Answer a question once more in its existing reply.
 
-        `None` when it is unknown, or being answered at this moment. Raises: Busy, StoreFailed.
+        `None` when it is unknown, or still being answered. Raises: Busy, StoreFailed.
         """
         await self._ledger.catch_up()
         latest = await self._ledger.latest(key)
@@ -145,7 +137,7 @@ class Answers:
         return self.ask(message, exchange_for(message))
 
     def stop(self, key: MessageKey) -> bool:
-        """Stop a question, waiting or running; false when it is not under way."""
+        """Stop a question, waiting or running; false when it is not in flight."""
         return self._questions.stop(key)
 
     def allows(self, thread: ThreadKey, author: Author) -> bool:
@@ -158,11 +150,11 @@ class Answers:
         return found[0].message.key if found else None
 
     def resume(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
-        """Take up, in a task, a question that an earlier run has claimed and not ended."""
+        """Resume, in a task, a question that an earlier run claimed and did not end."""
         return self._spawn(message, exchange, self._process)
 
     async def drain(self, timeout_s: float) -> None:
-        """Take no more questions; let those under way end, and leave the rest to the next start."""
+        """Refuse new questions, let those in flight end, and leave the rest to the next start."""
         self._draining = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)
@@ -170,22 +162,22 @@ class Answers:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # -- the way of a question ----------------------------------------------------------------
+    # -- the life of a question ---------------------------------------------------------------
 
     async def _answer(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> bool:
-        """Answer a question; false when it has been claimed before, and nothing was done.
+        """Answer a question; false when there was nothing to do.
 
-        So it is, too, when its thread is being forgotten at this moment. Where the store does not
-        take the claim, the asker is told so; every other copy of the message ends in silence.
+        That is when it was claimed before, or its thread is being forgotten right now. If the
+        store fails to claim it, the user gets a sentence; other copies of the message end silently.
         """
         message = question.message
         if not self._questions.accepts(message.thread) or self._questions.is_copy(question):
             return False
-        attempt_begun = ticket.is_called  # then the claim counts the first attempt, too
+        attempt_begun = ticket.is_called  # the claim then counts the first attempt as well
         try:
             if not await self._ledger.claim(message, attempts=int(attempt_begun)):
                 return False
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the asker is waiting
+        except Exception as exc:  # noqa: BLE001 - whatever failed, the user is waiting
             await self._refuse_unclaimed(question, exchange, exc)
         else:
             question.claimed(attempt_begun=attempt_begun)
@@ -195,17 +187,17 @@ class Answers:
     async def _refuse_unclaimed(
         self, question: InFlight, exchange: Exchange, failure: Exception
     ) -> None:
-        """Nothing is written down, so nothing is begun: the asker is told, from memory alone."""
+        """Nothing is stored, so nothing begins: the user gets a sentence, from memory alone."""
         if not isinstance(failure, StoreFailed):
             log.error("a question could not be claimed: %s", safe_traceback(failure))
         message = question.message
         try:
-            # For the asker's language and name. As if asked again: its pictures are not needed.
+            # For the user's language and name. `again`, because its pictures are not needed.
             completed = await exchange.complete(replace(message, again=True))
             message = replace(completed, again=message.again)
             question.completed(message)
-        except Exception as exc:  # noqa: BLE001 - then in the language that the message came with
-            log.warning("an asker's language could not be asked for: %s", safe_traceback(exc))
+        except Exception as exc:  # noqa: BLE001 - then in the message's own language
+            log.warning("a user's language is not known: %s", safe_traceback(exc))
         refusal = _refusal(failure)
         ending = Ending(
             outcome=Outcome.REFUSED,
@@ -217,7 +209,7 @@ class Answers:
         await Reply(exchange).finish(ending)
 
     async def _process(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> bool:
-        """From the claim to the last edit; only then is the question off the inbox."""
+        """From the claim to the final edit, which takes the question off the inbox."""
         try:
             async with running_reply(exchange) as reply:
                 if question.is_stopped:
@@ -232,7 +224,7 @@ class Answers:
                 await self._ledger.end(question, None if is_kept else ending)
             elif not is_kept:
                 self._ledger.keep_late(question, ending)
-            # Not delivered, it stays in the inbox, and the next start delivers it.
+            # Undelivered, it stays in the inbox; the next start delivers it.
         except asyncio.CancelledError:  # a shutdown
             if question.is_attempted:
                 await self._ledger.put_back(question)
@@ -246,7 +238,7 @@ class Answers:
         ticket: Ticket,
         reply: Reply,
     ) -> Ending:
-        """Whatever happens becomes an answer or a sentence; only a shutdown goes through."""
+        """Turn any outcome into an answer or a sentence; only a shutdown is raised."""
         reply.status(Status(Stage.QUEUED))
         try:
             return await question.run(self._produce_answer(question, exchange, ticket, reply))
@@ -289,14 +281,14 @@ class Answers:
             if turn is None:
                 await self._turns.open(question, exchange)
             elif turn.outcome is not None:
-                # The process died between the answer and its delivery.
+                # The process ended after the answer was stored and before it was delivered.
                 return Ending(
                     outcome=turn.outcome,
                     text=turn.answer or "",
                     receipt=turn.receipt,
                 )
             thread = message.thread
-            await self._ledger.catch_up()  # an earlier answer of this thread may be among it
+            await self._ledger.catch_up()  # it may hold an earlier answer of this thread
             turns, channel = await asyncio.gather(
                 self._turns.history_up_to(message),
                 self._store.channels.settings(thread.platform, thread.team, thread.channel),
@@ -318,9 +310,9 @@ class Answers:
         )
 
     async def _count_attempt(self, question: InFlight) -> None:
-        """Written down before the work: what ends the process must not do so for ever."""
+        """Count before the work: a question that crashes the process must not do so forever."""
         if question.is_attempted:
-            return  # with the claim
+            return  # the claim has counted it
         attempts = await self._store.inbox.begin_attempt(question.message)
         question.attempt_begun()
         if attempts > MAX_ATTEMPTS:
@@ -355,27 +347,7 @@ class Answers:
             asker=message.user.id_everywhere,
             thread=message.thread.id_everywhere,
         )
-        unseen = ""  # nothing is shown before there is something to see
-        # aclosing: an asker who stops must free the device now.
-        async with aclosing(self._engine.stream(request)) as chunks:
-            async for chunk in chunks:
-                reply.submitted()
-                match chunk:
-                    case Queued(position):
-                        reply.status(Status(Stage.QUEUED, position))
-                    case Started():
-                        reply.status(Status(Stage.READING))
-                    case TextDelta(text):
-                        text = clean(text)
-                        if not reply.text:
-                            text = unseen = (unseen + text).lstrip()
-                            if is_unseen(text):
-                                continue
-                            reply.status(Status(Stage.ANSWERING))
-                        reply.append(text)
-                    case Finished():
-                        return chunk
-        raise EngineDead("the stream ended without an end")
+        return await stream_answer(self._engine, request, reply)
 
     # -- tasks --------------------------------------------------------------------------------
 
@@ -385,9 +357,9 @@ class Answers:
         exchange: Exchange,
         work: Callable[[InFlight, Exchange, Ticket], Coroutine[object, object, bool]],
     ) -> asyncio.Task[bool]:
-        """Work on a question in a task; it is in flight, in its thread's order, from this call on.
+        """Work on a question in a task; it is in flight, with a ticket, from this call on.
 
-        Between the call and the task's first step may come an edit or a deletion of the question.
+        An edit or a deletion may arrive before the task's first step.
         """
         held = ExitStack()
         ticket = held.enter_context(self._queues.ticket(message.thread, message.sent_at))
@@ -406,12 +378,12 @@ class Answers:
     def _done(self, task: asyncio.Task[bool]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (exc := task.exception()) is not None:
-            # A fault of ours beside every way out: the question stays in the inbox.
+            # A bug of ours that no handler caught: the question stays in the inbox.
             log.error("a question was left unfinished: %s", safe_traceback(exc))
 
 
 def _refusal(exc: Exception) -> UserFacingError:
-    """What the asker is told."""
+    """The sentence that the user gets."""
     match exc:
         case UserFacingError():
             return exc
