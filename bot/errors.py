@@ -1,4 +1,4 @@
-"""What the bot says when something is wrong, apart from what it logs."""
+"""What users read when something goes wrong, apart from what is logged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EXIT_ENGINE_DEAD = 70
 
 
 class UserFacingError(Exception):
-    """An end of a question that is a sentence.
+    """Ends a question with a sentence.
 
     `sentence(locale)` goes to the chat. `str(exc)` goes to the log: the name of the sentence
     alone, since its values may hold what people wrote.
@@ -24,7 +24,7 @@ class UserFacingError(Exception):
         self.values = values
 
     def sentence(self, locale: str) -> str:
-        """In the asker's language."""
+        """In the user's language."""
         return say(locale, self.key, **self.values)
 
 
@@ -50,12 +50,12 @@ class NotAPicture(PictureRefused):
         self.kind = kind
 
     def sentence(self, locale: str) -> str:
-        """In the asker's language, the kind of file too."""
+        """In the user's language, the kind of file too."""
         return say(locale, self.key, **self.values, what=say(locale, self.kind))
 
 
 class Busy(UserFacingError):
-    """Too much is going on for this asker or for the bot; nothing was run."""
+    """Too many questions, from this user or in all; nothing was run."""
 
 
 class CommandFailed(Exception):
@@ -67,7 +67,7 @@ class ConfigurationError(CommandFailed):
 
 
 def to_user_facing(exc: InferenceError) -> UserFacingError:
-    """What the asker is told when the engine refuses or fails."""
+    """The sentence for a refusal or failure of the engine."""
     match exc:
         case QueueFull():
             return Busy("queue_full", waiting=exc.waiting)

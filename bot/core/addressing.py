@@ -12,11 +12,11 @@ from bot.values.messages import ThreadKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFacts:
-    """What an adapter can tell of a message without asking anybody."""
+    """What an adapter knows of a message without a call to its platform."""
 
     thread: ThreadKey
     direct: bool = False
-    """Said to the bot alone: a direct message."""
+    """A direct message to the bot."""
     sent_at: float
     """Seconds since 1970."""
     mentions_bot: bool = False
@@ -24,7 +24,7 @@ class MessageFacts:
 
 
 class Addressing:
-    """Decides by the thread's part, its mute, its channel's choice and the bot's default."""
+    """Decides by the bot's part in the thread, its mute, the channel's choice and the default."""
 
     def __init__(self, store: Store, questions: InFlightQuestions, follow_ups: FollowUps) -> None:
         self._store = store
@@ -34,9 +34,9 @@ class Addressing:
     async def is_for_the_bot(self, message: MessageFacts) -> bool:
         """Whether the bot answers.
 
-        It answers whoever mentions it and whoever writes to it alone. In a thread it takes part
-        in it answers without a mention too, unless the message mentions somebody else, the thread
-        is muted, or mentions were made necessary.
+        It answers mentions and direct messages. In its own threads it also answers without a
+        mention, unless the message mentions somebody else, the thread is muted, or mentions are
+        required.
         """
         if message.mentions_bot or message.direct:
             return True
@@ -44,9 +44,9 @@ class Addressing:
             return False
         part = await self._store.channels.participation(message.thread)
         follow_ups = part.follow_ups or self._follow_ups
-        times = [it.message.sent_at for it in self._questions.of_thread(message.thread)]
+        times = [question.message.sent_at for question in self._questions.of_thread(message.thread)]
         times += [] if part.since is None else [part.since]
-        # What was said before the first question was not said to the bot.
+        # Messages from before the first question were not meant for the bot.
         follows = bool(times) and message.sent_at > min(times)
         return follows and not part.muted and follow_ups == "thread"
 

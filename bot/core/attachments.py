@@ -20,20 +20,20 @@ Open = Callable[[Attachment], AsyncIterator[bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedPictures:
-    """What became of a message's attachments; every one is in one of the two."""
+    """What became of a message's attachments: each one is in one of the two."""
 
     pictures: tuple[NormalisedPicture, ...]
     refusals: tuple[PictureRefused, ...]
 
 
 def may_be_picture(attachment: Attachment) -> bool:
-    """Whether a file's name leaves it open; what came with the question is looked at anyway."""
+    """Whether a file's name and kind allow it to be a picture."""
     suffix = PurePosixPath(attachment.name).suffix.lower()
     return not attachment.kind and (not suffix or suffix in PICTURE_SUFFIXES)
 
 
 def latest(shown: Sequence[Sequence[Attachment]], limit: int) -> list[Attachment]:
-    """The last pictures of a thread, in its order; of one message, the first ones."""
+    """The last `limit` pictures of a thread, in its order; within a message the first ones."""
     found: list[Attachment] = []
     for pictures in reversed(shown):
         found = [*pictures[: limit - len(found)], *found]
@@ -48,8 +48,8 @@ class Attachments:
     ) -> None:
         self._limits = limits
         self._pictures_per_question = pictures_per_question
-        # Threads of their own: a decoder at work must not hold up the loop's other helpers, and
-        # their number bounds the memory that decoding takes.
+        # Own threads: decoding must not block the loop's other helpers, and their number bounds
+        # the memory that decoding takes.
         self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decode")
 
     async def fetch(self, attachments: tuple[Attachment, ...], open_: Open) -> FetchedPictures:
@@ -87,7 +87,7 @@ class Attachments:
         )
 
     async def _read(self, attachment: Attachment, open_: Open) -> bytes:
-        """Read an attachment up to the limit, whatever its announced size."""
+        """Read an attachment up to the limit, ignoring its announced size."""
         data = bytearray()
         async for piece in open_(attachment):
             data += piece
@@ -95,5 +95,5 @@ class Attachments:
         return bytes(data)
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Stop the decoder threads."""
         self._decoders.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""What people ask of the bot itself, in words or by a slash command."""
+"""Commands to the bot itself, as text or as slash commands."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ JAPANESE = {
 
 
 IN_THREADS = {Command.FORGET_THREAD, Command.MUTE, Command.UNMUTE}
-"""Those that are about the thread they are said in."""
+"""Commands about the thread they are used in."""
 
 
 def parse(text: str) -> Command | None:
-    """The command that a text consists of, if it is one."""
+    """The command that a text is, if it is one."""
     words = " ".join(text.lower().strip(" \t\n.!。！").split())
     if words in JAPANESE:
         return JAPANESE[words]
@@ -75,10 +75,10 @@ class Commands:
         is_admin: bool,
         one_person_everywhere: bool = False,
     ) -> str:
-        """Do what is asked and say what was done, or that the store does not work.
+        """Run a command. Returns: what was done, or that the store failed, as a sentence.
 
-        `thread`: where it was said, if in a thread. `one_person_everywhere`: the author's id is
-        theirs in every team of the platform.
+        `thread`: where it was used, if in a thread. `one_person_everywhere`: the author's id is
+        the same in every team of the platform.
         """
         try:
             return await self._run(

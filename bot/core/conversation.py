@@ -1,8 +1,8 @@
 """What the model is shown: the turns and pictures of a thread that fit its context.
 
-The oldest text goes first and the pictures stay; the pictures of turns whose text is gone stand
-before the first question that is still there. Only when the bare question does not fit beside
-them do pictures go: those of earlier turns, oldest first, then the question's own but its first.
+The oldest text is dropped first and the pictures stay, placed before the first question that is
+still there. Only when the bare question does not fit with them are pictures dropped: those of
+earlier turns, oldest first, then the question's own except its first.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ async def fit_to_context(
         turns: oldest first; the last is the question to answer.
         model: its bounds hold.
         reserve_tokens: kept free for the answer.
-        system_prompt: said first, if any.
+        system_prompt: comes first, if any.
         count_tokens: length of a prompt.
         read_picture: fetches a stored picture's bytes.
 
@@ -142,8 +142,10 @@ class _Draft:
         )
 
     def least_worthy(self) -> StoredPicture | None:
-        """What goes first where there is no room: the oldest of earlier turns, then the last of
-        the question's own; its first one stays."""
+        """What to drop first: the oldest of earlier turns, then the last of the question's own.
+
+        The question's first picture stays.
+        """
         shown = self.shown()
         own = [picture for picture in shown if picture in self._question.pictures]
         earlier = [picture for picture in shown if picture not in own]
@@ -153,7 +155,7 @@ class _Draft:
         messages: list[Message] = []
         if self._system_prompt:
             messages.append(Message(role=Role.SYSTEM, text=self._system_prompt))
-        carried: list[Picture] = []  # of turns without words, for the next question
+        carried: list[Picture] = []  # of turns whose text is dropped, for the next question
         for index, turn in enumerate(self._earlier):
             carried += self._pictures_of(turn)
             if index >= dropped_turns and _was_said(turn):
@@ -171,7 +173,7 @@ class _Draft:
         ]
 
     def _asked(self, turn: Turn, pictures: list[Picture]) -> Message:
-        """A question as the model reads it: with its author's name where several people ask."""
+        """A question as the model gets it: with its author's name where several people ask."""
         text = turn.question
         if self._says_who and turn.author_name:
             text = f"{turn.author_name}: {text}"

@@ -1,4 +1,4 @@
-"""Erase what people have asked: a question, a thread, all of one person."""
+"""Erase what people asked: one question, a thread, or everything of one person."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 class Erasure:
-    """Stops what is under way, waits for its end, and erases. Lives as long as the bot.
+    """Stops questions in flight, waits until they end, and erases. Lives as long as the bot.
 
-    What the store cannot erase now is erased as soon as it can be, also after a `StoreFailed`.
+    If the store fails, erasing is retried until it succeeds, also after a `StoreFailed`.
     """
 
     def __init__(self, store: Store, questions: InFlightQuestions, engine: Engine) -> None:
@@ -26,13 +26,13 @@ class Erasure:
         self._engine = engine
 
     async def stop(self, key: MessageKey) -> None:
-        """Stop a question and wait for its end."""
+        """Stop a question and wait until it has ended."""
         await self._questions.stop_and_wait(key)
 
     async def question(self, key: MessageKey) -> bool:
         """Forget a question, its pictures and its answer; false when there is none.
 
-        Its author has deleted it and is told nothing: a store that fails does it later.
+        Its author deleted it and gets no sentence: if the store fails, it is erased later.
         """
         await self.stop(key)
         await self._engine.clear_caches()
@@ -49,7 +49,7 @@ class Erasure:
             return await self._erase(partial(self._store.forget_thread, thread))
 
     async def author(self, platform: str, team: str | None, author: str) -> int:
-        """Forget all that a person has asked, in a team or in all. Raises: StoreFailed.
+        """Forget everything a person asked, in one team or in all. Raises: StoreFailed.
 
         Returns: how many questions.
         """
@@ -58,7 +58,7 @@ class Erasure:
         return await self._erase(partial(self._store.forget_author, platform, team, author))
 
     async def _erase(self, erase: Callable[[], Awaitable[T]]) -> T:
-        """After what is still to be written: it must not come back behind its erasure."""
+        """Erase after the late writes, which would otherwise bring erased data back."""
         try:
             await self._store.late.flush()
             return await erase()

@@ -1,7 +1,7 @@
-"""What is written down of each question: claimed, answered, ended.
+"""The record of each question: claimed, answered, ended.
 
-The way out of an error passes here, so nothing but a claim fails: what the store does not take now
-is written late, and until then it is known here.
+Error handling depends on it, so only a claim may fail: other writes that the store refuses are
+retried later, and known here until then.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ MAX_UNCLAIMED = 10_000
 
 
 class Ledger:
-    """Writes it down. Lives as long as the bot."""
+    """Keeps that record. Lives as long as the bot."""
 
     def __init__(self, store: Store, turns: Turns) -> None:
         self._store = store
         self._turns = turns
         self._unclaimed: LRUCache[MessageKey, IncomingMessage] = LRUCache(MAX_UNCLAIMED)
-        """Questions whose askers were told to ask again: a copy that comes later gets nothing."""
+        """Questions whose users were asked to try again: later copies are ignored."""
 
     async def claim(self, message: IncomingMessage, *, attempts: int) -> bool:
-        """Take a question; false when it was taken before, or refused without a claim.
+        """Claim a question; false when it was claimed before, or refused without a claim.
 
-        Raises: whatever the store failed with. The question is the caller's to `refuse`, and
-        nobody else gets it while this process lives.
+        Raises: the store's failure. The caller must `refuse` the question; no other copy of it
+        can be claimed while this process lives.
         """
         known = self._unclaimed.get(message.key)
         if known is not None and message.revision <= known.revision:
@@ -46,15 +46,15 @@ class Ledger:
             raise
 
     async def latest(self, key: MessageKey) -> IncomingMessage | None:
-        """The latest version of a question that was claimed or refused; `None`: it is none."""
+        """The latest version of a question that was claimed or refused; `None`: no question."""
         return self._unclaimed.get(key) or await self._store.inbox.latest(key)
 
     async def catch_up(self) -> None:
-        """Write down what the store has not taken yet. Raises: StoreFailed."""
+        """Write what the store has refused so far. Raises: StoreFailed."""
         await self._store.late.flush()
 
     def refuse(self, question: InFlight, ending: Ending) -> None:
-        """A question that could not be claimed ends with a sentence: written down late."""
+        """End a question that could not be claimed; the store gets it later."""
         claimed = self._unclaimed.get(question.message.key, question.message)
 
         async def write() -> None:
@@ -67,21 +67,21 @@ class Ledger:
         self._store.late.add(write)
 
     async def keep(self, question: InFlight, ending: Ending) -> bool:
-        """Write an answer down before it is delivered; false when the store does not take it."""
+        """Store an answer before it is delivered; false when the store fails."""
         try:
             await self._keep(question, ending)
         except StoreFailed:
             return False
-        except Exception as exc:  # noqa: BLE001 - the answer is delivered all the same
-            log.error("an answer could not be written down: %s", safe_traceback(exc))
+        except Exception as exc:  # noqa: BLE001 - the answer is delivered anyway
+            log.error("an answer could not be stored: %s", safe_traceback(exc))
             return False
         return True
 
     async def end(self, question: InFlight, unkept: Ending | None = None) -> None:
-        """Take a question off the inbox: it was delivered.
+        """Take a delivered question off the inbox.
 
-        `unkept`: the answer that the store did not take a moment ago. It is not tried again here:
-        its asker, who has it, may ask on.
+        `unkept`: an answer that the store refused a moment ago. It is not retried at once, so that
+        the user, who has the answer, can ask on.
         """
 
         async def write() -> None:
@@ -98,11 +98,11 @@ class Ledger:
             self._store.late.add(write)
 
     def keep_late(self, question: InFlight, ending: Ending) -> None:
-        """Keep an answer that could be neither written down nor delivered yet."""
+        """Keep an answer that could be neither stored nor delivered yet."""
         self._store.late.add(lambda: self._keep(question, ending))
 
     async def put_back(self, question: InFlight) -> None:
-        """At a shutdown: the next start takes the question up, and this attempt does not count."""
+        """At a shutdown: the next start resumes the question; this attempt does not count."""
         try:
             await self._store.inbox.put_back(question.message)
         except Exception as exc:  # noqa: BLE001 - then the attempt counts; the shutdown goes on

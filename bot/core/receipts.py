@@ -1,4 +1,4 @@
-"""What an answer used and left out, in the asker's language."""
+"""What an answer used and left out, in the user's language."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inference.types import FinishReason, ModelInfo
 
 
 def receipt_of(locale: str, model: ModelInfo, turn: Turn, conversation: Conversation) -> Receipt:
-    """What an answer from this conversation uses, and what of the thread it leaves out."""
+    """What an answer from this conversation uses, and what it leaves out of the thread."""
     dropped = []
     if conversation.dropped_turns:
         dropped.append(say(locale, "dropped_turns", count=conversation.dropped_turns))
@@ -25,7 +25,7 @@ def receipt_of(locale: str, model: ModelInfo, turn: Turn, conversation: Conversa
             ReceiptPicture(
                 number=picture.number,
                 name=picture.name,
-                # What was done to it is news once, in the turn it came with.
+                # What was done to it is news only in the turn it came with.
                 notes=picture.notes if picture in turn.pictures else (),
             )
             for picture in conversation.pictures
@@ -40,8 +40,7 @@ def _dropped_picture(locale: str, picture: StoredPicture, reason: str) -> str:
 
 
 def with_notes(locale: str, receipt: Receipt, reason: FinishReason, channel_note: str) -> Receipt:
-    """The receipt with a word on how the answer ended, where that is worth one, and the note that
-    the channel's admins want under every answer."""
+    """The receipt with a note on an early end, and the channel's note for every answer."""
     notes = []
     match reason:
         case FinishReason.LENGTH:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 FINAL_ATTEMPTS = 4
 FIRST_RETRY_S = 0.5
 PATIENCE_S = 600
-"""A final text waits so long in all for a platform that says "later"."""
+"""How long a final text waits in all for a platform that asks for later."""
 FIRST_STATUS_WITHIN_S = 0.03
 """The first status yields so long at most to the question's way to the model: nobody sees it."""
 
@@ -52,11 +52,11 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """What has been said so far."""
+        """The text so far."""
         return self._text
 
     def status(self, status: Status) -> None:
-        """Show what the asker waits for; a later one replaces an earlier one."""
+        """Show what the user waits for; a later status replaces an earlier one."""
         self._status = status
         self._changed.set()
 
@@ -65,14 +65,14 @@ class Reply:
         self._submitted.set()
 
     def append(self, text: str) -> None:
-        """Add to what is said."""
+        """Add to the text."""
         self._text += text
         self._changed.set()
 
     async def finish(self, ending: Ending) -> bool:
         """Let the final text land, however often the platform must be asked.
 
-        Returns: false when the platform only ever said "later": the next start should try again.
+        Returns: false when the platform kept asking for later: the next start should try again.
         """
         self._status = None
         landed = True
@@ -98,7 +98,7 @@ class Reply:
                 await asyncio.wait_for(self._closing.wait(), pause_s)
 
     def close(self) -> None:
-        """End the writer after the call under way: a call cut short could still land later."""
+        """End the writer after its current call: a call cut short could still land later."""
         self._closing.set()
         self._changed.set()
         self._submitted.set()
@@ -140,7 +140,10 @@ async def running_reply(exchange: Exchange) -> AsyncIterator[Reply]:
 
 
 async def _retry_until_delivered(call: Callable[[], Awaitable[None]]) -> bool:
-    """False: put off for longer than anybody waits. A call that goes on failing is let go."""
+    """Call until it succeeds; false if rate limits outlasted our patience.
+
+    Gives up, and returns true, after repeated errors.
+    """
     delay_s = FIRST_RETRY_S
     attempt = 1
     waited_s = 0.0
@@ -229,7 +232,7 @@ def _best_cut(text: str, room: int) -> int:
     """Where to cut within `room`: after a paragraph, a sentence, a word, or anywhere."""
     for cut in CUTS:
         ends = [match.end() for match in cut.finditer(text, 0, room + 1) if match.start() > 0]
-        # A cut in the first third wastes more of the message than it spares the reader.
+        # A cut in the first third wastes more of the message than it helps the reader.
         good = [min(end, room) for end in ends if room // 3 < end]
         if good and text[: good[-1]].strip():
             return good[-1]
@@ -249,7 +252,7 @@ def open_fence(text: str) -> tuple[str, str] | None:
 
 
 def _before_fence(text: str, opening: str, at: int) -> int | None:
-    """Just before the open fence, if enough of the message lies before it."""
+    """Just before the open fence, if enough of the message comes before it."""
     start = text.rfind(opening, 0, at)
     return start if start > at // 3 else None
 

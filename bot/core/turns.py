@@ -1,4 +1,4 @@
-"""A question becomes a turn of its thread: its pictures fetched, its words written down."""
+"""A question becomes a turn of its thread: its pictures are fetched, its text is stored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def asked_again(
 
     An answered or stopped question keeps the words and pictures of its turn. A refused one starts
     over, pictures included: the reason may have gone. Where its files cannot be fetched a second
-    time (the playground deletes uploads with the end of the reply), it keeps what its turn has,
+    time (uploads may be deleted when the reply ends), it keeps what its turn has,
     and is refused if that is no picture.
     """
     was_refused = turn is None or turn.outcome is Outcome.REFUSED
@@ -34,7 +34,7 @@ def asked_again(
 
 
 class Turns:
-    """Begins turns, so that a restart needs neither the platform nor the upload."""
+    """Opens turns, so that a restart needs neither the platform nor the upload."""
 
     def __init__(self, store: Store, attachments: Attachments, model: ModelInfo) -> None:
         self._store = store
@@ -42,7 +42,7 @@ class Turns:
         self._model = model
 
     async def open(self, question: InFlight, exchange: Exchange) -> None:
-        """Fetch the pictures and write the question down. Raises: UserFacingError."""
+        """Fetch the pictures and store the question. Raises: UserFacingError."""
         message = question.message
         if message.again:
             await self._reopen(message)
@@ -52,7 +52,7 @@ class Turns:
         pictures = fetched.pictures
         if any(attachment.earlier for attachment in message.attachments):
             known = await self._digests(message.thread)
-            pictures = tuple(it for it in pictures if it.picture.digest not in known)
+            pictures = tuple(new for new in pictures if new.picture.digest not in known)
         can_do_without = all(it.earlier or it.aside for it in message.attachments)
         if skipped and not pictures and not can_do_without:
             raise UserFacingError("no_picture_usable", reasons=" ".join(skipped))
@@ -66,7 +66,7 @@ class Turns:
         )
 
     async def _digests(self, thread: ThreadKey) -> frozenset[str]:
-        """Pictures the thread holds: found once more, they are not kept twice."""
+        """Pictures the thread already has: found again, they are not stored twice."""
         turns = await self._store.turns(thread)
         return frozenset(picture.digest for turn in turns for picture in turn.pictures)
 
@@ -79,9 +79,9 @@ class Turns:
         raise UserFacingError("thread_forgotten")
 
     async def ensure_exists(self, question: InFlight) -> None:
-        """A question that ended early stands in its thread all the same.
+        """Store a question that ended early, so that its thread shows it.
 
-        Asked again, it stands there already, with the answer it had.
+        One that is asked again is there already, with its earlier answer.
         """
         message = question.message
         if not message.again and await self._store.turn(message) is None:
@@ -107,7 +107,7 @@ class Turns:
             raise UserFacingError("thread_forgotten")
 
     async def _reopen(self, message: IncomingMessage) -> None:
-        """The question stands in its thread already: its words and pictures stay."""
+        """The question is in its thread already: its words and pictures stay."""
         turns = await self.history_up_to(message)
         before = turns[-1]
         if message.attachments and not before.pictures:
@@ -120,7 +120,7 @@ class Turns:
         )
 
     def _words_of(self, message: IncomingMessage, num_pictures: int) -> str:
-        """What was asked; a picture without words asks what is in it."""
+        """The question's text; for a picture without words, the default question."""
         text = message.text.strip()
         if text:
             return text

@@ -11,9 +11,9 @@ from bot.values.pictures import Notes
 
 ANIMATED = {"GIF", "WEBP", "PNG", "AVIF"}
 MAX_FRAMES = 60
-"""Frames looked at for one that shows something: an animation fades in within a few seconds."""
+"""Frames searched for one that shows something: an animation fades in within seconds."""
 MAX_PIXELS = 100_000_000
-"""Pixels of all frames looked at, which bounds the time it takes: about a second."""
+"""Pixels of all searched frames, which bounds the time it takes: about a second."""
 CLEAR_SPREAD = 64
 """Levels of 256 by which a frame has faded in far enough."""
 
@@ -62,10 +62,10 @@ def first_that_shows(
 
 
 def frame_notes(kind: str, frames: int, chosen: int, *, more_pages: bool) -> Notes:
-    """What of the file was not looked at.
+    """What was not used of the file.
 
     A phone's JPEG may hold a second picture, too: the same scene in depth, in little or in other
-    tones. Nobody misses it, and nothing is said.
+    tones. Nobody misses it, so there is no note.
     """
     if more_pages:
         return (("note_first_page", {}),)

@@ -1,4 +1,4 @@
-"""The web addresses in what people write, whatever stands around them."""
+"""The web addresses in a message, whatever surrounds them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def links_in(text: str) -> tuple[str, ...]:
     """Every web address in a text, each once, in its order.
 
     An address ends before white space, before the punctuation of any script, before markup
-    (Discord's, Slack's, Markdown's), and before a bracket that it did not open itself. Letters of
+    (chat platforms', Markdown's), and before a bracket that it did not open itself. Letters of
     any script belong to it, as hosts and paths may have them.
     """
     return tuple(dict.fromkeys(_all_links(text)))

@@ -1,4 +1,4 @@
-"""Takes a file apart before a decoder sees it: pixels here, what stands beside them there.
+"""Takes a file apart before a decoder sees it: pixels here, metadata there.
 
 Decoders read metadata along with the pixels and refuse a picture for a broken comment. Every
 container is therefore written anew with nothing but what its pixels need. The two things that

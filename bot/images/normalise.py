@@ -94,7 +94,7 @@ def normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPictur
 @cache
 def _prepare_pillow() -> None:
     Image.init()
-    # Nothing but the pictures themselves is used, and whatever is read may be broken.
+    # Only the pictures themselves are used, and anything that is read may be broken.
     pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     # Pillow warns of odd metadata, which is thrown away here anyway.
     warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -130,7 +130,7 @@ def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> Norm
         notes += (("note_flat", {}),)
     width, height = opener.size
     if pixels.orientation >= 5:
-        width, height = height, width  # say the sizes as the asker sees the picture
+        width, height = height, width  # sizes as the user sees the picture
     if picture.width < width or picture.height < height:
         sizes = {"width": width, "height": height}
         new_sizes = {"new_width": picture.width, "new_height": picture.height}
@@ -175,7 +175,7 @@ def _finish(
 
 
 def _to_srgb(image: Image.Image, profile: object) -> Image.Image:
-    """Bring the colours to sRGB, as they stand where the profile is broken or of other colours."""
+    """Convert to sRGB; unchanged if the profile is broken or of another colour model."""
     if isinstance(profile, bytes) and image.mode in {"RGB", "CMYK", "L"}:
         try:
             converted = ImageCms.profileToProfile(

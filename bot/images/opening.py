@@ -16,7 +16,7 @@ MAX_ASPECT = 50
 
 
 class Opener:
-    """Opens one file, or variants of its bytes. It remembers what the header said."""
+    """Opens one file, or variants of its bytes. It remembers what the header says."""
 
     def __init__(self, name: str, kind: str, *, max_pixels: int, max_side_px: int) -> None:
         self._name = name

@@ -28,7 +28,7 @@ class Pixels:
     orientation: int = 1
     """How to turn it upright: 1 to 8, as EXIF counts. 1 where decoders turn it themselves."""
     profile: bytes | None = None
-    """Its ICC profile, where the container told it; not checked."""
+    """Its ICC profile, where the container has one; not checked."""
     white_is_zero: bool = False
     """Grey of 16 bits and more whose values count darkness."""
     more_pages: bool = False

@@ -25,7 +25,7 @@ class _Chunks:
     """The first of each kind of which there is one."""
     pixels: list[bytes] = field(default_factory=list)
     animation_before: list[bytes] = field(default_factory=list)
-    """Ready chunks that stand before the pixels."""
+    """Complete chunks that precede the pixels."""
     animation_after: list[bytes] = field(default_factory=list)
     frames: int = 0
     damaged: bool = False
@@ -34,8 +34,8 @@ class _Chunks:
 def strip_png(data: bytes) -> Pixels:
     """Keep header, palette, transparency, pixels and animation of a PNG, whatever their checksums.
 
-    Browsers look at the checksums of neither pixels nor what stands beside them. Where header or
-    palette do not fit theirs, the picture is used as it stands and called damaged.
+    Browsers check the checksums of neither pixels nor metadata. Where header or
+    palette do not match theirs, the picture is used as it is and called damaged.
     """
     chunks = _sorted_chunks(data)
     single = chunks.single

@@ -1,6 +1,6 @@
 """Fetch pictures that people link to: from public hosts only.
 
-A question must not reach into the operator's network, whatever its links lead on to.
+A question must not reach into the operator's network, wherever its links redirect.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class PublicResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """As `AbstractResolver.resolve`. Raises: OSError for a name of a private host."""
         found = await self._resolver.resolve(host, port, family)
-        public = [it for it in found if is_public(it["host"])]
+        public = [entry for entry in found if is_public(entry["host"])]
         if not public:
             raise OSError("not a public host")
         return public
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""
         await self._resolver.close()
 
 
@@ -137,7 +137,7 @@ def is_public(address: str) -> bool:
 
 
 def _is_private_literal(host: str) -> bool:
-    """An address in figures is not resolved, so it is looked at here."""
+    """A numeric address is not resolved, so it is checked here."""
     try:
         return not is_public(host)
     except ValueError:

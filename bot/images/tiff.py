@@ -17,7 +17,7 @@ _NEEDED = {
 def strip_tiff(data: bytes) -> Pixels:
     """Point a TIFF to a new directory that holds nothing but what its first page needs.
 
-    The old one stays in the file and is not read. The page stands alone in the new one: a chain
+    The old one stays in the file and is not read. The page is alone in the new one: a chain
     of a hundred thousand pages takes a minute to walk.
     """
     order = "<" if data[:2] == b"II" else ">"

@@ -7,7 +7,7 @@ from PIL import Image, ImageChops, ImageStat
 from bot.values.pictures import Notes
 
 LIGHT = 224
-"""From this luminance on, a colour can hardly be told from white."""
+"""From this luminance on, a colour can hardly be distinguished from white."""
 DARK_GROUND = (64, 64, 64)
 """Dark, not black: the black outlines of a light drawing must not vanish in turn."""
 OPAQUE_BITMAPS = {"BMP", "DIB"}
@@ -53,7 +53,7 @@ def visible(image: Image.Image, kind: str) -> tuple[Image.Image, Notes]:
 
     Called before the image is scaled: scaling forgets the colours of what cannot be seen.
 
-    Returns: the image and what was done; where all is transparent and nothing lies beneath, white.
+    Returns: the image and what was done; where all is transparent with nothing underneath, white.
     """
     if not image.has_transparency_data:
         return image, ()

@@ -1,6 +1,6 @@
 """Text as it may be stored, shown and read by a model. Pure; imports nothing of ours.
 
-What comes over a border may hold halves of characters (JSON has ``"\\ud83d"``), NUL, the codes of a
+What comes from outside may hold halves of characters (JSON has ``"\\ud83d"``), NUL, the codes of a
 terminal, or nothing that anybody sees. What people write (emoji joined by U+200D, Japanese,
 combining marks, text from right to left) passes unchanged.
 """
@@ -23,9 +23,9 @@ UNSEEN = regex.compile(
 
 
 def clean(text: str) -> str:
-    """A text without unpaired surrogates (U+FFFD stands there) and without control characters.
+    """A text without unpaired surrogates (U+FFFD replaces them) and without control characters.
 
-    ``\\n`` and ``\\t`` stay; whatever else ends a line becomes ``\\n``.
+    ``\\n`` and ``\\t`` stay; any other line ending becomes ``\\n``.
     """
     if SURROGATES.search(text):
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -33,16 +33,16 @@ def clean(text: str) -> str:
 
 
 def clean_name(name: str) -> str:
-    """The same for what stands in one line: the name of a person or a file."""
+    """The same on one line: for the name of a person or a file."""
     return LINES.sub(" ", clean_words(name)).strip()
 
 
 def clean_words(text: str) -> str:
-    """What somebody says, cleaned; empty where nobody would see anything of it."""
+    """A cleaned text; empty if nothing of it can be seen."""
     cleaned = clean(text)
     return "" if is_unseen(cleaned) else cleaned
 
 
 def is_unseen(text: str) -> bool:
-    """Whether nobody would see anything of a text."""
+    """Whether nothing of a text can be seen."""
     return UNSEEN.fullmatch(text) is not None

@@ -90,10 +90,10 @@ class Attachment:
     earlier: bool = False
     """It came with an earlier message of the thread, which was not a question."""
     kind: str = ""
-    """Where its platform says that it is no picture, the key of the words for what it is: it is
-    named, and not fetched."""
+    """Where its platform says that it is not a picture, the text key of what it is: the file is
+    named to the user and not fetched."""
     aside: bool = False
-    """Not sent but shown beside a link: where it cannot be used, the question stands without it."""
+    """A link's preview, not sent by the user: the question works without it."""
 
     def __post_init__(self) -> None:
         """Clean the name."""
@@ -113,11 +113,11 @@ class IncomingMessage:
     sent_at: float = 0
     """Seconds since 1970: of two questions that wait, the earlier one goes first."""
     edited_at: float = 0
-    """Seconds since 1970; of two versions of a question the later one holds."""
+    """Seconds since 1970; the later of two versions of a question counts."""
     revision: int = 0
     """Counts up when the same question is to be answered anew; each revision is claimed once."""
     again: bool = False
-    """The same question about the same pictures: only the answer shall be another."""
+    """The same question about the same pictures; only a new answer is wanted."""
     context: dict[str, str] = field(default_factory=dict, repr=False, hash=False)
     """How and where it was asked, for the adapter that made it; opaque to the core."""
 
@@ -157,12 +157,12 @@ class ReceiptPicture:
     """Its number in the thread, from 1."""
     name: str = field(repr=False)
     notes: tuple[str, ...] = ()
-    """What was done to it (shrunk, first frame), as sentences for the asker."""
+    """What was done to it (shrunk, first frame), as sentences for the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What an answer used and what it left out, in the asker's language."""
+    """What an answer used and what it left out, in the user's language."""
 
     pictures: tuple[ReceiptPicture, ...] = ()
     skipped: tuple[str, ...] = ()
@@ -173,7 +173,7 @@ class Receipt:
     """How the answer ended, where that is worth a word."""
 
     def to_json(self) -> dict[str, Any]:
-        """For the store and the playground."""
+        """For the store and for adapters."""
         return asdict(self)
 
     @classmethod
@@ -189,7 +189,7 @@ class Receipt:
 
 
 class Stage(StrEnum):
-    """What the asker waits for."""
+    """What the user waits for."""
 
     QUEUED = "queued"
     READING = "reading"
@@ -198,7 +198,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a question stands. `position` is its place in the queue, 1 the next to run."""
+    """How far a question is. `position` is its place in the queue, 1 the next to run."""
 
     stage: Stage
     position: int | None = None
@@ -209,7 +209,7 @@ class Outcome(StrEnum):
 
     ANSWERED = "answered"
     STOPPED = "stopped"
-    """By the asker; the text is what had been said so far."""
+    """By the user; the text is the answer so far."""
     REFUSED = "refused"
     """The text is a sentence that says what happened."""
 
@@ -262,7 +262,7 @@ class Exchange(Protocol):
         """The message with what the platform had to be asked for.
 
         That is the author's name and language and, unless it is asked again, the pictures it is
-        about. Called once: after the claim, or to tell the asker that there can be none.
+        about. Called once: after the claim, or to tell the user that there can be no answer.
         """
         ...
 
@@ -276,7 +276,7 @@ class Exchange(Protocol):
         ...
 
     async def status(self, status: Status) -> None:
-        """Show what the asker waits for."""
+        """Show what the user waits for."""
         ...
 
     async def show(self, part: int, text: str) -> None:
@@ -291,6 +291,6 @@ class Exchange(Protocol):
         """The last call.
 
         Every part already holds its final text, unless the question was refused: then nothing
-        more was shown, and the sentence in `ending.text` is to be said here.
+        more was shown, and the sentence in `ending.text` is shown here.
         """
         ...

@@ -26,7 +26,7 @@ class StoredPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFile:
-    """A normalised picture as it lies on disk."""
+    """A normalised picture as it is on disk."""
 
     digest: str
     suffix: str
@@ -64,7 +64,7 @@ class ChannelSettings:
 
     system_prompt: str = field(default="", repr=False)
     note: str = field(default="", repr=False)
-    """Stands under every answer."""
+    """Shown under every answer."""
     follow_ups: str = ""
     """``thread`` or ``mention``, as `Settings.follow_ups`."""
 
