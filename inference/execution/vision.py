@@ -99,13 +99,13 @@ class VisionEncoder:
         if picture.digest in self._kept:
             self._kept.move_to_end(picture.digest)
             return self._kept[picture.digest]
-        features = self._compute(self._pixels.take(prompt, picture))
+        embeddings = self._compute(self._pixels.take(prompt, picture))
         self.encoded += 1
-        self._kept[picture.digest] = features
-        self._bytes += features.nbytes
+        self._kept[picture.digest] = embeddings
+        self._bytes += embeddings.nbytes
         while self._bytes > self.max_bytes and len(self._kept) > 1:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes
-        return features
+        return embeddings
 
     def release(self, prompt: Prompt) -> None:
         """Release what is held for a prompt that is fully prefilled."""
