@@ -36,7 +36,7 @@ from inference.kernels.gpu import multiprocessors
 from inference.kernels.layer_cache import LayerCache
 from inference.scheduling.pages import PAGE_TOKENS, pages_for
 from inference.scheduling.scheduler import Plan, PrefillChunk, Sequence
-from inference.scheduling.shared_prefixes import group_by_prefix
+from inference.scheduling.shared_prefixes import Group, group_by_prefix
 
 BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
 """Batch sizes of the decode graphs; a step uses the next larger one."""
@@ -117,10 +117,9 @@ class CudaRunner:
             size = (max_running + 1, decoder.vocabulary)
             self._seen = torch.zeros(size, dtype=torch.bool, device=self._device)
         self._token_slots = TokenSlots(max_running)
-        self._groups: tuple[
-            tuple[tuple[Sequence[SequenceInputs], int], ...], list[tuple[tuple[int, ...], int]]
-        ]
-        self._groups = ((), [])
+        # The newest step's groups of rows, and the (sequence, whole pages) they follow from.
+        self._groups: list[Group] = []
+        self._grouped: tuple[tuple[Sequence[SequenceInputs], int], ...] = ()
         self._group_size = attention.group_size(shape.heads, shape.kv_heads)
         self._recorder = recorder
         self._decode_attention: DecodeAttention = attention.decode_attention
@@ -141,14 +140,14 @@ class CudaRunner:
         self.prefill_budget = self._measure_prefill_budget()
         """Tokens that the device prefills within `PREFILL_LIMIT_MS`; the budget while decoding."""
         # Used in turn: the host reads one while the next step writes another.
-        self._outs = [
+        self._host_outs = [
             (
                 torch.zeros(max_running, dtype=torch.int64).pin_memory(),
                 torch.zeros(64, dtype=torch.int64).pin_memory(),
             )
             for _ in range(3)
         ]
-        self._turn = 0
+        self._newest_out = 0
 
     @torch.inference_mode()
     def start(self, plan: Plan[SequenceInputs]) -> CudaStepInFlight:
@@ -158,8 +157,8 @@ class CudaRunner:
             if self._seen is not None and chunk.is_last:
                 seen = seen_tokens(chunk.sequence.tokens, self._decoder.vocabulary)
                 self._seen[self._token_slots[chunk.sequence]] = to_device(seen, self._device)
-        self._turn = (self._turn + 1) % len(self._outs)
-        decoded, prefilled = self._outs[self._turn]
+        self._newest_out = (self._newest_out + 1) % len(self._host_outs)
+        decoded, prefilled = self._host_outs[self._newest_out]
         # Prefills go first: they may run out of memory, and then no decode has to be undone.
         num_prefilled = 0
         if plan.chunks:
@@ -181,7 +180,7 @@ class CudaRunner:
     def free_memory(self) -> None:
         """See `Runner.free_memory`."""
         self._vision.clear()
-        self._groups = ((), [])
+        self._groups, self._grouped = [], ()
 
     def check_device(self) -> None:
         """See `Runner.check_device`: CUDA errors are sticky, so any later call raises them."""
@@ -238,17 +237,17 @@ class CudaRunner:
         host["group_members"][:] = -1
         most = host["group_members"].shape[0]
         # The groups change only with the rows, and when a page fills up.
-        key = tuple(
+        rows = tuple(
             (sequence, at // PAGE_TOKENS)
             for sequence, at in zip(plan.decodes, plan.positions, strict=True)
         )
-        if self._groups[0] != key:
-            tables = [sequence.pages[:whole] for sequence, whole in key]
-            found = group_by_prefix(tables, max_groups=most, max_rows=self._group_size)
-            self._groups = (key, [(group.rows, group.pages) for group in found])
-        for index, (rows, pages) in enumerate(self._groups[1]):
-            host["group_members"][index, : len(rows)] = rows
-            host["shared_lengths"][list(rows)] = pages * PAGE_TOKENS
+        if self._grouped != rows:
+            tables = [sequence.pages[:whole] for sequence, whole in rows]
+            self._groups = group_by_prefix(tables, max_groups=most, max_rows=self._group_size)
+            self._grouped = rows
+        for index, group in enumerate(self._groups):
+            host["group_members"][index, : len(group.rows)] = group.rows
+            host["shared_lengths"][list(group.rows)] = group.pages * PAGE_TOKENS
 
     def _capture_decode(self, batch: int) -> _Graph:
         decoder = self._decoder
