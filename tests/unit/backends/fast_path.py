@@ -1,0 +1,86 @@
+"""Requests to the fast path, and the answers that `generate()` gives to them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from inference.backends.batching import BatchingBackend
+from inference.backends.generate import GenerateModel
+from inference.backends.load import load_model
+from inference.backends.sequential import SequentialBackend
+from inference.serving.backend import Job
+from inference.types import (
+    Finished,
+    GenerationRequest,
+    Message,
+    ModelSpec,
+    Role,
+    Sampling,
+)
+from tests.pictures import plain_picture
+from tests.stepper import Stepper
+
+FAMILIES = ["llava-1.5", "llava-next", "llava-onevision"]
+
+
+COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (90, 90, 9)]
+
+
+def greedy(tokens: int = 8) -> Sampling:
+    return Sampling(temperature=0.0, max_new_tokens=tokens)
+
+
+def user(text: str, *colours: tuple[int, int, int]) -> Message:
+    return Message(
+        role=Role.USER, text=text, pictures=tuple(plain_picture(colour) for colour in colours)
+    )
+
+
+def assistant(text: str) -> Message:
+    return Message(role=Role.ASSISTANT, text=text)
+
+
+def asking(*messages: Message, tokens: int = 8, **options: Any) -> GenerationRequest:
+    return GenerationRequest(messages=messages, sampling=greedy(tokens), **options)
+
+
+def answer_of(plain: GenerateModel, request: GenerationRequest) -> tuple[str, Finished]:
+    parts: list[str] = []
+    finished = plain.generate(request, parts.append, lambda: False)
+    return "".join(parts), finished
+
+
+Alone = Callable[[GenerationRequest], tuple[str, Finished]]
+
+
+def same(bench: Stepper, job: Job, alone: Alone) -> None:
+    """Assert that a job was answered as `generate()` answers it."""
+    text, finished = alone(job.request)
+    assert bench.text(job) == text
+    got = bench.finished(job)
+    assert (got.prompt_tokens, got.new_tokens) == (finished.prompt_tokens, finished.new_tokens)
+
+
+def no_page_is_lost(backend: BatchingBackend) -> None:
+    scheduler = backend._scheduler
+    assert not scheduler.running
+    scheduler.shrink()
+    assert scheduler._pool.num_free == scheduler._pool.num_usable
+
+
+def both_paths(path: Path, **options: Any) -> tuple[BatchingBackend, GenerateModel]:
+    """The same checkpoint on both paths."""
+    spec = ModelSpec(name=str(path), **options)
+    fast, plain = (
+        load_model(one, cache_dir=path, progress=io.StringIO())
+        for one in (spec, replace(spec, engine="transformers"))
+    )
+    assert isinstance(fast, BatchingBackend)
+    assert isinstance(plain, SequentialBackend)
+    assert isinstance(plain.wrapped, GenerateModel)
+    assert (fast.model.engine, plain.model.engine) == ("fast", "transformers")
+    return fast, plain.wrapped
