@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.error("the command failed: %s", safe_traceback(exc))
         where = "" if exc.filename is None else f" ({exc.filename})"
         print(f"llava-bot cannot go on: {exc.strerror or exc}{where}.", file=sys.stderr)
-    except Exception as exc:  # noqa: BLE001 - the border to the shell: a person reads what comes
+    except Exception as exc:  # noqa: BLE001 - the last border before the shell: people get a sentence
         log.error("the command failed: %s", safe_traceback(exc))
         print(f"llava-bot has failed: {type(exc).__name__}.", file=sys.stderr)
     if code != 0 and held_back.has_errors:
@@ -100,7 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="print text, model, timings and receipt as JSON"
     )
 
-    chat = commands.add_parser("chat", help="ask several questions about a picture, one a line")
+    chat = commands.add_parser("chat", help="ask several questions about a picture, one per line")
     chat.add_argument(
         "--image-file",
         action="append",
@@ -109,14 +109,16 @@ def build_parser() -> argparse.ArgumentParser:
         help="a file, or an https address; may be given several times",
     )
 
-    doctor = commands.add_parser("doctor", help="look at the set-up and name what is to be fixed")
+    doctor = commands.add_parser("doctor", help="check the set-up and say what to fix")
     doctor.add_argument(
         "--channel",
         metavar="ID",
         help="post a message in this channel (Slack: C…, Discord: a number) and delete it",
     )
 
-    manifest = commands.add_parser("manifest", help="print what a platform must be told of the bot")
+    manifest = commands.add_parser(
+        "manifest", help="print what a platform needs to know about the bot"
+    )
     manifests = {it.name: it.manifest for it in PLATFORMS if it.manifest is not None}
     manifest.add_argument("platform", choices=list(manifests))
     for platform_manifest in manifests.values():
@@ -138,23 +140,25 @@ def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
     bench.add_argument(
         "--random-weights",
         action="store_true",
-        help="build the model in its true shapes instead of downloading it",
+        help="build the model in its true shapes from random weights instead of downloading it",
     )
-    bench.add_argument(
-        "--quantize", choices=["none", "int8", "nf4"], help="hold the weights in fewer bits"
-    )
+    bench.add_argument("--quantize", choices=["none", "int8", "nf4"], help="quantize the weights")
     bench.add_argument(
         "--threads",
         type=_number_of(1, 256),
         nargs="+",
         metavar="N",
-        help="threads at once (1 8 32)",
+        help="concurrent threads (1 8 32)",
     )
     bench.add_argument(
-        "--same-picture", action="store_true", help="all threads are about one picture"
+        "--same-picture", action="store_true", help="ask about the same picture in all threads"
     )
     bench.add_argument(
-        "--new-tokens", type=_number_of(8, 2048), default=128, metavar="N", help="said a thread"
+        "--new-tokens",
+        type=_number_of(8, 2048),
+        default=128,
+        metavar="N",
+        help="generated per thread",
     )
     bench.add_argument(
         "--without-static", action="store_true", help="do not measure the compiled generate()"
@@ -162,20 +166,20 @@ def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
     bench.add_argument(
         "--without-generate", action="store_true", help="do not measure generate() at all"
     )
-    bench.add_argument("--cache-tokens", type=int, metavar="N", help="bound the engine's cache")
+    bench.add_argument("--cache-tokens", type=int, metavar="N", help="limit the KV cache")
     bench.add_argument(
         "--quantize-cache",
         choices=["auto", "none", "int8"],
-        help="keep what threads have read in 8 bits",
+        help="store the KV cache in 8 bits",
     )
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
-    bench.add_argument("--plot", metavar="FILE.png", help="draw tokens a second over threads")
+    bench.add_argument("--plot", metavar="FILE.png", help="plot tokens per second over threads")
 
 
 def _number_of(least: int, most: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"'{text}' is no number from {least} to {most}")
+            raise argparse.ArgumentTypeError(f"'{text}' is not a number from {least} to {most}")
         return int(text)
 
     return number
@@ -206,7 +210,7 @@ def _settings_in(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _command(arguments: argparse.Namespace, configuration: Configuration) -> int:
-    # `bot.app` brings torch along: it is imported after everything that can go wrong without it.
+    # `bot.app` imports torch, so it comes after everything that can fail without it.
     match arguments.command:
         case "run":
             from bot.app import run
@@ -296,7 +300,7 @@ async def _ask(
     arguments: argparse.Namespace, pictures: tuple[PictureFile, ...], terminal: Terminal
 ) -> int:
     out = None if arguments.json else sys.stdout
-    # What the terminal sent may be no text at all.
+    # The terminal may send bytes that are not UTF-8.
     question = arguments.question.encode("utf-8", "replace").decode("utf-8")
     ending = await terminal.ask(question, pictures, out)
     if arguments.json:
@@ -311,5 +315,5 @@ async def _ask(
 
 
 def _json(value: object, *, indent: int | None = None) -> str:
-    """As people read it, where stdout can hold any character; otherwise escaped."""
+    """Readable where stdout can encode any character; otherwise escaped."""
     return json.dumps(value, ensure_ascii=not holds_any_text(sys.stdout), indent=indent)

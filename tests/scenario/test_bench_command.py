@@ -33,9 +33,9 @@ async def test_a_model_is_measured_and_drawn(tmp_path: Path, model: str) -> None
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--threads", "0"), "'0' is no number from 1 to 256"),
-        (("--threads", "-2"), "'-2' is no number from 1 to 256"),
-        (("--new-tokens", "1"), "'1' is no number from 8 to 2048"),
+        (("--threads", "0"), "'0' is not a number from 1 to 256"),
+        (("--threads", "-2"), "'-2' is not a number from 1 to 256"),
+        (("--new-tokens", "1"), "'1' is not a number from 8 to 2048"),
         (("--quantize", "nf4"), "The pocket model is held whole"),
     ],
 )
