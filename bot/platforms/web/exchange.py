@@ -1,4 +1,4 @@
-"""A reply as a stream of events that any number of pages may follow."""
+"""A reply as a stream of events that any number of pages can follow."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class PlaygroundExchange:
         self._end: Event | None = None
         self._followers: set[asyncio.Queue[Event]] = set()
         self.http_status: int | None = None
-        """Set when the question was refused before anything of it was written down."""
+        """Set when the question was refused before anything was stored."""
 
     async def complete(self, message: IncomingMessage) -> IncomingMessage:
-        """Nothing had to be asked for."""
+        """Return it as it is: the page sent everything."""
         return message
 
     async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
@@ -51,18 +51,18 @@ class PlaygroundExchange:
                 yield piece
 
     async def status(self, status: Status) -> None:
-        """Tell the followers what is waited for."""
+        """Send the status to the followers."""
         self._status = status
-        self._tell(_status_event(status))
+        self._send(_status_event(status))
 
     async def show(self, part: int, text: str) -> None:  # noqa: ARG002 - there is one part
-        """Tell the followers what has been added. A reply only grows, and has one part."""
+        """Send what has been added to the followers. A reply only grows, and has one part."""
         added, self._text = text[len(self._text) :], text
         if added:
-            self._tell(("delta", {"text": added}))
+            self._send(("delta", {"text": added}))
 
     async def end(self, ending: Ending) -> None:
-        """Tell the followers how it ended."""
+        """Send the ending to the followers."""
         if not ending.claimed:
             self.http_status = 503
         receipt = ending.receipt.to_json()
@@ -78,26 +78,26 @@ class PlaygroundExchange:
                     "receipt": receipt,
                 },
             )
-        self._tell(self._end)
+        self._send(self._end)
         await self._on_end()
 
     def close(self, sentence: str, *, http_status: int, resumes: bool = False) -> None:
-        """End the stream of a reply that has had no end.
+        """End the stream of a reply that had no ending.
 
-        `http_status`: of the refusal where no event has come yet. `resumes`: the next start goes
-        on with the reply.
+        `http_status`: of the refusal, if no event was sent yet. `resumes`: the next start continues
+        the reply.
         """
         if self._end is not None:
             return
         if self._status is None and not self._text:
             self.http_status = http_status
         self._end = failed(sentence, resumes=resumes)
-        self._tell(self._end)
+        self._send(self._end)
 
     async def follow(self) -> AsyncIterator[Event]:
-        """The reply from here on to its ``done`` or ``error``.
+        """The reply from now until its ``done`` or ``error``.
 
-        What was said before comes first, in one piece.
+        The text so far comes first, in one piece.
         """
         queue: asyncio.Queue[Event] = asyncio.Queue()
         if self._status is not None:
@@ -116,13 +116,13 @@ class PlaygroundExchange:
         finally:
             self._followers.discard(queue)
 
-    def _tell(self, event: Event) -> None:
+    def _send(self, event: Event) -> None:
         for follower in self._followers:
             follower.put_nowait(event)
 
 
 def failed(sentence: str, *, resumes: bool = False) -> Event:
-    """The last event of a reply that has no ending of the core's."""
+    """The last event of a reply that got no ending from the core."""
     data: dict[str, Any] = {"message": sentence, "receipt": Receipt().to_json()}
     return ("error", data | {"resumes": True} if resumes else data)
 

@@ -1,4 +1,4 @@
-"""Who may talk to the playground: this page alone, and those who know the password."""
+"""Admits requests from the playground's own page, with the password if one is set."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def guard(*, host: str, password: str | None) -> Middleware:
     async def middleware(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        # With a password, any name may lead here: it protects against rebinding too.
+        # With a password any host name is fine: it also protects against rebinding.
         if password is None and _hostname(request.host) not in names:
             return refusal(request, 403, "http_wrong_host")
         if _is_cross_site(request):
             return refusal(request, 403, "http_cross_site")
-        if password is not None and not _knows(request, password):
+        if password is not None and not _has_password(request, password):
             response = refusal(request, 401, "http_password")
             response.headers["WWW-Authenticate"] = 'Basic realm="llava-bot", charset="UTF-8"'
             return response
@@ -70,7 +70,7 @@ def guard(*, host: str, password: str | None) -> Middleware:
 async def failures_are_sentences(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """A surprise goes to the log; the visitor gets a sentence."""
+    """An unexpected failure goes to the log; the visitor gets a sentence."""
     try:
         return await handler(request)
     except web.HTTPException as exc:
@@ -100,7 +100,7 @@ def _is_cross_site(request: web.Request) -> bool:
     return site not in {"same-origin", "none"} and not (is_link and request.path == "/")
 
 
-def _knows(request: web.Request, password: str) -> bool:
+def _has_password(request: web.Request, password: str) -> bool:
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return False

@@ -33,7 +33,7 @@ class QuestionHandlers:
         self._discarding: set[asyncio.Future[None]] = set()
 
     def routes(self) -> list[web.RouteDef]:
-        """What they answer."""
+        """The routes they serve."""
         return [
             web.post("/api/threads/{thread}/messages", self._ask),
             web.post("/api/threads/{thread}/again", self._ask_again),
@@ -60,7 +60,7 @@ class QuestionHandlers:
             form = await self._uploads.receive(request, message_id)
         except BadUpload as exc:
             return refusal(request, exc.status, exc.key, **exc.values)
-        if await self._store.title(thread) is None:  # deleted while the upload came in
+        if await self._store.title(thread) is None:  # deleted during the upload
             await self._uploads.discard(message_id)
             return refusal(request, 404, "http_no_thread")
         message = IncomingMessage(
@@ -117,7 +117,7 @@ class QuestionHandlers:
     def _watch(
         self, task: asyncio.Task[bool], message: IncomingMessage, exchange: PlaygroundExchange
     ) -> None:
-        """End the stream however the task ends, also without an end of the reply."""
+        """End the stream however the task ends, even if the reply never did."""
 
         def ended(task: asyncio.Task[bool]) -> None:
             def close(key: str, http_status: int, *, resumes: bool = False) -> None:
@@ -133,7 +133,7 @@ class QuestionHandlers:
             if self._exchanges.get(message.key.message) is exchange:
                 del self._exchanges[message.key.message]
             if not task.cancelled() and task.exception() is None and not task.result():
-                # Not ours to answer: its thread is being forgotten. Its upload goes too.
+                # Its thread is being erased, so nothing answers it. Its upload goes, too.
                 discarding = asyncio.ensure_future(self._uploads.discard(message.key.message))
                 self._discarding.add(discarding)
                 discarding.add_done_callback(self._discarding.discard)

@@ -81,7 +81,7 @@ class Playground:
             ) from None
 
     async def stop_intake(self) -> None:
-        """New questions are refused by the core from now on; running streams go on."""
+        """The core refuses new questions from now on; running streams continue."""
 
     async def close(self) -> None:
         """Close every connection."""
@@ -89,7 +89,7 @@ class Playground:
             await self._runner.cleanup()
 
     def _build(self) -> web.AppRunner:
-        """Routes and files; it looks at the disk, so it runs in a thread."""
+        """Routes and files. Reads the disk, so it runs in a thread."""
         self._samples = sorted((STATIC / "samples").glob("*.jpg"))
         app = web.Application(
             middlewares=[failures_are_sentences, guard(host=self._host, password=self._password)],

@@ -24,8 +24,8 @@ async def stream(
 ) -> web.StreamResponse:
     """Send events until the last one; a page that goes away only stops following.
 
-    The response begins with its first event, which comes after the claim: who has seen a 200
-    knows that the question is written down.
+    The response begins with the first event, which comes after the claim: a 200 means that the
+    question is stored.
     """
     event = await anext(events)
     if exchange.http_status is not None:
@@ -47,7 +47,7 @@ async def stream(
             await response.write(_as_sse(event))
     except ConnectionResetError:
         pass
-    except Exception as exc:  # noqa: BLE001 - begun, a stream can only say it in an event
+    except Exception as exc:  # noqa: BLE001 - once begun, a stream can only report it in an event
         log.error("a stream failed: %s", safe_traceback(exc))
         await response.write(_as_sse(failed(say(locale_of(request), "something_broke"))))
     finally:

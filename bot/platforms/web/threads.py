@@ -27,7 +27,7 @@ class ThreadHandlers:
         self._erasure = erasure
 
     def routes(self) -> list[web.RouteDef]:
-        """What they answer."""
+        """The routes they serve."""
         return [
             web.get("/api/threads", self._list),
             web.post("/api/threads", self._make),
@@ -85,7 +85,7 @@ class ThreadHandlers:
             found = await self._store.picture_file(thread_of(request), int(number))
         if found is None:
             return refusal(request, 404, "http_no_picture")
-        # Asked for again each time, so that a deleted picture is gone; sent again only if changed.
+        # Revalidated every time, so that a deleted picture is gone; resent only if it changed.
         etag = f'"{found.digest}"'
         if request.headers.get("If-None-Match") == etag:
             return web.Response(status=304, headers={"ETag": etag})

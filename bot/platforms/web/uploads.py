@@ -1,4 +1,4 @@
-"""Uploads on disk until their question is written down: a crash must not lose them."""
+"""Uploads are kept on disk until their question is answered: a crash must not lose them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 CHUNK_BYTES = 256 * 1024
 MAX_TEXT_BYTES = 100_000
 MAX_AT_ONCE = 4
-"""Forms that are read to disk at once; the next one waits."""
+"""Forms that are received concurrently; further ones wait."""
 IDLE_S = 30
-"""A sender who sends nothing for so long has gone."""
+"""A sender who is silent for this long is gone."""
 SPARE_FILES = 8
-"""So many files beyond the limit are still named in the receipt."""
+"""This many files beyond the limit are still named in the receipt."""
 
 
-# A form that is none, or a sender who has hung up: nobody's fault here.
+# A malformed form, or a sender who has hung up: not our failure.
 _BROKEN = (
     HttpProcessingError,
     ClientError,
@@ -43,13 +43,13 @@ T = TypeVar("T")
 
 
 async def _in_time(reading: Coroutine[Any, Any, T]) -> T:
-    """Do not wait for ever for a sender who has gone quiet. Raises: TimeoutError."""
+    """Do not wait forever for a silent sender. Raises: TimeoutError."""
     async with asyncio.timeout(IDLE_S):
         return await reading
 
 
 class BadUpload(Exception):
-    """Not the form that is expected: `key` and `values` make the sentence."""
+    """Not the expected form; `key` and `values` make the sentence."""
 
     def __init__(self, status: int, key: str, **values: object) -> None:
         super().__init__(key)
@@ -60,14 +60,14 @@ class BadUpload(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """A question as it was posted."""
+    """A posted question."""
 
     text: str
     attachments: tuple[Attachment, ...]
 
 
 class Uploads:
-    """A folder of uploads, one folder a message."""
+    """A folder of uploads, one subfolder per message."""
 
     def __init__(self, folder: Path, *, max_file_bytes: int, max_files: int) -> None:
         self._folder = folder
@@ -77,7 +77,7 @@ class Uploads:
 
     @property
     def max_total_bytes(self) -> int:
-        """Of one form."""
+        """The limit of one form."""
         return self._max_file_bytes * self._max_files + MAX_TEXT_BYTES
 
     async def receive(self, request: web.Request, message_id: str) -> Form:
@@ -101,7 +101,7 @@ class Uploads:
         await asyncio.to_thread(shutil.rmtree, self._folder / message_id, ignore_errors=True)
 
     async def keep_only(self, message_ids: set[str]) -> None:
-        """Remove what an earlier run has left behind."""
+        """Remove what an earlier run left behind."""
         if await asyncio.to_thread(self._folder.is_dir):
             for folder in await asyncio.to_thread(lambda: list(self._folder.iterdir())):
                 if folder.name not in message_ids:
