@@ -1,4 +1,4 @@
-"""Fetch a picture that a person named by its address."""
+"""Fetches a picture by the address that the user typed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ MAX_REDIRECTS = 5
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is a web address rather than a file's name."""
+    """Whether a text is a web address rather than a file name."""
     return text.lower().startswith(("https://", "http://"))
 
 
 async def fetch(address: str) -> AsyncIterator[bytes]:
-    """Yield the bytes behind an address, in pieces; the caller bounds them.
+    """Yield the bytes behind an address, in pieces; the caller limits their number.
 
-    Only for addresses typed by the person at this machine's own terminal: it asks whatever host
-    they name.
+    Only for addresses typed at this machine's own terminal: it contacts any host they name.
 
     Raises:
-        OSError: it cannot be had.
+        OSError: it cannot be fetched.
     """
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     headers = {"User-Agent": "llava-bot", "Accept": "image/*"}
@@ -41,6 +40,6 @@ async def fetch(address: str) -> AsyncIterator[bytes]:
     except aiohttp.ClientConnectionError:
         raise OSError("the server cannot be reached") from None
     except aiohttp.TooManyRedirects:
-        raise OSError("it leads from address to address without end") from None
+        raise OSError("it redirects without end") from None
     except (aiohttp.ClientError, ValueError):
         raise OSError("the address or the server's answer is not valid") from None

@@ -42,7 +42,7 @@ class TerminalError(CommandFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFile:
-    """A picture named on the command line, its bytes at hand and known to be usable."""
+    """A picture named on the command line, read and known to be usable."""
 
     name: str
     data: bytes
@@ -55,9 +55,9 @@ def locale_of_environment() -> str:
 
 
 async def read_picture(source: str, limits: PictureLimits) -> PictureFile:
-    """Read a picture by file name or web address and make sure that it can be used.
+    """Read a picture by file name or web address and check that it can be used.
 
-    This happens before a model is loaded: what is wrong is said at once.
+    This happens before a model is loaded, so that the user hears of a mistake at once.
 
     Raises:
         TerminalError: one sentence.
@@ -91,7 +91,7 @@ def _read_file(source: str, limits: PictureLimits) -> bytes:
         path = Path(source).expanduser()
         check_size(path.name, path.stat().st_size, limits)
         return path.read_bytes()
-    except (FileNotFoundError, RuntimeError):  # expanduser knows no such person
+    except (FileNotFoundError, RuntimeError):  # expanduser does not know the user
         raise TerminalError(f"There is no file “{source}”.") from None
     except OSError as exc:
         raise TerminalError(f"The file “{source}” cannot be read: {exc.strerror}.") from None
@@ -114,15 +114,15 @@ class TerminalExchange:
         """Why nothing more could be printed."""
 
     async def complete(self, message: IncomingMessage) -> IncomingMessage:
-        """Nothing had to be asked for."""
+        """Return it as it is: the command line said everything."""
         return message
 
     async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
-        """The bytes that have been read already."""
+        """The bytes, already read."""
         yield self._pictures[int(attachment.ref)].data
 
     async def status(self, status: Status) -> None:
-        """Nobody waits in a queue at a terminal."""
+        """There is no queue to wait in."""
 
     async def show(self, part: int, text: str) -> None:  # noqa: ARG002 - there is one part
         """Print what has been added."""
@@ -143,7 +143,7 @@ class TerminalExchange:
         except OutputLost as exc:
             self.lost = exc
             self._out = None
-            self._stop()  # nobody reads on
+            self._stop()  # nobody reads any more
 
 
 class Terminal:
@@ -153,7 +153,7 @@ class Terminal:
         self._core = core
         self._locale = locale
         self.has_pictures = False
-        """The thread has kept pictures: they need not be sent again."""
+        """Whether the thread has stored pictures, which then need not be sent again."""
         self._thread = ThreadKey(platform=PLATFORM, team="", channel="", thread=uuid.uuid4().hex)
 
     @property
@@ -199,9 +199,9 @@ class Terminal:
 
 
 def questions_from(stream: TextIO) -> asyncio.Queue[str | OSError | None]:
-    """Lines of a stream as they come, then `None`, or why no more can be read.
+    """Lines of a stream as they arrive, then `None`, or why no more can be read.
 
-    A daemon thread reads them: a read under way must not keep the process from ending.
+    A daemon thread reads them: a blocked read must not keep the process alive.
     """
     lines: asyncio.Queue[str | OSError | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -221,10 +221,10 @@ def questions_from(stream: TextIO) -> asyncio.Queue[str | OSError | None]:
 
 
 async def chat(pictures: tuple[PictureFile, ...], terminal: Terminal) -> int:
-    """Several questions about the same pictures, one a line, until the input ends.
+    """Answer several questions about the same pictures, one per line, until the input ends.
 
-    Prompts as LLaVA's own command line does when a person sits there; otherwise prints the
-    answers alone. Returns: the exit code; 1 when a question was refused.
+    Prompts like LLaVA's own command line when stdin is a terminal; otherwise prints only the
+    answers. Returns: the exit code; 1 when a question was refused.
 
     Raises:
         TerminalError: the questions cannot be read.
@@ -232,7 +232,7 @@ async def chat(pictures: tuple[PictureFile, ...], terminal: Terminal) -> int:
     """
     prompts = sys.stdin.isatty()
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # whatever comes is a question
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # any bytes are a question
     lines = questions_from(sys.stdin)
     code = 0
     while True:
