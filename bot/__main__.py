@@ -1,4 +1,4 @@
-"""The entry point. It listens to Ctrl-C before anything large is imported."""
+"""The entry point. Handles Ctrl-C before anything large is imported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _command_line() -> int:
 
     code = cli.main()
     if code == EXIT_ENGINE_DEAD:
-        # The interpreter's own end would wait for threads, and for a device that does not answer.
+        # A normal exit would wait for threads, and for a device that no longer responds.
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -41,10 +41,10 @@ Platforms: TypeAlias = dict[str, Platform]
 def run_terminal(
     configuration: Configuration, converse: Callable[[Terminal], Coroutine[Any, Any, int]]
 ) -> int:
-    """Hold a conversation at the terminal; nothing of it is kept. Returns: the exit code.
+    """Hold a conversation at the terminal and keep nothing of it. Returns: the exit code.
 
     Raises:
-        ConfigurationError: no folder for temporary files can be written.
+        ConfigurationError: no folder for temporary files is writable.
         ModelUnavailable: its message is one sentence for the operator.
     """
     _check_temporary_folder()
@@ -62,7 +62,7 @@ def run_terminal(
 
 
 def _check_temporary_folder() -> None:
-    """Before the model is loaded, which takes long."""
+    """Check before the model is loaded, which takes long."""
     try:
         tempfile.gettempdir()
     except OSError:
@@ -139,7 +139,7 @@ async def _serve(services: Services, made: Platforms, signals: _Signals, *, open
         await _resume_unfinished(services, made)
         started = await _start_platforms(made)
         if not started:
-            raise ConfigurationError("No platform could be started; the reasons stand above.")
+            raise ConfigurationError("No platform could be started; see the reasons above.")
         _log_model(services.engine.model)
         _announce(started, open_page=open_page)
         await _first_completed(services.engine.died.wait(), signals.stop.wait())
@@ -224,7 +224,7 @@ def _announce(started: Platforms, *, open_page: bool) -> None:
 
 @contextlib.contextmanager
 def _data_dir_lock(data_dir: Path) -> Iterator[None]:
-    """Hold a directory that is private: two bots would take up each other's questions."""
+    """Lock the private directory: two bots would answer each other's questions."""
     lock = FileLock(data_dir / "run.lock", mode=private_files.FILE)
     try:
         private_files.protect(data_dir)
@@ -257,7 +257,7 @@ async def _running_sweep(store: Store, thread_days: int) -> AsyncIterator[None]:
         while True:
             try:
                 gone = await store.forget_older_than(timedelta(days=thread_days))
-            except Exception as exc:  # noqa: BLE001 - tried again in an hour
+            except Exception as exc:  # noqa: BLE001 - retried in an hour
                 log.error("expired threads were not erased: %s", safe_traceback(exc))
             else:
                 if gone:

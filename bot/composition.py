@@ -36,7 +36,7 @@ from inference.types import ModelSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Services(AdapterServices):
-    """What a running bot is made of."""
+    """The parts of a running bot, the engine included."""
 
     engine: RunningEngine
 

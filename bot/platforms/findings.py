@@ -1,4 +1,4 @@
-"""What `llava-bot doctor` finds: each thing that must be right, and what to do where it is not."""
+"""What `llava-bot doctor` finds: each check, and how to fix what failed."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     what: str
     fix: str = ""
-    """What to do; empty: all is well."""
+    """How to fix it; empty when nothing is wrong."""
     unknown: bool = False
-    """It could not be looked at; `fix` says how it can be."""
+    """It could not be checked; `fix` says how to check it."""
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing must be done."""
+        """Whether there is nothing to fix."""
         return not self.fix
 
     def __str__(self) -> str:

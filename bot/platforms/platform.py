@@ -1,4 +1,4 @@
-"""What an adapter is, and what it may ask of the core."""
+"""The protocols between an adapter and the core."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Core(Protocol):
         ...
 
     def resume(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
-        """Take up a question that an earlier run has left."""
+        """Answer a question that an earlier run left unfinished."""
         ...
 
     async def latest(self, key: MessageKey) -> IncomingMessage | None:
@@ -37,7 +37,7 @@ class Core(Protocol):
     async def revise(
         self, message: IncomingMessage, exchange: Exchange
     ) -> asyncio.Task[bool] | None:
-        """Answer an edited question anew; `None` when there is nothing to do. Raises: Busy."""
+        """Answer an edited question again; `None` when there is nothing to do. Raises: Busy."""
         ...
 
     async def ask_again(
@@ -47,7 +47,7 @@ class Core(Protocol):
         ...
 
     def stop(self, key: MessageKey) -> bool:
-        """Stop a question; false when it is not under way."""
+        """Stop a question; false when it is not in flight."""
         ...
 
     def first_in_flight(self, thread: ThreadKey) -> MessageKey | None:
@@ -55,7 +55,7 @@ class Core(Protocol):
         ...
 
     def allows(self, thread: ThreadKey, author: Author) -> bool:
-        """Whether this person may ask in this place."""
+        """Whether this user may ask in this channel."""
         ...
 
 
@@ -73,17 +73,17 @@ class Platform(Protocol):
         ...
 
     def resume(self, message: IncomingMessage) -> None:
-        """Have a question answered that an earlier run has left, in the reply it had begun."""
+        """Answer a question that an earlier run left unfinished, in the reply it had begun."""
         ...
 
     async def start(self) -> None:
-        """Let input in. Raises: PlatformUnavailable."""
+        """Start taking input. Raises: PlatformUnavailable."""
         ...
 
     async def stop_intake(self) -> None:
-        """Let no more input in; replies under way go on."""
+        """Stop taking input; replies in flight continue."""
         ...
 
     async def close(self) -> None:
-        """Let go of everything; safe after a failed start."""
+        """Release everything; safe after a failed start."""
         ...
