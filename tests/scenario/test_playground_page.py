@@ -310,3 +310,20 @@ async def test_a_server_that_comes_back_finishes_the_answer_on_the_page(
             "answer to What is it?", timeout=20_000
         )
         await context.close()
+
+
+async def test_more_pictures_than_one_question_takes_are_counted_in_a_sentence(page: Page) -> None:
+    photos = [photo(f"{number}.png") for number in range(3)]
+    await page.set_input_files("#file-input", photos)  # type: ignore[arg-type]
+    await expect(page.get_by_text("Only 2 pictures per question.")).to_be_visible()
+    texts = await page.evaluate(
+        """async () => {
+            const { t } = await import("/static/texts.js");
+            return [0, 1, 2].map((limit) => t("page_too_many", { limit }));
+        }"""
+    )
+    assert texts == [
+        "Only 0 pictures per question.",
+        "Only 1 picture per question.",
+        "Only 2 pictures per question.",
+    ]
