@@ -46,7 +46,7 @@ def dialect_of(processor: Any, *, name: str, max_pictures: int) -> Dialect:
     template = template_of(processor)
     if template is None:
         raise ModelUnavailable(
-            f"The model '{name}' has no chat template, and how it is spoken to is not known here: "
+            f"The model '{name}' has no chat template, and its prompt format is not known here: "
             "put the chat_template.jinja of the model it was made from beside its config.json."
         )
     probe = _Probe(processor, several=max_pictures > 1)
