@@ -63,7 +63,7 @@ async def test_chat_answers_several_questions_about_one_picture(
     assert "USER" not in result.out
 
 
-async def test_chat_takes_whatever_comes_and_prints_whatever_the_encoding_lacks(
+async def test_chat_accepts_any_bytes_and_prints_characters_that_the_encoding_lacks(
     tmp_path: Path, picture: str, foreign: str
 ) -> None:
     result = await llava_bot(
@@ -161,7 +161,7 @@ async def test_a_directory_that_cannot_be_used_gets_one_sentence(
     assert_one_sentence(result, f"DATA_DIR: {tmp_path / 'file'} cannot be used (File exists).")
 
 
-async def test_a_download_that_cannot_be_kept_names_the_folder(
+async def test_a_download_that_cannot_be_stored_names_the_folder(
     tmp_path: Path, picture: str
 ) -> None:
     async def config(_request: web.Request) -> web.Response:
@@ -189,12 +189,12 @@ async def test_a_download_that_cannot_be_kept_names_the_folder(
     )
 
 
-async def test_a_person_nobody_knows_is_a_missing_file(tmp_path: Path) -> None:
+async def test_an_unknown_users_home_is_a_missing_file(tmp_path: Path) -> None:
     result = await llava_bot("ask", "~nobody-knows/x.png", "What?", data_dir=tmp_path)
     assert_one_sentence(result, "There is no file “~nobody-knows/x.png”.")
 
 
-async def test_an_address_that_nobody_answers_gets_one_sentence(tmp_path: Path) -> None:
+async def test_an_address_without_a_server_gets_one_sentence(tmp_path: Path) -> None:
     result = await llava_bot("ask", "http://127.0.0.1:9/cat.png", "What?", data_dir=tmp_path)
     sentence = "The picture at http://127.0.0.1:9/cat.png cannot be fetched: the server cannot be"
     assert_one_sentence(result, sentence)
@@ -217,7 +217,7 @@ async def test_wrong_settings_are_all_named_at_once(tmp_path: Path, picture: str
     ]
 
 
-async def test_settings_may_stand_in_a_file(tmp_path: Path, picture: str) -> None:
+async def test_settings_are_read_from_a_file(tmp_path: Path, picture: str) -> None:
     (tmp_path / ".env").write_text("MODEL=from/the-file\n")
     result = await llava_bot("ask", picture, "What?", data_dir=tmp_path)
     assert_one_sentence(result, "The model 'from/the-file' is neither")
@@ -230,7 +230,7 @@ async def test_a_settings_file_that_powershell_wrote_gets_one_sentence(tmp_path:
     assert result.err.count("\n") == 1
 
 
-async def test_a_failure_names_the_way_to_see_more_and_that_way_shows_it(
+async def test_a_failure_points_to_verbose_which_shows_more(
     tmp_path: Path, picture: str, talkative: str
 ) -> None:
     arguments = ("ask", picture, "What?", "--model", talkative, "--temperature", "1")
@@ -258,7 +258,9 @@ async def test_a_failure_names_the_way_to_see_more_and_that_way_shows_it(
         ),
     ],
 )
-async def test_a_surprise_is_one_sentence(failure: str, sentence: str, tmp_path: Path) -> None:
+async def test_an_unexpected_exception_is_one_sentence(
+    failure: str, sentence: str, tmp_path: Path
+) -> None:
     (tmp_path / "surprised_bot.py").write_text(
         "import sys\nfrom unittest import mock\nfrom bot.__main__ import main\n"
         f"with mock.patch('bot.cli._doctor', side_effect={failure}):\n"

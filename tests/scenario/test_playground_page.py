@@ -104,7 +104,7 @@ async def test_the_thread_survives_a_reload_and_a_restart(tmp_path: Path, browse
     assert len(second.requests[0].messages[0].pictures) == 1
 
 
-async def test_the_answer_streams_and_stop_keeps_what_was_said(
+async def test_the_answer_streams_and_stop_keeps_the_text_so_far(
     page: Page, backend: ScriptedModel
 ) -> None:
     backend.hold()
@@ -118,7 +118,7 @@ async def test_the_answer_streams_and_stop_keeps_what_was_said(
     await expect(page.locator(LAST_RECEIPT)).to_contain_text("Stopped.")
 
 
-async def test_an_answer_that_could_not_be_written_down_stays_on_the_page(
+async def test_an_answer_that_could_not_be_stored_stays_on_the_page(
     client: Client, page: Page
 ) -> None:
     with fails_at(client.store, "answer_turn"):
@@ -131,7 +131,7 @@ async def test_an_answer_that_could_not_be_written_down_stays_on_the_page(
         await expect_answer(page, "answer to What is it?")
 
 
-async def test_a_question_that_could_not_be_written_down_is_given_back(
+async def test_a_question_that_could_not_be_stored_is_given_back(
     client: Client, page: Page
 ) -> None:
     with fails_at(client.store, "claim"):
@@ -140,7 +140,7 @@ async def test_a_question_that_could_not_be_written_down_is_given_back(
         await expect(page.locator("#question")).to_have_value("What is it?")
 
 
-async def test_the_place_in_the_queue_is_shown(
+async def test_the_position_in_the_queue_is_shown(
     client: Client, page: Page, backend: ScriptedModel
 ) -> None:
     backend.hold()
@@ -152,9 +152,7 @@ async def test_the_place_in_the_queue_is_shown(
     other.close()
 
 
-async def test_a_reload_in_mid_answer_goes_on_with_the_answer(
-    page: Page, backend: ScriptedModel
-) -> None:
+async def test_a_reload_mid_answer_continues_the_answer(page: Page, backend: ScriptedModel) -> None:
     backend.hold()
     backend.answer = lambda _: "one two three four"
     await ask(page, "Count.", photo())
@@ -235,7 +233,7 @@ async def test_a_picture_that_cannot_be_used_is_named_and_the_question_is_kept(
     await expect_answer(page, "“notes.txt” was left out", state="refused")
 
 
-async def test_the_receipt_tells_what_was_shrunk_and_skipped(page: Page) -> None:
+async def test_the_receipt_shows_what_was_scaled_down_and_skipped(page: Page) -> None:
     large = plain_picture((0, 120, 0), (3000, 1500)).data
     await ask(page, "q", photo("large.png", large), photo("notes.txt", b"hello"))
     await expect_answer(page, "answer to q")

@@ -103,7 +103,7 @@ async def test_a_signal_lets_the_running_answer_end(
         assert [turn["state"] for turn in await turns(bot, thread)] == ["answered"]
 
 
-async def test_killed_in_mid_answer_the_question_is_answered_once_at_the_next_start(
+async def test_a_bot_killed_mid_answer_answers_the_question_once_at_the_next_start(
     tmp_path: Path, talkative: str
 ) -> None:
     options = ("--model", talkative, "--temperature", "1")
@@ -125,7 +125,7 @@ async def test_killed_in_mid_answer_the_question_is_answered_once_at_the_next_st
         assert [p["number"] for p in rest[-1][1]["receipt"]["pictures"]] == [1, 2]
 
 
-async def test_an_answer_that_does_not_end_in_time_is_left_to_the_next_start(
+async def test_an_answer_that_does_not_finish_in_time_is_left_to_the_next_start(
     tmp_path: Path, talkative: str
 ) -> None:
     options = ("--model", talkative, "--temperature", "1")
@@ -146,7 +146,7 @@ async def test_an_answer_that_does_not_end_in_time_is_left_to_the_next_start(
 
 
 @pytest.mark.parametrize("after_s", [0.3, 1.5, 3.0])
-async def test_ctrl_c_while_it_starts_ends_it_at_once_and_without_a_traceback(
+async def test_ctrl_c_during_the_start_ends_it_at_once_without_a_traceback(
     after_s: float, tmp_path: Path, talkative: str
 ) -> None:
     async with running_bot(tmp_path, "--model", talkative) as bot:
@@ -170,7 +170,7 @@ async def test_a_second_signal_does_not_wait_for_answers(tmp_path: Path, talkati
             assert await bot.exit_code() == 0
 
 
-async def test_when_the_device_fails_the_asker_is_told_and_the_process_ends_with_a_code_of_its_own(
+async def test_when_the_device_fails_the_user_is_told_and_the_exit_code_says_so(
     tmp_path: Path, talkative: str
 ) -> None:
     options = ("--model", talkative, "--temperature", "1")
@@ -189,7 +189,7 @@ async def test_when_the_device_fails_the_asker_is_told_and_the_process_ends_with
             assert [name async for name, _ in stream][-1] == "done"
 
 
-async def test_even_the_chattiest_log_holds_nothing_that_people_wrote_or_sent(
+async def test_even_a_debug_log_holds_nothing_that_users_wrote_or_sent(
     tmp_path: Path, talkative: str
 ) -> None:
     options = ("--model", talkative, "--temperature", "1", "--max-new-tokens", "40")
@@ -274,7 +274,7 @@ async def test_a_model_that_cannot_be_loaded_ends_the_start_with_a_sentence(
     assert "Traceback" not in result.err
 
 
-def test_without_a_folder_for_temporary_files_no_model_is_loaded(
+def test_no_model_is_loaded_without_a_folder_for_temporary_files(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tempfile.gettempdir", mock.Mock(side_effect=FileNotFoundError(2, "none")))
@@ -282,7 +282,7 @@ def test_without_a_folder_for_temporary_files_no_model_is_loaded(
         app.run_terminal(SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
 
 
-def test_a_data_directory_that_knows_no_locks_gets_a_sentence(
+def test_a_data_directory_without_file_locks_gets_a_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     # As filelock does where the file system answers ENOSYS.
@@ -299,7 +299,7 @@ def test_a_data_directory_that_knows_no_locks_gets_a_sentence(
         ("no-such-host.invalid", "set PLAYGROUND_HOST to an address of this machine."),
     ],
 )
-async def test_an_address_that_cannot_be_listened_on_names_the_setting_that_is_wrong(
+async def test_a_failure_to_listen_names_the_wrong_setting(
     host: str, remedy: str, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

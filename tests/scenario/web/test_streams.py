@@ -18,7 +18,7 @@ DISK = "I couldn't write to my disk just now. Please try again in a moment."
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_question_that_cannot_be_written_down_is_refused_before_a_stream_begins(
+async def test_a_question_that_cannot_be_stored_is_refused_before_a_stream_begins(
     fault: str, tmp_path: Path
 ) -> None:
     backend = ScriptedModel(context_tokens=20_000)
@@ -35,7 +35,7 @@ async def test_a_question_that_cannot_be_written_down_is_refused_before_a_stream
 
 
 @pytest.mark.parametrize("step", [step for step in STEPS if step != "claim"])
-async def test_whichever_step_fails_the_stream_has_an_end_and_the_thread_shows_it(
+async def test_the_stream_ends_whichever_step_fails_and_the_thread_shows_it(
     step: str, client: Client
 ) -> None:
     thread = await client.make_thread()
@@ -87,7 +87,7 @@ async def test_a_question_that_comes_while_its_thread_is_forgotten_is_refused(
             assert (await response.json())["error"] == "This thread has been deleted."
 
 
-async def test_a_fault_of_ours_ends_the_stream_with_a_sentence_too(
+async def test_an_unexpected_exception_ends_the_stream_with_a_sentence(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object) -> None:

@@ -88,7 +88,7 @@ async def test_a_deleted_thread_is_gone_with_its_pictures(client: Client) -> Non
         assert response.status == 404
 
 
-async def test_stop_ends_the_stream_with_what_was_said(
+async def test_stop_ends_the_stream_with_the_text_so_far(
     client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
@@ -108,7 +108,7 @@ async def test_stop_ends_the_stream_with_what_was_said(
     assert rest[-1][1]["receipt"]["notes"] == ["Stopped."]
 
 
-async def test_asked_again_the_last_question_gets_another_answer(
+async def test_asking_again_gives_the_last_question_another_answer(
     client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
@@ -175,7 +175,7 @@ async def test_a_page_that_goes_away_does_not_stop_the_answer_and_can_come_back(
         assert nothing.status == 204
 
 
-async def test_two_threads_stream_at_the_same_time_and_the_second_knows_its_place(
+async def test_two_threads_stream_at_once_and_the_second_knows_its_position(
     client: Client, backend: ScriptedModel
 ) -> None:
     backend.hold()
@@ -219,7 +219,7 @@ async def test_info_says_which_model_answers_and_what_it_cannot_do(
     assert [sample["name"] for sample in info["samples"]]
 
 
-async def test_a_thread_deleted_under_running_and_coming_questions_does_not_come_back(
+async def test_a_thread_deleted_during_its_questions_does_not_come_back(
     client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
@@ -237,7 +237,7 @@ async def test_a_thread_deleted_under_running_and_coming_questions_does_not_come
     assert not list((client.folder / "pictures").rglob("*.png"))
 
 
-async def test_asked_again_twice_at_once_the_second_is_refused(
+async def test_of_two_concurrent_requests_to_ask_again_the_second_is_refused(
     client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
@@ -253,7 +253,7 @@ async def test_asked_again_twice_at_once_the_second_is_refused(
         response.close()
 
 
-async def test_a_picture_is_sent_again_only_when_it_has_changed(client: Client) -> None:
+async def test_a_picture_is_resent_only_if_it_changed(client: Client) -> None:
     thread = await client.make_thread()
     await client.answer(thread, "q", ("a.png", RED))
     path = f"/api/threads/{thread}/pictures/1"
@@ -277,7 +277,7 @@ async def test_a_bot_that_is_shutting_down_says_so(client: Client) -> None:
         assert "shutting down" in (await response.json())["error"]
 
 
-async def test_an_unfinished_question_goes_on_after_a_restart_and_the_page_can_follow(
+async def test_an_unfinished_question_continues_after_a_restart_and_the_page_can_follow(
     tmp_path: Path, backend: ScriptedModel
 ) -> None:
     backend.hold()
@@ -300,7 +300,9 @@ async def test_an_unfinished_question_goes_on_after_a_restart_and_the_page_can_f
     assert len(restarted.requests[0].messages[0].pictures) == 1
 
 
-async def test_an_answer_cut_at_its_longest_says_so(client: Client, backend: ScriptedModel) -> None:
+async def test_an_answer_cut_at_its_maximum_length_says_so(
+    client: Client, backend: ScriptedModel
+) -> None:
     backend.reason = FinishReason.LENGTH
     thread = await client.make_thread()
     stream = await client.answer(thread, "q")

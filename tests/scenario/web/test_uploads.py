@@ -75,7 +75,7 @@ async def test_a_form_without_a_chosen_file_is_a_question_without_a_picture(
 @pytest.mark.parametrize(
     "parts", [(NO_FILE, A_FILE), (A_FILE, NO_FILE), (NO_FILE, A_FILE, NO_FILE)]
 )
-async def test_beside_a_part_without_a_file_a_picture_counts_alone(
+async def test_a_part_without_a_file_does_not_count_beside_a_picture(
     client: Client, parts: tuple[tuple[str, bytes], ...]
 ) -> None:
     _, stream = await post_form(client, ('name="text"', b"q"), *parts)
@@ -156,7 +156,7 @@ async def test_a_sender_who_hangs_up_leaves_no_file_and_no_noise(
     assert reader is not None
 
 
-async def test_senders_who_go_quiet_do_not_keep_others_out(
+async def test_silent_senders_do_not_block_others(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.platforms.web.uploads.IDLE_S", 0.3)
@@ -187,7 +187,7 @@ async def test_senders_who_go_quiet_do_not_keep_others_out(
         (b"--x\r\nbroken", "multipart/form-data; boundary=x", 400),
     ],
 )
-async def test_what_is_no_form_is_refused_with_a_sentence(
+async def test_a_malformed_form_is_refused_with_a_sentence(
     client: Client, body: bytes, content_type: str, status: int
 ) -> None:
     thread = await client.make_thread()
@@ -223,7 +223,7 @@ def form_of(text: bytes, *, name: bytes = b"a.png", data: bytes = RED) -> bytes:
         ("\u200b\ufe0f".encode(), "What is in this picture?"),
     ],
 )
-async def test_words_of_a_form_are_read_cleaned(sent: bytes, question: str, client: Client) -> None:
+async def test_the_text_of_a_form_is_cleaned(sent: bytes, question: str, client: Client) -> None:
     thread = await client.make_thread()
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     body = form_of(sent, name=b"a\xffb.png")

@@ -36,13 +36,13 @@ def load_playground(**arguments: object) -> PlaygroundSettings:
     return load_configuration(**arguments).of(PlaygroundSettings)
 
 
-def test_without_any_setting_the_pocket_answers_on_this_machine_only() -> None:
+def test_by_default_the_pocket_model_answers_on_this_machine_only() -> None:
     assert load_settings().model == "pocket"
     assert load_settings().data_dir.name == "llava-bot"
     assert (load_playground().host, load_playground().port) == ("127.0.0.1", 8787)
 
 
-def test_arguments_win_over_the_environment_and_it_over_the_file(
+def test_arguments_override_the_environment_which_overrides_the_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Path(".env").write_text("MODEL=file\nPLAYGROUND_PORT=1\nMAX_WAITING=7\n")
@@ -67,13 +67,13 @@ def test_the_playgrounds_former_names_are_still_read(monkeypatch: pytest.MonkeyP
     assert load_playground(playground_port=4).port == 4
 
 
-def test_a_problem_is_told_of_the_name_that_was_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_problem_is_reported_under_the_name_that_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLAVA_BOT_PORT", "99999")
     with pytest.raises(ConfigurationError, match=r"^LLAVA_BOT_PORT: .+99999"):
         load_settings()
 
 
-def test_a_group_that_is_constructed_knows_nothing_of_the_environment(
+def test_a_group_constructed_directly_ignores_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-of-this-machine")
@@ -82,7 +82,7 @@ def test_a_group_that_is_constructed_knows_nothing_of_the_environment(
     assert (settings.bot_token, settings.app_token) == (None, None)
 
 
-def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPERATURE", "")
     assert load_settings().temperature is None
 
@@ -154,7 +154,7 @@ def test_a_file_that_cannot_be_understood_is_named_and_never_quoted(
         b"NAME=bel\nMODEL=m\xc3\xb6${NAME}",
     ],
 )
-def test_any_usual_way_of_writing_the_file_is_understood(written: bytes) -> None:
+def test_every_common_way_of_writing_the_file_is_understood(written: bytes) -> None:
     Path(".env").write_bytes(written)
     assert load_settings().model == "möbel"
 
@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_read_is_named() -> None:
         load_settings()
 
 
-def test_a_file_that_is_a_pipe_is_read_once() -> None:
+def test_a_pipe_in_place_of_the_file_is_read_once() -> None:
     os.mkfifo(".env")  # as password managers do
     writer = threading.Thread(target=Path(".env").write_text, args=("MODEL=piped\n",))
     writer.start()
@@ -260,7 +260,7 @@ def test_a_playground_for_others_needs_a_password(monkeypatch: pytest.MonkeyPatc
     ("host", "is_it"),
     [("127.0.0.1", True), ("::1", True), ("localhost", True), ("192.0.2.1", False), ("box", False)],
 )
-def test_what_only_this_machine_can_reach(host: str, is_it: bool) -> None:
+def test_is_loopback_for_addresses_of_this_machine_only(host: str, is_it: bool) -> None:
     assert is_loopback(host) is is_it
 
 
@@ -271,7 +271,7 @@ def documented_default(group: type[SettingsGroup], name: str) -> str:
     return "" if default is None or default == frozenset() else str(default)
 
 
-def test_every_setting_stands_in_the_readme_with_its_default() -> None:
+def test_the_readme_lists_every_setting_with_its_default() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for group in setting_groups():
         for name, field in group.model_fields.items():
@@ -281,6 +281,6 @@ def test_every_setting_stands_in_the_readme_with_its_default() -> None:
             assert row in readme, f"the README's table needs this row:\n{row}"
 
 
-def test_every_setting_stands_in_the_example_and_nothing_else() -> None:
+def test_the_example_file_lists_every_setting_and_nothing_else() -> None:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     assert re.findall(r"^# ?([A-Z_]+)=", example, re.MULTILINE) == variables()
