@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -101,6 +100,10 @@ class Chat(Protocol):
     def thread_key(self, thread: str) -> ThreadKey: ...
 
     # faults
+    async def quiet(self) -> None:
+        """Return when every event so far has been handled and no question is in flight."""
+        ...
+
     def everything_is_told_twice(self) -> None: ...
 
     async def reconnect_and_tell_again(self, message: str) -> None:
@@ -132,9 +135,8 @@ async def says(chat: Chat, place: str, text: str) -> None:
 
 
 async def quiet(chat: Chat) -> None:
-    """Wait until everything that was told has been looked at and nothing is under way."""
-    await asyncio.sleep(0.2)
-    await until(lambda: not chat.answers.num_in_flight)
+    """Wait until every event so far has been handled and no question is in flight."""
+    await chat.quiet()
 
 
 @dataclass

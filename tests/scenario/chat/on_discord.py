@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -121,6 +120,9 @@ class DiscordChat:
     def thread_key(self, thread: str) -> ThreadKey:
         return self._stage.thread(thread)
 
+    async def quiet(self) -> None:
+        await self._stage.quiet()
+
     def everything_is_told_twice(self) -> None:
         self._discord.gateway.rules.duplicates = 1.0
 
@@ -129,7 +131,7 @@ class DiscordChat:
         gateway.rules.replays = 1000
         await gateway.close_lines(4000)
         await until(lambda: gateway.resumed == 1)
-        await asyncio.sleep(0.1)
+        await gateway.delivered()
 
     async def looked_for_missed(self) -> None:
         await until(lambda: self._stage.bot._backfill.rounds > 0)

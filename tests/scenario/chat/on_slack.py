@@ -120,6 +120,9 @@ class SlackChat:
     def thread_key(self, thread: str) -> ThreadKey:
         return self._stage.thread(thread)
 
+    async def quiet(self) -> None:
+        await self._stage.quiet()
+
     def everything_is_told_twice(self) -> None:
         self._slack.socket_rules.duplicates = 1.0
 

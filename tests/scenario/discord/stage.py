@@ -57,9 +57,16 @@ class Stage:
         return self.landed(place)[-1]
 
     async def quiet(self) -> None:
-        """Wait until everything that was told has been looked at and nothing is under way."""
-        await asyncio.sleep(0.15)
+        """Wait until every event so far has been handled and no question is in flight."""
+        await self.discord.gateway.delivered()
+        await until(lambda: not is_handling())
         await until(lambda: not self.answers.num_in_flight)
+
+
+def is_handling() -> bool:
+    """Whether an event, or a sentence that answers one, is still being worked on."""
+    names = [task.get_name() for task in asyncio.all_tasks()]
+    return any(name.startswith("discord.py: on_") or name == "discord-aside" for name in names)
 
 
 def text_of(message: Json) -> str:

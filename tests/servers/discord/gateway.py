@@ -14,6 +14,7 @@ import zstandard
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from tests.servers.discord.state import BOT, Json, World
+from tests.waiting import until
 
 MESSAGE_CONTENT = 1 << 15
 CLOSED_FOR_WRONG_TOKEN, CLOSED_FOR_INTENTS = 4004, 4014
@@ -47,6 +48,7 @@ class Line:
     def __init__(self, socket: web.WebSocketResponse, compress: Callable[[bytes], bytes]) -> None:
         self.socket = socket
         self.mute = False
+        self.heartbeats = 0
         self._compress = compress
         self._outgoing: asyncio.Queue[Json] = asyncio.Queue()
         self._writing = asyncio.create_task(self._write())
@@ -60,6 +62,12 @@ class Line:
             payload = await self._outgoing.get()
             await self.socket.send_bytes(self._compress(json.dumps(payload).encode()))
             self._outgoing.task_done()
+
+    async def next_heartbeat(self) -> None:
+        """Ask the client for a heartbeat and return when it has come, or cannot any more."""
+        beats = self.heartbeats
+        self.send({"op": 1, "d": None})
+        await until(lambda: self.heartbeats > beats or self.mute or self.socket.closed)
 
     async def close(self, code: int) -> None:
         self.mute = True
@@ -128,6 +136,16 @@ class Gateway:
         if session.line is not None:
             session.line.send(payload)
 
+    async def delivered(self) -> None:
+        """Return when the clients have received every event so far.
+
+        Asked for a heartbeat, a client sends one at once, behind the events before it.
+        """
+        for session in self.connected:
+            line = session.line
+            if line is not None and not line.mute:
+                await line.next_heartbeat()
+
     # -- faults -------------------------------------------------------------------------------
 
     def reconnect(self) -> None:
@@ -177,6 +195,7 @@ class Gateway:
                     continue
                 asked = json.loads(received.data)
                 if asked["op"] == 1:
+                    line.heartbeats += 1
                     line.send({"op": 11})
                 elif asked["op"] == 2:
                     session = await self._identify(line, asked["d"])
