@@ -18,9 +18,9 @@ from bot.values.messages import TryLater
 
 API_TIMEOUT_S = 30
 
-STREAMS_A_MINUTE = 18
+STREAMS_PER_MINUTE = 18
 """Slack starts about 20 streams a minute for an app in a workspace; a few are kept in hand."""
-SESSIONS_A_MINUTE = 22
+SESSIONS_PER_MINUTE = 22
 """About 50 calls a minute; each session takes two."""
 STREAM_PACE_S = 1.0
 STREAM_SHARE_S = 60 / 90
@@ -142,7 +142,7 @@ class SlackApi:
             response = await self.client.api_call(method, http_verb=verb, **arguments)
         except SlackApiError as exc:
             self._note_scopes(getattr(exc.response, "headers", None))
-            raise _in_our_words(exc) from None
+            raise _translated(exc) from None
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise SlackUnreachable(type(exc).__name__) from None
         self._note_scopes(response.headers)
@@ -163,7 +163,7 @@ def _given(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _in_our_words(exc: SlackApiError) -> Exception:
+def _translated(exc: SlackApiError) -> Exception:
     response = exc.response
     status = getattr(response, "status_code", None)
     if status == 429:
@@ -191,22 +191,22 @@ class Rates:
         """Take one of this minute's streams, if one is left."""
         if time.monotonic() < self._streams_refused_until:
             return False
-        return _take(self._streams, STREAMS_A_MINUTE)
+        return _take(self._streams, STREAMS_PER_MINUTE)
 
     def may_begin_session(self) -> bool:
         """Take one of this minute's agent sessions, if one is left."""
-        return _take(self._sessions, SESSIONS_A_MINUTE)
+        return _take(self._sessions, SESSIONS_PER_MINUTE)
 
     def no_streams_for(self, seconds: float) -> None:
         """Slack has said so."""
         self._streams_refused_until = time.monotonic() + seconds
 
-    def count(self, reply: object, kind: Kind) -> None:
+    def track(self, reply: object, kind: Kind) -> None:
         """A reply runs in this way from now on."""
-        self.no_longer(reply)
+        self.untrack(reply)
         self._replies[kind].add(reply)
 
-    def no_longer(self, reply: object) -> None:
+    def untrack(self, reply: object) -> None:
         """It has ended. Replies that are let go of end by themselves."""
         for replies in self._replies.values():
             replies.discard(reply)
@@ -218,12 +218,12 @@ class Rates:
         return max(UPDATE_PACE_S, len(self._replies[kind]) * UPDATE_SHARE_S)
 
 
-def _take(recent: deque[float], a_minute: int) -> bool:
+def _take(recent: deque[float], per_minute: int) -> bool:
     """Count one more use, if fewer were made in the last minute."""
     now = time.monotonic()
     while recent and recent[0] <= now - 60:
         recent.popleft()
-    if len(recent) >= a_minute:
+    if len(recent) >= per_minute:
         return False
     recent.append(now)
     return True

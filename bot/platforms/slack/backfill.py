@@ -29,10 +29,12 @@ PAGE = 200
 class Backfill:
     """Reads the history of channels and threads. Lives as long as the adapter."""
 
-    def __init__(self, *, store: Store, workspaces: Workspaces, handler: MessageHandler) -> None:
+    def __init__(
+        self, *, store: Store, workspaces: Workspaces, message_handler: MessageHandler
+    ) -> None:
         self._store = store
         self._workspaces = workspaces
-        self._handler = handler
+        self._message_handler = message_handler
 
     async def catch_up(self, gap_s: float = 0) -> None:
         """Handle every message of the last minutes once more; a claim is never taken twice.
@@ -111,12 +113,12 @@ class Backfill:
             await self._handle(workspace, channel, event, since)
 
     async def _handle(self, workspace: Workspace, channel: str, event: Event, since: float) -> None:
-        message = self._handler.read(workspace, event, channel)
+        message = self._message_handler.read(workspace, event, channel)
         if message is None or message.sent_at < since:
             return
         with _contained("a message"):
             if not await self._store.inbox.knows(message.key):
-                await self._handler.on_message(message, from_history=True)
+                await self._message_handler.on_message(message, from_history=True)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.platforms.findings import Finding
 from bot.platforms.slack.api import API_TIMEOUT_S, SlackApi, SlackRefused, SlackUnreachable
 from bot.platforms.slack.http import EVENTS
-from bot.platforms.slack.manifest import BOT_SCOPES, EVENTS_HEARD
+from bot.platforms.slack.manifest import BOT_EVENTS, BOT_SCOPES
 from bot.platforms.slack.settings import SlackSettings
 from bot.settings import revealed
 from bot.values.messages import TryLater
@@ -177,7 +177,7 @@ async def _events(
     socket: aiohttp.ClientWebSocketResponse, bot: SlackApi | None, channel: str | None
 ) -> Finding:
     """Whether a message that is posted comes back as an event."""
-    needed = ", ".join(EVENTS_HEARD)
+    needed = ", ".join(BOT_EVENTS)
     if channel is None or bot is None:
         return Finding(
             f"events ({needed})",

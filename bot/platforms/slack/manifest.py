@@ -26,7 +26,7 @@ BOT_SCOPES = {
 }
 """Scope → what it is for."""
 
-EVENTS_HEARD = (
+BOT_EVENTS = (
     "agent_session_stopped",
     "app_mention",
     "app_uninstalled",
@@ -80,7 +80,7 @@ def manifest(*, address: str | None = None, name: str = "llava-bot") -> dict[str
         },
         "oauth_config": {"scopes": {"bot": list(BOT_SCOPES)}},
         "settings": {
-            "event_subscriptions": {"bot_events": list(EVENTS_HEARD), **at_url()},
+            "event_subscriptions": {"bot_events": list(BOT_EVENTS), **at_url()},
             "interactivity": {"is_enabled": True, **at_url()},
             "org_deploy_enabled": False,
             "socket_mode_enabled": address is None,

@@ -24,7 +24,7 @@ from bot.platforms.slack.backfill import Backfill
 from bot.platforms.slack.events import PLATFORM, Event
 from bot.platforms.slack.http import HttpServer
 from bot.platforms.slack.installation import installation_store, oauth_flow
-from bot.platforms.slack.interactions import Interactions
+from bot.platforms.slack.interaction_handler import InteractionHandler
 from bot.platforms.slack.message_handler import MessageHandler
 from bot.platforms.slack.pictures.finder import Pictures
 from bot.platforms.slack.pictures.links import Links
@@ -92,7 +92,7 @@ class Slack:
             ),
             stop=core.stop,
         )
-        self._handler = MessageHandler(
+        self._message_handler = MessageHandler(
             core=core,
             addressing=addressing,
             commands=commands,
@@ -100,15 +100,17 @@ class Slack:
             adapter=self._adapter,
             is_fresh=lambda: self.socket is not None and self.socket.is_fresh,
         )
-        self._interactions = Interactions(
+        self._interactions = InteractionHandler(
             core=core,
             store=store,
             commands=commands,
-            handler=self._handler,
+            message_handler=self._message_handler,
             workspaces=self._workspaces,
             pictures=self._adapter.pictures,
         )
-        self._backfill = Backfill(store=store, workspaces=self._workspaces, handler=self._handler)
+        self._backfill = Backfill(
+            store=store, workspaces=self._workspaces, message_handler=self._message_handler
+        )
         self._store = store
         self.socket: Socket | None = None
         self.http: HttpServer | None = None
@@ -154,7 +156,7 @@ class Slack:
 
     async def stop_intake(self) -> None:
         """Disconnect: what is said from now on is Slack's to deliver again, or to be found."""
-        self._handler.intake.is_open = False
+        self._message_handler.intake.is_open = False
         if self._catching_up is not None:
             self._catching_up.cancel()
             await asyncio.gather(self._catching_up, return_exceptions=True)
@@ -208,10 +210,10 @@ class Slack:
         return app
 
     async def _message(self, context: Event, event: Event) -> None:
-        await self._handler.on_event(await self._workspace(context), event)
+        await self._message_handler.on_event(await self._workspace(context), event)
 
     async def _stopped(self, context: Event, event: Event) -> None:
-        self._handler.on_stop((await self._workspace(context)).team, event)
+        self._message_handler.on_stop((await self._workspace(context)).team, event)
 
     async def _workspace(self, context: Event) -> Workspace:
         # bolt's: in a channel shared between workspaces, the body may name the other one.

@@ -67,7 +67,7 @@ async def slack_world(
         hosts = frozenset({it.removeprefix("http://") for it in (web, slack.base)})
         slack.rules.rates = False  # one bot answers all rows
         with pytest.MonkeyPatch.context() as patch:
-            for rate in ("STREAMS_A_MINUTE", "SESSIONS_A_MINUTE"):
+            for rate in ("STREAMS_PER_MINUTE", "SESSIONS_PER_MINUTE"):
                 patch.setattr(f"bot.platforms.slack.api.{rate}", 1_000_000)
             async with slack_stage.running_bot(
                 folder, slack, backend, private_hosts=hosts

@@ -138,7 +138,7 @@ async def test_more_reconnects_than_slack_allows_end_in_a_connection(stage: Stag
     slack = stage.slack
     open_socket = METHODS["apps.connections.open"]
     used = slack.api._recent["apps.connections.open"]
-    used.extendleft([time.monotonic() - 59.5] * (open_socket.a_minute - len(used)))
+    used.extendleft([time.monotonic() - 59.5] * (open_socket.per_minute - len(used)))
     await slack.sockets.cut()
     await until(lambda: "apps.connections.open" in slack.api.limited)
     await until(lambda: bool(slack.sockets.open))

@@ -165,14 +165,14 @@ async def test_a_missed_message_that_cannot_be_handled_hides_no_other(
     direct = slack.say("direct", channel="D1", told=False)
     async with running_bot(tmp_path, slack, backend) as stage:
         assert stage.bot._catching_up is not None
-        handle = stage.bot._handler.on_message
+        handle = stage.bot._message_handler.on_message
 
         async def fails_once(message: Any, **more: Any) -> None:
             if message.text.endswith("first"):
                 raise RuntimeError("not this one")
             await handle(message, **more)
 
-        monkeypatch.setattr(stage.bot._handler, "on_message", fails_once)
+        monkeypatch.setattr(stage.bot._message_handler, "on_message", fails_once)
         await stage.answered(last)
         await stage.answered(direct, channel="D1")
         await stage.quiet()

@@ -15,4 +15,4 @@ def test_every_method_has_a_tier() -> None:
 @pytest.mark.parametrize("method", TIERS)
 def test_the_local_slack_limits_as_slack_does(method: str) -> None:
     if TIERS[method] in CALLS_PER_MINUTE:
-        assert METHODS[method].a_minute == CALLS_PER_MINUTE[TIERS[method]]
+        assert METHODS[method].per_minute == CALLS_PER_MINUTE[TIERS[method]]

@@ -36,17 +36,17 @@ class Method:
     optional: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     """One of these."""
-    a_minute: int = 1000
+    per_minute: int = 1000
 
 
 def method(
-    required: str = "", optional: str = "", scopes: str = "", a_minute: int = 1000
+    required: str = "", optional: str = "", scopes: str = "", per_minute: int = 1000
 ) -> Method:
     return Method(
         frozenset(required.split()),
         frozenset(optional.split()),
         frozenset(scopes.split()),
-        a_minute,
+        per_minute,
     )
 
 
@@ -55,7 +55,7 @@ T2, T3, T4 = 20, 50, 100
 HISTORY = "channels:history groups:history im:history mpim:history"
 METHODS = {
     "auth.test": method(),
-    "apps.connections.open": method(a_minute=T3),
+    "apps.connections.open": method(per_minute=T3),
     "users.info": method("user", "include_locale", "users:read", T4),
     "users.conversations": method(
         "",
@@ -137,7 +137,7 @@ class WebApi:
         now = time.monotonic()
         while recent and recent[0] <= now - 60:
             recent.popleft()
-        if self.rules.rates and len(recent) >= METHODS[name].a_minute:
+        if self.rules.rates and len(recent) >= METHODS[name].per_minute:
             self.limited.append(name)
             return max(1, int(recent[0] + 61 - now))
         recent.append(now)

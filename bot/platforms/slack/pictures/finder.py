@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 UPLOAD_PAUSES_S = (0.5, 1, 2)
 MAX_READ_THREADS = 10_000
-MESSAGES_A_PAGE = 200
+MESSAGES_PER_PAGE = 200
 FILES_SCOPE = "files:read"
 NO_SUCH_FILE = frozenset({"file_deleted", "file_not_found"})
 
@@ -136,7 +136,7 @@ class Pictures:
                 "conversations.replies",
                 channel=thread.channel,
                 ts=thread.thread,
-                limit=MESSAGES_A_PAGE,
+                limit=MESSAGES_PER_PAGE,
                 cursor=cursor or None,
             )
             for event in page["messages"]:

@@ -10,7 +10,7 @@ from bot.platforms.slack.workspaces import Workspace
 from bot.values.messages import IncomingMessage, MessageKey
 
 NOTICE = "llava_question"
-MESSAGES_A_PAGE = 200
+MESSAGES_PER_PAGE = 200
 
 
 def notice_of(key: MessageKey) -> dict[str, Any]:
@@ -37,7 +37,7 @@ async def own_messages(workspace: Workspace, message: IncomingMessage) -> list[E
             ts=message.thread.thread,
             oldest=f"{message.sent_at:.6f}",
             include_all_metadata="true",
-            limit=MESSAGES_A_PAGE,
+            limit=MESSAGES_PER_PAGE,
         )
     except SlackUnreachable:
         raise Unsure(1) from None

@@ -167,7 +167,7 @@ class Parts:
                 workspace.streams.note_refusal(self._channel)
             return False
         await self._keep(number, Part(begun["ts"], text, streaming=True))
-        workspace.api.rates.count(self, "stream")
+        workspace.api.rates.track(self, "stream")
         return True
 
     async def _post(
@@ -193,7 +193,7 @@ class Parts:
         """From now on this reply is edited, not streamed."""
         if self.kind != "update":
             self.kind = "update"
-            workspace.api.rates.count(self, "update")
+            workspace.api.rates.track(self, "update")
 
     async def _change(self, workspace: Workspace, number: int, part: Part, text: str) -> None:
         if part.streaming:
@@ -301,7 +301,7 @@ class Parts:
             await self._stop_stream(workspace, part)
             await self._update(workspace, last, part, text, layout)
         await self._remove(workspace, after=last)
-        workspace.api.rates.no_longer(self)
+        workspace.api.rates.untrack(self)
 
     async def _finish_stream(
         self, workspace: Workspace, part: Part, text: str, footer: list[blocks.Block]

@@ -37,7 +37,7 @@ LINK_PARTS = "/archives/"
 TRIGGER_S = 1.5
 
 
-class Interactions:
+class InteractionHandler:
     """What people do apart from writing. Lives as long as the adapter."""
 
     def __init__(
@@ -46,51 +46,51 @@ class Interactions:
         core: Core,
         store: Store,
         commands: Commands,
-        handler: MessageHandler,
+        message_handler: MessageHandler,
         workspaces: Workspaces,
         pictures: Pictures,
     ) -> None:
         self._core = core
         self._store = store
         self._commands = commands
-        self._handler = handler
+        self._message_handler = message_handler
         self._workspaces = workspaces
         self._pictures = pictures
 
     def register(self, app: AsyncApp) -> None:
         """Have the app call."""
-        app.action(blocks.STOP)(self._stop)
-        app.action(blocks.AGAIN)(self._again)
-        app.action(blocks.FEEDBACK)(self._feedback)
-        app.shortcut(blocks.SHORTCUT)(self._shortcut)
-        app.view(blocks.ASK_VIEW)(self._asked)
-        app.view(blocks.SETTINGS_VIEW)(self._chosen)
-        app.command(blocks.COMMAND)(self._command)
+        app.action(blocks.STOP)(self._on_stop)
+        app.action(blocks.AGAIN)(self._on_again)
+        app.action(blocks.FEEDBACK)(self._on_feedback)
+        app.shortcut(blocks.SHORTCUT)(self._on_shortcut)
+        app.view(blocks.ASK_VIEW)(self._on_ask)
+        app.view(blocks.SETTINGS_VIEW)(self._on_settings)
+        app.command(blocks.COMMAND)(self._on_command)
 
     # -- buttons ------------------------------------------------------------------------------
 
-    async def _stop(self, ack: Any, body: Event, context: Event) -> None:
+    async def _on_stop(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
         team = (await self._workspace(context)).team
         channel, message = blocks.key_from(body["actions"][0]["value"])
         self._core.stop(message_key(team, channel, message))
 
-    async def _again(self, ack: Any, body: Event, context: Event) -> None:
+    async def _on_again(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
         workspace = await self._workspace(context)
         channel, message = blocks.key_from(body["actions"][0]["value"])
-        if not self._handler.intake.is_open or not self._allowed(workspace, body, channel):
+        if not self._message_handler.intake.is_open or not self._allowed(workspace, body, channel):
             return
         key = message_key(workspace.team, channel, message)
         try:
-            begun = await self._core.ask_again(key, self._handler.exchange)
+            begun = await self._core.ask_again(key, self._message_handler.exchange)
         except UserFacingError as refusal:
             await self._refuse(workspace, body, refusal)
             return
         if begun is None and await self._store.inbox.latest(key) is None:
             await self._refuse(workspace, body, UserFacingError("question_forgotten"))
 
-    async def _feedback(self, ack: Any, body: Event, context: Event) -> None:
+    async def _on_feedback(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
         workspace = await self._workspace(context)
         opinion, channel, message = json.loads(body["actions"][0]["value"])
@@ -102,7 +102,7 @@ class Interactions:
 
     # -- ask about this picture ---------------------------------------------------------------
 
-    async def _shortcut(self, ack: Any, body: Event, context: Event) -> None:
+    async def _on_shortcut(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
         workspace = await self._workspace(context)
         message, channel = body["message"], body["channel"]["id"]
@@ -133,7 +133,7 @@ class Interactions:
             return True
         return bool(info.get("is_member") or info.get("is_im"))
 
-    async def _asked(self, ack: Any, body: Event, context: Event) -> None:
+    async def _on_ask(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
         workspace = await self._workspace(context)
         view = body["view"]
@@ -142,7 +142,7 @@ class Interactions:
         thread = thread_key(workspace.team, about["channel"], about["thread_ts"])
         # As Slack writes the text of a message: a modal sends it as it was typed.
         text = html.escape((_input(view, "question") or "").strip(), quote=False)
-        if not self._handler.intake.is_open:
+        if not self._message_handler.intake.is_open:
             return
         message = IncomingMessage(
             key=message_key(workspace.team, about["channel"], view["id"]),
@@ -158,13 +158,13 @@ class Interactions:
             await notify_refusal(workspace, about["channel"], author.id, refusal)
             return
         try:
-            self._core.ask(message, self._handler.exchange(message))
+            self._core.ask(message, self._message_handler.exchange(message))
         except UserFacingError as refusal:
             await notify_refusal(workspace, about["channel"], author.id, refusal)
 
     # -- /llava -------------------------------------------------------------------------------
 
-    async def _command(self, ack: Any, body: Event, context: Event, respond: Any) -> None:
+    async def _on_command(self, ack: Any, body: Event, context: Event, respond: Any) -> None:
         await ack()
         workspace = await self._workspace(context)
         team, user, channel = workspace.team, body["user_id"], body["channel_id"]
@@ -216,7 +216,7 @@ class Interactions:
             return False
         return bool(info.get("creator") == user)
 
-    async def _chosen(self, ack: Any, body: Event, context: Event) -> None:
+    async def _on_settings(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
         workspace = await self._workspace(context)
         view = body["view"]
