@@ -1,4 +1,4 @@
-"""Slack's Web API as the adapter needs it: rates honoured, failures told apart."""
+"""Slack's Web API as the adapter needs it: within its rates, with failures by kind."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from bot.values.messages import TryLater
 API_TIMEOUT_S = 30
 
 STREAMS_PER_MINUTE = 18
-"""Slack starts about 20 streams a minute for an app in a workspace; a few are kept in hand."""
+"""Slack starts about 20 streams per minute for an app in a workspace; a few stay in reserve."""
 SESSIONS_PER_MINUTE = 22
-"""About 50 calls a minute; each session takes two."""
+"""About 50 calls per minute; each session takes two."""
 STREAM_PACE_S = 1.0
 STREAM_SHARE_S = 60 / 90
-"""About 100 appends a minute are shared by all streams that run."""
+"""All running streams share about 100 appends per minute."""
 UPDATE_PACE_S = 1.2
 UPDATE_SHARE_S = 60 / 45
-"""So are about 50 updates a minute."""
+"""All edited replies share about 50 updates per minute."""
 UNREACHABLE_PAUSE_S = 1.0
 READ_ATTEMPTS = 5
 SCOPES_HEADER = "x-oauth-scopes"
@@ -52,32 +52,32 @@ PASSING = {
     "service_unavailable",
     "update_failed",
 }
-"""Errors of Slack's own, which go away by themselves."""
+"""Slack's own errors, which pass."""
 
 Kind = Literal["stream", "update"]
 """How a reply is written: appended to, or edited."""
 
 
 class SlackRefused(Exception):
-    """Slack answered, and said no. `str(exc)` is Slack's word for the reason."""
+    """Slack refused the call. `str(exc)` is Slack's error code."""
 
     def __init__(self, error: str, needed: str = "") -> None:
         super().__init__(error)
         self.error = error
         self.needed = needed
-        """The scope that is missing, with ``missing_scope``."""
+        """The missing scope, with ``missing_scope``."""
 
 
 class Unsure(TryLater):
-    """Slack could not be reached, or broke off: the change may have been made all the same."""
+    """Slack could not be reached, or the call broke off: it may have had its effect."""
 
 
 class SlackUnreachable(OSError):
-    """Slack cannot be reached, or answers nothing of use."""
+    """Slack cannot be reached, or its answer makes no sense."""
 
 
 def reason(exc: Exception) -> str:
-    """Slack's word for a failure, and the scope that is missing; never what people wrote."""
+    """Slack's error code, and the missing scope; never what people wrote."""
     if isinstance(exc, SlackRefused) and exc.needed:
         return f"{exc}: add the scope {exc.needed}"
     return str(exc)
@@ -90,15 +90,15 @@ class SlackApi:
         self.client = client
         self.rates = Rates()
         self.scopes: frozenset[str] | None = None
-        """Those of the token, as Slack says with every answer; `None`: it has not said yet."""
+        """The token's, as every answer of Slack lists them; `None`: no answer yet."""
 
     async def write(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Change something, once.
 
         Raises:
             TryLater: over its rate; nothing was changed.
-            Unsure: Slack cannot be reached; perhaps it was changed.
-            SlackRefused: Slack will not.
+            Unsure: Slack cannot be reached; it may have been changed.
+            SlackRefused: Slack refuses the call.
         """
         try:
             return await self._call(method, json=_given(arguments))
@@ -106,11 +106,11 @@ class SlackApi:
             raise Unsure(UNREACHABLE_PAUSE_S) from None
 
     async def read(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """Ask for something, patiently.
+        """Read something, with retries.
 
         Raises:
-            SlackUnreachable: not after several attempts either.
-            SlackRefused: Slack will not.
+            SlackUnreachable: after several attempts.
+            SlackRefused: Slack refuses the call.
         """
         pause_s = 0.5
         for attempt in range(1, READ_ATTEMPTS + 1):
@@ -128,7 +128,7 @@ class SlackApi:
         raise AssertionError("unreachable")
 
     async def patient_write(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """Change something where twice does no harm. Raises: SlackRefused, TryLater."""
+        """Change something that may be done twice, with retries. Raises: SlackRefused, TryLater."""
         for _ in range(READ_ATTEMPTS - 1):
             try:
                 return await self.write(method, **arguments)
@@ -150,7 +150,7 @@ class SlackApi:
         if not isinstance(data, dict):
             raise SlackUnreachable("no JSON")
         if isinstance(data.get("messages"), list):
-            data = data | {"messages": [well_formed(it) for it in data["messages"]]}
+            data = data | {"messages": [well_formed(message) for message in data["messages"]]}
         return data | {"_headers": dict(response.headers)}
 
     def _note_scopes(self, headers: Mapping[str, str] | None) -> None:
@@ -179,7 +179,7 @@ def _translated(exc: SlackApiError) -> Exception:
 
 
 class Rates:
-    """What is left of a workspace's rates, before Slack has to say so."""
+    """What is left of a workspace's rates, so that Slack need not refuse."""
 
     def __init__(self) -> None:
         self._streams: deque[float] = deque()
@@ -198,28 +198,28 @@ class Rates:
         return _take(self._sessions, SESSIONS_PER_MINUTE)
 
     def no_streams_for(self, seconds: float) -> None:
-        """Slack has said so."""
+        """Slack refused a stream for so long."""
         self._streams_refused_until = time.monotonic() + seconds
 
     def track(self, reply: object, kind: Kind) -> None:
-        """A reply runs in this way from now on."""
+        """A reply is written in this way from now on."""
         self.untrack(reply)
         self._replies[kind].add(reply)
 
     def untrack(self, reply: object) -> None:
-        """It has ended. Replies that are let go of end by themselves."""
+        """The reply has ended. Garbage-collected replies drop out by themselves."""
         for replies in self._replies.values():
             replies.discard(reply)
 
     def pace_s(self, kind: Kind) -> float:
-        """Seconds between two edits of one reply, so that all of them keep within the rate."""
+        """Seconds between two edits of one reply, so that all replies together keep the rate."""
         if kind == "stream":
             return max(STREAM_PACE_S, len(self._replies[kind]) * STREAM_SHARE_S)
         return max(UPDATE_PACE_S, len(self._replies[kind]) * UPDATE_SHARE_S)
 
 
 def _take(recent: deque[float], per_minute: int) -> bool:
-    """Count one more use, if fewer were made in the last minute."""
+    """Count one more call, if the last minute has room for it."""
     now = time.monotonic()
     while recent and recent[0] <= now - 60:
         recent.popleft()

@@ -33,7 +33,7 @@ REINSTALL = "then Install App, Reinstall to Workspace"
 async def examine(settings: SlackSettings, *, channel: str | None = None) -> list[Finding]:
     """Look at tokens, scopes, clock, Socket Mode or HTTP mode, channels and events.
 
-    With `channel`, a message is posted there, heard, and deleted again.
+    With `channel`, it posts a message there, waits for its event, and deletes it.
     """
     async with aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=API_TIMEOUT_S), trust_env=True
@@ -181,7 +181,7 @@ async def _events(
     if channel is None or bot is None:
         return Finding(
             f"events ({needed})",
-            "run llava-bot doctor --channel C… to have a message posted, heard and deleted there.",
+            "run llava-bot doctor --channel C… to post a message there and wait for its event.",
             unknown=True,
         )
     text = f"llava-bot doctor {uuid.uuid4().hex}"
@@ -199,12 +199,12 @@ async def _events(
                 event = (envelope.get("payload") or {}).get("event") or {}
                 if event.get("text") == text:
                     await socket.send_str(json.dumps({"envelope_id": envelope["envelope_id"]}))
-                    return Finding("events: a message was posted and heard")
+                    return Finding("events: a posted message came back as an event")
     except (TimeoutError, TypeError):
         return Finding(
-            "events do not arrive: a message was posted and not heard",
+            "events do not arrive: a posted message did not come back",
             f"Event Subscriptions, Subscribe to bot events: {needed}; {REINSTALL}. If another "
-            "process is connected, stop it and look again.",
+            "process is connected, stop it and try again.",
         )
     finally:
         with contextlib.suppress(SlackRefused, TryLater):

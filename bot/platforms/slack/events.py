@@ -138,7 +138,7 @@ def plain_text(text: str, bot_user: str) -> str:
 
 
 def with_names(text: str, names: Mapping[str, str]) -> str:
-    """People by their names, and Slack's entities as the signs they stand for."""
+    """The text with people's names, and Slack's entities unescaped."""
     text = MENTION.sub(lambda found: f"@{names.get(found[1]) or 'somebody'}", text)
     return html.unescape(text).strip()
 

@@ -38,7 +38,7 @@ TRIGGER_S = 1.5
 
 
 class InteractionHandler:
-    """What people do apart from writing. Lives as long as the adapter."""
+    """Handles buttons, shortcuts, modals and commands. Lives as long as the adapter."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class InteractionHandler:
         self._pictures = pictures
 
     def register(self, app: AsyncApp) -> None:
-        """Have the app call."""
+        """Register every listener with the app."""
         app.action(blocks.STOP)(self._on_stop)
         app.action(blocks.AGAIN)(self._on_again)
         app.action(blocks.FEEDBACK)(self._on_feedback)
@@ -106,7 +106,7 @@ class InteractionHandler:
         await ack()
         workspace = await self._workspace(context)
         message, channel = body["message"], body["channel"]["id"]
-        # A trigger lives three seconds: what is not known by then is not waited for.
+        # A trigger lives three seconds: what takes longer to look up is left out.
         person, may_write = await asyncio.gather(
             _in_time(workspace.person(_user(body)), Person()),
             _in_time(self._may_write(workspace, channel), True),
@@ -128,7 +128,7 @@ class InteractionHandler:
             info = (await workspace.api.read("conversations.info", channel=channel))["channel"]
         except SlackRefused as exc:
             log.info("conversations.info: %s", exc)
-            return exc.error == "missing_scope"  # then the answer will tell
+            return exc.error == "missing_scope"  # then the answer will say so
         except SlackUnreachable:
             return True
         return bool(info.get("is_member") or info.get("is_im"))
@@ -140,7 +140,7 @@ class InteractionHandler:
         about = json.loads(view["private_metadata"])
         author = Author(id=_user(body), team=str(body["user"].get("team_id") or ""))
         thread = thread_key(workspace.team, about["channel"], about["thread_ts"])
-        # As Slack writes the text of a message: a modal sends it as it was typed.
+        # Escaped, as the text of a message is: a modal sends it as it was typed.
         text = html.escape((_input(view, "question") or "").strip(), quote=False)
         if not self._message_handler.intake.is_open:
             return
@@ -207,7 +207,7 @@ class InteractionHandler:
         return " ".join(words), thread
 
     async def _is_admin(self, workspace: Workspace, user: str, channel: str) -> bool:
-        """Admins of the workspace, who made the channel, and anybody in their own DM."""
+        """Whether a user is a workspace admin, created the channel, or is in their own DM."""
         if (await workspace.person(user)).is_admin or channel.startswith("D"):
             return True
         try:
@@ -256,7 +256,7 @@ class InteractionHandler:
 
 
 async def _in_time(answer: Awaitable[T], otherwise: T) -> T:
-    """What Slack answers at once, else the default."""
+    """The answer, if Slack gives it at once; else the default."""
     try:
         return await asyncio.wait_for(answer, TRIGGER_S)
     except TimeoutError:

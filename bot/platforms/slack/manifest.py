@@ -1,4 +1,4 @@
-"""The app manifest: what Slack must be told of the bot, so that nobody clicks it together."""
+"""The app manifest: creates the Slack app without clicking through its settings."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from bot.platforms.slack.http import EVENTS, REDIRECT
 from bot.platforms.slack.replies import blocks
 
 BOT_SCOPES = {
-    "app_mentions:read": "to hear its mentions",
+    "app_mentions:read": "to receive its mentions",
     "assistant:write": "to show Slack's own status and stop button",
-    "channels:history": "to hear follow-ups and find pictures in public channels",
+    "channels:history": "to receive follow-ups and find pictures in public channels",
     "channels:read": "to know which public channels it is in",
     "chat:write": "to answer",
     "commands": "for /llava and “Ask about this picture”",
     "files:read": "to look at pictures",
-    "groups:history": "to hear follow-ups and find pictures in private channels",
+    "groups:history": "to receive follow-ups and find pictures in private channels",
     "groups:read": "to know which private channels it is in",
-    "im:history": "to hear direct messages",
-    "im:read": "to find direct messages it has missed",
-    "im:write": "to tell somebody what it may not say in a channel",
-    "mpim:history": "to hear follow-ups in group messages",
+    "im:history": "to receive direct messages",
+    "im:read": "to find direct messages that it missed",
+    "im:write": "to tell a user what it is not allowed to post in a channel",
+    "mpim:history": "to receive follow-ups in group messages",
     "mpim:read": "to know which group messages it is in",
-    "users:read": "to answer in the asker's language, and tell people apart",
+    "users:read": "to answer in the user's language, with people's names",
 }
 """Scope → what it is for."""
 

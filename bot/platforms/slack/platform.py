@@ -119,7 +119,7 @@ class Slack:
     # -- Platform -----------------------------------------------------------------------------
 
     def resume(self, message: IncomingMessage) -> None:
-        """See `Platform.resume`: the reply goes on in the messages it had begun."""
+        """See `Platform.resume`: the reply continues in the messages it had begun."""
         self._core.resume(message, SlackExchange(self._adapter, message, begun=True))
 
     async def start(self) -> None:
@@ -155,7 +155,7 @@ class Slack:
         self._catching_up = asyncio.create_task(self._backfill.catch_up(), name="slack-backfill")
 
     async def stop_intake(self) -> None:
-        """Disconnect: what is said from now on is Slack's to deliver again, or to be found."""
+        """Disconnect: Slack redelivers later messages, or the next backfill finds them."""
         self._message_handler.intake.is_open = False
         if self._catching_up is not None:
             self._catching_up.cancel()
@@ -190,7 +190,7 @@ class Slack:
                 return None
             return _result(workspace, enterprise_id)
 
-        # It says that it leaves tokens in the environment alone: they are read by our settings.
+        # It warns that it ignores tokens in the environment: our settings read those.
         logging.getLogger("slack_bolt.AsyncApp").setLevel(logging.ERROR)
         app = AsyncApp(
             client=client,
@@ -251,8 +251,8 @@ class Slack:
             token=token,
             base_url=self._settings.api_url,
             session=self._session,
-            # What is tried again, and when, is decided in `SlackApi`: a message posted twice is
-            # an answer given twice.
+            # `SlackApi` decides what is retried, and when: a message posted twice is an answer
+            # given twice.
             retry_handlers=[],
         )
 

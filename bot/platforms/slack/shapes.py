@@ -62,7 +62,7 @@ OF: Mapping[str, Shapes] = {
 
 
 def well_formed(message: Any) -> dict[str, Any]:
-    """A message, or an event that tells of one; empty where it is none."""
+    """A message, or an event about one, in its shape; empty where it is none."""
     return _kept(message, MESSAGE) if _is_mapping(message) else {}
 
 

@@ -78,7 +78,7 @@ class Workspace:
         self._people: OrderedDict[str, tuple[float, Person]] = OrderedDict()
 
     async def person(self, user: str) -> Person:
-        """Somebody's name, language and rank; without them when Slack does not say."""
+        """A person's name, language and role; the defaults when Slack does not answer."""
         kept = self._people.get(user)
         if kept is not None and kept[0] > time.monotonic():
             return kept[1]
@@ -125,7 +125,7 @@ class Workspaces:
         kept = self._known.get("" if self._token else team)
         if kept is not None and kept[0] > time.monotonic():
             return kept[1]
-        # One look-up at a time, in the order of the callers: their events keep their order.
+        # One look-up at a time, in the order of the callers, so that their events keep their order.
         async with self._looking:
             kept = self._known.get("" if self._token else team)
             if kept is not None and kept[0] > time.monotonic():

@@ -39,7 +39,7 @@ NO_SUCH_FILE = frozenset({"file_deleted", "file_not_found"})
 
 
 class Pictures:
-    """Finds and fetches. Lives as long as the adapter."""
+    """Finds and fetches pictures. Lives as long as the adapter."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Pictures:
         self._read: LRUCache[ThreadKey, None] = LRUCache(MAX_READ_THREADS)
 
     def of_event(self, event: Event) -> tuple[Attachment, ...]:
-        """What came with a message."""
+        """A message's own attachments."""
         return attachments_of(event, links=self._fetch_links)
 
     def mark_unread(self, thread: ThreadKey) -> None:
@@ -76,7 +76,7 @@ class Pictures:
                 found = (*found, *await self._earlier(message, workspace))
                 self._read[message.thread] = None
         except (SlackRefused, SlackUnreachable) as exc:
-            # The question itself can be answered: the model says what it lacks.
+            # The question can be answered all the same: the model says what it lacks.
             log.warning("earlier messages could not be read: %s", reason(exc))
             found = message.attachments
         return tuple([await self._with_address(attachment, workspace) for attachment in found])
@@ -128,7 +128,7 @@ class Pictures:
     async def _earlier(
         self, message: IncomingMessage, workspace: Workspace
     ) -> tuple[Attachment, ...]:
-        """Pictures of the thread's messages that were not questions, the latest ones."""
+        """The latest pictures of the thread's messages that were not questions."""
         thread, cursor = message.thread, ""
         shown: list[list[Attachment]] = []
         while True:
@@ -179,8 +179,8 @@ class Pictures:
                 log.warning("files.info failed: %s", reason(exc))
                 return replace(attachment, ref=json.dumps(ref | _why_not(exc)))
             found = file_attachment(info["file"])
-            told = json.loads(found.ref)
-            if found.kind or told.get("url") or told.get("link") or told.get("gone"):
+            found_ref = json.loads(found.ref)
+            if found.kind or any(found_ref.get(name) for name in ("url", "link", "gone")):
                 return replace(found, earlier=attachment.earlier)
         return attachment
 
@@ -221,7 +221,7 @@ class Pictures:
             except NotThere:
                 if pause_s is None:
                     raise
-                await asyncio.sleep(pause_s)  # the upload may still be on its way
+                await asyncio.sleep(pause_s)  # the upload may not be finished
             else:
                 return
 

@@ -18,7 +18,7 @@ SNIFFED_BYTES = 512
 
 
 class IsLoginPage(OSError):
-    """Slack sent its login page in place of a file: the token may not have it."""
+    """Slack sent its login page instead of a file: the token has no access."""
 
 
 class NotThere(OSError):
@@ -52,13 +52,13 @@ class Links:
     ) -> AsyncIterator[bytes]:
         """Yield the bytes behind an address, in pieces; the caller bounds them.
 
-        `size_bytes`: of the file, as Slack has told it. A page of that very size is the file: what
-        people name ``.png`` may be a page, too.
+        `size_bytes`: of the file, as Slack gives it. A page of exactly that size is the file: what
+        people name ``.png`` may be a page.
 
         Raises:
-            IsLoginPage: Slack does not let the token have this file of its own.
+            IsLoginPage: the token has no access to this file of Slack's.
             NotThere: Slack has no such file.
-            OSError: they cannot be had.
+            OSError: the bytes cannot be fetched.
         """
 
         def visit(url: URL) -> tuple[aiohttp.ClientSession, dict[str, str]]:

@@ -1,6 +1,6 @@
-"""Where pictures stand in a message of Slack's, and files by their kinds.
+"""Where pictures can be in a Slack message, and files by their kinds.
 
-Pure: nothing here asks anybody.
+Pure: nothing here calls Slack.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ HOLDS: Mapping[str, tuple[str, ...]] = {
     "task_card": ("details", "output", "sources"),
     "text": (),
 }
-"""Block or element → its fields that pictures, or links to pictures, may stand in.
+"""Block or element → its fields that may hold pictures, or links to pictures.
 
-The icons of cards and containers are ornaments. Of what is not listed, every field is looked at:
-Slack has new blocks every few months.
+The icons of cards and containers are ornaments. Of a block that is not listed, every field counts:
+Slack adds blocks every few months.
 """
 SMALL_IN = {"context", "section"}
 
@@ -81,19 +81,19 @@ QUOTES = ("is_share", "is_msg_unfurl", "is_reply_unfurl", "is_app_unfurl")
 def attachments_of(event: Event, *, links: bool) -> tuple[Attachment, ...]:
     """Everything of a message that may be a picture, each once.
 
-    Its files, pictures in its blocks and attachments, those of messages that it shares and, with
-    `links`, what is fetched from the web: pictures that blocks show or texts link to. Large ones
-    come first. What is known to be no picture has its kind.
+    That is: its files, pictures in its blocks and attachments, those of messages that it shares
+    and, with `links`, pictures on the web that blocks show or texts link to. Large ones come first.
+    What is known to be no picture has its kind.
     """
     once: dict[str, Attachment] = {}
-    for _, attachment in sorted(_in_message(event), key=lambda it: it[0]):
+    for _, attachment in sorted(_in_message(event), key=lambda found: found[0]):
         once.setdefault(_key(attachment), attachment)
     found = once.values()
     return tuple(found if links else filter(None, map(_without_the_web, found)))
 
 
 def is_shown(attachment: Attachment) -> bool:
-    """Whether it was shown as a picture, not sent as a file: its name tells nothing then."""
+    """Whether it was shown as a picture, not sent as a file: then its name means nothing."""
     ref = json.loads(attachment.ref)
     return not attachment.kind and ("link" in ref or "shown" in ref)
 
@@ -104,7 +104,7 @@ def _key(attachment: Attachment) -> str:
 
 
 def _without_the_web(attachment: Attachment) -> Attachment | None:
-    """What stays of it where links are left alone."""
+    """What is left of it where nothing is fetched from the web."""
     ref = json.loads(attachment.ref)
     if "external" in ref:
         return replace(attachment, kind=attachment.kind or "what_elsewhere")
@@ -127,7 +127,7 @@ def _in_message(message: Event) -> Iterator[Found]:
 
 
 def _in_attachment(attachment: Event) -> Iterator[Found]:
-    """Of a message that is shared, of an app's, or of a link that Slack has looked at."""
+    """Of a shared message, an app, or a link that Slack unfurled."""
     for inner in attachment.get("message_blocks") or ():
         yield from _in_message(inner.get("message") or {})
     yield from _in_message({name: attachment.get(name) for name in ("files", "attachments")})
@@ -171,7 +171,7 @@ def _in_blocks(value: Any, *, small: bool = False) -> Iterator[Found]:
 def _in_block(block: Event, kind: str, *, small: bool) -> Iterator[Found]:
     match kind:
         case "image":
-            yield from ((small, it) for it in _image(block))
+            yield from ((small, attachment) for attachment in _image(block))
         case "video":
             yield small, _video(block.get("title"), block.get("video_url"))
         case "file":
@@ -243,7 +243,7 @@ def _linked(address: str, *, title: Any = None) -> Attachment:
 
 
 def file_attachment(file: Event) -> Attachment:
-    """A file of Slack's. A stub (Slack Connect, an upload under way) has no address yet.
+    """A file of Slack's. A stub (Slack Connect, an unfinished upload) has no address yet.
 
     ``url`` is how blocks name a file: by its private address or its permalink.
     """
@@ -257,7 +257,7 @@ def file_attachment(file: Event) -> Attachment:
         ref["gone"] = "1"
     kind = _kind(file)
     if file.get("is_external") or file.get("mode") == "external":
-        # Where it is kept, it lies behind somebody's door; a link to a picture may be open.
+        # It is kept elsewhere, mostly behind a login; a link to a picture may be public.
         if kind or not str(file.get("mimetype") or "").startswith("image/"):
             kind = "what_elsewhere"
         ref = {"external": "1", "link": address}

@@ -25,7 +25,7 @@ Block = dict[str, Any]
 
 
 def unpinged(text: str) -> str:
-    """The model's words, unable to call on people: Slack reads ``<@…>`` and ``<!…>`` as pings."""
+    """The model's text without pings: Slack reads ``<@…>`` and ``<!…>`` as such."""
     return PING.sub("<\u2060", text)
 
 
@@ -72,7 +72,7 @@ def final(text: str, footer: list[Block]) -> list[Block]:
 
 
 def footer(key: MessageKey, receipt: Receipt, locale: str) -> list[Block]:
-    """What stands under an answer: the receipt, opinions, another go."""
+    """Under an answer: the receipt, feedback buttons, *Ask again*."""
     line = receipt_line(receipt, locale)
     return [
         *([_context(line)] if line else []),

@@ -45,7 +45,7 @@ class SlackExchange:
     def __init__(
         self, adapter: AdapterContext, message: IncomingMessage, *, begun: bool = False
     ) -> None:
-        """`begun`: an earlier run may have written to Slack without having remembered it."""
+        """`begun`: an earlier run may have posted messages that the store does not know."""
         self._adapter = adapter
         self._message = message
         self._channel = message.thread.channel
@@ -57,7 +57,7 @@ class SlackExchange:
 
     @property
     def limits(self) -> ReplyLimits:
-        """Slack's: characters a message, and edits a minute shared by all replies."""
+        """Slack's: characters per message, and edits per minute that all replies share."""
         pace_s = FIRST_PACE_S
         if self._workspace is not None:
             pace_s = self._workspace.api.rates.pace_s(self._parts.kind)
@@ -104,7 +104,7 @@ class SlackExchange:
         replies = self._adapter.store.replies
         if await replies.notice_of(message.thread, message.key) is not None:
             return
-        ts = await find_notice(workspace, message)  # of a call that broke off, or of an earlier run
+        ts = await find_notice(workspace, message)  # from a call that broke off, or an earlier run
         if ts is None:
             asked = say(message.locale, "asked_in_modal", user=message.author.id)
             question = blocks.unpinged(message.text or say(message.locale, "default_question"))
@@ -121,7 +121,7 @@ class SlackExchange:
     # -- the reply ----------------------------------------------------------------------------
 
     async def status(self, status: Status) -> None:
-        """Slack's own status where it has one, else a message that becomes the answer."""
+        """Show Slack's own status where there is one, else a message that becomes the answer."""
         if self._parts.shown or status.stage is Stage.ANSWERING:
             return
         workspace = await self._at()
@@ -137,8 +137,8 @@ class SlackExchange:
                     status=sentence,
                 )
             elif begun is not None or status != Status(Stage.QUEUED):
-                # A question that waits for the one before it makes no message yet: the answers
-                # of a thread stand in the order of its questions.
+                # A question that waits for the one before it posts no message yet: a thread's
+                # answers come in the order of its questions.
                 await self._parts.wait(workspace, sentence)
         except SlackRefused as exc:
             log.info("a status was not shown: %s", exc)
@@ -150,7 +150,7 @@ class SlackExchange:
         await self._parts.show(workspace, part, text)
 
     async def end(self, ending: Ending) -> None:
-        """The last text, the receipt, and what can be done next."""
+        """Post the last text, the receipt, and the buttons."""
         workspace = await self._at()
         footer = blocks.footer(self._message.key, ending.receipt, self._locale)
         try:
@@ -159,9 +159,9 @@ class SlackExchange:
         except SlackRefused as exc:
             if exc.error not in CANNOT_WRITE:
                 raise
-            await self._say_elsewhere(workspace.api, exc.error)
+            await self._tell_directly(workspace.api, exc.error)
         if workspace.has_sessions.has_worked(self._channel):
-            # Whoever began it: an earlier version of the question, or an earlier run.
+            # Even if an earlier revision of the question, or an earlier run, began it.
             self._adapter.in_background(self._end_session(workspace))
 
     def _last_text(self, ending: Ending) -> str:
@@ -171,7 +171,7 @@ class SlackExchange:
         return shown or ending.text or " ".join(ending.receipt.notes)
 
     async def _begin_session(self, workspace: Workspace) -> bool:
-        """Tell Slack that the agent works here, once. False: there are no agent sessions here."""
+        """Begin an agent session, once. False: there are none here."""
         if self._in_session or not workspace.has_sessions.may_try(self._channel):
             return self._in_session
         if not workspace.api.rates.may_begin_session():
@@ -193,7 +193,7 @@ class SlackExchange:
         try:
             await self._set_session(workspace, "active", patiently=True)
         except (SlackRefused, TryLater) as exc:
-            log.warning("Slack goes on showing its status: %s", exc)
+            log.warning("Slack still shows its status: %s", exc)
 
     async def _set_session(
         self, workspace: Workspace, status: str, *, patiently: bool = False
@@ -207,14 +207,14 @@ class SlackExchange:
             initiator_user_id=self._message.author.id,
         )
 
-    async def _say_elsewhere(self, api: SlackApi, error: str) -> None:
-        """The bot may not write in the channel: tell the asker alone, and why."""
+    async def _tell_directly(self, api: SlackApi, error: str) -> None:
+        """The bot may not post in the channel: tell the user why, in a direct message."""
         sentence = say(self._locale, "slack_cannot_write", channel=self._channel, error=error)
         try:
             opened = await api.write("conversations.open", users=self._message.author.id)
             await api.write("chat.postMessage", channel=opened["channel"]["id"], text=sentence)
         except SlackRefused as exc:
-            log.warning("an answer could be said nowhere: %s", exc)
+            log.warning("an answer could not be delivered anywhere: %s", exc)
 
     # -- where --------------------------------------------------------------------------------
 

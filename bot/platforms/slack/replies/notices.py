@@ -1,4 +1,4 @@
-"""Messages that say what was asked in a modal: marked, so that each is made once."""
+"""Notices: messages that repeat what was asked in a modal. Marked, so that each is posted once."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def notice_of(key: MessageKey) -> dict[str, Any]:
 
 
 def is_notice(event: Event) -> bool:
-    """Whether a message of the bot's is one."""
+    """Whether one of the bot's messages is a notice."""
     return (event.get("metadata") or {}).get("event_type") == NOTICE
 
 
 async def own_messages(workspace: Workspace, message: IncomingMessage) -> list[Event]:
-    """The bot's messages in a question's thread that are younger than the question.
+    """The bot's messages in a question's thread that are newer than the question.
 
     Raises:
-        Unsure: Slack does not say.
-        SlackRefused: it will not.
+        Unsure: Slack cannot be reached.
+        SlackRefused: Slack refuses the call.
     """
     try:
         page = await workspace.api.read(
@@ -53,7 +53,7 @@ async def own_messages(workspace: Workspace, message: IncomingMessage) -> list[E
 
 
 async def find_notice(workspace: Workspace, message: IncomingMessage) -> str | None:
-    """The notice of this question, if it was made. Raises: Unsure."""
+    """The notice of this question, if it was posted. Raises: Unsure."""
     try:
         found = await own_messages(workspace, message)
     except SlackRefused:

@@ -1,7 +1,7 @@
-"""The messages that one reply is written to: streamed where Slack lets it, else edited.
+"""The messages that hold one reply: streamed where Slack allows it, else edited.
 
-There is one message a part, and the store remembers it before anything more is written to it, so
-that a restart, an edit and *Ask again* go on in the same messages.
+There is one message per part. The store remembers it before more is written to it, so that a
+restart, an edit and *Ask again* continue in the same messages.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class Part:
 
     ts: str
     text: str | None = None
-    """What it holds; `None`: not known for sure."""
+    """Its text; `None`: not known for sure."""
     streaming: bool = False
 
 
 class Parts:
-    """All of them. Lives as long as the exchange."""
+    """All messages of a reply. Lives as long as the exchange."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Parts:
         stop: Callable[[MessageKey], bool],
         unsure: bool,
     ) -> None:
-        """`unsure`: a message may have been made that the store does not know."""
+        """`unsure`: Slack may have a message that the store does not know."""
         self._message = message
         self._key = message.key
         self._channel = message.thread.channel
@@ -70,13 +70,13 @@ class Parts:
         self._is_loaded = False
         self.kind: Kind = "stream"
         self.shown = 0
-        """Parts that hold text of this run."""
+        """How many parts hold text of this run."""
         self.locale = message.locale
 
     # -- which there are ----------------------------------------------------------------------
 
     async def load(self, workspace: Workspace) -> Part | None:
-        """Look up what an earlier run or an earlier version has made. Returns: the first part."""
+        """Look up the parts of an earlier run or revision. Returns: the first one."""
         async with self._loaded:
             if not self._is_loaded:
                 known = await self._replies.of_question(self._message.thread, self._key)
@@ -91,7 +91,7 @@ class Parts:
         await self._replies.remember_part(self._message.thread, self._key, number, part.ts)
 
     async def _adopt(self, workspace: Workspace, number: int) -> bool:
-        """Find a message that was made for this reply and not remembered: a crash came between."""
+        """Find a message that was posted and, because of a crash, not remembered."""
         found: list[Event] = []
         known: set[str] = set()
         try:
@@ -121,7 +121,7 @@ class Parts:
         self.shown = max(self.shown, number + 1)
 
     async def wait(self, workspace: Workspace, sentence: str) -> None:
-        """Show what is waited for, in the message that will become the answer."""
+        """Show a status in the message that will become the answer."""
         layout = blocks.waiting(sentence, self._key, self.locale)
         part = self._held.get(0)
         if part is None:
@@ -145,7 +145,7 @@ class Parts:
         )
 
     async def _start_stream(self, workspace: Workspace, number: int, text: str) -> bool:
-        """False: Slack will not stream here or now, so the answer is an edited message."""
+        """False: Slack does not stream here or now, so the answer is an edited message."""
         try:
             begun = await workspace.api.write(
                 "chat.startStream",
@@ -215,7 +215,7 @@ class Parts:
                 markdown_text=_added(part, text),
             )
         except Unsure:
-            part.text = None  # perhaps it was appended: the next change replaces it all
+            part.text = None  # it may have been appended: the next change replaces it all
             raise
         except SlackRefused as exc:
             part.streaming = False
@@ -226,7 +226,7 @@ class Parts:
         return True
 
     async def _stop_stream(self, workspace: Workspace, part: Part, **arguments: Any) -> bool:
-        """False: it had ended before, and `arguments` were not taken."""
+        """False: it had ended before, and `arguments` had no effect."""
         if not part.streaming:
             return False
         try:
@@ -251,7 +251,7 @@ class Parts:
         text: str,
         layout: list[blocks.Block],
     ) -> None:
-        """Edit a message; one that has been deleted meanwhile is made again."""
+        """Edit a message; one that was deleted meanwhile is posted again."""
         self._edited(workspace)
         arguments: dict[str, Any] = {
             "channel": self._channel,
@@ -274,7 +274,7 @@ class Parts:
         part.text = text
 
     async def _complete(self, workspace: Workspace, number: int) -> None:
-        """A part that will not grow any more has no button."""
+        """Give a part its final form: one that no longer grows has no button."""
         part = self._held[number]
         text = part.text or ""
         if part.text is not None and await self._stop_stream(workspace, part):
@@ -286,12 +286,12 @@ class Parts:
 
     @property
     def last_text(self) -> str:
-        """What the last part that was shown holds."""
+        """The text of the last part that was shown."""
         part = self._held.get(self.shown - 1)
         return (part.text or "") if part is not None else ""
 
     async def finish(self, workspace: Workspace, text: str, footer: list[blocks.Block]) -> None:
-        """Give the last part its final text and what stands under it; remove what is beyond."""
+        """Give the last part its final text and its footer; delete the parts after it."""
         last = max(self.shown - 1, 0)
         part = self._held.get(last)
         layout = blocks.final(text, footer)
@@ -312,9 +312,9 @@ class Parts:
         return await self._stop_stream(workspace, part, markdown_text=added, blocks=footer)
 
     async def _remove(self, workspace: Workspace, *, after: int) -> None:
-        """An earlier answer may have been longer.
+        """Delete the parts that a longer, earlier answer left.
 
-        A version of the question that was stopped meanwhile may have made parts since `load`.
+        A revision that was stopped meanwhile may have posted parts since `load`.
         """
         known = await self._replies.of_question(self._message.thread, self._key)
         for number, ts in known.items():
@@ -332,5 +332,5 @@ class Parts:
 
 
 def _added(part: Part, text: str) -> str:
-    """What is new in a text that has grown, as it is sent."""
+    """What a grown text adds, as it is sent."""
     return blocks.unpinged(text)[len(blocks.unpinged(part.text or "")) :]
