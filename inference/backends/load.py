@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import logging
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,11 +11,9 @@ from typing import Any, TextIO
 import huggingface_hub
 import torch
 import transformers
-from PIL import Image
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
-    BitsAndBytesConfig,
     PreTrainedConfig,
 )
 
@@ -32,7 +28,9 @@ from inference.backends.checkpoint import (
 from inference.backends.few_bits import held_as, method_of, quantization_of
 from inference.backends.generate import GenerateModel
 from inference.backends.load_errors import is_folder, one_sentence
+from inference.backends.placement import placement
 from inference.backends.sequential import SequentialBackend
+from inference.backends.warm_up import example_picture, warm_up
 from inference.device import device_of, use_expandable_segments
 from inference.errors import ModelUnavailable
 from inference.execution.linears import UnsupportedWeights
@@ -40,34 +38,13 @@ from inference.models import chat_template, family_of, resolve_name
 from inference.models.family import Family
 from inference.models.processor import complete_processor, load_processor
 from inference.models.template_probe import dialect_of
-from inference.serving.backend import Backend, run_inline
+from inference.serving.backend import Backend
 from inference.types import (
-    GenerationRequest,
-    Message,
     ModelInfo,
     ModelSpec,
-    Picture,
-    Role,
-    Sampling,
 )
 
 POCKET = "pocket"
-
-# Quantising these saves little and costs much: they are small, and errors in them reach everything.
-# Patterns, matched from the beginning of a module's full name.
-UNQUANTISED = [
-    rf".*{module}"
-    for module in (
-        "lm_head",
-        "vision_tower",
-        "vision_model",
-        "visual",
-        "multi_modal_projector",
-        "connector",
-        "qformer",
-        "language_projection",
-    )
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +59,14 @@ class Loaded:
 
 
 def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Backend:
-    """Load weights and processor and run them once, so that the first asker need not wait.
+    """Load weights and processor and run them once, so that no user waits for a warm-up.
 
-    A model that the fast path knows takes it; every other one runs by transformers' `generate`.
+    The fast path runs the models it supports; transformers' `generate` runs every other one.
 
     Args:
         spec: what to load.
-        cache_dir: where the pocket model is put together, and compiled kernels are kept.
-        progress: what takes time is told here.
+        cache_dir: for the assembled pocket model and compiled kernels.
+        progress: receives a line for each thing that takes time.
 
     Raises:
         ModelUnavailable: its message is one sentence for the operator.
@@ -105,7 +82,7 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Backend
 def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loaded:
     """Load weights and processor; see `load_model`."""
     print(f"Loading the model {spec.name} …", file=progress, flush=True)
-    # What goes wrong is said in one sentence below; their retries and hints would bury it.
+    # `one_sentence` reports errors; the libraries' retries and hints would bury it.
     transformers.logging.set_verbosity_error()
     huggingface_hub.logging.set_verbosity(logging.CRITICAL)
     if not progress.isatty():
@@ -152,12 +129,12 @@ def _checked_weights(
     """
     tensors = check_tensors(path, options, config, name=spec.name)
     if tensors is not None:
-        _tell(unused_tensors(tensors, name=spec.name), progress)
-    _tell(_ignored(spec, config), progress)
+        _print(unused_tensors(tensors, name=spec.name), progress)
+    _print(_ignored(spec, config), progress)
     found: Any = AutoModelForImageTextToText.from_pretrained(
         path,
         **options,
-        **_placement(spec, device, is_quantized=quantization_of(config) is not None),
+        **placement(spec, device, is_quantized=quantization_of(config) is not None),
         output_loading_info=True,
     )
     weights, info = found
@@ -216,7 +193,7 @@ def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:
                     loaded.model,
                     spec,
                     kernel_dir=cache_dir / "kernels",
-                    example=_grey_square(),
+                    example=example_picture(),
                 )
             except UnsupportedWeights as exc:
                 why_not = str(exc)
@@ -229,7 +206,7 @@ def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:
                     model=replace(loaded.model, why_not_fast=why_not),
                 )
             )
-        _warm_up(backend)
+        warm_up(backend)
     return backend
 
 
@@ -249,7 +226,7 @@ def _pocket(cache_dir: Path, progress: TextIO) -> str:
         raise ModelUnavailable(str(exc)) from None
 
 
-def _tell(line: str | None, progress: TextIO) -> None:
+def _print(line: str | None, progress: TextIO) -> None:
     if line is not None:
         print(line, file=progress)
 
@@ -263,48 +240,3 @@ def _ignored(spec: ModelSpec, config: PreTrainedConfig) -> str | None:
         f"{spec.name}: QUANTIZE={spec.quantize} has no effect: "
         f"its weights are in few bits already ({held})."
     )
-
-
-def _placement(spec: ModelSpec, device: torch.device, *, is_quantized: bool) -> dict[str, Any]:
-    """Arguments of `from_pretrained` that say where the weights go and how they are held."""
-    # bfloat16 on a GPU: float16 overflows in LLaVA. float32 on a CPU: few have fast bfloat16.
-    dtype = {
-        "auto": torch.bfloat16 if device.type == "cuda" else torch.float32,
-        "float32": torch.float32,
-        "bfloat16": torch.bfloat16,
-        "float16": torch.float16,
-    }[spec.dtype]
-    placement: dict[str, Any] = {"dtype": dtype, "device_map": {"": device}}
-    if is_quantized:  # the checkpoint's own way holds
-        return placement
-    if spec.quantize == "nf4":
-        placement["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-            llm_int8_skip_modules=UNQUANTISED,
-        )
-    elif spec.quantize == "int8":
-        placement["quantization_config"] = BitsAndBytesConfig(
-            load_in_8bit=True, llm_int8_skip_modules=UNQUANTISED
-        )
-    return placement
-
-
-def _grey_square() -> Picture:
-    file = io.BytesIO()
-    Image.new("RGB", (64, 64), (128, 128, 128)).save(file, "PNG")
-    data = file.getvalue()
-    return Picture(digest=hashlib.sha256(data).hexdigest(), data=data, width_px=64, height_px=64)
-
-
-def _warm_up(backend: Backend) -> None:
-    """Answer once about a grey square: kernels are chosen, workspaces allocated.
-
-    Raises: what the answer ends with instead.
-    """
-    question = Message(role=Role.USER, text="Hello", pictures=(_grey_square(),))
-    sampling = Sampling(temperature=0.0, max_new_tokens=4)
-    run_inline(backend, GenerationRequest(messages=(question,), sampling=sampling))
-    backend.clear_caches()
