@@ -24,8 +24,8 @@ class Stepper:
         self.prompts[job] = self.backend.prompt_of(request)
         self.said[job] = []
         self.backend.add(self.prompts[job], job)
-        answers = self.backend._live.values()
-        self.tokens[job] = next(answer.said for answer in answers if answer.job is job)
+        answers = self.backend._requests.values()
+        self.tokens[job] = next(answer.token_ids for answer in answers if answer.job is job)
         return job
 
     def step(self, steps: int = 1) -> None:

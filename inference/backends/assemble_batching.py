@@ -169,7 +169,7 @@ def batching_backend(
         scheduler=Scheduler[SequenceInputs](
             pool, PrefixTree(pool, model.name), max_running=max_running
         ),
-        features=vision,
+        vision=vision,
         runner=runner,
         max_running=max_running,
         prefill_budget=prefill_budget,

@@ -1,7 +1,7 @@
 """The fast path: many requests at once, step by step.
 
-A step is short: ask the scheduler for a plan, start it, wait for the one before it, and say what
-that one has made. While the device computes a step, the tokens of the step before become text.
+A step is short: ask the scheduler for a plan, start it, wait for the previous step, and emit its
+text. While the device computes a step, the tokens of the previous one are detokenized.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from inference.types import (
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
-"""Steps that run out of memory one after the other before a request is refused."""
+"""Consecutive steps that run out of memory before a request fails."""
 
 MIN_PREFILL_BUDGET = 64
 
@@ -68,26 +68,26 @@ class BatchingBackend:
         tokenizer: Any,
         stop_ids: frozenset[int],
         scheduler: Scheduler[SequenceInputs],
-        features: VisionEncoder,
+        vision: VisionEncoder,
         runner: Runner,
         max_running: int,
         prefill_budget: int,
         idle_prefill_budget: int,
     ) -> None:
-        """Take its parts.
+        """Assemble the backend.
 
         Args:
-            model: what is loaded.
-            family: the model's.
-            prompts: of the model.
-            tokenizer: a fast one, for the answers' text.
+            model: the loaded model.
+            family: its family.
+            prompts: its prompt builder.
+            tokenizer: a fast one, to detokenize answers.
             stop_ids: tokens that end an answer.
-            scheduler: with `max_running`.
-            features: the runner's.
-            runner: what runs its plans.
-            max_running: requests at once.
-            prefill_budget: read in one step while somebody is talking.
-            idle_prefill_budget: read in one step while nobody is.
+            scheduler: made for `max_running`.
+            vision: the runner's vision encoder.
+            runner: runs the scheduler's plans.
+            max_running: most requests that run at once.
+            prefill_budget: tokens to prefill per step while sequences are decoding.
+            idle_prefill_budget: the same while none are.
         """
         self._model = model
         self._family = family
@@ -95,12 +95,12 @@ class BatchingBackend:
         self._token_bytes = TokenBytes(tokenizer)
         self._stop_ids = stop_ids
         self._scheduler = scheduler
-        self.features = features
+        self.vision = vision
         self._runner = runner
         self.max_running = max_running
         self._prefill_budget = prefill_budget
         self._idle_prefill_budget = idle_prefill_budget
-        self._live: dict[Sequence[SequenceInputs], _RunningRequest] = {}
+        self._requests: dict[Sequence[SequenceInputs], _RunningRequest] = {}
         self._in_flight: deque[tuple[Plan[SequenceInputs], StepInFlight]] = deque()
         self._out_of_memory = 0
 
@@ -111,13 +111,13 @@ class BatchingBackend:
 
     @property
     def token_bytes(self) -> float:
-        """What the keys and values of one token take."""
+        """Bytes of one token's keys and values."""
         return self._runner.cache.page_bytes / PAGE_TOKENS
 
     @property
     def is_busy(self) -> bool:
         """See `Backend.is_busy`."""
-        return bool(self._live or self._in_flight)
+        return bool(self._requests or self._in_flight)
 
     def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See `Backend.prompt_tokens`."""
@@ -135,7 +135,7 @@ class BatchingBackend:
         prompt = self._prompts.build(request.messages)
         if len(prompt.tokens) >= self._model.context_tokens:
             raise ContextExceeded(len(prompt.tokens) + 1, self._model.context_tokens)
-        self.features.prepare(prompt)
+        self.vision.prepare(prompt)
         return prompt
 
     def add(self, prompt: Prompt, job: Job) -> None:
@@ -152,23 +152,23 @@ class BatchingBackend:
             asker=job.request.asker,
             inputs=inputs,
         )
-        answer = _RunningRequest(
+        request = _RunningRequest(
             job, prompt, AnswerText(self._token_bytes, self._family.turn_marks)
         )
         self._scheduler.submit(sequence)
-        self._live[sequence] = answer
+        self._requests[sequence] = request
 
     def clear_caches(self, output: StepOutput | None = None) -> None:
         """See `Backend.clear_caches`."""
         if output is not None:
-            self._end_cancelled(output)
+            self._finish_cancelled(output)
         self._scheduler.shrink()
         self._runner.free_memory()
         self._prompts.clear()
 
     def step(self, output: StepOutput) -> None:
         """See `Backend.step`."""
-        self._end_cancelled(output)
+        self._finish_cancelled(output)
         try:
             has_started = self._start(output)
             if self._in_flight and (len(self._in_flight) > self._runner.ahead or not has_started):
@@ -176,26 +176,26 @@ class BatchingBackend:
         except torch.AcceleratorError as exc:
             log.error("the device failed: %s", safe_traceback(exc))
             raise EngineDead("the device failed") from None
-        self._tell_places(output)
+        self._emit_positions(output)
 
     # -- a step -------------------------------------------------------------------------------
 
     def _start(self, output: StepOutput) -> bool:
-        """Start the next step. Returns: whether there was one, be it that it failed."""
-        talking = any(sequence.is_prefilled for sequence in self._scheduler.running)
-        prefill_budget = self._prefill_budget if talking else self._idle_prefill_budget
+        """Start the next step. Returns: whether a step was planned, even if it then failed."""
+        is_decoding = any(sequence.is_prefilled for sequence in self._scheduler.running)
+        prefill_budget = self._prefill_budget if is_decoding else self._idle_prefill_budget
         prefill_budget = max(MIN_PREFILL_BUDGET, prefill_budget >> self._out_of_memory)
         plan = self._scheduler.plan(prefill_budget)
         if plan is None:
             return False
         for chunk in plan.chunks:
-            answer = self._live[chunk.sequence]
-            if answer.begun_at is None:
-                answer.begun_at = time.perf_counter()
-                output.emit(answer.job, Started())
+            request = self._requests[chunk.sequence]
+            if request.begun_at is None:
+                request.begun_at = time.perf_counter()
+                output.emit(request.job, Started())
         try:
             step = self._runner.start(plan)
-        except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
+        except Exception as exc:  # noqa: BLE001 - fails the requests of this step, and no others
             if not is_out_of_memory(exc):
                 log.error("a step failed: %s", safe_traceback(exc.__cause__ or exc))
                 self._runner.check_device()
@@ -209,12 +209,12 @@ class BatchingBackend:
             self._in_flight.append((plan, step))
             self._out_of_memory = 0
             return True
-        self._make_memory(output, plan)
+        self._undo_out_of_memory(output, plan)
         return True
 
-    def _make_memory(self, output: StepOutput, plan: Plan[SequenceInputs]) -> None:
-        """Undo a step that did not fit; caches shrink, and it is tried again in smaller pieces."""
-        log.warning("out of memory: a step is tried again")
+    def _undo_out_of_memory(self, output: StepOutput, plan: Plan[SequenceInputs]) -> None:
+        """Undo a step that did not fit, free caches and retry with a smaller prefill budget."""
+        log.warning("out of memory: retrying a step")
         self._scheduler.undo(plan)
         self._runner.free_memory()
         if torch.cuda.is_available():
@@ -235,124 +235,125 @@ class BatchingBackend:
             sampled = list(zip(plan.sampled, tokens, strict=True))
         except torch.AcceleratorError:
             raise
-        except Exception as exc:  # noqa: BLE001 - those of this step must hear of it, others go on
+        except Exception as exc:  # noqa: BLE001 - fails the requests of this step, and no others
             log.error("a step failed: %s", safe_traceback(exc))
             self._runner.check_device()
             for sequence in {*plan.decodes, *(chunk.sequence for chunk in plan.chunks)}:
                 self._fail(output, sequence, type(exc).__name__)
             return
         lost = [sequence for sequence, token in sampled if token == NO_TOKEN]
-        for sequence in lost:  # before others could share what was computed for it
+        for sequence in lost:  # before others can share its pages
             self._fail(output, sequence, "no token could be chosen")
         self._scheduler.complete(plan, tokens)
         if lost:
-            # Its keys or values may be NaN, which spreads from a page that somebody else gets
-            # next: tokens that are not there yet are masked, and zero times NaN is NaN.
+            # Its keys or values may be NaN, which would spread from a page to its next owner:
+            # tokens beyond its length are masked, but zero times NaN is NaN.
             self._scheduler.shrink()
             self._runner.cache.erase(self._scheduler.free_pages)
         for sequence, token in sampled:
-            if sequence in self._live:
+            if sequence in self._requests:
                 with self._contained(output, sequence):
-                    self._go_on(output, sequence, token)
+                    self._advance(output, sequence, token)
 
-    def _go_on(self, output: StepOutput, sequence: Sequence[SequenceInputs], token: int) -> None:
-        """Make one sequence's new token text, and end its answer where it ends."""
-        answer = self._live[sequence]
-        reason, text = self._take(answer, token)
+    def _advance(self, output: StepOutput, sequence: Sequence[SequenceInputs], token: int) -> None:
+        """Detokenize a sequence's new token, and finish the request where its answer ends."""
+        request = self._requests[sequence]
+        reason, text = self._append(request, token)
         if text:
-            output.emit(answer.job, TextDelta(text))
-            answer.said_text += text
+            output.emit(request.job, TextDelta(text))
+            request.emitted += text
         if reason is None and len(sequence.tokens) >= sequence.max_tokens:
             reason = FinishReason.LENGTH
         if reason is not None:
-            self._end(output, sequence, reason)
+            self._finish(output, sequence, reason)
 
-    def _take(self, answer: _RunningRequest, token: int) -> tuple[FinishReason | None, str]:
-        if answer.first_token_at is None:
-            answer.first_token_at = time.perf_counter()
-            self.features.release(answer.prompt)
-        answer.new_tokens += 1
-        if token in self._stop_ids and not answer.job.request.sampling.ignore_eos:
+    def _append(self, request: _RunningRequest, token: int) -> tuple[FinishReason | None, str]:
+        if request.first_token_at is None:
+            request.first_token_at = time.perf_counter()
+            self.vision.release(request.prompt)
+        request.new_tokens += 1
+        if token in self._stop_ids and not request.job.request.sampling.ignore_eos:
             return FinishReason.STOP, ""
-        answer.said.append(token)
-        text = answer.text.push(token)
-        return answer.text.ended, text
+        request.token_ids.append(token)
+        text = request.text.push(token)
+        return request.text.ended, text
 
     # -- ends ---------------------------------------------------------------------------------
 
-    def _end_cancelled(self, output: StepOutput) -> None:
-        for sequence, answer in list(self._live.items()):
-            if answer.job.cancelled:
+    def _finish_cancelled(self, output: StepOutput) -> None:
+        for sequence, request in list(self._requests.items()):
+            if request.job.cancelled:
                 with self._contained(output, sequence):
-                    self._end(output, sequence, FinishReason.ABORTED)
+                    self._finish(output, sequence, FinishReason.ABORTED)
 
-    def _end(
+    def _finish(
         self, output: StepOutput, sequence: Sequence[SequenceInputs], reason: FinishReason
     ) -> None:
-        answer = self._live[sequence]
-        rest = answer.text.flush()
+        request = self._requests[sequence]
+        rest = request.text.flush()
         if rest:
-            output.emit(answer.job, TextDelta(rest))
-            answer.said_text += rest
-        self._remember(answer)
+            output.emit(request.job, TextDelta(rest))
+            request.emitted += rest
+        self._record(request)
         now = time.perf_counter()
-        begun_at = answer.begun_at or now
+        begun_at = request.begun_at or now
         finished = Finished(
             reason=reason,
             prompt_tokens=sequence.prompt_tokens,
-            new_tokens=answer.new_tokens,
+            new_tokens=request.new_tokens,
             cached_tokens=sequence.cached_tokens,
-            first_token_s=(answer.first_token_at or now) - begun_at,
+            first_token_s=(request.first_token_at or now) - begun_at,
             total_s=now - begun_at,
         )
         self._drop(sequence)
-        output.emit(answer.job, finished)
+        output.emit(request.job, finished)
 
-    def _remember(self, answer: _RunningRequest) -> None:
-        if answer.text.ended is FinishReason.STOP:
+    def _record(self, request: _RunningRequest) -> None:
+        if request.text.ended is FinishReason.STOP:
             return  # its tokens spell the next turn, too
         try:
-            self._prompts.record_answer(answer.prompt, answer.said, answer.said_text)
-        except Exception as exc:  # noqa: BLE001 - the answer is whole; its follow-up is read again
-            log.error("an answer's tokens cannot be kept: %s", safe_traceback(exc))
+            self._prompts.record_answer(request.prompt, request.token_ids, request.emitted)
+        except Exception as exc:  # noqa: BLE001 - a follow-up is prefilled anew instead
+            log.error("an answer's tokens cannot be recorded: %s", safe_traceback(exc))
 
     @contextmanager
     def _contained(self, output: StepOutput, sequence: Sequence[SequenceInputs]) -> Iterator[None]:
-        """Whatever goes wrong inside ends this sequence alone, unless the device fails."""
+        """Any error inside fails this sequence alone, unless the device itself fails."""
         try:
             yield
         except torch.AcceleratorError:
             raise
-        except Exception as exc:  # noqa: BLE001 - one answer's failure must not reach the others
-            log.error("an answer failed: %s", safe_traceback(exc))
+        except Exception as exc:  # noqa: BLE001 - one request's failure must not reach the others
+            log.error("a request failed: %s", safe_traceback(exc))
             self._fail(output, sequence, type(exc).__name__)
 
     def _fail(self, output: StepOutput, sequence: Sequence[SequenceInputs], why: str) -> None:
-        answer = self._live.get(sequence)
-        if answer is not None:
+        request = self._requests.get(sequence)
+        if request is not None:
             self._drop(sequence)
-            output.emit(answer.job, GenerationFailed(why))
+            output.emit(request.job, GenerationFailed(why))
 
     def _drop(self, sequence: Sequence[SequenceInputs]) -> None:
-        del self._live[sequence]
+        del self._requests[sequence]
         self._scheduler.end(sequence)
         self._runner.leave(sequence)
 
-    def _tell_places(self, output: StepOutput) -> None:
-        place = 0
+    def _emit_positions(self, output: StepOutput) -> None:
+        position = 0
         for sequence in self._scheduler.waiting():
-            answer = self._live[sequence]
-            if answer.begun_at is None:  # one that has lost its pages need not know
-                place += 1
-                if answer.place != place:
-                    answer.place = place
-                    output.emit(answer.job, Queued(place))
+            request = self._requests[sequence]
+            if request.begun_at is None:  # preempted ones have started already
+                position += 1
+                if request.position != position:
+                    request.position = position
+                    output.emit(request.job, Queued(position))
 
 
 def _at_fault(plan: Plan[SequenceInputs], exc: Exception) -> set[Sequence[SequenceInputs]]:
-    """Whose failure a failed step is: the runner names one sequence, or it may be any that is read.
+    """Return the sequences to fail after a failed step: the one that the runner names, if any.
 
-    Those who talk are tried without; only where they were alone is it theirs.
+    Otherwise a prefill is the likely cause: fail those and retry the decodes alone, or fail the
+    decodes if there was no prefill.
     """
     if isinstance(exc, SequenceFailed):
         return {exc.sequence}
@@ -360,15 +361,15 @@ def _at_fault(plan: Plan[SequenceInputs], exc: Exception) -> set[Sequence[Sequen
 
 
 class _RunningRequest:
-    """What has become of a request so far."""
+    """A request that waits or runs, and its answer so far."""
 
     def __init__(self, job: Job, prompt: Prompt, text: AnswerText) -> None:
         self.job = job
         self.prompt = prompt
         self.text = text
-        self.said: list[int] = []
-        self.said_text = ""
+        self.token_ids: list[int] = []
+        self.emitted = ""
         self.new_tokens = 0
-        self.place: int | None = None
+        self.position: int | None = None
         self.begun_at: float | None = None
         self.first_token_at: float | None = None

@@ -221,11 +221,11 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
         await asker.ask(asker.question(asker.new_picture()), tokens=8)
         now("first tokens")
         backend = thread.backend
-        before = backend.features.encoded if isinstance(backend, BatchingBackend) else 0
+        before = backend.vision.encoded if isinstance(backend, BatchingBackend) else 0
         rounds = 5
         report.first_tokens = await measure_first_tokens(asker, rounds, FOLLOW_UP_TOKENS)
         if isinstance(backend, BatchingBackend):
-            report.pictures_encoded_again = backend.features.encoded - before - rounds
+            report.pictures_encoded_again = backend.vision.encoded - before - rounds
             report.picture_ms = await _picture_ms(worker, asker)
         for threads in options.threads:
             now(f"{threads} threads")
@@ -250,7 +250,7 @@ async def _picture_ms(worker: Worker, asker: Asker) -> float:
         for messages in questions:
             prompt = backend.prompt_of(GenerationRequest(messages=messages, sampling=Sampling()))
             begun = time.perf_counter()
-            backend.features.encode(prompt, prompt.pictures[0])
+            backend.vision.encode(prompt, prompt.pictures[0])
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             times.append((time.perf_counter() - begun) * 1e3)

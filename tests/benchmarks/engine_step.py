@@ -89,7 +89,7 @@ def main() -> None:
                 f"{sum(values) / 10:9.1f} us per step, {len(values) / 10:6.1f} launches of "
                 f"{sum(values) / len(values):7.2f} us  {name}"
             )
-        for answer in list(backend._live.values()):
+        for answer in list(backend._requests.values()):
             answer.job.cancelled = True
         while backend.is_busy:
             backend.step(Silent())

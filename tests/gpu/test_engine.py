@@ -166,7 +166,7 @@ def test_sequences_of_all_lengths_match_the_reference(bench: Asker, both: Any) -
 def test_sequences_about_one_picture_match_the_reference(bench: Asker, both: Any) -> None:
     jobs = [bench.asks(user(f"number {i}" * (1 + i % 3), 7), tokens=40) for i in range(12)]
     bench.run()
-    assert bench.backend.features.encoded >= 1
+    assert bench.backend.vision.encoded >= 1
     for job in jobs:
         assert_matches_reference(bench, both, job)
 
@@ -190,19 +190,19 @@ def test_follow_ups_prefill_only_their_new_tokens(bench: Asker, both: Any) -> No
     first = user("what is this", 3)
     job = bench.asks(first, tokens=30)
     bench.run()
-    encoded = bench.backend.features.encoded
+    encoded = bench.backend.vision.encoded
     text = bench.backend._prompts._tokenizer.decode(bench.tokens[job])
     again = bench.asks(first, Message(role=Role.ASSISTANT, text=text.strip()), user("and now"))
     bench.run()
     assert_matches_reference(bench, both, again)
-    assert bench.backend.features.encoded == encoded
+    assert bench.backend.vision.encoded == encoded
     assert bench.finished(again).cached_tokens > 600
 
 
 def test_a_sequence_whose_keys_are_no_numbers_ends_alone(bench: Asker, both: Any) -> None:
     first, bad, last = (bench.asks(user(f"number {i}", i), tokens=30) for i in range(3))
     bench.step(8)
-    sequence = next(one for one, answer in bench.backend._live.items() if answer.job is bad)
+    sequence = next(one for one, answer in bench.backend._requests.items() if answer.job is bad)
     cache = bench.backend._runner.cache
     broken = cache._values if cache._value_scales is None else cache._value_scales
     broken[:, sequence.pages[2:]] = torch.nan

@@ -129,7 +129,9 @@ def fail_for(
 
 def text_of(bench: Stepper, asker: str) -> AnswerText:
     return next(
-        answer.text for sequence, answer in bench.backend._live.items() if sequence.asker == asker
+        answer.text
+        for sequence, answer in bench.backend._requests.items()
+        if sequence.asker == asker
     )
 
 
@@ -181,12 +183,12 @@ def make_flush_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def make_pixels_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
     prompt = bench.prompts[next(job for job in bench.said if job.request.asker == "bad")]
-    fail_for(monkeypatch, bench.backend.features, "release", lambda one: one is prompt)
+    fail_for(monkeypatch, bench.backend.vision, "release", lambda one: one is prompt)
 
 
 def make_features_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
     prompt = bench.prompts[next(job for job in bench.said if job.request.asker == "bad")]
-    fail_for(monkeypatch, bench.backend.features, "encode", lambda one, _picture: one is prompt)
+    fail_for(monkeypatch, bench.backend.vision, "encode", lambda one, _picture: one is prompt)
 
 
 def make_choosing_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,7 +300,7 @@ def test_what_is_no_number_in_a_page_reaches_nobody_who_gets_the_page_next(
     assert bench.text(first) == alone["first"]
     bad = bench.ask(asking("bad", picture=1, tokens=30))
     bench.step(6)
-    (sequence,) = bench.backend._live
+    (sequence,) = bench.backend._requests
     bench.backend._runner.cache._values[:, sequence.pages[2:]] = torch.nan
     bench.run()
     assert isinstance(bench.said[bad][-1], GenerationFailed)

@@ -65,13 +65,13 @@ def test_a_follow_up_reads_nothing_again_and_looks_at_no_picture_again(
     first = user("What is this?", COLOURS[1])
     job = bench.ask(asking(first, tokens=20))
     bench.run()
-    encoded = bench.backend.features.encoded
+    encoded = bench.backend.vision.encoded
     follow_up = bench.ask(
         asking(first, assistant(bench.text(job)), user("What colour is it?"), tokens=12)
     )
     bench.run()
     before = bench.finished(job)
-    assert bench.backend.features.encoded == encoded
+    assert bench.backend.vision.encoded == encoded
     known = before.prompt_tokens + before.new_tokens - 1
     assert bench.finished(follow_up).cached_tokens > known - 18
     # Its own tokens went in, which a second tokenisation might have spelt otherwise.
@@ -105,7 +105,7 @@ def test_a_text_that_ends_an_answer_is_in_no_later_prompt(
 ) -> None:
     first = user("What do you see?", COLOURS[1])
     job = bench.ask(asking(first, tokens=20))
-    answer = next(iter(bench.backend._live.values()))
+    answer = next(iter(bench.backend._requests.values()))
     bench.step(4)
     answer.text.ended = FinishReason.STOP
     bench.run()
@@ -113,7 +113,7 @@ def test_a_text_that_ends_an_answer_is_in_no_later_prompt(
         asking(first, assistant(bench.text(job) or "?"), user("And now?"))
     )
     known = len(bench.prompts[job].tokens)
-    assert follow_up.tokens[known : known + len(answer.said)] != answer.said
+    assert follow_up.tokens[known : known + len(answer.token_ids)] != answer.token_ids
 
 
 def test_pictures_wait_decoded_for_their_turn_however_many_wait(
@@ -121,7 +121,7 @@ def test_pictures_wait_decoded_for_their_turn_however_many_wait(
 ) -> None:
     jobs = [bench.ask(asking(user("What is this?", (9 * i, 80, 200)), tokens=2)) for i in range(20)]
 
-    monkeypatch.setattr(bench.backend.features, "max_bytes", 1 << 30)
+    monkeypatch.setattr(bench.backend.vision, "max_bytes", 1 << 30)
 
     def decode_now(*_: object) -> None:
         raise AssertionError("a picture is decoded in a step")
@@ -147,21 +147,21 @@ def test_a_follow_up_whose_pages_are_gone_is_answered_alike(bench: Stepper, alon
 def test_threads_about_one_picture_share_it_and_are_answered_alike(
     bench: Stepper, alone: Alone
 ) -> None:
-    before = bench.backend.features.encoded
+    before = bench.backend.vision.encoded
     jobs = [
         bench.ask(asking(user(f"Question number {i}?", COLOURS[3]), tokens=10)) for i in range(5)
     ]
     bench.run()
     for job in jobs:
         same(bench, job, alone)
-    assert bench.backend.features.encoded == before + 1
+    assert bench.backend.vision.encoded == before + 1
 
 
 def test_a_picture_is_looked_at_once_wherever_it_stands(
     bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench.backend.features, "max_bytes", 1 << 20)  # a share of a tiny cache
-    before = bench.backend.features.encoded
+    monkeypatch.setattr(bench.backend.vision, "max_bytes", 1 << 20)  # a share of a tiny cache
+    before = bench.backend.vision.encoded
     jobs = [
         bench.ask(asking(user("Which?", *colours), tokens=10))
         for colours in (COLOURS[:2], COLOURS[1::-1])
@@ -169,7 +169,7 @@ def test_a_picture_is_looked_at_once_wherever_it_stands(
     bench.run()
     for job in jobs:
         same(bench, job, alone)
-    assert bench.backend.features.encoded == before + 2
+    assert bench.backend.vision.encoded == before + 2
 
 
 def test_one_threads_picture_never_serves_another(bench: Stepper, alone: Alone) -> None:
@@ -200,7 +200,7 @@ def test_a_picture_in_cached_pages_is_held_until_its_prompt_is_prefilled_and_no_
     request = asking(user("What is it?", COLOURS[0]), tokens=20)
     bench.ask(request)
     bench.run()
-    bench.backend.features.clear()  # its pages are cached, its embeddings are not
+    bench.backend.vision.clear()  # its pages are cached, its embeddings are not
     follow_up = bench.ask(request)
     assert pixels.num_held == 1
     bench.step(2)

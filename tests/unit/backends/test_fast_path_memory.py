@@ -27,7 +27,7 @@ def test_what_was_stopped_and_forgotten_is_kept_nowhere(bench: Stepper) -> None:
     prompts = bench.backend._prompts
     assert len(prompts.transcripts) == 0
     assert prompts._pixels.num_recent == 0
-    assert not bench.backend.features._kept
+    assert not bench.backend.vision._kept
     no_page_is_lost(bench.backend)
 
 
@@ -80,7 +80,7 @@ def test_out_of_memory_is_tried_again_and_then_said(
         return start(plan)
 
     monkeypatch.setattr(runner, "start", failing)
-    kept = bench.backend.features._kept
+    kept = bench.backend.vision._kept
     bench.ask(asking(user("Before", COLOURS[1]), tokens=2))
     fails[0] = 0
     bench.run()
@@ -142,7 +142,7 @@ def test_who_talks_goes_on_when_what_is_read_beside_makes_a_step_fail(
 
 def test_the_caches_are_bounded(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inference.prompts.pixel_store.MAX_HELD", 4)
-    vision, pixels = bench.backend.features, bench.backend._prompts._pixels
+    vision, pixels = bench.backend.vision, bench.backend._prompts._pixels
     monkeypatch.setattr(vision, "max_bytes", 1)
     jobs = [bench.ask(asking(user(f"{i}?", (9 * i, 7, 200)), tokens=2)) for i in range(12)]
     assert pixels.num_recent == MAX_RECENT
