@@ -76,7 +76,7 @@ class GenerationRequest:
 
     messages: tuple[Message, ...]
     sampling: Sampling
-    asker: str = ""
+    user_id: str = ""
     """Stable id of the user; the scheduler is fair across users."""
     thread: str = ""
     """Stable id of the conversation; it stays on the device that holds its cache."""

@@ -344,7 +344,7 @@ class Answers:
         request = GenerationRequest(
             messages=conversation.messages,
             sampling=sampling,
-            asker=message.user.id_everywhere,
+            user_id=message.user.id_everywhere,
             thread=message.thread.id_everywhere,
         )
         return await stream_answer(self._engine, request, reply)

@@ -149,7 +149,7 @@ class BatchingBackend:
             max_tokens=min(
                 len(prompt.tokens) + sampling.max_new_tokens, self._model.context_tokens
             ),
-            asker=job.request.asker,
+            user_id=job.request.user_id,
             inputs=inputs,
         )
         request = _RunningRequest(

@@ -31,7 +31,7 @@ from inference.bench.baselines import (
 from inference.bench.random_models import random_model
 from inference.bench.report import Report
 from inference.bench.workloads import (
-    Asker,
+    Client,
     measure_first_tokens,
     measure_gaps,
     measure_throughput,
@@ -209,41 +209,41 @@ def _measure_generate(report: Report, loaded: Loaded, options: Options, now: Any
 
 async def _measure_engine(report: Report, thread: DeviceThread, options: Options, now: Any) -> None:
     async with running_worker(thread, max_waiting=256) as worker, watching_the_loop() as lags:
-        asker = Asker(
+        client = Client(
             worker,
             text_tokens=TEXT_TOKENS,
             new_tokens=options.new_tokens,
             # Greedy answers of random weights, or to nonsense, repeat themselves.
             temperature=1.0,
         )
-        await asker.prepare(100 + 2 * sum(options.threads))
-        report.prompt_tokens = await worker.prompt_tokens(asker.question(asker.new_picture()))
-        await asker.ask(asker.question(asker.new_picture()), tokens=8)
+        await client.prepare(100 + 2 * sum(options.threads))
+        report.prompt_tokens = await worker.prompt_tokens(client.question(client.new_picture()))
+        await client.ask(client.question(client.new_picture()), tokens=8)
         now("first tokens")
         backend = thread.backend
         before = backend.vision.encoded if isinstance(backend, BatchingBackend) else 0
         rounds = 5
-        report.first_tokens = await measure_first_tokens(asker, rounds, FOLLOW_UP_TOKENS)
+        report.first_tokens = await measure_first_tokens(client, rounds, FOLLOW_UP_TOKENS)
         if isinstance(backend, BatchingBackend):
             report.pictures_encoded_again = backend.vision.encoded - before - rounds
-            report.picture_ms = await _picture_ms(worker, asker)
+            report.picture_ms = await _picture_ms(worker, client)
         for threads in options.threads:
             now(f"{threads} threads")
-            await measure_throughput(asker, threads, same_picture=options.same_picture)  # warm-up
+            await measure_throughput(client, threads, same_picture=options.same_picture)  # warm-up
             report.throughput.append(
-                await measure_throughput(asker, threads, same_picture=options.same_picture)
+                await measure_throughput(client, threads, same_picture=options.same_picture)
             )
         decoding = min(16, max(options.threads))
         now("gaps")
         every_s = 0.1 if report.hardware.startswith("NVIDIA") else 0.5
-        report.gaps = await measure_gaps(asker, decoding, 12, every_s)
+        report.gaps = await measure_gaps(client, decoding, 12, every_s)
         report.loop_lag_p99_ms = quantile(lags, 0.99)
         report.loop_lag_worst_ms = max(lags)
 
 
-async def _picture_ms(worker: Worker, asker: Asker) -> float:
+async def _picture_ms(worker: Worker, client: Client) -> float:
     """Return the median time of vision tower and projector, pixels already prepared."""
-    questions = [asker.question(asker.new_picture()) for _ in range(6)]
+    questions = [client.question(client.new_picture()) for _ in range(6)]
     times: list[float] = []
 
     def encode(backend: Any) -> None:

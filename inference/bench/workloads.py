@@ -108,7 +108,7 @@ class Gaps:
     worst_ms: float
 
 
-class Asker:
+class Client:
     """Asks a worker about pictures. Prompts have `text_tokens` of text besides the picture."""
 
     def __init__(
@@ -178,19 +178,19 @@ class Asker:
         return answered
 
 
-async def measure_throughput(asker: Asker, threads: int, *, same_picture: bool) -> Throughput:
+async def measure_throughput(client: Client, threads: int, *, same_picture: bool) -> Throughput:
     """Start all threads at once and measure while all of them decode.
 
     Prefilling many prompts takes long: then answers are longer, so that the first thread still
     decodes when the last one starts.
     """
-    tokens = asker.new_tokens * max(1, threads // 16 - 1)
-    shared = asker.new_picture()
+    tokens = client.new_tokens * max(1, threads // 16 - 1)
+    shared = client.new_picture()
     questions = [
-        asker.question(shared if same_picture else asker.new_picture(), i) for i in range(threads)
+        client.question(shared if same_picture else client.new_picture(), i) for i in range(threads)
     ]
     answers = await asyncio.gather(
-        *(asker.ask(question, seed=i, tokens=tokens) for i, question in enumerate(questions))
+        *(client.ask(question, seed=i, tokens=tokens) for i, question in enumerate(questions))
     )
     whole_s = max(a.ended_at for a in answers) - min(a.asked_at for a in answers)
     begin = max(answer.times[0] if answer.times else answer.ended_at for answer in answers)
@@ -211,19 +211,19 @@ async def measure_throughput(asker: Asker, threads: int, *, same_picture: bool) 
     )
 
 
-async def measure_first_tokens(asker: Asker, rounds: int, follow_up_tokens: int) -> FirstTokens:
+async def measure_first_tokens(client: Client, rounds: int, follow_up_tokens: int) -> FirstTokens:
     """Ask about a new picture, then a follow-up, with no other requests."""
     new, follow, hits = [], [], []
     for i in range(rounds):
-        first = asker.question(asker.new_picture(), i)
-        answered = await asker.ask(first, seed=i, tokens=16)
+        first = client.question(client.new_picture(), i)
+        answered = await client.ask(first, seed=i, tokens=16)
         words = "a" * max(1, follow_up_tokens - 18)
         thread = (
             *first,
             Message(role=Role.ASSISTANT, text=answered.text.strip()),
             Message(role=Role.USER, text=words),
         )
-        again = await asker.ask(thread, seed=i, tokens=4)
+        again = await client.ask(thread, seed=i, tokens=4)
         new.append(answered)
         follow.append(again)
         held = answered.end.prompt_tokens + answered.end.new_tokens
@@ -237,21 +237,23 @@ async def measure_first_tokens(asker: Asker, rounds: int, follow_up_tokens: int)
     )
 
 
-async def measure_gaps(asker: Asker, threads: int, pictures: int, every_s: float) -> Gaps:
+async def measure_gaps(client: Client, threads: int, pictures: int, every_s: float) -> Gaps:
     """Let threads decode while requests with new pictures arrive."""
     decoding = [
         asyncio.create_task(
-            asker.ask(asker.question(asker.new_picture(), i), seed=i, tokens=2 * asker.new_tokens)
+            client.ask(
+                client.question(client.new_picture(), i), seed=i, tokens=2 * client.new_tokens
+            )
         )
         for i in range(threads)
     ]
     # Their own prefills finish before the new pictures arrive.
-    await asker.ask(asker.question(asker.new_picture()), tokens=2)
+    await client.ask(client.question(client.new_picture()), tokens=2)
     begun = time.perf_counter()
     arriving = []
     for i in range(pictures):
-        question = asker.question(asker.new_picture(), i)
-        arriving.append(asyncio.create_task(asker.ask(question, seed=i, tokens=4)))
+        question = client.question(client.new_picture(), i)
+        arriving.append(asyncio.create_task(client.ask(question, seed=i, tokens=4)))
         await asyncio.sleep(every_s)
     await asyncio.gather(*arriving)
     ended = time.perf_counter()

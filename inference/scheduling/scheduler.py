@@ -42,7 +42,7 @@ class Sequence(Generic[Inputs]):
     pictures: tuple[PictureSpan, ...] = ()
     max_tokens: int = 1 << 30
     """Prompt and answer together; the sequence ends at this length."""
-    asker: str = ""
+    user_id: str = ""
     """Id of the user; the scheduler is fair across users."""
 
     arrival: int = 0
@@ -154,7 +154,7 @@ class Scheduler(Generic[Inputs]):
 
     def waiting(self) -> list[Sequence[Inputs]]:
         """Return the sequences that hold no pages, the next one to admit first."""
-        active = Counter(sequence.asker for sequence in self._running)
+        active = Counter(sequence.user_id for sequence in self._running)
         return sorted(self._waiting, key=lambda sequence: _priority(sequence, active))
 
     def submit(self, sequence: Sequence[Inputs]) -> None:
@@ -268,7 +268,7 @@ class Scheduler(Generic[Inputs]):
         chunks: list[PrefillChunk[Inputs]] = []
         not_admitted: list[Sequence[Inputs]] = []
         candidates = prefilling + self._waiting
-        active = Counter(sequence.asker for sequence in self._running)
+        active = Counter(sequence.user_id for sequence in self._running)
         may_admit = True  # until one has to wait for pages or for a running sequence to end
         while candidates and budget > 0 and len(chunks) < self._max_prefills:
             sequence = min(candidates, key=lambda one: _priority(one, active))
@@ -280,7 +280,7 @@ class Scheduler(Generic[Inputs]):
                 if not may_admit:
                     not_admitted.append(sequence)
                     continue
-                active[sequence.asker] += 1
+                active[sequence.user_id] += 1
             count = min(budget, len(sequence.tokens) - sequence.computed)
             if sequence is self._held_back or not self._make_room(
                 sequence, sequence.computed + count
@@ -439,5 +439,5 @@ def _priority(sequence: Sequence[Inputs], active: Counter[str]) -> tuple[bool, b
     """Sort key: skipped too often, short, of a user with few running requests, oldest."""
     if sequence.skipped_steps >= MAX_SKIPPED_STEPS:
         return False, False, 0, sequence.arrival
-    others = active[sequence.asker] - bool(sequence.pages)
+    others = active[sequence.user_id] - bool(sequence.pages)
     return True, not sequence.is_short_prefill, others, sequence.arrival

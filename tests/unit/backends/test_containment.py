@@ -44,12 +44,12 @@ BROKEN = ["<0x0A>", "<0xF0>", "<0x9F>", "▁cat", "<0xE9>", "<0xAC>", "<0xB1>", 
 BROKEN += ["。", "<0x0A>", "<0xE6>", "</s>"]
 
 
-def asking(asker: str, *, tokens: int = 12, picture: int | None = None) -> GenerationRequest:
+def asking(user_id: str, *, tokens: int = 12, picture: int | None = None) -> GenerationRequest:
     pictures = () if picture is None else (plain_picture((picture, 80, 200)),)
     return GenerationRequest(
-        messages=(Message(role=Role.USER, text=f"{SECRET} {asker}", pictures=pictures),),
+        messages=(Message(role=Role.USER, text=f"{SECRET} {user_id}", pictures=pictures),),
         sampling=Sampling(temperature=0.0, max_new_tokens=tokens),
-        asker=asker,
+        user_id=user_id,
     )
 
 
@@ -95,9 +95,9 @@ async def answer_of(worker: Worker, request: GenerationRequest) -> tuple[str, Fi
 
 
 def steer(
-    backend: BatchingBackend, monkeypatch: pytest.MonkeyPatch, asker: str, tokens: list[int]
+    backend: BatchingBackend, monkeypatch: pytest.MonkeyPatch, user_id: str, tokens: list[int]
 ) -> None:
-    """Have the model choose the given tokens for one asker."""
+    """Have the model choose the given tokens for one user."""
     left = iter(tokens)
     start = backend._runner.start
 
@@ -105,7 +105,7 @@ def steer(
         chosen = start(plan).wait()
         return FinishedStep(
             [
-                next(left) if sequence.asker == asker else token
+                next(left) if sequence.user_id == user_id else token
                 for sequence, token in zip(plan.sampled, chosen, strict=True)
             ]
         )
@@ -127,11 +127,11 @@ def fail_for(
     monkeypatch.setattr(owner, name, failing)
 
 
-def text_of(bench: Stepper, asker: str) -> AnswerText:
+def text_of(bench: Stepper, user_id: str) -> AnswerText:
     return next(
         answer.text
         for sequence, answer in bench.backend._requests.items()
-        if sequence.asker == asker
+        if sequence.user_id == user_id
     )
 
 
@@ -182,17 +182,17 @@ def make_flush_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_pixels_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
-    prompt = bench.prompts[next(job for job in bench.said if job.request.asker == "bad")]
+    prompt = bench.prompts[next(job for job in bench.said if job.request.user_id == "bad")]
     fail_for(monkeypatch, bench.backend.vision, "release", lambda one: one is prompt)
 
 
 def make_features_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
-    prompt = bench.prompts[next(job for job in bench.said if job.request.asker == "bad")]
+    prompt = bench.prompts[next(job for job in bench.said if job.request.user_id == "bad")]
     fail_for(monkeypatch, bench.backend.vision, "encode", lambda one, _picture: one is prompt)
 
 
 def make_choosing_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = next(job for job in bench.said if job.request.asker == "bad")
+    job = next(job for job in bench.said if job.request.user_id == "bad")
     fail_for(
         monkeypatch,
         torch_runner,
@@ -212,7 +212,7 @@ EDGES = [
 
 @pytest.fixture(scope="module")
 def alone(loaded: BatchingBackend) -> dict[str, str]:
-    """What each asker is answered who asks alone."""
+    """What each user is answered who asks alone."""
     texts = {}
     for index, name in enumerate(NAMES):
         bench = Stepper(loaded)
@@ -391,7 +391,7 @@ def test_a_step_whose_outcome_cannot_be_had_ends_its_own_requests(
 ) -> None:
     lost = bench.ask(asking("lost", tokens=30))
     bench.step(4)
-    ahead.fails = lambda plan: any(sequence.asker == "lost" for sequence in plan.decodes)
+    ahead.fails = lambda plan: any(sequence.user_id == "lost" for sequence in plan.decodes)
     bench.step()
     assert isinstance(bench.said[lost][-1], GenerationFailed)
     following = bench.ask(asking("following", tokens=30))
@@ -419,7 +419,7 @@ async def test_a_request_that_cannot_be_taken_up_ends_alone(
     loaded: BatchingBackend, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def is_bad(sequence: Sequence[SequenceInputs]) -> bool:
-        return sequence.asker == "bad"
+        return sequence.user_id == "bad"
 
     fail_for(monkeypatch, loaded._scheduler, "submit", is_bad)
     async with serving(loaded) as worker:

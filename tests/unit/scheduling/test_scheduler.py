@@ -123,7 +123,12 @@ def make_engine(
 
 
 def request(
-    tokens: int, *, new_tokens: int = 5, seed: int = 0, asker: str = "", picture: str | None = None
+    tokens: int,
+    *,
+    new_tokens: int = 5,
+    seed: int = 0,
+    user_id: str = "",
+    picture: str | None = None,
 ) -> Sequence[None]:
     prompt = [random.Random(seed).randrange(10, 200) for _ in range(tokens)]  # noqa: S311
     pictures: tuple[PictureSpan, ...] = ()
@@ -131,7 +136,11 @@ def request(
         pictures = (PictureSpan(3, tokens - 3, picture),)
         prompt[3 : tokens - 3] = [PLACEHOLDER] * (tokens - 6)
     return Sequence(
-        tokens=prompt, inputs=None, pictures=pictures, max_tokens=tokens + new_tokens, asker=asker
+        tokens=prompt,
+        inputs=None,
+        pictures=pictures,
+        max_tokens=tokens + new_tokens,
+        user_id=user_id,
     )
 
 
@@ -212,11 +221,11 @@ def test_nothing_starves_when_every_sequence_was_skipped_too_often() -> None:
         while len(short) < 47:  # more than run at once, each of another user
             new_tokens, seed = chance.randrange(60, 200), chance.randrange(10**6)
             short.append(request(40, new_tokens=new_tokens, seed=seed))
-            short[-1].asker = f"{chance.random()}"
+            short[-1].user_id = f"{chance.random()}"
             scheduler.submit(short[-1])
 
     top_up()
-    long = request(640, seed=1, asker="long")
+    long = request(640, seed=1, user_id="long")
     scheduler.submit(long)
     for _ in range(1000):
         device.step()
@@ -228,7 +237,7 @@ def test_nothing_starves_when_every_sequence_was_skipped_too_often() -> None:
 
 def test_a_prefill_finishes_before_a_new_one_starts() -> None:
     scheduler, _, _, device = make_engine(chunk=64, ahead=0)
-    sequences = [request(300, seed=i, asker=f"{i}") for i in range(4)]
+    sequences = [request(300, seed=i, user_id=f"{i}") for i in range(4)]
     for sequence in sequences:
         scheduler.submit(sequence)
     begun = []
@@ -249,10 +258,10 @@ def test_no_sequence_is_admitted_without_pages_for_the_prefills_in_progress(
         preempt(sequence)
 
     monkeypatch.setattr(scheduler, "preempt", record)
-    scheduler.submit(request(PAGE_TOKENS * 30, seed=1, asker="long"))
+    scheduler.submit(request(PAGE_TOKENS * 30, seed=1, user_id="long"))
     device.step()
     for i in range(10):  # short, so they go before the rest of the long one
-        scheduler.submit(request(PAGE_TOKENS * 5, new_tokens=14, seed=2 + i, asker=f"{i}"))
+        scheduler.submit(request(PAGE_TOKENS * 5, new_tokens=14, seed=2 + i, user_id=f"{i}"))
     device.run()
     assert not preempted
 
@@ -260,25 +269,25 @@ def test_no_sequence_is_admitted_without_pages_for_the_prefills_in_progress(
 def test_users_take_turns() -> None:
     scheduler, _, _, device = make_engine(running=4)
     for i in range(6):
-        scheduler.submit(request(30, new_tokens=30, seed=i, asker="many"))
+        scheduler.submit(request(30, new_tokens=30, seed=i, user_id="many"))
     device.step()
     device.step()
-    assert [sequence.asker for sequence in scheduler.running] == ["many"] * 4
-    scheduler.submit(request(30, new_tokens=30, seed=9, asker="one"))
+    assert [sequence.user_id for sequence in scheduler.running] == ["many"] * 4
+    scheduler.submit(request(30, new_tokens=30, seed=9, user_id="one"))
     scheduler.end(scheduler.running[0])
     device.step()
-    assert "one" in {sequence.asker for sequence in scheduler.running}
+    assert "one" in {sequence.user_id for sequence in scheduler.running}
 
 
 def test_users_take_turns_within_one_step() -> None:
     scheduler, _, _, device = make_engine(running=20, chunk=512)
     for i in range(20):
-        scheduler.submit(request(30, seed=i, asker="many"))
+        scheduler.submit(request(30, seed=i, user_id="many"))
     for i, name in enumerate(("one", "two")):
-        scheduler.submit(request(30, seed=90 + i, asker=name))
+        scheduler.submit(request(30, seed=90 + i, user_id=name))
     plan = device.step()
     assert plan is not None
-    assert [chunk.sequence.asker for chunk in plan.chunks][:4] == ["many", "one", "two", "many"]
+    assert [chunk.sequence.user_id for chunk in plan.chunks][:4] == ["many", "one", "two", "many"]
 
 
 @pytest.mark.parametrize("chunk", [64, 4000])  # one after the other, or all in one step
@@ -423,7 +432,7 @@ def test_random_workloads_leak_no_page_and_never_mix_answers(
                     chance.randrange(8, 120),
                     new_tokens=chance.randrange(1, 40),
                     seed=chance.randrange(3),
-                    asker=chance.choice("xyz"),
+                    user_id=chance.choice("xyz"),
                     picture=chance.choice([None, "a", "b"]),
                 )
             try:
