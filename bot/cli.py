@@ -90,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         if platform.add_run_arguments is not None:
             platform.add_run_arguments(run)
     run.add_argument(
-        "--open", action="store_true", help="open the playground in a browser, if there is one"
+        "--open", action="store_true", help="open the bot's page in a browser, if there is one"
     )
 
     ask = commands.add_parser("ask", help="ask one question about a picture")
@@ -109,11 +109,16 @@ def build_parser() -> argparse.ArgumentParser:
         help="a file, or an https address; may be given several times",
     )
 
+    channel_forms = ", ".join(
+        f"{platform.title}: {platform.doctor.channel_form}"
+        for platform in PLATFORMS
+        if platform.doctor is not None
+    )
     doctor = commands.add_parser("doctor", help="check the set-up and say what to fix")
     doctor.add_argument(
         "--channel",
         metavar="ID",
-        help="post a message in this channel (Slack: C…, Discord: a number) and delete it",
+        help=f"post a message in this channel ({channel_forms}) and delete it",
     )
 
     manifest = commands.add_parser(

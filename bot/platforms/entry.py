@@ -27,6 +27,8 @@ class Doctor(Generic[Group]):
     """With the id of a channel to post a message in, or `None`."""
     is_channel: Callable[[str], bool]
     """Whether an id may be one of this platform's channels."""
+    channel_form: str
+    """What such an id looks like, for `--help`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

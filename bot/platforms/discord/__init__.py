@@ -55,6 +55,6 @@ DISCORD = PlatformEntry(
     make=_make,
     is_set_up=lambda settings: settings.is_set_up,
     allow_list=lambda settings: settings.allow_list,
-    doctor=Doctor(examine=_examine, is_channel=str.isdigit),
+    doctor=Doctor(examine=_examine, is_channel=str.isdigit, channel_form="a number"),
     manifest=Manifest(add_arguments=_add_manifest_arguments, make=_manifest),
 )

@@ -60,6 +60,10 @@ SLACK = PlatformEntry(
     make=_make,
     is_set_up=lambda settings: settings.is_set_up,
     allow_list=lambda settings: settings.allow_list,
-    doctor=Doctor(examine=_examine, is_channel=lambda channel: not channel.isdigit()),
+    doctor=Doctor(
+        examine=_examine,
+        is_channel=lambda channel: not channel.isdigit(),
+        channel_form="C…",
+    ),
     manifest=Manifest(add_arguments=_add_manifest_arguments, make=_manifest),
 )

@@ -53,7 +53,11 @@ PIGEON = PlatformEntry(
     make=lambda _, settings: Pigeon(speed=settings.speed),
     is_set_up=lambda settings: settings.token is not None,
     allow_list=lambda settings: AllowList(teams=settings.lofts),
-    doctor=Doctor(examine=examine, is_channel=lambda channel: channel.startswith("loft-")),
+    doctor=Doctor(
+        examine=examine,
+        is_channel=lambda channel: channel.startswith("loft-"),
+        channel_form="loft-…",
+    ),
     manifest=Manifest(
         add_arguments=add_manifest_arguments,
         make=lambda _, arguments: {"send it to": arguments.loft},
@@ -91,6 +95,9 @@ def test_its_arguments_are_those_of_run_and_win(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         cli.build_parser().parse_args(["manifest", "owl"])
     assert "pigeon" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.build_parser().parse_args(["doctor", "--help"])
+    assert "Pigeon: loft-…" in capsys.readouterr().out
 
 
 def test_it_is_made_when_it_is_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
