@@ -87,6 +87,20 @@ def test_every_path_that_a_document_names_exists(document: str) -> None:
     assert missing == []
 
 
+def test_every_package_is_on_the_map() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    on_the_map = set(re.findall(r"`((?:bot|inference)/[\w/]*)/`", page))
+    missing = [
+        package
+        for top in ("bot", "inference")
+        for path in (ROOT / top).rglob("__init__.py")
+        if (package := str(path.parent.relative_to(ROOT))) != top
+        # What is inside an adapter is the adapter's own.
+        if not {package, str(Path(package).parent)} & on_the_map
+    ]
+    assert missing == []
+
+
 @pytest.mark.parametrize("document", named(DOCUMENTS))
 def test_every_class_and_method_that_a_document_names_exists(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
