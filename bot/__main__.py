@@ -13,10 +13,10 @@ from inference import standard_streams
 def main() -> int:
     """Run the command line. Returns: the exit code."""
     interrupts.exit_immediately()
-    return standard_streams.run(_command_line)
+    return standard_streams.run(_run_command)
 
 
-def _command_line() -> int:
+def _run_command() -> int:
     from bot import cli
     from bot.errors import EXIT_ENGINE_DEAD
 

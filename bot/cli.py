@@ -124,7 +124,9 @@ def build_parser() -> argparse.ArgumentParser:
     manifest = commands.add_parser(
         "manifest", help="print what a platform needs to know about the bot"
     )
-    manifests = {it.name: it.manifest for it in PLATFORMS if it.manifest is not None}
+    manifests = {
+        platform.name: platform.manifest for platform in PLATFORMS if platform.manifest is not None
+    }
     manifest.add_argument("platform", choices=list(manifests))
     for platform_manifest in manifests.values():
         platform_manifest.add_arguments(manifest)
