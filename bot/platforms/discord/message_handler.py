@@ -118,7 +118,7 @@ class MessageHandler:
             return  # the channel's own talk
         handled = await self.intake.on_message(message, from_history=from_history)
         if not handled.is_addressed:
-            self._adapter.pictures.left_alone(message.thread)
+            self._adapter.pictures.earlier.mark_unread(message.thread)
 
     def _is_readable(self, message: DiscordMessage) -> bool:
         """Without the intent, Discord sends the content of what is addressed to the bot alone."""
@@ -130,7 +130,7 @@ class MessageHandler:
         if is_own or not isinstance(event.channel, discord.Thread):
             return
         if self._adapter.pictures.of_message(event):
-            self._adapter.pictures.left_alone(thread_at(event.channel, str(event.id)))
+            self._adapter.pictures.earlier.mark_unread(thread_at(event.channel, str(event.id)))
 
     async def from_person(self, event: discord.Message) -> DiscordMessage | None:
         """A message of a person in a place that the bot knows; else `None`."""

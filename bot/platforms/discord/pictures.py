@@ -12,13 +12,12 @@ from dataclasses import replace
 
 import aiohttp
 import discord
-from cachetools import LRUCache
 from yarl import URL
 
 from bot.core.addressing import Addressing
-from bot.core.attachments import latest, may_be_picture
 from bot.images.links import links_in
 from bot.images.public_web import CHUNK_BYTES, PublicWeb, cookieless_session, following
+from bot.platforms.chat.earlier_pictures import EarlierPictures
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.attachments import (
     attachment_of,
@@ -33,14 +32,13 @@ from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.events import message_key
 from bot.platforms.discord.origin import AskedBy, Origin
 from bot.store import Store
-from bot.values.messages import Attachment, IncomingMessage, ThreadKey, TryLater
+from bot.values.messages import Attachment, IncomingMessage, MessageKey, TryLater
 
 log = logging.getLogger(__name__)
 
 EXPIRED = frozenset({403, 404, 410})
 EXPIRES_WITHIN_S = 30
 MESSAGES_A_THREAD = 200
-MAX_READ_THREADS = 10_000
 EMBED_AFTER_S = 1.0
 
 
@@ -58,13 +56,15 @@ class Pictures:
         pictures_per_question: int,
     ) -> None:
         self._connection = connection
-        self._store = store
-        self._addressing = addressing
         self._web = web
         self._fetch_links = fetch_links
-        self._limit = pictures_per_question
         self._cdn: aiohttp.ClientSession | None = None
-        self._read: LRUCache[ThreadKey, None] = LRUCache(MAX_READ_THREADS)
+        self.earlier = EarlierPictures(
+            addressing=addressing,
+            inbox=store.inbox,
+            limit=pictures_per_question,
+            is_shown=is_shown,
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -85,10 +85,6 @@ class Pictures:
         """What a question links to that was typed into a modal or a command, not sent."""
         return linked_in(text) if self._fetch_links else ()
 
-    def left_alone(self, thread: ThreadKey) -> None:
-        """A message of the thread was not meant for the bot: it may hold a picture."""
-        self._read.pop(thread, None)
-
     # -- which --------------------------------------------------------------------------------
 
     async def find(self, message: IncomingMessage) -> IncomingMessage:
@@ -104,15 +100,15 @@ class Pictures:
             if not found and self._fetch_links and links_in(message.text):
                 found = await self._shown_later(message)
             if all(picture.aside for picture in found) and not await self._knows(message):
-                found += await self._earlier(message)
-                self._read[message.thread] = None
+                found += await self.earlier.choose(await self._history_before(message))
+                self.earlier.mark_read(message.thread)
         except (DiscordRefused, TryLater) as exc:
             # The question itself can be answered: the model says what it lacks.
             log.warning("earlier messages could not be read: %s", exc)
             known = tuple(found for found in message.attachments if found.name)
             return replace(message, attachments=known)
         if message.key.message == message.thread.thread:
-            self._read[message.thread] = None  # it begins with this question
+            self.earlier.mark_read(message.thread)  # it begins with this question
         return replace(message, attachments=tuple(found))
 
     async def _shown_later(self, message: IncomingMessage) -> list[Attachment]:
@@ -152,40 +148,34 @@ class Pictures:
         in_thread = message.thread.team and message.key.channel == message.thread.thread
         if not in_thread or Origin.of(message).asked_by is AskedBy.MODAL:
             return True  # nothing precedes a thread's beginning; a direct message is one
-        if await self._addressing.has_missed_messages(message.thread):
-            return False
-        return message.thread in self._read
+        return await self.earlier.is_read(message.thread)
 
-    async def _earlier(self, message: IncomingMessage) -> list[Attachment]:
-        """Pictures of the thread's messages that were not questions, the latest ones."""
-        thread = message.thread
+    async def _history_before(
+        self, question: IncomingMessage
+    ) -> list[tuple[MessageKey, tuple[Attachment, ...]]]:
+        """Other people's messages in the thread before a question, with what each shows."""
+        thread = question.thread
 
         async def fetched() -> list[discord.Message]:
-            before = discord.Object(int(message.key.message))
+            before = discord.Object(int(question.key.message))
             place = await self._connection.place(thread.thread)
             async with self._connection.budget.call():
-                return [
-                    earlier
-                    async for earlier in place.history(limit=MESSAGES_A_THREAD, before=before)
-                ]
+                found = place.history(limit=MESSAGES_A_THREAD, before=before)
+                return [message async for message in found]
 
         messages = await read(fetched, timeout_s=self._connection.timeout_s)
-        if all(
-            earlier.id != int(thread.thread) for earlier in messages
-        ):  # a forum's post holds its first
+        # Only a forum's post holds the message that it begins with.
+        if all(message.id != int(thread.thread) for message in messages):
             beginning = await self._message(thread.channel, thread.thread)
             messages += [] if beginning is None else [beginning]
-        shown: list[list[Attachment]] = []
-        for earlier in reversed(messages):
-            if await self._was_no_question(earlier, thread):
-                shown += [list(filter(_is_worth_a_look, self.of_message(earlier)))]
-        return [replace(picture, earlier=True) for picture in latest(shown, self._limit)]
-
-    async def _was_no_question(self, message: discord.Message, thread: ThreadKey) -> bool:
-        if message.author.id == self._connection.bot_user:
-            return False
-        key = message_key(thread.team, str(message.channel.id), str(message.id))
-        return not await self._store.inbox.knows(key)
+        return [
+            (
+                message_key(thread.team, str(message.channel.id), str(message.id)),
+                self.of_message(message),
+            )
+            for message in reversed(messages)
+            if message.author.id != self._connection.bot_user
+        ]
 
     # -- bytes --------------------------------------------------------------------------------
 
@@ -242,11 +232,6 @@ def _asked_about(message: IncomingMessage) -> tuple[Attachment, ...]:
     if not about or any(attachment.earlier for attachment in message.attachments):
         return ()
     return (attachment_of(message.key.channel, about),)
-
-
-def _is_worth_a_look(attachment: Attachment) -> bool:
-    """Whether something sent earlier, to somebody else, is likely a picture."""
-    return is_shown(attachment) or may_be_picture(attachment)
 
 
 def _expires_at(address: str) -> float:
