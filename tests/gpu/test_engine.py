@@ -199,7 +199,7 @@ def test_follow_ups_prefill_only_their_new_tokens(bench: Asker, both: Any) -> No
     assert bench.finished(again).cached_tokens > 600
 
 
-def test_a_sequence_whose_keys_are_no_numbers_ends_alone(bench: Asker, both: Any) -> None:
+def test_a_sequence_with_nan_keys_ends_alone(bench: Asker, both: Any) -> None:
     first, bad, last = (bench.asks(user(f"number {i}", i), tokens=30) for i in range(3))
     bench.step(8)
     sequence = next(one for one, answer in bench.backend._requests.items() if answer.job is bad)

@@ -109,7 +109,7 @@ def test_sequences_of_any_length_attend_to_their_own_pages(
 
 
 @pytest.mark.parametrize("splits", [1, 4])
-def test_a_shared_prefix_is_read_once_and_correctly(
+def test_attention_loads_a_shared_prefix_once_and_correctly(
     heads: tuple[int, int, int],
     dtype: torch.dtype,
     decode_attention: Callable[..., Tensor],

@@ -345,7 +345,7 @@ def test_a_setting_that_contradicts_the_checkpoint_is_said_to_have_no_effect(
     assert "QUANTIZE=int8 has no effect: its weights are in few bits already (nf4)." in said
 
 
-def test_weights_that_were_unpacked_from_few_bits_are_called_whole(
+def test_dequantized_weights_are_reported_as_whole(
     tiny_checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     folder = copied(tiny_checkpoint("llava-1.5"), tmp_path)

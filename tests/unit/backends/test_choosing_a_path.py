@@ -58,7 +58,7 @@ def test_ignore_eos_decodes_to_the_requested_length_on_both_paths(
         assert (finished.new_tokens == 8) is ignore_eos
 
 
-def test_what_a_generation_config_asks_of_every_answer_is_done(
+def test_a_generation_configs_processors_apply_as_in_generate(
     tiny_checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     usual, _ = both_paths(tiny_checkpoint("llava-onevision"))
@@ -81,7 +81,7 @@ def test_what_a_generation_config_asks_of_every_answer_is_done(
         assert not set(said[:3]) & set(stepper.tokens[job])
 
 
-def test_what_the_fast_path_does_not_do_for_a_generation_config_takes_the_plain_path(
+def test_generation_configs_that_the_fast_path_lacks_take_the_plain_path(
     tiny_checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     path = changed(tiny_checkpoint("llava-1.5"), tmp_path, no_repeat_ngram_size=3)
@@ -90,7 +90,7 @@ def test_what_the_fast_path_does_not_do_for_a_generation_config_takes_the_plain_
     assert backend.model.why_not_fast == "its generation config sets no_repeat_ngram_size"
 
 
-def test_what_a_generation_config_asks_of_nobody_does_not_matter() -> None:
+def test_neutral_values_in_a_generation_config_do_not_matter() -> None:
     for name, value in (("min_length", 1), ("num_beams", 1), ("no_repeat_ngram_size", 0)):
         assert unsupported_processor(GenerationConfig(**{name: value})) is None
     for name, value in (("min_length", 5), ("min_new_tokens", 1), ("num_beams", 2)):
@@ -107,7 +107,7 @@ def test_where_no_kernel_can_be_compiled_the_plain_path_says_why(
         assemble_batching._skinny(config, torch.device("cuda"), tmp_path)
 
 
-def test_keys_with_biases_are_not_kept_in_8_bits_unless_that_is_asked_for() -> None:
+def test_keys_with_biases_are_cached_in_int8_only_on_request() -> None:
     def dtype(bits: int, bias: object, asked: Literal["auto", "none", "int8"]) -> torch.dtype:
         decoder: Any = SimpleNamespace(
             bits=bits, dtype=torch.bfloat16, layers=[SimpleNamespace(qkv_bias=bias)]
@@ -122,7 +122,7 @@ def test_keys_with_biases_are_not_kept_in_8_bits_unless_that_is_asked_for() -> N
 
 
 @torch.inference_mode()
-def test_a_cache_in_8_bits_says_nothing_that_the_model_would_hardly_say(
+def test_an_int8_cache_generates_no_token_that_the_model_finds_unlikely(
     tiny_checkpoint: Callable[[str], Path],
 ) -> None:
     fast, plain = both_paths(tiny_checkpoint("llava-1.5"), quantize_cache="int8")

@@ -247,7 +247,7 @@ def test_what_fails_for_one_sequence_ends_that_sequence_alone(
     assert SECRET not in caplog.text
 
 
-def test_an_asker_who_left_with_an_answer_that_cannot_be_ended_is_gone_all_the_same(
+def test_an_abandoned_request_is_gone_even_if_its_answer_cannot_be_ended(
     bench: Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad, other = bench.ask(asking("bad", tokens=50)), bench.ask(asking("other"))
@@ -271,7 +271,7 @@ def test_an_answer_is_whole_though_its_tokens_cannot_be_kept(
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_logits_that_are_no_numbers_end_their_own_row(
+def test_nan_logits_end_their_own_sequence_alone(
     bench: Stepper, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
     jobs = [bench.ask(asking(f"{i}")) for i in range(3)]
@@ -292,7 +292,7 @@ def test_logits_that_are_no_numbers_end_their_own_row(
     assert bench.finished(jobs[2])
 
 
-def test_what_is_no_number_in_a_page_reaches_nobody_who_gets_the_page_next(
+def test_nan_in_a_freed_page_reaches_no_later_sequence(
     bench: Stepper, alone: dict[str, str]
 ) -> None:
     first = bench.ask(asking("first", picture=0))
@@ -369,7 +369,7 @@ def ahead(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> AheadRunner:
     return runner
 
 
-def test_a_step_in_flight_for_an_answer_that_failed_confuses_nobody(
+def test_a_step_in_flight_for_a_failed_answer_is_ignored(
     bench: Stepper, ahead: AheadRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = [bench.ask(asking(name, tokens=30)) for name in ("first", "bad", "last")]
@@ -386,7 +386,7 @@ def test_a_step_in_flight_for_an_answer_that_failed_confuses_nobody(
         assert bench.tokens[job] == [270 + (start + i) % 40 for i in range(30)]
 
 
-def test_a_step_whose_outcome_cannot_be_had_ends_its_own_requests(
+def test_a_step_whose_results_cannot_be_fetched_ends_its_own_requests(
     bench: Stepper, ahead: AheadRunner
 ) -> None:
     lost = bench.ask(asking("lost", tokens=30))
@@ -484,7 +484,7 @@ async def test_on_the_plain_path_too_one_answer_fails_alone(
         {"max_new_tokens": 0},
     ],
 )
-def test_sampling_by_which_no_token_can_be_choose_is_refused_before_the_engine(
+def test_sampling_that_allows_no_token_is_refused_before_the_engine(
     wrong: dict[str, Any],
 ) -> None:
     with pytest.raises(ValueError, match=f"out of range: {next(iter(wrong))}"):

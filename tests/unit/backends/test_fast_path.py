@@ -1,4 +1,4 @@
-"""The fast path says what `generate()` says, token for token, whatever else is under way.
+"""The fast path generates what `generate()` does, token for token, whatever else is in flight.
 
 Tiny random models of each of its families, float32, on the CPU; greedy.
 """
@@ -40,7 +40,9 @@ def test_one_request_is_answered_as_generate_answers_it(bench: Stepper, alone: A
     same(bench, job, alone)
 
 
-def test_threads_of_all_lengths_at_once_are_answered_alike(bench: Stepper, alone: Alone) -> None:
+def test_sequences_of_all_lengths_at_once_get_generates_answers(
+    bench: Stepper, alone: Alone
+) -> None:
     jobs = [bench.ask(asking(user("Why? " * (3 * i + 1)), tokens=5 + 4 * i)) for i in range(6)] + [
         bench.ask(asking(user(f"What {i}?", COLOURS[i]), tokens=12)) for i in range(4)
     ]
@@ -49,7 +51,9 @@ def test_threads_of_all_lengths_at_once_are_answered_alike(bench: Stepper, alone
         same(bench, job, alone)
 
 
-def test_those_who_come_while_others_talk_are_answered_alike(bench: Stepper, alone: Alone) -> None:
+def test_requests_that_arrive_during_decoding_get_generates_answers(
+    bench: Stepper, alone: Alone
+) -> None:
     jobs = []
     for i in range(8):
         jobs.append(bench.ask(asking(user(f"Question {i}", COLOURS[i % 4]), tokens=20)))
@@ -59,7 +63,7 @@ def test_those_who_come_while_others_talk_are_answered_alike(bench: Stepper, alo
         same(bench, job, alone)
 
 
-def test_a_follow_up_reads_nothing_again_and_looks_at_no_picture_again(
+def test_a_follow_up_prefills_only_its_own_tokens_and_encodes_no_picture_again(
     bench: Stepper, alone: Alone
 ) -> None:
     first = user("What is this?", COLOURS[1])
@@ -78,7 +82,7 @@ def test_a_follow_up_reads_nothing_again_and_looks_at_no_picture_again(
     assert bench.prompts[follow_up].tokens[: before.prompt_tokens] == bench.prompts[job].tokens
 
 
-def test_an_answer_with_what_looks_like_a_control_token_is_known_again(bench: Stepper) -> None:
+def test_an_answer_that_looks_like_a_control_token_hits_the_prefix_cache(bench: Stepper) -> None:
     first = user("What do you see?", COLOURS[1])
     prompt = bench.backend.prompt_of(asking(first))
     said = "An <image> of </s> and <|im_end|>."
@@ -116,7 +120,7 @@ def test_a_text_that_ends_an_answer_is_in_no_later_prompt(
     assert follow_up.tokens[known : known + len(answer.token_ids)] != answer.token_ids
 
 
-def test_pictures_wait_decoded_for_their_turn_however_many_wait(
+def test_pictures_of_waiting_requests_stay_decoded_however_many_wait(
     bench: Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = [bench.ask(asking(user("What is this?", (9 * i, 80, 200)), tokens=2)) for i in range(20)]
@@ -132,7 +136,9 @@ def test_pictures_wait_decoded_for_their_turn_however_many_wait(
     assert bench.backend._prompts._pixels.num_held == 0
 
 
-def test_a_follow_up_whose_pages_are_gone_is_answered_alike(bench: Stepper, alone: Alone) -> None:
+def test_a_follow_up_whose_pages_were_evicted_gets_generates_answer(
+    bench: Stepper, alone: Alone
+) -> None:
     first = user("What is this?", COLOURS[1])
     thread = (first, assistant("A square."), user("What colour?"))
     bench.ask(asking(first, tokens=10))
@@ -144,7 +150,7 @@ def test_a_follow_up_whose_pages_are_gone_is_answered_alike(bench: Stepper, alon
     same(bench, job, alone)
 
 
-def test_threads_about_one_picture_share_it_and_are_answered_alike(
+def test_threads_about_one_picture_share_it_and_get_generates_answers(
     bench: Stepper, alone: Alone
 ) -> None:
     before = bench.backend.vision.encoded
@@ -157,7 +163,7 @@ def test_threads_about_one_picture_share_it_and_are_answered_alike(
     assert bench.backend.vision.encoded == before + 1
 
 
-def test_a_picture_is_looked_at_once_wherever_it_stands(
+def test_a_picture_is_encoded_once_wherever_it_appears(
     bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench.backend.vision, "max_bytes", 1 << 20)  # a share of a tiny cache
@@ -211,7 +217,7 @@ def test_a_picture_in_cached_pages_is_held_until_its_prompt_is_prefilled_and_no_
     bench.run()
 
 
-def test_who_has_to_wait_is_told_the_place(bench: Stepper) -> None:
+def test_a_waiting_request_gets_its_position(bench: Stepper) -> None:
     most = bench.backend.max_running
     jobs = [bench.ask(asking(user(f"{i}"), tokens=4)) for i in range(most + 2)]
     bench.run()
@@ -220,7 +226,7 @@ def test_who_has_to_wait_is_told_the_place(bench: Stepper) -> None:
     assert all(place and place == sorted(place, reverse=True) for place in places[most:])
 
 
-def test_a_seed_gives_the_same_answer_whoever_else_is_there(bench: Stepper) -> None:
+def test_a_seed_gives_the_same_answer_whatever_else_runs(bench: Stepper) -> None:
     sampling = Sampling(temperature=1.0, top_p=0.9, top_k=40, max_new_tokens=12, seed=7)
     request = GenerationRequest(messages=(user("Say something"),), sampling=sampling)
     first = bench.ask(request)

@@ -18,7 +18,7 @@ from tests.stepper import Stepper
 from tests.unit.backends.fast_path import COLOURS, Alone, asking, no_page_is_lost, same, user
 
 
-def test_what_was_stopped_and_forgotten_is_kept_nowhere(bench: Stepper) -> None:
+def test_nothing_of_a_stopped_and_erased_request_is_kept(bench: Stepper) -> None:
     job = bench.ask(asking(user("What is this?", COLOURS[0]), tokens=50))
     bench.step(5)
     job.cancelled = True
@@ -31,7 +31,7 @@ def test_what_was_stopped_and_forgotten_is_kept_nowhere(bench: Stepper) -> None:
     no_page_is_lost(bench.backend)
 
 
-def test_a_neighbour_who_leaves_changes_nothing_and_frees_its_pages(
+def test_an_aborted_sequence_changes_no_other_and_frees_its_pages(
     bench: Stepper, alone: Alone
 ) -> None:
     leaving, staying = (
@@ -47,7 +47,7 @@ def test_a_neighbour_who_leaves_changes_nothing_and_frees_its_pages(
     no_page_is_lost(bench.backend)
 
 
-def test_when_pages_run_out_everybody_is_still_answered_alike(
+def test_when_pages_run_out_every_request_gets_generates_answer(
     bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = bench.backend._scheduler._pool
@@ -100,7 +100,7 @@ def test_out_of_memory_is_tried_again_and_then_said(
     no_page_is_lost(bench.backend)
 
 
-def test_after_running_out_of_memory_less_is_read_at_once(
+def test_after_running_out_of_memory_prefill_chunks_are_smaller(
     bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner = bench.backend._runner
@@ -120,7 +120,7 @@ def test_after_running_out_of_memory_less_is_read_at_once(
     assert sizes[0] > sizes[1] > sizes[2]
 
 
-def test_who_talks_goes_on_when_what_is_read_beside_makes_a_step_fail(
+def test_decoding_continues_when_a_prefill_makes_a_step_fail(
     bench: Stepper, alone: Alone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     talking = bench.ask(asking(user("Talking"), tokens=30))
@@ -175,7 +175,7 @@ def test_a_step_that_fails_ends_its_own_requests_and_no_others(
     same(bench, job, alone)
 
 
-def test_a_thousand_random_arrivals_departures_and_failures_lose_no_page(
+def test_a_thousand_random_arrivals_aborts_and_failures_leak_no_page(
     bench: Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(5)  # noqa: S311
