@@ -1,4 +1,4 @@
-"""What the admins of a channel have chosen, and which threads are muted."""
+"""The settings that admins chose for a channel, and which threads are muted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Channels:
 
     @uninterrupted
     async def settings(self, platform: str, team: str, channel: str) -> ChannelSettings:
-        """What was chosen for a channel; the defaults where nothing was."""
+        """A channel's settings; the defaults where nothing was chosen."""
 
         def work(connection: Connection) -> ChannelSettings:
             found = connection.execute(
@@ -40,7 +40,7 @@ class Channels:
     async def choose(
         self, platform: str, team: str, channel: str, settings: ChannelSettings
     ) -> None:
-        """Keep what was chosen for a channel."""
+        """Save a channel's settings."""
         values = {
             "system_prompt": settings.system_prompt,
             "note": settings.note,
@@ -58,7 +58,7 @@ class Channels:
 
     @uninterrupted
     async def participation(self, thread: ThreadKey) -> Participation:
-        """Whether the bot takes part in a thread, and what its channel has chosen."""
+        """Whether the bot takes part in a thread, and its channel's choice of follow-ups."""
 
         def work(connection: Connection) -> Participation:
             found = connection.execute(
@@ -83,7 +83,7 @@ class Channels:
 
     @uninterrupted
     async def mute(self, thread: ThreadKey, *, muted: bool) -> bool:
-        """Make follow-ups of a thread need a mention, or not. False: no such thread."""
+        """Set whether follow-ups in a thread need a mention. False: no such thread."""
 
         def work(connection: Connection) -> bool:
             changed = connection.execute(

@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 NUM_READERS = 2
-WRITES_A_CHECKPOINT = 200
+WRITES_PER_CHECKPOINT = 200
 MIGRATIONS = Path(__file__).parent / "migrations"
 OLDEST_SQLITE = (3, 35)  # the first that knows RETURNING
 BUSY_S = 5.0
-"""So long a transaction waits for another process's lock."""
+"""How long a transaction waits for another process's lock."""
 LEAST_BUSY_S = 0.05
 
 PRAGMAS = (
@@ -42,7 +42,7 @@ PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}",
     "PRAGMA wal_autocheckpoint = 0",  # not within somebody's commit: see `Database.write`
-    "PRAGMA secure_delete = ON",  # what is forgotten is overwritten, not only unlinked
+    "PRAGMA secure_delete = ON",  # erased data is overwritten, not only unlinked
 )
 
 
@@ -53,8 +53,7 @@ class DatabaseUnusable(CommandFailed):
 class StoreFailed(UserFacingError):
     """The store cannot be used now: locked, full, read-only, gone or damaged.
 
-    Nothing of the transaction is kept, except where the commit itself failed: then it may have
-    reached the disk.
+    The transaction had no effect, unless its commit failed: then it may have reached the disk.
     """
 
     def __init__(self, exc: BaseException) -> None:
@@ -74,7 +73,7 @@ def _reason_of(exc: BaseException) -> str:
 
 @contextmanager
 def store_failures() -> Iterator[None]:
-    """What the disk or SQLite fails with becomes a `StoreFailed`."""
+    """Raise failures of the disk and of SQLite as `StoreFailed`."""
     try:
         yield
     except (DBAPIError, NoConnection, sqlite3.Error, OSError) as exc:
@@ -82,10 +81,10 @@ def store_failures() -> Iterator[None]:
 
 
 class Database:
-    """Transactions on threads of their own: one hop a transaction, and the loop only waits.
+    """Runs transactions on threads of its own: one thread hop per transaction.
 
-    All that is written goes through one thread, as SQLite takes one writer at a time; readers
-    have threads beside it. Made by `open_database`.
+    One thread does all writes, as SQLite takes one writer at a time; readers have threads of
+    their own. Made by `open_database`.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -98,14 +97,14 @@ class Database:
 
     @property
     def url(self) -> URL:
-        """Where it lies, for an SDK's own stores."""
+        """Its address, for an SDK's own connections."""
         return self._engine.url
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction that changes something; whole or not at all. Raises: StoreFailed.
+        """Run a transaction that changes something, atomically. Raises: StoreFailed.
 
-        It waits for another process's lock until `busy_s` after this call, however many stand
-        before it: they share one outage, and do not each wait in turn.
+        It waits for another process's lock until `busy_s` after this call, however many writes
+        are queued before it: they share one outage instead of waiting it out one by one.
         """
         until = time.monotonic() + self.busy_s
 
@@ -115,8 +114,8 @@ class Database:
                 return work(connection)
 
         self._num_writes += 1
-        if self._num_writes % WRITES_A_CHECKPOINT == 0:
-            # Beside the writers, who need not wait for it.
+        if self._num_writes % WRITES_PER_CHECKPOINT == 0:
+            # On a reader's thread, so that writes need not wait for it.
             asyncio.get_running_loop().run_in_executor(self._readers, self._checkpoint, "PASSIVE")
         return await asyncio.get_running_loop().run_in_executor(self._writer, transaction)
 
@@ -132,7 +131,7 @@ class Database:
 
     @contextmanager
     def _watched(self, kind: Literal["read", "write"]) -> Iterator[None]:
-        """Log the beginning and the end of an outage, not each transaction that it takes."""
+        """Log the start and the end of an outage, not every transaction that fails in it."""
         try:
             with store_failures():
                 yield
@@ -142,10 +141,10 @@ class Database:
                 log.error("a %s of the store failed: %s", kind, exc.reason)
             raise
         if self._failing.pop(kind, None) is not None:
-            log.warning("the store takes a %s again", kind)
+            log.warning("a %s of the store succeeds again", kind)
 
     async def empty_log(self) -> None:
-        """Empty the write-ahead log: it still holds what was erased."""
+        """Truncate the write-ahead log, which still holds erased data."""
         await asyncio.get_running_loop().run_in_executor(self._writer, self._checkpoint, "TRUNCATE")
 
     def _checkpoint(self, mode: str) -> None:
@@ -153,7 +152,7 @@ class Database:
             connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
 
     def close(self) -> None:
-        """Let what is under way end. Blocking."""
+        """Finish the transactions in flight, then close. Blocking."""
         self._writer.shutdown()
         self._readers.shutdown()
         self._engine.dispose()
@@ -161,10 +160,10 @@ class Database:
 
 @asynccontextmanager
 async def open_database(path: Path) -> AsyncIterator[Database]:
-    """Open the SQLite database at `path`, made and migrated as needed.
+    """Open the SQLite database at `path`, creating and migrating it as needed.
 
     Raises:
-        DatabaseUnusable: the file is no database, or a newer llava-bot has written it.
+        DatabaseUnusable: the file is not a database, or a newer llava-bot wrote it.
     """
     # In a thread: it reads the migrations' files.
     database = await asyncio.to_thread(_open, path)
@@ -182,19 +181,19 @@ def _open(path: Path) -> Database:
 
 
 def _engine_at(path: Path) -> Engine:
-    """Connections to the file at this very path: an address is built, never parsed."""
+    """Connections to the file at exactly this path: the address is built, never parsed."""
     address = URL.create("sqlite", database=str(path))
-    # Without the parameters, an exception's text holds nothing that people wrote.
+    # Without parameters, an exception's text holds nothing that people wrote.
     engine = create_engine(address, hide_parameters=True)
     event.listen(engine, "connect", set_pragmas)
     return engine
 
 
 def migrate(path: Path, *, to: str = "head") -> None:
-    """Bring the database to a schema, by default the newest. Raises: DatabaseUnusable."""
+    """Migrate the database, by default to the newest schema. Raises: DatabaseUnusable."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise DatabaseUnusable(
-            f"This Python brings SQLite {sqlite3.sqlite_version}, and 3.35 or newer is needed: "
+            f"This Python has SQLite {sqlite3.sqlite_version}, and llava-bot needs 3.35 or newer: "
             "use a newer Python, or a newer system."
         )
     config = Config()
@@ -207,21 +206,21 @@ def migrate(path: Path, *, to: str = "head") -> None:
     except (DatabaseError, CommandError) as exc:
         raise DatabaseUnusable(
             f"The database {path} cannot be used ({type(exc).__name__}): it is damaged, or a newer "
-            "llava-bot has written it. Move it away, or set DATA_DIR to another directory."
+            "llava-bot wrote it. Move it away, or set DATA_DIR to another directory."
         ) from None
     finally:
         database.dispose()
 
 
 def _be_patient(connection: Connection, busy_s: float) -> None:
-    """How long the next statements wait for a lock; the pool's connections are shared."""
+    """Set how long the next statements wait for a lock; the pool shares its connections."""
     driver = connection.connection.dbapi_connection
     assert driver is not None  # noqa: S101 - only a connection that was invalidated has none
     driver.execute(f"PRAGMA busy_timeout = {int(max(busy_s, LEAST_BUSY_S) * 1000)}")
 
 
 def set_pragmas(connection: Any, _record: Any) -> None:
-    """For each new connection, an SDK's own too."""
+    """Set up a new connection, an SDK's own too."""
     cursor = connection.cursor()
     for pragma in PRAGMAS:
         cursor.execute(pragma)

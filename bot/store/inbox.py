@@ -20,9 +20,9 @@ class Inbox:
 
     @uninterrupted
     async def claim(self, message: IncomingMessage, *, attempts: int = 0) -> bool:
-        """Take a question: true for the first caller of this message and revision, ever.
+        """Claim a question. Returns: true for the first claim of this message and revision, ever.
 
-        `attempts`: 1 when its work begins at this moment, which spares a `begin_attempt`.
+        `attempts`: 1 when its work begins now, which saves a `begin_attempt`.
         """
 
         def work(connection: Connection) -> bool:
@@ -46,7 +46,7 @@ class Inbox:
 
     @uninterrupted
     async def unfinished(self) -> list[IncomingMessage]:
-        """Questions claimed and never ended, oldest first."""
+        """Questions that were claimed and have not ended, oldest first."""
 
         def work(connection: Connection) -> list[IncomingMessage]:
             rows = connection.execute(
@@ -58,7 +58,7 @@ class Inbox:
 
     @uninterrupted
     async def begin_attempt(self, message: IncomingMessage) -> int:
-        """Count an attempt to answer a question. Returns: how many there are now."""
+        """Count an attempt to answer a question. Returns: the number of attempts so far."""
 
         def work(connection: Connection) -> int:
             counted = connection.execute(
@@ -73,7 +73,7 @@ class Inbox:
 
     @uninterrupted
     async def end(self, message: IncomingMessage) -> None:
-        """The answer has landed: the question is never taken up again."""
+        """The answer was delivered: the question is never resumed."""
 
         def work(connection: Connection) -> None:
             connection.execute(
@@ -86,7 +86,7 @@ class Inbox:
 
     @uninterrupted
     async def put_back(self, message: IncomingMessage) -> None:
-        """Leave a question to the next start, through no fault of its own: no attempt counts."""
+        """Leave a question to the next start; this attempt does not count."""
 
         def work(connection: Connection) -> None:
             connection.execute(
@@ -169,7 +169,7 @@ class Inbox:
 
     @uninterrupted
     async def last_of_thread(self, thread: ThreadKey) -> MessageKey | None:
-        """The question that was the last to come into a thread."""
+        """The question that came last into a thread."""
         first_claim = func.min(inbox.c.id)
 
         def work(connection: Connection) -> MessageKey | None:

@@ -1,4 +1,4 @@
-"""Writes that the store did not take: kept in memory, and tried again until it does."""
+"""Late writes: those that failed, kept in memory and retried until they succeed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Write = Callable[[], Awaitable[object]]
 
 RETRY_S = 5.0
 MAX_WAITING = 10_000
-"""Beyond that the oldest are lost, as they are when the process ends before the store works."""
+"""Beyond that, the oldest are lost, as all are if the process ends while the store fails."""
 
 
 class LateWrites:
-    """Runs them in the order they came. Lives as long as the store, and needs its loop."""
+    """Runs late writes in order. Lives as long as the store, and needs its loop."""
 
     def __init__(self) -> None:
         self._waiting: deque[Write] = deque()
@@ -30,11 +30,11 @@ class LateWrites:
         self.retry_s = RETRY_S
 
     def __len__(self) -> int:
-        """How many wait."""
+        """How many are waiting."""
         return len(self._waiting)
 
     def add(self, write: Write) -> None:
-        """Run a write as soon as the store takes it, after those that wait already."""
+        """Run a write as soon as the store works, after those that are waiting already."""
         self._waiting.append(write)
         if len(self._waiting) > MAX_WAITING:
             self._waiting.popleft()
@@ -42,7 +42,7 @@ class LateWrites:
             self._retrying = asyncio.create_task(self._retry(), name="late-writes")
 
     async def flush(self) -> None:
-        """Run all that wait, now. Raises: StoreFailed: the store still does not take them."""
+        """Run all waiting writes now. Raises: StoreFailed: the store still fails."""
         if not self._waiting:
             return
         async with self._flushing:
@@ -52,13 +52,13 @@ class LateWrites:
                     await write()
                 except StoreFailed:
                     raise
-                except Exception as exc:  # noqa: BLE001 - one that can never succeed must not hold up the rest
+                except Exception as exc:  # noqa: BLE001 - one that can never succeed must not block the rest
                     log.error("a late write is lost: %s", safe_traceback(exc))
                 if self._waiting and self._waiting[0] is write:
                     self._waiting.popleft()
 
     async def close(self) -> None:
-        """Try once more; what is left then is lost."""
+        """Try once more; the rest is lost."""
         if self._retrying is not None:
             self._retrying.cancel()
             await asyncio.gather(self._retrying, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The languages that people have chosen, where a platform does not tell them with each message."""
+"""The languages that people chose, where a platform does not send them with each message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class People:
 
     @uninterrupted
     async def locale(self, platform: str, person: str) -> str | None:
-        """The language a person has chosen; `None`: the platform has never told it."""
+        """The language a person chose; `None`: the platform never sent it."""
 
         def work(connection: Connection) -> str | None:
             found = connection.execute(
@@ -32,7 +32,7 @@ class People:
 
     @uninterrupted
     async def remember_locale(self, platform: str, person: str, locale: str) -> None:
-        """Keep what the platform has told."""
+        """Save the language that the platform sent."""
 
         def work(connection: Connection) -> None:
             connection.execute(

@@ -23,11 +23,11 @@ class PictureFiles:
         self._folder = folder
 
     def path(self, digest: str, suffix: str) -> Path:
-        """Where a picture lies."""
+        """A picture's path."""
         return self._folder / digest[:2] / f"{digest}.{suffix}"
 
     def write(self, digest: str, suffix: str, data: bytes) -> None:
-        """Write a picture whole or not at all, and surely: it outlives a power cut."""
+        """Write a picture atomically and durably: it survives a power cut."""
         path = self.path(digest, suffix)
         if path.exists():
             return

@@ -1,4 +1,4 @@
-"""Which messages of a platform hold a question's answer, and what people think of it."""
+"""Which messages of a platform hold a question's answer, and people's feedback on it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Replies:
     async def remember_part(
         self, thread: ThreadKey, question: MessageKey, part: int, reply: str
     ) -> None:
-        """Remember the message that holds a part. Nothing happens when the thread is forgotten."""
+        """Remember the message that holds a part; does nothing if the thread was erased."""
         await self._remember(thread, question, part, reply)
 
     @uninterrupted
@@ -62,7 +62,7 @@ class Replies:
         await self._write(work)
 
     async def _write(self, work: Callable[[Connection], None]) -> None:
-        """Now or late, but in order: a part that was dropped must not come back."""
+        """Write now or late, but in order: a forgotten part must not come back."""
         try:
             await self._late.flush()
             await self._database.write(work)
@@ -102,7 +102,7 @@ class Replies:
 
     @uninterrupted
     async def thread_of(self, platform: str, reply: str) -> ThreadKey | None:
-        """The thread that a message holds an answer of; `None`: it holds none."""
+        """The thread of the answer that a message holds; `None`: it holds none."""
 
         def work(connection: Connection) -> ThreadKey | None:
             found = connection.execute(
@@ -118,7 +118,7 @@ class Replies:
 
     @uninterrupted
     async def of_thread(self, thread: ThreadKey) -> set[str]:
-        """All messages of a thread that hold an answer."""
+        """All messages of the bot's for a thread's questions."""
 
         def work(connection: Connection) -> set[str]:
             found = connection.execute(
@@ -148,7 +148,7 @@ class Replies:
 
     @uninterrupted
     async def rate(self, question: MessageKey, author: str, *, good: bool) -> bool:
-        """Keep a person's opinion of an answer, the later one. False: no such question."""
+        """Save a person's latest feedback on an answer. False: no such question."""
 
         def work(connection: Connection) -> bool:
             found = connection.execute(
@@ -170,7 +170,7 @@ class Replies:
 
     @uninterrupted
     async def ratings(self, platform: str, team: str, *, age: timedelta) -> tuple[int, int]:
-        """(good, bad) opinions in threads that were touched within so long."""
+        """(good, bad) feedback in threads used within `age`."""
 
         def work(connection: Connection) -> tuple[int, int]:
             found = connection.execute(

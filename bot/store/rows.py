@@ -1,4 +1,4 @@
-"""Rows of the store, read and written within a transaction that the caller holds."""
+"""Rows of the store, read and written within the caller's transaction."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PENDING = "pending"
 
 
 def now() -> datetime:
-    """This moment, with its zone."""
+    """The current time, in UTC."""
     return datetime.now(UTC)
 
 
@@ -60,7 +60,7 @@ def is_thread(thread: ThreadKey) -> list[Any]:
 
 
 def touch_thread(connection: Connection, thread: ThreadKey) -> int:
-    """Make the thread or mark it as used now."""
+    """Create the thread, or mark it as used now. Returns: its id."""
     made = sqlite_insert(threads).values(
         platform=thread.platform,
         team=thread.team,
@@ -96,7 +96,7 @@ def upsert_turn(
     question: str,
     receipt: Receipt,
 ) -> int:
-    """Make the turn of a question, or begin it anew. Returns: its id."""
+    """Create the turn of a question, or begin it anew. Returns: its id."""
     values = {
         "revision": message.revision,
         "author_name": message.author.name,
@@ -206,7 +206,7 @@ def _pictures_by_turn(
 # -- erasing ------------------------------------------------------------------------------------
 
 Erased = tuple[int, list[tuple[str, str]]]
-"""(how many, (digest, suffix) of the pictures that nothing shows any more)."""
+"""(how many, (digest, suffix) of the pictures that nothing refers to any more)."""
 
 
 def erase_questions(connection: Connection, condition: Sequence[ColumnElement[bool]]) -> Erased:
@@ -235,12 +235,12 @@ def erase_threads(connection: Connection, condition: Sequence[ColumnElement[bool
 
 
 def _emptied() -> dict[str, Any]:
-    """What is left of a claim: enough not to answer a late copy of its message."""
+    """What an erased claim keeps: enough not to answer a late copy of its message."""
     return {"incoming": {}, "author": "", "ended_at": func.coalesce(inbox.c.ended_at, now())}
 
 
 def _unused_pictures(connection: Connection) -> list[tuple[str, str]]:
-    """Delete the rows of pictures that no turn shows. Returns: their files."""
+    """Delete the rows of pictures that no turn refers to. Returns: their files."""
     unused = (
         ~select(turn_pictures.c.turn_id).where(turn_pictures.c.digest == pictures.c.digest).exists()
     )

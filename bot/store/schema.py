@@ -39,7 +39,8 @@ threads = Table(
     UniqueConstraint("platform", "team", "channel", "thread"),
 )
 
-# One row a question and revision. The unique key is the claim: whoever inserts it answers it.
+# One row per question and revision. The unique key is the claim: the process that inserts the row
+# answers the question.
 inbox = Table(
     "inbox",
     metadata,
@@ -49,17 +50,17 @@ inbox = Table(
     Column("channel", String, nullable=False),
     Column("message", String, nullable=False),
     Column("revision", Integer, nullable=False),
-    # None: the thread was forgotten, and the claim stays.
+    # None: the thread was erased, and the claim stays.
     Column("thread_id", ForeignKey("threads.id", ondelete="SET NULL"), index=True),
     Column("author", String, nullable=False, default="", index=True),
-    Column("incoming", JSON, nullable=False),  # the IncomingMessage; {} once it is forgotten
+    Column("incoming", JSON, nullable=False),  # the IncomingMessage; {} once it is erased
     Column("attempts", Integer, nullable=False, default=0),
     Column("claimed_at", DateTime(timezone=True), nullable=False),
     Column("ended_at", DateTime(timezone=True), nullable=True, index=True),
     UniqueConstraint("platform", "team", "channel", "message", "revision"),
 )
 
-# One row a question, with its latest answer.
+# One row per question, with its latest answer.
 turns = Table(
     "turns",
     metadata,
@@ -75,7 +76,7 @@ turns = Table(
     UniqueConstraint("thread_id", "message"),
 )
 
-# Bytes lie in files beside the database, named by digest.
+# Their bytes are in files beside the database, named by digest.
 pictures = Table(
     "pictures",
     metadata,
@@ -94,20 +95,20 @@ turn_pictures = Table(
     Column("number", Integer, nullable=False),  # in the thread, from 1
     Column("digest", ForeignKey("pictures.digest"), nullable=False, index=True),
     Column("name", Text, nullable=False),
-    Column("notes", JSON, nullable=False),  # what was done to it, as sentences for the asker
+    Column("notes", JSON, nullable=False),  # what was done to it, as sentences for the user
 )
 
-# The platform's messages that hold a question's answer, so that a restart goes on in the same ones.
+# The platform's messages that hold a question's answer, so that a restart continues in them.
 replies = Table(
     "replies",
     metadata,
     Column("thread_id", ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True),
     Column("message", String, primary_key=True),  # the question
-    Column("part", Integer, primary_key=True),
+    Column("part", Integer, primary_key=True),  # from 0; -1 is the notice (`replies.NOTICE`)
     Column("reply", String, nullable=False),
 )
 
-# One opinion a person and question.
+# One row of feedback per person and question.
 feedback = Table(
     "feedback",
     metadata,
@@ -117,7 +118,7 @@ feedback = Table(
     Column("good", Boolean, nullable=False),
 )
 
-# The languages that people have chosen, where a platform does not send them each time.
+# The languages that people chose, where a platform does not send them with each message.
 people = Table(
     "people",
     metadata,
@@ -126,7 +127,7 @@ people = Table(
     Column("locale", String, nullable=False),
 )
 
-# What the admins of a channel have chosen.
+# What the admins of a channel chose.
 channels = Table(
     "channels",
     metadata,
@@ -139,7 +140,7 @@ channels = Table(
 )
 
 # The next three are slack-sdk's (slack_sdk.oauth, 3.47): its stores read and write them, and a
-# test holds them against the SDK's own definition.
+# test compares them with the SDK's own definition.
 slack_installations = Table(
     "slack_installations",
     metadata,

@@ -1,6 +1,6 @@
 """The store's one public face.
 
-Every method is one transaction, none blocks the loop, and none is cut short by a cancellation.
+Every method is one transaction, none blocks the loop, and a cancellation interrupts none.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CLAIMS_KEPT = timedelta(days=7)
 
 @asynccontextmanager
 async def running_store(folder: Path) -> AsyncIterator[Store]:
-    """Open the store in a folder, made and migrated as needed; closed on every exit."""
+    """Open the store in a folder, creating and migrating it as needed; closed on every exit."""
     await asyncio.to_thread(make_folder, folder)
     async with open_database(folder / DATABASE) as database:
         store = Store(database, PictureFiles(folder / "pictures"))
@@ -62,7 +62,7 @@ class Store:
     """Threads, turns and pictures; its other parts are attributes of their own.
 
     Made by `running_store`. Where the disk or SQLite fails, every method raises `StoreFailed`;
-    what must be written all the same goes into `late`.
+    `late` takes what must be written all the same.
     """
 
     def __init__(self, database: Database, files: PictureFiles) -> None:
@@ -74,7 +74,7 @@ class Store:
         self.people = People(database)
         self.channels = Channels(database)
         self.installations = Installations(database)
-        # A picture must not be swept away between its file and the row that refers to it.
+        # A picture must not be swept between writing its file and the row that refers to it.
         self._sweeping = asyncio.Lock()
 
     @property
@@ -93,10 +93,10 @@ class Store:
         new_pictures: Sequence[NormalisedPicture],
         receipt: Receipt,
     ) -> bool:
-        """Write down a question with its pictures before it is answered.
+        """Save a question with its pictures before it is answered.
 
         When it is asked again, its pictures stay as they are and `new_pictures` is ignored.
-        Returns: false when its thread has been forgotten since the claim; nothing is kept then.
+        Returns: false when its thread was erased after the claim; then nothing is saved.
         """
         async with self._sweeping:
             # Files first, and before the database is locked for writing.
@@ -119,7 +119,7 @@ class Store:
 
     @uninterrupted
     async def turn(self, message: IncomingMessage) -> Turn | None:
-        """The turn begun for this very revision of a question, if `begin_turn` was done."""
+        """The turn that `begin_turn` saved for exactly this revision of a question, if any."""
 
         def work(connection: Connection) -> Turn | None:
             found = connection.execute(
@@ -137,7 +137,7 @@ class Store:
 
     @uninterrupted
     async def answer_turn(self, message: IncomingMessage, ending: Ending) -> None:
-        """Write down the answer. Nothing happens when the thread has been forgotten meanwhile."""
+        """Save the answer; does nothing if the thread was erased meanwhile."""
         thread_id = select(threads.c.id).where(*is_thread(message.thread)).scalar_subquery()
 
         def work(connection: Connection) -> None:
@@ -173,7 +173,7 @@ class Store:
 
     @uninterrupted
     async def make_thread(self, thread: ThreadKey) -> None:
-        """Make a thread before its first question."""
+        """Create a thread before its first question."""
 
         def work(connection: Connection) -> None:
             touch_thread(connection, thread)
@@ -237,7 +237,7 @@ class Store:
     async def recent_threads(
         self, platform: str, team: str, *, age: timedelta, limit: int
     ) -> list[ThreadKey]:
-        """The threads touched within so long, newest first."""
+        """The threads used within `age`, newest first."""
 
         def work(connection: Connection) -> list[ThreadKey]:
             found = connection.execute(
@@ -264,10 +264,10 @@ class Store:
 
     @uninterrupted
     async def forget_older_than(self, age: timedelta) -> int:
-        """Erase the threads nobody has touched for so long. Returns: how many.
+        """Erase the threads that were not used within `age`. Returns: how many.
 
-        Claims that were left of forgotten threads go as well, a while after anybody could still
-        deliver their messages.
+        Claims that erased threads left behind go as well, once no platform can redeliver their
+        messages.
         """
 
         def work(connection: Connection) -> None:
@@ -289,7 +289,7 @@ class Store:
 
     @uninterrupted
     async def forget_author(self, platform: str, team: str | None, author: str) -> int:
-        """Erase all that a person has asked, and their opinions. Returns: how many questions.
+        """Erase all that a person asked, and their feedback. Returns: how many questions.
 
         `team`: `None` is every team.
         """
@@ -318,7 +318,7 @@ class Store:
         return await self._erase(lambda connection: erase_threads(connection, condition))
 
     async def _erase(self, work: Callable[[Connection], tuple[int, list[tuple[str, str]]]]) -> int:
-        """Erase rows, and the picture files that nothing shows any more."""
+        """Erase rows, and the picture files that nothing refers to any more."""
         async with self._sweeping:
             count, files = await self._database.write(work)
             await asyncio.to_thread(self._remove_files, files)
@@ -341,7 +341,7 @@ class Store:
 
     @uninterrupted
     async def picture_file(self, thread: ThreadKey, number: int) -> PictureFile | None:
-        """A thread's picture as it lies on disk; `None`: no such picture."""
+        """A thread's picture as it is on disk; `None`: no such picture."""
 
         def work(connection: Connection) -> tuple[str, str] | None:
             found = connection.execute(
@@ -354,15 +354,15 @@ class Store:
             row = found.first()
             return None if row is None else (row.digest, row.suffix)
 
-        lies_at = await self._database.read(work)
-        if lies_at is None:
+        location = await self._database.read(work)
+        if location is None:
             return None
-        data = await asyncio.to_thread(self._files.read, *lies_at)
-        return PictureFile(digest=lies_at[0], suffix=lies_at[1], data=data)
+        data = await asyncio.to_thread(self._files.read, *location)
+        return PictureFile(digest=location[0], suffix=location[1], data=data)
 
     @uninterrupted
     async def sweep(self) -> None:
-        """Remove what a crash has left behind. Call it on start."""
+        """Remove what a crash left behind. Call it at the start."""
         async with self._sweeping:
             await self._sweep_files()
 

@@ -15,10 +15,10 @@ T = TypeVar("T")
 def uninterrupted(
     method: Callable[P, Coroutine[Any, Any, T]],
 ) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Let the method end before a cancellation goes on.
+    """Finish the method before a cancellation takes effect.
 
-    Cut short, a transaction that waits for its thread would never run, and one that runs would go
-    on behind the back of whoever cancelled: what is done next could then come before it.
+    Interrupted, a transaction that waits for its thread would never run, and one that runs would
+    continue after the caller has gone on: what the caller does next could then come before it.
     """
 
     @functools.wraps(method)
@@ -27,7 +27,7 @@ def uninterrupted(
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            while not task.done():  # cancelled again meanwhile, it waits all the same
+            while not task.done():  # even if it is cancelled again meanwhile
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait({task})
             raise

@@ -374,7 +374,7 @@ async def test_an_sqlite_that_is_too_old_is_named(
 ) -> None:
     monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
     monkeypatch.setattr("sqlite3.sqlite_version", "3.34.1")
-    with pytest.raises(DatabaseUnusable, match=r"brings SQLite 3\.34\.1, and 3\.35 or newer"):
+    with pytest.raises(DatabaseUnusable, match=r"has SQLite 3\.34\.1, .* needs 3\.35 or newer"):
         async with running_store(tmp_path):
             pass
 
