@@ -37,24 +37,45 @@ class Layer:
 
 
 class Operations(Protocol):
-    """What a device computes between the matrix products of one step, for all tokens at once."""
+    """What a device computes between the matrix products of one step, for all tokens at once.
+
+    A `product` is the result of a `Linear`: [tokens, n], or partial sums [splits, tokens, n].
+    """
 
     def add_rms_norm(
         self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
     ) -> Tensor:
-        """Add the product to the residual, in place. Returns: the norm of the sum."""
+        """Add the product to the residual [tokens, hidden], in place.
+
+        Returns: [tokens, hidden], the sum's norm times the weight [hidden].
+        """
         ...
 
     def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
-        """Rotate queries and keys, store keys and values. Returns: [tokens, heads, head]."""
+        """Rotate queries and keys, and store keys and values in the layer's cache.
+
+        Args:
+            layer: index of the layer.
+            product: n is (heads + 2 · kv_heads) · head: queries, keys, values.
+            bias: [n].
+
+        Returns: the queries, [tokens, heads, head].
+        """
         ...
 
     def attend(self, layer: int, queries: Tensor) -> Tensor:
-        """Attend causally, each token to its own sequence. Returns: [tokens, heads · head]."""
+        """Attend causally, each token to its own sequence, over the layer's cache.
+
+        Args:
+            layer: index of the layer.
+            queries: [tokens, heads, head].
+
+        Returns: [tokens, heads · head].
+        """
         ...
 
     def silu_mul(self, product: Tensor) -> Tensor:
-        """Multiply SiLU of the first half of the columns by the second half."""
+        """Multiply SiLU of the first n / 2 columns by the others. Returns: [tokens, n / 2]."""
         ...
 
 

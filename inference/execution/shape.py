@@ -8,14 +8,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderShape:
-    """The decoder's sizes; `head` is the width of one head."""
+    """The decoder's sizes."""
 
     hidden: int
+    """Width of a token's embedding."""
     heads: int
+    """Query heads per layer."""
     kv_heads: int
+    """Key and value heads per layer."""
     head: int
+    """Width of one head."""
     layers: int
     eps: float
+    """Of the norms."""
 
 
 def shape_of(config: Any) -> DecoderShape:
