@@ -109,7 +109,9 @@ class MessageHandler:
             return
         if self._adapter.pictures.of_event(event):
             thread_ts = str(event.get("thread_ts") or event.get("ts"))
-            self._adapter.pictures.mark_unread(thread_key(workspace.team, channel, thread_ts))
+            self._adapter.pictures.earlier.mark_unread(
+                thread_key(workspace.team, channel, thread_ts)
+            )
 
     async def on_message(self, message: SlackMessage, *, from_history: bool = False) -> None:
         """Handle one copy of a person's message. `from_history`: see `Intake.on_message`."""
@@ -131,7 +133,7 @@ class MessageHandler:
     async def _handle(self, message: SlackMessage, *, from_history: bool) -> Handled:
         handled = await self.intake.handle(message, from_history=from_history)
         if not handled.is_addressed:
-            self._adapter.pictures.mark_unread(message.thread)
+            self._adapter.pictures.earlier.mark_unread(message.thread)
             self._early.keep(message)
         return handled
 
@@ -229,7 +231,7 @@ class MessageHandler:
 
     async def _on_edit(self, message: SlackMessage, new: Event, old: Event) -> None:
         if message.attachments:
-            self._adapter.pictures.mark_unread(message.thread)
+            self._adapter.pictures.earlier.mark_unread(message.thread)
         # Slack also reports changes of its own: a link unfurled, a reply counted.
         unchanged = (new.get("text"), file_ids(new)) == (old.get("text"), file_ids(old))
         if unchanged or not message.edited_at:

@@ -9,12 +9,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 
-from cachetools import LRUCache
-
 from bot.core.addressing import Addressing
-from bot.core.attachments import latest, may_be_picture
 from bot.errors import PictureRefused
 from bot.images.file_names import short_name
+from bot.platforms.chat.earlier_pictures import EarlierPictures
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable, reason
 from bot.platforms.slack.event_copies import EventCopies
 from bot.platforms.slack.events import (
@@ -27,12 +25,11 @@ from bot.platforms.slack.pictures.links import IsLoginPage, Links, NotThere
 from bot.platforms.slack.pictures.places import attachments_of, file_attachment, is_shown
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import Store
-from bot.values.messages import Attachment, IncomingMessage, ThreadKey
+from bot.values.messages import Attachment, IncomingMessage, MessageKey, ThreadKey
 
 log = logging.getLogger(__name__)
 
 UPLOAD_PAUSES_S = (0.5, 1, 2)
-MAX_READ_THREADS = 10_000
 MESSAGES_PER_PAGE = 200
 FILES_SCOPE = "files:read"
 NO_SUCH_FILE = frozenset({"file_deleted", "file_not_found"})
@@ -51,20 +48,18 @@ class Pictures:
         pictures_per_question: int,
     ) -> None:
         self.copies = EventCopies()
-        self._store = store
-        self._addressing = addressing
         self._links = links
         self._fetch_links = fetch_links
-        self._limit = pictures_per_question
-        self._read: LRUCache[ThreadKey, None] = LRUCache(MAX_READ_THREADS)
+        self.earlier = EarlierPictures(
+            addressing=addressing,
+            inbox=store.inbox,
+            limit=pictures_per_question,
+            is_shown=is_shown,
+        )
 
     def of_event(self, event: Event) -> tuple[Attachment, ...]:
         """A message's own attachments."""
         return attachments_of(event, links=self._fetch_links)
-
-    def mark_unread(self, thread: ThreadKey) -> None:
-        """The thread has a message that was no question: it may hold a picture."""
-        self._read.pop(thread, None)
 
     # -- which --------------------------------------------------------------------------------
 
@@ -74,7 +69,7 @@ class Pictures:
             found = await self._own(message, workspace)
             if all(attachment.aside for attachment in found) and not await self._knows(message):
                 found = (*found, *await self._earlier(message, workspace))
-                self._read[message.thread] = None
+                self.earlier.mark_read(message.thread)
         except (SlackRefused, SlackUnreachable) as exc:
             # The question can be answered all the same: the model says what it lacks.
             log.warning("earlier messages could not be read: %s", reason(exc))
@@ -121,16 +116,26 @@ class Pictures:
         """Whether every picture of the thread so far came with a question of its own."""
         if message.key.message == message.thread.thread:
             return True
-        if await self._addressing.has_missed_messages(message.thread):
-            return False
-        return message.thread in self._read
+        return await self.earlier.is_read(message.thread)
 
     async def _earlier(
         self, message: IncomingMessage, workspace: Workspace
     ) -> tuple[Attachment, ...]:
-        """The latest pictures of the thread's messages that were not questions."""
-        thread, cursor = message.thread, ""
-        shown: list[list[Attachment]] = []
+        """Pictures of the thread's messages that were not questions, the latest ones."""
+        found = await self.earlier.choose(await self._history_before(message, workspace))
+        addressed = [await self._with_address(attachment, workspace) for attachment in found]
+        # What was a stub may turn out to be anything.
+        return tuple(attachment for attachment in addressed if not attachment.kind)
+
+    async def _history_before(
+        self, question: IncomingMessage, workspace: Workspace
+    ) -> list[tuple[MessageKey, tuple[Attachment, ...]]]:
+        """Messages in the thread before a question that are not the bot's, with what each shows.
+
+        The authors do not matter: apps, webhooks and people who may not ask show pictures too.
+        """
+        thread, cursor = question.thread, ""
+        history = []
         while True:
             page = await workspace.api.read(
                 "conversations.replies",
@@ -140,29 +145,14 @@ class Pictures:
                 cursor=cursor or None,
             )
             for event in page["messages"]:
-                if await self._was_no_question(event, message, workspace):
-                    shown += [list(filter(_is_worth_a_look, self.of_event(event)))]
+                ts = str(event["ts"])
+                bots_own = is_own(event, bot_user=workspace.bot_user, bot=workspace.bot)
+                if not bots_own and float(ts) < question.sent_at:
+                    key = message_key(thread.team, thread.channel, ts)
+                    history.append((key, self.of_event(event)))
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
             if not cursor:
-                break
-        found = latest(shown, self._limit)
-        addressed = [
-            await self._with_address(replace(attachment, earlier=True), workspace)
-            for attachment in found
-        ]
-        # What was a stub may turn out to be anything.
-        return tuple(attachment for attachment in addressed if not attachment.kind)
-
-    async def _was_no_question(
-        self, event: Event, message: IncomingMessage, workspace: Workspace
-    ) -> bool:
-        """Whoever its author is: apps, webhooks and people who may not ask show pictures too."""
-        if is_own(event, bot_user=workspace.bot_user, bot=workspace.bot):
-            return False
-        ts, thread = str(event["ts"]), message.thread
-        if float(ts) >= message.sent_at:
-            return False
-        return not await self._store.inbox.knows(message_key(thread.team, thread.channel, ts))
+                return history
 
     # -- bytes --------------------------------------------------------------------------------
 
@@ -224,11 +214,6 @@ class Pictures:
                 await asyncio.sleep(pause_s)  # the upload may not be finished
             else:
                 return
-
-
-def _is_worth_a_look(attachment: Attachment) -> bool:
-    """Whether an attachment that was not for the bot is likely a picture."""
-    return is_shown(attachment) or may_be_picture(attachment)
 
 
 def _why_not(exc: SlackRefused | SlackUnreachable) -> dict[str, str]:
