@@ -48,16 +48,16 @@ class Stage:
         return self.slack.workspace.by_bot(channel, thread_ts)
 
     async def answered(self, ts: str, *, times: int = 1, channel: str = "C1") -> Message:
-        """Wait until so many answers of a thread have landed. Returns: the last one."""
+        """Wait until a thread has so many finished answers. Returns: the last one."""
         await until(lambda: len(self.landed(ts, channel)) >= times)
         return self.landed(ts, channel)[-1]
 
     def landed(self, ts: str, channel: str = "C1") -> list[Message]:
-        """The bot's messages of a thread that have their final form."""
-        return [it for it in self.replies(ts, channel) if _has(it, "feedback_buttons")]
+        """The bot's messages in a thread that have their final form."""
+        return [reply for reply in self.replies(ts, channel) if _has(reply, "feedback_buttons")]
 
     async def quiet(self) -> None:
-        """Wait until everything that was told has been looked at and nothing is under way."""
+        """Wait until every event was handled and no question is in flight."""
         await until(lambda: not self.slack.sockets._acks)
         await asyncio.sleep(0.1)
         await until(lambda: not self.answers.num_in_flight)
@@ -65,7 +65,7 @@ class Stage:
 
 def text_of(message: Message) -> str:
     """What a person reads: the markdown of the blocks, or the streamed text."""
-    markdown = [it["text"] for it in message["blocks"] if it["type"] == "markdown"]
+    markdown = [block["text"] for block in message["blocks"] if block["type"] == "markdown"]
     return "\n".join(markdown) if markdown else str(message["text"])
 
 
@@ -122,7 +122,9 @@ async def running_bot(
             "bot_token": slack.workspace.bot_token,
             "app_token": slack.workspace.app_token,
         }
-        settings |= {it: options.pop(it) for it in SlackSettings.model_fields if it in options}
+        settings |= {
+            name: options.pop(name) for name in SlackSettings.model_fields if name in options
+        }
         arguments: dict[str, Any] = {
             "fetch_links": True,
             "pictures_per_question": 2,

@@ -310,7 +310,7 @@ async def test_a_slack_that_is_ill_at_the_start_is_tried_again(
         await stage.answered(ts)
 
 
-async def test_missed_messages_of_installed_workspaces_are_found_at_the_start(
+async def test_the_backfill_at_the_start_covers_every_installed_workspace(
     tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     installation = Installation(

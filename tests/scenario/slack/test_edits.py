@@ -18,7 +18,7 @@ async def test_what_slack_itself_changes_is_no_edit(stage: Stage) -> None:
     assert len(stage.backend.requests) == 1
 
 
-async def test_a_copy_that_comes_after_the_deletion_is_not_answered(stage: Stage) -> None:
+async def test_a_copy_that_arrives_after_the_deletion_is_not_answered(stage: Stage) -> None:
     slack = stage.slack
     ts = slack.say(f"{BOT} one")
     await stage.answered(ts)
@@ -72,7 +72,7 @@ async def test_the_stop_button_of_an_edited_message_stops_the_model(stage: Stage
     assert stage.backend.steps_taken == 0
 
 
-async def test_a_question_whose_picture_could_not_be_had_is_tried_anew(stage: Stage) -> None:
+async def test_asking_again_fetches_a_picture_that_was_unreachable(stage: Stage) -> None:
     slack = stage.slack
     slack.workspace.scopes.discard("files:read")
     ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
@@ -84,7 +84,7 @@ async def test_a_question_whose_picture_could_not_be_had_is_tried_anew(stage: St
     assert context_of(reply) == "Picture 1: red.png"
 
 
-async def test_a_deletion_that_overtakes_its_question_keeps_it_from_being_answered(
+async def test_a_question_that_arrives_after_its_deletion_is_not_answered(
     stage: Stage,
 ) -> None:
     slack = stage.slack

@@ -90,7 +90,7 @@ async def test_a_word_to_the_bot_is_answered_to_one_person_alone_and_once(stage:
     assert stage.replies(ts) == []
 
 
-async def test_only_who_has_asked_in_a_thread_may_forget_or_mute_it_from_outside(
+async def test_from_outside_a_thread_only_its_users_may_forget_or_mute_it(
     stage: Stage,
 ) -> None:
     slack = stage.slack

@@ -54,14 +54,14 @@ def tell(slack: LocalSlack, ts: str, /, **changes: Any) -> None:
 
 def once(stage: Stage, *texts: str) -> None:
     """Each question was put to the model once, and nothing else was."""
-    asked = [it.messages[-1].text for it in stage.backend.requests]
+    asked = [request.messages[-1].text for request in stage.backend.requests]
     assert sorted(asked) == sorted(texts)
 
 
 @pytest.mark.parametrize("field", OPTIONAL)
 async def test_a_question_with_an_odd_field_is_answered(stage: Stage, field: str) -> None:
     slack = stage.slack
-    odd = [it for it in ODD if not means_no_question(field, it)]
+    odd = [value for value in ODD if not means_no_question(field, value)]
     before = slack.say(f"{BOT} before")
     for number, value in enumerate(odd):
         asked = slack.say(f"{BOT} {number}", told=False)
@@ -95,7 +95,7 @@ async def test_an_event_that_says_too_little_loses_none_that_follows(
     for ts in (before, after):
         await stage.answered(ts)
     await until(lambda: not stage.answers.num_in_flight)
-    assert {"before", "after"} <= {it.messages[-1].text for it in stage.backend.requests}
+    assert {"before", "after"} <= {request.messages[-1].text for request in stage.backend.requests}
     assert slack.sockets.connected == 1
     assert len(stage.landed(before)) == len(stage.landed(after)) == 1
 
@@ -135,7 +135,7 @@ async def test_the_good_pictures_beside_an_odd_one_are_used(stage: Stage) -> Non
     assert context_of(await stage.answered(asked)) == "Picture 1: red.png"
 
 
-async def test_an_odd_message_hides_no_other_that_was_missed(
+async def test_the_backfill_survives_an_odd_message(
     tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     first = slack.say(f"{BOT} first", told=False)
@@ -154,7 +154,7 @@ async def test_an_odd_message_hides_no_other_that_was_missed(
         once(stage, "first", "last", "direct")
 
 
-async def test_a_missed_message_that_cannot_be_handled_hides_no_other(
+async def test_the_backfill_survives_a_message_that_fails(
     tmp_path: Path,
     slack: LocalSlack,
     backend: ScriptedModel,
@@ -179,7 +179,7 @@ async def test_a_missed_message_that_cannot_be_handled_hides_no_other(
         once(stage, "last", "direct")
 
 
-async def test_a_channel_that_cannot_be_looked_through_hides_no_other(
+async def test_the_backfill_survives_a_channel_that_fails(
     tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     slack.workspace.channels = {

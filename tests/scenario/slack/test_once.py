@@ -17,7 +17,7 @@ from tests.waiting import until
 BOT = "<@U0BOT>"
 
 
-async def test_a_mention_that_comes_as_two_events_is_answered_once(stage: Stage) -> None:
+async def test_a_mention_delivered_as_two_events_is_answered_once(stage: Stage) -> None:
     ts = stage.slack.say(f"{BOT} what is it?", stage.slack.upload("red.png", RED))
     await stage.answered(ts)
     await stage.quiet()
@@ -35,7 +35,7 @@ async def test_envelopes_are_acknowledged_before_the_answer_is_there(stage: Stag
     stage.backend.release()
 
 
-async def test_events_nobody_asked_for_are_acknowledged_too(stage: Stage) -> None:
+async def test_events_without_a_listener_are_acknowledged(stage: Stage) -> None:
     async with asyncio.timeout(1):
         await stage.slack.tell_event({"type": "team_rename", "name": "x"})
 
@@ -114,7 +114,7 @@ async def test_in_a_channel_shared_with_another_workspace_it_is_the_bots_own_tha
         ts = slack.say(f"{BOT} hello", user_team="T9OTHER")
         reply = await stage.answered(ts)
         assert await stage.store.turns(stage.thread(ts))
-        begun = next(it for name, it in slack.api.calls if name == "chat.startStream")
+        begun = next(arguments for name, arguments in slack.api.calls if name == "chat.startStream")
         assert begun["recipient_team_id"] == "T9OTHER"
         backend.answer = lambda _: "another answer"
         slack.press(reply["ts"], "llava_again")

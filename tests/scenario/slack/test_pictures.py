@@ -87,7 +87,7 @@ async def test_a_picture_that_was_found_once_is_not_shown_twice(
     ],
     ids=["a webhook", "an app", "an app's upload", "a broadcast", "a /me", "Slackbot"],
 )
-async def test_whoever_has_shown_a_picture_in_the_thread_it_is_looked_at(
+async def test_a_picture_in_the_thread_is_used_whoever_posted_it(
     stage: Stage, sender: dict[str, str]
 ) -> None:
     slack = stage.slack
@@ -102,7 +102,7 @@ async def test_whoever_has_shown_a_picture_in_the_thread_it_is_looked_at(
     assert context_of(await stage.answered(thread)) == "Picture 1: red.png"
 
 
-async def test_what_an_app_shows_after_the_thread_was_read_is_looked_at_too(stage: Stage) -> None:
+async def test_a_picture_an_app_posts_after_the_thread_was_read_is_used(stage: Stage) -> None:
     slack = stage.slack
     thread = slack.say(f"{BOT} hello")
     await stage.answered(thread)
@@ -128,7 +128,7 @@ async def test_what_an_app_shows_after_the_thread_was_read_is_looked_at_too(stag
     assert context_of(reply) == "Picture 1: red.png · Picture 2: b.png"
 
 
-async def test_what_the_bot_itself_has_said_is_not_looked_at(stage: Stage) -> None:
+async def test_the_bots_own_messages_are_not_searched_for_pictures(stage: Stage) -> None:
     slack = stage.slack
     backend = stage.backend
     backend.answer = lambda _: f"See {slack.base}/files-pri/T1-F1/red.png"
@@ -195,7 +195,7 @@ async def test_links_can_be_left_alone(
 async def test_where_links_are_left_alone_slacks_own_files_are_not(
     tmp_path: Path, slack: LocalSlack, backend: ScriptedModel, web_host: LocalSlack
 ) -> None:
-    hosts = frozenset(it.base.removeprefix("http://") for it in (slack, web_host))
+    hosts = frozenset(host.base.removeprefix("http://") for host in (slack, web_host))
     options: dict[str, Any] = {"fetch_links": False, "private_hosts": hosts}
     async with running_bot(tmp_path, slack, backend, **options) as stage:
         own = slack.in_event(slack.upload("red.png", RED))

@@ -52,7 +52,7 @@ async def test_a_busy_workspace_does_not_wait_for_the_twenty_first_stream(stage:
     assert all(len(stage.replies(ts)) == 1 for ts in asked)
 
 
-async def test_a_stream_that_slack_says_is_one_too_many_becomes_an_edited_message(
+async def test_over_the_stream_limit_the_answer_is_an_edited_message(
     stage: Stage,
 ) -> None:
     slack = stage.slack
@@ -163,7 +163,7 @@ async def test_a_rate_that_is_over_for_long_is_waited_for(stage: Stage) -> None:
     assert text_of(await stage.answered(ts)) == "answer to count"
 
 
-async def test_an_answer_that_somebody_deletes_while_it_grows_is_made_again(
+async def test_an_answer_deleted_while_it_grows_is_posted_again(
     stage: Stage,
 ) -> None:
     slack = stage.slack
@@ -178,7 +178,9 @@ async def test_an_answer_that_somebody_deletes_while_it_grows_is_made_again(
     assert text_of(await stage.answered(ts)) == "one two three"
 
 
-async def test_where_the_bot_may_not_write_the_asker_is_told_elsewhere(stage: Stage) -> None:
+async def test_where_it_may_not_post_the_bot_tells_the_user_directly(
+    stage: Stage,
+) -> None:
     slack = stage.slack
     for method in ("chat.postMessage", "chat.startStream"):
         slack.rules.refuses[method] = "restricted_action"
@@ -217,5 +219,5 @@ async def test_without_agent_sessions_the_answers_stand_in_the_order_of_the_ques
     assert len(stage.replies(ts)) == 1  # the others make no message yet
     stage.backend.release()
     await stage.answered(ts, times=3)
-    texts = [text_of(it) for it in stage.replies(ts)]
+    texts = [text_of(reply) for reply in stage.replies(ts)]
     assert texts == ["answer to one", "answer to two", "answer to three"]

@@ -35,7 +35,9 @@ def settings(slack: LocalSlack, **changes: str) -> SlackSettings:
 
 
 def fixes(findings: list[Finding]) -> str:
-    return "\n".join(str(it) for it in findings if not it.is_well and not it.unknown)
+    return "\n".join(
+        str(finding) for finding in findings if not finding.is_well and not finding.unknown
+    )
 
 
 # -- the manifest ---------------------------------------------------------------------------------
@@ -98,7 +100,7 @@ async def test_each_missing_scope_is_named_with_what_it_is_for(
     assert BOT_SCOPES[scope] in found
 
 
-async def test_wrong_tokens_are_told_apart(slack: LocalSlack) -> None:
+async def test_each_wrong_token_gets_its_own_finding(slack: LocalSlack) -> None:
     assert "Bot User OAuth Token" in fixes(await doctor.examine(settings(slack, bot_token="x")))
     assert "connections:write" in fixes(await doctor.examine(settings(slack, app_token="x")))
 
@@ -118,7 +120,7 @@ async def test_events_that_do_not_arrive_are_named(
     assert slack.workspace.by_bot("C1") == []
 
 
-async def test_a_bot_in_no_channel_is_told_to_be_invited(slack: LocalSlack) -> None:
+async def test_without_a_channel_the_doctor_says_to_invite_the_bot(slack: LocalSlack) -> None:
     for channel in slack.workspace.channels.values():
         channel["is_member"] = False
     assert "/invite" in fixes(await doctor.examine(settings(slack)))
@@ -155,7 +157,7 @@ async def test_two_bots_share_the_events(
 ) -> None:
     async with running_bot(tmp_path, slack, backend):
         findings = await doctor.examine(settings(slack))
-    assert any("1 more connected" in it.what for it in findings)
+    assert any("1 more connected" in finding.what for finding in findings)
 
 
 # -- the SDK's tables -----------------------------------------------------------------------------

@@ -34,11 +34,11 @@ async def test_envelopes_that_overtake_each_other_are_put_in_order(stage: Stage)
     await asyncio.sleep(0.2)
     stage.backend.release()
     await stage.answered(ts, times=6)
-    asked_in_order = [it.messages[-1].text for it in stage.backend.requests[1:]]
+    asked_in_order = [request.messages[-1].text for request in stage.backend.requests[1:]]
     assert asked_in_order == ["first", "second", "third", "fourth", "fifth"]
 
 
-async def test_a_follow_up_that_comes_before_its_question_is_not_lost(stage: Stage) -> None:
+async def test_a_follow_up_that_arrives_before_its_question_is_answered(stage: Stage) -> None:
     slack = stage.slack
     ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED), told=False)
     slack.say("which colour?", thread=ts)
@@ -47,7 +47,7 @@ async def test_a_follow_up_that_comes_before_its_question_is_not_lost(stage: Sta
     assert question is not None
     slack.tell_of("C1", question)
     await stage.answered(ts, times=2)
-    assert [text_of(it) for it in stage.landed(ts)] == [
+    assert [text_of(reply) for reply in stage.landed(ts)] == [
         "answer to what is it?",
         "answer to which colour?",
     ]
@@ -79,5 +79,5 @@ async def test_a_question_that_a_reconnect_has_lost_is_still_answered_first(
     await stage.answered(ts, times=3)
     slack.tell_of("C1", lost)  # Slack delivers it again
     await stage.quiet()
-    texts = [text_of(it) for it in stage.landed(ts)]
+    texts = [text_of(reply) for reply in stage.landed(ts)]
     assert texts == ["answer to what is it?", "answer to first", "answer to second"]

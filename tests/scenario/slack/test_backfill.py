@@ -1,4 +1,4 @@
-"""What was said while the bot was away is answered once when it is back."""
+"""Backfill: messages sent while the bot was offline are answered once, when it is back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.servers.slack.server import LocalSlack
 BOT = "<@U0BOT>"
 
 
-async def test_a_channel_that_cannot_be_read_does_not_hide_the_others(
+async def test_the_backfill_survives_a_channel_over_its_rate(
     tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
 ) -> None:
     ts = slack.say("direct", channel="D1", told=False)
