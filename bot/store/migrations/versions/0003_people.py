@@ -1,4 +1,4 @@
-"""What a platform has told of people: the language they have chosen."""
+"""What a platform sent about people: the language they chose."""
 
 from __future__ import annotations
 
