@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import io
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +11,33 @@ import pytest
 import torch
 
 from inference.backends.batching import BatchingBackend
-from inference.backends.load import load_model
-from inference.errors import EngineDead, GenerationFailed
+from inference.errors import GenerationFailed
 from inference.execution import torch_runner
 from inference.execution.runner import NO_TOKEN, SequenceInputs
 from inference.execution.torch_runner import FinishedStep
 from inference.prompts.answer_text import AnswerText
 from inference.scheduling.scheduler import Plan, Sequence
 from inference.serving.backend import Backend
-from inference.serving.device_thread import DeviceThread
-from inference.serving.worker import Worker, running_worker
 from inference.types import (
     Finished,
     FinishReason,
-    GenerationEvent,
-    GenerationRequest,
-    Message,
-    ModelSpec,
-    Role,
     Sampling,
-    TextDelta,
 )
-from tests.pictures import plain_picture
 from tests.stepper import Stepper
+from tests.unit.backends.containment import (
+    SECRET,
+    answer_of,
+    asking,
+    fail_for,
+    load,
+    make_push_fail,
+    serving,
+    text_of,
+)
 
-SECRET = "words of a question"
 NAMES = ["first", "bad", "last"]
 BROKEN = ["<0x0A>", "<0xF0>", "<0x9F>", "▁cat", "<0xE9>", "<0xAC>", "<0xB1>", "<0xE9>", "<0xAC>"]
 BROKEN += ["。", "<0x0A>", "<0xE6>", "</s>"]
-
-
-def asking(user_id: str, *, tokens: int = 12, picture: int | None = None) -> GenerationRequest:
-    pictures = () if picture is None else (plain_picture((picture, 80, 200)),)
-    return GenerationRequest(
-        messages=(Message(role=Role.USER, text=f"{SECRET} {user_id}", pictures=pictures),),
-        sampling=Sampling(temperature=0.0, max_new_tokens=tokens),
-        user_id=user_id,
-    )
-
-
-def load(path: Path, **options: Any) -> Backend:
-    spec = ModelSpec(name=str(path), cache_tokens=5000, context_tokens=4096, **options)
-    return load_model(spec, cache_dir=path, progress=io.StringIO())
 
 
 @pytest.fixture(scope="module")
@@ -75,25 +57,6 @@ def bench(loaded: BatchingBackend) -> Iterator[Stepper]:
     assert scheduler._pool.num_free == scheduler._pool.num_usable
 
 
-@asynccontextmanager
-async def serving(backend: Backend) -> AsyncIterator[Worker]:
-    device = DeviceThread(lambda: backend)
-    await asyncio.to_thread(device.__enter__)
-    try:
-        async with running_worker(device, max_waiting=20) as worker:
-            yield worker
-    finally:
-        await asyncio.to_thread(device.__exit__, None, None, None)
-
-
-async def answer_of(worker: Worker, request: GenerationRequest) -> tuple[str, Finished]:
-    chunks: list[GenerationEvent] = []
-    async with aclosing(worker.stream(request)) as stream:
-        chunks = [chunk async for chunk in stream]
-    assert isinstance(chunks[-1], Finished)
-    return "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta)), chunks[-1]
-
-
 def steer(
     backend: BatchingBackend, monkeypatch: pytest.MonkeyPatch, user_id: str, tokens: list[int]
 ) -> None:
@@ -111,28 +74,6 @@ def steer(
         )
 
     monkeypatch.setattr(backend._runner, "start", start_steered)
-
-
-def fail_for(
-    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, is_meant: Callable[..., bool]
-) -> None:
-    """Have a method raise where its arguments are those that are meant."""
-    method = getattr(owner, name)
-
-    def failing(*args: Any) -> Any:
-        if is_meant(*args):
-            raise ValueError(SECRET)
-        return method(*args)
-
-    monkeypatch.setattr(owner, name, failing)
-
-
-def text_of(bench: Stepper, user_id: str) -> AnswerText:
-    return next(
-        answer.text
-        for sequence, answer in bench.backend._requests.items()
-        if sequence.user_id == user_id
-    )
 
 
 async def test_broken_bytes_in_one_answer_end_none_of_four(
@@ -169,11 +110,6 @@ async def test_where_text_cannot_be_made_the_engine_answers_the_others_and_the_n
     assert len(caplog.records) == 1
     assert "ValueError" in caplog.text
     assert SECRET not in caplog.text
-
-
-def make_push_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
-    meant = text_of(bench, "bad")
-    fail_for(monkeypatch, AnswerText, "push", lambda text, *_: text is meant)
 
 
 def make_flush_fail(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,96 +259,6 @@ def test_no_token_is_chosen_from_logits_that_are_not_finite(
     assert torch_runner._choose(logits, asked) == NO_TOKEN
     nothing_left = torch.full((9,), -torch.inf)
     assert torch_runner._choose(nothing_left, asked) == (NO_TOKEN if temperature else 0)
-
-
-@dataclass
-class AheadStep:
-    """Implements `StepInFlight`."""
-
-    runner: AheadRunner
-    plan: Plan[SequenceInputs]
-
-    def wait(self) -> list[int]:
-        if self.runner.fails(self.plan):
-            raise ValueError(SECRET)
-        return [_letter(sequence) for sequence in self.plan.sampled]
-
-
-class AheadRunner:
-    """Implements `Runner` like a GPU's: a step is begun before the one before it is known."""
-
-    ahead = 1
-
-    def __init__(self, backend: BatchingBackend) -> None:
-        self.cache = backend._runner.cache
-        self.fails: Callable[[Plan[SequenceInputs]], bool] = lambda _plan: False
-
-    def start(self, plan: Plan[SequenceInputs]) -> AheadStep:
-        return AheadStep(self, plan)
-
-    def leave(self, sequence: Sequence[SequenceInputs]) -> None: ...
-
-    def free_memory(self) -> None: ...
-
-    def check_device(self) -> None: ...
-
-
-def _letter(sequence: Sequence[SequenceInputs]) -> int:
-    """A token of byte-level or Llama's kind that is text, other for each place."""
-    return 270 + len(sequence.tokens) % 40
-
-
-@pytest.fixture
-def ahead(bench: Stepper, monkeypatch: pytest.MonkeyPatch) -> AheadRunner:
-    runner = AheadRunner(bench.backend)
-    monkeypatch.setattr(bench.backend, "_runner", runner)
-    return runner
-
-
-def test_a_step_in_flight_for_a_failed_answer_is_ignored(
-    bench: Stepper, ahead: AheadRunner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    jobs = [bench.ask(asking(name, tokens=30)) for name in ("first", "bad", "last")]
-    bench.step(4)
-    make_push_fail(bench, monkeypatch)
-    bench.step(1)
-    assert bench.backend._in_flight  # with a row of the answer that has failed
-    late = bench.ask(asking("late", tokens=30))
-    bench.run()
-    assert isinstance(bench.said[jobs[1]][-1], GenerationFailed)
-    for job in (jobs[0], jobs[2], late):
-        assert bench.finished(job).new_tokens == 30
-        start = len(bench.prompts[job].tokens)
-        assert bench.tokens[job] == [270 + (start + i) % 40 for i in range(30)]
-
-
-def test_a_step_whose_results_cannot_be_fetched_ends_its_own_requests(
-    bench: Stepper, ahead: AheadRunner
-) -> None:
-    lost = bench.ask(asking("lost", tokens=30))
-    bench.step(4)
-    ahead.fails = lambda plan: any(sequence.user_id == "lost" for sequence in plan.decodes)
-    bench.step()
-    assert isinstance(bench.said[lost][-1], GenerationFailed)
-    following = bench.ask(asking("following", tokens=30))
-    bench.run()
-    assert bench.finished(following).new_tokens == 30
-
-
-def test_an_error_of_the_device_still_ends_the_engine(
-    bench: Stepper, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> None:
-        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
-
-    job = bench.ask(asking("one"))
-    bench.step(2)
-    with monkeypatch.context() as patch:
-        patch.setattr(AnswerText, "push", broken)
-        with pytest.raises(EngineDead):
-            bench.step()
-    job.cancelled = True
-    bench.run()
 
 
 async def test_a_request_that_cannot_be_taken_up_ends_alone(
