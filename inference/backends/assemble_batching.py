@@ -224,7 +224,7 @@ def _cache_pages(bytes_a_page: int, model: ModelInfo, spec: ModelSpec, device: t
         pages = max(pages_for(CPU_CACHE_TOKENS), 2 * needed)
     if pages < needed:
         raise ModelUnavailable(
-            f"The cache holds {pages * PAGE_TOKENS} tokens, one thread may need "
+            f"The cache holds {pages * PAGE_TOKENS} tokens, one sequence may need "
             f"{model.context_tokens}: set CONTEXT_TOKENS lower, CACHE_TOKENS higher, "
             "or take a smaller model or --load-4bit."
         )

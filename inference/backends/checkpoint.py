@@ -1,8 +1,8 @@
-"""What a checkpoint is, found out before memory is filled: its layout and its tensors.
+"""Checks a checkpoint's layout and tensors before its weights fill memory.
 
-Names and shapes stand in the headers of the weight files. transformers' own loader is run on them
-alone, on the meta device, so that its renamings, its tied weights and its exceptions count here as
-they do when the weights are loaded.
+Names and shapes are in the headers of the weight files. transformers' own loader runs on these
+alone, on the meta device, so that its renamings, tied weights and exceptions apply here as they do
+when the weights are loaded.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from transformers.utils import (
 )
 from transformers.utils.hub import cached_file, get_checkpoint_shard_files
 
-from inference.backends.few_bits import quantization_of, without_quantization
 from inference.backends.load_errors import damaged
+from inference.backends.quantization import quantization_of, without_quantization
 from inference.errors import ModelUnavailable
 from inference.models import converted_name
 
-# In the order in which transformers looks for them.
+# In the order in which transformers tries them.
 WEIGHT_FILES = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)
 LFS_POINTER = b"version https://git-lfs"
 
 ORIGINAL_CLASSES = ("LlavaLlama", "LlavaMistral", "LlavaMpt", "LlavaQwen")
 ORIGINAL_TYPES = ("llava_llama", "llava_mistral", "llava_mpt", "llava_qwen")
 
-# A LLaVA reads the tower's patches, never what the tower sums a whole picture up with: converted
-# checkpoints leave that out, and answer as well.
-_NOT_READ_BY_LLAVA = re.compile(r"vision_(tower|model)\..*\b(head|pooler)\.")
+# LLaVA uses the tower's patch features, never its pooled output: converted checkpoints leave the
+# pooling layers out and lose nothing.
+_UNUSED_BY_LLAVA = re.compile(r"vision_(tower|model)\..*\b(head|pooler)\.")
 
 PARTS = ("text_config", "vision_config")
 SHOWN_NAMES = 3
@@ -67,7 +67,7 @@ class Tensors:
         missing = set(info["missing_keys"])
         mismatched = sorted(info["mismatched_keys"])
         if quantization_of(model.config) is not None:
-            # A weight in few bits has a shape of its own, and tensors beside it or in its place.
+            # A quantized weight has its own shape, and further tensors next to it or in its place.
             modules = {_module_of(name) for name in unexpected}
             missing = {name for name in missing if _module_of(name) not in modules}
             mismatched = [found for found in mismatched if _module_of(found[0]) not in modules]
@@ -75,7 +75,7 @@ class Tensors:
             unexpected = [name for name in unexpected if _module_of(name) not in own]
         expected = {name for name, _ in model.named_parameters()}
         if "llava" in model.config.model_type:
-            expected = {name for name in expected if not _NOT_READ_BY_LLAVA.search(name)}
+            expected = {name for name in expected if not _UNUSED_BY_LLAVA.search(name)}
         return cls(
             num_expected=len(expected),
             missing=tuple(sorted(missing & expected)),
@@ -85,12 +85,12 @@ class Tensors:
 
 
 def check_layout(path: str, options: dict[str, Any], *, name: str) -> None:
-    """Look whether a checkpoint is one that transformers converts to, by its config alone.
+    """Check by its config alone that a checkpoint has the layout of transformers.
 
     Args:
         path: a name on the hub, or a folder.
         options: arguments of `from_pretrained`: revision, token.
-        name: what people call it.
+        name: as the operator wrote it.
 
     Raises:
         ModelUnavailable: it is in the layout of LLaVA's own code.
@@ -117,7 +117,7 @@ def check_tensors(
         path: a name on the hub, or a folder.
         options: arguments of `from_pretrained`: revision, token.
         config: the checkpoint's.
-        name: what people call it.
+        name: as the operator wrote it.
 
     Returns: what was found, None where there are no files of a known kind.
 
@@ -143,12 +143,12 @@ def check_tensors(
 
 
 def refuse_incomplete(tensors: Tensors, *, name: str, left_out: Collection[str] = ()) -> None:
-    """Refuse a model that would run on anything but its own weights.
+    """Refuse a model whose checkpoint lacks some of its weights.
 
     Args:
         tensors: what was found.
-        name: what people call the model.
-        left_out: parts that its config does not describe; the library's defaults stood in.
+        name: as the operator wrote it.
+        left_out: parts that its config does not describe, so that the library's defaults apply.
 
     Raises: ModelUnavailable.
     """
@@ -170,7 +170,7 @@ def refuse_incomplete(tensors: Tensors, *, name: str, left_out: Collection[str] 
 
 
 def unused_tensors(tensors: Tensors, *, name: str) -> str | None:
-    """A line about tensors that the model does not use, if there are any."""
+    """Return a line about tensors that the model does not use, if there are any."""
     unused = tensors.unexpected
     if not unused:
         return None
@@ -178,7 +178,7 @@ def unused_tensors(tensors: Tensors, *, name: str) -> str | None:
 
 
 def _weight_files(path: str, options: dict[str, Any], name: str) -> list[Path]:
-    """The files that `from_pretrained` would read, on this machine. Raises: ModelUnavailable."""
+    """Return local paths of the files that transformers would load. Raises: ModelUnavailable."""
     for wanted in WEIGHT_FILES:
         found = cached_file(path, wanted, **options, _raise_exceptions_for_missing_entries=False)
         if found is None:
@@ -222,7 +222,7 @@ def _header_of(file: Path, name: str) -> dict[str, Tensor]:
 
 
 def _loaded_on_meta(config: PreTrainedConfig, tensors: dict[str, Tensor]) -> tuple[Any, Any]:
-    """(the model, what was missing, …) when transformers loads tensors that hold nothing."""
+    """Load meta tensors. Returns: (the model, its loading info)."""
     whole = copy.deepcopy(config)
     without_quantization(whole)
     known: Any = transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)]
@@ -260,7 +260,7 @@ def _original_layout(name: str) -> ModelUnavailable:
 
 
 def _module_of(name: str) -> str:
-    """``a.b`` of ``a.b.weight``, and of what lies beside it: ``a.b.weight.absmax``."""
+    """``a.b`` of ``a.b.weight``, and of further tensors of it: ``a.b.weight.absmax``."""
     before, found, _ = name.rpartition(".weight.")
     return before if found else name.rpartition(".")[0]
 

@@ -36,7 +36,7 @@ class GenerateModel:
         self._processor = processor
         self._family = family
         self._model = model
-        # Fast tokenizers refuse to be used by two threads at once.
+        # Fast tokenizers refuse concurrent use.
         self._processing = threading.Lock()
         self._last_prepared: tuple[tuple[Message, ...], dict[str, torch.Tensor]] | None = None
         self._token_bytes = TokenBytes(processor.tokenizer)
@@ -65,7 +65,7 @@ class GenerateModel:
         """See `inference.backends.sequential.SingleRequestModel.generate`."""
         begun = time.perf_counter()
         inputs = self._prepare(request.messages)
-        self._last_prepared = None  # nothing of a conversation outlives its answer here
+        self._last_prepared = None  # nothing of a conversation is kept after its answer
         prompt_tokens = int(inputs["input_ids"].shape[-1])
         room = self._model.context_tokens - prompt_tokens
         if room < 1:
@@ -123,7 +123,7 @@ class GenerateModel:
     def _prepare(self, messages: tuple[Message, ...]) -> dict[str, torch.Tensor]:
         """Turn messages into tensors on the CPU.
 
-        The last result is kept: what was just measured is usually generated from next.
+        The last result is kept: a prompt that was just measured usually runs next.
         """
         with self._processing:
             if self._last_prepared is not None and self._last_prepared[0] == messages:
@@ -153,7 +153,7 @@ class GenerateModel:
 
 
 class _Listener(StoppingCriteria):
-    """Asked by `generate()` after every token: passes text on and decides whether to go on."""
+    """Called by `generate()` after every token: emits text and decides whether to stop."""
 
     def __init__(
         self,

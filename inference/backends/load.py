@@ -25,10 +25,10 @@ from inference.backends.checkpoint import (
     refuse_incomplete,
     unused_tensors,
 )
-from inference.backends.few_bits import held_as, method_of, quantization_of
 from inference.backends.generate import GenerateModel
 from inference.backends.load_errors import is_folder, one_sentence
 from inference.backends.placement import placement
+from inference.backends.quantization import held_as, method_of, quantization_of
 from inference.backends.sequential import SequentialBackend
 from inference.backends.warm_up import example_picture, warm_up
 from inference.device import device_of, use_expandable_segments
@@ -49,7 +49,7 @@ POCKET = "pocket"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A model as transformers holds it, before a path is chosen for it."""
+    """A model that transformers has loaded, before a path is chosen for it."""
 
     weights: Any
     """A `PreTrainedModel` in eval mode."""
@@ -138,13 +138,13 @@ def _checked_weights(
         output_loading_info=True,
     )
     weights, info = found
-    # The loader's own word, where no headers could be read before.
+    # The loader's own findings, for files whose headers could not be read.
     refuse_incomplete(Tensors.of(weights, info), name=spec.name)
     return weights.eval()
 
 
 def completed_family(config: Any, processor: Any, spec: ModelSpec) -> Family:
-    """The family of a model, as its own chat template wants to be used; completes the processor.
+    """Return a model's family, adapted to its own chat template; completes the processor.
 
     Raises: ModelUnavailable.
     """
@@ -160,7 +160,7 @@ def completed_family(config: Any, processor: Any, spec: ModelSpec) -> Family:
 def described(
     weights: Any, processor: Any, spec: ModelSpec, family: Family | None = None
 ) -> Loaded:
-    """A model with all that is known of it. Raises: ModelUnavailable."""
+    """Return a loaded model with its `ModelInfo`. Raises: ModelUnavailable."""
     config = weights.config
     family = family or completed_family(config, processor, spec)
     model = ModelInfo(
@@ -232,7 +232,7 @@ def _print(line: str | None, progress: TextIO) -> None:
 
 
 def _ignored(spec: ModelSpec, config: PreTrainedConfig) -> str | None:
-    """A line about a setting that a checkpoint in few bits leaves without effect."""
+    """Return a line if QUANTIZE has no effect because the checkpoint is quantized already."""
     settings = quantization_of(config)
     if settings is None or spec.quantize in {"none", held := method_of(settings)}:
         return None

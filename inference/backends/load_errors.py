@@ -58,7 +58,7 @@ def one_sentence(spec: ModelSpec) -> Iterator[None]:
 
 
 def damaged(name: str) -> ModelUnavailable:
-    """What is said of weight files that nothing can be read of."""
+    """Return the error for weight files that cannot be parsed."""
     return ModelUnavailable(
         f"The weights of the model '{name}' are damaged: delete them and download them again."
     )
@@ -88,7 +88,7 @@ def _cannot_answer(name: str, exc: InferenceError) -> ModelUnavailable:
 
 def _not_understood(name: str, exc: BaseException) -> ModelUnavailable:
     log.error("loading has failed: %s", safe_traceback(exc))
-    # A library's words may be shown: nobody has asked anything yet.
+    # A library's message may be shown: no user's text can be in it yet.
     what = next(iter(str(exc).strip().splitlines()), "")[:MAX_QUOTED]
     return ModelUnavailable(
         f"The model '{name}' cannot be loaded: transformers {transformers.__version__} "
@@ -102,7 +102,7 @@ def is_folder(name: str) -> bool:
 
 
 def _disk_error(exc: BaseException | None) -> OSError | None:
-    """What the file system has refused, if that is why a model was not found."""
+    """Return the file system's error, if that is why a model was not found."""
     while exc is not None:
         if isinstance(exc, OSError) and (
             # Without a file's name it may be the network that refuses.

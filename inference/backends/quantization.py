@@ -1,4 +1,4 @@
-"""How a model holds its weights: whole, or in few bits."""
+"""Whether a model's weights are quantized, and how."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
-# In which few bits are packed. Whole numbers that a model counts with have 64.
+# Dtypes that hold packed weights; the integers that a model computes with have 64 bits.
 PACKED = frozenset({torch.int8, torch.uint8, torch.int32, torch.float8_e4m3fn, torch.float8_e5m2})
 
 
 def quantization_of(config: Any) -> dict[str, Any] | None:
-    """How a checkpoint holds its weights in few bits, by its config; None: it holds them whole.
+    """Return a checkpoint's quantization config; None if it is not quantized.
 
-    It may stand beside the decoder's settings, as transformers looks for it.
+    Like transformers, look at the top level first, then at the decoder's config.
     """
     settings = getattr(config, "quantization_config", None) or getattr(
         config.get_text_config(decoder=True), "quantization_config", None
@@ -25,7 +25,7 @@ def quantization_of(config: Any) -> dict[str, Any] | None:
 
 
 def without_quantization(config: Any) -> None:
-    """Make a config describe whole weights."""
+    """Remove the quantization from a config."""
     for part in (config, config.get_text_config(decoder=True)):
         if getattr(part, "quantization_config", None) is not None:
             del part.quantization_config
