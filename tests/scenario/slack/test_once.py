@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.platforms.slack.events import Event
+from bot.platforms.slack.pictures.places import attachments_of
+from bot.values.messages import Attachment
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import Stage, context_of, running_bot, text_of
@@ -23,6 +26,23 @@ async def test_a_mention_delivered_as_two_events_is_answered_once(stage: Stage) 
     await stage.quiet()
     assert len(stage.replies(ts)) == 1
     assert len(stage.backend.requests) == 1
+
+
+async def test_an_events_attachments_are_read_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stage.bot._catching_up is not None
+    await stage.bot._catching_up  # the backfill reads messages of its own
+    events: list[str] = []
+
+    def noted(event: Event, *, links: bool) -> tuple[Attachment, ...]:
+        events.append(str(event.get("ts")))
+        return attachments_of(event, links=links)
+
+    monkeypatch.setattr("bot.platforms.slack.pictures.finder.attachments_of", noted)
+    ts = stage.slack.say("what is it?", stage.slack.upload("red.png", RED), channel="D1")
+    await stage.answered(ts, channel="D1")
+    assert events == [ts]
 
 
 async def test_envelopes_are_acknowledged_before_the_answer_is_there(stage: Stage) -> None:
