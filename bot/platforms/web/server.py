@@ -136,7 +136,7 @@ class Playground:
                     }
                     for file in self._samples
                 ],
-                "texts": {k: v for k, v in sentences.items() if k.startswith("page_")},
+                "texts": {k: v for k, v in sentences.items() if k.startswith(("page_", "status_"))},
                 "language": language_of(locale),
             }
         )
