@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageFile
 
+from bot.images.filling import LONG, filling_start
 from bot.images.jpeg import EOI, pixels_end
 from bot.images.metadata import opaque_gif
 
@@ -27,8 +28,6 @@ _FILLERS = (b"", b"\xff" * 8, b"\x01", b"\x10" * 16, b"\xff\xff")
 _WEBP_ROOM_BYTES = 4_000_000
 """What a cut WebP gets beyond what it announced: a filler may take more room than pixels do."""
 _MOST_FILLING_BYTES = 1_000_000
-_ZEROS = 64
-"""So many zero bytes in a row are hardly ever a JPEG's pixels."""
 _JPEG_FILLER = bytes(range(1, 200)) * 4
 _ROWS_AT_ONCE = 64
 _ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
@@ -66,7 +65,7 @@ def decode(open_: Open, kind: str, data: bytes) -> Decoded:
     else:
         failed = False
         if kind in PADDED or not (
-            _may_be_incomplete(file, kind) or (kind == "JPEG" and _ends_in_zeros(data))
+            _may_be_incomplete(file, kind) or (kind == "JPEG" and _ends_in_filling(data))
         ):
             return Decoded(file=file)
     measured = _decode_jpeg(open_, data) if kind == "JPEG" else _decode_canvas(open_, kind, data)
@@ -81,13 +80,14 @@ def _may_be_incomplete(file: ImageFile.ImageFile, kind: str) -> bool:
     return not row.strip(b"\x80\x7f" if kind == "JPEG" else b"\0")
 
 
-def _ends_in_zeros(data: bytes) -> bool:
-    return not data[-_ZEROS - len(EOI) :].removesuffix(EOI).strip(b"\0")
+def _ends_in_filling(data: bytes) -> bool:
+    end = data[-LONG - len(EOI) :].removesuffix(EOI)
+    return filling_start(end) < len(end)
 
 
 def _decode_jpeg(open_: Open, data: bytes) -> Decoded:
     there = data[: pixels_end(data)]
-    if _ends_in_zeros(there):
+    if filling_start(there) < len(there):
         there = _without_filling(open_, there)
     file, probe = open_(there + EOI), open_(there + _JPEG_FILLER + EOI)
     file.load()
@@ -103,14 +103,17 @@ def _without_filling(open_: Open, data: bytes) -> bytes:
     """Take zeros off the end of a JPEG, unless they are pixels.
 
     A download that broke off may have been filled up with them. In a JPEG whose codes are fitted
-    to it, they may be pixels of one colour: then the very last of them count.
+    to it, they may be pixels of one colour: then the very last of them count, and no pixel is
+    missing behind them.
     """
-    count = _ZEROS // 2
+    count = LONG // 2
     as_it_is, altered = open_(data + EOI), open_(data[:-count] + _JPEG_FILLER[:count] + EOI)
-    as_it_is.load()
-    altered.load()
+    continued = open_(data + _JPEG_FILLER + EOI)
+    for file in (as_it_is, altered, continued):
+        file.load()
     is_needed = next(_differing_rows(as_it_is, altered), None) is not None
-    return data if is_needed else data.rstrip(b"\0")
+    is_whole = next(_differing_rows(as_it_is, continued), None) is None
+    return data if is_needed and is_whole else data.rstrip(b"\0")
 
 
 def _height_without_flat_end(image: Image.Image) -> int:

@@ -70,4 +70,4 @@ def pixels_end(data: bytes) -> int:
         if length < 2 or found.end() + length > len(data):
             return found.start()
         at = found.end() + length
-    return len(data.removesuffix(b"\xff"))
+    return len(data.rstrip(b"\xff"))  # pixels never hold two of them in a row

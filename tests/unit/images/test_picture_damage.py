@@ -129,10 +129,18 @@ def test_a_jpeg_that_keeps_its_end_but_lost_its_pixels_is_refused(kind: str) -> 
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "grey jpeg", "cmyk jpeg"])
-@pytest.mark.parametrize("filling", [b"\0" * 30_000, b"\0" * 30_000 + b"\xff\xd9"])
-def test_a_download_filled_up_with_zeros_is_cut_where_they_begin(kind: str, filling: bytes) -> None:
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9"])
+@pytest.mark.parametrize("value", [b"\0", b"\xff"])
+def test_a_jpeg_that_was_filled_up_is_cut_where_the_filling_begins(
+    kind: str, value: bytes, end: bytes
+) -> None:
+    filling = value * 30_000 + end
     result = normalise("p", cut(file_of(kind), 0.8) + filling, LIMITS)
     assert note_of(result)[0] == "note_partly_missing"
+    for share in (0.1, 0.33):
+        with pytest.raises(PictureRefused) as refused:
+            normalise("p", cut(file_of(kind), share) + filling, LIMITS)
+        assert refused.value.key == "picture_mostly_missing"
 
 
 def test_of_a_progressive_jpeg_only_what_no_scan_has_is_missing() -> None:
