@@ -28,7 +28,7 @@ LIMIT_S = 240
 
 
 def bench(tree: Path, name: str, arguments: tuple[str, ...], out: Path) -> dict[str, Any]:
-    """Run the bench of one source tree. Returns: its figures; empty if it failed."""
+    """Run the bench of one source tree. Returns: its figures."""
     command = [sys.executable, "-m", "bot", "bench", "--random-weights", "--without-generate"]
     with (out / f"{name}.log").open("wb") as log:
         ended = subprocess.run(
@@ -39,8 +39,10 @@ def bench(tree: Path, name: str, arguments: tuple[str, ...], out: Path) -> dict[
             timeout=LIMIT_S,
             check=False,
         )
+    if ended.returncode != 0:
+        raise SystemExit(f"{name} failed: see {name}.log")
     (out / f"{name}.json").write_bytes(ended.stdout)
-    figures: dict[str, Any] = json.loads(ended.stdout) if ended.returncode == 0 else {}
+    figures: dict[str, Any] = json.loads(ended.stdout)
     return figures
 
 
