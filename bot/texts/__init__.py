@@ -50,7 +50,7 @@ def load() -> None:
 
 
 def say(locale: str, key: str, **values: object) -> str:
-    """The sentence in the asker's language, its values filled in."""
+    """The sentence in the user's language, its values filled in."""
     return _SENTENCES.format(catalogue(language_of(locale))[key], **values)
 
 

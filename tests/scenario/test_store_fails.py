@@ -1,4 +1,4 @@
-"""A store that fails, for whatever reason, never leaves an asker without a word."""
+"""A store that fails, for whatever reason, never leaves a user without a word."""
 
 from __future__ import annotations
 

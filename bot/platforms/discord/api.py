@@ -69,7 +69,7 @@ class Budget:
     """
 
     def __init__(self) -> None:
-        self._under_way: list[float] = []
+        self._in_flight: list[float] = []
         """When each began."""
         self._ended: deque[float] = deque()
 
@@ -81,18 +81,18 @@ class Budget:
                 raise TryLater(PUT_OFF_S)
             await asyncio.sleep(self._next_room_s())
         begun = time.monotonic()
-        self._under_way.append(begun)
+        self._in_flight.append(begun)
         try:
             yield
         finally:
-            self._under_way.remove(begun)
+            self._in_flight.remove(begun)
             self._ended.append(time.monotonic())
 
     def _count(self) -> int:
         now = time.monotonic()
         while self._ended and self._ended[0] <= now - 1:
             self._ended.popleft()
-        return len(self._ended) + sum(begun > now - LONG_S for begun in self._under_way)
+        return len(self._ended) + sum(begun > now - LONG_S for begun in self._in_flight)
 
     def _next_room_s(self) -> float:
         return self._ended[0] + 1 - time.monotonic() if self._ended else LOOK_AGAIN_S

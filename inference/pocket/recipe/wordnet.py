@@ -1,6 +1,6 @@
 """Write `classes.json`: the thousand classes and the kinds they belong to, from WordNet 3.0.
 
-Run once by whoever changes a name; the bot only reads the result. Sources: the noun file of WordNet
+Run it after changing a name; the bot only reads the result. Sources: the noun file of WordNet
 3.0 (`data.noun`, in Debian's `wordnet-base`) and a list of the 1,000 ImageNet synset ids in the
 classifier's order (`imagenet_synsets.txt`, shipped in the timm wheel). A synset id is "n" + offset.
 """

@@ -29,7 +29,7 @@ class Used:
 
 @dataclass(frozen=True)
 class Named:
-    """Nothing reaches the model, and the asker reads this of it."""
+    """Nothing reaches the model, and the user reads this about it."""
 
     sentence: str
 

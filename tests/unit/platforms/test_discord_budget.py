@@ -21,9 +21,9 @@ async def test_a_call_counts_until_a_second_after_its_end() -> None:
             began.set()
             return time.monotonic()
 
-    async with AsyncExitStack() as under_way:
+    async with AsyncExitStack() as in_flight:
         for _ in range(CALLS_A_SECOND):
-            await under_way.enter_async_context(budget.call())
+            await in_flight.enter_async_context(budget.call())
         waiting = asyncio.create_task(one_more())
         await asyncio.sleep(1.2)  # however long they take
         assert not began.is_set()
@@ -36,9 +36,9 @@ async def test_a_call_that_takes_long_takes_nobody_elses_room(
 ) -> None:
     monkeypatch.setattr("bot.platforms.discord.api.LONG_S", 0.1)
     budget = Budget()
-    async with AsyncExitStack() as under_way:
+    async with AsyncExitStack() as in_flight:
         for _ in range(CALLS_A_SECOND):
-            await under_way.enter_async_context(budget.call())
+            await in_flight.enter_async_context(budget.call())
         async with asyncio.timeout(5), budget.call():
             pass
     with pytest.raises(TryLater):  # they have only now come through

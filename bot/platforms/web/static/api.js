@@ -27,7 +27,7 @@ export const createThread = async () => (await (await request("/api/threads", { 
 export const deleteThread = (id) => request(path(id), { method: "DELETE" });
 export const stopAnswer = (id) => request(path(id, "/stop"), { method: "POST" });
 export const askAgain = (id, signal) => request(path(id, "/again"), { method: "POST", signal });
-/** The stream of the question under way; its status is 204 when none is. */
+/** The stream of the question in flight; its status is 204 when none is. */
 export const attach = (id, signal) => request(path(id, "/events"), { signal });
 
 export function sendQuestion(id, text, files, signal) {

@@ -1,4 +1,4 @@
-// One thread: its turns, the draft of its next question, and the answer under way.
+// One thread: its turns, the draft of its next question, and the answer in flight.
 
 import * as api from "./api.js";
 import { el } from "./dom.js";
@@ -33,7 +33,7 @@ export class Thread {
     return this.turns.at(-1);
   }
 
-  /** Load the thread from the server; if an answer is under way, follow it. */
+  /** Load the thread from the server; if an answer is in flight, follow it. */
   async open() {
     await this.#load();
     if (!this.running && this.last?.state === "pending") this.#follow();
