@@ -12,7 +12,7 @@ _JFIF = b"\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
 """As short as it can be: its presence says how colours are stored, its numbers say nothing."""
 _ADOBE_LENGTH = 12
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
-_AFTER_PIXELS = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_AFTER_PIXELS = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
 def strip_jpeg(data: bytes) -> Pixels:
@@ -65,9 +65,16 @@ def pixels_end(data: bytes) -> int:
         marker = found[0][-1]
         is_segment = marker in {0xC4, 0xDA, 0xDB, 0xDC, 0xDD, COM} or 0xC0 <= marker <= 0xEF
         if not is_segment or marker in {0xD8, 0xD9}:
-            return found.start()
+            return _before_fill_bytes(data, found.start())
         length = int.from_bytes(data[found.end() : found.end() + 2], "big")
         if length < 2 or found.end() + length > len(data):
-            return found.start()
+            return _before_fill_bytes(data, found.start())
         at = found.end() + length
-    return len(data.rstrip(b"\xff"))  # pixels never hold two of them in a row
+    return _before_fill_bytes(data, len(data))
+
+
+def _before_fill_bytes(data: bytes, at: int) -> int:
+    """Where the bytes 0xFF begin that precede this: pixels never hold two of them in a row."""
+    while at > 2 and data[at - 1] == 0xFF:
+        at -= 1
+    return at

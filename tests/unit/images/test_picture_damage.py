@@ -143,6 +143,13 @@ def test_a_jpeg_that_was_filled_up_is_cut_where_the_filling_begins(
         assert refused.value.key == "picture_mostly_missing"
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("end", [b"", b"\0", b"\xff\xd9"])
+def test_megabytes_of_filling_take_no_time(end: bytes) -> None:
+    with pytest.raises(PictureRefused):
+        normalise("p", cut(file_of("jpeg"), 0.3) + b"\xff" * 2_000_000 + end, LIMITS)
+
+
 def test_of_a_progressive_jpeg_only_what_no_scan_has_is_missing() -> None:
     data = encode(PHOTO, "JPEG", quality=90, progressive=True)
     coarse = normalise("p", cut(data, 0.6), LIMITS)
