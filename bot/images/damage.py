@@ -23,8 +23,21 @@ Open = Callable[[bytes], ImageFile.ImageFile]
 
 PADDED = {"WEBP", "HEIF", "AVIF"}
 """Decoded as a whole, from as many bytes as the container announces."""
-_FILLERS = (b"", b"\xff" * 8, b"\x01", b"\x10" * 16, b"\xff\xff")
-"""What follows the bytes at hand, before zeros. Not every decoder goes on after every filler."""
+_FILLERS = (
+    *(b"", b"\xff" * 8, b"\x01", b"\x10" * 16, b"\xff\xff"),
+    *(b"\x02", b"\x08", b"\x40", b"\x80"),
+)
+"""What follows the bytes at hand, before zeros. Not every decoder goes on after every filler.
+
+AV1's decoder takes few of them, and which ones depends on the pixels.
+"""
+_MORE_FILLERS = tuple(bytes([value]) for value in range(3, 256, 5))
+_QUICKLY_DECODED_BYTES = 200_000
+"""AVIF files up to this size are tried with more fillers: each of them is a decoding."""
+_KEPT_FILLING_BYTES = 8
+"""Pixels may end in a few zeros themselves."""
+_PNG_TAIL_BYTES = 16
+"""What the metadata's removal puts behind a PNG's pixels: a checksum and an end."""
 _WEBP_ROOM_BYTES = 4_000_000
 """What a cut WebP gets beyond what it announced: a filler may take more room than pixels do."""
 _MOST_FILLING_BYTES = 1_000_000
@@ -50,11 +63,9 @@ def decode(open_: Open, kind: str, data: bytes) -> Decoded:
     Raises:
         Exception: anything at all, as decoders do; there is nothing to be seen of it.
     """
-    if kind in PADDED:
-        announced = _announced_length(kind, data)
-        # A file may announce anything; of one that lacks more than this, too little is there.
-        if len(data) < announced < 3 * len(data) + _MOST_FILLING_BYTES:
-            return _decode_padded(open_, kind, data, announced)
+    measured = _decode_what_precedes_filling(open_, kind, data)
+    if measured is not None:
+        return measured
     file = open_(data)
     try:
         file.load()
@@ -72,6 +83,34 @@ def decode(open_: Open, kind: str, data: bytes) -> Decoded:
     if not failed and measured.share == 1:
         return Decoded(file=file)
     return measured
+
+
+def _decode_what_precedes_filling(open_: Open, kind: str, data: bytes) -> Decoded | None:
+    """Returns: None where no pixel is missing, neither cut off nor overwritten."""
+    there = _without_filled_end(kind, data)
+    measured = None
+    if kind in PADDED:
+        announced = max(len(data), _announced_length(kind, data))
+        # A file may announce anything; of one that lacks more than this, too little is there.
+        if len(there) < announced < 3 * len(data) + _MOST_FILLING_BYTES:
+            measured = _decode_padded(open_, kind, there, announced)
+            if len(data) < announced:
+                return measured
+    elif len(there) < len(data):
+        measured = _decode_canvas(open_, kind, there)
+    return measured if measured is not None and measured.share < 1 else None
+
+
+def _without_filled_end(kind: str, data: bytes) -> bytes:
+    """Take zeros and 0xFF off the end, where a format packs its pixels too well to end in them."""
+    if kind == "PNG":
+        data, end = data[:-_PNG_TAIL_BYTES], data[-_PNG_TAIL_BYTES:]
+    elif kind in PADDED:
+        end = b""
+    else:
+        return data
+    start = filling_start(data)
+    return data[: start + _KEPT_FILLING_BYTES] if start < len(data) else data + end
 
 
 def _may_be_incomplete(file: ImageFile.ImageFile, kind: str) -> bool:
@@ -155,7 +194,8 @@ def _decode_padded(open_: Open, kind: str, data: bytes, announced: int) -> Decod
         data, announced = _widened_webp(data, announced)
     results: list[ImageFile.ImageFile] = []
     error: Exception = OSError("no filler could be decoded")
-    for filler in _FILLERS:
+    is_quick = kind == "AVIF" and announced <= _QUICKLY_DECODED_BYTES
+    for filler in _FILLERS + (_MORE_FILLERS if is_quick else ()):
         try:
             file = open_((data + filler).ljust(announced, b"\0")[:announced])
             file.load()
@@ -163,7 +203,7 @@ def _decode_padded(open_: Open, kind: str, data: bytes, announced: int) -> Decod
             error = exc
         else:
             results.append(file)
-        if len(results) == 2:
+        if len(results) == 2 or (results and filler in _MORE_FILLERS):
             break
     if not results:
         raise error
@@ -171,8 +211,9 @@ def _decode_padded(open_: Open, kind: str, data: bytes, announced: int) -> Decod
     share = 1.0
     if len(results) == 2:
         share = next(_differing_rows(*results), file.height) / file.height
-    if len(results) == 1 or (kind == "WEBP" and getattr(file, "n_frames", 1) == 1):
-        # Nothing to compare with; and WebP tells first, for all rows, how they are made up.
+    has_no_order = kind == "AVIF" or (kind == "WEBP" and getattr(file, "n_frames", 1) == 1)
+    if len(results) == 1 or (has_no_order and share < 1):
+        # Nothing to compare with; or what comes first is about all rows.
         share = min(share, there)
     return Decoded(file=file, share=share, damaged=True)
 

@@ -45,6 +45,7 @@ FILES = {
     "bmp": lambda: upside_down(encode(PHOTO, "BMP")),
     "tiff": lambda: encode(PHOTO, "TIFF"),
     "heic": lambda: heif(photo((160, 1200)), quality=80),
+    "avif": lambda: encode(PHOTO, "AVIF", quality=80),
 }
 
 
@@ -75,7 +76,7 @@ def note_of(result: NormalisedPicture) -> tuple[str, int]:
     return key, values.get("percent", 100)
 
 
-@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("kind", [kind for kind in FILES if kind != "avif"])
 def test_what_is_nearly_whole_is_used_with_a_note(kind: str) -> None:
     result = normalise("p", cut(file_of(kind), 0.985), LIMITS)
     assert result.notes == (("note_end_missing", {}),)
@@ -83,7 +84,7 @@ def test_what_is_nearly_whole_is_used_with_a_note(kind: str) -> None:
     same_until(0.85, result, file_of(kind))
 
 
-@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("kind", [kind for kind in FILES if kind != "avif"])
 def test_of_what_is_partly_missing_the_note_says_how_much_is_there(kind: str) -> None:
     result = normalise("p", cut(file_of(kind), 0.8), LIMITS)
     key, percent = note_of(result)
@@ -92,7 +93,7 @@ def test_of_what_is_partly_missing_the_note_says_how_much_is_there(kind: str) ->
     same_until(percent / 100 - 0.1, result, file_of(kind))
 
 
-@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("kind", [kind for kind in FILES if kind != "avif"])
 def test_what_is_mostly_missing_is_refused(kind: str) -> None:
     with pytest.raises(PictureRefused) as refused:
         normalise("photo.x", cut(file_of(kind), 0.3), LIMITS)
@@ -141,6 +142,36 @@ def test_a_jpeg_that_was_filled_up_is_cut_where_the_filling_begins(
         with pytest.raises(PictureRefused) as refused:
             normalise("p", cut(file_of(kind), share) + filling, LIMITS)
         assert refused.value.key == "picture_mostly_missing"
+
+
+PACKED = ["png", "palette png", "rgba png", "webp", "lossless webp", "heic", "avif"]
+
+
+@pytest.mark.parametrize("value", [b"\0", b"\xff"])
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_file_whose_end_was_overwritten_is_judged_by_what_precedes_it(
+    kind: str, value: bytes
+) -> None:
+    data = file_of(kind)
+    used = normalise("p", cut(data, 0.85).ljust(len(data), value), LIMITS)
+    assert note_of(used)[0] == "note_partly_missing"
+    for share in (0.1, 0.33):
+        with pytest.raises(PictureRefused):
+            normalise("p", cut(data, share).ljust(len(data), value), LIMITS)
+
+
+@pytest.mark.parametrize("value", [b"\0", b"\xff"])
+@pytest.mark.parametrize("kind", [*PACKED, "jpeg", "gif", "bmp", "tiff"])
+def test_filling_behind_the_pixels_is_no_damage(kind: str, value: bytes) -> None:
+    data = file_of(kind)
+    result = normalise("p", data + value * 5000, LIMITS)
+    assert result.notes == ()
+    same_until(1.0, result, data)
+    if kind == "palette png":  # within the chunk that holds its pixels
+        at = data.index(b"IDAT")
+        packed = data[at + 4 : -16] + value * 5000
+        result = normalise("p", data[: at - 4] + chunk(b"IDAT", packed) + data[-12:], LIMITS)
+        assert result.notes == ()
 
 
 @pytest.mark.timeout(20)
@@ -244,6 +275,13 @@ def test_an_animation_that_breaks_off_shows_its_first_frame() -> None:
     data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
     [(key, _)] = normalise("p", cut(data, 0.8), LIMITS).notes
     assert key == "note_first_frame"
+
+
+@pytest.mark.parametrize("quality", [60, 75, 90])
+def test_an_avif_that_lacks_its_last_bytes_is_used(quality: int) -> None:
+    data = encode(PHOTO, "AVIF", quality=quality)
+    for missing in range(1, 10):
+        assert note_of(normalise("p", data[:-missing], LIMITS)) == ("note_end_missing", 100)
 
 
 def test_half_an_avif_is_used_with_a_note_or_called_damaged() -> None:
