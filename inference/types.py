@@ -129,6 +129,8 @@ class FinishReason(StrEnum):
     """Why a generation ended."""
 
     STOP = "stop"
+    NEXT_TURN = "next_turn"
+    """The model began to write the user's next question; its text was cut there."""
     LENGTH = "length"
     REPETITION = "repetition"
     ABORTED = "aborted"

@@ -45,6 +45,8 @@ def with_notes(locale: str, receipt: Receipt, reason: FinishReason, channel_note
     match reason:
         case FinishReason.LENGTH:
             notes.append(say(locale, "ended_length"))
+        case FinishReason.NEXT_TURN:
+            notes.append(say(locale, "ended_next_turn"))
         case FinishReason.REPETITION:
             notes.append(say(locale, "ended_repetition"))
         case _:

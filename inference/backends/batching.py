@@ -309,7 +309,7 @@ class BatchingBackend:
         output.emit(request.job, finished)
 
     def _record(self, request: _RunningRequest) -> None:
-        if request.text.ended is FinishReason.STOP:
+        if request.text.ended is FinishReason.NEXT_TURN:
             return  # its tokens spell the next turn, too
         try:
             self._prompts.record_answer(request.prompt, request.token_ids, request.emitted)

@@ -17,7 +17,7 @@ class AnswerText:
         self._next_turn = NextTurn(turn_marks)
         self._loop_guard = LoopGuard()
         self.ended: FinishReason | None = None
-        """STOP if the model has begun the next turn, REPETITION if it loops; else None."""
+        """NEXT_TURN if the model has begun the next turn, REPETITION if it loops; else None."""
 
     def push(self, token_id: int) -> str:
         """Add a token. Returns: the text that can be shown now, often none."""
@@ -26,7 +26,7 @@ class AnswerText:
         text = self._detokenizer.push(token_id)
         shown = self._next_turn.push(text)
         if self._next_turn.has_begun:
-            self.ended = FinishReason.STOP
+            self.ended = FinishReason.NEXT_TURN
         elif self._loop_guard.push(text):
             self.ended = FinishReason.REPETITION
         return shown

@@ -51,6 +51,10 @@ async def test_the_receipt_says_what_no_longer_fits(tmp_path: Path) -> None:
     ("reason", "note"),
     [
         (FinishReason.LENGTH, "The answer reached the maximum length and was cut off here."),
+        (
+            FinishReason.NEXT_TURN,
+            "The model began to ask itself the next question, so the answer was cut off here.",
+        ),
         (FinishReason.REPETITION, "The model started to repeat itself and was stopped here."),
     ],
 )

@@ -111,7 +111,7 @@ def test_a_text_that_ends_an_answer_is_in_no_later_prompt(
     job = bench.ask(asking(first, tokens=20))
     answer = next(iter(bench.backend._requests.values()))
     bench.step(4)
-    answer.text.ended = FinishReason.STOP
+    answer.text.ended = FinishReason.NEXT_TURN
     bench.run()
     follow_up = bench.backend.prompt_of(
         asking(first, assistant(bench.text(job) or "?"), user("And now?"))

@@ -23,7 +23,7 @@ def said(kind: str, text: str, marks: tuple[str, str] | None = None) -> tuple[st
 def test_the_answer_ends_before_the_next_turn(kind: str) -> None:
     text, answer = said(kind, "A cat. USER: and? ASSISTANT: a dog", ("USER:", "ASSISTANT:"))
     assert text == "A cat. "
-    assert answer.ended is FinishReason.STOP
+    assert answer.ended is FinishReason.NEXT_TURN
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
