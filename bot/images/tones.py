@@ -43,7 +43,9 @@ def _grey(image: Image.Image, *, white_is_zero: bool) -> tuple[Image.Image, Note
     elif low >= 0:
         bits = max(8, math.ceil(high).bit_length())
         if bits < 16 if is_short else bits not in {8, 16}:
-            notes = (("note_depth", {"bits": bits}),)
+            # A floating-point number has no fewer bits for being small.
+            is_float = image.mode == "F"
+            notes = (("note_stretched", {}) if is_float else ("note_depth", {"bits": bits}),)
         low, high = 0.0, 2.0**bits - 1
     else:
         notes = (("note_stretched", {}),)

@@ -208,6 +208,13 @@ def test_values_beyond_a_screens_are_fitted_to_it(
         assert near([tuple(grey(result))], [shown[at:] + shown[:at]], 2)
 
 
+@pytest.mark.parametrize("highest", [1000.0, 30_000.0, 70_000.0])
+def test_nothing_is_said_of_the_bits_of_floating_point_values(highest: float) -> None:
+    raw = values_of(0, highest / 4, highest / 2, highest, form="f")
+    result = normalise("p", tiff_of(SIZE, 32, 1, 1, raw, sample_format=3), LIMITS)
+    assert keys(result) == ["note_stretched"]
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("bits", "form", "sample_format"), [(16, "H", 1), (32, "f", 3)])
 def test_deep_grey_that_counts_darkness_is_turned(
