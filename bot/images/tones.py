@@ -10,6 +10,10 @@ from PIL import Image, ImageChops, ImageMath
 from bot.values.pictures import Notes
 
 _LARGEST_FLOAT = 3.4e38
+_FAR_OUT = 4
+"""Some pixels are left out of the range of values if it then is this many times smaller."""
+_OUTLIERS_PER_PIXEL = 1 / 10_000
+_MIN_OUTLIERS = 4
 _CHANGED = {"La": "LA", "RGBa": "RGBA", "LAB": "RGB", "HSV": "RGB", "YCbCr": "RGB", "RGBX": "RGB"}
 
 
@@ -36,7 +40,7 @@ def _grey(image: Image.Image, *, white_is_zero: bool) -> tuple[Image.Image, Note
     alpha = _equals(values, key) if isinstance(key, int) else None
     if image.mode == "F":
         values = _finite(values)
-    low, high = _range(values)
+    low, high = _usual_range(values)
     notes: Notes = ()
     if low >= 0 and high <= 1 and image.mode == "F":
         low, high = 0.0, 1.0
@@ -74,9 +78,7 @@ def _finite(values: Image.Image) -> Image.Image:
         return values
     if b"\xff" not in numbers:
         return Image.new("F", values.size)
-    at = numbers.index(b"\xff")
-    some = values.getpixel((at % values.width, at // values.width))
-    low, _ = _range(_pasted(values, mask, float(some)))  # type: ignore[arg-type]
+    low, _ = _range(_pasted(values, mask, _first_of(values, numbers)))
     return _pasted(values, mask, min(0.0, low))
 
 
@@ -96,6 +98,59 @@ def _range(image: Image.Image) -> tuple[float, float]:
     if isinstance(low, tuple) or isinstance(high, tuple):
         raise TypeError("grey expected")
     return low, high
+
+
+def _usual_range(values: Image.Image) -> tuple[float, float]:
+    """The lowest and the highest value but for a few far out: a sensor's hot pixels, say.
+
+    Returns: exactly the image's extremes where nothing is far out.
+    """
+    low, high = _range(values)
+    may_miss = _most_outliers(values)
+    while high > low:
+        extrema = (int(low), int(high)) if values.mode == "I" else (low, high)
+        counts = values.histogram(extrema=extrema)
+        first, last = _without_outliers(counts, may_miss)
+        if (last + 1 - first) * _FAR_OUT > len(counts):
+            break
+        step = (high - low) / (len(counts) - 1)
+        may_miss -= sum(counts[:first]) + sum(counts[last + 1 :])
+        values = _between(values, low + first * step, low + (last + 1) * step)
+        if _range(values) == (low, high):
+            break
+        low, high = _range(values)
+    return low, high
+
+
+def _most_outliers(image: Image.Image) -> int:
+    return max(_MIN_OUTLIERS, int(image.width * image.height * _OUTLIERS_PER_PIXEL))
+
+
+def _between(values: Image.Image, low: float, high: float) -> Image.Image:
+    """Give what is not between two numbers a value that is."""
+    mask = _mask(lambda of: (of["values"] >= low) * (of["values"] < high), values)
+    numbers = mask.tobytes()
+    if b"\xff" not in numbers:
+        return values
+    return _pasted(values.convert("F"), mask, _first_of(values, numbers))
+
+
+def _first_of(values: Image.Image, mask: bytes) -> float:
+    """The first value that a mask shows."""
+    at = mask.index(b"\xff")
+    return float(values.getpixel((at % values.width, at // values.width)))  # type: ignore[arg-type]
+
+
+def _without_outliers(counts: list[int], may_miss: int) -> tuple[int, int]:
+    """The first and the last bin that are left when some values at both ends are left out."""
+    first, last = 0, len(counts) - 1
+    while first < last and counts[first] <= may_miss:
+        may_miss -= counts[first]
+        first += 1
+    while last > first and counts[last] <= may_miss:
+        may_miss -= counts[last]
+        last -= 1
+    return first, last
 
 
 def brightened(upper: Image.Image, lower: Image.Image | None) -> tuple[Image.Image, Notes]:
@@ -124,6 +179,13 @@ def uses_few_bits(upper: Image.Image) -> bool:
 
 
 def _highest(image: Image.Image) -> int:
-    colour = Image.merge("RGB", image.split()[:3]) if image.mode == "RGBA" else image
-    extrema = colour.getextrema()
-    return max(int(pair[1]) for pair in extrema if isinstance(pair, tuple))
+    """The highest value of a colour, but for a few far out; exactly the highest if none is."""
+    counts = image.histogram()[: 3 * 256]
+    channels = [counts[at : at + 256] for at in range(0, len(counts), 256)]
+    highest = max(value for channel in channels for value in range(256) if channel[value])
+    may_miss = _most_outliers(image)
+    usual = max(
+        next(value for value in range(255, -1, -1) if sum(channel[value:]) > may_miss)
+        for channel in channels
+    )
+    return usual if (usual + 1) * _FAR_OUT <= highest + 1 else highest

@@ -208,6 +208,62 @@ def test_values_beyond_a_screens_are_fitted_to_it(
         assert near([tuple(grey(result))], [shown[at:] + shown[:at]], 2)
 
 
+HOT = [(0, 3), (31, 40), (63, 63)]
+"""Where a sensor's defects are."""
+
+
+def with_hot_pixels(raw: bytes, value: bytes) -> bytes:
+    """Raw samples, of which a few are replaced."""
+    data = bytearray(raw)
+    pixel_bytes = len(raw) // (SIDE * SIDE)
+    for x, y in HOT:
+        at = (y * SIDE + x) * pixel_bytes
+        data[at : at + pixel_bytes] = value * (pixel_bytes // len(value))
+    return bytes(data)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 13])
+def test_a_few_hot_pixels_do_not_darken_the_rest(bits: int) -> None:
+    full = 2**bits - 1
+    values = (0, full // 4, full // 2, full)
+    grey_raw = with_hot_pixels(values_of(*values, form="H"), b"\xff\xff")
+    result = normalise("p", tiff_of(SIZE, 16, 1, 1, grey_raw), LIMITS)
+    assert result.notes == (("note_depth", {"bits": bits}),)
+    assert near([tuple(grey(result))], [(0, 64, 127, 255)], 2)
+    colour_raw = with_hot_pixels(deep(full, ">", COLOURS), b"\xff\xff")
+    result = normalise("p", png_of(*SIZE, 16, 2, colour_raw), LIMITS)
+    assert result.notes == (("note_depth", {"bits": bits}),)
+    assert near(pixels(result), SHOWN, 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "outlier", "shown", "note"),
+    [
+        ((0, 0.25, 0.5, 1), 1e30, (0, 64, 128, 255), None),
+        ((0, 0.25, 0.5, 1), -9999.0, (0, 64, 128, 255), None),
+        ((0, 10, 100, 200), 1e6, (0, 10, 100, 200), None),
+        ((-2e6, 0, 1e6, 2e6), 3e38, (0, 127, 191, 255), "note_stretched"),
+    ],
+)
+def test_a_few_floating_point_values_far_out_do_not_flatten_the_rest(
+    values: tuple[float, ...], outlier: float, shown: tuple[int, ...], note: str | None
+) -> None:
+    raw = with_hot_pixels(values_of(*values, form="f"), struct.pack("<f", outlier))
+    result = normalise("p", tiff_of(SIZE, 32, 1, 1, raw, sample_format=3), LIMITS)
+    assert keys(result) == ([note] if note else [])
+    assert near([tuple(grey(result))], [shown], 2)
+
+
+def test_small_bright_parts_of_a_dark_picture_keep_it_dark() -> None:
+    """A moon is small, but no defect of a sensor."""
+    image = Image.new("I", (400, 400), 2000)
+    image.paste(60000, (200, 200, 206, 206))
+    result = normalise("p", encode(image.convert("I;16"), "TIFF"), LIMITS)
+    assert result.notes == ()
+    shown = Image.open(io.BytesIO(result.picture.data)).convert("L")
+    assert shown.getextrema() == (8, 233)
+
+
 @pytest.mark.parametrize("highest", [1000.0, 30_000.0, 70_000.0])
 def test_nothing_is_said_of_the_bits_of_floating_point_values(highest: float) -> None:
     raw = values_of(0, highest / 4, highest / 2, highest, form="f")
