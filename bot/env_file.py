@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
+import os
+import stat
+import threading
 from pathlib import Path
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from bot.errors import ConfigurationError
+
+PIPE_WAIT_S = 30.0
+"""For the password manager behind a pipe, which may have to ask its user first."""
 
 
 def read_env_file(path: Path) -> dict[str, str | None]:
@@ -35,16 +42,54 @@ def read_env_file(path: Path) -> dict[str, str | None]:
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        kind = path.stat()
+        if stat.S_ISDIR(kind.st_mode):
+            raise ConfigurationError(f"{path} is a folder: remove it, or put a file there.")
+        if stat.S_ISFIFO(kind.st_mode):
+            return _bytes_of_pipe(path)
+        if stat.S_ISREG(kind.st_mode):
+            return path.read_bytes()
+        if os.path.samestat(kind, Path(os.devnull).stat()):
+            return b""
+        raise ConfigurationError(
+            f"{path} is neither a file nor a pipe: remove it, or put a file there."
+        )
     except (FileNotFoundError, NotADirectoryError):
         return b""
-    except IsADirectoryError:
-        raise ConfigurationError(f"{path} is a folder: remove it, or put a file there.") from None
     except OSError as exc:
+        if exc.errno == errno.ELOOP:
+            raise ConfigurationError(
+                f"{path} is a symbolic link that leads back to itself: remove it, "
+                "or put a file there."
+            ) from None
         raise ConfigurationError(
             f"{path} cannot be read ({exc.strerror}): make it readable for this user, "
             "or start in another folder."
         ) from None
+
+
+def _bytes_of_pipe(path: Path) -> bytes:
+    """What is written to a named pipe. Without a writer, opening it would block for ever."""
+    read: list[bytes | OSError] = []
+
+    def read_all() -> None:
+        try:
+            read.append(path.read_bytes())
+        except OSError as exc:
+            read.append(exc)
+
+    # A daemon: a blocked read must not keep the process alive.
+    reader = threading.Thread(target=read_all, name="env-pipe", daemon=True)
+    reader.start()
+    reader.join(PIPE_WAIT_S)
+    if not read:
+        raise ConfigurationError(
+            f"{path} is a pipe, and nothing was written to it within {PIPE_WAIT_S:.0f} s: "
+            "start what writes it, or put a file there."
+        )
+    if isinstance(read[0], OSError):
+        raise read[0]
+    return read[0]
 
 
 def _decoded(path: Path, data: bytes) -> str:
@@ -59,6 +104,8 @@ def _decoded(path: Path, data: bytes) -> str:
 
 
 def _what_is_wrong(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)) or 2 * data.count(0) > len(data):
+        return "is UTF-32"  # its little-endian mark begins with UTF-16's
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or 4 * data.count(0) > len(data):
         return "is UTF-16 (PowerShell's `>` writes that)"
     return "holds NUL bytes" if b"\0" in data else "is not UTF-8 text"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
+import socket
 import threading
 from pathlib import Path
 
@@ -121,6 +123,9 @@ LINE = "it is not NAME=value"
             "MODEL=x\n".encode("utf-16-be"),
             [f".env is UTF-16 (PowerShell's `>` writes that): {UTF_8}"],
         ),
+        ("MODEL=möbel\n".encode("utf-32"), [f".env is UTF-32: {UTF_8}"]),
+        ("MODEL=家具\n".encode("utf-32-le"), [f".env is UTF-32: {UTF_8}"]),
+        (codecs.BOM_UTF32_BE + "MODEL=家具\n".encode("utf-32-be"), [f".env is UTF-32: {UTF_8}"]),
         ("MODEL=möbel\n".encode("latin-1"), [f".env is not UTF-8 text: {UTF_8}"]),
         ("MODEL=家具\n".encode("shift-jis"), [f".env is not UTF-8 text: {UTF_8}"]),
         (b"MODEL=a-long-enough-name\0\n", [f".env holds NUL bytes: {UTF_8}"]),
@@ -168,7 +173,7 @@ def test_a_value_of_several_lines_is_the_same_from_every_editor(end: str) -> Non
 
 def test_a_file_that_cannot_be_read_is_named() -> None:
     Path(".env").symlink_to(".env")
-    with pytest.raises(ConfigurationError, match=r"^\.env cannot be read .+: make it readable"):
+    with pytest.raises(ConfigurationError, match=r"^\.env is a symbolic link that leads back to"):
         load_settings()
     Path(".env").unlink()
     Path(".env").mkdir()
@@ -182,6 +187,29 @@ def test_a_pipe_in_place_of_the_file_is_read_once() -> None:
     writer.start()
     assert load_settings().model == "piped"
     writer.join()
+
+
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.env_file.PIPE_WAIT_S", 0.2)
+    os.mkfifo(".env")
+    with pytest.raises(ConfigurationError, match=r"^\.env is a pipe, and nothing was written"):
+        load_settings()
+
+
+def test_what_is_neither_a_file_nor_a_pipe_is_never_read() -> None:
+    Path(".env").symlink_to("/dev/zero")  # it never ends
+    with pytest.raises(ConfigurationError, match=r"^\.env is neither a file nor a pipe: remove"):
+        load_settings()
+    Path(".env").unlink()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(".env")
+        with pytest.raises(ConfigurationError, match=r"^\.env is neither a file nor a pipe"):
+            load_settings()
+    Path(".env").unlink()
+    Path(".env").symlink_to(os.devnull)  # as one says that there is none
+    load_settings()
 
 
 @pytest.fixture
