@@ -55,6 +55,8 @@ class Decoded:
     share: float = 1.0
     """Of the picture's rows, those that were in the file: 0 to 1."""
     damaged: bool = False
+    coarse: bool = False
+    """Fine detail is missing, in rows that are there."""
 
 
 def decode(open_: Open, kind: str, data: bytes) -> Decoded:
@@ -132,10 +134,12 @@ def _decode_jpeg(open_: Open, data: bytes) -> Decoded:
     file.load()
     probe.load()
     first = next(_differing_rows(file, probe), file.height)
+    coarse = False
     if first < file.height and file.info.get("progressive"):
         # Its scans cover the picture several times: what is grey was in none of them.
+        coarse = True
         first = _height_without_flat_end(file)
-    return Decoded(file=file, share=first / file.height, damaged=True)
+    return Decoded(file=file, share=first / file.height, damaged=True, coarse=coarse)
 
 
 def _without_filling(open_: Open, data: bytes) -> bytes:

@@ -153,8 +153,11 @@ def _damage_notes(name: str, decoded: Decoded, pixels: Pixels) -> Notes:
     percent = int(100 * decoded.share)
     if decoded.share < WORTH_A_LOOK:
         raise PictureRefused("picture_mostly_missing", name=name, percent=percent)
+    coarse: Notes = (("note_coarse", {}),) if decoded.coarse else ()
     if decoded.share < NEARLY_WHOLE:
-        return (("note_partly_missing", {"percent": percent}),)
+        return (("note_partly_missing", {"percent": percent}), *coarse)
+    if coarse:
+        return coarse
     if decoded.damaged:
         return (("note_end_missing", {}),)
     return (("note_damaged", {}),) if pixels.damaged else ()

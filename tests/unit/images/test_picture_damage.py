@@ -183,9 +183,13 @@ def test_megabytes_of_filling_take_no_time(end: bytes) -> None:
 
 def test_of_a_progressive_jpeg_only_what_no_scan_has_is_missing() -> None:
     data = encode(PHOTO, "JPEG", quality=90, progressive=True)
-    coarse = normalise("p", cut(data, 0.6), LIMITS)
-    assert note_of(coarse) == ("note_end_missing", 100)
-    same_until(1.0, coarse, data)
+    for share in (0.3, 0.6):
+        coarse = normalise("p", cut(data, share), LIMITS)
+        assert coarse.notes == (("note_coarse", {}),)
+        same_until(1.0, coarse, data)
+    for missing in (1, 2):
+        result = normalise("p", data[:-missing], LIMITS)
+        assert note_of(result) == ("note_end_missing", 100)
     scans = data.index(b"\xff\xda")
     with pytest.raises(PictureRefused):
         normalise("p", data[: scans + 400], LIMITS)
