@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageFile
 
-from bot.images.filling import LONG, filling_start
+from bot.images.filling import LONG, filled_rows, filling_start
 from bot.images.jpeg import EOI, pixels_end
 from bot.images.metadata import opaque_gif
 
@@ -23,6 +23,7 @@ Open = Callable[[bytes], ImageFile.ImageFile]
 
 PADDED = {"WEBP", "HEIF", "AVIF"}
 """Decoded as a whole, from as many bytes as the container announces."""
+_STORED_AS_THEY_ARE = {"BMP", "TIFF"}
 _FILLERS = (
     *(b"", b"\xff" * 8, b"\x01", b"\x10" * 16, b"\xff\xff"),
     *(b"\x02", b"\x08", b"\x40", b"\x80"),
@@ -55,6 +56,8 @@ class Decoded:
     share: float = 1.0
     """Of the picture's rows, those that were in the file: 0 to 1."""
     damaged: bool = False
+    certain: bool = True
+    """False where what counts as missing might be pixels after all."""
     coarse: bool = False
     """Fine detail is missing, in rows that are there."""
 
@@ -80,11 +83,21 @@ def decode(open_: Open, kind: str, data: bytes) -> Decoded:
         if kind in PADDED or not (
             _may_be_incomplete(file, kind) or (kind == "JPEG" and _ends_in_filling(data))
         ):
-            return Decoded(file=file)
+            return _decoded_whole(file, kind)
     measured = _decode_jpeg(open_, data) if kind == "JPEG" else _decode_canvas(open_, kind, data)
     if not failed and measured.share == 1:
-        return Decoded(file=file)
+        return _decoded_whole(file, kind)
     return measured
+
+
+def _decoded_whole(file: ImageFile.ImageFile, kind: str) -> Decoded:
+    """Where pixels are stored as they are, whatever overwrote them is decoded, too."""
+    if kind not in _STORED_AS_THEY_ARE:
+        return Decoded(file=file)
+    directions = (False, True) if kind == "BMP" else (False,)
+    rows = max(filled_rows(file, bottom_up=bottom_up) for bottom_up in directions)
+    share = 1 - rows / file.height
+    return Decoded(file=file, share=share, damaged=rows > 0, certain=rows == 0)
 
 
 def _decode_what_precedes_filling(open_: Open, kind: str, data: bytes) -> Decoded | None:

@@ -151,7 +151,7 @@ def _decode(opener: Opener, kind: str, pixels: Pixels) -> Decoded:
 
 def _damage_notes(name: str, decoded: Decoded, pixels: Pixels) -> Notes:
     percent = int(100 * decoded.share)
-    if decoded.share < WORTH_A_LOOK:
+    if decoded.share < WORTH_A_LOOK and decoded.certain:
         raise PictureRefused("picture_mostly_missing", name=name, percent=percent)
     coarse: Notes = (("note_coarse", {}),) if decoded.coarse else ()
     if decoded.share < NEARLY_WHOLE:

@@ -11,14 +11,14 @@ from functools import cache
 
 import pillow_heif
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from bot.errors import PictureRefused
 from bot.images.normalise import normalise
 from bot.texts import sentences
 from bot.values.limits import PictureLimits
 from bot.values.pictures import NormalisedPicture
-from tests.pictures import chunk, encode, photo, png_of
+from tests.pictures import chunk, encode, photo, png_of, tiff_of
 
 LIMITS = PictureLimits()
 PHOTO = photo((320, 240))
@@ -158,6 +158,54 @@ def test_a_file_whose_end_was_overwritten_is_judged_by_what_precedes_it(
     for share in (0.1, 0.33):
         with pytest.raises(PictureRefused):
             normalise("p", cut(data, share).ljust(len(data), value), LIMITS)
+
+
+STORED = {
+    "bmp from the bottom": lambda: encode(PHOTO, "BMP"),
+    "bmp from the top": lambda: upside_down(encode(PHOTO, "BMP")),
+    "bmp of greys": lambda: encode(PHOTO.convert("L"), "BMP"),
+    "tiff": lambda: tiff_of(PHOTO.size, 8, 3, 2, PHOTO.tobytes()),
+    "grey tiff": lambda: tiff_of(PHOTO.size, 8, 1, 1, PHOTO.convert("L").tobytes()),
+    "tiff of 16 bits": lambda: tiff_of(PHOTO.size, 16, 1, 1, sixteen_bits().tobytes()),
+}
+
+
+@pytest.mark.parametrize("value", [b"\0", b"\xff"])
+@pytest.mark.parametrize("kind", STORED)
+def test_pixels_that_were_overwritten_are_counted_and_never_refused(
+    kind: str, value: bytes
+) -> None:
+    data = STORED[kind]()
+    pixels = len(PHOTO.convert("L").tobytes()) * {"grey tiff": 1, "bmp of greys": 1,
+                                                  "tiff of 16 bits": 2}.get(kind, 3)  # fmt: skip
+    begin = 8 if "tiff" in kind else len(data) - pixels
+    for share in (0.33, 0.8):
+        at = begin + int(pixels * share) + pixels // 240 // 3  # within a row
+        broken = data[:at] + value * (begin + pixels - at) + data[begin + pixels :]
+        key, percent = note_of(normalise("p", broken, LIMITS))
+        assert key == "note_partly_missing"
+        assert abs(percent - 100 * share) <= 2
+
+
+@pytest.mark.parametrize("colour", ["black", "white"])
+@pytest.mark.parametrize("file_format", ["BMP", "TIFF"])
+@pytest.mark.parametrize("shape", ["band", "disc", "frame", "text"])
+def test_pixels_that_are_black_or_white_by_themselves_are_no_damage(
+    shape: str, file_format: str, colour: str
+) -> None:
+    image = Image.new("RGB", (320, 240), colour)
+    mask = Image.new("L", image.size)
+    draw = ImageDraw.Draw(mask)
+    if shape == "band":
+        draw.rectangle((0, 80, 320, 160), fill=255)
+    elif shape == "disc":
+        draw.ellipse((60, 70, 200, 170), fill=255)
+    elif shape == "frame":
+        draw.rectangle((40, 70, 200, 170), fill=255)
+    else:
+        draw.text((20, 90), "black or white", fill=255)
+    image.paste(PHOTO, mask=mask)
+    assert normalise("p", encode(image, file_format), LIMITS).notes == ()
 
 
 @pytest.mark.parametrize("value", [b"\0", b"\xff"])
