@@ -49,7 +49,7 @@ def manifest(application: str | None) -> str:
         lines += [
             "",
             (
-                f"{NOT_KNOWN} stands on the portal's General Information; with "
+                f"{NOT_KNOWN} is on the portal's General Information page; with "
                 "DISCORD_BOT_TOKEN set, or --application ID, the address is complete."
             ),
         ]

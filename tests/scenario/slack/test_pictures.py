@@ -261,7 +261,7 @@ async def test_a_file_that_slack_withholds_is_not_blamed_on_a_scope(stage: Stage
     slack = stage.slack
     ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED, withheld=True))
     reply = text_of(await stage.answered(ts))
-    assert "“red.png” was left out: Slack did not hand it over" in reply
+    assert "“red.png” was left out: Slack would not give it to me" in reply
     assert "files:read" not in reply
 
 
@@ -272,7 +272,7 @@ async def test_a_scope_that_was_added_meanwhile_is_known(stage: Stage) -> None:
     assert "files:read" in text_of(await stage.answered(ts))
     slack.workspace.scopes.add("files:read")
     ts = slack.say(f"{BOT} and this?", slack.upload("red.png", RED, withheld=True))
-    assert "did not hand it over" in text_of(await stage.answered(ts))
+    assert "would not give it to me" in text_of(await stage.answered(ts))
 
 
 async def test_a_web_page_or_a_canvas_beside_a_picture_costs_the_picture_nothing(
