@@ -32,28 +32,31 @@ def _is_list(value: Any) -> bool:
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, int)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 Shapes = dict[str, Callable[[Any], bool]]
 
 ANYWHERE: Shapes = {
-    **dict.fromkeys(("attachments", "blocks", "elements", "files", "message_blocks"), _is_list),
-    **dict.fromkeys(("accessory", "edited", "message", "metadata", "slack_file"), _is_mapping),
-    **dict.fromkeys(("previous_message", "root"), _is_mapping),
+    **dict.fromkeys(("attachments", "blocks", "elements", "fields", "files"), _is_list),
+    "message_blocks": _is_list,
+    **dict.fromkeys(("accessory", "edited", "file", "list", "message", "metadata"), _is_mapping),
+    **dict.fromkeys(("previous_message", "root", "slack_file"), _is_mapping),
     **dict.fromkeys(("deleted_ts", "latest_reply", "thread_ts", "ts"), is_ts),
     **dict.fromkeys(("bot_id", "channel", "channel_type", "subtype", "team"), _is_text),
     **dict.fromkeys(("type", "user", "user_team"), _is_text),
+    "size": _is_size,
 }
 MESSAGE: Shapes = ANYWHERE | {"text": _is_text}
 """In a block, a text is a mapping."""
 FILE: Shapes = ANYWHERE | {
     **dict.fromkeys(("id", "mimetype", "mode", "name", "title"), _is_text),
     **dict.fromkeys(("url_private", "url_private_download"), _is_text),
-    "size": _is_size,
 }
 OF: Mapping[str, Shapes] = {
+    "file": FILE,
     "files": FILE,
+    "list": FILE,
     "message": MESSAGE,
     "previous_message": MESSAGE,
     "root": MESSAGE,
@@ -66,17 +69,28 @@ def well_formed(message: Any) -> dict[str, Any]:
     return _kept(message, MESSAGE) if _is_mapping(message) else {}
 
 
+def well_formed_file(file: Any) -> dict[str, Any]:
+    """A file in its shape; empty where it is none."""
+    return _kept(file, FILE) if _is_mapping(file) else {}
+
+
 def _kept(value: Mapping[str, Any], shapes: Shapes) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, field in value.items():
         if name in shapes and not shapes[name](field):
             continue
         inner = OF.get(name, ANYWHERE)
-        if isinstance(field, Mapping):
-            kept[name] = _kept(field, inner)
-        elif isinstance(field, list) and shapes.get(name) is _is_list:
-            items = [_kept(item, inner) for item in field if _is_mapping(item)]
+        kept[name] = _within(field, inner)
+        if shapes.get(name) is _is_list:
+            items = filter(_is_mapping, kept[name])
             kept[name] = [item for item in items if name != "files" or item.get("id")]
-        else:
-            kept[name] = field
     return kept
+
+
+def _within(field: Any, shapes: Shapes) -> Any:
+    """A field, with all mappings in it, however deep in lists, in their shape: rows hold cells."""
+    if isinstance(field, Mapping):
+        return _kept(field, shapes)
+    if isinstance(field, list):
+        return [_within(item, shapes) for item in field]
+    return field

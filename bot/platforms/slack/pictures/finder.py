@@ -23,6 +23,7 @@ from bot.platforms.slack.events import (
 from bot.platforms.slack.origin import AskedBy, Origin
 from bot.platforms.slack.pictures.links import IsLoginPage, Links, NotThere
 from bot.platforms.slack.pictures.places import attachments_of, file_attachment, is_shown
+from bot.platforms.slack.shapes import well_formed_file
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import Store
 from bot.values.messages import Attachment, IncomingMessage, MessageKey, ThreadKey
@@ -168,7 +169,7 @@ class Pictures:
             except (SlackRefused, SlackUnreachable) as exc:
                 log.warning("files.info failed: %s", reason(exc))
                 return replace(attachment, ref=json.dumps(ref | _why_not(exc)))
-            found = file_attachment(info["file"])
+            found = file_attachment(well_formed_file(info.get("file")))
             found_ref = json.loads(found.ref)
             if found.kind or any(found_ref.get(name) for name in ("url", "link", "gone")):
                 return replace(found, earlier=attachment.earlier)
