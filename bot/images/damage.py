@@ -108,8 +108,9 @@ def _decode_what_precedes_filling(open_: Open, kind: str, data: bytes) -> Decode
         announced = max(len(data), _announced_length(kind, data))
         # A file may announce anything; of one that lacks more than this, too little is there.
         if len(there) < announced < 3 * len(data) + _MOST_FILLING_BYTES:
-            measured = _decode_padded(open_, kind, there, announced)
-            if len(data) < announced:
+            is_cut = len(data) < announced
+            measured = _decode_padded(open_, kind, there, announced, is_cut=is_cut)
+            if is_cut:
                 return measured
     elif len(there) < len(data):
         measured = _decode_canvas(open_, kind, there)
@@ -205,7 +206,7 @@ def _load_what_is_there(file: ImageFile.ImageFile) -> ImageFile.ImageFile:
     return file
 
 
-def _decode_padded(open_: Open, kind: str, data: bytes, announced: int) -> Decoded:
+def _decode_padded(open_: Open, kind: str, data: bytes, announced: int, *, is_cut: bool) -> Decoded:
     there = len(data) / announced
     if kind == "WEBP":
         data, announced = _widened_webp(data, announced)
@@ -229,8 +230,9 @@ def _decode_padded(open_: Open, kind: str, data: bytes, announced: int) -> Decod
     if len(results) == 2:
         share = next(_differing_rows(*results), file.height) / file.height
     has_no_order = kind == "AVIF" or (kind == "WEBP" and getattr(file, "n_frames", 1) == 1)
-    if len(results) == 1 or (has_no_order and share < 1):
-        # Nothing to compare with; or what comes first is about all rows.
+    if len(results) == 1 or (has_no_order and (is_cut or share < 1)):
+        # Nothing to compare with; or what comes first is about all rows. But what was overwritten
+        # and makes no difference lies behind the pixels.
         share = min(share, there)
     return Decoded(file=file, share=share, damaged=True)
 
