@@ -7,9 +7,9 @@ from PIL import Image
 LONG = 64
 """So many equal bytes in a row are hardly ever compressed pixels."""
 _VALUES = (b"\0", b"\xff")
-_MIN_FILLED_BYTES = 24
+_MIN_FILLED_BYTES = 8
 """Of the row in which the filling begins; fewer are too few to compare with the row above."""
-_MOST_ALIKE = 0.1
+_MOST_ALIKE = 0.5
 """Of those bytes in the row above, so many may have the filling's value by themselves."""
 
 

@@ -179,8 +179,9 @@ def test_pixels_that_were_overwritten_are_counted_and_never_refused(
     pixels = len(PHOTO.convert("L").tobytes()) * {"grey tiff": 1, "bmp of greys": 1,
                                                   "tiff of 16 bits": 2}.get(kind, 3)  # fmt: skip
     begin = 8 if "tiff" in kind else len(data) - pixels
-    for share in (0.33, 0.8):
-        at = begin + int(pixels * share) + pixels // 240 // 3  # within a row
+    row = pixels // PHOTO.height
+    for share, into_row in ((0.33, row // 3), (0.8, row // 3), (0.5, row - 11), (0.5, 11)):
+        at = begin + int(PHOTO.height * share) * row + into_row
         broken = data[:at] + value * (begin + pixels - at) + data[begin + pixels :]
         key, percent = note_of(normalise("p", broken, LIMITS))
         assert key == "note_partly_missing"
