@@ -9,17 +9,33 @@ MIN_ROUNDS = 4
 MIN_WORDS = 96
 """A cycle of words is a loop once its rounds times its distinct words reach this many."""
 MIN_WORDS_BYTES = 480
-MIN_SIGNS_BYTES = 1000
-"""A cycle without words (rules, dots, digits, cells) is a loop once it fills this much."""
+MIN_LAYOUT_BYTES = 5000
+"""A cycle of signs, cells, rows, list items or code is a loop once it fills this much."""
 SILENT_TOKENS = 64
 """Consecutive tokens without text that make a loop."""
 
-WINDOW_CHARS = MIN_ROUNDS * MAX_CYCLE_CHARS
+WINDOW_CHARS = max(MIN_ROUNDS * MAX_CYCLE_CHARS, MIN_LAYOUT_BYTES)
 CHECK_CHARS = 32
 PROBES = (16, 64, 256)
 CANDIDATES = 4
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_SENTENCE = re.compile(r"[\w)\"'’”][.!?…。！？]+$")
+_ROW = re.compile(r"\s*[|│┃<]")
+_LAYOUT = re.compile(
+    r"""
+    \s*([-*+•‣◦☐☑✓#>]|\d+[.)])\s+  # an item of a list
+    | \s*[\[{}\]]                 # a row of JSON
+    | (\ {4}|\t)                   # a line of code
+    | .*(\||\t|\S[ ]{2,}\S|\ &\ )  # columns
+    | .*[,;]\S.*[,;]\S             # CSV
+    | [^,.!?]{1,24}(,\ [^,.!?]{1,24}){2,}$
+    | .*([;{}>)\]\\]|[\w"],)$       # the end of a line of code or of JSON
+    """,
+    re.VERBOSE,
+)
+_SEPARATOR = re.compile(r"[,;/&|\t]")
+_CELLS = re.compile(r"""(["'(\[]?\w+["')\]]?[ ]?[,;/&|\t][ ]?)+""")
 # Thai, Japanese and Chinese, which put no spaces between words.
 _UNSPACED = re.compile(r"[\u0e01-\u0e4e\u3041-\u30ff\u3400-\u9fff]")
 
@@ -34,7 +50,9 @@ class LoopGuard:
     boxes, lines of code. Text that continues so for ever, or repeats one sentence, is not. So the
     more distinct words a cycle has, the fewer rounds it may take: `MIN_WORDS` over their number,
     but at least four. A sentence of eight words may come twelve times, a paragraph four times, one
-    word about a hundred times; a cycle of signs may fill a kilobyte.
+    word about a hundred times. Signs, cells of one word, and lines that are rows, list items or
+    code may fill `MIN_LAYOUT_BYTES`, more than right answers do. A list item or an indented line
+    that is a sentence counts as a sentence.
     """
 
     def __init__(self) -> None:
@@ -85,13 +103,34 @@ def _fills(text: str, period: int) -> bool:
         return False
     size = len(cycle.encode())
     words = _distinct_words(cycle)
-    if words:
+    if words and not _is_layout(cycle):
         rounds = max(MIN_ROUNDS, -(-MIN_WORDS // words), -(-MIN_WORDS_BYTES // size))
     else:
-        rounds = max(MIN_ROUNDS, -(-MIN_SIGNS_BYTES // size))
+        rounds = max(MIN_ROUNDS, -(-MIN_LAYOUT_BYTES // size))
     span = min(rounds * period, WINDOW_CHARS)
     tail = text[-span:]
     return len(tail) == span and tail[period:] == tail[:-period]
+
+
+def _is_layout(cycle: str) -> bool:
+    """Whether the text is cells, or lines of a table, of a list or of code."""
+    if "\n" not in cycle:
+        # It may begin within a cell: rotate it so that it begins with one.
+        border = _SEPARATOR.search(cycle)
+        at = border.end() if border else 0
+        return _CELLS.fullmatch((cycle[at:] + cycle[:at]).lstrip()) is not None
+    # It may begin within a line: rotate it so that it begins with one.
+    begin, _, rest = cycle.partition("\n")
+    lines = [line.rstrip() for line in f"{rest}{begin}".split("\n") if line.strip()]
+    return all(map(_is_layout_line, lines))
+
+
+def _is_layout_line(line: str) -> bool:
+    if _ROW.match(line):
+        return True  # of a table, or a tag
+    if _WORD.search(line) is None:
+        return True
+    return _SENTENCE.search(line) is None and _LAYOUT.match(line) is not None
 
 
 def _distinct_words(cycle: str) -> int:

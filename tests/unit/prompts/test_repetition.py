@@ -25,6 +25,21 @@ RIGHT = {
     "the same, aligned": "|" + ":---:|" * 40 + "\n",
     "an empty table": ("|" + "  |" * 10 + "\n") * 20,
     "a table that says one thing": "| Empty | Empty | Empty | Empty |\n" * 20,
+    "the rule of a table of 200 columns": "|" + "------|" * 200 + "\n",
+    "14 rows that say one thing": "| Monday | open | nine | five | Main | Street | north | gate |\n"
+    * 14,
+    "30 rows without pipes": "Monday,open,nine,five,Main,Street\n" * 30,
+    "aligned columns": "Monday   open   nine   five   Main Street\n" * 30,
+    "a matrix of 32 × 32 zeros": ("0 " * 32 + "\n") * 32,
+    "the same with decimals": ("0.0 " * 32 + "\n") * 32,
+    "64 rows of eight zeros": ("0 " * 8 + "\n") * 64,
+    "300 × N/A": "N/A, " * 300,
+    "300 × null": '"null", ' * 300,
+    "200 empty boxes": "- [ ] \n" * 200,
+    "100 tasks that have no name yet": "- [ ] To be done\n" * 100,
+    "100 lines of code": "        self.items.append(None)\n" * 100,
+    "100 rows of JSON": '{"name": null, "value": 0},\n' * 100,
+    "100 empty paragraphs in HTML": "<p>Lorem ipsum dolor sit amet.</p>\n" * 100,
     "a matrix of zeros": ("0 " * 8 + "\n") * 8,
     "a larger matrix": ("0, " * 16 + "\n") * 16,
     "an identity in LaTeX": "0 & 0 & 0 & 1 \\\\\n" * 16,
@@ -73,6 +88,9 @@ LOOPS = {
     "a paragraph": PARAGRAPH,
     "two paragraphs": PARAGRAPH + "\n\n" + PARAGRAPH.upper(),
     "a sentence in Japanese": "画像には赤い車が写っています。",
+    "a sentence in list items": "- The man is wearing a black hat.\n",
+    "a sentence in quotation marks": '"The man is wearing a black hat."\n',
+    "a sentence in indented lines": "    The man is wearing a black hat.\n",
     "a phrase in Japanese": "赤い車と",
     "a sentence in German": "Das Bild zeigt eine Straße mit Häusern. ",
     "a sentence in Korean": "사진에는 빨간 자동차가 있습니다. ",
@@ -115,7 +133,7 @@ def test_naturally_even_text_is_no_loop(what: str, kind: str) -> None:
 @pytest.mark.parametrize("what", LOOPS)
 def test_endless_repetition_is_a_loop(what: str, kind: str) -> None:
     cycle = LOOPS[what]
-    at = cut_after("This is a picture of many things. " + cycle * (6000 // len(cycle)), kind)
+    at = cut_after("This is a picture of many things. " + cycle * (8000 // len(cycle)), kind)
     assert at is not None
     if what in PROSE:
         assert at < 1700
