@@ -77,7 +77,7 @@ def render(processor: Any, messages: tuple[Message, ...], dialect: Dialect = AS_
         messages = _merged(messages)
     # Not `processor.apply_chat_template`: some processors need their video part for it.
     prompt = processor.tokenizer.apply_chat_template(
-        [_as_template_message(message, dialect) for message in messages],
+        [as_template_message(message, dialect) for message in messages],
         chat_template=dialect.template or template_of(processor),
         tokenize=False,
         add_generation_prompt=True,
@@ -85,7 +85,8 @@ def render(processor: Any, messages: tuple[Message, ...], dialect: Dialect = AS_
     return str(prompt)
 
 
-def _as_template_message(message: Message, dialect: Dialect) -> _TemplateMessage:
+def as_template_message(message: Message, dialect: Dialect) -> _TemplateMessage:
+    """Return a message as a template takes it."""
     shape = dialect.content_of(message.role)
     text = message.text
     content: _Content

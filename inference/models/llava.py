@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from PIL import Image
+from transformers.utils.chat_template_utils import render_jinja_template
 
 from inference.models import chat_template
 from inference.models.family import Family
 from inference.models.images import pad_to_square
-from inference.types import Limitation, Message, Role, Sampling
+from inference.types import Limitation, Message, Picture, Role, Sampling
 
 VICUNA_SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. "
@@ -39,12 +40,52 @@ def render_vicuna_v1(_processor: Any, messages: tuple[Message, ...]) -> str:
     return f"{system} {''.join(rounds)}"
 
 
+_SPECIAL_TOKENS: dict[str, Any] = {"bos_token": "<s>", "eos_token": "</s>"}
+_CONVERSATION = (
+    Message(
+        role=Role.USER,
+        text="Wordeins",
+        pictures=(Picture(digest="", data=b"", width_px=1, height_px=1),),
+    ),
+    Message(role=Role.ASSISTANT, text="Wordzwei"),
+    Message(role=Role.USER, text="Worddrei"),
+)
+
+
+def _is_vicuna_v1(template: str) -> bool:
+    """Whether a template writes our turns: all but the system sentence, spaces and ``</s>``."""
+    ours = _turns_of(render_vicuna_v1(None, _CONVERSATION))
+    string = chat_template.Content.STRING
+    dialects = (chat_template.AS_PARTS, chat_template.Dialect(user=string, assistant=string))
+    return any(_rendered_turns(template, dialect) == ours for dialect in dialects)
+
+
+def _rendered_turns(template: str, dialect: chat_template.Dialect) -> str | None:
+    messages = [chat_template.as_template_message(message, dialect) for message in _CONVERSATION]
+    try:
+        rendered: Any = render_jinja_template(
+            [messages],
+            chat_template=template,
+            add_generation_prompt=True,
+            **_SPECIAL_TOKENS,
+        )
+    except Exception:  # noqa: BLE001 - a template is a program; `template_probe` reports its error
+        return None
+    prompts, _ = rendered
+    return _turns_of(prompts[0])
+
+
+def _turns_of(prompt: str) -> str:
+    prompt = prompt.strip().removeprefix("<s>").strip().removeprefix(VICUNA_SYSTEM)
+    return "".join(prompt.replace("</s>", "").split())
+
+
 def _is_llava_1_5(config: Any, template: str | None) -> bool:
     """CLIP tower, Llama decoder, and no template that shows it was trained on other prompts."""
     return (
         config.vision_config.model_type == "clip_vision_model"
         and config.text_config.model_type == "llama"
-        and (template is None or "ASSISTANT:" in template)
+        and (template is None or _is_vicuna_v1(template))
     )
 
 

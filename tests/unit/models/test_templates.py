@@ -11,6 +11,7 @@ import pytest
 
 from inference.backends.load import Loaded, load_model, load_weights
 from inference.errors import ModelUnavailable
+from inference.models.llava import VICUNA_SYSTEM
 from inference.prompts.rendering import Renderer
 from inference.serving.backend import run_inline
 from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling
@@ -253,6 +254,64 @@ def test_a_llava_with_another_template_in_its_tokenizer_is_no_vicuna(
     loaded = load(folder)
     assert loaded.family.name == "llava"
     assert "<|im_start|>user\n<image>\nWhat?" in prompt_of(loaded, asked("What?", pictures=1))
+
+
+# As llava-hf's own, and as one that takes strings and ends answers itself.
+VICUNAS = {
+    "llava-hf": (
+        "{% for message in messages %}{% if message['role'] != 'system' %}"
+        "{{ message['role'].upper() + ': ' }}{% endif %}"
+        "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}"
+        "{{ '<image>\n' }}{% endfor %}{% if message['role'] != 'assistant' %}"
+        "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+        "{{ content['text'] + ' ' }}{% endfor %}{% else %}"
+        "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+        "{% generation %}{{ content['text'] + ' ' }}{% endgeneration %}{% endfor %}{% endif %}"
+        "{% endfor %}{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}"
+    ),
+    "strings": (
+        "{{ bos_token }}" + VICUNA_SYSTEM + " {% for m in messages %}{% if m['role'] == 'user' %}"
+        "{{ 'USER: ' + m['content'] + ' ' }}{% else %}"
+        "{{ 'ASSISTANT: ' + m['content'] + eos_token }}{% endif %}{% endfor %}ASSISTANT:"
+    ),
+}
+NO_VICUNAS = {
+    "other roles": VICUNAS["llava-hf"].replace(
+        "message['role'].upper()", "('HUMAN' if message['role'] == 'user' else 'ASSISTANT')"
+    ),
+    "another system sentence": "Answer as a doctor. " + VICUNAS["llava-hf"],
+    "other words before an answer": VICUNAS["llava-hf"].replace(
+        "'ASSISTANT:'", "'ASSISTANT: Let me think.'"
+    ),
+    "another end of a turn": VICUNAS["llava-hf"].replace(
+        "+ ' ' }}{% endfor", "+ '<end>' }}{% endfor"
+    ),
+}
+
+
+@pytest.mark.parametrize("template", VICUNAS)
+def test_a_template_that_writes_llava_1_5s_turns_is_replaced_by_its_training_prompts(
+    template: str, with_template: Checkpoint
+) -> None:
+    loaded = load(with_template(VICUNAS[template], "llava-1.5"))
+    assert loaded.family.name == "llava-1.5"
+    prompt = prompt_of(loaded, asked("What?", pictures=1), ANSWER, asked("Why?"))
+    assert prompt == (
+        f"{VICUNA_SYSTEM} USER: <image>\nWhat? ASSISTANT: A cat.</s>USER: Why? ASSISTANT:"
+    )
+
+
+@pytest.mark.parametrize("template", NO_VICUNAS)
+def test_a_fine_tunes_own_template_is_obeyed_though_it_says_assistant(
+    template: str, with_template: Checkpoint
+) -> None:
+    assert "ASSISTANT:" in NO_VICUNAS[template] or "'ASSISTANT'" in NO_VICUNAS[template]
+    loaded = load(with_template(NO_VICUNAS[template], "llava-1.5"))
+    assert loaded.family.name == "llava"
+    prompt = prompt_of(loaded, asked("What?", pictures=1), ANSWER, asked("Why?"))
+    assert VICUNA_SYSTEM not in prompt
+    own = ("HUMAN: ", "Answer as a doctor. ", "Let me think.", "<end>")
+    assert any(words in prompt for words in own)
 
 
 # -- none, or none that can be used -------------------------------------------------------------
