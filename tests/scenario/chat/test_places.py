@@ -26,7 +26,8 @@ from tests.scenario.chat.places import (
     seen_by,
     web_of_pictures,
 )
-from tests.scenario.chat.slack_places import SLACK, SlackWorld
+from tests.scenario.chat.slack_messages import SlackWorld
+from tests.scenario.chat.slack_places import SLACK
 from tests.scenario.discord import stage as discord_stage
 from tests.scenario.slack import stage as slack_stage
 from tests.servers.discord.server import running_discord
