@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 MAX_LINES = 450
 MAX_MODULES = 20
 
-HOUSES = ("bot", "inference", "tests/servers")
+HOUSES = ("bot", "inference", "tests")
 
 
 def modules_of(house: str) -> list[Path]:
