@@ -160,7 +160,7 @@ def read_photo(path: Path) -> Image.Image:
     return page.convert("RGB")
 
 
-class Asker:
+class PocketModel:
     """A loaded checkpoint that answers one question about one picture."""
 
     def __init__(self, model_dir: Path) -> None:
@@ -207,7 +207,7 @@ def evaluate(folder: Path, model_dir: Path, *, progress: TextIO) -> Evaluation:
         OSError: the checkpoint cannot be read.
     """
     photos = find_photos(folder)
-    asker, concepts = Asker(model_dir), load_concepts()
+    model, concepts = PocketModel(model_dir), load_concepts()
     matcher = Matcher(concepts)
     asked = []
     for path, label in tqdm(photos, file=progress, unit="photo"):
@@ -216,7 +216,7 @@ def evaluate(folder: Path, model_dir: Path, *, progress: TextIO) -> Evaluation:
         except OSError:
             tqdm.write(f"{path} cannot be read and is left out.", file=progress)
             continue
-        answer, probability, index = asker.ask(photo, QUESTION)
+        answer, probability, index = model.ask(photo, QUESTION)
         seen = concepts.classes[index].name
         asked.append(
             Asked(

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from inference.pocket.fetch import pocket_dir
-from inference.pocket.recipe.evaluate import Asker
+from inference.pocket.recipe.evaluate import PocketModel
 
 
 @pytest.fixture(scope="session")
-def asker(pocket_data_dir: Path) -> Asker:
+def pocket(pocket_data_dir: Path) -> PocketModel:
     """The built pocket, loaded."""
-    return Asker(pocket_dir(pocket_data_dir / "models"))
+    return PocketModel(pocket_dir(pocket_data_dir / "models"))

@@ -7,7 +7,7 @@ import re
 import numpy as np
 from PIL import Image, ImageDraw
 
-from inference.pocket.recipe.evaluate import QUESTION, Asker
+from inference.pocket.recipe.evaluate import QUESTION, PocketModel
 
 
 def painted(colour: tuple[int, int, int]) -> Image.Image:
@@ -28,33 +28,33 @@ def traffic_light() -> Image.Image:
     return picture
 
 
-def test_an_answer_is_a_sentence_that_ends(asker: Asker) -> None:
+def test_an_answer_is_a_sentence_that_ends(pocket: PocketModel) -> None:
     for picture in (painted((30, 80, 200)), noise(), traffic_light()):
-        answer, _, _ = asker.ask(picture, QUESTION)
+        answer, _, _ = pocket.ask(picture, QUESTION)
         assert answer.endswith(".")
         assert len(answer) < 200
         assert "<" not in answer
 
 
-def test_noise_is_not_named_as_if_it_were_known(asker: Asker) -> None:
-    answer, probability, _ = asker.ask(noise(), QUESTION)
+def test_noise_is_not_named_as_if_it_were_known(pocket: PocketModel) -> None:
+    answer, probability, _ = pocket.ask(noise(), QUESTION)
     assert probability < 0.4
     assert re.search("not sure", answer)
 
 
-def test_the_colour_is_told_in_the_next_turn_from_the_same_picture(asker: Asker) -> None:
+def test_the_colour_is_told_in_the_next_turn_from_the_same_picture(pocket: PocketModel) -> None:
     for colour, name in (((215, 25, 30), "red"), ((30, 80, 200), "blue")):
-        first, _, _ = asker.ask(painted(colour), QUESTION)
-        second, _, _ = asker.ask(painted(colour), QUESTION, first, "What colour is it?")
+        first, _, _ = pocket.ask(painted(colour), QUESTION)
+        second, _, _ = pocket.ask(painted(colour), QUESTION, first, "What colour is it?")
         assert name in second
 
 
-def test_it_chats_without_a_picture(asker: Asker) -> None:
-    answer, _, _ = asker.ask(None, "What is the capital of France?")
+def test_it_chats_without_a_picture(pocket: PocketModel) -> None:
+    answer, _, _ = pocket.ask(None, "What is the capital of France?")
     assert "Paris" in answer
 
 
-def test_it_says_so_when_there_is_no_picture(asker: Asker) -> None:
-    answer, _, _ = asker.ask(None, QUESTION)
+def test_it_says_so_when_there_is_no_picture(pocket: PocketModel) -> None:
+    answer, _, _ = pocket.ask(None, QUESTION)
     assert "picture" in answer
     assert "send" in answer

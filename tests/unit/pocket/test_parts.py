@@ -192,7 +192,7 @@ def test_a_photo_that_cannot_be_read_is_named_and_left_out(
         def ask(self, _picture: Image.Image, _question: str) -> tuple[str, float, int]:
             return "It is a tabby cat.", 0.9, 281
 
-    monkeypatch.setattr("inference.pocket.recipe.evaluate.Asker", Canned)
+    monkeypatch.setattr("inference.pocket.recipe.evaluate.PocketModel", Canned)
     progress = io.StringIO()
     result = evaluate(tmp_path, tmp_path, progress=progress)
     assert [asked.path.name for asked in result.asked] == ["good.png"]
