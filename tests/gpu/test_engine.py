@@ -45,7 +45,7 @@ TOLERANCE = 0.15
 """In standard deviations of the logits; bfloat16 rounds each of a few hundred sums."""
 
 
-class Asker(Stepper):
+class Client(Stepper):
     """A stepper with a short way to send a request."""
 
     def asks(self, *messages: Message, tokens: int = 24, **sampling: Any) -> Job:
@@ -94,25 +94,25 @@ def both(
 
 
 @pytest.fixture
-def bench(both: tuple[BatchingBackend, Any]) -> Asker:
+def client(both: tuple[BatchingBackend, Any]) -> Client:
     both[0].clear_caches()
-    return Asker(both[0])
+    return Client(both[0])
 
 
 @torch.inference_mode()
-def assert_matches_reference(bench: Asker, both: tuple[BatchingBackend, Any], job: Job) -> None:
+def assert_matches_reference(client: Client, both: tuple[BatchingBackend, Any], job: Job) -> None:
     backend, reference = both
-    answer = bench.tokens[job]
-    tokens = bench.prompts[job].tokens + answer
+    answer = client.tokens[job]
+    tokens = client.prompts[job].tokens + answer
     preprocessor = backend._prompts._pixels.preprocessor
     pixels = [
         preprocessor._processed(preprocessor._family.picture_for(picture, preprocessor._processor))
-        for picture in bench.prompts[job].pictures
+        for picture in client.prompts[job].pictures
     ]
     logits = reference(
         input_ids=torch.tensor([tokens[:-1]]),
         pixel_values=torch.cat(pixels) if pixels else None,
-    ).logits[0, len(bench.prompts[job].tokens) - 1 :]
+    ).logits[0, len(client.prompts[job].tokens) - 1 :]
     assert len(answer) > 0
     shortfall = logits.max(-1).values - logits[range(len(answer)), answer]
     assert float(shortfall.max()) < TOLERANCE * float(logits.std())
@@ -142,101 +142,103 @@ def compiled() -> int:
     return sum(len(cache[0]) for kernel in kernels for cache in kernel.device_caches.values())
 
 
-def test_nothing_is_compiled_after_the_start(bench: Asker, both: Any) -> None:
+def test_nothing_is_compiled_after_the_start(client: Client, both: Any) -> None:
     before = compiled()
     assert before > 5
     for words in (3, 150, 500):  # alone, and several in one step
-        jobs = [bench.asks(user("word " * (words + 17 * i), i), tokens=4) for i in range(5)]
-        bench.run()
-        assert all(bench.finished(job) for job in jobs)
+        jobs = [client.asks(user("word " * (words + 17 * i), i), tokens=4) for i in range(5)]
+        client.run()
+        assert all(client.finished(job) for job in jobs)
     large = Message(role=Role.USER, text="and this", pictures=(plain_picture(size=(900, 1001)),))
-    bench.ask(GenerationRequest(messages=(large,), sampling=Sampling(max_new_tokens=3)))
-    bench.run()
+    client.ask(GenerationRequest(messages=(large,), sampling=Sampling(max_new_tokens=3)))
+    client.run()
     assert compiled() == before
 
 
-def test_sequences_of_all_lengths_match_the_reference(bench: Asker, both: Any) -> None:
-    jobs = [bench.asks(user("why " * (1 + 23 * i)), tokens=10 + 3 * i) for i in range(7)]
-    jobs += [bench.asks(user(f"what {i}", i), tokens=20) for i in range(4)]
-    bench.run()
+def test_sequences_of_all_lengths_match_the_reference(client: Client, both: Any) -> None:
+    jobs = [client.asks(user("why " * (1 + 23 * i)), tokens=10 + 3 * i) for i in range(7)]
+    jobs += [client.asks(user(f"what {i}", i), tokens=20) for i in range(4)]
+    client.run()
     for job in jobs:
-        assert_matches_reference(bench, both, job)
+        assert_matches_reference(client, both, job)
 
 
-def test_sequences_about_one_picture_match_the_reference(bench: Asker, both: Any) -> None:
-    jobs = [bench.asks(user(f"number {i}" * (1 + i % 3), 7), tokens=40) for i in range(12)]
-    bench.run()
-    assert bench.backend.vision.encoded >= 1
+def test_sequences_about_one_picture_match_the_reference(client: Client, both: Any) -> None:
+    jobs = [client.asks(user(f"number {i}" * (1 + i % 3), 7), tokens=40) for i in range(12)]
+    client.run()
+    assert client.backend.vision.encoded >= 1
     for job in jobs:
-        assert_matches_reference(bench, both, job)
+        assert_matches_reference(client, both, job)
 
 
-def test_a_long_prompt_is_prefilled_in_chunks_while_others_decode(bench: Asker, both: Any) -> None:
-    decoding = [bench.asks(user(f"talk {i}"), tokens=60) for i in range(3)]
-    bench.step(4)
-    long = bench.asks(user("word " * 350, 1), tokens=10)
-    bench.run()
+def test_a_long_prompt_is_prefilled_in_chunks_while_others_decode(
+    client: Client, both: Any
+) -> None:
+    decoding = [client.asks(user(f"talk {i}"), tokens=60) for i in range(3)]
+    client.step(4)
+    long = client.asks(user("word " * 350, 1), tokens=10)
+    client.run()
     for job in [*decoding, long]:
-        assert_matches_reference(bench, both, job)
+        assert_matches_reference(client, both, job)
 
 
-def test_two_pictures_in_one_prompt_match_the_reference(bench: Asker, both: Any) -> None:
-    job = bench.asks(user("these", 1, 2), tokens=12)
-    bench.run()
-    assert_matches_reference(bench, both, job)
+def test_two_pictures_in_one_prompt_match_the_reference(client: Client, both: Any) -> None:
+    job = client.asks(user("these", 1, 2), tokens=12)
+    client.run()
+    assert_matches_reference(client, both, job)
 
 
-def test_follow_ups_prefill_only_their_new_tokens(bench: Asker, both: Any) -> None:
+def test_follow_ups_prefill_only_their_new_tokens(client: Client, both: Any) -> None:
     first = user("what is this", 3)
-    job = bench.asks(first, tokens=30)
-    bench.run()
-    encoded = bench.backend.vision.encoded
-    text = bench.backend._prompts._tokenizer.decode(bench.tokens[job])
-    again = bench.asks(first, Message(role=Role.ASSISTANT, text=text.strip()), user("and now"))
-    bench.run()
-    assert_matches_reference(bench, both, again)
-    assert bench.backend.vision.encoded == encoded
-    assert bench.finished(again).cached_tokens > 600
+    job = client.asks(first, tokens=30)
+    client.run()
+    encoded = client.backend.vision.encoded
+    text = client.backend._prompts._tokenizer.decode(client.tokens[job])
+    again = client.asks(first, Message(role=Role.ASSISTANT, text=text.strip()), user("and now"))
+    client.run()
+    assert_matches_reference(client, both, again)
+    assert client.backend.vision.encoded == encoded
+    assert client.finished(again).cached_tokens > 600
 
 
-def test_a_sequence_with_nan_keys_ends_alone(bench: Asker, both: Any) -> None:
-    first, bad, last = (bench.asks(user(f"number {i}", i), tokens=30) for i in range(3))
-    bench.step(8)
-    sequence = next(one for one, answer in bench.backend._requests.items() if answer.job is bad)
-    cache = bench.backend._runner.cache
+def test_a_sequence_with_nan_keys_ends_alone(client: Client, both: Any) -> None:
+    first, bad, last = (client.asks(user(f"number {i}", i), tokens=30) for i in range(3))
+    client.step(8)
+    sequence = next(one for one, answer in client.backend._requests.items() if answer.job is bad)
+    cache = client.backend._runner.cache
     broken = cache._values if cache._value_scales is None else cache._value_scales
     broken[:, sequence.pages[2:]] = torch.nan
-    bench.run()
-    assert isinstance(bench.said[bad][-1], GenerationFailed)
-    again = bench.asks(user("number 1", 1), tokens=30)
-    bench.run()
+    client.run()
+    assert isinstance(client.said[bad][-1], GenerationFailed)
+    again = client.asks(user("number 1", 1), tokens=30)
+    client.run()
     for job in (first, last, again):
-        assert_matches_reference(bench, both, job)
+        assert_matches_reference(client, both, job)
 
 
-def test_aborts_and_preemptions_change_no_other_answer(bench: Asker, both: Any) -> None:
-    pool = bench.backend._scheduler._pool
+def test_aborts_and_preemptions_change_no_other_answer(client: Client, both: Any) -> None:
+    pool = client.backend._scheduler._pool
     held = [pool.allocate() for _ in range(pool.num_free - 40)]
-    jobs = [bench.asks(user(f"tell {i}"), tokens=150) for i in range(6)]
-    bench.step(20)
+    jobs = [client.asks(user(f"tell {i}"), tokens=150) for i in range(6)]
+    client.step(20)
     jobs[2].cancelled = True
-    bench.run()
+    client.run()
     for page in held:
         pool.free(page)
-    assert bench.finished(jobs[2]).reason is FinishReason.ABORTED
+    assert client.finished(jobs[2]).reason is FinishReason.ABORTED
     for job in jobs[:2] + jobs[3:]:
-        assert_matches_reference(bench, both, job)
-    bench.backend._scheduler.shrink()
+        assert_matches_reference(client, both, job)
+    client.backend._scheduler.shrink()
     assert pool.num_free == pool.num_usable
 
 
-def test_the_same_seed_repeats_an_answer_and_another_seed_does_not(bench: Asker) -> None:
+def test_the_same_seed_repeats_an_answer_and_another_seed_does_not(client: Client) -> None:
     answers = []
     for seed in (3, 3, 4):
-        bench.backend.clear_caches()  # other prefill chunks round differently
-        job = bench.asks(user("say something"), temperature=0.9, top_p=0.8, top_k=50, seed=seed)
-        bench.run()
-        answers.append(bench.tokens[job])
+        client.backend.clear_caches()  # other prefill chunks round differently
+        job = client.asks(user("say something"), temperature=0.9, top_p=0.8, top_k=50, seed=seed)
+        client.run()
+        answers.append(client.tokens[job])
     assert answers[0] == answers[1] != answers[2]
 
 
@@ -248,12 +250,12 @@ def test_logits_processors_of_the_generation_config_apply_to_every_answer(tmp_pa
     weights.generation_config.suppress_tokens = suppressed = list(range(0, 32_000, 3))
     reference = float32_reference(weights)
     penalty = RepetitionPenaltyLogitsProcessor(1.5)
-    asker = Asker(small_backend(weights, processor, spec, tmp_path))
-    jobs = [asker.asks(user(f"tell me {i}"), tokens=20) for i in range(3)]
-    asker.run()
+    client = Client(small_backend(weights, processor, spec, tmp_path))
+    jobs = [client.asks(user(f"tell me {i}"), tokens=20) for i in range(3)]
+    client.run()
     for job in jobs:
-        answer, start = asker.tokens[job], len(asker.prompts[job].tokens)
-        tokens = torch.tensor([asker.prompts[job].tokens + answer])
+        answer, start = client.tokens[job], len(client.prompts[job].tokens)
+        tokens = torch.tensor([client.prompts[job].tokens + answer])
         logits = reference(input_ids=tokens[:, :-1]).logits[0, start - 1 :]
         for index, token in enumerate(answer):
             preferred = penalty(tokens[:, : start + index], logits[index : index + 1])[0]

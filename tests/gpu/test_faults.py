@@ -52,8 +52,8 @@ async def break_device_mid_answer(device: DeviceThread) -> None:
     async with running_worker(device, max_waiting=8) as worker:
         await answer(worker)
         device.submit(break_device)
-        askers = [answer(worker) for _ in range(3)]
-        errors = await asyncio.gather(*askers, return_exceptions=True)
+        answers = [answer(worker) for _ in range(3)]
+        errors = await asyncio.gather(*answers, return_exceptions=True)
         assert all(isinstance(one, EngineDead) for one in errors), errors
         assert worker.died.is_set()
         with pytest.raises(EngineDead):
