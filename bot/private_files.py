@@ -80,7 +80,7 @@ def _state_in(folder: Path) -> Iterator[Path]:
         if not (folder / name).is_symlink() and (folder / name).exists():
             yield folder / name
             for root, folders, files in os.walk(folder / name):
-                yield from (Path(root) / it for it in (*folders, *files))
+                yield from (Path(root) / entry for entry in (*folders, *files))
 
 
 def _close_to_others(path: Path) -> None:

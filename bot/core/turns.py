@@ -53,7 +53,9 @@ class Turns:
         if any(attachment.earlier for attachment in message.attachments):
             known = await self._digests(message.thread)
             pictures = tuple(new for new in pictures if new.picture.digest not in known)
-        can_do_without = all(it.earlier or it.aside for it in message.attachments)
+        can_do_without = all(
+            attachment.earlier or attachment.aside for attachment in message.attachments
+        )
         if skipped and not pictures and not can_do_without:
             raise UserFacingError("no_picture_usable", reasons=" ".join(skipped))
         receipt = Receipt(skipped=skipped)
