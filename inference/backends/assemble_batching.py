@@ -126,10 +126,10 @@ def batching_backend(
         recorder = CudaGraphRecorder(device)
         vision.capture(example, recorder)
     dtype = _cache_dtype(spec, decoder)
-    bytes_a_page = page_bytes(decoder.shape, dtype)
-    num_pages = 1 + _cache_pages(bytes_a_page, model, spec, device)
+    bytes_per_page = page_bytes(decoder.shape, dtype)
+    num_pages = 1 + _cache_pages(bytes_per_page, model, spec, device)
     vision.max_bytes = min(
-        EMBEDDING_CACHE_BYTES, int(EMBEDDING_CACHE_SHARE * num_pages * bytes_a_page)
+        EMBEDDING_CACHE_BYTES, int(EMBEDDING_CACHE_SHARE * num_pages * bytes_per_page)
     )
     cache = KVCache(decoder.shape, num_pages, dtype=dtype, device=device)
     # Graphs for more sequences than the cache can hold would only cost memory.
@@ -209,7 +209,9 @@ def _cache_dtype(spec: ModelSpec, decoder: Decoder) -> torch.dtype:
     return torch.int8 if in_8_bits else decoder.dtype
 
 
-def _cache_pages(bytes_a_page: int, model: ModelInfo, spec: ModelSpec, device: torch.device) -> int:
+def _cache_pages(
+    bytes_per_page: int, model: ModelInfo, spec: ModelSpec, device: torch.device
+) -> int:
     """Return the cache's number of pages: as requested, or what fits the device.
 
     Raises: ModelUnavailable if a sequence as long as the context does not fit.
@@ -219,7 +221,7 @@ def _cache_pages(bytes_a_page: int, model: ModelInfo, spec: ModelSpec, device: t
         pages = pages_for(spec.cache_tokens)
     elif device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        pages = min(max(0, free - RESERVED_BYTES) // bytes_a_page, pages_for(MAX_CACHE_TOKENS))
+        pages = min(max(0, free - RESERVED_BYTES) // bytes_per_page, pages_for(MAX_CACHE_TOKENS))
     else:
         pages = max(pages_for(CPU_CACHE_TOKENS), 2 * needed)
     if pages < needed:

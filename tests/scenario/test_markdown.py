@@ -45,7 +45,7 @@ PIECES = (
     "10. ", "# ", "## ", "> ", "| ", "---", "\\", "<b>", "&amp;", "!", " ", "   ", "    ", "\t",
     "\n", "\n", "\n", "\n", "\n\n", "\r\n",
 )  # fmt: skip
-PIECES_A_TEXT = 40
+PIECES_PER_TEXT = 40
 TEXTS = 1500
 
 
@@ -56,7 +56,7 @@ def texts() -> list[str]:
     for _ in range(TEXTS):
         pieces = [
             f" word{number}x " if chance.random() < 0.4 else chance.choice(PIECES)
-            for number in range(chance.randint(1, PIECES_A_TEXT))
+            for number in range(chance.randint(1, PIECES_PER_TEXT))
         ]
         made.append("".join(pieces))
     return made

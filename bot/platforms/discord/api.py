@@ -42,8 +42,8 @@ LOCKED = {ARCHIVED, 160005}
 GONE = {UNKNOWN_CHANNEL, UNKNOWN_MESSAGE}
 NOT_ALLOWED = {MISSING_ACCESS, MISSING_PERMISSIONS}
 
-CALLS_A_SECOND = 30
-"""Discord takes fifty of a bot in a second; some calls are made by discord.py itself."""
+CALLS_PER_SECOND = 30
+"""Discord accepts 50 per second from a bot; some calls are made by discord.py itself."""
 PUT_OFF_FROM = 15
 PUT_OFF_S = 1.0
 LOOK_AGAIN_S = 0.05
@@ -76,7 +76,7 @@ class Budget:
     @asynccontextmanager
     async def call(self, *, urgent: bool = True) -> AsyncIterator[None]:
         """Make one call, when there is room. Raises: TryLater, where it can wait and many do."""
-        while self._count() >= (CALLS_A_SECOND if urgent else PUT_OFF_FROM):
+        while self._count() >= (CALLS_PER_SECOND if urgent else PUT_OFF_FROM):
             if not urgent:
                 raise TryLater(PUT_OFF_S)
             await asyncio.sleep(self._next_room_s())

@@ -26,7 +26,7 @@ MISSED_S = 15 * 60
 DIRECT_S = 30 * 24 * 3600
 """Direct messages are listed nowhere: those of threads that the store knows are backfilled."""
 MAX_DIRECT = 200
-MESSAGES_A_CHANNEL = 1000
+MESSAGES_PER_CHANNEL = 1000
 TOGETHER_S = 1.0
 
 
@@ -100,7 +100,7 @@ class Backfill:
             return [
                 message
                 async for message in place.history(
-                    limit=MESSAGES_A_CHANNEL, after=after, oldest_first=True
+                    limit=MESSAGES_PER_CHANNEL, after=after, oldest_first=True
                 )
             ]
 

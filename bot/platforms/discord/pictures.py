@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 EXPIRED = frozenset({403, 404, 410})
 EXPIRES_WITHIN_S = 30
-MESSAGES_A_THREAD = 200
+MESSAGES_PER_THREAD = 200
 EMBED_AFTER_S = 1.0
 
 
@@ -160,7 +160,7 @@ class Pictures:
             before = discord.Object(int(question.key.message))
             place = await self._connection.place(thread.thread)
             async with self._connection.budget.call():
-                found = place.history(limit=MESSAGES_A_THREAD, before=before)
+                found = place.history(limit=MESSAGES_PER_THREAD, before=before)
                 return [message async for message in found]
 
         messages = await read(fetched, timeout_s=self._connection.timeout_s)

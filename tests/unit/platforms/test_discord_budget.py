@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from bot.platforms.discord.api import CALLS_A_SECOND, PUT_OFF_FROM, Budget
+from bot.platforms.discord.api import CALLS_PER_SECOND, PUT_OFF_FROM, Budget
 from bot.values.messages import TryLater
 
 
@@ -22,7 +22,7 @@ async def test_a_call_counts_until_a_second_after_its_end() -> None:
             return time.monotonic()
 
     async with AsyncExitStack() as in_flight:
-        for _ in range(CALLS_A_SECOND):
+        for _ in range(CALLS_PER_SECOND):
             await in_flight.enter_async_context(budget.call())
         waiting = asyncio.create_task(one_more())
         await asyncio.sleep(1.2)  # however long they take
@@ -37,7 +37,7 @@ async def test_a_call_that_takes_long_takes_nobody_elses_room(
     monkeypatch.setattr("bot.platforms.discord.api.LONG_S", 0.1)
     budget = Budget()
     async with AsyncExitStack() as in_flight:
-        for _ in range(CALLS_A_SECOND):
+        for _ in range(CALLS_PER_SECOND):
             await in_flight.enter_async_context(budget.call())
         async with asyncio.timeout(5), budget.call():
             pass
