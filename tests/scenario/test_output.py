@@ -61,10 +61,13 @@ async def test_help_manifests_and_refusals_are_printed_whatever_the_encoding_lac
     assert refused.err == "There is no file \\u201c\\u732b.png\\u201d.\n"
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
 async def test_an_answer_for_which_the_disk_has_no_room_is_an_error(
-    tmp_path: Path, picture: str, foreign: str
+    options: tuple[str, ...], tmp_path: Path, picture: str, foreign: str
 ) -> None:
-    result = await llava_bot(*asking(picture, foreign), data_dir=tmp_path, redirected="> /dev/full")
+    result = await llava_bot(
+        *asking(picture, foreign), *options, data_dir=tmp_path, redirected="> /dev/full"
+    )
     assert result.code == 1
     assert result.last_sentence == "Standard output cannot be written: No space left on device."
     assert "Traceback" not in result.err
