@@ -9,6 +9,15 @@ MAX_QUESTION_CHARS = 256
 
 _FENCES = ("```", "~~~")
 _ENDS = ".!?…。！？"
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
+# Not "chat" alone: it is French for a cat.
+_ANNOUNCES_QUOTE = re.compile(
+    r"\b(transcripts?|transcriptions?|conversations?|dialog(ue)?s?|as follows|the following|"
+    r"worksheets?|quiz|chat (logs?|history|windows?|messages?|bots?)|"
+    r"(a|the|this|group|text|online|private) chat)\b"
+    r"|会話|対話|チャット|書き起こし|文字起こし|やり取り|やりとり",
+    re.IGNORECASE,
+)
 _LABEL = re.compile(r"\W{0,8}[\w .()/-]{1,40}([:：]\s|=)|.*[:：]$")
 
 
@@ -24,7 +33,9 @@ class NextTurn:
     - the first mark is where an answer may have ended: at the beginning of a line, or after the
       end of a sentence, with some text before it and no open code block;
     - the text before it is no label (``NAME: Bob``, ``HOST=db``) and announces nothing
-      (``The screen shows:``): a form or a transcript would go on there.
+      (``The screen shows:``): a form or a transcript would go on there;
+    - the answer quotes no conversation: no mark so far begins a line after a sentence that speaks
+      of one (``The screenshot shows a transcript.``).
 
     The text before the first mark is kept. In doubt all text is kept: a question that the user
     never asked does less harm than missing lines of a form.
@@ -37,6 +48,7 @@ class NextTurn:
         self._line = ""
         self._previous_line = ""
         self._in_code = False
+        self._quotes = False
         self.has_begun = False
         """Whether the model has begun the next turn: the answer is over."""
 
@@ -98,6 +110,16 @@ class NextTurn:
         """Whether an answer may have ended before the held text."""
         line = self._line.strip()
         said = line or self._previous_line
+        if not line and _announces_quote(said):
+            self._quotes = True  # to its end: a quoted turn may itself end with a sentence
+        if self._quotes:
+            return False
         if not said or self._in_code or line.startswith(_FENCES) or _LABEL.match(said):
             return False
         return line[-1] in _ENDS if line else len(self._line) < 4
+
+
+def _announces_quote(said: str) -> bool:
+    """Whether the last sentence of a line speaks of a conversation."""
+    sentences = [sentence for sentence in _SENTENCE_END.split(said) if sentence]
+    return bool(sentences) and _ANNOUNCES_QUOTE.search(sentences[-1]) is not None

@@ -28,6 +28,13 @@ ENDINGS = {
     "A cat.\n": "A cat.\nUSER: Is it big?\nAnswer with one word. ASSISTANT: No",
     "猫です。": "猫です。USER: 何色ですか？ ASSISTANT: 黒です。",
     "```\nx = 1\n```\n": "```\nx = 1\n```\nUSER: What is x? ASSISTANT: 1",
+    "The chat is about cars. I see a cat.\n": (
+        "The chat is about cars. I see a cat.\nUSER: Is it big? ASSISTANT: No."
+    ),
+    "Il y a un chat sur le lit.\n": (
+        "Il y a un chat sur le lit.\nUSER: De quelle couleur ? ASSISTANT: Noir."
+    ),
+    "The transcript is short. ": "The transcript is short. USER: How short? ASSISTANT: Ten words.",
     "The USER is empty.\n": "The USER is empty.\nUSER: Why? ASSISTANT: Nobody knows.",
 }
 
@@ -54,6 +61,10 @@ LEGITIMATE = [
     "NAME: Bob\nUSER: admin\nASSISTANT: Smith",
     "USER: hi\nASSISTANT: hello\nUSER: bye\nASSISTANT: see you",
     "The screenshot shows a chat:\n\nUSER: hi\nASSISTANT: hello\n\nUSER: bye\nASSISTANT: see you",
+    "The screenshot shows a transcript.\n\nUSER: hi\nASSISTANT: hello",
+    "It is a conversation with a bot.\nUSER: hi\nASSISTANT: Hello.\n\nUSER: bye\nASSISTANT: Bye.",
+    "I see a group chat. It reads as follows.\n\nUSER: hi\nASSISTANT: hello",
+    "画像には会話が写っています。\n\nUSER: やあ\nASSISTANT: はい。\n\nUSER: では\nASSISTANT: では",
     "A chat.\n```\nUSER: hi\nASSISTANT: hello\n```\nNothing else.",
     'It reads "USER: hi ASSISTANT: hello" in white letters.',
     "It reads “USER: hi ASSISTANT: hello” in white letters.",
@@ -85,6 +96,7 @@ def test_text_that_only_looks_like_a_turn_is_shown_whole(text: str) -> None:
         "The sheet says: Question: what is 2 + 2? Answer: 4",
         "Worksheet:\nQuestion: what is 2 + 2?\nAnswer: 4\nQuestion: what is 3 + 3?\nAnswer: 6",
         "Question: what is 2 + 2? Answer: 4",
+        "The picture shows a worksheet.\nQuestion: what is 2 + 2?\nAnswer: 4",
         "The headline is Question: who won?",
     ],
 )
