@@ -53,7 +53,7 @@ class Access:
         self._in_flight: Counter[UserKey] = Counter()
 
     def allows(self, thread: ThreadKey, author: Author) -> bool:
-        """Whether this person may ask in this place at all."""
+        """Whether this person may ask in this channel at all."""
         allow_list = self._lists.get(thread.platform)
         return allow_list is None or allow_list.allows(thread, author)
 

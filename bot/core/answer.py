@@ -141,7 +141,7 @@ class Answers:
         return self._questions.stop(key)
 
     def allows(self, thread: ThreadKey, author: Author) -> bool:
-        """Whether this person may ask in this place at all."""
+        """Whether this person may ask in this channel at all."""
         return self._access.allows(thread, author)
 
     def first_in_flight(self, thread: ThreadKey) -> MessageKey | None:

@@ -99,7 +99,7 @@ def linked_in(text: str) -> tuple[Attachment, ...]:
 
 
 def _in_message(message: discord.Message, *, links: bool) -> Iterator[_Found]:
-    place = {"channel": str(message.channel.id), "message": str(message.id)}
+    source = {"channel": str(message.channel.id), "message": str(message.id)}
     parts: list[Part] = [message, *message.message_snapshots]
     for part in parts:
         for file in part.attachments:
@@ -107,7 +107,7 @@ def _in_message(message: discord.Message, *, links: bool) -> Iterator[_Found]:
             yield _Found(attachment, key=str(file.id))
         for sticker in part.stickers:
             yield _sticker(sticker)
-        shown = [*_in_components(part.components, place), *_in_embeds(part.embeds, place)]
+        shown = [*_in_components(part.components, source), *_in_embeds(part.embeds, source)]
         yield from (
             picture for picture in shown if links or "file" in json.loads(picture.attachment.ref)
         )
@@ -137,16 +137,16 @@ def _within(components: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
             yield component.accessory, True
 
 
-def _in_components(components: Iterable[Any], place: dict[str, str]) -> Iterator[_Found]:
+def _in_components(components: Iterable[Any], source: dict[str, str]) -> Iterator[_Found]:
     for component, small in _within(components):
         match component:
             case discord.MediaGalleryComponent():
                 for item in component.items:
-                    yield _media(item.media, place, small=small)
+                    yield _media(item.media, source, small=small)
             case discord.ThumbnailComponent():
-                yield _media(component.media, place, small=small)
+                yield _media(component.media, source, small=small)
             case discord.FileComponent():
-                yield _media(component.media, place, small=small, name=component.name or "")
+                yield _media(component.media, source, small=small, name=component.name or "")
 
 
 def _texts_of(components: Iterable[Any]) -> Iterator[str]:
@@ -156,15 +156,15 @@ def _texts_of(components: Iterable[Any]) -> Iterator[str]:
 
 
 def _media(
-    media: discord.UnfurledMediaItem, place: dict[str, str], *, small: bool, name: str = ""
+    media: discord.UnfurledMediaItem, source: dict[str, str], *, small: bool, name: str = ""
 ) -> _Found:
     name = name or file_name(media.url)
     kind = kind_of(name, media.content_type)
     file = None if media.attachment_id is None else str(media.attachment_id)
-    return _copy(media.url, media.proxy_url, place, name=name, kind=kind, file=file, small=small)
+    return _copy(media.url, media.proxy_url, source, name=name, kind=kind, file=file, small=small)
 
 
-def _in_embeds(embeds: Iterable[discord.Embed], place: dict[str, str]) -> Iterator[_Found]:
+def _in_embeds(embeds: Iterable[discord.Embed], source: dict[str, str]) -> Iterator[_Found]:
     for embed in embeds:
         if embed.type == "video":
             yield _video(embed)
@@ -176,7 +176,7 @@ def _in_embeds(embeds: Iterable[discord.Embed], place: dict[str, str]) -> Iterat
                 yield _copy(
                     picture.url,
                     picture.proxy_url,
-                    place,
+                    source,
                     name=name or file_name(picture.url),
                     small=part == "thumbnail" and not is_all,
                     stands_for=(embed.url or "") if is_all else "",
@@ -197,7 +197,7 @@ def _video(embed: discord.Embed) -> _Found:
 def _copy(
     address: str,
     proxied: str | None,
-    place: dict[str, str],
+    source: dict[str, str],
     *,
     name: str,
     kind: str = "",
@@ -211,7 +211,7 @@ def _copy(
         file = in_address[1]
     copy = proxied or address
     if file is not None:
-        ref = place | {"file": file, "url": address if is_discords(address) else copy}
+        ref = source | {"file": file, "url": address if is_discords(address) else copy}
     else:
         ref = {"cdn" if is_discords(copy) else "link": copy}
     attachment = Attachment(name=name, ref=json.dumps(ref, sort_keys=True), kind=kind)

@@ -13,7 +13,7 @@ import discord
 
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.connection import Connection
-from bot.platforms.discord.events import PLATFORM, Place, sent_at
+from bot.platforms.discord.events import PLATFORM, MessageChannel, sent_at
 from bot.platforms.discord.message_handler import MessageHandler
 from bot.platforms.discord.permissions import missing_in
 from bot.store import Store
@@ -43,11 +43,11 @@ class Backfill:
     async def catch_up(self, handler: MessageHandler, shard: int) -> None:
         """Handle every message of the last minutes again; claimed ones end at their claim."""
         since = time.time() - MISSED_S
-        for place in list(self._with_recent_messages(shard, since)):
-            await self._of_channel(handler, place, since)
+        for channel in list(self._with_recent_messages(shard, since)):
+            await self._of_channel(handler, channel, since)
         if shard == 0:  # direct messages come to the first
-            for place in await self._direct():
-                await self._of_channel(handler, place, since)
+            for channel in await self._direct():
+                await self._of_channel(handler, channel, since)
         self.rounds += 1
 
     async def backfill_channel(self, handler: MessageHandler, channel: int) -> None:
@@ -61,12 +61,12 @@ class Backfill:
         await asyncio.sleep(TOGETHER_S)
         self._waiting.discard(channel)
         try:
-            place: Any = await self._connection.channel(channel)
+            known: Any = await self._connection.channel(channel)
         except TryLater as exc:
             log.warning("a channel was not backfilled: %s", exc)
             return
-        if isinstance(place, discord.abc.Messageable):
-            await self._of_channel(handler, place, time.time() - MISSED_S)
+        if isinstance(known, discord.abc.Messageable):
+            await self._of_channel(handler, known, time.time() - MISSED_S)
 
     async def _direct(self) -> list[discord.PartialMessageable]:
         """The direct messages with people that the bot knows."""
@@ -74,32 +74,32 @@ class Backfill:
             known = await self._store.recent_threads(
                 PLATFORM, "", age=timedelta(seconds=DIRECT_S), limit=MAX_DIRECT
             )
-            return [await self._connection.place(thread.channel) for thread in known]
+            return [await self._connection.partial_channel(thread.channel) for thread in known]
         except Exception as exc:  # noqa: BLE001 - the channels are backfilled all the same
             log.error("direct messages were not backfilled: %s", safe_traceback(exc))
             return []
 
-    def _with_recent_messages(self, shard: int, since: float) -> Iterator[Place]:
+    def _with_recent_messages(self, shard: int, since: float) -> Iterator[MessageChannel]:
         """Channels and threads whose last message is that recent, as far as Discord has said."""
         for guild in self._connection.client.guilds:
             if guild.shard_id != shard:
                 continue
-            for place in (*guild.channels, *guild.threads):
-                if isinstance(place, discord.ForumChannel | discord.CategoryChannel):
+            for channel in (*guild.channels, *guild.threads):
+                if isinstance(channel, discord.ForumChannel | discord.CategoryChannel):
                     continue
-                if not place.last_message_id or sent_at(place.last_message_id) < since:
+                if not channel.last_message_id or sent_at(channel.last_message_id) < since:
                     continue
-                if _may_read(place, guild):
-                    yield place
+                if _may_read(channel, guild):
+                    yield channel
 
-    async def _of_channel(self, handler: MessageHandler, place: Any, since: float) -> None:
+    async def _of_channel(self, handler: MessageHandler, channel: Any, since: float) -> None:
         """One channel's failure is its own, and so is one message's."""
         after = discord.Object(discord.utils.time_snowflake(datetime.fromtimestamp(since, UTC)))
 
         async def recent() -> list[discord.Message]:
             return [
                 message
-                async for message in place.history(
+                async for message in channel.history(
                     limit=MESSAGES_PER_CHANNEL, after=after, oldest_first=True
                 )
             ]
@@ -128,10 +128,10 @@ class Backfill:
             await handler.handle_edit(event)
 
 
-def _may_read(place: Place, guild: discord.Guild) -> bool:
+def _may_read(channel: MessageChannel, guild: discord.Guild) -> bool:
     """What it may not read is not asked for: refused calls count against the bot."""
     try:
-        missing = missing_in(place, guild.me)
+        missing = missing_in(channel, guild.me)
     except Exception as exc:  # noqa: BLE001 - of a server that was parsed in part
         log.warning("a channel's permissions are not known: %s", safe_traceback(exc))
         return False

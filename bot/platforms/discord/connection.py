@@ -180,7 +180,7 @@ class Connection:
         """The bot's own id."""
         return 0 if self.client.user is None else self.client.user.id
 
-    async def place(self, channel: int | str) -> discord.PartialMessageable:
+    async def partial_channel(self, channel: int | str) -> discord.PartialMessageable:
         """A channel or a thread to read and write in, known or not; waits for the login."""
         await self._login()
         return self.client.get_partial_messageable(int(channel))

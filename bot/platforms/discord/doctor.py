@@ -167,9 +167,9 @@ async def _server(client: discord.Client, guild_id: int) -> list[Finding]:
 
 
 async def _posted(client: discord.Client, channel: str) -> Finding:
-    place = client.get_partial_messageable(int(channel))
+    messageable = client.get_partial_messageable(int(channel))
     try:
-        message = await place.send("llava-bot doctor", allowed_mentions=NO_PINGS)
+        message = await messageable.send("llava-bot doctor", allowed_mentions=NO_PINGS)
         await message.delete()
     except discord.HTTPException as exc:
         return Finding(

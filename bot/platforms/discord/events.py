@@ -21,7 +21,7 @@ KANA = re.compile(r"[\u3040-\u30ff]")
 HAN = re.compile(r"[\u4e00-\u9fff]")
 LATIN = re.compile(r"[A-Za-z]")
 
-Place = (
+MessageChannel = (
     discord.TextChannel
     | discord.VoiceChannel
     | discord.StageChannel
@@ -30,9 +30,9 @@ Place = (
     | discord.GroupChannel
     | discord.PartialMessageable
 )
-"""Where messages are."""
+"""Channels that hold messages."""
 Threadable = discord.TextChannel
-"""Channels whose messages begin threads; every other kind is answered in place."""
+"""Channels whose messages begin threads; questions in every other kind are answered there."""
 
 
 def message_key(guild: str, channel: str, message: str) -> MessageKey:
@@ -45,8 +45,8 @@ def thread_key(guild: str, channel: str, thread: str) -> ThreadKey:
     return ThreadKey(platform=PLATFORM, team=guild, channel=channel, thread=thread)
 
 
-def thread_at(channel: Place, message: str) -> ThreadKey:
-    """The thread that a message in this place belongs to, or begins."""
+def thread_at(channel: MessageChannel, message: str) -> ThreadKey:
+    """The thread that a message in this channel belongs to, or begins."""
     if isinstance(channel, discord.Thread):
         return thread_key(str(channel.guild.id), str(channel.parent_id), str(channel.id))
     guild = getattr(channel, "guild", None)
@@ -71,7 +71,7 @@ class DiscordMessage:
     """A message of a person; implements `bot.platforms.chat.intake.ChatMessage`."""
 
     event: discord.Message
-    channel: Place
+    channel: MessageChannel
     bot_user: int
     thread: ThreadKey
     """The one it belongs to, or begins."""

@@ -18,7 +18,7 @@ from bot.platforms.discord.attachments import passing_attachment
 from bot.platforms.discord.connection import Client
 from bot.platforms.discord.events import (
     PLATFORM,
-    Place,
+    MessageChannel,
     author_of,
     message_key,
     thread_at,
@@ -140,9 +140,9 @@ class InteractionHandler:
         self, interaction: Interaction, picture: discord.Attachment, question: str
     ) -> None:
         locale = self._locale(interaction)
-        place = _place(interaction)
+        channel = _message_channel(interaction)
         refusal = self._refusal(interaction)
-        if refusal is not None or place is None:
+        if refusal is not None or channel is None:
             await self._say(interaction, refusal or "not_allowed", locale)
             return
         deferred = await interaction.response.defer(thinking=True)
@@ -151,8 +151,8 @@ class InteractionHandler:
             response = (await interaction.original_response()).id
         guild, message_id = str(interaction.guild_id or ""), str(response)
         message = IncomingMessage(
-            key=message_key(guild, str(place.id), message_id),
-            thread=thread_at(place, message_id),
+            key=message_key(guild, str(channel.id), message_id),
+            thread=thread_at(channel, message_id),
             author=author_of(interaction.user),
             text=question.strip(),
             attachments=(passing_attachment(picture), *self._adapter.pictures.of_text(question)),
@@ -179,16 +179,16 @@ class InteractionHandler:
 
     async def _asked_in_modal(self, interaction: Interaction, target: str, question: str) -> None:
         locale = self._locale(interaction)
-        place = _place(interaction)
+        channel = _message_channel(interaction)
         refusal = self._refusal(interaction)
-        if refusal is not None or place is None:
+        if refusal is not None or channel is None:
             await self._say(interaction, refusal or "not_allowed", locale)
             return
         await interaction.response.defer(thinking=True, ephemeral=True)
         guild = str(interaction.guild_id or "")
         message = IncomingMessage(
-            key=message_key(guild, str(place.id), str(interaction.id)),
-            thread=thread_at(place, target),
+            key=message_key(guild, str(channel.id), str(interaction.id)),
+            thread=thread_at(channel, target),
             author=author_of(interaction.user),
             text=question.strip(),
             attachments=(*self._pictures_of(target), *self._adapter.pictures.of_text(question)),
@@ -247,19 +247,19 @@ class InteractionHandler:
     # -- /llava -------------------------------------------------------------------------------
 
     async def _command(self, interaction: Interaction, command: Command) -> None:
-        locale, place = self._locale(interaction), _place(interaction)
+        locale, channel = self._locale(interaction), _message_channel(interaction)
         if command is Command.SETTINGS:
             await self._settings(interaction, locale)
             return
         await interaction.response.defer(ephemeral=True, thinking=True)
-        if place is None:
+        if channel is None:
             await self._say(interaction, "not_allowed", locale)
             return
         refusal = self._refusal(interaction)
         if refusal is not None and command not in ALWAYS:
             await self._say(interaction, refusal, locale)
             return
-        thread = thread_at(place, "")
+        thread = thread_at(channel, "")
         sentence = await self._messages.sentence_for(
             command,
             thread=thread if thread.thread else None,
@@ -271,7 +271,7 @@ class InteractionHandler:
         await self._say_sentence(interaction, sentence)
 
     async def _settings(self, interaction: Interaction, locale: str) -> None:
-        channel = self._channel_of(interaction)
+        channel = self._channel_id(interaction)
         refusal = self._refusal(interaction)
         if refusal is not None:
             await self._say(interaction, refusal, locale)
@@ -324,18 +324,18 @@ class InteractionHandler:
         self._adapter.in_background(learning)
         return interaction.locale.value
 
-    def _channel_of(self, interaction: Interaction) -> str | None:
-        place = _place(interaction)
-        return None if place is None else thread_at(place, "").channel
+    def _channel_id(self, interaction: Interaction) -> str | None:
+        channel = _message_channel(interaction)
+        return None if channel is None else thread_at(channel, "").channel
 
     def _refusal(self, interaction: Interaction) -> str | None:
         """Why this person may not ask here now."""
-        place = _place(interaction)
+        channel = _message_channel(interaction)
         if not self._messages.intake.is_open:
             return "shutting_down"
-        if place is None:
+        if channel is None:
             return "not_allowed"
-        allowed = self._core.allows(thread_at(place, ""), author_of(interaction.user))
+        allowed = self._core.allows(thread_at(channel, ""), author_of(interaction.user))
         return None if allowed else "not_allowed"
 
     async def _say(self, interaction: Interaction, key: str, locale: str, **values: object) -> None:
@@ -361,12 +361,12 @@ async def _failed(_interaction: Interaction, error: app_commands.AppCommandError
     log.error("a command failed: %s", safe_traceback(error.__cause__ or error))
 
 
-def _place(interaction: Interaction) -> Place | None:
-    """Where it happened, if that is a place to write in."""
-    place = interaction.channel
-    if place is None or isinstance(place, discord.ForumChannel | discord.CategoryChannel):
+def _message_channel(interaction: Interaction) -> MessageChannel | None:
+    """The channel it happened in, if messages can be posted there."""
+    channel = interaction.channel
+    if channel is None or isinstance(channel, discord.ForumChannel | discord.CategoryChannel):
         return None
-    return place
+    return channel
 
 
 def _may_manage(interaction: Interaction) -> bool:

@@ -18,7 +18,7 @@ from bot.platforms.chat.intake import Intake
 from bot.platforms.discord.events import (
     PLATFORM,
     DiscordMessage,
-    Place,
+    MessageChannel,
     author_of,
     is_from_a_person,
     locale_of,
@@ -31,7 +31,7 @@ from bot.platforms.discord.permissions import may_manage
 from bot.platforms.discord.questions import QuestionBuilder
 from bot.platforms.discord.replies.context import AdapterContext
 from bot.platforms.discord.replies.exchange import DiscordExchange
-from bot.platforms.discord.replies.parts import place_of, reply_id
+from bot.platforms.discord.replies.parts import ids_of, reply_id
 from bot.platforms.discord.replies.writing import remove
 from bot.platforms.platform import Core
 from bot.store import StoreFailed
@@ -133,26 +133,27 @@ class MessageHandler:
             self._adapter.pictures.earlier.mark_unread(thread_at(event.channel, str(event.id)))
 
     async def from_person(self, event: discord.Message) -> DiscordMessage | None:
-        """A message of a person in a place that the bot knows; else `None`."""
+        """A message of a person in a channel that the bot knows; else `None`."""
         if not is_from_a_person(event):
             return None
-        place: Any = event.channel
-        if isinstance(place, discord.PartialMessageable) and event.guild is not None:
-            place = await self._adapter.connection.channel(place.id)  # a thread from the archive
-            if place is None:
+        channel: Any = event.channel
+        if isinstance(channel, discord.PartialMessageable) and event.guild is not None:
+            # A thread from the archive.
+            channel = await self._adapter.connection.channel(channel.id)
+            if channel is None:
                 return None
-            if isinstance(place, discord.PartialMessageable):
-                place = event.channel  # nothing is known of it but its server
+            if isinstance(channel, discord.PartialMessageable):
+                channel = event.channel  # nothing is known of it but its server
         return DiscordMessage(
             event=event,
-            channel=place,
+            channel=channel,
             bot_user=self._adapter.connection.bot_user,
-            thread=await self._thread_of(event, place),
+            thread=await self._thread_of(event, channel),
         )
 
-    async def _thread_of(self, event: discord.Message, place: Place) -> ThreadKey:
+    async def _thread_of(self, event: discord.Message, channel: MessageChannel) -> ThreadKey:
         """In a channel, a reply to an answer goes on in that answer's thread."""
-        thread = thread_at(place, str(event.id))
+        thread = thread_at(channel, str(event.id))
         reply_to = reply_to_of(event)
         if reply_to is None or thread.thread != str(event.id):
             return thread
@@ -235,7 +236,7 @@ class MessageHandler:
     async def _remove(self, replies: list[str]) -> None:
         for reply in replies:
             try:
-                await remove(self._adapter.connection, *place_of(reply))
+                await remove(self._adapter.connection, *ids_of(reply))
             except TryLater as exc:
                 log.info("an answer stays: %s", exc)
 

@@ -14,7 +14,7 @@ from bot.platforms.platform import PlatformUnavailable
 
 
 class FixedResolver(AbstractResolver):
-    """Resolves every name to one place."""
+    """Resolves every name to one address."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host
@@ -23,7 +23,7 @@ class FixedResolver(AbstractResolver):
     async def resolve(
         self,
         host: str,
-        port: int = 0,  # noqa: ARG002 - the one place has its own
+        port: int = 0,  # noqa: ARG002 - the one address has its own
         family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002
     ) -> list[ResolveResult]:
         """As `AbstractResolver.resolve`."""

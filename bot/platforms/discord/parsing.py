@@ -54,7 +54,7 @@ class State(AutoShardedConnectionState[Any]):
                 if event == "INTERACTION_CREATE":
                     self._mend_messages_of(data)
                 elif event in MESSAGES:
-                    data = self._parsable(self._place_of(data), data)
+                    data = self._parsable(self._channel_of(data), data)
                     if data["type"] == NO_TYPE:
                         self.dispatch("unparsed", event, _where(event, data))
                         return
@@ -70,9 +70,9 @@ class State(AutoShardedConnectionState[Any]):
         about = (data.get("data") or {}).get("resolved") or {}
         messages = about.get("messages") or {}
         for id_, message in messages.items():
-            messages[id_] = self._parsable(self._place_of(message), message)
+            messages[id_] = self._parsable(self._channel_of(message), message)
         if "message" in data:
-            data["message"] = self._parsable(self._place_of(data["message"]), data["message"])
+            data["message"] = self._parsable(self._channel_of(data["message"]), data["message"])
 
     def _parsable(self, channel: Any, data: Any) -> Any:
         try:
@@ -91,10 +91,10 @@ class State(AutoShardedConnectionState[Any]):
         data = data if isinstance(data, dict) else {}
         kept = ALWAYS | {name: data[name] for name in REQUIRED if name in data}
         if not self._parses(channel, kept):
-            place = {name: data[name] for name in ("channel_id", "guild_id") if name in data}
+            ids = {name: data[name] for name in ("channel_id", "guild_id") if name in data}
             id_ = data.get("id") if str(data.get("id")).isdecimal() else "0"
             blank = {"id": id_, "type": NO_TYPE, "content": "", "author": NOBODY}
-            return place | ALWAYS | blank
+            return ids | ALWAYS | blank
         for name in sorted(data.keys() - set(REQUIRED), key=lambda name: name != FIRST):
             part = data[name]
             if isinstance(part, list):
@@ -119,7 +119,7 @@ class State(AutoShardedConnectionState[Any]):
             raise KeyError("mentions")
         return message
 
-    def _place_of(self, data: Any) -> discord.PartialMessageable:
+    def _channel_of(self, data: Any) -> discord.PartialMessageable:
         channel, guild = str(data.get("channel_id") or 0), data.get("guild_id")
         return discord.PartialMessageable(
             state=self, id=int(channel), guild_id=None if guild is None else int(guild)

@@ -131,11 +131,11 @@ class Pictures:
         return pictures, poll_of(target, locale)
 
     async def _message(self, channel: str, message: str) -> discord.Message | None:
-        place = await self._connection.place(channel)
+        messageable = await self._connection.partial_channel(channel)
 
         async def fetched() -> discord.Message:
             async with self._connection.budget.call():
-                return await place.fetch_message(int(message))
+                return await messageable.fetch_message(int(message))
 
         try:
             return await read(fetched, timeout_s=self._connection.timeout_s)
@@ -158,9 +158,9 @@ class Pictures:
 
         async def fetched() -> list[discord.Message]:
             before = discord.Object(int(question.key.message))
-            place = await self._connection.place(thread.thread)
+            channel = await self._connection.partial_channel(thread.thread)
             async with self._connection.budget.call():
-                found = place.history(limit=MESSAGES_PER_THREAD, before=before)
+                found = channel.history(limit=MESSAGES_PER_THREAD, before=before)
                 return [message async for message in found]
 
         messages = await read(fetched, timeout_s=self._connection.timeout_s)

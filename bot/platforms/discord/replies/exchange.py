@@ -103,8 +103,8 @@ class DiscordExchange:
             return
         connection = self._adapter.connection
         try:
-            place = await connection.place(key.channel)
-            await write(place.fetch_message(int(key.message)), timeout_s=connection.timeout_s)
+            channel = await connection.partial_channel(key.channel)
+            await write(channel.fetch_message(int(key.message)), timeout_s=connection.timeout_s)
         except TryLater:
             return  # then it is answered
         except DiscordRefused as exc:
@@ -190,7 +190,7 @@ class DiscordExchange:
         notifier, message = self._adapter.notifier, self._message
         sentence = await notifier.why_not(message, self._destination, refusal, self._locale)
         if await self._adapter.notices.instead(message, sentence) or refusal.code in GONE:
-            return  # the place was deleted: no answer is wanted
+            return  # the channel or the question was deleted: no answer is wanted
         may_write = refusal.status != FORBIDDEN and refusal.code not in LOCKED
         if not (may_write and await self._parts.leave(sentence)):
             await notifier.instead(message, self._destination, sentence, may_write=may_write)
@@ -260,9 +260,9 @@ async def _type(
     while (awaited := exchange()) is not None and awaited.is_awaited:
         del awaited
         try:
-            place = await connection.place(channel)
+            messageable = await connection.partial_channel(channel)
             async with connection.budget.call(urgent=False):
-                await write(_once(place), timeout_s=connection.timeout_s)
+                await write(_once(messageable), timeout_s=connection.timeout_s)
         except DiscordRefused as exc:
             log.info("typing is not shown: %s", exc)
             return
@@ -271,5 +271,5 @@ async def _type(
         await asyncio.sleep(TYPING_S)
 
 
-async def _once(place: discord.PartialMessageable) -> None:
-    await place.typing()
+async def _once(channel: discord.PartialMessageable) -> None:
+    await channel.typing()

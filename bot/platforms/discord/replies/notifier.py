@@ -42,14 +42,14 @@ class Notifier:
         locale: str,
     ) -> str:
         """Why a question could not be answered; it names the permission that is missing."""
-        place = int(message.key.channel) if destination is None else destination.channel
+        channel_id = int(message.key.channel) if destination is None else destination.channel
         if refusal.code in GONE:
             return say(locale, "discord_gone")
         if refusal.code in LOCKED:
-            return say(locale, "discord_locked", channel=place)
+            return say(locale, "discord_locked", channel=channel_id)
         if refusal.status != FORBIDDEN:
             return say(locale, "discord_not_taken", code=refusal.code)
-        channel = await self._connection.channel(place)
+        channel = await self._connection.channel(channel_id)
         guild = getattr(channel, "guild", None)
         if channel is None:
             missing = ["view_channel"]
@@ -58,7 +58,7 @@ class Notifier:
         else:
             missing = [] if guild is None else missing_in(channel, guild.me)
         name = permission_name(locale, (missing or [SOME_PERMISSION])[0])
-        return say(locale, "discord_cannot_write", channel=place, permission=name)
+        return say(locale, "discord_cannot_write", channel=channel_id, permission=name)
 
     async def instead(
         self,
@@ -74,9 +74,9 @@ class Notifier:
         """
         asked_in = int(message.key.channel)
         there = asked_in if destination is None else destination.channel
-        places = {there, asked_in} if may_write else {there, asked_in} - {there}
-        for place in sorted(places, key=lambda place: place != there):
-            if await self._in(place, sentence, about=message.key.message):
+        channels = {there, asked_in} if may_write else {there, asked_in} - {there}
+        for channel in sorted(channels, key=lambda channel: channel != there):
+            if await self._in(channel, sentence, about=message.key.message):
                 return
         await self._to(message.author.id, sentence, about=message.key.message)
 

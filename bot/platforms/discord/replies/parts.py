@@ -46,7 +46,7 @@ def reply_id(channel: int, message: int) -> str:
     return f"{channel}/{message}"
 
 
-def place_of(reply: str) -> tuple[int, int]:
+def ids_of(reply: str) -> tuple[int, int]:
     """(channel, message) of a reply's id."""
     channel, _, message = reply.partition("/")
     return int(channel), int(message)
@@ -124,9 +124,7 @@ class Parts:
         """Look up what an earlier run or an earlier version has made. Returns: the first part."""
         if not self._is_loaded:
             known = await self._replies.of_question(self._thread, self._key)
-            self._held = {
-                number: Part(*place_of(reply), text="") for number, reply in known.items()
-            }
+            self._held = {number: Part(*ids_of(reply), text="") for number, reply in known.items()}
             self._is_loaded = True
         return self._held.get(0)
 
@@ -226,12 +224,12 @@ class Parts:
 
         Its buttons name the question that they belong to.
         """
-        place = await self._connection.place(destination.channel)
+        channel = await self._connection.partial_channel(destination.channel)
         after = discord.Object(int(self._thread.thread)) if self._thread.team else None
 
         async def found() -> list[discord.Message]:
             return [
-                message async for message in place.history(limit=ADOPTED_FROM, oldest_first=False)
+                message async for message in channel.history(limit=ADOPTED_FROM, oldest_first=False)
             ]
 
         try:
@@ -350,7 +348,7 @@ class Parts:
         known = await self._replies.of_question(self._thread, self._key)
         for number, reply in known.items():
             if number > after and number not in self._held:
-                self._held[number] = Part(*place_of(reply), text="")
+                self._held[number] = Part(*ids_of(reply), text="")
         surplus = {number: part for number, part in self._held.items() if number > after}
         for number, part in surplus.items():
             await remove(self._connection, part.channel, part.message)

@@ -55,9 +55,9 @@ async def post(
     mentions = discord.AllowedMentions(
         everyone=False, roles=False, users=users or False, replied_user=False
     )
-    place = await connection.place(channel)
+    messageable = await connection.partial_channel(channel)
     async with connection.budget.call(urgent=urgent):
-        sending = place.send(text, allowed_mentions=mentions, suppress_embeds=True, **more)
+        sending = messageable.send(text, allowed_mentions=mentions, suppress_embeds=True, **more)
         return await write(sending, timeout_s=connection.timeout_s)
 
 
@@ -71,7 +71,7 @@ async def edit(
     urgent: bool = True,
 ) -> None:
     """Give a message another text and other buttons. Raises: TryLater, DiscordRefused."""
-    target = (await connection.place(channel)).get_partial_message(message)
+    target = (await connection.partial_channel(channel)).get_partial_message(message)
     async with connection.budget.call(urgent=urgent):
         editing = target.edit(content=text, view=buttons, allowed_mentions=layout.NO_PINGS)
         await write(editing, timeout_s=connection.timeout_s)
@@ -79,7 +79,7 @@ async def edit(
 
 async def remove(connection: Connection, channel: int, message: int) -> None:
     """Delete a message of the bot's; one that cannot be deleted stays. Raises: TryLater."""
-    target = (await connection.place(channel)).get_partial_message(message)
+    target = (await connection.partial_channel(channel)).get_partial_message(message)
     try:
         async with connection.budget.call():
             await write(target.delete(), timeout_s=connection.timeout_s)
