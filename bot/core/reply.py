@@ -104,9 +104,11 @@ class Reply:
         self._submitted.set()
 
     async def _write(self) -> None:
+        if self._status is not None:
+            await self._yield_to_the_question()
+        # The latest one: what was set before the wait may be over.
         status, self._status = self._status, None
         if status is not None:
-            await self._yield_to_the_question()
             try:
                 await self._exchange.status(status)
             except TryLater:
