@@ -163,5 +163,5 @@ def _processor() -> Any:
         patch_size=14,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
-        chat_template="ASSISTANT:",
+        chat_template=None,
     )
