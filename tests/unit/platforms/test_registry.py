@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -114,17 +115,17 @@ def test_its_allow_list_is_kept_to(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lists["pigeon"] == AllowList(teams=frozenset({"north"}))
 
 
-async def test_its_doctor_is_given_its_own_channels_alone(
+def test_its_doctor_is_given_its_own_channels_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_CLIENT_ID", "DISCORD_BOT_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    assert await cli._doctor(load_configuration(), "loft-1") == 0
+    assert asyncio.run(cli._doctor(load_configuration(), "loft-1")) == 0
     assert "a pigeon at 60 km/h, to loft-1" in capsys.readouterr().out
-    assert await cli._doctor(load_configuration(), "C1") == 0
+    assert asyncio.run(cli._doctor(load_configuration(), "C1")) == 0
     assert "a pigeon at 60 km/h, to None" in capsys.readouterr().out
     monkeypatch.delenv("PIGEON_TOKEN")
-    assert await cli._doctor(load_configuration(), None) == 0
+    assert asyncio.run(cli._doctor(load_configuration(), None)) == 0
     assert "Pigeon is not set up: README, Pigeon, says how." in capsys.readouterr().out
 
 
