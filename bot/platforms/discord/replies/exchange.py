@@ -173,11 +173,11 @@ class DiscordExchange:
             try:
                 await self._parts.load()
                 destination = await self._find_destination()
-                footer = [
+                receipt = [
                     *layout.receipt_lines(ending.receipt, self._locale),
                     *self._note(destination),
                 ]
-                text = layout.final(self._last_text(ending), footer)
+                text = layout.final(self._last_text(ending), receipt)
                 buttons = layout.final_buttons(self._message.key, self._locale)
                 await self._parts.finish(destination, text, buttons)
             except DiscordRefused as exc:

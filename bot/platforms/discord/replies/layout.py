@@ -61,9 +61,9 @@ def closed(text: str) -> str:
     return text if fence is None else f"{text.rstrip()}\n{fence[1]}"
 
 
-def final(text: str, footer: Sequence[str]) -> str:
-    """The last message of an answer, with the small text under it."""
-    under = clipped("\n".join(map(small, footer)), MAX_UNDER)
+def final(text: str, receipt: Sequence[str]) -> str:
+    """The last message of an answer, with the receipt under it in small text."""
+    under = clipped("\n".join(map(small, receipt)), MAX_UNDER)
     text = closed(clipped(text, MAX_MESSAGE - length(under) - FENCE_ROOM))
     return f"{text}\n{under}".strip()
 

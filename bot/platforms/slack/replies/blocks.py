@@ -66,12 +66,12 @@ def part(text: str) -> list[Block]:
     return [_markdown(text)]
 
 
-def final(text: str, footer: list[Block]) -> list[Block]:
+def final(text: str, receipt: list[Block]) -> list[Block]:
     """The last message of an answer."""
-    return [*([_markdown(text)] if text else []), *footer]
+    return [*([_markdown(text)] if text else []), *receipt]
 
 
-def footer(key: MessageKey, receipt: Receipt, locale: str) -> list[Block]:
+def receipt_blocks(key: MessageKey, receipt: Receipt, locale: str) -> list[Block]:
     """Under an answer: the receipt, feedback buttons, *Ask again*."""
     line = receipt_line(receipt, locale)
     return [

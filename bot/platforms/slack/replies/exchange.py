@@ -152,10 +152,10 @@ class SlackExchange:
     async def end(self, ending: Ending) -> None:
         """Post the last text, the receipt, and the buttons."""
         workspace = await self._at()
-        footer = blocks.footer(self._message.key, ending.receipt, self._locale)
+        receipt = blocks.receipt_blocks(self._message.key, ending.receipt, self._locale)
         try:
             await self._parts.load(workspace)
-            await self._parts.finish(workspace, self._last_text(ending), footer)
+            await self._parts.finish(workspace, self._last_text(ending), receipt)
         except SlackRefused as exc:
             if exc.error not in CANNOT_WRITE:
                 raise

@@ -290,26 +290,26 @@ class Parts:
         part = self._held.get(self.shown - 1)
         return (part.text or "") if part is not None else ""
 
-    async def finish(self, workspace: Workspace, text: str, footer: list[blocks.Block]) -> None:
-        """Give the last part its final text and its footer; delete the parts after it."""
+    async def finish(self, workspace: Workspace, text: str, receipt: list[blocks.Block]) -> None:
+        """Give the last part its final text and its receipt; delete the parts after it."""
         last = max(self.shown - 1, 0)
         part = self._held.get(last)
-        layout = blocks.final(text, footer)
+        layout = blocks.final(text, receipt)
         if part is None:
             await self._post(workspace, last, text, layout)
-        elif not await self._finish_stream(workspace, part, text, footer):
+        elif not await self._finish_stream(workspace, part, text, receipt):
             await self._stop_stream(workspace, part)
             await self._update(workspace, last, part, text, layout)
         await self._remove(workspace, after=last)
         workspace.api.rates.untrack(self)
 
     async def _finish_stream(
-        self, workspace: Workspace, part: Part, text: str, footer: list[blocks.Block]
+        self, workspace: Workspace, part: Part, text: str, receipt: list[blocks.Block]
     ) -> bool:
         if not part.streaming or part.text is None or not text.startswith(part.text):
             return False
         added = _added(part, text) or None
-        return await self._stop_stream(workspace, part, markdown_text=added, blocks=footer)
+        return await self._stop_stream(workspace, part, markdown_text=added, blocks=receipt)
 
     async def _remove(self, workspace: Workspace, *, after: int) -> None:
         """Delete the parts that a longer, earlier answer left.
