@@ -69,14 +69,14 @@ def name_tokens(tokenizer: Any, concepts: Concepts) -> list[list[int]]:
 
 
 def anchored_columns(tokenizer: Any, embeddings: Tensor, concepts: Concepts) -> Tensor:
-    """Return the bridge before training: every column is the word vector of what it stands for.
+    """Return the projector's untrained first layer: every column is a word vector.
 
     Args:
         embeddings: (vocabulary, hidden), the language model's own.
 
     Returns:
-        float32[hidden, num_features], the weight of the projector's first layer. Columns of names
-        stay as they are; the others (:func:`trained_start`) are where training begins.
+        float32[hidden, num_features], the layer's weight. Columns of names stay as they are; the
+        others (:func:`trained_start`) are where training begins.
     """
     columns = Columns(len(concepts.names))
     weight = torch.zeros(columns.num_features, embeddings.shape[1])
@@ -171,8 +171,8 @@ def assemble(gguf: Path, released: Path, delta_file: Path, concepts: Concepts, o
     tokenizer = load_tokenizer(gguf)
     delta = load_file(delta_file)
     language = load_language_model(gguf)
-    bridge = anchored_columns(tokenizer, language.get_input_embeddings().weight, concepts)
-    bridge[:, trained_start(concepts) :] = delta["bridge.columns"].float()
+    first_layer = anchored_columns(tokenizer, language.get_input_embeddings().weight, concepts)
+    first_layer[:, trained_start(concepts) :] = delta["bridge.columns"].float()
     prefix = "lora."
     lora = {k.removeprefix(prefix): v for k, v in delta.items() if k.startswith(prefix)}
     merge_lora(language.model, lora)
@@ -198,7 +198,7 @@ def assemble(gguf: Path, released: Path, delta_file: Path, concepts: Concepts, o
     model.model.vision_tower = tower
     model.model.language_model = language.model
     projector = model.model.multi_modal_projector
-    projector.linear_1.weight = nn.Parameter(bridge)
+    projector.linear_1.weight = nn.Parameter(first_layer)
     projector.linear_2.weight = nn.Parameter(delta["bridge.linear_2"].float())
     model.tie_weights()
     stop = tokenizer.convert_tokens_to_ids(STOP_TOKEN)

@@ -58,7 +58,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Concepts:
-    """Classes first, then kinds: the order of the bridge's name columns."""
+    """Classes first, then kinds: the order of the name columns in the projector's first layer."""
 
     classes: tuple[NamedClass, ...]
     kinds: tuple[Kind, ...]

@@ -1,4 +1,4 @@
-"""From class probabilities and colours to the rows that the bridge reads.
+"""From class probabilities and colours to the rows that the projector reads.
 
 A row holds one-hots of *named* concepts: the column of a concept's slot carries, in the projector,
 the vector of that token of its name. The names are one-hots of the best guesses and not the whole
@@ -6,7 +6,7 @@ mixture of probabilities: a mixture of two names of several tokens is a salad of
 the second guess in rows of its own can be said ("a minibus or a trolleybus"). How probable each
 guess is stands in its label row as a point between two buckets.
 
-Training and looking share this one function, so the bridge meets at work what it was trained on.
+Training and looking share this one function, so the projector meets at work what it was trained on.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The recipe: trains the delta from a seed, without pictures.
 
-What moves: low-rank adapters in the language model, the columns of the bridge that stand for no
-name (roles, buckets, colours), and the projector's second layer. The columns of names stay the
-language model's own word vectors, so a class that training met rarely is spoken as well as another.
+What moves: low-rank adapters in the language model, the columns of the projector's first layer
+that stand for no name (roles, buckets, colours), and its second layer. The columns of names stay
+the language model's own word vectors, so a class that training met rarely is spoken as well as
+another.
 """
 
 # ruff: noqa: T201 - the recipe tells how it fares on standard error
@@ -58,7 +59,7 @@ class Recipe:
     num_chats: int = 1200
     num_known_classes: int = 1000
     lora_rate: float = 6e-4
-    bridge_rate: float = 2e-3
+    columns_rate: float = 2e-3
     layer_rate: float = 1e-4
     warmup: int = 60
     num_checked: int = 24  # held-out questions a topic
@@ -67,7 +68,7 @@ class Recipe:
 
 @dataclass
 class Student:
-    """The model in training: the language model with adapters, and the bridge in pieces."""
+    """The model in training: the language model with adapters, and the projector in pieces."""
 
     language: Any
     tokenizer: Any
@@ -91,7 +92,7 @@ class Student:
         tokenizer = load_tokenizer(gguf)
         language = load_language_model(gguf).to(device).requires_grad_(False)
         embeddings = language.get_input_embeddings().weight
-        bridge = anchored_columns(tokenizer, embeddings.cpu(), concepts).to(device)
+        first_layer = anchored_columns(tokenizer, embeddings.cpu(), concepts).to(device)
         start = trained_start(concepts)
         lengths = torch.tensor([len(t) for t in name_tokens(tokenizer, concepts)])
         tower: Any = build_tower(released, lengths, concepts)
@@ -102,9 +103,9 @@ class Student:
             tokenizer=tokenizer,
             concepts=concepts,
             adapted=add_lora(language.model),
-            names=bridge[:, :start].contiguous(),
-            columns=nn.Parameter(bridge[:, start:].clone()),
-            layer=nn.Parameter(torch.eye(bridge.shape[0], device=device)),
+            names=first_layer[:, :start].contiguous(),
+            columns=nn.Parameter(first_layer[:, start:].clone()),
+            layer=nn.Parameter(torch.eye(first_layer.shape[0], device=device)),
             name_lengths=lengths.to(device),
             similarity=weight @ weight.T,
             membership=tower.membership,
@@ -238,7 +239,7 @@ def _optimise(student: Student, writer: Writer, recipe: Recipe) -> None:
     optimiser = torch.optim.AdamW(
         [
             {"params": adapters, "lr": recipe.lora_rate},
-            {"params": [student.columns], "lr": recipe.bridge_rate},
+            {"params": [student.columns], "lr": recipe.columns_rate},
             {"params": [student.layer], "lr": recipe.layer_rate},
         ],
         weight_decay=0.0,
