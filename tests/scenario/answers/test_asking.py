@@ -44,11 +44,16 @@ async def test_a_follow_up_sees_the_same_pixels_without_a_new_upload(
     assert follow_up.opened == []
 
 
-async def test_the_status_is_reading_then_answering(core: Core) -> None:
-    answers = core.answers
+async def test_the_status_is_reading_until_the_model_answers(
+    core: Core, backend: ScriptedModel
+) -> None:
     exchange = red()
-    await answers.ask(message("What is it?", "red"), exchange)
-    assert exchange.stages[0] in {Stage.QUEUED, Stage.READING}
+    backend.hold()
+    answering = core.answers.ask(message("What is it?", "red"), exchange)
+    await until(lambda: Stage.READING in exchange.stages)
+    assert exchange.stages[-1] is Stage.READING
+    backend.release()
+    await answering
     assert exchange.stages[-1] in {Stage.READING, Stage.ANSWERING}
 
 
