@@ -44,7 +44,7 @@ async def test_a_model_that_needs_a_picture_says_so(tmp_path: Path) -> None:
     async with running_answers(tmp_path, backend) as (answers, _):
         exchange = FakeExchange()
         await answers.ask(message("hello", locale="ja"), exchange)
-    assert exchange.ending.text.startswith("このモデルは画像についての質問にだけ答えられます。")
+    assert exchange.ending.text.startswith("このモデルは画像についての質問にのみお答えできます。")
 
 
 async def test_a_full_queue_gets_a_sentence(tmp_path: Path, backend: ScriptedModel) -> None:
