@@ -1,21 +1,26 @@
-// The playground: which thread is shown, the side bar, dialogs, and the way back
-// after the server was away. Start reading here.
+// The playground: which thread is shown, what a click does, and the way back after
+// the server was away. Start reading here.
 
+import { listenToActions, onAction } from "./actions.js";
 import * as api from "./api.js";
+import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer.js";
+import { answerOf } from "./dialogs.js";
 import { el } from "./dom.js";
-import { sampleItem, threadItem } from "./render.js";
+import { closeDrawer, listenToDrawer } from "./drawer.js";
+import { sampleItem } from "./render.js";
+import { follow, listenToScrolling, showEnd } from "./scrolling.js";
+import { Sidebar } from "./sidebar.js";
 import { t, useTexts } from "./texts.js";
 import { Thread } from "./thread.js";
+import { listenToViewer, openViewer } from "./viewer.js";
 
-const NEAR_BOTTOM_PX = 60;
 const $ = (id) => document.getElementById(id);
 
 const threads = new Map(); // id → Thread, those opened since the page was loaded
-let listed = []; // the side bar, as the server listed it
 let current = null; // the thread shown; its id is null on the start screen
-let following = true; // the reader is at the bottom, so new text scrolls
 
+const sidebar = new Sidebar({ opened: () => threads, currentId: () => current.id });
 const composer = new Composer({
   onAsk: (thread, text, pictures) => ask(thread, text, pictures),
   onStop: (thread) => thread.stop(),
@@ -34,13 +39,14 @@ async function start() {
   }
   listenToClicks();
   listenToScrolling();
-  listenToMenu();
+  listenToDrawer();
+  listenToViewer();
   api.server.addEventListener("offline", () => ($("offline").hidden = false));
   api.server.addEventListener("online", ({ detail }) => backOnline(detail));
   addEventListener("hashchange", route);
   // Another tab, or the same reader's phone, may have gone on meanwhile.
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
-  await Promise.all([route(), showList()]);
+  await Promise.all([route(), sidebar.refresh()]);
 }
 
 async function untilReachable(request) {
@@ -74,7 +80,7 @@ function useInfo({ model, limits, samples, texts, language }) {
 
 /** Show what the address names: `#/t/{id}` a thread, anything else the start screen. */
 async function route() {
-  closeMenu();
+  closeDrawer();
   const id = decodeURIComponent(location.hash.match(/^#\/t\/(.+)$/)?.[1] ?? "");
   if (!id) return show(current && !current.id ? current : newThread());
   if (current?.id === id) return show(current);
@@ -109,11 +115,10 @@ function forget(thread, sentence = "") {
 
 function show(thread) {
   current = thread;
-  following = true;
   $("thread").replaceChildren(thread.node);
   showState();
-  showCurrentInList();
-  $("scroller").scrollTop = thread.id ? $("scroller").scrollHeight : 0;
+  sidebar.show();
+  showEnd(Boolean(thread.id));
   composer.focus();
 }
 
@@ -141,12 +146,12 @@ function changed(thread) {
   if (thread === current) showState();
   // Only what the side bar shows of it is worth a request; a stream changes 60 times a second.
   const inList = JSON.stringify([thread.id, thread.title, thread.running, thread.last?.stage === "sending"]);
-  if (thread.id && inList !== thread.inList) showList();
+  if (thread.id && inList !== thread.inList) sidebar.refresh();
   thread.inList = inList;
 }
 
 async function ask(thread, text, pictures) {
-  following = true;
+  follow();
   await thread.ask(text, pictures);
 }
 
@@ -163,49 +168,11 @@ async function askSample({ url, question }) {
   }
 }
 
-// -- The side bar ----------------------------------------------------------
-
-let listing = null; // one request at a time; a change meanwhile asks once more
-let listAgain = false;
-
-async function showList() {
-  if (listing) return void (listAgain = true);
-  do {
-    listAgain = false;
-    listing = api.listThreads();
-    listed = await listing.catch(() => listed);
-    showCurrentInList();
-  } while (listAgain);
-  listing = null;
-}
-
-function showCurrentInList() {
-  const list = $("threads");
-  const items = [...notYetListed(), ...listed].map((item) => ({
-    ...item,
-    current: item.thread_id === current.id,
-    running: threads.get(item.thread_id)?.running ?? false,
-  }));
-  const shown = JSON.stringify(items);
-  if (shown === list.shown) return; // rebuilding would take a click or the focus away
-  list.shown = shown;
-  const focused = [...list.querySelectorAll("a, button")].indexOf(document.activeElement);
-  list.replaceChildren(...items.map(threadItem));
-  $("no-threads").hidden = items.length > 0;
-  list.querySelectorAll("a, button")[focused]?.focus();
-}
-
-/** Threads whose first question is on its way: the server lists a thread once it is written down. */
-function notYetListed() {
-  const ids = new Set(listed.map(({ thread_id }) => thread_id));
-  return [...threads.values()]
-    .filter(({ id, running }) => id && running && !ids.has(id))
-    .map(({ id, turns }) => ({ thread_id: id, title: turns[0]?.question ?? "", picture_url: null }));
-}
+// -- Clicks ------------------------------------------------------------------
 
 async function deleteThread(id) {
   const dialog = $("confirm-delete");
-  dialog.querySelector("[data-title]").textContent = listed.find(({ thread_id }) => thread_id === id)?.title ?? "";
+  dialog.querySelector("[data-title]").textContent = sidebar.titleOf(id);
   if ((await answerOf(dialog)) !== "delete") return;
   try {
     await api.deleteThread(id);
@@ -215,64 +182,24 @@ async function deleteThread(id) {
       return showState();
     }
   }
-  listed = listed.filter(({ thread_id }) => thread_id !== id);
   forget(threads.get(id) ?? new Thread(id, changed));
-  showCurrentInList();
-  showList();
+  sidebar.remove(id);
 }
-
-function answerOf(dialog) {
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true }));
-}
-
-function listenToMenu() {
-  const phone = matchMedia("(max-width: 52rem)");
-  const apply = () => closeMenu();
-  phone.addEventListener("change", apply);
-  $("menu").addEventListener("click", () => setMenu(true));
-  $("close-menu").addEventListener("click", closeMenu);
-  $("shade").addEventListener("click", closeMenu);
-  $("side").addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !phone.matches) return;
-    event.preventDefault(); // it closes the drawer, it does not stop the answer
-    closeMenu();
-    $("menu").focus();
-  });
-  apply();
-}
-
-function closeMenu() {
-  setMenu(false);
-}
-
-/** Open or close the drawer; on a wide page the side bar is always there. */
-function setMenu(open) {
-  const drawer = matchMedia("(max-width: 52rem)").matches;
-  $("side").classList.toggle("open", open);
-  $("side").inert = drawer && !open;
-  $("page").inert = drawer && open;
-  $("shade").hidden = !(drawer && open);
-  $("menu").ariaExpanded = String(open);
-  if (open) $("close-menu").focus();
-}
-
-// -- Clicks, scrolling -----------------------------------------------------
 
 function listenToClicks() {
+  listenToActions();
+  onAction("again", askAgain);
+  onAction("copy", (button) => copyFrom(button, current.last.answer));
+  onAction("delete", ({ dataset }) => deleteThread(dataset.thread ?? current.id));
   document.addEventListener("click", (event) => {
     const details = $("model");
     if (details.open && !details.contains(event.target)) details.open = false;
-    const button = event.target.closest("[data-sample], [data-full], [data-action], #new-thread, .brand");
+    const button = event.target.closest("[data-sample], [data-full], #new-thread, .brand");
     if (!button) return;
-    const { action, full, sample, url, question, name, thread } = button.dataset;
+    const { full, sample, url, question, name } = button.dataset;
     if (sample) askSample({ url, question });
     else if (full) openViewer(full, name, button.ariaLabel ?? button.title);
-    else if (action === "again") askAgain();
-    else if (action === "copy") copyAnswer(button);
-    else if (action === "delete") deleteThread(thread ?? current.id);
-    else closeMenu(); // a link to the start screen, which may be shown already
+    else closeDrawer(); // a link to the start screen, which may be shown already
   });
   $("model").addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !$("model").open) return;
@@ -280,52 +207,11 @@ function listenToClicks() {
     $("model").open = false;
     $("model").firstElementChild.focus();
   });
-  $("viewer").addEventListener("click", ({ target }) => target === $("viewer") && $("viewer").close());
 }
 
 function askAgain() {
-  following = true;
+  follow();
   if (!current.running) current.again();
-}
-
-function openViewer(url, name, label) {
-  const viewer = $("viewer");
-  const image = viewer.querySelector("img");
-  image.src = url;
-  image.alt = label;
-  viewer.querySelector("p").textContent = label === name ? name : `${label} · ${name}`;
-  viewer.showModal();
-}
-
-async function copyAnswer(button) {
-  await copyText(current.last.answer);
-  const label = button.querySelector("span");
-  label.textContent = t("page_copied");
-  setTimeout(() => (label.textContent = t("page_copy")), 2_000);
-}
-
-async function copyText(text) {
-  // The clipboard interface exists only on https and localhost; a team's bot may
-  // well be reached by plain http.
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  const area = el("textarea", { class: "visually-hidden", readonly: true });
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  document.execCommand("copy");
-  area.remove();
-}
-
-function listenToScrolling() {
-  const scroller = $("scroller");
-  scroller.addEventListener("scroll", () => {
-    following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_BOTTOM_PX;
-  }, { passive: true });
-  // Growth of the thread fires no scroll event, so `following` still says where the reader was.
-  const observer = new ResizeObserver(() => {
-    if (following && !$("thread").hidden) scroller.scrollTop = scroller.scrollHeight;
-  });
-  for (const node of [$("thread"), $("alert"), scroller]) observer.observe(node);
 }
 
 // -- When the server was away ----------------------------------------------
@@ -337,7 +223,7 @@ function backOnline(info) {
 }
 
 async function refresh() {
-  showList();
+  sidebar.refresh();
   if (!current.id || current.running) return; // a running answer re-attaches itself
   try {
     await current.open();
