@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import TypeVar
 
@@ -51,11 +52,23 @@ class Erasure:
     async def author(self, platform: str, team: str | None, author: str) -> int:
         """Forget everything a person asked, in one team or in all. Raises: StoreFailed.
 
-        Returns: how many questions.
+        Threads of their own go as a whole, with what others asked there. Returns: how many
+        questions of theirs.
         """
-        await self._questions.stop_author(platform, team, author)
-        await self._engine.clear_caches()
-        return await self._erase(partial(self._store.forget_author, platform, team, author))
+        with ExitStack() as closed:
+            for thread in await self._owned(platform, team, author):
+                closed.enter_context(self._questions.closed(thread))
+                await self._questions.stop_thread(thread)
+            await self._questions.stop_author(platform, team, author)
+            await self._engine.clear_caches()
+            return await self._erase(partial(self._store.forget_author, platform, team, author))
+
+    async def _owned(self, platform: str, team: str | None, author: str) -> list[ThreadKey]:
+        try:
+            owned = await self._store.sharing.owned(platform, author)
+        except StoreFailed:
+            return []  # erasing will fail as well, and come back to them
+        return [thread for thread in owned if team in {None, thread.team}]
 
     async def _erase(self, erase: Callable[[], Awaitable[T]]) -> T:
         """Erase after the late writes, which would otherwise bring erased data back."""

@@ -4,14 +4,18 @@ from bot.store.database import DatabaseUnusable, StoreFailed
 from bot.store.inbox import Inbox
 from bot.store.people import People
 from bot.store.replies import Replies
+from bot.store.sharing import Sharing
 from bot.store.store import Store, running_store
-from bot.values.turns import StoredPicture, ThreadSummary, Turn
+from bot.values.turns import Ownership, Share, StoredPicture, ThreadSummary, Turn
 
 __all__ = [
     "DatabaseUnusable",
     "Inbox",
+    "Ownership",
     "People",
     "Replies",
+    "Share",
+    "Sharing",
     "Store",
     "StoreFailed",
     "StoredPicture",

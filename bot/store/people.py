@@ -1,12 +1,12 @@
-"""The languages that people chose, where a platform does not send them with each message."""
+"""What people chose, where a platform does not send it with each message: language and name."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.store.database import Database
-from bot.store.schema import people
+from bot.store.schema import people, shares, threads
 from bot.store.uninterrupted import uninterrupted
 
 
@@ -26,7 +26,7 @@ class People:
                     people.c.platform == platform, people.c.person == person
                 )
             )
-            return found.scalar_one_or_none()
+            return found.scalar_one_or_none() or None
 
         return await self._database.read(work)
 
@@ -41,6 +41,39 @@ class People:
                 .on_conflict_do_update(
                     index_elements=["platform", "person"], set_={"locale": locale}
                 )
+            )
+
+        await self._database.write(work)
+
+    @uninterrupted
+    async def name(self, platform: str, person: str) -> str:
+        """The name a person gave; empty: none."""
+
+        def work(connection: Connection) -> str:
+            found = connection.execute(
+                select(people.c.name).where(
+                    people.c.platform == platform, people.c.person == person
+                )
+            )
+            return found.scalar_one_or_none() or ""
+
+        return await self._database.read(work)
+
+    @uninterrupted
+    async def remember_name(self, platform: str, person: str, name: str) -> None:
+        """Save the name a person gave, also where their threads are shared under it."""
+        owned = select(threads.c.id).where(
+            threads.c.platform == platform, threads.c.owner == person
+        )
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                sqlite_insert(people)
+                .values(platform=platform, person=person, name=name)
+                .on_conflict_do_update(index_elements=["platform", "person"], set_={"name": name})
+            )
+            connection.execute(
+                update(shares).where(shares.c.thread_id.in_(owned)).values(shared_by=name)
             )
 
         await self._database.write(work)

@@ -59,14 +59,15 @@ def is_thread(thread: ThreadKey) -> list[Any]:
     ]
 
 
-def touch_thread(connection: Connection, thread: ThreadKey) -> int:
-    """Create the thread, or mark it as used now. Returns: its id."""
+def touch_thread(connection: Connection, thread: ThreadKey, *, owner: str = "") -> int:
+    """Create the thread, or mark it as used now; an owner stays. Returns: its id."""
     made = sqlite_insert(threads).values(
         platform=thread.platform,
         team=thread.team,
         channel=thread.channel,
         thread=thread.thread,
         touched_at=now(),
+        owner=owner,
     )
     row = connection.execute(
         made.on_conflict_do_update(

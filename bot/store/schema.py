@@ -36,6 +36,8 @@ threads = Table(
     Column("title", Text, nullable=False, default=""),
     Column("touched_at", DateTime(timezone=True), nullable=False, index=True),
     Column("muted", Boolean, nullable=False, default=False),  # follow-ups need a mention
+    # Who made it, where threads belong to people; a chat's belong to its channel.
+    Column("owner", String, nullable=False, default="", index=True),
     UniqueConstraint("platform", "team", "channel", "thread"),
 )
 
@@ -118,13 +120,33 @@ feedback = Table(
     Column("good", Boolean, nullable=False),
 )
 
-# The languages that people chose, where a platform does not send them with each message.
+# What people chose, where a platform does not send it with each message: their language (Discord),
+# their name (the playground); empty is nothing.
 people = Table(
     "people",
     metadata,
     Column("platform", String, primary_key=True),
     Column("person", String, primary_key=True),
-    Column("locale", String, nullable=False),
+    Column("locale", String, nullable=False, default=""),
+    Column("name", Text, nullable=False, default=""),
+)
+
+# Threads whose owners have made a link to them.
+shares = Table(
+    "shares",
+    metadata,
+    Column("thread_id", ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True),
+    Column("token", String, nullable=False, unique=True),
+    Column("can_ask", Boolean, nullable=False),  # else its guests only read
+    Column("shared_by", Text, nullable=False),  # the owner's name
+)
+
+# Who has opened such a link.
+guests = Table(
+    "guests",
+    metadata,
+    Column("thread_id", ForeignKey("shares.thread_id", ondelete="CASCADE"), primary_key=True),
+    Column("person", String, primary_key=True, index=True),
 )
 
 # What the admins of a channel chose.

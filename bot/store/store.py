@@ -12,7 +12,7 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, true, update
 
 from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels
@@ -35,7 +35,18 @@ from bot.store.rows import (
     touch_thread,
     upsert_turn,
 )
-from bot.store.schema import feedback, inbox, people, pictures, threads, turn_pictures, turns
+from bot.store.schema import (
+    feedback,
+    guests,
+    inbox,
+    people,
+    pictures,
+    shares,
+    threads,
+    turn_pictures,
+    turns,
+)
+from bot.store.sharing import Sharing, visible_to
 from bot.store.uninterrupted import uninterrupted
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.values.pictures import NormalisedPicture
@@ -72,6 +83,7 @@ class Store:
         self.inbox = Inbox(database)
         self.replies = Replies(database, self.late)
         self.people = People(database)
+        self.sharing = Sharing(database)
         self.channels = Channels(database)
         self.installations = Installations(database)
         # A picture must not be swept between writing its file and the row that refers to it.
@@ -172,11 +184,11 @@ class Store:
     # -- threads ------------------------------------------------------------------------------
 
     @uninterrupted
-    async def make_thread(self, thread: ThreadKey) -> None:
-        """Create a thread before its first question."""
+    async def make_thread(self, thread: ThreadKey, *, owner: str = "") -> None:
+        """Create a thread before its first question; `owner`: whose it is, if a person's."""
 
         def work(connection: Connection) -> None:
-            touch_thread(connection, thread)
+            touch_thread(connection, thread, owner=owner)
 
         await self._database.write(work)
 
@@ -193,9 +205,12 @@ class Store:
 
     @uninterrupted
     async def list_threads(
-        self, platform: str, team: str, channel: str
+        self, platform: str, team: str, channel: str, *, person: str | None = None
     ) -> tuple[ThreadSummary, ...]:
-        """The threads of a channel that hold a question, newest first."""
+        """The threads of a channel that hold a question, newest first.
+
+        `person`: only their own and those that were shared with them.
+        """
         first_picture = (
             select(func.min(turn_pictures.c.number))
             .select_from(turn_pictures.join(turns))
@@ -204,6 +219,7 @@ class Store:
             .scalar_subquery()
         )
         has_turn = select(turns.c.id).where(turns.c.thread_id == threads.c.id).exists()
+        visible = true() if person is None else visible_to(person)
 
         def work(connection: Connection) -> tuple[ThreadSummary, ...]:
             rows = connection.execute(
@@ -212,12 +228,16 @@ class Store:
                     threads.c.title,
                     threads.c.touched_at,
                     first_picture.label("first_picture_number"),
+                    threads.c.owner,
+                    shares.c.token,
                 )
+                .select_from(threads.outerjoin(shares))
                 .where(
                     threads.c.platform == platform,
                     threads.c.team == team,
                     threads.c.channel == channel,
                     has_turn,
+                    visible,
                 )
                 .order_by(threads.c.touched_at.desc(), threads.c.id.desc())
             )
@@ -227,6 +247,8 @@ class Store:
                     title=row.title,
                     touched_at=row.touched_at.replace(tzinfo=UTC),
                     first_picture_number=row.first_picture_number,
+                    owner=row.owner,
+                    is_shared=row.token is not None,
                 )
                 for row in rows
             )
@@ -289,9 +311,9 @@ class Store:
 
     @uninterrupted
     async def forget_author(self, platform: str, team: str | None, author: str) -> int:
-        """Erase all that a person asked, and their feedback. Returns: how many questions.
+        """Erase all that a person asked, their own threads, and what they chose.
 
-        `team`: `None` is every team.
+        `team`: `None` is every team. Returns: how many questions.
         """
         places = [threads.c.platform == platform]
         questions = [inbox.c.platform == platform, inbox.c.author == author]
@@ -307,9 +329,14 @@ class Store:
             connection.execute(
                 delete(people).where(people.c.platform == platform, people.c.person == author)
             )
+            connection.execute(
+                delete(guests).where(guests.c.person == author, guests.c.thread_id.in_(ours))
+            )
 
         await self._database.write(work)
-        return await self._forget_questions(questions)
+        count = await self._forget_questions(questions)
+        await self._forget([*places, threads.c.owner == author])
+        return count
 
     async def _forget_questions(self, condition: Sequence[Any]) -> int:
         return await self._erase(lambda connection: erase_questions(connection, condition))

@@ -56,6 +56,31 @@ class ThreadSummary:
     title: str = field(repr=False)
     touched_at: datetime
     first_picture_number: int | None
+    owner: str = ""
+    """Who made it; empty where threads belong to their channel."""
+    is_shared: bool = False
+    """Whether its owner has made a link to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A link that lets others into a thread."""
+
+    token: str = field(repr=False)
+    can_ask: bool
+    """Otherwise they only read."""
+    shared_by: str = field(repr=False)
+    """The owner's name; empty: they gave none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """Whose a thread is, as one person finds it."""
+
+    owner: str
+    share: Share | None
+    is_guest: bool
+    """Whether this person has opened the link."""
 
 
 @dataclass(frozen=True, slots=True)
