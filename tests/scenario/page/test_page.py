@@ -1,73 +1,27 @@
-"""The playground's page in a real Chromium, against the real server."""
+"""The playground's page against the real server."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from inference.types import Limitation
 from tests.engines import ScriptedModel
 from tests.pictures import plain_picture
-from tests.scenario.core import RED
+from tests.scenario.page.reader import (
+    LAST_ANSWER,
+    LAST_RECEIPT,
+    ask,
+    expect_answer,
+    opened,
+    photo,
+)
 from tests.scenario.playground import Client, running_playground
 from tests.store_faults import fails_at
 
 pytestmark = pytest.mark.browser
-
-LAST_ANSWER = "[data-turn]:last-child [data-role=answer]"
-LAST_RECEIPT = "[data-turn]:last-child [data-role=receipt]"
-
-
-@pytest.fixture
-def backend() -> ScriptedModel:
-    return ScriptedModel(name="pocket", limitations=(Limitation.NO_TEXT,))
-
-
-@pytest.fixture
-async def client(tmp_path: Path, backend: ScriptedModel) -> AsyncIterator[Client]:
-    async with running_playground(tmp_path, backend) as client:
-        yield client
-
-
-@pytest.fixture
-async def page(client: Client, browser: Browser) -> AsyncIterator[Page]:
-    async with opened(client, browser) as page:
-        yield page
-
-
-@asynccontextmanager
-async def opened(client: Client, browser: Browser, **options: object) -> AsyncIterator[Page]:
-    """A page; any error it logs fails the test."""
-    context = await browser.new_context(**{"locale": "en-GB"} | options)  # type: ignore[arg-type]
-    page = await context.new_page()
-    page.set_default_timeout(10_000)
-    failures: list[str] = []
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    await page.goto(client.playground.address)
-    await expect(page.locator("#question")).to_be_visible()
-    yield page
-    await context.close()
-    assert failures == []
-
-
-def photo(name: str = "photo.png", data: bytes = RED) -> dict[str, object]:
-    return {"name": name, "mimeType": "image/png", "buffer": data}
-
-
-async def ask(page: Page, text: str, *photos: dict[str, object]) -> None:
-    if photos:
-        await page.set_input_files("#file-input", list(photos))  # type: ignore[arg-type]
-    await page.fill("#question", text)
-    await page.press("#question", "Enter")
-
-
-async def expect_answer(page: Page, text: str, state: str = "answered") -> None:
-    await expect(page.locator(f"{LAST_ANSWER}[data-state={state}]")).to_contain_text(text)
 
 
 async def test_a_picture_a_question_an_answer_and_a_follow_up(
