@@ -80,6 +80,7 @@ async def running_core(
     questions_per_user: int = 10,
     options: AnswerOptions | None = None,
     allow: Mapping[str, AllowList] | None = None,
+    pictures_per_question: int = 2,
 ) -> AsyncIterator[Core]:
     """The core with its state in `folder`; `allow`: lists of who may ask, by platform."""
     access = Access(questions_per_user=questions_per_user, lists=allow)
@@ -88,7 +89,9 @@ async def running_core(
         running_store(folder) as store,
         running_on_device(lambda: backend, max_waiting=max_waiting) as engine,
     ):
-        attachments = Attachments(PictureLimits(max_bytes=100_000), pictures_per_question=2)
+        attachments = Attachments(
+            PictureLimits(max_bytes=100_000), pictures_per_question=pictures_per_question
+        )
         yield Core(
             answers=_answers(store, engine, attachments, questions, access, options),
             store=store,

@@ -83,20 +83,24 @@ async def running_playground(
     *,
     port: int = 0,
     password: str | None = None,
+    pictures_per_question: int = 2,
     **settings: Any,
 ) -> AsyncIterator[Client]:
     """A playground over a scripted model, with its state in `folder`."""
+    settings |= {"pictures_per_question": pictures_per_question}
     async with running_core(folder, backend, **settings) as core:
         answers, store = core.answers, core.store
         playground = Playground(
             core=answers,
             store=store,
             erasure=core.erasure,
-            uploads=Uploads(folder / "uploads", max_file_bytes=100_000, max_files=2),
+            uploads=Uploads(
+                folder / "uploads", max_file_bytes=100_000, max_files=pictures_per_question
+            ),
             host="127.0.0.1",
             port=port,
             password=password,
-            pictures_per_question=2,
+            pictures_per_question=pictures_per_question,
         )
         for message in await store.inbox.unfinished():
             playground.resume(message)

@@ -53,17 +53,20 @@ function statusSentence({ stage, position, withPictures }) {
   return t("page_answering");
 }
 
-function pictureItem({ number, name, url }) {
+function pictureItem({ number, name, url, width, height }) {
   const label = number ? t("page_picture", { number }) : name;
   return el("li", {},
     el("button", { type: "button", class: "picture", "data-full": url, "data-name": name, title: name, "aria-label": label },
-      pictureImage(url, name, label),
+      pictureImage(url, name, label, { width, height }),
       number && el("span", { class: "number", "aria-hidden": "true" }, number)));
 }
 
-/** A thumbnail, or a tile with the file's name where the browser cannot decode it (HEIC). */
-export function pictureImage(url, name, alt) {
-  const image = el("img", { src: url, alt, draggable: "false", decoding: "async" });
+/** A thumbnail, or a tile with the file's name where the browser cannot decode it (HEIC).
+ *
+ * `width` and `height`, where they are known, keep its room until it has loaded.
+ */
+export function pictureImage(url, name, alt, { width, height } = {}) {
+  const image = el("img", { src: url, alt, width, height, draggable: "false", decoding: "async" });
   image.addEventListener("error", () => {
     image.closest("[data-full]")?.removeAttribute("data-full");
     image.replaceWith(el("span", { class: "file-tile" }, icon("file"), el("span", {}, name)));
