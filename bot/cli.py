@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _check_current_folder()
         configuration = load_configuration(**_settings_in(arguments))
         set_log_level(configuration.bot.log_level)
+        _tell_of_unknown_settings(configuration, arguments.command)
         ensure_home(configuration.bot.data_dir)
         code = _command(arguments, configuration)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -66,6 +67,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code != 0 and held_back.has_errors:
         print("To see where it failed, add --verbose.", file=sys.stderr)
     return code
+
+
+def _tell_of_unknown_settings(configuration: Configuration, command: str) -> None:
+    """Where the command's own log is read, or else before its output."""
+    for sentence in configuration.unknown:
+        if command == "run":
+            log.warning("%s", sentence)
+        elif command != "doctor":  # it says so itself, among what it finds
+            print(sentence, file=sys.stderr)
 
 
 def _check_current_folder() -> None:
@@ -273,7 +283,9 @@ def _print_manifest(arguments: argparse.Namespace, configuration: Configuration)
 
 
 async def _doctor(configuration: Configuration, channel: str | None) -> int:
-    findings: list[Finding] = []
+    findings = [
+        Finding(sentence, "correct the name, or remove it.") for sentence in configuration.unknown
+    ]
     for platform in PLATFORMS:
         if (doctor := platform.doctor) is None:
             continue

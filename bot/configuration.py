@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from pydantic import ValidationError
 
 from bot.env_file import read_env_file
 from bot.errors import ConfigurationError
 from bot.platforms.registry import PLATFORMS
-from bot.settings import Settings, SettingsGroup
+from bot.setting_problems import Setting, problem
+from bot.settings import Settings, SettingsGroup, choices_of
+from bot.unknown_settings import KnownNames, unknown_in_environment, unknown_in_file
 
 ENV_FILE = Path(".env")
 
@@ -22,8 +24,10 @@ Group = TypeVar("Group", bound=SettingsGroup)
 class Configuration:
     """The settings of the bot and of its platforms."""
 
-    def __init__(self, groups: Iterable[SettingsGroup]) -> None:
+    def __init__(self, groups: Iterable[SettingsGroup], *, unknown: Iterable[str] = ()) -> None:
         self._groups = {type(group): group for group in groups}
+        self.unknown = tuple(unknown)
+        """A sentence for each variable that is no setting and was to be one."""
 
     @property
     def bot(self) -> Settings:
@@ -47,6 +51,30 @@ def variables() -> list[str]:
     ]
 
 
+def known_names() -> KnownNames:
+    """Every name that a variable may have, and what its value looks like."""
+    return KnownNames(
+        settings=variables(),
+        former={
+            f"{prefix}{name.upper()}": f"{group.prefix}{name.upper()}"
+            for group in setting_groups()
+            for prefix in group.former_prefixes
+            for name in group.model_fields
+        },
+        prefixes=[
+            prefix
+            for group in setting_groups()
+            for prefix in (group.prefix, *group.former_prefixes)
+            if prefix
+        ],
+        shapes={
+            f"{group.prefix}{name.upper()}": shape
+            for group in setting_groups()
+            for name, shape in group.shapes.items()
+        },
+    )
+
+
 def load_configuration(**arguments: object) -> Configuration:
     """Read the settings; `arguments` (a variable's name in lower case) win unless they are `None`.
 
@@ -54,45 +82,55 @@ def load_configuration(**arguments: object) -> Configuration:
         ConfigurationError: names every setting that is wrong, one per line, or says what is wrong
             with `.env`.
     """
+    file = read_env_file(ENV_FILE)
     sources = [
-        _by_lower_name(arguments),
-        _by_lower_name(os.environ),
-        _by_lower_name(read_env_file(ENV_FILE)),
+        _values(arguments, lambda _: "among the arguments"),
+        _values(os.environ, lambda _: "in the environment"),
+        _values(file.values, lambda name: f"in {file.path}, line {file.lines[name]}"),
+    ]
+    known = known_names()
+    unknown = [
+        *unknown_in_environment(os.environ, known),
+        *unknown_in_file(file.path, file.values, file.lines, known),
     ]
     groups: list[SettingsGroup] = []
     problems: list[str] = []
     for group in setting_groups():
         found = {name: _find(name, group, sources) for name in group.model_fields}
-        given = {name: value for name, (_, value) in found.items() if value is not None}
+        given = {name: setting.value for name, setting in found.items() if setting.is_set}
         try:
             groups.append(group.model_validate(given))
         except ValidationError as exc:
-            problems += [_problem(found[str(error["loc"][0])][0], error) for error in exc.errors()]
+            for error in exc.errors():
+                name = str(error["loc"][0])
+                choices = choices_of(group.model_fields[name].annotation)
+                problems.append(problem(found[name], error, choices))
     if problems:
-        raise ConfigurationError("\n".join(problems))
-    return Configuration(groups)
+        raise ConfigurationError("\n".join([*unknown, *problems]))
+    return Configuration(groups, unknown=unknown)
 
 
-def _by_lower_name(source: Mapping[str, object]) -> dict[str, object]:
-    # An empty variable is no setting.
-    return {name.lower(): value for name, value in source.items() if value not in {None, ""}}
+def _values(
+    source: Mapping[str, object], origin: Callable[[str], str]
+) -> dict[str, tuple[object, str]]:
+    """(value, where it was set) by name in lower case. An empty variable is no setting."""
+    return {
+        name.lower(): (value, origin(name))
+        for name, value in source.items()
+        if value not in {None, ""}
+    }
 
 
 def _find(
-    name: str, group: type[SettingsGroup], sources: Iterable[Mapping[str, object]]
-) -> tuple[str, object | None]:
-    """(the variable that sets a field, its value); today's name and `None` when none does."""
+    name: str,
+    group: type[SettingsGroup],
+    sources: Iterable[Mapping[str, tuple[object, str]]],
+) -> Setting:
+    """Where a field is set; under today's name and as `None` when it is nowhere."""
     names = [f"{prefix}{name.upper()}" for prefix in (group.prefix, *group.former_prefixes)]
     for source in sources:
         for variable in names:
             if variable.lower() in source:
-                return variable, source[variable.lower()]
-    return names[0], None
-
-
-def _problem(variable: str, error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
-    is_secret = any(word in variable for word in ("PASSWORD", "TOKEN", "SECRET"))
-    is_default = isinstance(error["input"], Path)
-    given = "" if is_secret or is_default else f" (it is {error['input']!r})"
-    return f"{variable}: {message}{given}."
+                value, origin = source[variable.lower()]
+                return Setting(variable=variable, value=value, origin=origin)
+    return Setting(variable=names[0])

@@ -8,6 +8,8 @@ import io
 import os
 import stat
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -19,7 +21,18 @@ PIPE_WAIT_S = 30.0
 """For the password manager behind a pipe, which may have to ask its user first."""
 
 
-def read_env_file(path: Path) -> dict[str, str | None]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvFile:
+    """What a `.env` says, and where."""
+
+    path: Path
+    values: Mapping[str, str]
+    """By name as it is written; a name without `=` sets nothing."""
+    lines: Mapping[str, int]
+    """The line that each was set in last, counted from 1."""
+
+
+def read_env_file(path: Path) -> EnvFile:
     """The variables in a `.env`; none if there is no such file.
 
     Raises:
@@ -27,17 +40,26 @@ def read_env_file(path: Path) -> dict[str, str | None]:
     """
     text = _decoded(path, _bytes_of(path))
     problems = []
+    lines: dict[str, int] = {}
     for binding in parse_stream(io.StringIO(text)):
+        statement = binding.original.string
+        blank = statement[: len(statement) - len(statement.lstrip())].count("\n")
+        line = binding.original.line + blank
         if binding.error:
-            statement = binding.original.string
-            blank = statement[: len(statement) - len(statement.lstrip())].count("\n")
             problems.append(
-                f"{path}, line {binding.original.line + blank}: it is not NAME=value (is a "
+                f"{path}, line {line}: it is not NAME=value (is a "
                 "quotation mark left open?); mend it, or begin it with #."
             )
+        elif binding.key is not None:
+            lines[binding.key] = line
     if problems:
         raise ConfigurationError("\n".join(problems))
-    return dotenv_values(stream=io.StringIO(text))
+    values = dotenv_values(stream=io.StringIO(text))
+    return EnvFile(
+        path=path,
+        values={name: value for name, value in values.items() if value is not None},
+        lines=lines,
+    )
 
 
 def _bytes_of(path: Path) -> bytes:

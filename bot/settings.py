@@ -6,11 +6,21 @@ A platform's own settings stand beside its adapter (`bot/platforms/slack/setting
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from bot.values.limits import FollowUps, PictureLimits
 from inference.types import CacheQuantization, DType, EngineChoice, ModelSpec, Quantization
@@ -27,6 +37,34 @@ class SettingsGroup(BaseModel):
     prefix: ClassVar[str] = ""
     former_prefixes: ClassVar[tuple[str, ...]] = ()
     """Still read, where the variable with today's prefix is not set."""
+    shapes: ClassVar[Mapping[str, re.Pattern[str]]] = {}
+    """What the values of some fields look like: a setting can be told by its value."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choices_in_any_case(cls, given: Any) -> Any:
+        return {
+            name: _as_a_choice(value, choices_of(field.annotation))
+            if (field := cls.model_fields.get(name)) is not None
+            else value
+            for name, value in given.items()
+        }
+
+
+def choices_of(annotation: Any) -> tuple[str, ...]:
+    """The words that a setting can be; none: it is no choice between words."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(word for part in get_args(annotation) for word in choices_of(part))
+
+
+def _as_a_choice(value: Any, choices: tuple[str, ...]) -> Any:
+    """`debug` and ` Debug ` are `DEBUG`."""
+    if isinstance(value, str):
+        for choice in choices:
+            if choice.casefold() == value.strip().casefold():
+                return choice
+    return value
 
 
 def split(value: object) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -19,6 +21,10 @@ class DiscordSettings(SettingsGroup):
     """The variables that begin with `DISCORD_`."""
 
     prefix: ClassVar[str] = "DISCORD_"
+    shapes: ClassVar[Mapping[str, re.Pattern[str]]] = {
+        # the application's id in base64, a time, a signature
+        "bot_token": re.compile(r"[\w-]{18,}\.[\w-]{5,8}\.[\w-]{20,}"),
+    }
 
     bot_token: SecretStr | None = Field(
         None, description="Discord: the bot's token, from the Developer Portal."

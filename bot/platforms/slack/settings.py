@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
@@ -15,6 +17,10 @@ class SlackSettings(SettingsGroup):
     """The variables that begin with `SLACK_`."""
 
     prefix: ClassVar[str] = "SLACK_"
+    shapes: ClassVar[Mapping[str, re.Pattern[str]]] = {
+        "bot_token": re.compile(r"(xoxe\.)?xoxb-[\w.-]*"),
+        "app_token": re.compile(r"xapp-[\w.-]*"),
+    }
 
     bot_token: SecretStr | None = Field(
         None, description="Slack: the bot token (`xoxb-…`), for one workspace."

@@ -16,18 +16,13 @@ from bot.errors import ConfigurationError
 from bot.home import ensure_home
 from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.web.settings import PlaygroundSettings, is_loopback
-from bot.settings import Settings, SettingsGroup, revealed
+from bot.setting_problems import Setting, problem
+from bot.settings import Settings, SettingsGroup, choices_of, revealed
 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for group in setting_groups():
-        for prefix in (group.prefix, *group.former_prefixes):
-            for name in group.model_fields:
-                monkeypatch.delenv(f"{prefix}{name.upper()}", raising=False)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("clean_environment")
 
 
 def load_settings(**arguments: object) -> Settings:
@@ -106,6 +101,49 @@ def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         "DISCORD_RESOLVE_TO",
     ]
     assert "'int3'" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("QUANTIZE", "int3", "it can be none, int8 or nf4 (it is 'int3' {}): did you mean int8?"),
+        ("LOG_LEVEL", "verbose", "it can be DEBUG, INFO, WARNING or ERROR (it is 'verbose' {})."),
+        ("FETCH_LINKS", "perhaps", "it can be yes or no (also on or off, true or false, 1 or 0) ("),
+        ("MAX_WAITING", "many", "it must be a whole number (it is 'many' {})."),
+        ("MAX_NEW_TOKENS", "0", "it must be at least 1 (it is '0' {})."),
+        ("PLAYGROUND_PORT", "99999", "it must be at most 65535 (it is '99999' {})."),
+        ("TEMPERATURE", "warm", "it must be a number (it is 'warm' {})."),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_it_can_be_and_where_it_was_set(
+    name: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".env").write_text(f"# mine\n\n{name}={value}\n")
+    with pytest.raises(ConfigurationError) as problems:
+        load_settings()
+    assert str(problems.value).startswith(f"{name}: {sentence.format('in .env, line 3')}")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as problems:
+        load_settings()
+    assert str(problems.value).startswith(f"{name}: {sentence.format('in the environment')}")
+
+
+def test_a_secret_is_not_quoted_when_it_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting(variable="SLACK_BOT_TOKEN", value="xoxb-planted", origin="in .env, line 1")
+    said = problem(setting, {"type": "value_error", "msg": "Value error, it is none"})
+    assert said == "SLACK_BOT_TOKEN: it is none (set in .env, line 1)."
+
+
+def test_words_and_answers_are_understood_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    for group in setting_groups():
+        for name, field in group.model_fields.items():
+            for word in choices_of(field.annotation):
+                assert getattr(group.model_validate({name: f" {word.swapcase()} "}), name) == word
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    assert load_settings().log_level == "DEBUG"
+    for yes, no in (("yes", "No"), ("ON", "off"), ("1", "0"), ("True", "FALSE")):
+        assert Settings.model_validate({"fetch_links": yes}).fetch_links
+        assert not Settings.model_validate({"fetch_links": no}).fetch_links
 
 
 UTF_8 = "save it as UTF-8."
