@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from bot.errors import CommandFailed, UserFacingError
 from bot.private_files import make_file
+from bot.store.folding import add_folding
 
 log = logging.getLogger(__name__)
 
@@ -186,6 +187,7 @@ def _engine_at(path: Path) -> Engine:
     # Without parameters, an exception's text holds nothing that people wrote.
     engine = create_engine(address, hide_parameters=True)
     event.listen(engine, "connect", set_pragmas)
+    event.listen(engine, "connect", add_folding)
     return engine
 
 

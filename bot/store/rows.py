@@ -220,9 +220,10 @@ def erase_questions(connection: Connection, condition: Sequence[ColumnElement[bo
         connection.execute(
             delete(table).where(tuple_(table.c.thread_id, table.c.message).in_(asked))
         )
-    # A thread's title is its first question.
+    # A thread's title tells of its questions, also one that was set by hand.
     in_threads = select(inbox.c.thread_id).where(*condition)
-    connection.execute(update(threads).where(threads.c.id.in_(in_threads)).values(title=""))
+    untitled = {"title": "", "is_named": False}
+    connection.execute(update(threads).where(threads.c.id.in_(in_threads)).values(**untitled))
     connection.execute(update(inbox).where(*condition).values(**_emptied()))
     return gone.rowcount, _unused_pictures(connection)
 

@@ -34,6 +34,7 @@ threads = Table(
     Column("channel", String, nullable=False),
     Column("thread", String, nullable=False),
     Column("title", Text, nullable=False, default=""),
+    Column("is_named", Boolean, nullable=False, default=False),  # its title was set by hand
     Column("touched_at", DateTime(timezone=True), nullable=False, index=True),
     Column("muted", Boolean, nullable=False, default=False),  # follow-ups need a mention
     # Who made it, where threads belong to people; a chat's belong to its channel.

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, true, update
+from sqlalchemy import Connection, delete, select, update
 
 from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels
@@ -20,6 +20,7 @@ from bot.store.database import Database, open_database, store_failures
 from bot.store.inbox import Inbox
 from bot.store.installations import Installations
 from bot.store.late import LateWrites
+from bot.store.listing import Listing
 from bot.store.people import People
 from bot.store.picture_files import PictureFiles, suffix_of
 from bot.store.replies import Replies
@@ -41,12 +42,11 @@ from bot.store.schema import (
     inbox,
     people,
     pictures,
-    shares,
     threads,
     turn_pictures,
     turns,
 )
-from bot.store.sharing import Sharing, visible_to
+from bot.store.sharing import Sharing
 from bot.store.uninterrupted import uninterrupted
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.values.pictures import NormalisedPicture
@@ -84,6 +84,7 @@ class Store:
         self.replies = Replies(database, self.late)
         self.people = People(database)
         self.sharing = Sharing(database)
+        self.listing = Listing(database)
         self.channels = Channels(database)
         self.installations = Installations(database)
         # A picture must not be swept between writing its file and the row that refers to it.
@@ -203,7 +204,6 @@ class Store:
 
         return await self._database.read(work)
 
-    @uninterrupted
     async def list_threads(
         self, platform: str, team: str, channel: str, *, person: str | None = None
     ) -> tuple[ThreadSummary, ...]:
@@ -211,49 +211,8 @@ class Store:
 
         `person`: only their own and those that were shared with them.
         """
-        first_picture = (
-            select(func.min(turn_pictures.c.number))
-            .select_from(turn_pictures.join(turns))
-            .where(turns.c.thread_id == threads.c.id)
-            .correlate(threads)
-            .scalar_subquery()
-        )
-        has_turn = select(turns.c.id).where(turns.c.thread_id == threads.c.id).exists()
-        visible = true() if person is None else visible_to(person)
-
-        def work(connection: Connection) -> tuple[ThreadSummary, ...]:
-            rows = connection.execute(
-                select(
-                    threads.c.thread,
-                    threads.c.title,
-                    threads.c.touched_at,
-                    first_picture.label("first_picture_number"),
-                    threads.c.owner,
-                    shares.c.token,
-                )
-                .select_from(threads.outerjoin(shares))
-                .where(
-                    threads.c.platform == platform,
-                    threads.c.team == team,
-                    threads.c.channel == channel,
-                    has_turn,
-                    visible,
-                )
-                .order_by(threads.c.touched_at.desc(), threads.c.id.desc())
-            )
-            return tuple(
-                ThreadSummary(
-                    thread=row.thread,
-                    title=row.title,
-                    touched_at=row.touched_at.replace(tzinfo=UTC),
-                    first_picture_number=row.first_picture_number,
-                    owner=row.owner,
-                    is_shared=row.token is not None,
-                )
-                for row in rows
-            )
-
-        return await self._database.read(work)
+        page = await self.listing.page(platform, team, channel, person=person)
+        return page.threads
 
     @uninterrupted
     async def recent_threads(

@@ -60,6 +60,8 @@ class ThreadSummary:
     """Who made it; empty where threads belong to their channel."""
     is_shared: bool = False
     """Whether its owner has made a link to it."""
+    match: Match | None = None
+    """What a search found in its turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,26 @@ class Ownership:
     share: Share | None
     is_guest: bool
     """Whether this person has opened the link."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Where a searched word stands, with the text around it."""
+
+    place: str
+    """``question``, ``answer`` or ``picture`` (its name)."""
+    before: str = field(repr=False)
+    hit: str = field(repr=False)
+    after: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadPage:
+    """A piece of a list of threads."""
+
+    threads: tuple[ThreadSummary, ...]
+    next: str | None
+    """Where the next piece begins; `None`: this is the last."""
 
 
 @dataclass(frozen=True, slots=True)
