@@ -24,7 +24,8 @@ from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.platforms.entry import PlatformEntry
 from bot.platforms.platform import Platform, PlatformUnavailable
 from bot.platforms.registry import PLATFORMS
-from bot.platforms.terminal.terminal import Terminal, locale_of_environment
+from bot.platforms.terminal.pictures import locale_of_environment
+from bot.platforms.terminal.terminal import Terminal
 from bot.store import Store
 from inference.errors import safe_traceback
 from inference.serving.fleet import Devices

@@ -12,11 +12,12 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.arguments import build_parser
 from bot.configuration import Configuration, load_configuration, variables
 from bot.errors import CommandFailed, ConfigurationError
 from bot.home import ensure_home
@@ -28,8 +29,10 @@ from inference.errors import ModelUnavailable, safe_traceback
 from inference.standard_streams import EXIT_FAILED, OutputLost, holds_any_text
 
 if TYPE_CHECKING:
-    from bot.platforms.terminal.terminal import PictureFile, Terminal
+    from bot.platforms.terminal.pictures import PictureFile
+    from bot.platforms.terminal.terminal import Terminal
 
+EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 log = logging.getLogger(__name__)
@@ -41,7 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         OutputLost: stdout cannot be written.
     """
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return EXIT_USAGE
     held_back = set_up_logging(shown=arguments.command == "run" or arguments.verbose)
     code = EXIT_FAILED
     try:
@@ -88,139 +95,6 @@ def _check_current_folder() -> None:
         ) from None
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The arguments of every command."""
-    parser = argparse.ArgumentParser(
-        prog="llava-bot", description="Ask about a picture; the model runs on this machine."
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    run = commands.add_parser("run", help="run the bot: every platform that has its settings")
-    for platform in PLATFORMS:
-        if platform.add_run_arguments is not None:
-            platform.add_run_arguments(run)
-    run.add_argument(
-        "--open", action="store_true", help="open the bot's page in a browser, if there is one"
-    )
-
-    ask = commands.add_parser("ask", help="ask one question about a picture")
-    ask.add_argument("picture", help="a file, or an https address")
-    ask.add_argument("question")
-    ask.add_argument(
-        "--json", action="store_true", help="print text, model, timings and receipt as JSON"
-    )
-
-    chat = commands.add_parser("chat", help="ask several questions about a picture, one per line")
-    chat.add_argument(
-        "--image-file",
-        action="append",
-        default=[],
-        metavar="PICTURE",
-        help="a file, or an https address; may be given several times",
-    )
-
-    channel_forms = ", ".join(
-        f"{platform.title}: {platform.doctor.channel_form}"
-        for platform in PLATFORMS
-        if platform.doctor is not None
-    )
-    doctor = commands.add_parser("doctor", help="check the set-up and say what to fix")
-    doctor.add_argument(
-        "--channel",
-        metavar="ID",
-        help=f"post a message in this channel ({channel_forms}) and delete it",
-    )
-
-    manifest = commands.add_parser(
-        "manifest", help="print what a platform needs to know about the bot"
-    )
-    manifests = {
-        platform.name: platform.manifest for platform in PLATFORMS if platform.manifest is not None
-    }
-    manifest.add_argument("platform", choices=list(manifests))
-    for platform_manifest in manifests.values():
-        platform_manifest.add_arguments(manifest)
-
-    bench = commands.add_parser("bench", help="measure how fast a model is on this machine")
-    _add_bench_arguments(bench)
-
-    for command in (run, ask, chat, bench):
-        _add_model_arguments(command)
-    for command in (ask, chat, doctor, manifest, bench):
-        command.add_argument(
-            "--verbose", action="store_true", help="log on stderr, as `run` does (LOG_LEVEL)"
-        )
-    return parser
-
-
-def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
-    bench.add_argument(
-        "--random-weights",
-        action="store_true",
-        help="build the model in its true shapes from random weights instead of downloading it",
-    )
-    bench.add_argument("--quantize", choices=["none", "int8", "nf4"], help="quantize the weights")
-    bench.add_argument(
-        "--threads",
-        type=_number_of(1, 256),
-        nargs="+",
-        metavar="N",
-        help="concurrent threads (1 8 32)",
-    )
-    bench.add_argument(
-        "--same-picture", action="store_true", help="ask about the same picture in all threads"
-    )
-    bench.add_argument(
-        "--new-tokens",
-        type=_number_of(8, 2048),
-        default=128,
-        metavar="N",
-        help="generated per thread",
-    )
-    bench.add_argument(
-        "--without-static", action="store_true", help="do not measure the compiled generate()"
-    )
-    bench.add_argument(
-        "--without-generate", action="store_true", help="do not measure generate() at all"
-    )
-    bench.add_argument("--cache-tokens", type=int, metavar="N", help="limit the KV cache")
-    bench.add_argument(
-        "--quantize-cache",
-        choices=["auto", "none", "int8"],
-        help="store the KV cache in 8 bits",
-    )
-    bench.add_argument("--json", action="store_true", help="print the figures as JSON")
-    bench.add_argument("--plot", metavar="FILE.png", help="plot tokens per second over threads")
-
-
-def _number_of(least: int, most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"'{text}' is not a number from {least} to {most}")
-        return int(text)
-
-    return number
-
-
-def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("model (instead of the settings of the same names)")
-    group.add_argument("--model", "--model-path", help="pocket, a name on the hub, or a folder")
-    group.add_argument("--revision", dest="model_revision", help="branch, tag or commit")
-    bits = group.add_mutually_exclusive_group()
-    bits.add_argument(
-        "--load-4bit", dest="quantize", action="store_const", const="nf4", help="4-bit weights"
-    )
-    bits.add_argument(
-        "--load-8bit", dest="quantize", action="store_const", const="int8", help="8-bit weights"
-    )
-    group.add_argument("--dtype", help="auto, float32, bfloat16 or float16")
-    group.add_argument("--device", help="auto, cpu, cuda:0, …")
-    group.add_argument("--context-tokens", type=int, metavar="N")
-    group.add_argument("--max-pictures", type=int, metavar="N")
-    group.add_argument("--temperature", type=float, metavar="T")
-    group.add_argument("--max-new-tokens", type=int, metavar="N")
-
-
 def _settings_in(arguments: argparse.Namespace) -> dict[str, object]:
     settings = {variable.lower() for variable in variables()}
     return {name: value for name, value in vars(arguments).items() if name in settings}
@@ -241,12 +115,18 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
             _print_manifest(arguments, configuration)
             return 0
         case "ask":
-            pictures = _read_pictures([arguments.picture], configuration.bot)
+            from bot.platforms.terminal.pictures import read_question
+
+            pictures = _read_pictures(arguments.picture, configuration.bot)
+            question = read_question(arguments.question, arguments.picture)
             from bot.app import run_terminal
 
-            return run_terminal(configuration, partial(_ask, arguments, pictures))
+            asking = partial(_ask, question, pictures, as_json=arguments.json)
+            return run_terminal(configuration, asking)
         case _:
-            pictures = _read_pictures(arguments.image_file, configuration.bot)
+            pictures = _read_pictures(
+                [*arguments.picture, *arguments.image_file], configuration.bot
+            )
             from bot.app import run_terminal
             from bot.platforms.terminal.terminal import chat
 
@@ -307,22 +187,16 @@ def _has_screen() -> bool:
 
 
 def _read_pictures(sources: Sequence[str], settings: Settings) -> tuple[PictureFile, ...]:
-    from bot.platforms.terminal.terminal import read_picture
+    from bot.platforms.terminal.pictures import read_pictures
 
-    async def read() -> list[PictureFile]:
-        return [await read_picture(source, settings.picture_limits) for source in sources]
-
-    return tuple(asyncio.run(read()))
+    return asyncio.run(read_pictures(sources, settings.picture_limits))
 
 
 async def _ask(
-    arguments: argparse.Namespace, pictures: tuple[PictureFile, ...], terminal: Terminal
+    question: str, pictures: tuple[PictureFile, ...], terminal: Terminal, *, as_json: bool
 ) -> int:
-    out = None if arguments.json else sys.stdout
-    # The terminal may send bytes that are not UTF-8.
-    question = arguments.question.encode("utf-8", "replace").decode("utf-8")
-    ending = await terminal.ask(question, pictures, out)
-    if arguments.json:
+    ending = await terminal.ask(question, pictures, None if as_json else sys.stdout)
+    if as_json:
         result = {
             "text": ending.text,
             "model": terminal.model.name,

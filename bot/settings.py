@@ -39,6 +39,10 @@ class SettingsGroup(BaseModel):
     """Still read, where the variable with today's prefix is not set."""
     shapes: ClassVar[Mapping[str, re.Pattern[str]]] = {}
     """What the values of some fields look like: a setting can be told by its value."""
+    other_arguments: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Field → what its argument is also called, besides `--prefix-name`."""
+    argument_shortcuts: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """Field → arguments without a value of their own → the value that they stand for."""
 
     @model_validator(mode="before")
     @classmethod
@@ -91,6 +95,21 @@ def default_data_dir() -> Path:
 
 class Settings(SettingsGroup):
     """What every bot has, whatever its platforms."""
+
+    sections: ClassVar[Mapping[str, str]] = {
+        "the model": "model",
+        "answers": "max_pictures",
+        "limits": "max_waiting",
+        "the bot": "thread_days",
+    }
+    """Title → the first field of the section, for `--help`."""
+    other_arguments: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "model": ("--model-path",),
+        "model_revision": ("--revision",),
+    }
+    argument_shortcuts: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "quantize": {"--load-4bit": "nf4", "--load-8bit": "int8"},
+    }
 
     model: str = Field(
         "pocket",

@@ -57,5 +57,3 @@ class PlatformEntry(Generic[Group]):
     """Who may ask; without one, everybody who can reach it."""
     doctor: Doctor[Group] | None = None
     manifest: Manifest[Group] | None = None
-    add_run_arguments: Callable[[argparse.ArgumentParser], None] | None = None
-    """Arguments of `llava-bot run`; each `dest` is a variable's name in lower case."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import build_parser
+from bot.arguments import build_parser
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(

@@ -103,6 +103,39 @@ async def test_a_picture_by_web_address(tmp_path: Path, model: str) -> None:
         await runner.cleanup()
 
 
+async def test_pictures_come_from_files_and_standard_input(tmp_path: Path, model: str) -> None:
+    (tmp_path / "photo.png").write_bytes(encode(photo()))
+    result = await llava_bot(
+        *("ask", "photo.png", "-", "What differs?", "--model", model, "--json"),
+        *("--max-new-tokens", "5"),
+        data_dir=tmp_path,
+        stdin=plain_picture().data,
+    )
+    assert result.code == 0, result.err
+    names = [picture["name"] for picture in json.loads(result.out)["receipt"]["pictures"]]
+    assert names == ["photo.png", "stdin"]
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "sentence"),
+    [
+        (("-", "What?"), "", "“stdin” was left out: the file is empty."),
+        (("-", "-", "What?"), "x", "Standard input holds one picture: name - only once."),
+        (("photo.png", "-"), " \n", "Standard input holds no question."),
+        (("-", "-"), None, "Standard input can be a picture or the question, not both."),
+        (("photo.png", "What", "is", "it?"), "", "There is no file “What”. A question of several"),
+    ],
+)
+async def test_what_standard_input_cannot_give_gets_one_sentence(
+    words: tuple[str, ...], stdin: str | bytes | None, sentence: str, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.png").write_bytes(plain_picture().data)
+    given = plain_picture().data if stdin is None else stdin
+    result = await llava_bot("ask", *words, data_dir=tmp_path, stdin=given)
+    assert_one_sentence(result, sentence)
+    assert result.err.count("\n") == 1
+
+
 def assert_one_sentence(result: Result, begin: str) -> None:
     assert result.code == 1
     assert result.out == ""

@@ -14,7 +14,8 @@ from typing import cast
 import pytest
 
 from bot.platforms.platform import Core
-from bot.platforms.terminal.terminal import Terminal, TerminalError, chat
+from bot.platforms.terminal.pictures import TerminalError
+from bot.platforms.terminal.terminal import Terminal, chat
 from inference.standard_streams import EXIT_BROKEN_PIPE
 from tests.pictures import plain_picture
 from tests.scenario.command import environment, llava_bot

@@ -5,20 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import os
 import sys
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TextIO
 
-from bot.errors import CommandFailed, PictureRefused
-from bot.images.normalise import check_size, normalise
 from bot.platforms.platform import Core
-from bot.platforms.terminal.fetch import fetch, is_address
-from bot.values.limits import PictureLimits
+from bot.platforms.terminal.pictures import PictureFile, TerminalError
 from bot.values.messages import (
     Attachment,
     Author,
@@ -34,67 +28,6 @@ from inference.standard_streams import OutputLost
 from inference.types import ModelInfo
 
 PLATFORM = "terminal"
-
-
-class TerminalError(CommandFailed):
-    """A picture or a question was refused."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PictureFile:
-    """A picture named on the command line, read and known to be usable."""
-
-    name: str
-    data: bytes
-
-
-def locale_of_environment() -> str:
-    """The language the terminal is set to."""
-    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return next((name for name in names if name), "en").split(".")[0]
-
-
-async def read_picture(source: str, limits: PictureLimits) -> PictureFile:
-    """Read a picture by file name or web address and check that it can be used.
-
-    This happens before a model is loaded, so that the user hears of a mistake at once.
-
-    Raises:
-        TerminalError: one sentence.
-    """
-    locale = locale_of_environment()
-    try:
-        if is_address(source):
-            name = source.rsplit("/", 1)[-1].split("?", maxsplit=1)[0]
-            data = await _fetch(source, name, limits)
-        else:
-            name, data = Path(source).name, await asyncio.to_thread(_read_file, source, limits)
-        await asyncio.to_thread(normalise, name, data, limits)
-    except PictureRefused as exc:
-        raise TerminalError(exc.sentence(locale)) from None
-    return PictureFile(name=name, data=data)
-
-
-async def _fetch(address: str, name: str, limits: PictureLimits) -> bytes:
-    data = bytearray()
-    try:
-        async for piece in fetch(address):
-            data += piece
-            check_size(name, len(data), limits)
-    except OSError as exc:
-        raise TerminalError(f"The picture at {address} cannot be fetched: {exc}.") from None
-    return bytes(data)
-
-
-def _read_file(source: str, limits: PictureLimits) -> bytes:
-    try:
-        path = Path(source).expanduser()
-        check_size(path.name, path.stat().st_size, limits)
-        return path.read_bytes()
-    except (FileNotFoundError, RuntimeError):  # expanduser does not know the user
-        raise TerminalError(f"There is no file “{source}”.") from None
-    except OSError as exc:
-        raise TerminalError(f"The file “{source}” cannot be read: {exc.strerror}.") from None
 
 
 class TerminalExchange:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from bot.platforms.entry import PlatformEntry
@@ -37,15 +36,9 @@ def make(services: AdapterServices, settings: PlaygroundSettings) -> Playground:
     )
 
 
-def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", dest="playground_host", help="address of the playground")
-    parser.add_argument("--port", dest="playground_port", type=int, help="port of the playground")
-
-
 PLAYGROUND = PlatformEntry(
     name=PLATFORM,
     title="the playground",
     settings=PlaygroundSettings,
     make=make,
-    add_run_arguments=_add_run_arguments,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -15,6 +16,10 @@ class PlaygroundSettings(SettingsGroup):
 
     prefix: ClassVar[str] = "PLAYGROUND_"
     former_prefixes: ClassVar[tuple[str, ...]] = ("LLAVA_BOT_",)
+    other_arguments: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "host": ("--host",),
+        "port": ("--port",),
+    }
 
     host: str = Field(
         "127.0.0.1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot import app, cli, composition
+from bot.arguments import build_parser
 from bot.configuration import load_configuration, variables
 from bot.core.access import AllowList
 from bot.errors import ConfigurationError
@@ -26,6 +27,7 @@ class PigeonSettings(SettingsGroup):
     """The variables that begin with `PIGEON_`."""
 
     prefix: ClassVar[str] = "PIGEON_"
+    other_arguments: ClassVar[Mapping[str, tuple[str, ...]]] = {"speed": ("--speed",)}
     token: SecretStr | None = None
     lofts: Ids = frozenset()
     speed: int = 60
@@ -41,10 +43,6 @@ async def examine(settings: PigeonSettings, channel: str | None) -> list[Finding
 
 def add_manifest_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--loft")
-
-
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--speed", dest="pigeon_speed", type=int)
 
 
 PIGEON = PlatformEntry(
@@ -63,7 +61,6 @@ PIGEON = PlatformEntry(
         add_arguments=add_manifest_arguments,
         make=lambda _, arguments: {"send it to": arguments.loft},
     ),
-    add_run_arguments=add_run_arguments,
 )
 
 
@@ -90,14 +87,14 @@ def test_its_settings_are_read_with_all_others(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_its_arguments_are_those_of_run_and_win(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = cli.build_parser().parse_args(["run", "--speed", "90"])
+    arguments = build_parser().parse_args(["run", "--speed", "90"])
     configuration = load_configuration(**cli._settings_in(arguments))
     assert configuration.of(PigeonSettings).speed == 90
     with pytest.raises(SystemExit):
-        cli.build_parser().parse_args(["manifest", "owl"])
+        build_parser().parse_args(["manifest", "owl"])
     assert "pigeon" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        cli.build_parser().parse_args(["doctor", "--help"])
+        build_parser().parse_args(["doctor", "--help"])
     assert "Pigeon: loft-…" in capsys.readouterr().out
 
 
@@ -130,6 +127,6 @@ def test_its_doctor_is_given_its_own_channels_alone(
 
 
 def test_its_manifest_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = cli.build_parser().parse_args(["manifest", "pigeon", "--loft", "north"])
+    arguments = build_parser().parse_args(["manifest", "pigeon", "--loft", "north"])
     cli._print_manifest(arguments, load_configuration())
     assert '"send it to": "north"' in capsys.readouterr().out

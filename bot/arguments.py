@@ -1,0 +1,175 @@
+"""The arguments of every command."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import metadata
+from typing import Any
+
+from bot.platforms.registry import PLATFORMS
+from bot.setting_arguments import add_setting_arguments
+
+PICTURE = "a file, an https address, or - for standard input"
+
+
+def version() -> str:
+    """Of the installed package."""
+    try:
+        return metadata.version("llava-bot")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+class Parser(argparse.ArgumentParser):
+    """Takes options between positional arguments: `ask a.jpg --json b.jpg "Which is newer?"`."""
+
+    _intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As `argparse`, which by itself knows it of no parser that has subcommands."""
+        if self._intermixed or self._subparsers is not None:
+            return super().parse_known_args(args, namespace)
+        self._intermixed = True  # the method below calls this one
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._intermixed = False
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The arguments of every command. Without a command, `command` is `None`."""
+    title = f"llava-bot {version()}"
+    parser = Parser(
+        prog="llava-bot",
+        description="Ask about pictures; the model runs on this machine.",
+        epilog=f"{title}. `llava-bot COMMAND --help` says more about a command.",
+    )
+    parser.add_argument("-V", "--version", action="version", version=title)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def command(name: str, usage: str, does: str) -> argparse.ArgumentParser:
+        # Written out, the usage would begin every error with a screen of settings.
+        return commands.add_parser(
+            name, help=does, description=f"{does[0].upper()}{does[1:]}.", usage=f"llava-bot {usage}"
+        )
+
+    run = command("run", "run [OPTION]...", "run the bot: every platform that has its settings")
+    run.add_argument(
+        "--open", action="store_true", help="open the bot's page in a browser, if there is one"
+    )
+
+    ask = command(
+        "ask", "ask [OPTION]... PICTURE... QUESTION", "ask one question about one or more pictures"
+    )
+    ask.add_argument("picture", nargs="+", metavar="PICTURE", help=PICTURE)
+    ask.add_argument(
+        "question", metavar="QUESTION", type=_question, help="in quotes; - reads standard input"
+    )
+    ask.add_argument(
+        "--json", action="store_true", help="print text, model, timings and receipt as JSON"
+    )
+
+    chat = command(
+        "chat",
+        "chat [OPTION]... [PICTURE]...",
+        "ask several questions about pictures, one per line",
+    )
+    chat.add_argument("picture", nargs="*", metavar="PICTURE", help="a file, or an https address")
+    chat.add_argument(
+        "--image-file",
+        action="append",
+        default=[],
+        metavar="PICTURE",
+        help="the same; may be given several times",
+    )
+
+    doctor = command("doctor", "doctor [OPTION]...", "check the set-up and say what to fix")
+    _add_doctor_arguments(doctor)
+
+    manifest = command(
+        "manifest",
+        "manifest [OPTION]... PLATFORM",
+        "print what a platform needs to know about the bot",
+    )
+    manifests = {
+        platform.name: platform.manifest for platform in PLATFORMS if platform.manifest is not None
+    }
+    manifest.add_argument("platform", choices=list(manifests))
+    for platform_manifest in manifests.values():
+        platform_manifest.add_arguments(manifest)
+
+    bench = command("bench", "bench [OPTION]...", "measure how fast a model is on this machine")
+    _add_bench_arguments(bench)
+
+    for quiet in (ask, chat, doctor, manifest, bench):
+        quiet.add_argument(
+            "--verbose", action="store_true", help="log on stderr, as `run` does (LOG_LEVEL)"
+        )
+    for operators in (run, doctor):
+        add_setting_arguments(operators, platforms=True)
+    for users in (ask, chat, bench):
+        add_setting_arguments(users, platforms=False)
+    return parser
+
+
+def _question(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty: what would you like to know?")
+    # The terminal may send bytes that are not UTF-8.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _add_doctor_arguments(doctor: argparse.ArgumentParser) -> None:
+    channel_forms = ", ".join(
+        f"{platform.title}: {platform.doctor.channel_form}"
+        for platform in PLATFORMS
+        if platform.doctor is not None
+    )
+    doctor.add_argument(
+        "--channel",
+        metavar="ID",
+        help=f"post a message in this channel ({channel_forms}) and delete it",
+    )
+
+
+def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument(
+        "--random-weights",
+        action="store_true",
+        help="build the model in its true shapes from random weights instead of downloading it",
+    )
+    bench.add_argument(
+        "--threads",
+        type=_number_of(1, 256),
+        nargs="+",
+        metavar="N",
+        help="concurrent threads (1 8 32)",
+    )
+    bench.add_argument(
+        "--same-picture", action="store_true", help="ask about the same picture in all threads"
+    )
+    bench.add_argument(
+        "--new-tokens",
+        type=_number_of(8, 2048),
+        default=128,
+        metavar="N",
+        help="generated per thread",
+    )
+    bench.add_argument(
+        "--without-static", action="store_true", help="do not measure the compiled generate()"
+    )
+    bench.add_argument(
+        "--without-generate", action="store_true", help="do not measure generate() at all"
+    )
+    bench.add_argument("--json", action="store_true", help="print the figures as JSON")
+    bench.add_argument("--plot", metavar="FILE.png", help="plot tokens per second over threads")
+
+
+def _number_of(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a number from {least} to {most}")
+        return int(text)
+
+    return number
