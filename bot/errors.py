@@ -18,10 +18,28 @@ class UserFacingError(Exception):
     alone, since its values may hold what people wrote.
     """
 
+    _FINAL: ClassVar = frozenset(
+        {
+            "empty_question",
+            "gave_up",
+            "needs_picture",
+            "no_picture_usable",
+            "pictures_needed_again",
+            "question_too_long",
+            "thread_forgotten",
+        }
+    )
+    """The same question would end with the same sentence."""
+
     def __init__(self, key: str, **values: object) -> None:
         super().__init__(key)
         self.key = key
         self.values = values
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same question may succeed when it is asked again."""
+        return self.key not in self._FINAL
 
     def sentence(self, locale: str) -> str:
         """In the user's language."""

@@ -258,6 +258,7 @@ class Answers:
             outcome=Outcome.REFUSED,
             text=refusal.sentence(question.message.locale),
             receipt=question.receipt,
+            may_pass=refusal.may_pass,
         )
 
     def _stopped(self, question: InFlight, reply: Reply) -> Ending:

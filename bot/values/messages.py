@@ -225,6 +225,8 @@ class Ending:
     """Seconds: ``first_token_s``, ``total_s``; empty when the model did not run."""
     claimed: bool = True
     """False: the question could not be written down, and nothing of it was begun."""
+    may_pass: bool = True
+    """Of a refused question: whether it may succeed when it is asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from bot.core.in_flight import InFlightQuestions
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
 from bot.store import Store
+from bot.values.limits import PictureLimits
 from tests.engines import ScriptedModel
 from tests.scenario.core import running_core
 
@@ -95,12 +96,13 @@ async def running_playground(
             store=store,
             erasure=core.erasure,
             uploads=Uploads(
-                folder / "uploads", max_file_bytes=100_000, max_files=pictures_per_question
+                folder / "uploads",
+                PictureLimits(max_bytes=100_000),
+                max_files=pictures_per_question,
             ),
             host="127.0.0.1",
             port=port,
             password=password,
-            pictures_per_question=pictures_per_question,
         )
         for message in await store.inbox.unfinished():
             playground.resume(message)

@@ -25,6 +25,7 @@ from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
 from bot.settings import Settings
+from bot.values.limits import PictureLimits
 from tests.pictures import plain_picture
 from tests.scenario.command import RunningBot, llava_bot, running_bot
 from tests.scenario.playground import events
@@ -307,11 +308,10 @@ async def test_a_failure_to_listen_names_the_wrong_setting(
             core=SimpleNamespace(),
             store=SimpleNamespace(),  # type: ignore[arg-type]
             erasure=SimpleNamespace(),  # type: ignore[arg-type]
-            uploads=Uploads(tmp_path, max_file_bytes=1, max_files=1),
+            uploads=Uploads(tmp_path, PictureLimits(max_bytes=1), max_files=1),
             host=host,
             port=taken.getsockname()[1],
             password=None,
-            pictures_per_question=1,
         )
         with pytest.raises(PlatformUnavailable) as refused:
             await playground.start()

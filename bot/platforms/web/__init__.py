@@ -26,13 +26,12 @@ def make(services: AdapterServices, settings: PlaygroundSettings) -> Playground:
         erasure=services.erasure,
         uploads=Uploads(
             common.data_dir / "uploads",
-            max_file_bytes=common.picture_limits.max_bytes,
+            common.picture_limits,
             max_files=common.pictures_per_question,
         ),
         host=settings.host,
         port=settings.port,
         password=revealed(settings.password),
-        pictures_per_question=common.pictures_per_question,
     )
 
 

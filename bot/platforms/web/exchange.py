@@ -30,8 +30,16 @@ class PlaygroundExchange:
 
     limits = ReplyLimits(pace_s=0.03)
 
-    def __init__(self, key: MessageKey, on_end: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        key: MessageKey,
+        *,
+        keeps_pictures: Callable[[], Awaitable[bool]],
+        on_end: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`keeps_pictures`: whether the thread has the question's pictures once it has ended."""
         self._key = key
+        self._keeps_pictures = keeps_pictures
         self._on_end = on_end
         self._status: Status | None = None
         self._text = ""
@@ -67,7 +75,16 @@ class PlaygroundExchange:
             self.http_status = 503
         receipt = ending.receipt.to_json()
         if ending.outcome is Outcome.REFUSED:
-            self._end = ("error", {"message": ending.text, "receipt": receipt})
+            self._end = (
+                "error",
+                {
+                    "message_id": self._key.message,
+                    "message": ending.text,
+                    "receipt": receipt,
+                    # An upload is gone with the end of its question.
+                    "retry": ending.may_pass and await self._keeps_pictures(),
+                },
+            )
         else:
             self._end = (
                 "done",

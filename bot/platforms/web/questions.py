@@ -17,7 +17,7 @@ from bot.platforms.web.keys import PLATFORM, message_key
 from bot.platforms.web.streams import stream
 from bot.platforms.web.threads import thread_of
 from bot.platforms.web.uploads import BadUpload, Uploads
-from bot.store import Store
+from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.messages import Author, IncomingMessage
 
@@ -110,7 +110,11 @@ class QuestionHandlers:
 
     def _exchange(self, message: IncomingMessage) -> PlaygroundExchange:
         message_id = message.key.message
-        exchange = PlaygroundExchange(message.key, lambda: self._forget_exchange(message_id))
+        exchange = PlaygroundExchange(
+            message.key,
+            keeps_pictures=lambda: self._keeps_pictures(message),
+            on_end=lambda: self._forget_exchange(message_id),
+        )
         self._exchanges[message_id] = exchange
         return exchange
 
@@ -139,6 +143,15 @@ class QuestionHandlers:
                 discarding.add_done_callback(self._discarding.discard)
 
         task.add_done_callback(ended)
+
+    async def _keeps_pictures(self, message: IncomingMessage) -> bool:
+        if message.again or not message.attachments:
+            return True
+        try:
+            turn = await self._store.turn(message)
+        except StoreFailed:
+            return False
+        return turn is not None and bool(turn.pictures)
 
     async def _forget_exchange(self, message_id: str) -> None:
         self._exchanges.pop(message_id, None)

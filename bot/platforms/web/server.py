@@ -21,6 +21,8 @@ from bot.texts import catalogue, language_of, say
 from bot.values.messages import IncomingMessage
 
 STATIC = Path(__file__).parent / "static"
+PAGE_TEXTS = ("page_", "status_", "picture_", "what_")
+"""How the keys of the sentences begin that the page says by itself."""
 
 
 class Playground:
@@ -38,13 +40,11 @@ class Playground:
         host: str,
         port: int,
         password: str | None,
-        pictures_per_question: int,
     ) -> None:
         self._core = core
         self._uploads = uploads
         self._host = host
         self._port = port
-        self._pictures_per_question = pictures_per_question
         self._threads = ThreadHandlers(store=store, erasure=erasure)
         self._questions = QuestionHandlers(core=core, store=store, uploads=uploads)
         self._samples: list[Path] = []
@@ -124,10 +124,7 @@ class Playground:
                     "weights": model.weights,
                     "cannot": limitations(model, locale),
                 },
-                "limits": {
-                    "pictures_per_question": self._pictures_per_question,
-                    "upload_mb": self._uploads.max_total_bytes / 1e6,
-                },
+                "limits": self._uploads.limits_json(),
                 "samples": [
                     {
                         "url": f"/static/samples/{file.name}",
@@ -136,7 +133,7 @@ class Playground:
                     }
                     for file in self._samples
                 ],
-                "texts": {k: v for k, v in sentences.items() if k.startswith(("page_", "status_"))},
+                "texts": {k: v for k, v in sentences.items() if k.startswith(PAGE_TEXTS)},
                 "language": language_of(locale),
             }
         )

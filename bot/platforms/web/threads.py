@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.core.erasure import Erasure
 from bot.platforms.web.guard import refusal
-from bot.platforms.web.keys import CHANNEL, PLATFORM, TEAM, thread_key
+from bot.platforms.web.keys import CHANNEL, PLATFORM, TEAM, message_key, thread_key
 from bot.store import Store, Turn
 from bot.values.messages import ThreadKey
 
@@ -34,6 +34,7 @@ class ThreadHandlers:
             web.get("/api/threads/{thread}", self._show),
             web.delete("/api/threads/{thread}", self._delete),
             web.get("/api/threads/{thread}/pictures/{number}", self._picture),
+            web.delete("/api/threads/{thread}/messages/{message}", self._take_back),
         ]
 
     async def _make(self, _request: web.Request) -> web.Response:
@@ -76,6 +77,15 @@ class ThreadHandlers:
     async def _delete(self, request: web.Request) -> web.Response:
         if not await self._erasure.thread(thread_of(request)):
             return refusal(request, 404, "http_no_thread")
+        return web.Response(status=204)
+
+    async def _take_back(self, request: web.Request) -> web.Response:
+        """Erase one question, as if it had never been asked."""
+        key = message_key(request.match_info["message"])
+        question = await self._store.inbox.latest(key)
+        if question is None or question.thread != thread_of(request):
+            return refusal(request, 404, "http_no_question")
+        await self._erasure.question(key)
         return web.Response(status=204)
 
     async def _picture(self, request: web.Request) -> web.Response:

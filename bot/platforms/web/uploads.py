@@ -14,7 +14,10 @@ from aiohttp import BodyPartReader, ClientError, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.errors import UserFacingError
+from bot.images.file_names import PICTURE_SUFFIXES
+from bot.images.opening import MAX_ASPECT, REDUCED_FACTOR
 from bot.private_files import create, make_folder
+from bot.values.limits import PictureLimits
 from bot.values.messages import Attachment
 
 log = logging.getLogger(__name__)
@@ -69,9 +72,10 @@ class Form:
 class Uploads:
     """A folder of uploads, one subfolder per message."""
 
-    def __init__(self, folder: Path, *, max_file_bytes: int, max_files: int) -> None:
+    def __init__(self, folder: Path, limits: PictureLimits, *, max_files: int) -> None:
         self._folder = folder
-        self._max_file_bytes = max_file_bytes
+        self._limits = limits
+        self._max_file_bytes = limits.max_bytes
         self._max_files = max_files
         self._receiving = asyncio.Semaphore(MAX_AT_ONCE)
 
@@ -79,6 +83,19 @@ class Uploads:
     def max_total_bytes(self) -> int:
         """The limit of one form."""
         return self._max_file_bytes * self._max_files + MAX_TEXT_BYTES
+
+    def limits_json(self) -> dict[str, Any]:
+        """The limits, for pages that check files before they send them."""
+        megapixels = self._limits.max_pixels / 1e6
+        return {
+            "pictures_per_question": self._max_files,
+            "upload_mb": self.max_total_bytes / 1e6,
+            "file_mb": self._max_file_bytes / 1e6,
+            "megapixels": megapixels,
+            "jpeg_megapixels": megapixels * REDUCED_FACTOR,
+            "aspect": MAX_ASPECT,
+            "types": sorted(PICTURE_SUFFIXES),
+        }
 
     async def receive(self, request: web.Request, message_id: str) -> Form:
         """Read a form of ``text`` and ``images`` to disk. Raises: BadUpload."""

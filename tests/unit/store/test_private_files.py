@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from bot.platforms.web.uploads import Uploads
 from bot.private_files import OpenToOthers, protect
 from bot.store import running_store
+from bot.values.limits import PictureLimits
 from bot.values.messages import Author, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.values.pictures import NormalisedPicture
 from tests.pictures import plain_picture
@@ -69,7 +70,7 @@ async def test_whatever_the_store_makes_is_private(tmp_path: Path) -> None:
 
 
 async def test_an_upload_is_private_while_it_waits(tmp_path: Path) -> None:
-    uploads = Uploads(tmp_path / "uploads", max_file_bytes=1000, max_files=1)
+    uploads = Uploads(tmp_path / "uploads", PictureLimits(max_bytes=1000), max_files=1)
 
     async def receive(request: web.Request) -> web.Response:
         await uploads.receive(request, "1")
