@@ -88,9 +88,27 @@ def run(
         ModelUnavailable: the model cannot be loaded.
     """
     settings = configuration.bot
+    platforms = _with_sound_settings(configuration, platforms)
     with _data_dir_lock(settings.data_dir), loading_devices(settings) as devices:
         interrupts.raise_keyboard_interrupt()
         return asyncio.run(_run(configuration, devices, platforms, open_page=open_page))
+
+
+def _with_sound_settings(
+    configuration: Configuration, platforms: Sequence[PlatformEntry[Any]]
+) -> list[PlatformEntry[Any]]:
+    """The platforms whose settings can be right. Asked before the model is loaded."""
+    sound: list[PlatformEntry[Any]] = []
+    for entry in platforms:
+        settings = configuration.of(entry.settings)
+        try:
+            if entry.is_set_up(settings):
+                entry.check(settings)
+        except PlatformUnavailable as exc:
+            log.error("%s does not run: %s", entry.title, exc)
+        else:
+            sound.append(entry)
+    return sound
 
 
 async def _run(

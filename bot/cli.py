@@ -23,6 +23,7 @@ from bot.errors import CommandFailed, ConfigurationError
 from bot.home import ensure_home
 from bot.logs import set_log_level, set_up_logging
 from bot.platforms.findings import Finding
+from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.registry import PLATFORMS
 from bot.settings import Settings
 from inference.errors import ModelUnavailable, safe_traceback
@@ -171,6 +172,11 @@ async def _doctor(configuration: Configuration, channel: str | None) -> int:
             continue
         settings = configuration.of(platform.settings)
         if platform.is_set_up(settings):
+            try:
+                platform.check(settings)
+            except PlatformUnavailable as exc:
+                findings.append(Finding(f"{platform.title}'s settings", str(exc)))
+                continue
             is_its_channel = channel is not None and doctor.is_channel(channel)
             findings += await doctor.examine(settings, channel if is_its_channel else None)
         else:

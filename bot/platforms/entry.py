@@ -53,6 +53,11 @@ class PlatformEntry(Generic[Group]):
     """Make the adapter. Raises: PlatformUnavailable, ImportError."""
     is_set_up: Callable[[Group], bool] = lambda _: True
     """Whether its settings ask for it; otherwise it is not made."""
+    check: Callable[[Group], None] = lambda _: None
+    """Look at its settings without asking anybody, before anything is loaded.
+
+    Raises: PlatformUnavailable: what to change.
+    """
     allow_list: Callable[[Group], AllowList] | None = None
     """Who may ask; without one, everybody who can reach it."""
     doctor: Doctor[Group] | None = None

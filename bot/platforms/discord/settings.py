@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from bot.core.access import AllowList
+from bot.platforms.tokens import check_tokens
 from bot.settings import Ids, SettingsGroup, split
 
 PACE_S = 1.2
@@ -78,6 +79,11 @@ class DiscordSettings(SettingsGroup):
     def is_set_up(self) -> bool:
         """Whether there is a token."""
         return bool(self.bot_token)
+
+    def check_tokens(self) -> None:
+        """Look at the token without asking Discord. Raises: PlatformUnavailable: what is wrong."""
+        form = "three parts with dots between them"
+        check_tokens({"DISCORD_BOT_TOKEN": (self.bot_token, self.shapes["bot_token"], form)})
 
     @property
     def allow_list(self) -> AllowList:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from bot.platforms.entry import Doctor, Manifest, PlatformEntry
 from bot.platforms.findings import Finding
-from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.slack.settings import SlackSettings
 
 if TYPE_CHECKING:
@@ -33,11 +32,12 @@ def _make(services: AdapterServices, settings: SlackSettings) -> Slack:
 async def _examine(settings: SlackSettings, channel: str | None) -> list[Finding]:
     from bot.platforms.slack.doctor import examine
 
-    try:
-        settings.check()
-    except PlatformUnavailable as exc:
-        return [Finding("Slack's settings", str(exc))]
     return await examine(settings, channel=channel)
+
+
+def _check(settings: SlackSettings) -> None:
+    settings.check_tokens()
+    settings.check()
 
 
 def _add_manifest_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +59,7 @@ SLACK = PlatformEntry(
     settings=SlackSettings,
     make=_make,
     is_set_up=lambda settings: settings.is_set_up,
+    check=_check,
     allow_list=lambda settings: settings.allow_list,
     doctor=Doctor(
         examine=_examine,

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from bot.core.access import AllowList
 from bot.platforms.platform import PlatformUnavailable
+from bot.platforms.tokens import check_tokens
 from bot.settings import Ids, SettingsGroup
 
 
@@ -18,8 +19,8 @@ class SlackSettings(SettingsGroup):
 
     prefix: ClassVar[str] = "SLACK_"
     shapes: ClassVar[Mapping[str, re.Pattern[str]]] = {
-        "bot_token": re.compile(r"(xoxe\.)?xoxb-[\w.-]*"),
-        "app_token": re.compile(r"xapp-[\w.-]*"),
+        "bot_token": re.compile(r"(xoxe\.)?xoxb-[\w-]+"),
+        "app_token": re.compile(r"xapp-[\w-]+"),
     }
 
     bot_token: SecretStr | None = Field(
@@ -73,6 +74,15 @@ class SlackSettings(SettingsGroup):
     def allow_list(self) -> AllowList:
         """Who may ask."""
         return AllowList(teams=self.teams, channels=self.channels, users=self.users)
+
+    def check_tokens(self) -> None:
+        """Look at the tokens without asking Slack. Raises: PlatformUnavailable: what is wrong."""
+        check_tokens(
+            {
+                "SLACK_BOT_TOKEN": (self.bot_token, self.shapes["bot_token"], "xoxb-…"),
+                "SLACK_APP_TOKEN": (self.app_token, self.shapes["app_token"], "xapp-…"),
+            }
+        )
 
     def check(self) -> None:
         """Raises: PlatformUnavailable when something is missing, with what it is."""

@@ -86,9 +86,9 @@ async def test_both_platforms_run_in_one_process_on_one_model(
 async def test_a_discord_that_refuses_its_token_leaves_the_playground_running(
     tmp_path: Path, talkative: str, discord: LocalDiscord
 ) -> None:
-    wrong = settings(discord) | {"DISCORD_BOT_TOKEN": "not-the-token"}
+    wrong = settings(discord) | {"DISCORD_BOT_TOKEN": f"{discord.world.token}-not"}
     async with running_bot(tmp_path, "--model", talkative, **wrong) as bot:
         await bot.wait_until_ready()
         log = "".join(bot.log)
     assert "Discord does not run: Discord refuses DISCORD_BOT_TOKEN" in log
-    assert "not-the-token" not in log
+    assert discord.world.token not in log
