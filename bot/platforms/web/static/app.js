@@ -13,7 +13,7 @@ import { follow, listenToScrolling, showEnd } from "./scrolling.js";
 import { Sidebar } from "./sidebar.js";
 import { t, useTexts } from "./texts.js";
 import { Thread } from "./thread.js";
-import { listenToViewer, openViewer } from "./viewer.js";
+import { listenToViewer, openViewer } from "./viewer/viewer.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -196,9 +196,9 @@ function listenToClicks() {
     if (details.open && !details.contains(event.target)) details.open = false;
     const button = event.target.closest("[data-sample], [data-full], #new-thread, .brand");
     if (!button) return;
-    const { full, sample, url, question, name } = button.dataset;
+    const { full, sample, url, question } = button.dataset;
     if (sample) askSample({ url, question });
-    else if (full) openViewer(full, name, button.ariaLabel ?? button.title);
+    else if (full) openViewer(button);
     else closeDrawer(); // a link to the start screen, which may be shown already
   });
   $("model").addEventListener("keydown", (event) => {

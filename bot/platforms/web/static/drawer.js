@@ -8,18 +8,22 @@ export function listenToDrawer() {
   $("menu").addEventListener("click", () => setDrawer(true));
   $("close-menu").addEventListener("click", closeDrawer);
   $("shade").addEventListener("click", closeDrawer);
-  $("side").addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !phone.matches) return;
+  // On the document: the focus may be nowhere, after a touch or a list that was built anew.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented || !isOpen()) return;
+    if (document.querySelector("dialog[open], :popover-open")) return;
     event.preventDefault(); // it closes the drawer, it does not stop the answer
     closeDrawer();
     $("menu").focus();
-  });
+  }, { capture: true });
   closeDrawer();
 }
 
 export function closeDrawer() {
   setDrawer(false);
 }
+
+const isOpen = () => phone.matches && $("side").classList.contains("open");
 
 /** Open or close the drawer; on a wide page the side bar is always there. */
 function setDrawer(open) {
