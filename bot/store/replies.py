@@ -169,6 +169,36 @@ class Replies:
         return await self._database.write(work)
 
     @uninterrupted
+    async def withdraw(self, thread: ThreadKey, question: MessageKey, author: str) -> None:
+        """Take a person's feedback on an answer back."""
+        thread_id = select(threads.c.id).where(*is_thread(thread)).scalar_subquery()
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                delete(feedback).where(
+                    feedback.c.thread_id == thread_id,
+                    feedback.c.message == question.message,
+                    feedback.c.author == author,
+                )
+            )
+
+        await self._database.write(work)
+
+    @uninterrupted
+    async def ratings_by(self, thread: ThreadKey, author: str) -> dict[str, bool]:
+        """A person's feedback in a thread: question → whether its answer is good."""
+
+        def work(connection: Connection) -> dict[str, bool]:
+            found = connection.execute(
+                select(feedback.c.message, feedback.c.good)
+                .join(threads)
+                .where(*is_thread(thread), feedback.c.author == author)
+            )
+            return {row.message: row.good for row in found}
+
+        return await self._database.read(work)
+
+    @uninterrupted
     async def ratings(self, platform: str, team: str, *, age: timedelta) -> tuple[int, int]:
         """(good, bad) feedback in threads used within `age`."""
 

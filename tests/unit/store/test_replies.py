@@ -47,3 +47,18 @@ async def test_a_notice_stays_when_the_parts_of_an_answer_are_forgotten(tmp_path
         await store.replies.forget_parts(THREAD, KEY)
 
         assert await store.replies.messages_of(THREAD, KEY) == ["the notice"]
+
+
+async def test_feedback_is_changed_and_withdrawn_by_the_person_who_gave_it(tmp_path: Path) -> None:
+    async with running_store(tmp_path) as store:
+        await store.inbox.claim(QUESTION)
+        assert await store.replies.ratings_by(THREAD, "U1") == {}
+        for good in (True, False):
+            await store.replies.rate(KEY, "U1", good=good)
+            assert await store.replies.ratings_by(THREAD, "U1") == {KEY.message: good}
+        await store.replies.rate(KEY, "U2", good=True)
+
+        await store.replies.withdraw(THREAD, KEY, "U1")
+
+        assert await store.replies.ratings_by(THREAD, "U1") == {}
+        assert await store.replies.ratings_by(THREAD, "U2") == {KEY.message: True}
