@@ -44,7 +44,7 @@ class Turns:
     async def open(self, question: InFlight, exchange: Exchange) -> None:
         """Fetch the pictures and store the question. Raises: UserFacingError."""
         message = question.message
-        if message.again:
+        if message.again or (message.keeps_pictures and await self._has_turn(message)):
             await self._reopen(message)
             return
         fetched = await self._attachments.fetch(message.attachments, exchange.open)
@@ -108,15 +108,21 @@ class Turns:
         if not begun:
             raise UserFacingError("thread_forgotten")
 
+    async def _has_turn(self, message: IncomingMessage) -> bool:
+        """Whether some revision of the question has been stored."""
+        turns = await self._store.turns(message.thread)
+        return any(turn.message == message.key.message for turn in turns)
+
     async def _reopen(self, message: IncomingMessage) -> None:
-        """The question is in its thread already: its words and pictures stay."""
+        """The question is in its thread already: its pictures stay; asked again, its words too."""
         turns = await self.history_up_to(message)
         before = turns[-1]
         if message.attachments and not before.pictures:
             raise UserFacingError("pictures_needed_again")
+        words = before.question if message.again else self._words_of(message, len(before.pictures))
         await self._save(
             message,
-            question=before.question,
+            question=words,
             new_pictures=(),
             receipt=Receipt(skipped=before.receipt.skipped),
         )

@@ -121,7 +121,8 @@ class Store:
                 thread_id = set_title_if_empty(connection, message.thread, question)
                 if thread_id is not None:
                     turn_id = upsert_turn(connection, thread_id, message, question, receipt)
-                    if new_pictures or (message.revision and not message.again):
+                    is_edit = message.revision and not (message.again or message.keeps_pictures)
+                    if new_pictures or is_edit:
                         set_pictures(connection, thread_id, turn_id, new_pictures, message.locale)
                 return thread_id is not None
 

@@ -118,6 +118,8 @@ class IncomingMessage:
     """Counts up when the same question is to be answered anew; each revision is claimed once."""
     again: bool = False
     """The same question about the same pictures; only a new answer is wanted."""
+    keeps_pictures: bool = False
+    """Other words about the pictures that its turn has; without a turn, about its attachments."""
     context: dict[str, str] = field(default_factory=dict, repr=False, hash=False)
     """How and where it was asked, for the adapter that made it; opaque to the core."""
 
