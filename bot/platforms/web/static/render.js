@@ -32,7 +32,7 @@ export function updateTurn(node, turn, urls) {
   ]);
   answer.dataset.state = running ? "streaming" : turn.state;
   answer.ariaBusy = String(running);
-  showMarkdown(answer, turn.answer ?? (turn.state === "refused" ? t("page_refused") : ""));
+  showMarkdown(answer, turn.answer ?? (turn.state === "refused" ? t("page_refused") : ""), { growing: running });
   const sentence = running ? statusSentence(turn) : "";
   if (status.textContent !== sentence) status.textContent = sentence;
   replaceIfNew(after, running ? null : [turn.receipt, turn.answer, [...urls]], () =>
