@@ -32,7 +32,7 @@ imports: $(VENV)/.dev-installed
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.dev-installed browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 browser: ## Chromium, for the tests of the playground's page
 	@tests/install_chromium.sh

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
+from filelock import FileLock
 
 from bot import texts
 
@@ -17,6 +18,8 @@ ROOT = Path(__file__).parents[1]
 # Before transformers is imported anywhere: the tests never ask a hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# The models are tiny and several tests run at once: more threads only get in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -54,5 +57,7 @@ def pocket_data_dir() -> Path:
     from inference.pocket.fetch import ensure_pocket
 
     folder = ROOT / ".cache"
-    ensure_pocket(folder / "models", progress=sys.stderr)
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "pocket.lock"):  # several processes run the tests
+        ensure_pocket(folder / "models", progress=sys.stderr)
     return folder
