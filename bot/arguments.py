@@ -102,8 +102,19 @@ def build_parser() -> argparse.ArgumentParser:
     bench = command("bench", "bench [OPTION]...", "measure how fast a model is on this machine")
     _add_bench_arguments(bench)
 
-    for quiet in (ask, chat, doctor, manifest, bench):
+    for asking in (ask, chat):
+        asking.add_argument(
+            "--url",
+            metavar="http://127.0.0.1:8787",
+            help="ask the bot that runs there, instead of loading a model; with a password, "
+            "http://name:password@host or PLAYGROUND_PASSWORD",
+        )
+    for quiet in (ask, chat, bench):
         quiet.add_argument(
+            "-q", "--quiet", action="store_true", help="print answers and errors, nothing else"
+        )
+    for logging in (ask, chat, doctor, manifest, bench):
+        logging.add_argument(
             "--verbose", action="store_true", help="log on stderr, as `run` does (LOG_LEVEL)"
         )
     for operators in (run, doctor):

@@ -12,11 +12,13 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bot import interrupts
 from bot.arguments import build_parser
 from bot.configuration import Configuration, load_configuration, variables
 from bot.errors import CommandFailed, ConfigurationError
@@ -25,16 +27,20 @@ from bot.logs import set_log_level, set_up_logging
 from bot.platforms.findings import Finding
 from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.registry import PLATFORMS
-from bot.settings import Settings
+from bot.platforms.web.settings import PlaygroundSettings
+from bot.settings import Settings, revealed
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.standard_streams import EXIT_FAILED, OutputLost, holds_any_text
 
 if TYPE_CHECKING:
-    from bot.platforms.terminal.pictures import PictureFile
-    from bot.platforms.terminal.terminal import Terminal
+    from bot.platforms.terminal.chat import ReadPictures
+    from bot.platforms.terminal.conversation import Conversation
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+
+HERE = frozenset({"log_level", "data_dir"})
+"""Settings of the command itself, also where a running bot answers."""
 
 log = logging.getLogger(__name__)
 
@@ -116,22 +122,9 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
             _print_manifest(arguments, configuration)
             return 0
         case "ask":
-            from bot.platforms.terminal.pictures import read_question
-
-            pictures = _read_pictures(arguments.picture, configuration.bot)
-            question = read_question(arguments.question, arguments.picture)
-            from bot.app import run_terminal
-
-            asking = partial(_ask, question, pictures, as_json=arguments.json)
-            return run_terminal(configuration, asking)
+            return _ask(arguments, configuration)
         case _:
-            pictures = _read_pictures(
-                [*arguments.picture, *arguments.image_file], configuration.bot
-            )
-            from bot.app import run_terminal
-            from bot.platforms.terminal.terminal import chat
-
-            return run_terminal(configuration, partial(chat, pictures))
+            return _chat(arguments, configuration)
 
 
 def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -192,25 +185,85 @@ def _has_screen() -> bool:
     )
 
 
-def _read_pictures(sources: Sequence[str], settings: Settings) -> tuple[PictureFile, ...]:
-    from bot.platforms.terminal.pictures import read_pictures
+def _ask(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    from bot.platforms.terminal.pictures import read_question
 
-    return asyncio.run(read_pictures(sources, settings.picture_limits))
+    read = _picture_reader(arguments, configuration)
+    pictures = asyncio.run(read(arguments.picture))
+    question = read_question(arguments.question, arguments.picture)
+
+    async def converse(conversation: Conversation) -> int:
+        from bot.platforms.terminal.conversation import remarks
+
+        ending = await conversation.ask(question, pictures, None if arguments.json else sys.stdout)
+        if arguments.json:
+            result = {
+                "text": ending.text,
+                "model": conversation.model_name,
+                "timings": ending.timings,
+                "receipt": ending.receipt.to_json(),
+            }
+            print(_json(result))
+        elif not arguments.quiet:
+            for remark in remarks(ending.receipt):
+                print(remark, file=sys.stderr)
+        return 0
+
+    return _converse(arguments, configuration, converse)
 
 
-async def _ask(
-    question: str, pictures: tuple[PictureFile, ...], terminal: Terminal, *, as_json: bool
+def _chat(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    from bot.platforms.terminal.chat import chat
+
+    read = _picture_reader(arguments, configuration)
+    pictures = asyncio.run(read([*arguments.picture, *arguments.image_file]))
+    return _converse(arguments, configuration, partial(chat, pictures, read=read))
+
+
+def _picture_reader(arguments: argparse.Namespace, configuration: Configuration) -> ReadPictures:
+    """What reads and checks pictures; a bot that runs checks them by its own limits."""
+    from bot.platforms.terminal.pictures import UNCHECKED_MAX_BYTES, read_pictures
+
+    limits = configuration.bot.picture_limits
+    if arguments.url is None:
+        return partial(read_pictures, limits=limits)
+    return partial(
+        read_pictures, limits=replace(limits, max_bytes=UNCHECKED_MAX_BYTES), check=False
+    )
+
+
+def _converse(
+    arguments: argparse.Namespace,
+    configuration: Configuration,
+    converse: Callable[[Conversation], Coroutine[Any, Any, int]],
 ) -> int:
-    ending = await terminal.ask(question, pictures, None if as_json else sys.stdout)
-    if as_json:
-        result = {
-            "text": ending.text,
-            "model": terminal.model.name,
-            "timings": ending.timings,
-            "receipt": ending.receipt.to_json(),
-        }
-        print(_json(result))
-    return 0
+    """With the bot that `--url` names, or with a model of our own."""
+    if arguments.url is None:
+        from bot.app import run_terminal
+
+        return run_terminal(configuration, converse)
+    own = [name for name, value in _settings_in(arguments).items() if value is not None]
+    if own := [name for name in own if name not in HERE]:
+        raise ConfigurationError(
+            f"--{own[0].replace('_', '-')} has no effect on a bot that runs: leave it out, "
+            "or leave out --url."
+        )
+    from bot.platforms.terminal.pictures import locale_of_environment
+    from bot.platforms.terminal.remote import connected
+
+    password = revealed(configuration.of(PlaygroundSettings).password)
+
+    async def run() -> int:
+        async with connected(
+            arguments.url,
+            password=password,
+            locale=locale_of_environment(),
+            quiet=arguments.quiet,
+        ) as conversation:
+            return await converse(conversation)
+
+    interrupts.raise_keyboard_interrupt()
+    return asyncio.run(run())
 
 
 def _json(value: object, *, indent: int | None = None) -> str:

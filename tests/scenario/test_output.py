@@ -8,14 +8,16 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from bot.platforms.platform import Core
-from bot.platforms.terminal.pictures import TerminalError
-from bot.platforms.terminal.terminal import Terminal, chat
+from bot.platforms.terminal.chat import chat
+from bot.platforms.terminal.pictures import PictureFile, TerminalError
+from bot.platforms.terminal.terminal import Terminal
 from inference.standard_streams import EXIT_BROKEN_PIPE
 from tests.pictures import plain_picture
 from tests.scenario.command import environment, llava_bot
@@ -110,10 +112,14 @@ async def test_an_answer_ends_when_its_reader_leaves(
     assert err.count(b"\n") == 2, err  # that the model loads, and that it is ready
 
 
+async def read_nothing(_sources: Sequence[str]) -> tuple[PictureFile, ...]:
+    return ()
+
+
 async def test_questions_that_cannot_be_read_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     unreadable = os.open(os.devnull, os.O_WRONLY)
     with io.TextIOWrapper(io.BufferedReader(io.FileIO(unreadable))) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         terminal = Terminal(cast("Core", None), locale="en")  # nothing is ever asked
         with pytest.raises(TerminalError, match="Standard input cannot be read: Bad file desc"):
-            await chat((), terminal)
+            await chat((), terminal, read=read_nothing)

@@ -17,6 +17,8 @@ from bot.values.limits import PictureLimits
 STDIN = "-"
 STDIN_NAME = "stdin"
 MAX_QUESTION_BYTES = 100_000
+UNCHECKED_MAX_BYTES = 200_000_000
+"""Of a file whose limits are known elsewhere: what is held in memory to be sent."""
 
 
 class TerminalError(CommandFailed):

@@ -1,18 +1,14 @@
-"""The terminal: `llava-bot ask` and `llava-bot chat`, the article's command line."""
+"""A conversation at the terminal over this process's own model."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import io
-import sys
-import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
 from typing import TextIO
 
 from bot.platforms.platform import Core
 from bot.platforms.terminal.pictures import PictureFile, TerminalError
+from bot.platforms.terminal.status_line import StatusLine
 from bot.values.messages import (
     Attachment,
     Author,
@@ -25,7 +21,6 @@ from bot.values.messages import (
     ThreadKey,
 )
 from inference.standard_streams import OutputLost
-from inference.types import ModelInfo
 
 PLATFORM = "terminal"
 
@@ -36,10 +31,15 @@ class TerminalExchange:
     limits = ReplyLimits(pace_s=0.02)
 
     def __init__(
-        self, pictures: tuple[PictureFile, ...], out: TextIO | None, stop: Callable[[], object]
+        self,
+        pictures: tuple[PictureFile, ...],
+        out: TextIO | None,
+        status: StatusLine,
+        stop: Callable[[], object],
     ) -> None:
         self._pictures = pictures
         self._out = out
+        self._status = status
         self._stop = stop
         self._printed = 0
         self.ending: Ending | None = None
@@ -55,15 +55,18 @@ class TerminalExchange:
         yield self._pictures[int(attachment.ref)].data
 
     async def status(self, status: Status) -> None:
-        """There is no queue to wait in."""
+        """Say what is waited for."""
+        self._status.show(status.stage.value, status.position)
 
     async def show(self, part: int, text: str) -> None:  # noqa: ARG002 - there is one part
         """Print what has been added."""
+        self._status.clear()
         self._print(text[self._printed :])
         self._printed = len(text)
 
     async def end(self, ending: Ending) -> None:
         """Finish the line."""
+        self._status.clear()
         if self._printed:
             self._print("\n")
         self.ending = ending
@@ -80,33 +83,30 @@ class TerminalExchange:
 
 
 class Terminal:
-    """One conversation at the terminal, over the same core as every platform."""
+    """Implements `Conversation` over the same core as every platform."""
 
-    def __init__(self, core: Core, *, locale: str) -> None:
+    def __init__(self, core: Core, *, locale: str, quiet: bool = False) -> None:
         self._core = core
         self._locale = locale
+        self._quiet = quiet
         self.has_pictures = False
-        """Whether the thread has stored pictures, which then need not be sent again."""
-        self._thread = ThreadKey(platform=PLATFORM, team="", channel="", thread=uuid.uuid4().hex)
+        self._thread = _new_thread()
+        self._asked: MessageKey | None = None
 
     @property
-    def model(self) -> ModelInfo:
-        """The model that answers."""
-        return self._core.model
+    def model_name(self) -> str:
+        """See `Conversation.model_name`."""
+        return self._core.model.name
 
     async def ask(
         self, question: str, pictures: tuple[PictureFile, ...], out: TextIO | None
     ) -> Ending:
-        """Ask and wait for the end, printing to `out` as the answer grows.
-
-        A refusal is not printed.
-
-        Raises:
-            TerminalError: it is refused.
-            OutputLost: the answer could not be printed; it was stopped.
-        """
-        key = MessageKey(platform=PLATFORM, team="", channel="", message=uuid.uuid4().hex)
-        exchange = TerminalExchange(pictures, out, stop=lambda: self._core.stop(key))
+        """See `Conversation.ask`."""
+        self._asked = key = MessageKey(
+            platform=PLATFORM, team="", channel="", message=uuid.uuid4().hex
+        )
+        status = StatusLine(self._locale, shown=out is not None and not self._quiet)
+        exchange = TerminalExchange(pictures, out, status, stop=lambda: self._core.stop(key))
         await self._core.ask(
             IncomingMessage(
                 key=key,
@@ -130,60 +130,16 @@ class Terminal:
             raise TerminalError(exchange.ending.text)
         return exchange.ending
 
+    async def stop(self) -> None:
+        """See `Conversation.stop`."""
+        if self._asked is not None:
+            self._core.stop(self._asked)
 
-def questions_from(stream: TextIO) -> asyncio.Queue[str | OSError | None]:
-    """Lines of a stream as they arrive, then `None`, or why no more can be read.
-
-    A daemon thread reads them: a blocked read must not keep the process alive.
-    """
-    lines: asyncio.Queue[str | OSError | None] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-
-    def read() -> None:
-        end: OSError | None = None
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the command is over
-            try:
-                for line in stream:
-                    loop.call_soon_threadsafe(lines.put_nowait, line.strip())
-            except OSError as exc:
-                end = exc
-            loop.call_soon_threadsafe(lines.put_nowait, end)
-
-    threading.Thread(target=read, name="stdin", daemon=True).start()
-    return lines
+    async def start_anew(self) -> None:
+        """See `Conversation.start_anew`: what the thread held lasts as long as the command."""
+        self._thread = _new_thread()
+        self.has_pictures = False
 
 
-async def chat(pictures: tuple[PictureFile, ...], terminal: Terminal) -> int:
-    """Answer several questions about the same pictures, one per line, until the input ends.
-
-    Prompts like LLaVA's own command line when stdin is a terminal; otherwise prints only the
-    answers. Returns: the exit code; 1 when a question was refused.
-
-    Raises:
-        TerminalError: the questions cannot be read.
-        OutputLost: an answer could not be printed.
-    """
-    prompts = sys.stdin.isatty()
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # any bytes are a question
-    lines = questions_from(sys.stdin)
-    code = 0
-    while True:
-        if prompts:
-            print("USER: ", end="", flush=True)
-        question = await lines.get()
-        if isinstance(question, OSError):
-            raise TerminalError(f"Standard input cannot be read: {question.strerror}.")
-        if question is None or (prompts and not question):
-            return code
-        if not question:
-            continue
-        if prompts:
-            print("ASSISTANT: ", end="", flush=True)
-        try:
-            await terminal.ask(question, pictures, sys.stdout)
-        except TerminalError as exc:
-            print(exc, file=sys.stderr)
-            code = 1
-        if terminal.has_pictures:
-            pictures = ()  # they stay in the thread
+def _new_thread() -> ThreadKey:
+    return ThreadKey(platform=PLATFORM, team="", channel="", thread=uuid.uuid4().hex)
