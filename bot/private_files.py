@@ -15,7 +15,16 @@ FILE, FOLDER = 0o600, 0o700
 OTHERS = 0o077
 
 DATABASE = "llava-bot.db"
-STATE = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "run.lock", "pictures", "uploads")
+SESSION_KEY = "session-key"
+STATE = (
+    DATABASE,
+    f"{DATABASE}-wal",
+    f"{DATABASE}-shm",
+    "run.lock",
+    "pictures",
+    "uploads",
+    SESSION_KEY,
+)
 NOT_FOREIGN = frozenset({*STATE, "models", ".env", "lost+found"})
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 
@@ -85,6 +85,8 @@ async def running_playground(
     port: int = 0,
     password: str | None = None,
     pictures_per_question: int = 2,
+    threads: Literal["private", "team"] = "private",
+    sharing: bool = True,
     **settings: Any,
 ) -> AsyncIterator[Client]:
     """A playground over a scripted model, with its state in `folder`."""
@@ -103,6 +105,9 @@ async def running_playground(
             host="127.0.0.1",
             port=port,
             password=password,
+            threads=threads,
+            sharing=sharing,
+            folder=folder,
         )
         for message in await store.inbox.unfinished():
             playground.resume(message)

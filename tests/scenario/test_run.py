@@ -309,6 +309,7 @@ async def test_a_failure_to_listen_names_the_wrong_setting(
             store=SimpleNamespace(),  # type: ignore[arg-type]
             erasure=SimpleNamespace(),  # type: ignore[arg-type]
             uploads=Uploads(tmp_path, PictureLimits(max_bytes=1), max_files=1),
+            folder=tmp_path,
             host=host,
             port=taken.getsockname()[1],
             password=None,

@@ -29,9 +29,12 @@ def make(services: AdapterServices, settings: PlaygroundSettings) -> Playground:
             common.picture_limits,
             max_files=common.pictures_per_question,
         ),
+        folder=common.data_dir,
         host=settings.host,
         port=settings.port,
         password=revealed(settings.password),
+        threads=settings.threads,
+        sharing=settings.sharing,
     )
 
 

@@ -11,7 +11,6 @@ from bot.values.messages import (
     Attachment,
     Ending,
     IncomingMessage,
-    MessageKey,
     Outcome,
     Receipt,
     ReplyLimits,
@@ -32,13 +31,13 @@ class PlaygroundExchange:
 
     def __init__(
         self,
-        key: MessageKey,
+        message: IncomingMessage,
         *,
         keeps_pictures: Callable[[], Awaitable[bool]],
         on_end: Callable[[], Awaitable[None]],
     ) -> None:
         """`keeps_pictures`: whether the thread has the question's pictures once it has ended."""
-        self._key = key
+        self.message = message
         self._keeps_pictures = keeps_pictures
         self._on_end = on_end
         self._status: Status | None = None
@@ -78,7 +77,7 @@ class PlaygroundExchange:
             self._end = (
                 "error",
                 {
-                    "message_id": self._key.message,
+                    "message_id": self.message.key.message,
                     "message": ending.text,
                     "receipt": receipt,
                     # An upload is gone with the end of its question.
@@ -89,7 +88,7 @@ class PlaygroundExchange:
             self._end = (
                 "done",
                 {
-                    "message_id": self._key.message,
+                    "message_id": self.message.key.message,
                     "outcome": ending.outcome.value,
                     "text": ending.text,
                     "receipt": receipt,

@@ -24,8 +24,16 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",
+    "Cache-Control": "private, no-cache",
 }
+
+
+class HttpRefusal(UserFacingError):
+    """Ends a request with a status and a sentence."""
+
+    def __init__(self, status: int, key: str, **values: object) -> None:
+        super().__init__(key, **values)
+        self.status = status
 
 
 def locale_of(request: web.Request) -> str:
@@ -77,6 +85,8 @@ async def failures_are_sentences(
         if exc.status < 400:
             raise
         return refusal(request, exc.status, "http_not_found" if exc.status == 404 else "http_bad")
+    except HttpRefusal as exc:
+        return refusal(request, exc.status, exc.key, **exc.values)
     except UserFacingError as exc:
         return refusal(request, 503, exc.key, **exc.values)
     except Exception as exc:  # noqa: BLE001 - the border to the network: nothing may leak through
@@ -100,12 +110,18 @@ def _is_cross_site(request: web.Request) -> bool:
     return site not in {"same-origin", "none"} and not (is_link and request.path == "/")
 
 
-def _has_password(request: web.Request, password: str) -> bool:
+def basic_credentials(request: web.Request) -> tuple[bytes, bytes] | None:
+    """(user name, password) of HTTP Basic, if the request has any."""
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
-        return False
+        return None
     try:
-        given = base64.b64decode(encoded, validate=True).partition(b":")[2]
+        name, _, password = base64.b64decode(encoded, validate=True).partition(b":")
     except (binascii.Error, ValueError):
-        return False
-    return secrets.compare_digest(given, password.encode())
+        return None
+    return name, password
+
+
+def _has_password(request: web.Request, password: str) -> bool:
+    credentials = basic_credentials(request)
+    return credentials is not None and secrets.compare_digest(credentials[1], password.encode())

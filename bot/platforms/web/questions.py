@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from aiohttp import web
 
 from bot.core.turns import asked_again
-from bot.errors import Busy
+from bot.errors import Busy, UserFacingError
 from bot.platforms.platform import Core
-from bot.platforms.web.exchange import PlaygroundExchange
+from bot.platforms.web.access import Access, ThreadAccess
+from bot.platforms.web.exchange import Event, PlaygroundExchange
 from bot.platforms.web.guard import locale_of, refusal
-from bot.platforms.web.keys import PLATFORM, message_key
+from bot.platforms.web.keys import message_key
+from bot.platforms.web.people import LOCAL, name_of
 from bot.platforms.web.streams import stream
-from bot.platforms.web.threads import thread_of
 from bot.platforms.web.uploads import BadUpload, Uploads
 from bot.store import Store, StoreFailed
 from bot.texts import say
-from bot.values.messages import Author, IncomingMessage
+from bot.values.messages import Author, IncomingMessage, MessageKey
 
 
 class QuestionHandlers:
     """Handlers over the core. Holds the exchange of each question in flight."""
 
-    def __init__(self, *, core: Core, store: Store, uploads: Uploads) -> None:
+    def __init__(self, *, core: Core, store: Store, uploads: Uploads, access: ThreadAccess) -> None:
         self._core = core
         self._store = store
+        self._access = access
         self._uploads = uploads
         self._exchanges: dict[str, PlaygroundExchange] = {}
         self._discarding: set[asyncio.Future[None]] = set()
@@ -52,39 +55,48 @@ class QuestionHandlers:
         return set(self._exchanges)
 
     async def _ask(self, request: web.Request) -> web.StreamResponse:
-        thread = thread_of(request)
-        if await self._store.title(thread) is None:
-            return refusal(request, 404, "http_no_thread")
+        access = await self._access.to_ask(request)
         message_id = uuid.uuid4().hex
         try:
             form = await self._uploads.receive(request, message_id)
         except BadUpload as exc:
             return refusal(request, exc.status, exc.key, **exc.values)
-        if await self._store.title(thread) is None:  # deleted during the upload
+        try:
+            access = await self._access.to_ask(request)  # deleted during the upload, for example
+            name = await name_of(self._store, access.person)
+        except UserFacingError:
             await self._uploads.discard(message_id)
-            return refusal(request, 404, "http_no_thread")
+            raise
         message = IncomingMessage(
             key=message_key(message_id),
-            thread=thread,
-            author=Author(id=f"{PLATFORM}:{request.remote}"),
+            thread=access.thread,
+            author=Author(id=access.person.id, name=name),
             text=form.text,
             attachments=form.attachments,
             locale=locale_of(request),
         )
-        return await self._answer(request, message)
+        return await self._answer(request, message, access)
 
     async def _ask_again(self, request: web.Request) -> web.StreamResponse:
-        thread = thread_of(request)
-        last = await self._store.inbox.last_incoming(thread)
+        access = await self._access.to_ask(request)
+        last = await self._store.inbox.last_incoming(access.thread)
         if last is None:
             return refusal(request, 409, "http_nothing_to_repeat")
+        if not (access.wrote(last.author.id) or self._access.everybody):
+            return refusal(request, 403, "http_not_your_question")
         turn = await self._store.turn(last)
         if last.key.message in self._exchanges:
             return refusal(request, 409, "http_busy_thread")
-        again = asked_again(last, turn, can_fetch=False)
-        return await self._answer(request, replace(again, locale=locale_of(request)))
+        again = replace(
+            asked_again(last, turn, can_fetch=False),
+            locale=locale_of(request),
+            author=last.author if access.person != LOCAL else Author(id=LOCAL.id),
+        )
+        return await self._answer(request, again, access)
 
-    async def _answer(self, request: web.Request, message: IncomingMessage) -> web.StreamResponse:
+    async def _answer(
+        self, request: web.Request, message: IncomingMessage, access: Access
+    ) -> web.StreamResponse:
         exchange = self._exchange(message)
         events = exchange.follow()
         try:
@@ -93,25 +105,52 @@ class QuestionHandlers:
             await self._forget_exchange(message.key.message)
             return web.json_response({"error": exc.sentence(message.locale)}, status=503)
         self._watch(task, message, exchange)
-        return await stream(request, exchange, events)
+        return await self._stream(request, access, exchange, events)
 
     async def _stop(self, request: web.Request) -> web.Response:
-        key = self._core.first_in_flight(thread_of(request))
+        access = await self._access.of(request)
+        if access.can_manage:
+            key = self._core.first_in_flight(access.thread)
+        else:
+            key = self._first_of(access)
         if key is not None:
             self._core.stop(key)
         return web.Response(status=204)
 
+    def _first_of(self, access: Access) -> MessageKey | None:
+        """A person's own first question in flight in a thread."""
+        asked = (exchange.message for exchange in self._exchanges.values())
+        own = (
+            message.key
+            for message in asked
+            if message.thread == access.thread and access.wrote(message.author.id)
+        )
+        return next(own, None)
+
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        key = self._core.first_in_flight(thread_of(request))
+        access = await self._access.of(request)
+        key = self._core.first_in_flight(access.thread)
         exchange = None if key is None else self._exchanges.get(key.message)
         if exchange is None:
             return web.Response(status=204)
-        return await stream(request, exchange, exchange.follow())
+        return await self._stream(request, access, exchange, exchange.follow())
+
+    async def _stream(
+        self,
+        request: web.Request,
+        access: Access,
+        exchange: PlaygroundExchange,
+        events: AsyncIterator[Event],
+    ) -> web.StreamResponse:
+        with self._access.watched(access) as revoked:
+            if access.is_guest:
+                await self._access.of(request)  # taken back before it was watched
+            return await stream(request, exchange, events, revoked)
 
     def _exchange(self, message: IncomingMessage) -> PlaygroundExchange:
         message_id = message.key.message
         exchange = PlaygroundExchange(
-            message.key,
+            message,
             keeps_pictures=lambda: self._keeps_pictures(message),
             on_end=lambda: self._forget_exchange(message_id),
         )

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import errno
 from pathlib import Path
+from typing import Literal
 
 from aiohttp import web
 
 from bot.core.erasure import Erasure
 from bot.core.model_limits import limitations, question_locale
 from bot.platforms.platform import Core, PlatformUnavailable
+from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.guard import failures_are_sentences, guard, locale_of
 from bot.platforms.web.keys import PLATFORM
+from bot.platforms.web.me import MeHandlers
+from bot.platforms.web.people import identify
 from bot.platforms.web.questions import QuestionHandlers
+from bot.platforms.web.sessions import Sessions, load_key
+from bot.platforms.web.sharing import SharingHandlers
 from bot.platforms.web.threads import ThreadHandlers
 from bot.platforms.web.uploads import Uploads
 from bot.store import Store
@@ -37,16 +43,29 @@ class Playground:
         store: Store,
         erasure: Erasure,
         uploads: Uploads,
+        folder: Path,
         host: str,
         port: int,
         password: str | None,
+        threads: Literal["private", "team"] = "private",
+        sharing: bool = True,
     ) -> None:
+        """`folder`: where the key of the sessions lies; the others are settings."""
         self._core = core
         self._uploads = uploads
         self._host = host
         self._port = port
-        self._threads = ThreadHandlers(store=store, erasure=erasure)
-        self._questions = QuestionHandlers(core=core, store=store, uploads=uploads)
+        # Without a password there is one person, with whom there is nothing to share.
+        access = ThreadAccess(
+            store,
+            everybody=threads == "team",
+            sharing=sharing and password is not None and threads != "team",
+        )
+        self._folder = folder
+        self._threads = ThreadHandlers(store=store, erasure=erasure, access=access)
+        self._questions = QuestionHandlers(core=core, store=store, uploads=uploads, access=access)
+        self._sharing = SharingHandlers(store=store, access=access)
+        self._me = MeHandlers(store=store, erasure=erasure, access=access)
         self._samples: list[Path] = []
         self._password = password
         self._runner: web.AppRunner | None = None
@@ -91,8 +110,14 @@ class Playground:
     def _build(self) -> web.AppRunner:
         """Routes and files. Reads the disk, so it runs in a thread."""
         self._samples = sorted((STATIC / "samples").glob("*.jpg"))
+        sessions = None if self._password is None else Sessions(load_key(self._folder))
+        self._me.sessions = sessions
         app = web.Application(
-            middlewares=[failures_are_sentences, guard(host=self._host, password=self._password)],
+            middlewares=[
+                failures_are_sentences,
+                guard(host=self._host, password=self._password),
+                identify(sessions),
+            ],
             client_max_size=self._uploads.max_total_bytes,
         )
         app.add_routes(
@@ -102,6 +127,8 @@ class Playground:
                 web.get("/api/info", self._info),
                 *self._threads.routes(),
                 *self._questions.routes(),
+                *self._sharing.routes(),
+                *self._me.routes(),
             ]
         )
         return web.AppRunner(app, access_log=None, shutdown_timeout=1)

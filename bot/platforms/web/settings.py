@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
@@ -28,6 +28,14 @@ class PlaygroundSettings(SettingsGroup):
     port: int = Field(8787, ge=0, le=65535, description="Port of the playground.")
     password: SecretStr | None = Field(
         None, validate_default=True, description="Password of the playground (any user name)."
+    )
+    threads: Literal["private", "team"] = Field(
+        "private",
+        description="Who sees a thread of the playground: `private` (its owner, and people with "
+        "its link) or `team` (everybody with the password; they may also continue and delete it).",
+    )
+    sharing: bool = Field(
+        True, description="Whether people may share their threads of the playground by a link."
     )
 
     @field_validator("password")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 from aiohttp import web
 
@@ -20,9 +21,14 @@ KEEP_ALIVE_S = 15
 
 
 async def stream(
-    request: web.Request, exchange: PlaygroundExchange, events: AsyncIterator[Event]
+    request: web.Request,
+    exchange: PlaygroundExchange,
+    events: AsyncIterator[Event],
+    revoked: asyncio.Event,
 ) -> web.StreamResponse:
     """Send events until the last one; a page that goes away only stops following.
+
+    `revoked`: set when the visitor may no longer read the thread; then nothing more is sent of it.
 
     The response begins with the first event, which comes after the claim: a 200 means that the
     question is stored.
@@ -36,11 +42,19 @@ async def stream(
     )
     await response.prepare(request)
     coming: asyncio.Future[Event] | None = None
+    ending: asyncio.Future[bool] = asyncio.ensure_future(revoked.wait())
     try:
         await response.write(_as_sse(event))
         while event[0] not in LAST:
             coming = coming or asyncio.ensure_future(anext(events))
-            if not (await asyncio.wait({coming}, timeout=KEEP_ALIVE_S))[0]:
+            awaited: set[asyncio.Future[Any]] = {coming, ending}
+            done, _ = await asyncio.wait(
+                awaited, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            if ending in done:
+                await response.write(_as_sse(failed(say(locale_of(request), "http_unshared"))))
+                break
+            if not done:
                 await response.write(b": keep-alive\n\n")
                 continue
             event, coming = coming.result(), None
@@ -51,6 +65,7 @@ async def stream(
         log.error("a stream failed: %s", safe_traceback(exc))
         await response.write(_as_sse(failed(say(locale_of(request), "something_broke"))))
     finally:
+        ending.cancel()
         if coming is not None:
             coming.cancel()
     return response

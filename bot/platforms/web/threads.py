@@ -8,23 +8,21 @@ from typing import Any
 from aiohttp import web
 
 from bot.core.erasure import Erasure
+from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.guard import refusal
 from bot.platforms.web.keys import CHANNEL, PLATFORM, TEAM, message_key, thread_key
+from bot.platforms.web.people import person_of
+from bot.platforms.web.sharing import share_json
 from bot.store import Store, Turn
-from bot.values.messages import ThreadKey
-
-
-def thread_of(request: web.Request) -> ThreadKey:
-    """The thread that a request names."""
-    return thread_key(request.match_info["thread"])
 
 
 class ThreadHandlers:
     """Handlers over the store."""
 
-    def __init__(self, *, store: Store, erasure: Erasure) -> None:
+    def __init__(self, *, store: Store, erasure: Erasure, access: ThreadAccess) -> None:
         self._store = store
         self._erasure = erasure
+        self._access = access
 
     def routes(self) -> list[web.RouteDef]:
         """The routes they serve."""
@@ -37,13 +35,16 @@ class ThreadHandlers:
             web.delete("/api/threads/{thread}/messages/{message}", self._take_back),
         ]
 
-    async def _make(self, _request: web.Request) -> web.Response:
+    async def _make(self, request: web.Request) -> web.Response:
         thread_id = uuid.uuid4().hex
-        await self._store.make_thread(thread_key(thread_id))
+        await self._store.make_thread(thread_key(thread_id), owner=person_of(request).id)
         return web.json_response({"thread_id": thread_id}, status=201)
 
-    async def _list(self, _request: web.Request) -> web.Response:
-        threads = await self._store.list_threads(PLATFORM, TEAM, CHANNEL)
+    async def _list(self, request: web.Request) -> web.Response:
+        person = person_of(request)
+        threads = await self._store.list_threads(
+            PLATFORM, TEAM, CHANNEL, person=None if self._access.everybody else person.id
+        )
         return web.json_response(
             {
                 "threads": [
@@ -54,37 +55,58 @@ class ThreadHandlers:
                         "picture_url": None
                         if thread.first_picture_number is None
                         else _picture_url(thread.thread, thread.first_picture_number),
+                        "is_mine": thread.owner == person.id,
+                        "is_shared": thread.is_shared and self._access.sharing,
                     }
                     for thread in threads
+                    if thread.owner == person.id or self._access.everybody or self._access.sharing
                 ]
             }
         )
 
     async def _show(self, request: web.Request) -> web.Response:
-        key = thread_of(request)
+        access = await self._access.of(request)
+        key = access.thread
         title = await self._store.title(key)
         if title is None:
             return refusal(request, 404, "http_no_thread")
         turns = await self._store.turns(key)
+        authors = await self._store.sharing.authors(key)
         return web.json_response(
             {
                 "thread_id": key.thread,
                 "title": title,
-                "turns": [_turn_json(key.thread, turn) for turn in turns],
+                "is_mine": access.is_owner,
+                "can_ask": access.can_ask,
+                "can_delete": access.can_manage,
+                "share": share_json(access.share) if access.share and access.can_manage else None,
+                "shared_by": access.share.shared_by if access.share else None,
+                "turns": [
+                    _turn_json(
+                        key.thread, turn, is_mine=access.wrote(authors.get(turn.message, ""))
+                    )
+                    for turn in turns
+                ],
             }
         )
 
     async def _delete(self, request: web.Request) -> web.Response:
-        if not await self._erasure.thread(thread_of(request)):
+        access = await self._access.of(request)
+        access.require_manage()
+        self._access.revoke(access.thread)
+        if not await self._erasure.thread(access.thread):
             return refusal(request, 404, "http_no_thread")
         return web.Response(status=204)
 
     async def _take_back(self, request: web.Request) -> web.Response:
         """Erase one question, as if it had never been asked."""
+        access = await self._access.of(request)
         key = message_key(request.match_info["message"])
         question = await self._store.inbox.latest(key)
-        if question is None or question.thread != thread_of(request):
+        if question is None or question.thread != access.thread:
             return refusal(request, 404, "http_no_question")
+        if not access.wrote(question.author.id):
+            access.require_manage()
         await self._erasure.question(key)
         return web.Response(status=204)
 
@@ -92,7 +114,8 @@ class ThreadHandlers:
         number = request.match_info["number"]
         found = None
         if number.isdecimal() and len(number) < 10:
-            found = await self._store.picture_file(thread_of(request), int(number))
+            access = await self._access.of(request)
+            found = await self._store.picture_file(access.thread, int(number))
         if found is None:
             return refusal(request, 404, "http_no_picture")
         # Revalidated every time, so that a deleted picture is gone; resent only if it changed.
@@ -107,9 +130,10 @@ def _picture_url(thread_id: str, number: int) -> str:
     return f"/api/threads/{thread_id}/pictures/{number}"
 
 
-def _turn_json(thread_id: str, turn: Turn) -> dict[str, Any]:
+def _turn_json(thread_id: str, turn: Turn, *, is_mine: bool) -> dict[str, Any]:
     return {
         "message_id": turn.message,
+        "author": {"name": turn.author_name, "is_me": is_mine},
         "question": turn.question,
         "pictures": [
             {

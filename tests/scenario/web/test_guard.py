@@ -73,7 +73,7 @@ async def test_a_surprise_is_a_sentence_and_its_message_stays_out_of_the_log(
 ) -> None:
     private = "what somebody wrote"
 
-    async def broken(*_: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         raise RuntimeError(private)
 
     monkeypatch.setattr(client.store, "list_threads", broken)

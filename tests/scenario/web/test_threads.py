@@ -259,7 +259,7 @@ async def test_a_picture_is_resent_only_if_it_changed(client: Client) -> None:
     path = f"/api/threads/{thread}/pictures/1"
     async with client.http.get(path) as response:
         etag = response.headers["ETag"]
-        assert response.headers["Cache-Control"] == "no-cache"
+        assert response.headers["Cache-Control"] == "private, no-cache"
     async with client.http.get(path, headers={"If-None-Match": etag}) as response:
         assert response.status == 304
 

@@ -1,0 +1,36 @@
+"""Small JSON bodies."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from bot.platforms.web.guard import HttpRefusal
+
+MAX_BYTES = 10_000
+
+
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """The object in a request's body; an empty body is an empty object. Raises: HttpRefusal."""
+    data = bytearray()
+    async for chunk in request.content.iter_any():
+        data += chunk
+        if len(data) > MAX_BYTES:
+            raise HttpRefusal(413, "http_too_large", limit_mb=MAX_BYTES / 1e6)
+    try:
+        found = json.loads(data or b"{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise HttpRefusal(400, "http_bad")
+    return found
+
+
+def flag(body: dict[str, Any], name: str) -> bool:
+    """A field that is true or false; false where it is missing. Raises: HttpRefusal."""
+    value = body.get(name, False)
+    if not isinstance(value, bool):
+        raise HttpRefusal(400, "http_bad")
+    return value

@@ -1,0 +1,77 @@
+"""A visitor's session: an id in a signed cookie, the same after a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+from pathlib import Path
+
+from aiohttp import web
+from itsdangerous import BadSignature, Signer
+
+from bot.private_files import SESSION_KEY, create, make_folder
+
+KEY_BYTES = 32
+MAX_AGE_S = 400 * 24 * 3600
+"""As long as browsers keep a cookie; counted from the last visit to the page."""
+
+
+def load_key(folder: Path) -> bytes:
+    """The key that signs sessions, made on the first start. Raises: OSError."""
+    make_folder(folder)
+    path = folder / SESSION_KEY
+    with contextlib.suppress(FileNotFoundError):
+        if len(found := path.read_bytes()) == KEY_BYTES:
+            return found
+    # Written beside it and moved into place: a crash leaves the whole key or none.
+    key = secrets.token_bytes(KEY_BYTES)
+    part = path.with_suffix(".part")
+    with create(part) as file:
+        file.write(key)
+    part.replace(path)
+    return key
+
+
+class Sessions:
+    """Signs and reads the cookie. Who changes it becomes a new person, not an error."""
+
+    def __init__(self, key: bytes) -> None:
+        self._signer = Signer(key, salt="llava-bot.session", digest_method=hashlib.sha256)
+        # Browsers share cookies between the ports of a host: another bot's must not be overwritten.
+        self.cookie = f"llava_bot_{hashlib.sha256(key).hexdigest()[:8]}"
+
+    def read(self, request: web.Request) -> str | None:
+        """The id of the request's session; `None`: it has none of ours."""
+        value = request.cookies.get(self.cookie, "")
+        try:
+            return self._signer.unsign(value.encode("utf-8", "surrogateescape")).decode()
+        except (BadSignature, UnicodeError):
+            return None
+
+    @staticmethod
+    def new() -> str:
+        """The id of a new session."""
+        return secrets.token_urlsafe(16)
+
+    def set(self, request: web.Request, response: web.StreamResponse, session: str) -> None:
+        """Give the browser the cookie of a session."""
+        response.set_cookie(
+            self.cookie,
+            self._signer.sign(session.encode()).decode(),
+            max_age=MAX_AGE_S,
+            path="/",
+            secure=_is_https(request),
+            httponly=True,
+            samesite="Lax",
+        )
+
+    def end(self, response: web.StreamResponse) -> None:
+        """Take the cookie back."""
+        response.del_cookie(self.cookie, path="/", httponly=True, samesite="Lax")
+
+
+def _is_https(request: web.Request) -> bool:
+    """Whether the browser came by https. What a proxy says of it decides on this cookie alone."""
+    forwarded = request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower()
+    return request.secure or forwarded == "https"

@@ -1,0 +1,71 @@
+"""Requests about links to threads: make, take back, open, leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from bot.platforms.web.access import ThreadAccess
+from bot.platforms.web.bodies import flag, json_object
+from bot.platforms.web.guard import HttpRefusal, refusal
+from bot.platforms.web.people import name_of, person_of
+from bot.store import Share, Store
+
+
+class SharingHandlers:
+    """Handlers over the store."""
+
+    def __init__(self, *, store: Store, access: ThreadAccess) -> None:
+        self._store = store
+        self._access = access
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes they serve."""
+        return [
+            web.post("/api/threads/{thread}/share", self._share),
+            web.delete("/api/threads/{thread}/share", self._unshare),
+            web.post("/api/threads/{thread}/leave", self._leave),
+            web.post("/api/shared/{token}", self._open),
+        ]
+
+    async def _share(self, request: web.Request) -> web.Response:
+        access = await self._access.of(request)
+        self._require_sharing()
+        access.require_manage()
+        can_ask = flag(await json_object(request), "can_ask")
+        share = await self._store.sharing.share(
+            access.thread, can_ask=can_ask, shared_by=await name_of(self._store, access.person)
+        )
+        if share is None:  # deleted meanwhile
+            raise HttpRefusal(404, "http_no_thread")
+        return web.json_response(share_json(share))
+
+    async def _unshare(self, request: web.Request) -> web.Response:
+        access = await self._access.of(request)
+        access.require_manage()
+        await self._store.sharing.unshare(access.thread)
+        self._access.revoke(access.thread)
+        return web.Response(status=204)
+
+    async def _leave(self, request: web.Request) -> web.Response:
+        access = await self._access.of(request)
+        await self._store.sharing.leave(access.thread, access.person.id)
+        return web.Response(status=204)
+
+    async def _open(self, request: web.Request) -> web.Response:
+        self._require_sharing()
+        token, person = request.match_info["token"], person_of(request)
+        thread = await self._store.sharing.open_link(token, person.id)
+        if thread is None:
+            return refusal(request, 404, "http_no_link")
+        return web.json_response({"thread_id": thread.thread})
+
+    def _require_sharing(self) -> None:
+        if not self._access.sharing:
+            raise HttpRefusal(403, "http_no_sharing")
+
+
+def share_json(share: Share) -> dict[str, Any]:
+    """A link as its owner sees it. The token is in a fragment, which browsers send to nobody."""
+    return {"path": f"/#/s/{share.token}", "can_ask": share.can_ask}
