@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from bot.texts import say
 from inference.errors import EngineDead, InferenceError, QueueFull
+from inference.safe_messages import is_disk_full
 
 EXIT_ENGINE_DEAD = 70
 """The process's exit code when the model's device has failed: a supervisor starts it again."""
@@ -82,6 +83,17 @@ class CommandFailed(Exception):
 
 class ConfigurationError(CommandFailed):
     """The operator must change something; `str(exc)` says what, one problem per line."""
+
+
+def refusal_of(exc: BaseException) -> UserFacingError:
+    """The sentence for whatever has ended a question."""
+    match exc:
+        case UserFacingError():
+            return exc
+        case InferenceError():
+            return to_user_facing(exc)
+        case _:
+            return UserFacingError("disk_full" if is_disk_full(exc) else "something_broke")
 
 
 def to_user_facing(exc: InferenceError) -> UserFacingError:

@@ -1,9 +1,11 @@
-"""The log on stderr: where something failed and with which exception, never users' words."""
+"""The log on stderr: where something failed and why, never users' words."""
 
 from __future__ import annotations
 
 import logging
 
+from bot.library_logs import constant_words
+from bot.repeats import Repeats
 from bot.withheld import withhold_warnings
 from inference.errors import safe_traceback
 
@@ -27,6 +29,7 @@ def set_up_logging(*, shown: bool) -> HeldBack:
     held_back = HeldBack()
     stderr = logging.StreamHandler()
     stderr.addFilter(_without_foreign_words)
+    stderr.addFilter(Repeats())
     if not shown:
         stderr.addFilter(_is_foreign)
     # The root's level stays: libraries log their input (statements with their values, requests
@@ -55,10 +58,19 @@ def _is_foreign(record: logging.LogRecord) -> bool:
 
 
 def _without_foreign_words(record: logging.LogRecord) -> bool:
-    """Reduce a library's record to its place and exception type; its words may quote users."""
-    if _is_foreign(record):
-        exc = record.exc_info[1] if record.exc_info else None
-        record.msg = f"{record.module}:{record.lineno}{f': {safe_traceback(exc)}' if exc else ''}"
-        record.args = ()
-        record.exc_info = record.exc_text = record.stack_info = None
+    """Reduce a library's record to the constants of its source; its words may quote users.
+
+    What is then left must say something: a warning of which nothing is left is dropped.
+    """
+    if not _is_foreign(record):
+        return True
+    exc = record.exc_info[1] if record.exc_info else None
+    words = constant_words(record)
+    if words is None and exc is None and record.levelno < logging.ERROR:
+        return False
+    said = words or "its words are withheld, they may quote somebody"
+    failure = "" if exc is None else safe_traceback(exc)
+    record.msg = "%s (%s:%d)" + (": %s" if failure else "%s")
+    record.args = (said, record.module, record.lineno, failure)
+    record.exc_info = record.exc_text = record.stack_info = None
     return True

@@ -1,4 +1,4 @@
-"""What Python and libraries print themselves goes to the log, without its words.
+"""What Python and libraries print themselves goes to the log, without anybody's words.
 
 A warning may quote what a library has read: an upload's file name, a header, a picture's tag. So
 may the exceptions of threads and finalisers, which Python prints past every log filter.
@@ -11,8 +11,10 @@ import sys
 import threading
 import warnings
 from pathlib import PurePath
+from types import FrameType
 from typing import TextIO
 
+from bot.library_logs import words_of_call
 from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
@@ -34,7 +36,16 @@ def _show(
     line: str | None = None,  # noqa: ARG001
 ) -> None:
     place = "/".join(PurePath(filename).parts[-2:])
-    log.warning("%s at %s:%d", category.__name__, place, lineno)
+    words = _words_of_warning()
+    log.warning("%s at %s:%d%s", category.__name__, place, lineno, f": {words}" if words else "")
+
+
+def _words_of_warning() -> str | None:
+    """The constants of the call of `warnings.warn`, which is what led here."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code.co_filename in {__file__, warnings.__file__}:
+        frame = frame.f_back
+    return None if frame is None else words_of_call(frame)
 
 
 def _thread_failed(failed: threading.ExceptHookArgs) -> None:

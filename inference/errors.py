@@ -12,7 +12,7 @@ InferenceError
 
 from __future__ import annotations
 
-import traceback
+from inference.failures import Failure, describe_failure
 
 
 class InferenceError(Exception):
@@ -61,11 +61,9 @@ class EngineDead(InferenceError):
     """The engine cannot go on; the process must restart."""
 
 
-def safe_traceback(exc: BaseException) -> str:
-    """Where and as what an exception was raised, for the log.
+def safe_traceback(exc: BaseException) -> Failure:
+    """As what and where an exception was raised, for the log.
 
-    Its message is left out: libraries quote their input in it, and what people write or show must
-    not reach a log.
+    Of its message only what cannot be anybody's words is kept (`inference/safe_messages.py`).
     """
-    frames = "".join(traceback.format_tb(exc.__traceback__))
-    return f"{type(exc).__module__}.{type(exc).__qualname__}\n{frames}".rstrip()
+    return describe_failure(exc)

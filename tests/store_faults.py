@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import event
 
 from bot.store import Store
+from bot.texts import say
 
 LONG = "word " * 4000
 """A text that needs new pages, so that a full disk cannot take it."""
@@ -119,3 +120,8 @@ FAULTS: dict[str, Fault] = {
     "full": full,
     "replaced": replaced,
 }
+
+
+def sentence_of(fault: str, locale: str = "en") -> str:
+    """What a person is told whose question a fault has kept from the store."""
+    return say(locale, "disk_full" if fault == "full" else "store_failed")

@@ -24,7 +24,7 @@ from bot.core.reply import Reply, running_reply
 from bot.core.streaming import stream_answer
 from bot.core.thread_queues import ThreadQueues, Ticket
 from bot.core.turns import Turns, asked_again
-from bot.errors import Busy, UserFacingError, to_user_facing
+from bot.errors import Busy, UserFacingError, refusal_of
 from bot.store import Store, StoreFailed, Turn
 from bot.texts import say
 from bot.values.messages import (
@@ -198,7 +198,7 @@ class Answers:
             question.completed(message)
         except Exception as exc:  # noqa: BLE001 - then in the message's own language
             log.warning("a user's language is not known: %s", safe_traceback(exc))
-        refusal = _refusal(failure)
+        refusal = refusal_of(failure)
         ending = Ending(
             outcome=Outcome.REFUSED,
             text=refusal.sentence(message.locale),
@@ -249,11 +249,11 @@ class Answers:
             return self._stopped(question, reply)
         except InferenceError as exc:
             log.warning("the engine refused: %s", type(exc).__name__)
-            refusal = _refusal(exc)
+            refusal = refusal_of(exc)
         except Exception as exc:  # noqa: BLE001 - every accepted question ends in a sentence
             if not isinstance(exc, UserFacingError):
                 log.error("a question failed: %s", safe_traceback(exc))
-            refusal = _refusal(exc)
+            refusal = refusal_of(exc)
         return Ending(
             outcome=Outcome.REFUSED,
             text=refusal.sentence(question.message.locale),
@@ -381,14 +381,3 @@ class Answers:
         if not task.cancelled() and (exc := task.exception()) is not None:
             # A bug of ours that no handler caught: the question stays in the inbox.
             log.error("a question was left unfinished: %s", safe_traceback(exc))
-
-
-def _refusal(exc: Exception) -> UserFacingError:
-    """The sentence that the user gets."""
-    match exc:
-        case UserFacingError():
-            return exc
-        case InferenceError():
-            return to_user_facing(exc)
-        case _:
-            return UserFacingError("something_broke")

@@ -24,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from bot.errors import CommandFailed, UserFacingError
 from bot.private_files import make_file
 from bot.store.folding import add_folding
+from inference.safe_messages import is_disk_full, safe_message
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +59,9 @@ class StoreFailed(UserFacingError):
     """
 
     def __init__(self, exc: BaseException) -> None:
-        super().__init__("store_failed")
+        super().__init__("disk_full" if is_disk_full(exc) else "store_failed")
         self.reason = _reason_of(exc)
-        """SQLite's or the system's name of the error, for the log."""
+        """SQLite's or the system's name of the error, and what it means, for the log."""
         self.args = (f"{self.key}: {self.reason}",)
 
 
@@ -69,7 +70,8 @@ def _reason_of(exc: BaseException) -> str:
     name = getattr(cause, "sqlite_errorname", None)
     if name is None and isinstance(cause, OSError):
         name = errno.errorcode.get(cause.errno or 0)
-    return str(name or type(cause).__name__)
+    meaning = safe_message(exc)
+    return f"{name or type(cause).__name__}{f' ({meaning})' if meaning else ''}"
 
 
 @contextmanager

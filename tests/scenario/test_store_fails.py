@@ -14,11 +14,17 @@ from bot.values.messages import Author, Ending, Outcome
 from tests.engines import ScriptedModel
 from tests.scenario.core import Core, message, red, running_core, thread
 from tests.scenario.exchange import FakeExchange
-from tests.store_faults import FAULTS, LONG, STEPS, fails_at, locked
+from tests.store_faults import FAULTS, LONG, STEPS, fails_at, locked, sentence_of
 from tests.waiting import until
 
 SENTENCE = "I couldn't write to my disk just now. Please try again in a moment."
-JAPANESE = "ただいまディスクに書き込めませんでした。しばらくしてから、もう一度お試しください。"
+REASONS = {
+    "locked": "SQLITE_BUSY (database is locked)",
+    "read-only": "SQLITE_READONLY (attempt to write a readonly database)",
+    "full": "SQLITE_FULL (database or disk is full)",
+    "replaced": "SQLITE_NOTADB (file is not a database)",
+}
+"""What the log says of a fault."""
 
 
 @pytest.fixture
@@ -57,13 +63,16 @@ async def test_a_question_that_cannot_be_claimed_gets_a_sentence_and_is_known_on
     exchange = FakeExchange()
     with FAULTS[fault](store):
         assert await answers.ask(message(LONG, id="1", locale="ja"), exchange)
-        assert (exchange.ending.outcome, exchange.ending.text) == (Outcome.REFUSED, JAPANESE)
+        told = exchange.ending.text
+        assert exchange.ending.outcome is Outcome.REFUSED
+        assert told == sentence_of(fault, "ja")
         assert not exchange.ending.claimed
-    assert len(store_errors(caplog)) == 1
+    (logged,) = store_errors(caplog)
+    assert REASONS[fault] in logged
     assert LONG not in caplog.text
     await store.late.flush()
     (turn,) = await store.turns(thread())
-    assert (turn.outcome, turn.answer) == (Outcome.REFUSED, JAPANESE)
+    assert (turn.outcome, turn.answer) == (Outcome.REFUSED, told)
     assert await store.inbox.unfinished() == []
     assert backend.requests == []
 

@@ -20,9 +20,12 @@ from bot.platforms.platform import PlatformUnavailable
 from bot.settings import revealed
 from bot.values.messages import MessageKey, TryLater
 from inference.errors import safe_traceback
+from inference.failures import in_one_line
 
 log = logging.getLogger(__name__)
 
+UNREACHABLE = (aiohttp.ClientError, OSError, discord.HTTPException, discord.GatewayNotFound)
+"""What becomes of a connection in a network that fails, or while Discord does."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 600.0
 """Each attempt takes one of the thousand new sessions that Discord allows a day."""
@@ -221,8 +224,8 @@ class Connection:
             await self._log_in()
         except discord.LoginFailure:
             raise PlatformUnavailable(LOGIN_REFUSED) from None
-        except (aiohttp.ClientError, OSError, discord.HTTPException):
-            log.warning("Discord cannot be reached yet: trying again")
+        except UNREACHABLE as exc:
+            log.warning("Discord cannot be reached yet (%s): trying again", in_one_line(exc))
             await self._drop_client()
         self._running = asyncio.create_task(self._run(messages, interactions), name="discord")
 
@@ -263,9 +266,12 @@ class Connection:
                 if exc.code in CLOSED_FOR_GOOD:
                     log.error("Discord does not run: %s", CLOSED_FOR_GOOD[exc.code])
                     break
-                log.warning("Discord closed the connection (%s): trying again", exc.code)
+                log.warning(
+                    "Discord closed the connection (%s): trying again in %.0f s", exc.code, pause_s
+                )
             except Exception as exc:  # noqa: BLE001 - whatever discord.py gives up with: once more
-                log.warning("the connection to Discord failed: %s", safe_traceback(exc))
+                why = in_one_line(exc) if isinstance(exc, UNREACHABLE) else safe_traceback(exc)
+                log.warning("no connection to Discord (%s): trying again in %.0f s", why, pause_s)
             await self._drop_client()
             await asyncio.sleep(pause_s)
             pause_s = min(max(2 * pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)

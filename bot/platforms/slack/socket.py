@@ -23,6 +23,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.platforms.platform import PlatformUnavailable
 from inference.errors import safe_traceback
+from inference.failures import in_one_line
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 FRESH_S = 10
 HELLO_LENGTH = 100
 HTTP_TOO_MANY = 429
+LONGEST_PAUSE_S = 30.0
+"""Between two attempts to get a new socket."""
 RETRY_AFTER_S = 30
 """Where Slack does not say for how long."""
 
@@ -107,7 +110,7 @@ class Socket:
             ) from None
         except (aiohttp.ClientError, TimeoutError, OSError, AttributeError) as exc:
             # AttributeError: what slack-sdk makes of an answer that is no JSON.
-            log.warning("Slack cannot be reached yet (%s): trying again", type(exc).__name__)
+            log.warning("Slack cannot be reached yet (%s): trying again", in_one_line(exc))
         self._start_watching()
 
     def _start_watching(self) -> None:
@@ -128,25 +131,30 @@ class Socket:
         return self._handler is not None and await self._handler.client.is_connected()
 
     async def _watch(self) -> None:
+        pause_s = self._timeouts.check_s
         while True:
-            await asyncio.sleep(self._timeouts.check_s)
+            await asyncio.sleep(pause_s)
             now = time.monotonic()
             if await self.is_connected():
                 self._connected_at = now
             unconnected_s, quiet_s = now - self._connected_at, now - self._received_at
             if unconnected_s < self._timeouts.unconnected_s and quiet_s < self._timeouts.quiet_s:
+                pause_s = self._timeouts.check_s
                 continue
-            log.warning(
-                "the socket is replaced: not connected for %.0f s, quiet for %.0f s",
-                unconnected_s,
-                quiet_s,
-            )
+            if pause_s == self._timeouts.check_s:  # not again at every attempt
+                log.warning(
+                    "the socket is replaced: not connected for %.0f s, quiet for %.0f s",
+                    unconnected_s,
+                    quiet_s,
+                )
             quiet_since = self._received_at
             try:
                 await self._replace()
             except Exception as exc:  # noqa: BLE001 - whatever it was, it is tried again
-                log.warning("no new socket yet: %s", safe_traceback(exc))
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                log.warning("no new socket yet (%s): trying again in %.0f s", _why(exc), pause_s)
                 continue
+            pause_s = self._timeouts.check_s
             self.replaced += 1
             if self._catching_up is None or self._catching_up.done():
                 # Beside the watch: a workspace may have hundreds of channels.
@@ -206,6 +214,15 @@ class Socket:
     def is_fresh(self) -> bool:
         """Whether it connected just now: what the old one did not deliver is still to come."""
         return time.monotonic() - self._hello_at < FRESH_S
+
+
+def _why(exc: Exception) -> str:
+    """Why there is no socket: one line where that happens in any network."""
+    if isinstance(exc, SlackApiError):
+        return _error_of(exc)
+    if isinstance(exc, (aiohttp.ClientError, OSError)):
+        return in_one_line(exc)
+    return safe_traceback(exc)
 
 
 def _error_of(exc: SlackApiError) -> str:

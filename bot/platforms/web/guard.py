@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from bot.errors import UserFacingError
+from bot.errors import UserFacingError, refusal_of
 from bot.texts import say
 from inference.errors import safe_traceback
 
@@ -91,7 +91,7 @@ async def failures_are_sentences(
         return refusal(request, 503, exc.key, **exc.values)
     except Exception as exc:  # noqa: BLE001 - the border to the network: nothing may leak through
         log.error("a request failed: %s", safe_traceback(exc))
-        return refusal(request, 500, "something_broke")
+        return refusal(request, 500, refusal_of(exc).key)
 
 
 def _hostname(host: str) -> str | None:

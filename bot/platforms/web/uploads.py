@@ -19,6 +19,8 @@ from bot.images.opening import MAX_ASPECT, REDUCED_FACTOR
 from bot.private_files import create, make_folder
 from bot.values.limits import PictureLimits
 from bot.values.messages import Attachment
+from inference.failures import in_one_line
+from inference.safe_messages import is_disk_full
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +111,9 @@ class Uploads:
             if isinstance(exc, _BROKEN):
                 raise BadUpload(400, "http_bad_request") from None
             if isinstance(exc, OSError):  # ours: a full disk, for example
-                log.error("an upload could not be written: %s", type(exc).__name__)
-                raise UserFacingError("store_failed") from None
+                log.error("an upload could not be written: %s", in_one_line(exc))
+                full = is_disk_full(exc)
+                raise UserFacingError("disk_full" if full else "store_failed") from None
             raise
 
     async def discard(self, message_id: str) -> None:

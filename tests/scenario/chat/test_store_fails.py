@@ -6,7 +6,7 @@ import pytest
 
 from tests.scenario.chat.chat import Chat, Place, answered, landed, quiet, says
 from tests.scenario.core import RED
-from tests.store_faults import FAULTS, STEPS, WIDE, fails_at, locked
+from tests.store_faults import FAULTS, STEPS, WIDE, fails_at, locked, sentence_of
 from tests.waiting import until
 
 SENTENCE = "I couldn't write to my disk just now. Please try again in a moment."
@@ -20,14 +20,14 @@ async def test_a_question_that_cannot_be_claimed_is_told_so_once_and_answered_by
     async with place.running() as chat:
         with FAULTS[fault](chat.store):
             asked = chat.say(f"@bot {WIDE}", ("red.png", RED))
-            await says(chat, asked, SENTENCE)
+            await says(chat, asked, sentence_of(fault))
             await quiet(chat)
         await chat.store.late.flush()
         assert len(chat.seen(asked)) == 1
     async with place.running() as chat:
         await chat.looked_for_missed()
         await quiet(chat)
-        assert [it.text for it in chat.seen(asked)] == [SENTENCE]
+        assert [it.text for it in chat.seen(asked)] == [sentence_of(fault)]
     assert place.backend.requests == []
 
 

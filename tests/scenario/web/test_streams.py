@@ -11,7 +11,7 @@ from bot.platforms.web import keys, streams
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.playground import Client, events, running_playground
-from tests.store_faults import FAULTS, LONG, STEPS, fails_at, locked
+from tests.store_faults import FAULTS, LONG, STEPS, fails_at, locked, sentence_of
 from tests.waiting import until
 
 DISK = "I couldn't write to my disk just now. Please try again in a moment."
@@ -27,7 +27,7 @@ async def test_a_question_that_cannot_be_stored_is_refused_before_a_stream_begin
         with FAULTS[fault](client.store):
             async with await client.ask(thread, LONG, ("a.png", RED)) as response:
                 assert response.status == 503
-                assert (await response.json())["error"] == DISK
+                assert (await response.json())["error"] == sentence_of(fault)
         uploads = tmp_path / "uploads"
         await until(lambda: not uploads.exists() or not list(uploads.iterdir()))
         assert (await client.answer(thread, "q", ("a.png", RED)))[-1][0] == "done"

@@ -1,9 +1,10 @@
-"""The log: no words of libraries; a quiet command knows whether it had more to say."""
+"""The log: of libraries only their own words; a quiet command knows whether it had more to say."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,11 +27,64 @@ def test_a_warning_is_logged_without_its_words(*, shown: bool) -> None:
     assert ("ResourceWarning at <string>:6" in told.stderr) is shown
 
 
-def test_no_words_of_libraries_are_logged() -> None:
+LIBRARY = """
+import logging, warnings
+log = logging.getLogger("library")
+def work(words):
+    log.warning("it took %s of %d%%", words, 3)
+    log.warning(
+        f"failed at {words}, "
+        f"after {words!r}"
+    )
+    log.log(logging.ERROR, "a {} in {:>3}".format(words, 3))
+    log.warning("joined " + words)
+    log.warning(words)
+    log.error(words)
+    log.warning("PyNaCl is not installed, voice will NOT be supported")
+    try:
+        raise OSError(28, words)
+    except OSError:
+        log.exception(words)
+        log.exception("cannot %s", words)
+    warnings.warn(f"{words} is deprecated", stacklevel=2)
+    warnings.warn(words)
+"""
+
+
+def test_of_a_librarys_records_the_words_of_its_source_are_logged_and_no_others(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "library.py").write_text(LIBRARY)
+    program = f"import sys\nsys.path.append({str(tmp_path)!r})\nimport library\n"
+    lines = [
+        line.partition(" ")[2].partition(" ")[2]
+        for line in logged(shown=True, program=f"{program}library.work('secret')").stderr.split(
+            "\n"
+        )
+    ]
+    full = ": builtins.OSError: No space left on device"
+    assert lines[:7] == [
+        "WARNING library: it took … of …% (library:5)",
+        "WARNING library: failed at …, after … (library:6)",
+        "ERROR library: a … in … (library:10)",
+        "WARNING library: joined … (library:11)",
+        "ERROR library: its words are withheld, they may quote somebody (library:13)",
+        f"ERROR library: its words are withheld, they may quote somebody (library:18){full}",
+        f"at {tmp_path.name}/library.py:16 work",
+    ]
+    assert lines[7] == f"ERROR library: cannot … (library:19){full}"
+    assert lines[9].startswith("WARNING bot.withheld: UserWarning at <string>:")
+    assert lines[9].endswith(": … is deprecated")
+    assert lines[10].endswith(f"UserWarning at {tmp_path.name}/library.py:21")
+    assert "secret" not in "".join(lines)
+
+
+def test_a_record_whose_source_is_not_at_hand_keeps_its_place() -> None:
     program = "logging.getLogger('aiohttp.server').error('secret %s', 'secret')"
     for shown in (True, False):
         told = logged(shown=shown, program=program)
-        assert "ERROR aiohttp.server: <string>:6" in told.stderr
+        assert "ERROR aiohttp.server: its words are withheld" in told.stderr
+        assert "<string>:6" in told.stderr
         assert "secret" not in told.stderr
 
 
