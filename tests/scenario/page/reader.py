@@ -33,9 +33,13 @@ def photo(name: str = "photo.png", data: bytes = RED) -> dict[str, object]:
     return {"name": name, "mimeType": "image/png", "buffer": data}
 
 
+async def attach(page: Page, *photos: dict[str, object]) -> None:
+    await page.set_input_files("#file-input", list(photos))  # type: ignore[arg-type]
+
+
 async def ask(page: Page, text: str, *photos: dict[str, object]) -> None:
     if photos:
-        await page.set_input_files("#file-input", list(photos))  # type: ignore[arg-type]
+        await attach(page, *photos)
     await page.fill("#question", text)
     await page.press("#question", "Enter")
 

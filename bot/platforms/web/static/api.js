@@ -4,6 +4,7 @@
 // for dead (a laptop that slept): re-attaching costs one request.
 const SILENCE_MS = 60_000;
 const POLL_MS = 1_500;
+const HEALTH_MS = 15_000;
 
 /** The server refused; `message` is its sentence, for the reader. */
 export class HttpError extends Error {
@@ -19,6 +20,7 @@ export class Unreachable extends Error {}
 /** Fires "offline" once when the server is lost and "online" (detail: the new info) when it is back. */
 export const server = new EventTarget();
 let comingBack = null;
+let away = false;
 
 export const getInfo = () => getJson("/api/info");
 export const listThreads = async () => (await getJson("/api/threads")).threads;
@@ -26,6 +28,7 @@ export const getThread = (id) => getJson(path(id));
 export const createThread = async () => (await (await request("/api/threads", { method: "POST" })).json()).thread_id;
 export const deleteThread = (id) => request(path(id), { method: "DELETE" });
 export const stopAnswer = (id) => request(path(id, "/stop"), { method: "POST" });
+export const takeBack = (id, message) => request(path(id, `/messages/${encodeURIComponent(message)}`), { method: "DELETE" });
 export const askAgain = (id, signal) => request(path(id, "/again"), { method: "POST", signal });
 /** The stream of the question in flight; its status is 204 when none is. */
 export const attach = (id, signal) => request(path(id, "/events"), { signal });
@@ -35,6 +38,17 @@ export function sendQuestion(id, text, files, signal) {
   form.append("text", text);
   for (const file of files) form.append("images", file, file.name);
   return request(path(id, "/messages"), { method: "POST", body: form, signal });
+}
+
+/** Whether the server is known to be away. */
+export const isAway = () => away;
+
+/** Notice that the server is away before the reader sends anything. */
+export function watchHealth() {
+  const check = () => comingBack ?? request("/api/info", { method: "HEAD", cache: "no-store" }).catch(() => {});
+  setInterval(() => document.visibilityState === "visible" && check(), HEALTH_MS);
+  // A network that went or came says nothing of a server on this very machine: it has to be asked.
+  for (const change of ["offline", "online"]) addEventListener(change, check);
 }
 
 /** Resolves when the server answers (again): at once, if it was never lost. */
@@ -83,12 +97,14 @@ async function pollUntilBack() {
       if (response.ok) {
         const info = await response.json();
         comingBack = null;
+        away = false;
         if (announced) server.dispatchEvent(new CustomEvent("online", { detail: info }));
         return;
       }
     } catch {
       // Still away.
     }
+    away = true;
     if (!announced) server.dispatchEvent(new Event("offline"));
     announced = true;
     await sleep(POLL_MS);

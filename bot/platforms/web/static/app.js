@@ -4,7 +4,7 @@
 import { listenToActions, onAction } from "./actions.js";
 import * as api from "./api.js";
 import { copyFrom } from "./clipboard.js";
-import { Composer } from "./composer.js";
+import { Composer } from "./composer/composer.js";
 import { answerOf } from "./dialogs.js";
 import { el } from "./dom.js";
 import { closeDrawer, listenToDrawer } from "./drawer.js";
@@ -17,8 +17,10 @@ import { listenToViewer, openViewer } from "./viewer/viewer.js";
 
 const $ = (id) => document.getElementById(id);
 
+const hooks = { onChange: changed, onEmptied: emptied };
 const threads = new Map(); // id → Thread, those opened since the page was loaded
-let current = null; // the thread shown; its id is null on the start screen
+let fresh = null; // the next thread, without an id: what the start screen's composer edits
+let current = null; // the thread shown
 
 const sidebar = new Sidebar({ opened: () => threads, currentId: () => current.id });
 const composer = new Composer({
@@ -29,7 +31,7 @@ const composer = new Composer({
 start();
 
 async function start() {
-  current = newThread(); // what is typed or dropped before the texts are here is kept
+  current = fresh = newThread(); // what is typed or dropped before the texts are here is kept
   composer.show(current);
   try {
     useInfo(await untilReachable(api.getInfo));
@@ -43,6 +45,7 @@ async function start() {
   listenToViewer();
   api.server.addEventListener("offline", () => ($("offline").hidden = false));
   api.server.addEventListener("online", ({ detail }) => backOnline(detail));
+  api.watchHealth();
   addEventListener("hashchange", route);
   // Another tab, or the same reader's phone, may have gone on meanwhile.
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
@@ -82,9 +85,9 @@ function useInfo({ model, limits, samples, texts, language }) {
 async function route() {
   closeDrawer();
   const id = decodeURIComponent(location.hash.match(/^#\/t\/(.+)$/)?.[1] ?? "");
-  if (!id) return show(current && !current.id ? current : newThread());
+  if (!id) return show(fresh);
   if (current?.id === id) return show(current);
-  const thread = threads.get(id) ?? remember(new Thread(id, changed));
+  const thread = threads.get(id) ?? remember(new Thread(id, hooks));
   show(thread);
   try {
     if (!thread.running) await untilReachable(() => thread.open());
@@ -93,8 +96,8 @@ async function route() {
   }
 }
 
-function newThread() {
-  return new Thread(null, changed);
+function newThread(options = {}) {
+  return new Thread(null, { ...hooks, ...options });
 }
 
 function remember(thread) {
@@ -108,14 +111,26 @@ function forget(thread, sentence = "") {
   threads.delete(thread.id);
   if (current !== thread) return;
   history.replaceState(null, "", "#/");
-  const fresh = newThread();
+  if (sentence) fresh.add(thread.draft); // not deleted here: what was typed is kept
   fresh.alert = sentence;
   show(fresh);
 }
 
+/** A thread's only question was refused: the start screen has it again. */
+function emptied(thread, id) {
+  threads.delete(id);
+  thread.add(fresh.draft);
+  thread.keepsDraft = true;
+  fresh = thread;
+  if (current !== thread) return;
+  history.replaceState(null, "", "#/");
+  showState();
+  sidebar.refresh();
+}
+
 function show(thread) {
   current = thread;
-  $("thread").replaceChildren(thread.node);
+  $("thread").replaceChildren(thread.node, thread.waitingNode);
   showState();
   sidebar.show();
   showEnd(Boolean(thread.id));
@@ -140,6 +155,7 @@ function changed(thread) {
   const isNew = thread.id && !threads.has(thread.id);
   if (isNew) {
     remember(thread);
+    if (thread === fresh) fresh = newThread();
     // The reader may have gone elsewhere while the thread was being made.
     if (thread === current) location.hash = `#/t/${encodeURIComponent(thread.id)}`;
   }
@@ -156,7 +172,7 @@ async function ask(thread, text, pictures) {
 }
 
 async function askSample({ url, question }) {
-  const thread = newThread();
+  const thread = newThread({ keepsDraft: false });
   try {
     const blob = await (await fetch(url)).blob();
     const file = new File([blob], url.split("/").at(-1), { type: blob.type });
@@ -182,13 +198,17 @@ async function deleteThread(id) {
       return showState();
     }
   }
-  forget(threads.get(id) ?? new Thread(id, changed));
+  forget(threads.get(id) ?? new Thread(id, hooks));
   sidebar.remove(id);
 }
 
 function listenToClicks() {
   listenToActions();
   onAction("again", askAgain);
+  onAction("take-back", () => {
+    current.takeBack();
+    composer.focus();
+  });
   onAction("copy", (button) => copyFrom(button, current.last.answer));
   onAction("delete", ({ dataset }) => deleteThread(dataset.thread ?? current.id));
   document.addEventListener("click", (event) => {

@@ -25,18 +25,31 @@ export function updateTurn(node, turn, urls) {
   const [, answer, status, after] = reply.children;
   const running = turn.state === "pending";
   if (turn.message_id) node.dataset.turn = turn.message_id;
-  replaceIfNew(asked, [turn.question, turn.pictures], () => [
-    el("h2", { class: "visually-hidden" }, t("page_you")),
-    turn.pictures.length > 0 && el("ul", { class: "pictures" }, ...turn.pictures.map(pictureItem)),
-    turn.question && el("p", { class: "bubble" }, turn.question),
-  ]);
+  replaceIfNew(asked, [turn.question, turn.pictures], () => questionNodes(turn));
   answer.dataset.state = running ? "streaming" : turn.state;
   answer.ariaBusy = String(running);
   showMarkdown(answer, turn.answer ?? (turn.state === "refused" ? t("page_refused") : ""), { growing: running });
   const sentence = running ? statusSentence(turn) : "";
   if (status.textContent !== sentence) status.textContent = sentence;
-  replaceIfNew(after, running ? null : [turn.receipt, turn.answer, [...urls]], () =>
+  replaceIfNew(after, running ? null : [turn.receipt, turn.answer, turn.retry, [...urls]], () =>
     running ? [] : [receiptNode(turn.receipt, urls), actionsNode(turn)]);
+}
+
+/** A question that waits for the answer above it. */
+export function waitingNodes(turn) {
+  return [
+    el("section", { class: "asked" }, ...questionNodes(turn)),
+    el("p", { class: "waits" }, el("span", { role: "status" }, t("page_waits")),
+      el("button", { type: "button", class: "tool", "data-action": "take-back" }, icon("close"), el("span", {}, t("page_take_back")))),
+  ];
+}
+
+function questionNodes({ question, pictures }) {
+  return [
+    el("h2", { class: "visually-hidden" }, t("page_you")),
+    pictures.length > 0 && el("ul", { class: "pictures" }, ...pictures.map(pictureItem)),
+    question && el("p", { class: "bubble" }, question),
+  ].filter(Boolean);
 }
 
 function replaceIfNew(node, source, build) {
@@ -69,7 +82,8 @@ export function pictureImage(url, name, alt, { width, height } = {}) {
   const image = el("img", { src: url, alt, width, height, draggable: "false", decoding: "async" });
   image.addEventListener("error", () => {
     image.closest("[data-full]")?.removeAttribute("data-full");
-    image.replaceWith(el("span", { class: "file-tile" }, icon("file"), el("span", {}, name)));
+    const format = name.match(/\.(\w{2,4})$/)?.[1].toUpperCase();
+    image.replaceWith(el("span", { class: "file-tile", title: name }, icon(format ? "picture" : "file"), format && el("b", {}, format), el("span", {}, name)));
   });
   return image;
 }
@@ -98,7 +112,7 @@ function receiptPicture({ number, name, notes = [] }, url) {
 
 function actionsNode(turn) {
   return el("div", { class: "actions" },
-    el("button", { type: "button", class: "tool", "data-action": "again" }, icon("again"), el("span", {}, t("page_again"))),
+    turn.retry !== false && el("button", { type: "button", class: "tool", "data-action": "again" }, icon("again"), el("span", {}, t("page_again"))),
     turn.answer && turn.state !== "refused" && el("button", { type: "button", class: "tool", "data-action": "copy" },
       icon("copy"), el("span", { role: "status" }, t("page_copy"))));
 }

@@ -13,11 +13,15 @@ export function useTexts(texts, root = document) {
   }
 }
 
-/** The sentence of that key, its `{name}` placeholders filled; `{name:one|several}` takes the first form for 1. */
+/** The sentence of that key, its `{name}` placeholders filled.
+ *
+ * `{name:one|several}` takes the first form for 1, `{name:.1f}` shows one decimal.
+ */
 export function t(key, values = {}) {
   const sentence = sentences[key] ?? key;
-  return sentence.replace(/\{(\w+)(?::([^|}]*)\|([^}]*))?\}/g, (whole, name, one, several) => {
+  return sentence.replace(/\{(\w+)(?::(?:\.(\d)f|([^|}]*)\|([^}]*)))?\}/g, (whole, name, decimals, one, several) => {
     const value = values[name] ?? whole;
+    if (decimals !== undefined) return value.toFixed(decimals);
     if (several === undefined) return value;
     return value === 1 ? one : several;
   });

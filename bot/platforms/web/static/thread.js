@@ -1,32 +1,43 @@
 // One thread: its turns, the draft of its next question, and the answer in flight.
 
 import * as api from "./api.js";
+import { emptyDraft, forgetDraft, keepDraft, loadDraft } from "./composer/drafts.js";
 import { el } from "./dom.js";
-import { turnNode, updateTurn } from "./render.js";
+import { turnNode, updateTurn, waitingNodes } from "./render.js";
 import { t } from "./texts.js";
 
 /** A thread; it has no id before its first question.
  *
  * It owns its node and goes on reading its stream while another thread is
  * shown, so streams cannot mix and coming back costs nothing. `onChange` is
- * called after the node was brought up to date.
+ * called after the node was brought up to date, `onEmptied` with the thread
+ * and its former id when its only question was refused: it has no id again.
  */
 export class Thread {
   title = "";
   turns = [];
-  draft = { text: "", pictures: [] };
+  waiting = null; // the question that is asked once the answer has ended
   alert = "";
   running = false;
   gone = false;
   node = el("div", { class: "turns" });
+  waitingNode = el("div", { class: "waiting", hidden: true });
   #abort = new AbortController();
   #asked = 0; // counts questions: what was loaded before the last one is stale
   #stopping = false; // asked for, perhaps before the server knew of the question
   #frame = 0;
 
-  constructor(id, onChange) {
+  /** `keepsDraft`: false for a new thread that the reader does not type into, as that of a sample. */
+  constructor(id, { onChange, onEmptied, keepsDraft = true }) {
     this.id = id;
     this.onChange = onChange;
+    this.onEmptied = onEmptied;
+    this.draft = keepsDraft ? loadDraft(this.#draftKey) : emptyDraft();
+    this.keepsDraft = keepsDraft;
+  }
+
+  get #draftKey() {
+    return this.id ?? "new";
   }
 
   get last() {
@@ -36,21 +47,75 @@ export class Thread {
   /** Load the thread from the server; if an answer is in flight, follow it. */
   async open() {
     await this.#load();
-    if (!this.running && this.last?.state === "pending") this.#follow();
+    if (!this.running && this.last?.state === "pending") this.#follow().then(() => this.#askWaiting());
   }
 
-  /** Ask. Should the request itself fail, text and pictures go back into the draft. */
+  /** Replace what is typed, as a whole. */
+  setDraft(text = "", pictures = []) {
+    this.draft = { ...emptyDraft(), text, pictures };
+    this.keepDraft();
+  }
+
+  /** Put another draft behind what is typed. */
+  add({ text, pictures }) {
+    this.setDraft(joined(this.draft.text, text), [...this.draft.pictures, ...pictures]);
+  }
+
+  /** Keep over a reload what the server does not have yet. */
+  keepDraft() {
+    if (!this.keepsDraft && !this.id) return;
+    const unsent = [this.last?.stage === "sending" && this.last.local ? this.last : null, this.waiting].filter(Boolean);
+    const pictures = [...unsent.flatMap(({ local }) => local), ...this.draft.pictures];
+    const text = joined(...unsent.map(({ question }) => question), this.draft.text);
+    keepDraft(this.#draftKey, text, pictures.map(({ file }) => file.name));
+  }
+
+  /** Ask, or ask later if an answer is running.
+   *
+   * Should the request itself fail, text and pictures go back into the draft.
+   */
   async ask(text, pictures) {
-    const known = this.turns.length;
     const turn = {
       question: text,
-      pictures: pictures.map(({ file, url }) => ({ name: file.name, url })),
+      pictures: pictures.map(({ file, url, width, height }) => ({ name: file.name, url, width, height })),
       local: pictures,
     };
+    if (this.running) {
+      this.waiting = turn;
+      this.keepDraft();
+      return this.#changed();
+    }
+    await this.#ask(turn);
+    await this.#askWaiting();
+  }
+
+  /** Put the waiting question back into the draft. */
+  takeBack() {
+    const { waiting } = this;
+    if (!waiting) return;
+    this.waiting = null;
+    this.#giveBack(waiting);
+    this.#changed();
+  }
+
+  async #askWaiting() {
+    while (this.waiting && !this.running && !this.gone) {
+      const next = this.waiting;
+      this.waiting = null;
+      await this.#ask(next);
+    }
+  }
+
+  async #ask(turn) {
+    const { question: text, local: pictures } = turn;
+    const known = this.turns.length;
     this.turns.push(turn);
     const failed = await this.#run(turn, async (signal) => {
       if (!this.id) {
-        this.id = await api.createThread();
+        const id = await api.createThread();
+        if (this.keepsDraft) forgetDraft(this.#draftKey); // it goes on under the new id
+        this.id = id;
+        this.keepDraft();
         this.onChange(this);
       }
       return api.sendQuestion(this.id, text, pictures.map(({ file }) => file), signal);
@@ -61,10 +126,11 @@ export class Thread {
     await this.#afterFailure(failed);
     // The connection was lost, but only after the question had arrived.
     if (this.turns.length > known && this.last.question === text && this.draft.text === text) {
-      this.draft = { text: "", pictures: [] };
+      this.setDraft();
       this.alert = "";
       this.#changed();
     }
+    await this.#leaveIfEmpty();
   }
 
   /** Answer the last question anew. */
@@ -73,8 +139,9 @@ export class Thread {
     const turn = { ...before, receipt: null };
     this.turns[this.turns.length - 1] = turn;
     const failed = await this.#run(turn, (signal) => api.askAgain(this.id, signal));
-    if (!failed) return;
+    if (!failed) return this.#askWaiting();
     this.turns[this.turns.length - 1] = before;
+    this.#giveBack();
     await this.#afterFailure(failed);
   }
 
@@ -90,6 +157,7 @@ export class Thread {
   close() {
     this.gone = true;
     this.running = false;
+    forgetDraft(this.#draftKey);
     this.#abort.abort();
   }
 
@@ -101,6 +169,7 @@ export class Thread {
     this.alert = "";
     this.running = true;
     Object.assign(turn, { state: "pending", stage: "sending", answer: "" });
+    this.keepDraft();
     this.#changed();
     let response;
     try {
@@ -121,11 +190,27 @@ export class Thread {
     if (this.id && !this.gone) await this.open().catch(() => {});
   }
 
-  #giveBack({ question, local = [] }) {
-    this.draft = {
-      text: [question, this.draft.text].filter(Boolean).join("\n"),
-      pictures: [...local, ...this.draft.pictures],
-    };
+  /** Put a question back into the draft, before what is there; the one that waits behind it, too. */
+  #giveBack(...turns) {
+    const back = [...turns, this.waiting].filter(Boolean);
+    this.waiting = null;
+    this.setDraft(
+      joined(...back.map(({ question }) => question), this.draft.text),
+      [...back.flatMap(({ local = [] }) => local), ...this.draft.pictures],
+    );
+  }
+
+  /** A thread whose only question was refused is none: nothing of it stays in the list. */
+  async #leaveIfEmpty() {
+    const { id } = this;
+    if (!id || this.gone || this.turns.length) return;
+    await api.deleteThread(id).catch(() => {}); // or it is gone already
+    if (this.gone || this.running) return;
+    forgetDraft(id);
+    this.id = null;
+    this.title = "";
+    this.onEmptied(this, id);
+    this.keepDraft();
   }
 
   /** Read the answer to its end, whatever happens to the connection in between. */
@@ -160,6 +245,7 @@ export class Thread {
     let first = true; // the first delta holds all the text so far
     for await (const { event, data } of api.readEvents(response)) {
       const turn = this.last;
+      if (turn.stage === "sending") this.#taken(turn);
       if (this.#stopping && (event === "status" || event === "delta")) {
         this.#stopping = false;
         api.stopAnswer(this.id).catch(() => {});
@@ -175,7 +261,7 @@ export class Thread {
         return true;
       } else if (event === "error") {
         if (data.resumes) return false; // the server stops, and goes on with the answer after that
-        Object.assign(turn, { state: "refused", answer: data.message, receipt: data.receipt });
+        Object.assign(turn, { message_id: data.message_id, state: "refused", answer: data.message, receipt: data.receipt, retry: data.retry });
         return true;
       }
       this.#grew();
@@ -200,11 +286,26 @@ export class Thread {
       Object.assign(this.last, { state: turn.state, answer: turn.answer, receipt: turn.receipt });
       this.#changed();
     }
-    if (turn.state === "refused" && this.turns.length < count) {
-      this.alert = turn.answer;
-      this.#giveBack(turn);
-      this.#changed();
-    }
+    if (turn.state !== "refused") return;
+    if (this.turns.length < count || (turn.retry === false && turn.local)) return this.#takeBackRefused(turn);
+    this.#giveBack(); // what waited may make no sense without an answer
+    this.#changed();
+  }
+
+  /** The server has the question: a reload finds it there. */
+  #taken(turn) {
+    turn.stage = "reading";
+    this.keepDraft();
+  }
+
+  /** Asking the same again cannot help: text and pictures go back to be changed. */
+  async #takeBackRefused(turn) {
+    this.alert = turn.answer;
+    this.turns = this.turns.filter(({ message_id }) => message_id !== turn.message_id);
+    this.#giveBack(turn);
+    this.#changed();
+    if (this.turns.length && turn.message_id) await api.takeBack(this.id, turn.message_id).catch(() => {});
+    await this.#leaveIfEmpty();
   }
 
   async #load() {
@@ -214,7 +315,9 @@ export class Thread {
     const shown = this.turns;
     this.title = thread.title;
     this.turns = thread.turns.map((turn, index) => merge(turn, shown[index]));
-    for (const { local = [] } of shown.slice(0, this.turns.length)) local.forEach(({ url }) => URL.revokeObjectURL(url));
+    for (const { local = [], retry } of shown.slice(0, this.turns.length)) {
+      if (retry !== false) local.forEach(({ url }) => URL.revokeObjectURL(url));
+    }
     this.#changed();
   }
 
@@ -245,12 +348,21 @@ export class Thread {
       if (!this.node.children[index]) this.node.append(turnNode());
       updateTurn(this.node.children[index], turn, urls);
     });
+    this.waitingNode.hidden = !this.waiting;
+    if (this.waitingNode.turn === this.waiting) return;
+    this.waitingNode.turn = this.waiting;
+    this.waitingNode.replaceChildren(...(this.waiting ? waitingNodes(this.waiting) : []));
   }
 }
 
+const joined = (...texts) => texts.filter(Boolean).join("\n");
+
 /** The server's turn, with what only this page knows: the text so far, a refusal's sentence. */
 function merge(turn, shown) {
-  if (shown?.state === "refused" && turn.state === "refused") turn.answer ??= shown.answer;
+  if (shown?.state === "refused" && turn.state === "refused") {
+    turn.answer ??= shown.answer;
+    turn.retry ??= shown.retry;
+  }
   if (shown?.state === "pending" && turn.state === "pending") {
     turn.answer ??= shown.answer;
     turn.stage = shown.stage;

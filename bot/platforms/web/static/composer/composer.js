@@ -1,8 +1,9 @@
 // The box at the bottom: text, pending pictures, and every way a picture gets in.
 
-import { el, icon } from "./dom.js";
-import { pictureImage } from "./render.js";
-import { t } from "./texts.js";
+import * as api from "../api.js";
+import { el } from "../dom.js";
+import { t } from "../texts.js";
+import { pendingPicture, showPending } from "./pending.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -10,6 +11,7 @@ const $ = (id) => document.getElementById(id);
 export class Composer {
   #thread = null;
   #limits = {};
+  #sending = false; // Enter was pressed, and a file is still being looked at
 
   constructor({ onAsk, onStop }) {
     this.onAsk = onAsk;
@@ -18,6 +20,7 @@ export class Composer {
     this.#listenToButtons();
     document.addEventListener("paste", (event) => this.#paste(event));
     this.#listenToDrops();
+    addEventListener("resize", () => this.#fitHeight()); // a phone that is turned
   }
 
   set limits(limits) {
@@ -27,10 +30,14 @@ export class Composer {
   /** Show that thread's draft and whether its answer is running. */
   show(thread) {
     const input = $("question");
-    if (thread !== this.#thread) this.#note("");
+    const isOther = thread !== this.#thread;
     this.#thread = thread;
-    if (input.value !== thread.draft.text) input.value = thread.draft.text;
-    this.#showPictures();
+    const { text, lost } = thread.draft;
+    if (isOther) this.#note(lost.length && t("page_add_again", { names: lost.join(", ") }));
+    if (input.value !== text) {
+      input.value = text;
+      this.#fitHeight();
+    }
     this.#update();
   }
 
@@ -39,76 +46,89 @@ export class Composer {
     if (!matchMedia("(pointer: coarse)").matches) $("question").focus({ preventScroll: true });
   }
 
-  add(files) {
-    const { draft } = this.#thread;
+  /** Add files to the draft; those that can be no pictures leave it again, each with a sentence. */
+  async add(files) {
+    const thread = this.#thread;
     const limit = this.#limits.pictures_per_question ?? Infinity;
-    const room = Math.max(0, limit - draft.pictures.length);
-    for (const file of [...files].slice(0, room)) draft.pictures.push({ file, url: URL.createObjectURL(file) });
-    this.#note(files.length > room ? t("page_too_many", { limit }) : "");
-    this.#showPictures();
-    this.#update();
+    const room = Math.max(0, limit - thread.draft.pictures.length);
+    const pictures = [...files].slice(0, room).map((file) => pendingPicture(file, this.#limits));
+    const sentences = files.length > room ? [t("page_too_many", { limit })] : [];
+    thread.draft.pictures.push(...pictures);
+    this.#note(...sentences);
+    this.#changed(thread);
+    this.focus();
+    for (const picture of pictures) {
+      const problem = await picture.checked;
+      if (!problem) continue;
+      sentences.push(problem);
+      this.#drop(thread, picture);
+      if (thread === this.#thread) this.#note(...sentences);
+    }
+  }
+
+  async #ask() {
+    const thread = this.#thread;
+    const { draft } = thread;
+    if (this.#sending || (!draft.text.trim() && !draft.pictures.length)) return;
+    if (api.isAway()) return this.#note(t("page_kept_offline"));
+    if (thread.waiting) return this.#note(t("page_one_waits"));
+    const bytes = draft.pictures.reduce((sum, { file }) => sum + file.size, 0);
+    if (bytes > (this.#limits.upload_mb ?? Infinity) * 1e6) {
+      return this.#note(t("page_too_large", { limit_mb: Math.floor(this.#limits.upload_mb) }));
+    }
+    this.#sending = true;
+    const problems = await Promise.all(draft.pictures.map(({ checked }) => checked));
+    this.#sending = false;
+    // A picture that cannot be used is not silently left out of a question that was sent.
+    if (problems.some(Boolean) || thread.draft !== draft) return;
+    this.#note();
+    const { text, pictures } = draft;
+    thread.setDraft();
+    this.onAsk(thread, text.trim(), pictures);
     this.focus();
   }
 
-  #ask() {
-    const { draft, running } = this.#thread;
-    const text = draft.text.trim();
-    if (running || (!text && !draft.pictures.length)) return;
-    const bytes = draft.pictures.reduce((sum, { file }) => sum + file.size, 0);
-    if (bytes > (this.#limits.upload_mb ?? Infinity) * 1e6) {
-      this.#note(t("page_too_large", { limit_mb: Math.floor(this.#limits.upload_mb) }));
-      return;
-    }
-    this.#note("");
-    this.#thread.draft = { text: "", pictures: [] };
-    this.onAsk(this.#thread, text, draft.pictures);
-    this.focus();
+  #drop(thread, picture) {
+    thread.draft.pictures = thread.draft.pictures.filter((other) => other !== picture);
+    URL.revokeObjectURL(picture.url);
+    this.#changed(thread);
+  }
+
+  #changed(thread) {
+    thread.keepDraft();
+    if (thread === this.#thread) this.#update();
   }
 
   #update() {
     const { draft, running } = this.#thread;
-    $("send").hidden = running;
+    const isEmpty = !draft.text.trim() && !draft.pictures.length;
+    showPending($("pending"), draft.pictures, (picture) => {
+      this.#note();
+      this.#drop(this.#thread, picture);
+      $("question").focus();
+    });
+    $("send").hidden = running && isEmpty;
     $("stop").hidden = !running;
-    $("send").disabled = !draft.text.trim() && !draft.pictures.length;
+    $("send").disabled = isEmpty;
+  }
+
+  #fitHeight() {
     const input = $("question");
     input.style.height = "auto";
     input.style.height = `${input.scrollHeight}px`; // CSS caps it
   }
 
-  #note(sentence) {
-    $("composer-note").textContent = sentence;
-  }
-
-  #showPictures() {
-    const { pictures } = this.#thread.draft;
-    const list = $("pending");
-    list.hidden = pictures.length === 0;
-    const shown = new Map([...list.children].map((item) => [item.picture, item]));
-    list.replaceChildren(...pictures.map((picture) => shown.get(picture) ?? this.#pendingItem(picture)));
-  }
-
-  #pendingItem(picture) {
-    const { name } = picture.file;
-    const remove = () => {
-      const { draft } = this.#thread;
-      draft.pictures = draft.pictures.filter((other) => other !== picture);
-      URL.revokeObjectURL(picture.url);
-      this.#note("");
-      this.#showPictures();
-      this.#update();
-      $("question").focus();
-    };
-    const item = el("li", { title: name }, pictureImage(picture.url, name, name),
-      el("button", { type: "button", "aria-label": t("page_remove", { name }), onclick: remove }, icon("close")));
-    item.picture = picture;
-    return item;
+  #note(...sentences) {
+    const shown = sentences.filter(Boolean);
+    $("composer-note").replaceChildren(...shown.map((sentence) => el("p", {}, sentence)));
   }
 
   #listenToKeys() {
     const input = $("question");
     input.addEventListener("input", () => {
       this.#thread.draft.text = input.value;
-      this.#update();
+      this.#fitHeight();
+      this.#changed(this.#thread);
     });
     input.addEventListener("keydown", (event) => {
       // Enter that accepts a word of an input method (Japanese) is not a send;

@@ -1,0 +1,175 @@
+"""Nothing that was typed or attached is lost before it is answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.engines import ScriptedModel
+from tests.scenario.core import RED
+from tests.scenario.page.reader import ask, attach, expect_answer, photo
+from tests.scenario.playground import Client, running_playground
+from tests.store_faults import fails_at
+
+pytestmark = pytest.mark.browser
+
+CUT = photo("cut.png", RED[:60])
+"""Its header is that of a picture: only the server can tell that the rest is missing."""
+
+
+async def expect_draft(page: Page, text: str, *pictures: str) -> None:
+    await expect(page.locator("#question")).to_have_value(text)
+    names = page.locator("#pending .thumbnail")
+    await expect(names).to_have_count(len(pictures))
+    assert [await name.get_attribute("data-name") for name in await names.all()] == list(pictures)
+
+
+async def test_each_thread_keeps_its_draft_and_a_reload_keeps_the_text(page: Page) -> None:
+    await ask(page, "first")
+    await expect_answer(page, "answer to first")
+    await page.fill("#question", "a follow-up")
+    await page.click("#new-thread")
+    await expect_draft(page, "")
+    await attach(page, photo("a.png"), photo("b.png"))
+    await page.fill("#question", "two pictures")
+    await page.locator("#threads a").first.click()
+    await expect_draft(page, "a follow-up")
+    await page.click("#new-thread")
+    await expect_draft(page, "two pictures", "a.png", "b.png")
+    await page.go_back()
+    await expect_draft(page, "a follow-up")
+    await page.reload()
+    await expect_draft(page, "a follow-up")
+    await page.click("#new-thread")
+    await expect_draft(page, "two pictures")
+    await expect(page.locator("#composer-note")).to_contain_text("add a.png, b.png again")
+    await page.press("#question", "Enter")
+    await expect_answer(page, "answer to two pictures")
+    await page.reload()
+    await expect_draft(page, "")
+    # With its thread, a draft goes.
+    await page.fill("#question", "never sent")
+    await page.click("#delete-thread")
+    await page.locator("#confirm-delete button[value=delete]").click()
+    await expect(page.locator("#start")).to_be_visible()
+    assert "never sent" not in await page.evaluate("JSON.stringify(sessionStorage)")
+
+
+async def test_a_sample_leaves_the_draft_alone(page: Page) -> None:
+    await attach(page, photo())
+    await page.fill("#question", "mine")
+    await page.locator("[data-sample]").first.click()
+    await expect_answer(page, "answer to")
+    await page.click("#new-thread")
+    await expect_draft(page, "mine", "photo.png")
+
+
+async def test_what_the_server_refuses_comes_back_and_leaves_no_thread(
+    client: Client, page: Page
+) -> None:
+    await ask(page, "What?", CUT)
+    await expect(page.locator("#alert")).to_contain_text("“cut.png” was left out")
+    await expect_draft(page, "What?", "cut.png")
+    await expect(page.locator("#start")).to_be_visible()
+    await expect(page.locator("#threads li")).to_have_count(0)
+    assert (await client.get("/api/threads"))[1] == {"threads": []}
+    await page.locator("#pending .remove").click()
+    await ask(page, "What?", photo())
+    await expect_answer(page, "answer to What?")
+    await expect(page.locator("#alert")).to_be_empty()
+    await ask(page, "And this?", CUT)  # not the first: the thread stays as it was before
+    await expect_draft(page, "And this?", "cut.png")
+    await expect(page.locator("[data-turn]")).to_have_count(1)
+    await page.reload()
+    await expect(page.locator("[data-turn]")).to_have_count(1)
+
+
+async def test_a_refusal_that_may_pass_keeps_its_question_and_can_be_asked_again(
+    page: Page, backend: ScriptedModel
+) -> None:
+    backend.raises = RuntimeError()
+    await ask(page, "q", photo())
+    await expect_answer(page, "The model failed", state="refused")
+    backend.raises = None
+    await page.locator("[data-action=again]:visible").click()
+    await expect_answer(page, "answer to q")
+
+
+async def test_a_question_asked_meanwhile_waits_and_can_be_taken_back(
+    client: Client, page: Page, backend: ScriptedModel
+) -> None:
+    backend.hold()
+    await ask(page, "first", photo())
+    await expect(page.locator("#stop")).to_be_visible()
+    await ask(page, "second", photo("b.png"))
+    waiting = page.locator(".waiting")
+    await expect(waiting).to_contain_text("second")
+    await expect(waiting).to_contain_text("Waiting for the answer above…")
+    await expect_draft(page, "")
+    await ask(page, "third")
+    await expect(page.locator("#composer-note")).to_contain_text("already waiting")
+    await page.get_by_role("button", name="Take back").click()
+    await expect(waiting).to_be_hidden()
+    await expect_draft(page, "second\nthird", "b.png")
+    await page.press("#question", "Enter")
+    await expect(waiting).to_contain_text("third")
+    backend.release()
+    await expect(page.locator("[data-turn]")).to_have_count(2)
+    await expect_answer(page, "answer to second\nthird")
+    await expect(waiting).to_be_hidden()
+    assert [len(m.pictures) for m in backend.requests[-1].messages] == [1, 0, 1]
+    # What waits outlives a reload, as a draft: it is not sent by surprise.
+    backend.hold()
+    await ask(page, "fourth")
+    await expect(page.locator("#stop")).to_be_visible()
+    await ask(page, "fifth")
+    await expect(waiting).to_contain_text("fifth")
+    await page.reload()
+    await expect_draft(page, "fifth")
+    backend.release()
+    await expect_answer(page, "answer to fourth")
+    await expect_draft(page, "fifth")
+
+
+async def test_what_waits_behind_a_question_that_fails_comes_back_too(
+    client: Client, page: Page, backend: ScriptedModel
+) -> None:
+    backend.hold()
+    await ask(page, "first")
+    await expect(page.locator("#stop")).to_be_visible()
+    await ask(page, "second")
+    backend.raises = RuntimeError()
+    backend.release()
+    await expect_answer(page, "The model failed", state="refused")
+    await expect_draft(page, "second")
+    backend.raises = None
+    with fails_at(client.store, "claim"):
+        await page.press("#question", "Enter")
+        await expect(page.locator("#alert")).to_contain_text("I couldn't write to my disk")
+        await expect_draft(page, "second")
+
+
+async def test_while_the_bot_is_away_the_page_says_so_and_sends_nothing(
+    tmp_path: Path, browser: Browser
+) -> None:
+    async with running_playground(tmp_path, ScriptedModel()) as client:
+        port = int(client.playground.address.rsplit(":", 1)[1])
+        context = await browser.new_context(locale="en-GB")
+        page = await context.new_page()
+        await page.goto(client.playground.address)
+        await expect(page.locator("#start")).to_be_visible()
+    await page.evaluate("dispatchEvent(new Event('offline'))")
+    await expect(page.locator("#offline")).to_be_visible(timeout=15_000)
+    await ask(page, "Are you there?", photo())
+    await expect(page.locator("#composer-note")).to_contain_text("Your question stays here")
+    await expect_draft(page, "Are you there?", "photo.png")
+    second = ScriptedModel()
+    async with running_playground(tmp_path, second, port=port):
+        await expect(page.locator("#offline")).to_be_hidden(timeout=20_000)
+        await expect_draft(page, "Are you there?", "photo.png")
+        assert second.requests == []
+        await page.press("#question", "Enter")
+        await expect_answer(page, "answer to Are you there?")
+        await context.close()
