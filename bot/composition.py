@@ -29,6 +29,7 @@ from bot.platforms.services import AdapterServices
 from bot.settings import Settings
 from bot.store import running_store
 from inference.backends.load import load_model
+from inference.progress import StreamProgress
 from inference.serving.backend import Backend
 from inference.serving.fleet import Devices, RunningEngine, running_engine
 from inference.types import ModelSpec
@@ -49,7 +50,7 @@ def loading_devices(settings: Settings) -> Devices:
     """
 
     def load(spec: ModelSpec) -> Backend:
-        return load_model(spec, cache_dir=settings.data_dir / "models", progress=sys.stderr)
+        return load_model(spec, cache_dir=settings.data_dir / "models", progress=StreamProgress(sys.stderr))
 
     return Devices(
         [

@@ -55,9 +55,10 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
 def pocket_data_dir() -> Path:
     """A data directory where the pocket model is put together once and kept between runs."""
     from inference.pocket.fetch import ensure_pocket
+    from inference.progress import StreamProgress
 
     folder = ROOT / ".cache"
     folder.mkdir(exist_ok=True)
     with FileLock(folder / "pocket.lock"):  # several processes run the tests
-        ensure_pocket(folder / "models", progress=sys.stderr)
+        ensure_pocket(folder / "models", progress=StreamProgress(sys.stderr))
     return folder

@@ -8,9 +8,10 @@ when the weights are loaded.
 from __future__ import annotations
 
 import copy
+import json
 import re
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +31,12 @@ from transformers.utils import (
 )
 from transformers.utils.hub import cached_file, get_checkpoint_shard_files
 
+from inference.backends.hub import download
 from inference.backends.load_errors import damaged
 from inference.backends.quantization import quantization_of, without_quantization
 from inference.errors import ModelUnavailable
-from inference.models import converted_name
+from inference.names import converted_name
+from inference.progress import Progress
 
 # In the order in which transformers tries them.
 WEIGHT_FILES = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)
@@ -107,14 +110,20 @@ def check_layout(path: str, options: dict[str, Any], *, name: str) -> None:
 
 
 def check_tensors(
-    path: str, options: dict[str, Any], config: PreTrainedConfig, *, name: str
+    path: str,
+    files: Sequence[Path],
+    options: dict[str, Any],
+    config: PreTrainedConfig,
+    *,
+    name: str,
 ) -> Tensors | None:
     """Compare the headers of a checkpoint's weights with the model that its config describes.
 
-    Files that are not here yet are downloaded; no weight is read.
+    No weight is read.
 
     Args:
         path: a name on the hub, or a folder.
+        files: from `weight_files`.
         options: arguments of `from_pretrained`: revision, token.
         config: the checkpoint's.
         name: as the operator wrote it.
@@ -123,10 +132,8 @@ def check_tensors(
 
     Raises:
         ModelUnavailable: tensors are missing or have other shapes.
-        OSError: the files cannot be fetched.
-        SafetensorError: they are damaged.
+        SafetensorError: the files are damaged.
     """
-    files = _weight_files(path, options, name)
     if not files:
         return None
     tensors: dict[str, Tensor] = {}
@@ -177,14 +184,34 @@ def unused_tensors(tensors: Tensors, *, name: str) -> str | None:
     return f"{name}: {len(unused)} tensors of its files are not used ({_first(unused)})."
 
 
-def _weight_files(path: str, options: dict[str, Any], name: str) -> list[Path]:
-    """Return local paths of the files that transformers would load. Raises: ModelUnavailable."""
+def weight_files(
+    path: str, options: dict[str, Any], *, name: str, progress: Progress
+) -> list[Path]:
+    """Return local paths of the files that transformers would load, downloading what is not here.
+
+    Args:
+        path: a name on the hub, or a folder.
+        options: arguments of `from_pretrained`: revision, token.
+        name: as the operator wrote it.
+        progress: is told of a download.
+
+    Raises:
+        ModelUnavailable: some of them are missing.
+        OSError: they cannot be fetched.
+    """
+
+    def fetch(files: Iterable[str]) -> None:
+        if not Path(path).is_dir():
+            download(path, sorted(files), options, progress, name=name)
+
     for wanted in WEIGHT_FILES:
+        fetch([wanted])
         found = cached_file(path, wanted, **options, _raise_exceptions_for_missing_entries=False)
         if found is None:
             continue
         if not wanted.endswith(".json"):
             return [Path(found)]
+        fetch(set(json.loads(Path(found).read_bytes()).get("weight_map", {}).values()))
         shards, _ = get_checkpoint_shard_files(path, found, **options)
         files = [Path(shard) for shard in shards]
         absent = [file.name for file in files if not file.exists()]

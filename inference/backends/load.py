@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import huggingface_hub
 import torch
@@ -24,27 +24,30 @@ from inference.backends.checkpoint import (
     check_tensors,
     refuse_incomplete,
     unused_tensors,
+    weight_files,
 )
 from inference.backends.generate import GenerateModel
-from inference.backends.load_errors import is_folder, one_sentence
+from inference.backends.hub import check_reachable
+from inference.backends.load_errors import one_sentence
 from inference.backends.placement import placement
 from inference.backends.quantization import held_as, method_of, quantization_of
+from inference.backends.reporting import reporting_weights
 from inference.backends.sequential import SequentialBackend
 from inference.backends.warm_up import example_picture, warm_up
 from inference.device import device_of, use_expandable_segments
 from inference.errors import ModelUnavailable
 from inference.execution.linears import UnsupportedWeights
-from inference.models import chat_template, family_of, resolve_name
+from inference.models import chat_template, family_of
 from inference.models.family import Family
 from inference.models.processor import complete_processor, load_processor
 from inference.models.template_probe import dialect_of
+from inference.names import POCKET, check_name, is_folder, is_hub_name, resolve_name
+from inference.progress import LoadProgress, Phase, Progress
 from inference.serving.backend import Backend
 from inference.types import (
     ModelInfo,
     ModelSpec,
 )
-
-POCKET = "pocket"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,7 @@ class Loaded:
     model: ModelInfo
 
 
-def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Backend:
+def load_model(spec: ModelSpec, *, cache_dir: Path, progress: Progress) -> Backend:
     """Load weights and processor and run them once, so that no user waits for a warm-up.
 
     The fast path runs the models it supports; transformers' `generate` runs every other one.
@@ -66,27 +69,28 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Backend
     Args:
         spec: what to load.
         cache_dir: for the assembled pocket model and compiled kernels.
-        progress: receives a line for each thing that takes time.
+        progress: is told of each thing that takes time.
 
     Raises:
         ModelUnavailable: its message is one sentence for the operator.
     """
     loaded = load_weights(spec, cache_dir=cache_dir, progress=progress)
+    progress.report(LoadProgress(phase=Phase.WARMING_UP))
     backend = backend_of(loaded, spec, cache_dir=cache_dir)
     why_not = backend.model.why_not_fast
     path = "fast" if why_not is None else f"plain ({why_not})"
-    print(f"{spec.name} is ready on {backend.model.device}; its path: {path}.", file=progress)
+    progress.say(f"{spec.name} is ready on {backend.model.device}; its path: {path}.")
     return backend
 
 
-def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loaded:
+def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: Progress) -> Loaded:
     """Load weights and processor; see `load_model`."""
-    print(f"Loading the model {spec.name} …", file=progress, flush=True)
+    check_name(spec.name)
+    progress.say(f"Loading the model {spec.name} …")
     # `one_sentence` reports errors; the libraries' retries and hints would bury it.
     transformers.logging.set_verbosity_error()
     huggingface_hub.logging.set_verbosity(logging.CRITICAL)
-    if not progress.isatty():
-        transformers.logging.disable_progress_bar()
+    transformers.logging.disable_progress_bar()
     device = device_of(spec.device)
     use_expandable_segments(device)
     path = resolve_name(spec.name)
@@ -102,6 +106,8 @@ def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: TextIO) -> Loade
         path = _pocket(cache_dir, progress)
     with one_sentence(spec):
         options = _hub_options(spec)
+        if is_hub_name(path) and not is_folder(path):
+            check_reachable(path, options)
         check_layout(path, options, name=spec.name)
         config = AutoConfig.from_pretrained(path, **options)
         if type(config) not in transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
@@ -121,22 +127,24 @@ def _checked_weights(
     config: PreTrainedConfig,
     spec: ModelSpec,
     device: torch.device,
-    progress: TextIO,
+    progress: Progress,
 ) -> Any:
     """A `PreTrainedModel` in eval mode, all of whose weights are the checkpoint's.
 
     Raises: ModelUnavailable, before memory is filled where headers tell; what `one_sentence` knows.
     """
-    tensors = check_tensors(path, options, config, name=spec.name)
-    if tensors is not None:
-        _print(unused_tensors(tensors, name=spec.name), progress)
-    _print(_ignored(spec, config), progress)
-    found: Any = AutoModelForImageTextToText.from_pretrained(
-        path,
-        **options,
-        **placement(spec, device, is_quantized=quantization_of(config) is not None),
-        output_loading_info=True,
-    )
+    files = weight_files(path, options, name=spec.name, progress=progress)
+    tensors = check_tensors(path, files, options, config, name=spec.name)
+    unused = None if tensors is None else unused_tensors(tensors, name=spec.name)
+    for line in filter(None, (unused, _ignored(spec, config))):
+        progress.say(line)
+    with reporting_weights(progress, sum(file.stat().st_size for file in files)):
+        found: Any = AutoModelForImageTextToText.from_pretrained(
+            path,
+            **options,
+            **placement(spec, device, is_quantized=quantization_of(config) is not None),
+            output_loading_info=True,
+        )
     weights, info = found
     # The loader's own findings, for files whose headers could not be read.
     refuse_incomplete(Tensors.of(weights, info), name=spec.name)
@@ -215,7 +223,7 @@ def _hub_options(spec: ModelSpec) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value is not None}
 
 
-def _pocket(cache_dir: Path, progress: TextIO) -> str:
+def _pocket(cache_dir: Path, progress: Progress) -> str:
     from inference.pocket.fetch import PocketUnavailable, ensure_pocket
     from inference.pocket.model import register
 
@@ -224,11 +232,6 @@ def _pocket(cache_dir: Path, progress: TextIO) -> str:
         return str(ensure_pocket(cache_dir, progress=progress))
     except PocketUnavailable as exc:
         raise ModelUnavailable(str(exc)) from None
-
-
-def _print(line: str | None, progress: TextIO) -> None:
-    if line is not None:
-        print(line, file=progress)
 
 
 def _ignored(spec: ModelSpec, config: PreTrainedConfig) -> str | None:

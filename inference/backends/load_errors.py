@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 
 from inference.device import is_out_of_memory
 from inference.errors import ContextExceeded, InferenceError, ModelUnavailable, safe_traceback
+from inference.names import did_you_mean, is_folder
 from inference.types import ModelSpec
 
 log = logging.getLogger(__name__)
@@ -96,11 +97,6 @@ def _not_understood(name: str, exc: BaseException) -> ModelUnavailable:
     )
 
 
-def is_folder(name: str) -> bool:
-    """Whether a model is named by its folder."""
-    return Path(name).expanduser().is_dir()
-
-
 def _disk_error(exc: BaseException | None) -> OSError | None:
     """Return the file system's error, if that is why a model was not found."""
     while exc is not None:
@@ -130,7 +126,8 @@ def _why_not_found(spec: ModelSpec, exc: BaseException | None) -> str:
                     "and set HF_TOKEN."
                 )
             case RepositoryNotFoundError():
-                return f"There is no model '{name}' on the model hub: check MODEL."
+                hint = did_you_mean(name) or "Check MODEL."
+                return f"There is no model '{name}' on the model hub. {hint}"
             case RevisionNotFoundError():
                 return f"The model '{name}' has no revision '{spec.revision}'."
             case LocalEntryNotFoundError():
@@ -138,7 +135,8 @@ def _why_not_found(spec: ModelSpec, exc: BaseException | None) -> str:
             case EntryNotFoundError():
                 return f"The repository '{name}' holds no model that transformers can read."
         exc = exc.__cause__ or exc.__context__
-    return (
+    sentence = (
         f"The model '{name}' is neither a folder here nor in the download cache, "
         "and the model hub cannot be reached."
     )
+    return " ".join(filter(None, (sentence, did_you_mean(name))))

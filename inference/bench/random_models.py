@@ -22,8 +22,8 @@ from transformers import (
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 from inference.errors import ModelUnavailable
-from inference.models import resolve_name
 from inference.models.llava import VICUNA_SYSTEM
+from inference.names import resolve_name
 from inference.types import ModelSpec, Quantization
 
 VOCABULARY = 32_064

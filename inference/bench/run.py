@@ -41,6 +41,7 @@ from inference.bench.workloads import (
 )
 from inference.device import device_of, use_expandable_segments
 from inference.errors import EngineDead, GenerationFailed, ModelUnavailable
+from inference.progress import StreamProgress
 from inference.serving.device_thread import DeviceThread
 from inference.serving.worker import Worker, running_worker
 from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling
@@ -165,7 +166,7 @@ def _compare(report: Report, backend: Any, size: int | None, options: Options) -
 
 def _load(options: Options, cache_dir: Path, progress: TextIO) -> Loaded:
     if not options.random_weights:
-        return load_weights(options.spec, cache_dir=cache_dir, progress=progress)
+        return load_weights(options.spec, cache_dir=cache_dir, progress=StreamProgress(progress))
     transformers.logging.set_verbosity_error()
     device = device_of(options.spec.device)
     use_expandable_segments(device)

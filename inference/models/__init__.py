@@ -63,29 +63,6 @@ FAMILIES: tuple[Family, ...] = (
     ),
 )
 
-# The original checkpoints' names → the same weights in the format that transformers loads.
-ALIASES = {
-    "liuhaotian/llava-v1.5-7b": "llava-hf/llava-1.5-7b-hf",
-    "liuhaotian/llava-v1.5-13b": "llava-hf/llava-1.5-13b-hf",
-    "liuhaotian/llava-v1.6-mistral-7b": "llava-hf/llava-v1.6-mistral-7b-hf",
-    "liuhaotian/llava-v1.6-vicuna-7b": "llava-hf/llava-v1.6-vicuna-7b-hf",
-    "liuhaotian/llava-v1.6-vicuna-13b": "llava-hf/llava-v1.6-vicuna-13b-hf",
-    "liuhaotian/llava-v1.6-34b": "llava-hf/llava-v1.6-34b-hf",
-}
-
-
-def resolve_name(name: str) -> str:
-    """Return the checkpoint to load for a name that people write."""
-    return ALIASES.get(name, name)
-
-
-def converted_name(name: str) -> str:
-    """Return the converted checkpoint closest to an original one, given by name or by folder."""
-    for original, converted in ALIASES.items():
-        if original.rpartition("/")[2] in name.lower():
-            return converted
-    return ALIASES["liuhaotian/llava-v1.5-7b"]
-
 
 def family_of(config: Any, template: str | None) -> Family:
     """Return the first row that fits a model's config and chat template (None if it has none)."""

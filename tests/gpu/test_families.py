@@ -18,6 +18,7 @@ from inference.backends.batching import BatchingBackend
 from inference.backends.generate import GenerateModel
 from inference.backends.load import load_model
 from inference.backends.sequential import SequentialBackend
+from inference.progress import StreamProgress
 from inference.types import CacheQuantization, GenerationRequest, Message, ModelSpec, Role, Sampling
 from tests import tiny_models
 from tests.pictures import plain_picture
@@ -40,7 +41,7 @@ HEADS_OF_64 = {
 
 def load(path: Path, **options: Any) -> Any:
     spec = ModelSpec(name=str(path), cache_tokens=20_000, context_tokens=1024, **options)
-    return load_model(spec, cache_dir=path, progress=io.StringIO())
+    return load_model(spec, cache_dir=path, progress=StreamProgress(io.StringIO()))
 
 
 @pytest.fixture(scope="module", params=["llava-next", "llava-onevision"])

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from inference.backends.load import load_model
+from inference.progress import StreamProgress
 from inference.serving.backend import run_inline
 from inference.types import (
     Finished,
@@ -36,7 +37,7 @@ def test_each_family_answers_on_the_gpu(
 ) -> None:
     path = tiny_checkpoint(family)
     spec = ModelSpec(name=str(path), quantize=quantize, engine="transformers")
-    backend = load_model(spec, cache_dir=path, progress=io.StringIO())
+    backend = load_model(spec, cache_dir=path, progress=StreamProgress(io.StringIO()))
     assert backend.model.device.startswith("cuda")
     assert backend.model.weights == ("bfloat16" if quantize == "none" else quantize)
     question = Message(role=Role.USER, text="What is this?", pictures=(plain_picture(),))

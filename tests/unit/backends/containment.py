@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from inference.backends.load import load_model
+from inference.progress import StreamProgress
 from inference.prompts.answer_text import AnswerText
 from inference.serving.backend import Backend
 from inference.serving.device_thread import DeviceThread
@@ -43,7 +44,7 @@ def asking(user_id: str, *, tokens: int = 12, picture: int | None = None) -> Gen
 
 def load(path: Path, **options: Any) -> Backend:
     spec = ModelSpec(name=str(path), cache_tokens=5000, context_tokens=4096, **options)
-    return load_model(spec, cache_dir=path, progress=io.StringIO())
+    return load_model(spec, cache_dir=path, progress=StreamProgress(io.StringIO()))
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from inference.backends.batching import BatchingBackend
 from inference.backends.generate import GenerateModel
 from inference.backends.load import load_model
 from inference.backends.sequential import SequentialBackend
+from inference.progress import StreamProgress
 from inference.serving.backend import Job
 from inference.types import (
     Finished,
@@ -76,7 +77,7 @@ def both_paths(path: Path, **options: Any) -> tuple[BatchingBackend, GenerateMod
     """The same checkpoint on both paths."""
     spec = ModelSpec(name=str(path), **options)
     fast, plain = (
-        load_model(one, cache_dir=path, progress=io.StringIO())
+        load_model(one, cache_dir=path, progress=StreamProgress(io.StringIO()))
         for one in (spec, replace(spec, engine="transformers"))
     )
     assert isinstance(fast, BatchingBackend)

@@ -16,6 +16,7 @@ from transformers import AutoModelForImageTextToText
 
 from inference.backends.load import load_model, load_weights
 from inference.errors import ModelUnavailable
+from inference.progress import StreamProgress
 from inference.serving.backend import Backend, run_inline
 from inference.types import (
     GenerationRequest,
@@ -60,7 +61,7 @@ def load(folder: Path, **options: Any) -> tuple[Backend, str]:
     """A loaded model, and what was said meanwhile."""
     said = io.StringIO()
     spec = ModelSpec(name=str(folder), **options)
-    return load_model(spec, cache_dir=folder, progress=said), said.getvalue()
+    return load_model(spec, cache_dir=folder, progress=StreamProgress(said)), said.getvalue()
 
 
 def answer(backend: Backend) -> str:
@@ -388,6 +389,6 @@ def quantised(checkpoint: Path, folder: Path, quantize: Quantization) -> Path:
     """The checkpoint as bitsandbytes stores it."""
     copied(checkpoint, folder)
     spec = ModelSpec(name=str(checkpoint), quantize=quantize)
-    loaded = load_weights(spec, cache_dir=folder, progress=io.StringIO())
+    loaded = load_weights(spec, cache_dir=folder, progress=StreamProgress(io.StringIO()))
     loaded.weights.save_pretrained(folder)
     return folder

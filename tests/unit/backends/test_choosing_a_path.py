@@ -20,6 +20,7 @@ from inference.backends import assemble_batching
 from inference.backends.load import load_model
 from inference.execution.linears import UnsupportedWeights
 from inference.execution.sampling import unsupported_processor
+from inference.progress import StreamProgress
 from inference.serving.backend import run_inline
 from inference.types import (
     FinishReason,
@@ -85,7 +86,9 @@ def test_generation_configs_that_the_fast_path_lacks_take_the_plain_path(
     tiny_checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     path = changed(tiny_checkpoint("llava-1.5"), tmp_path, no_repeat_ngram_size=3)
-    backend = load_model(ModelSpec(name=str(path)), cache_dir=path, progress=io.StringIO())
+    backend = load_model(
+        ModelSpec(name=str(path)), cache_dir=path, progress=StreamProgress(io.StringIO())
+    )
     assert backend.model.engine == "transformers"
     assert backend.model.why_not_fast == "its generation config sets no_repeat_ngram_size"
 
@@ -147,7 +150,7 @@ def test_other_families_take_the_plain_path_and_say_why(
 ) -> None:
     path = tiny_checkpoint(family)
     told = io.StringIO()
-    backend = load_model(ModelSpec(name=str(path)), cache_dir=path, progress=told)
+    backend = load_model(ModelSpec(name=str(path)), cache_dir=path, progress=StreamProgress(told))
     assert backend.model.engine == "transformers"
     assert "its architecture is" in str(backend.model.why_not_fast)
     assert "plain (its architecture is" in told.getvalue()

@@ -14,9 +14,11 @@ from inference.backends.generate import GenerateModel
 from inference.backends.load import load_model
 from inference.backends.sequential import SequentialBackend
 from inference.errors import ContextExceeded, ModelUnavailable, TooManyPictures
-from inference.models import blip_2, resolve_name
+from inference.models import blip_2
 from inference.models.images import pad_to_square
 from inference.models.llava import VICUNA_SYSTEM, render_vicuna_v1
+from inference.names import resolve_name
+from inference.progress import StreamProgress
 from inference.types import (
     Finished,
     FinishReason,
@@ -35,7 +37,7 @@ GREEDY = Sampling(temperature=0.0, max_new_tokens=8)
 
 def load(path: Path, **options: object) -> GenerateModel:
     spec = ModelSpec(name=str(path), engine="transformers", **options)  # type: ignore[arg-type]
-    backend = load_model(spec, cache_dir=path, progress=io.StringIO())
+    backend = load_model(spec, cache_dir=path, progress=StreamProgress(io.StringIO()))
     assert isinstance(backend, SequentialBackend)
     assert isinstance(backend.wrapped, GenerateModel)
     return backend.wrapped

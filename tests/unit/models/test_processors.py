@@ -23,6 +23,7 @@ from inference.backends.load import load_model
 from inference.backends.sequential import SequentialBackend
 from inference.errors import ModelUnavailable
 from inference.models.processor import complete_processor
+from inference.progress import StreamProgress
 from inference.types import Message, ModelSpec, Role
 from tests.pictures import plain_picture
 from tests.tiny_models import LLAMA, TOWER, VICUNA_TEMPLATE, byte_tokenizer, id_of
@@ -39,7 +40,7 @@ SETTINGS = {
 def loaded(folder: Path) -> GenerateModel:
     """The model on the plain path; its first answer about a picture is given by then."""
     spec = ModelSpec(name=str(folder), engine="transformers")
-    backend = load_model(spec, cache_dir=folder, progress=io.StringIO())
+    backend = load_model(spec, cache_dir=folder, progress=StreamProgress(io.StringIO()))
     assert isinstance(backend, SequentialBackend)
     assert isinstance(backend.wrapped, GenerateModel)
     return backend.wrapped

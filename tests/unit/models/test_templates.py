@@ -12,6 +12,7 @@ import pytest
 from inference.backends.load import Loaded, load_model, load_weights
 from inference.errors import ModelUnavailable
 from inference.models.llava import VICUNA_SYSTEM
+from inference.progress import StreamProgress
 from inference.prompts.rendering import Renderer
 from inference.serving.backend import run_inline
 from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling
@@ -137,7 +138,9 @@ def with_template(tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> Che
 
 
 def load(folder: Path) -> Loaded:
-    return load_weights(ModelSpec(name=str(folder)), cache_dir=folder, progress=io.StringIO())
+    return load_weights(
+        ModelSpec(name=str(folder)), cache_dir=folder, progress=StreamProgress(io.StringIO())
+    )
 
 
 def prompt_of(loaded: Loaded, *messages: Message) -> str:
@@ -192,7 +195,7 @@ def test_two_consecutive_questions_are_accepted(template: str, with_template: Ch
 def test_the_model_answers_with_each_template(template: str, with_template: Checkpoint) -> None:
     folder = with_template(TEMPLATES[template])
     spec = ModelSpec(name=str(folder))
-    backend = load_model(spec, cache_dir=folder, progress=io.StringIO())
+    backend = load_model(spec, cache_dir=folder, progress=StreamProgress(io.StringIO()))
     run_inline(
         backend,
         GenerationRequest(

