@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 
 from bot import interrupts
 from inference import standard_streams
@@ -21,8 +22,9 @@ def _run_command() -> int:
     from bot.errors import EXIT_ENGINE_DEAD
 
     code = cli.main()
-    if code == EXIT_ENGINE_DEAD:
-        # A normal exit would wait for threads, and for a device that no longer responds.
+    if code == EXIT_ENGINE_DEAD or any(thread.daemon for thread in threading.enumerate()):
+        # A normal exit would wait for a device that no longer responds, or take the interpreter
+        # away from a thread that is loading a model.
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()

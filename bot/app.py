@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from filelock import FileLock, Timeout
 
 from bot import interrupts, private_files
-from bot.composition import Services, loading_devices, running_services
+from bot.composition import Services, devices_of, loading_devices, running_services
 from bot.configuration import Configuration
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.platforms.entry import PlatformEntry
@@ -27,8 +27,9 @@ from bot.platforms.registry import PLATFORMS
 from bot.platforms.terminal.pictures import locale_of_environment
 from bot.platforms.terminal.terminal import Terminal
 from bot.store import Store
-from inference.errors import safe_traceback
+from inference.errors import ModelUnavailable, safe_traceback
 from inference.serving.fleet import Devices
+from inference.serving.starting import StartingEngine
 from inference.types import ModelInfo
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ def run_terminal(
 
     async def run(devices: Devices, state: Path) -> int:
         async with running_services(configuration, devices, state=state) as services:
+            await services.engine.loaded()
             return await converse(Terminal(services.answers, locale=locale_of_environment()))
 
     with (
@@ -85,11 +87,11 @@ def run(
 
     Raises:
         ConfigurationError: no platform could be started, or another bot uses the directory.
-        ModelUnavailable: the model cannot be loaded.
+        ModelUnavailable: the model cannot be loaded. Every page that waits for it has been told.
     """
     settings = configuration.bot
     platforms = _with_sound_settings(configuration, platforms)
-    with _data_dir_lock(settings.data_dir), loading_devices(settings) as devices:
+    with _data_dir_lock(settings.data_dir), devices_of(settings) as devices:
         interrupts.raise_keyboard_interrupt()
         return asyncio.run(_run(configuration, devices, platforms, open_page=open_page))
 
@@ -127,7 +129,7 @@ async def _run(
     ):
         # In a thread: the SDKs are imported there.
         made = await asyncio.to_thread(_make_platforms, services, configuration, platforms)
-        return await _serve(services, made, signals, open_page=open_page)
+        return await _serve(services, devices, made, signals, open_page=open_page)
 
 
 def freeze_garbage() -> None:
@@ -151,28 +153,51 @@ class _Signals:
         (self.stop_now if self.stop.is_set() else self.stop).set()
 
 
-async def _serve(services: Services, made: Platforms, signals: _Signals, *, open_page: bool) -> int:
+async def _serve(
+    services: Services,
+    devices: Devices,
+    made: Platforms,
+    signals: _Signals,
+    *,
+    open_page: bool,
+) -> int:
+    engine = services.engine
     try:
-        freeze_garbage()
         # Before new input, so that questions of an earlier run keep their place in their thread.
         await _resume_unfinished(services, made)
         started = await _start_platforms(made)
         if not started:
             raise ConfigurationError("No platform could be started; see the reasons above.")
-        _log_model(services.engine.model)
         _announce(started, open_page=open_page)
-        await _first_completed(services.engine.died.wait(), signals.stop.wait())
-        log.info("stopping: running answers have %g s to end", services.settings.drain_s)
+        # Last: until here a mistake in the settings costs no download.
+        devices.start()
+        await _first_completed(_run_engine(engine), signals.stop.wait())
         for platform in started.values():
             await platform.stop_intake()
-        await _first_completed(
-            services.answers.drain(services.settings.drain_s), signals.stop_now.wait()
-        )
+        if engine.model is not None:
+            log.info("stopping: running answers have %g s to end", services.settings.drain_s)
+            await _first_completed(
+                services.answers.drain(services.settings.drain_s), signals.stop_now.wait()
+            )
+        # What waits for a model that has not been loaded is left to the next start.
         await services.answers.drain(0)
-        return EXIT_ENGINE_DEAD if services.engine.died.is_set() else 0
+        if not signals.stop.is_set():
+            await engine.loaded()
+        return EXIT_ENGINE_DEAD if engine.died.is_set() else 0
     finally:
         for platform in made.values():
             await platform.close()
+
+
+async def _run_engine(engine: StartingEngine) -> None:
+    """Return when the model could not be loaded, or when the engine has died."""
+    try:
+        model = await engine.loaded()
+    except ModelUnavailable:
+        return
+    freeze_garbage()
+    _log_model(model)
+    await engine.died.wait()
 
 
 def _log_model(model: ModelInfo) -> None:

@@ -1,4 +1,4 @@
-"""Builds the bot's services over a loaded model.
+"""Builds the bot's services over a model that loads meanwhile.
 
 The only module that chooses what implements the engine; platforms come from
 `bot.platforms.registry`.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,10 +28,12 @@ from bot.platforms.registry import PLATFORMS
 from bot.platforms.services import AdapterServices
 from bot.settings import Settings
 from bot.store import running_store
-from inference.backends.load import load_model
+from inference.names import check_name
 from inference.progress import StreamProgress
 from inference.serving.backend import Backend
-from inference.serving.fleet import Devices, RunningEngine, running_engine
+from inference.serving.fleet import Devices
+from inference.serving.load_state import LoadState
+from inference.serving.starting import StartingEngine, starting_engine
 from inference.types import ModelSpec
 
 
@@ -39,24 +41,38 @@ from inference.types import ModelSpec
 class Services(AdapterServices):
     """The parts of a running bot, the engine included."""
 
-    engine: RunningEngine
+    engine: StartingEngine
 
 
-def loading_devices(settings: Settings) -> Devices:
-    """One thread per device, with the model that the settings name. Enter before a loop runs.
+@contextmanager
+def loading_devices(settings: Settings) -> Iterator[Devices]:
+    """Devices that have begun to load. Raises: ModelUnavailable: there is no such model."""
+    with devices_of(settings) as devices:
+        devices.start()
+        yield devices
 
-    Entering raises:
-        ModelUnavailable: its message is one sentence for the operator.
+
+def devices_of(settings: Settings) -> Devices:
+    """One thread per device, for the model that the settings name; see `Devices`.
+
+    Raises:
+        ModelUnavailable: there is no such model; its message is one sentence for the operator.
     """
+    check_name(settings.model)
+    state = LoadState(StreamProgress(sys.stderr))
 
     def load(spec: ModelSpec) -> Backend:
-        return load_model(spec, cache_dir=settings.data_dir / "models", progress=StreamProgress(sys.stderr))
+        # It imports torch and transformers, which take seconds: the bot listens before.
+        from inference.backends.load import load_model
+
+        return load_model(spec, cache_dir=settings.data_dir / "models", progress=state)
 
     return Devices(
         [
             partial(load, replace(settings.model_spec, device=device))
             for device in settings.devices or (settings.device,)
-        ]
+        ],
+        state,
     )
 
 
@@ -64,13 +80,13 @@ def loading_devices(settings: Settings) -> Devices:
 async def running_services(
     configuration: Configuration, devices: Devices, *, state: Path
 ) -> AsyncIterator[Services]:
-    """The core over a loaded model, with its store in `state`."""
+    """The core, with its store in `state`. Questions wait for the devices to load the model."""
     settings = configuration.bot
     await asyncio.to_thread(texts.load)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(running_store(state))
         engine = await stack.enter_async_context(
-            running_engine(devices, max_waiting=settings.max_waiting)
+            starting_engine(devices, max_waiting=settings.max_waiting)
         )
         attachments = Attachments(
             settings.picture_limits, pictures_per_question=settings.pictures_per_question
@@ -102,9 +118,7 @@ async def running_services(
             answers=answers,
             erasure=erasure,
             addressing=Addressing(store, questions, settings.follow_ups),
-            commands=Commands(
-                store=store, questions=questions, erasure=erasure, model=engine.model
-            ),
+            commands=Commands(store=store, questions=questions, erasure=erasure, engine=engine),
         )
 
 

@@ -5,15 +5,37 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
+from inference.progress import LoadProgress
 from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo
 
 
 class Engine(Protocol):
-    """Runs one model, from load to shutdown. Call every method on the event loop's thread."""
+    """Runs one model, from load to shutdown. Call every method on the event loop's thread.
+
+    It exists before its model is loaded: what it is asked then waits.
+    """
 
     @property
-    def model(self) -> ModelInfo:
-        """The loaded model."""
+    def model(self) -> ModelInfo | None:
+        """The model; `None` until it is loaded."""
+        ...
+
+    @property
+    def load_progress(self) -> LoadProgress | None:
+        """How far the load is; `None` once it is done."""
+        ...
+
+    async def loaded(self) -> ModelInfo:
+        """Wait for the model. Raises: ModelUnavailable: terminal; nothing else will be answered."""
+        ...
+
+    async def admitted(self) -> ModelInfo:
+        """Wait for the model with a request, of which only so many may wait.
+
+        Raises:
+            QueueFull: as many requests wait for the model as the queue holds.
+            ModelUnavailable: see `loaded`.
+        """
         ...
 
     async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:

@@ -40,7 +40,8 @@ from bot.values.messages import (
     ThreadKey,
 )
 from inference.engine import Engine
-from inference.errors import InferenceError, safe_traceback
+from inference.errors import InferenceError, ModelUnavailable, safe_traceback
+from inference.progress import LoadProgress
 from inference.types import Finished, GenerationRequest, ModelInfo, Sampling
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class Answers:
     ) -> None:
         self._store = store
         self._engine = engine
-        self._turns = Turns(store, attachments, engine.model)
+        self._turns = Turns(store, attachments)
         self._ledger = Ledger(store, self._turns)
         self._access = access
         self._options = options
@@ -76,9 +77,18 @@ class Answers:
     # -- what adapters call -------------------------------------------------------------------
 
     @property
-    def model(self) -> ModelInfo:
-        """The model that answers."""
+    def model(self) -> ModelInfo | None:
+        """The model that answers; `None` until it is loaded."""
         return self._engine.model
+
+    @property
+    def load_progress(self) -> LoadProgress | None:
+        """How far the load of the model is; `None` once it is done."""
+        return self._engine.load_progress
+
+    async def loaded(self) -> ModelInfo:
+        """Wait for the model. Raises: ModelUnavailable: the process is about to end."""
+        return await self._engine.loaded()
 
     @property
     def num_in_flight(self) -> int:
@@ -173,7 +183,8 @@ class Answers:
         message = question.message
         if not self._questions.accepts(message.thread) or self._questions.is_copy(question):
             return False
-        attempt_begun = ticket.is_called  # the claim then counts the first attempt as well
+        # The claim then counts the first attempt as well. While the model loads, none begins.
+        attempt_begun = ticket.is_called and self.model is not None
         try:
             if not await self._ledger.claim(message, attempts=int(attempt_begun)):
                 return False
@@ -239,7 +250,7 @@ class Answers:
         reply: Reply,
     ) -> Ending:
         """Turn any outcome into an answer or a sentence; only a shutdown is raised."""
-        reply.status(Status(Stage.QUEUED))
+        reply.status(Status(Stage.LOADING if self.model is None else Stage.QUEUED))
         try:
             return await question.run(self._produce_answer(question, exchange, ticket, reply))
         except asyncio.CancelledError:
@@ -275,12 +286,13 @@ class Answers:
         message = await exchange.complete(question.message)
         question.completed(message)
         with self._access.admitted(message.user):
+            model = await self._model_for(reply)
             await ticket.wait_for_turn()
             await self._count_attempt(question)
             reply.status(Status(Stage.READING))
             turn = None if question.is_new else await self._store.turn(message)
             if turn is None:
-                await self._turns.open(question, exchange)
+                await self._turns.open(question, exchange, model)
             elif turn.outcome is not None:
                 # The process ended after the answer was stored and before it was delivered.
                 return Ending(
@@ -294,11 +306,11 @@ class Answers:
                 self._turns.history_up_to(message),
                 self._store.channels.settings(thread.platform, thread.team, thread.channel),
             )
-            sampling = self._options.sampling(self.model.sampling, again=message.again)
+            sampling = self._options.sampling(model.sampling, again=message.again)
             conversation = await self._conversation(
-                turns, sampling, channel.system_prompt or self._options.system_prompt
+                turns, model, sampling, channel.system_prompt or self._options.system_prompt
             )
-            question.receipt_known(receipt_of(message.locale, self.model, turns[-1], conversation))
+            question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
             finished = await self._generate(message, conversation, sampling, reply)
         text = reply.text.strip()
         if not text:
@@ -310,6 +322,18 @@ class Answers:
             timings={"first_token_s": finished.first_token_s, "total_s": finished.total_s},
         )
 
+    async def _model_for(self, reply: Reply) -> ModelInfo:
+        """Wait for the model. If it cannot be loaded, the question is left to the next start."""
+        if (model := self.model) is not None:
+            return model
+        try:
+            model = await self._engine.admitted()
+        except ModelUnavailable:
+            await asyncio.get_running_loop().create_future()  # until `drain`, which is near
+            raise
+        reply.status(Status(Stage.QUEUED))
+        return model
+
     async def _count_attempt(self, question: InFlight) -> None:
         """Count before the work: a question that crashes the process must not do so forever."""
         if question.is_attempted:
@@ -320,9 +344,12 @@ class Answers:
             raise UserFacingError("gave_up", attempts=MAX_ATTEMPTS)
 
     async def _conversation(
-        self, turns: tuple[Turn, ...], sampling: Sampling, system_prompt: str | None
+        self,
+        turns: tuple[Turn, ...],
+        model: ModelInfo,
+        sampling: Sampling,
+        system_prompt: str | None,
     ) -> Conversation:
-        model = self._engine.model
         conversation = await fit_to_context(
             turns,
             model=model,

@@ -11,7 +11,7 @@ from bot.core.model_limits import limitations
 from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.messages import Author, ThreadKey
-from inference.types import ModelInfo
+from inference.engine import Engine
 
 RATINGS_DAYS = 30
 
@@ -56,12 +56,12 @@ class Commands:
     """Runs commands; each ends in a sentence. Lives as long as the bot."""
 
     def __init__(
-        self, *, store: Store, questions: InFlightQuestions, erasure: Erasure, model: ModelInfo
+        self, *, store: Store, questions: InFlightQuestions, erasure: Erasure, engine: Engine
     ) -> None:
         self._store = store
         self._questions = questions
         self._erasure = erasure
-        self._model = model
+        self._engine = engine
 
     async def run(
         self,
@@ -133,18 +133,23 @@ class Commands:
                 return say(locale, "unmuted" if unmuted else "no_such_thread")
 
     def _help(self, locale: str) -> str:
-        lines = (say(locale, "help"), " ".join(limitations(self._model, locale)))
+        model = self._engine.model
+        known = [] if model is None else limitations(model, locale)
+        lines = (say(locale, "help"), " ".join(known))
         return "\n".join(filter(None, lines))
 
     async def _status(self, platform: str, team: str, locale: str) -> str:
         good, bad = await self._store.replies.ratings(
             platform, team, age=timedelta(days=RATINGS_DAYS)
         )
+        model = self._engine.model
+        if model is None:
+            return say(locale, "status_of_loading", count=self._questions.count)
         return say(
             locale,
             "status",
-            model=self._model.name,
-            device=self._model.device,
+            model=model.name,
+            device=model.device,
             count=self._questions.count,
             good=good,
             bad=bad,

@@ -23,8 +23,11 @@ def limitations(model: ModelInfo, locale: str) -> list[str]:
     return [say(locale, key) for key in keys]
 
 
-def question_locale(model: ModelInfo, locale: str) -> str:
-    """Return the locale to put a question to the model in: the user's if it understands it."""
-    if not model.languages or language_of(locale) in model.languages:
+def question_locale(model: ModelInfo | None, locale: str) -> str:
+    """Return the locale to put a question to the model in: the user's if it understands it.
+
+    `model`: `None` while it loads.
+    """
+    if model is None or not model.languages or language_of(locale) in model.languages:
         return locale
     return model.languages[0]

@@ -36,16 +36,18 @@ def asked_again(
 class Turns:
     """Opens turns, so that a restart needs neither the platform nor the upload."""
 
-    def __init__(self, store: Store, attachments: Attachments, model: ModelInfo) -> None:
+    def __init__(self, store: Store, attachments: Attachments) -> None:
         self._store = store
         self._attachments = attachments
-        self._model = model
 
-    async def open(self, question: InFlight, exchange: Exchange) -> None:
-        """Fetch the pictures and store the question. Raises: UserFacingError."""
+    async def open(self, question: InFlight, exchange: Exchange, model: ModelInfo) -> None:
+        """Fetch the pictures and store the question, in words for the model.
+
+        Raises: UserFacingError.
+        """
         message = question.message
         if message.again or (message.keeps_pictures and await self._has_turn(message)):
-            await self._reopen(message)
+            await self._reopen(message, model)
             return
         fetched = await self._attachments.fetch(message.attachments, exchange.open)
         skipped = tuple(refusal.sentence(message.locale) for refusal in fetched.refusals)
@@ -62,7 +64,7 @@ class Turns:
         question.receipt_known(receipt)
         await self._save(
             message,
-            question=self._words_of(message, len(pictures)),
+            question=_words_of(message, len(pictures), model),
             new_pictures=pictures,
             receipt=receipt,
         )
@@ -113,13 +115,14 @@ class Turns:
         turns = await self._store.turns(message.thread)
         return any(turn.message == message.key.message for turn in turns)
 
-    async def _reopen(self, message: IncomingMessage) -> None:
+    async def _reopen(self, message: IncomingMessage, model: ModelInfo) -> None:
         """The question is in its thread already: its pictures stay; asked again, its words too."""
         turns = await self.history_up_to(message)
         before = turns[-1]
         if message.attachments and not before.pictures:
             raise UserFacingError("pictures_needed_again")
-        words = before.question if message.again else self._words_of(message, len(before.pictures))
+        num_pictures = len(before.pictures)
+        words = before.question if message.again else _words_of(message, num_pictures, model)
         await self._save(
             message,
             question=words,
@@ -127,12 +130,13 @@ class Turns:
             receipt=Receipt(skipped=before.receipt.skipped),
         )
 
-    def _words_of(self, message: IncomingMessage, num_pictures: int) -> str:
-        """The question's text; for a picture without words, the default question."""
-        text = message.text.strip()
-        if text:
-            return text
-        if not num_pictures:
-            raise UserFacingError("empty_question")
-        locale = question_locale(self._model, message.locale)
-        return say(locale, "default_question" if num_pictures < 2 else "default_question_several")
+
+def _words_of(message: IncomingMessage, num_pictures: int, model: ModelInfo) -> str:
+    """The question's text; for a picture without words, the default question."""
+    text = message.text.strip()
+    if text:
+        return text
+    if not num_pictures:
+        raise UserFacingError("empty_question")
+    locale = question_locale(model, message.locale)
+    return say(locale, "default_question" if num_pictures < 2 else "default_question_several")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from bot.values.messages import Author, Exchange, IncomingMessage, MessageKey, ThreadKey
+from inference.progress import LoadProgress
 from inference.types import ModelInfo
 
 
@@ -18,8 +19,17 @@ class Core(Protocol):
     """What adapters ask of the core (`bot.core.answer.Answers`)."""
 
     @property
-    def model(self) -> ModelInfo:
-        """The model that answers."""
+    def model(self) -> ModelInfo | None:
+        """The model that answers; `None` until it is loaded."""
+        ...
+
+    @property
+    def load_progress(self) -> LoadProgress | None:
+        """How far the load of the model is; `None` once it is done."""
+        ...
+
+    async def loaded(self) -> ModelInfo:
+        """Wait for the model. Raises: ModelUnavailable: the process is about to end."""
         ...
 
     def ask(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:

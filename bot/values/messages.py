@@ -193,6 +193,8 @@ class Receipt:
 class Stage(StrEnum):
     """What the user waits for."""
 
+    LOADING = "loading"
+    """The model is not there yet."""
     QUEUED = "queued"
     READING = "reading"
     ANSWERING = "answering"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeAlias
 
@@ -21,7 +21,9 @@ from inference.errors import (
     RequestRejected,
     safe_traceback,
 )
+from inference.progress import LoadProgress
 from inference.serving.device_thread import DeviceThread, Load
+from inference.serving.load_state import LoadState
 from inference.serving.worker import Worker, running_worker
 from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo, TextDelta
 
@@ -32,20 +34,28 @@ MAX_HOMES = 10_000
 
 
 class Devices:
-    """The devices' OS threads: they load every model on entry and are joined on exit."""
+    """The devices' OS threads: they load the models from `start` on and are joined on exit."""
 
-    def __init__(self, loads: Sequence[Load]) -> None:
-        """Take one function per device that loads its model; at least one."""
-        self.threads = [DeviceThread(load) for load in loads]
-        self._stack = ExitStack()
+    def __init__(self, loads: Sequence[Load], state: LoadState | None = None) -> None:
+        """Take one function per device that loads its model; at least one.
+
+        `state`: where they report; the exit cancels a load through it.
+        """
+        self.state = state or LoadState()
+        self.threads: list[DeviceThread] = []
+        for load in loads:
+            # One after the other: each fills the machine's memory before it fills a card's.
+            before = self.threads[-1] if self.threads else None
+            self.threads.append(DeviceThread(load, after=before))
 
     def __enter__(self) -> Self:
-        """Load all models, one after the other, and wait. Raises: ModelUnavailable."""
-        with ExitStack() as stack:
-            for thread in self.threads:
-                stack.enter_context(thread)
-            self._stack = stack.pop_all()
+        """Load nothing yet: settings and ports can be checked before."""
         return self
+
+    def start(self) -> None:
+        """Begin to load; `starting_engine` waits for it."""
+        for thread in self.threads:
+            thread.start()
 
     def __exit__(
         self,
@@ -53,7 +63,9 @@ class Devices:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stack.__exit__(type_, value, traceback)
+        self.state.cancel()
+        for thread in reversed(self.threads):
+            thread.__exit__(type_, value, traceback)
 
 
 class Fleet:
@@ -70,6 +82,19 @@ class Fleet:
     def model(self) -> ModelInfo:
         """The first device's model."""
         return self._workers[0].model
+
+    @property
+    def load_progress(self) -> LoadProgress | None:
+        """See `Engine.load_progress`: every model is loaded."""
+        return None
+
+    async def loaded(self) -> ModelInfo:
+        """See `Engine.loaded`."""
+        return self.model
+
+    async def admitted(self) -> ModelInfo:
+        """See `Engine.admitted`."""
+        return self.model
 
     async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
         """See `Engine.prompt_tokens`."""
@@ -149,7 +174,7 @@ async def running_engine(devices: Devices, *, max_waiting: int) -> AsyncIterator
     """Connect loaded devices to the running event loop; every exit ends every stream.
 
     Args:
-        devices: entered; they outlive the engine.
+        devices: entered and loaded; they outlive the engine.
         max_waiting: most waiting requests per device, besides those that run.
     """
     async with AsyncExitStack() as stack:

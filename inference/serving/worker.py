@@ -23,6 +23,7 @@ from inference.errors import (
     QueueFull,
     safe_traceback,
 )
+from inference.progress import LoadProgress
 from inference.serving.backend import AddJob, Backend, Job
 from inference.serving.device_thread import DeviceThread
 from inference.types import Finished, GenerationEvent, GenerationRequest, Message, ModelInfo
@@ -74,6 +75,19 @@ class Worker:
     def model(self) -> ModelInfo:
         """The loaded model."""
         return self._device.backend.model
+
+    @property
+    def load_progress(self) -> LoadProgress | None:
+        """See `Engine.load_progress`: the model is loaded."""
+        return None
+
+    async def loaded(self) -> ModelInfo:
+        """See `Engine.loaded`."""
+        return self.model
+
+    async def admitted(self) -> ModelInfo:
+        """See `Engine.admitted`."""
+        return self.model
 
     @property
     def load(self) -> int:

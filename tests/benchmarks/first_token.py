@@ -44,6 +44,7 @@ async def measure(devices: Devices, state: Path) -> None:
         running_services(load_configuration(), devices, state=state) as services,
         probing() as probe,
     ):
+        model = await services.engine.loaded()
         for i in range(ROUNDS):
             for question, files, times in (
                 ("What is this?", {"p": photo}, new),
@@ -53,7 +54,6 @@ async def measure(devices: Devices, state: Path) -> None:
                 asked = message(question, *files, id=f"{question}{i}", in_thread=f"t{i}")
                 await services.answers.ask(asked, exchange)
                 times.append(exchange.first_word_s)
-        model = services.engine.model
         print(f"{model.name} on {model.device}, {os.cpu_count()} cores")
     for what, times in (("a new 12-megapixel photo", new), ("a follow-up", follow_up)):
         print(

@@ -44,8 +44,10 @@ async def test_both_gpus_answer_threads_and_one_goes_on_when_the_other_fails(
     tmp_path: Path,
 ) -> None:
     devices = Devices([partial(load, tmp_path, f"cuda:{index}") for index in range(2)])
-    await asyncio.to_thread(devices.__enter__)
+    devices.start()
     try:
+        for device in devices.threads:
+            await asyncio.to_thread(device.check_loaded)
         async with running_engine(devices, max_waiting=8) as fleet:
             assert isinstance(fleet, Fleet)
             assert [worker.model.device for worker in fleet._workers] == ["cuda:0", "cuda:1"]

@@ -80,10 +80,19 @@ class RunningBot:
         self.log: list[str] = []
         self._reading = asyncio.create_task(self._read())
         self._ready = asyncio.Event()
+        self._listening = asyncio.Event()
 
     async def wait_until_ready(self) -> None:
+        """Wait for the model."""
+        await self._wait_for(self._ready)
+
+    async def wait_until_listening(self) -> None:
+        """Wait for the playground, which is there before the model."""
+        await self._wait_for(self._listening)
+
+    async def _wait_for(self, event: asyncio.Event) -> None:
         async with asyncio.timeout(60):
-            await self._ready.wait()
+            await event.wait()
         assert self.address, "".join(self.log)
 
     async def exit_code(self) -> int:
@@ -98,7 +107,10 @@ class RunningBot:
             self.log.append(line.decode())
             if found := re.search(r"the playground is at (http://\S+)", self.log[-1]):
                 self.address = found[1]
+                self._listening.set()
+            if " answers on " in self.log[-1]:
                 self._ready.set()
+        self._listening.set()
         self._ready.set()
 
 

@@ -65,7 +65,7 @@ class Core:
                 store=self.store,
                 questions=self.questions,
                 erasure=self.erasure,
-                model=self.answers.model,
+                engine=self.engine,
             ),
             "erasure": self.erasure,
         }

@@ -50,17 +50,16 @@ def test_the_loop_is_never_blocked_while_a_question_is_answered(
     configuration = load_configuration(data_dir=pocket_data_dir, model="pocket")
 
     async def ask() -> tuple[LagProbe, TimedExchange, FakeExchange]:
-        async with (
-            running_services(configuration, device, state=tmp_path) as services,
-            probing() as probe,
-        ):
+        async with running_services(configuration, device, state=tmp_path) as services:
+            # While the model loads, libraries hold the interpreter's lock: nothing answers yet.
+            await services.engine.loaded()
             first, second = TimedExchange({"photo": photo}), FakeExchange()
-            with blockbuster_ctx():
-                await services.answers.ask(message("What is in this picture?", "photo"), first)
-                await services.answers.ask(message("What colour is it?"), second)
+            async with probing() as probe:
+                with blockbuster_ctx():
+                    await services.answers.ask(message("What is in this picture?", "photo"), first)
+                    await services.answers.ask(message("What colour is it?"), second)
             return probe, first, second
 
-    # The model loads before the loop runs: it cannot block what does not run yet.
     with loading_devices(configuration.bot) as device:
         probe, first, second = asyncio.run(ask())
     assert "cat" in first.ending.text

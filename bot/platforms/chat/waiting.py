@@ -26,6 +26,8 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
 
 def waiting_sentence(status: Status, locale: str) -> str:
     """What the user waits for, as a sentence."""
+    if status.stage is Stage.LOADING:
+        return say(locale, "status_loading")
     if status.stage is Stage.READING:
         return say(locale, "status_reading")
     if status.position:

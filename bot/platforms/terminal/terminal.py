@@ -96,7 +96,7 @@ class Terminal:
     @property
     def model_name(self) -> str:
         """See `Conversation.model_name`."""
-        return self._core.model.name
+        return "" if self._core.model is None else self._core.model.name
 
     async def ask(
         self, question: str, pictures: tuple[PictureFile, ...], out: TextIO | None

@@ -35,6 +35,7 @@ def make(services: AdapterServices, settings: PlaygroundSettings) -> Playground:
         password=revealed(settings.password),
         threads=settings.threads,
         sharing=settings.sharing,
+        model_name=common.model,
     )
 
 

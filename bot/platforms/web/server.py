@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from aiohttp import web
 
@@ -15,6 +15,7 @@ from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.guard import failures_are_sentences, guard, locale_of
 from bot.platforms.web.keys import PLATFORM
+from bot.platforms.web.loading import LoadingHandlers
 from bot.platforms.web.me import MeHandlers
 from bot.platforms.web.people import identify
 from bot.platforms.web.questions import QuestionHandlers
@@ -49,8 +50,12 @@ class Playground:
         password: str | None,
         threads: Literal["private", "team"] = "private",
         sharing: bool = True,
+        model_name: str = "",
     ) -> None:
-        """`folder`: where the key of the sessions lies; the others are settings."""
+        """Take the core, the settings, and the folder where the key of the sessions lies.
+
+        `model_name`: shown until the model is loaded and says its own.
+        """
         self._core = core
         self._uploads = uploads
         self._host = host
@@ -66,6 +71,8 @@ class Playground:
         self._questions = QuestionHandlers(core=core, store=store, uploads=uploads, access=access)
         self._sharing = SharingHandlers(store=store, access=access)
         self._me = MeHandlers(store=store, erasure=erasure, access=access)
+        self._loading = LoadingHandlers(core)
+        self._model_name = model_name
         self._samples: list[Path] = []
         self._password = password
         self._runner: web.AppRunner | None = None
@@ -125,6 +132,7 @@ class Playground:
                 web.get("/", self._page),
                 web.static("/static", STATIC),
                 web.get("/api/info", self._info),
+                *self._loading.routes(),
                 *self._threads.routes(),
                 *self._questions.routes(),
                 *self._sharing.routes(),
@@ -140,23 +148,18 @@ class Playground:
 
     async def _info(self, request: web.Request) -> web.Response:
         locale = locale_of(request)
-        model = self._core.model
         sentences = catalogue(language_of(locale))
+        sample_question = say(question_locale(self._core.model, locale), "default_question")
         return web.json_response(
             {
-                "model": {
-                    "name": model.name,
-                    "family": model.family,
-                    "device": model.device,
-                    "weights": model.weights,
-                    "cannot": limitations(model, locale),
-                },
+                **self._loading.info(),
+                "model": self._model(locale),
                 "limits": self._uploads.limits_json(),
                 "samples": [
                     {
                         "url": f"/static/samples/{file.name}",
                         "name": file.name,
-                        "question": say(question_locale(model, locale), "default_question"),
+                        "question": sample_question,
                     }
                     for file in self._samples
                 ],
@@ -164,3 +167,21 @@ class Playground:
                 "language": language_of(locale),
             }
         )
+
+    def _model(self, locale: str) -> dict[str, Any]:
+        model = self._core.model
+        if model is None:
+            return {
+                "name": self._model_name,
+                "family": "",
+                "device": "",
+                "weights": "",
+                "cannot": [],
+            }
+        return {
+            "name": model.name,
+            "family": model.family,
+            "device": model.device,
+            "weights": model.weights,
+            "cannot": limitations(model, locale),
+        }

@@ -37,14 +37,11 @@ async def stream(
     if exchange.http_status is not None:
         error = {"error": event[1]["message"]}
         return web.json_response(error, status=exchange.http_status)
-    response = web.StreamResponse(
-        headers=HEADERS | {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
-    )
-    await response.prepare(request)
+    response = await begin_stream(request)
     coming: asyncio.Future[Event] | None = None
     ending: asyncio.Future[bool] = asyncio.ensure_future(revoked.wait())
     try:
-        await response.write(_as_sse(event))
+        await response.write(as_sse(event))
         while event[0] not in LAST:
             coming = coming or asyncio.ensure_future(anext(events))
             awaited: set[asyncio.Future[Any]] = {coming, ending}
@@ -52,18 +49,18 @@ async def stream(
                 awaited, timeout=KEEP_ALIVE_S, return_when=asyncio.FIRST_COMPLETED
             )
             if ending in done:
-                await response.write(_as_sse(failed(say(locale_of(request), "http_unshared"))))
+                await response.write(as_sse(failed(say(locale_of(request), "http_unshared"))))
                 break
             if not done:
                 await response.write(b": keep-alive\n\n")
                 continue
             event, coming = coming.result(), None
-            await response.write(_as_sse(event))
+            await response.write(as_sse(event))
     except ConnectionResetError:
         pass
     except Exception as exc:  # noqa: BLE001 - once begun, a stream can only report it in an event
         log.error("a stream failed: %s", safe_traceback(exc))
-        await response.write(_as_sse(failed(say(locale_of(request), "something_broke"))))
+        await response.write(as_sse(failed(say(locale_of(request), "something_broke"))))
     finally:
         ending.cancel()
         if coming is not None:
@@ -71,7 +68,17 @@ async def stream(
     return response
 
 
-def _as_sse(event: Event) -> bytes:
+async def begin_stream(request: web.Request) -> web.StreamResponse:
+    """Send the headers of a stream of events."""
+    response = web.StreamResponse(
+        headers=HEADERS | {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+    )
+    await response.prepare(request)
+    return response
+
+
+def as_sse(event: Event) -> bytes:
+    """An event as it is sent."""
     name, data = event
     sent = f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
     return sent.encode("utf-8", "replace")

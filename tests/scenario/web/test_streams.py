@@ -102,14 +102,14 @@ async def test_an_unexpected_exception_ends_the_stream_with_a_sentence(
 async def test_an_event_that_cannot_be_sent_ends_the_stream_with_a_sentence(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    as_sse = streams._as_sse
+    as_sse = streams.as_sse
 
     def breaks_at_the_end(event: tuple[str, object]) -> bytes:
         if event[0] == "done":
             raise ValueError
         return as_sse(event)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(streams, "_as_sse", breaks_at_the_end)
+    monkeypatch.setattr(streams, "as_sse", breaks_at_the_end)
     name, data = (await client.answer(await client.make_thread(), "q"))[-1]
     assert name == "error"
     assert data["message"].startswith("Something went wrong")

@@ -20,8 +20,10 @@ from tests.waiting import until
 @asynccontextmanager
 async def running(*generators: ScriptedModel, max_waiting: int = 4) -> AsyncIterator[Fleet]:
     devices = Devices([partial(SequentialBackend, generator) for generator in generators])
-    await asyncio.to_thread(devices.__enter__)
+    devices.start()
     try:
+        for thread in devices.threads:
+            await asyncio.to_thread(thread.check_loaded)
         async with running_engine(devices, max_waiting=max_waiting) as engine:
             assert isinstance(engine, Fleet)
             yield engine

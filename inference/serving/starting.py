@@ -1,0 +1,127 @@
+"""An engine from the first moment on: what it is asked waits until its model is loaded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+
+from inference.errors import ModelUnavailable, QueueFull
+from inference.progress import LoadProgress
+from inference.serving.fleet import Devices, RunningEngine, running_engine
+from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo
+
+
+class StartingEngine:
+    """Implements `inference.engine.Engine`. Made by `starting_engine`."""
+
+    def __init__(self, devices: Devices, *, max_waiting: int) -> None:
+        self._state = devices.state
+        self._max_waiting = max_waiting
+        self._num_waiting = 0
+        self._ready = asyncio.Event()
+        self._engine: RunningEngine | None = None
+        self._failure: ModelUnavailable | None = None
+        self.died = asyncio.Event()
+        """Set when the engine cannot go on and the process must restart."""
+
+    @property
+    def model(self) -> ModelInfo | None:
+        """See `Engine.model`."""
+        return None if self._engine is None else self._engine.model
+
+    @property
+    def load_progress(self) -> LoadProgress | None:
+        """See `Engine.load_progress`."""
+        return self._state.latest if self._engine is None else None
+
+    async def loaded(self) -> ModelInfo:
+        """See `Engine.loaded`."""
+        return (await self._running()).model
+
+    async def admitted(self) -> ModelInfo:
+        """See `Engine.admitted`."""
+        if self._engine is None and self._num_waiting >= self._max_waiting:
+            raise QueueFull(self._max_waiting)
+        self._num_waiting += 1
+        try:
+            return await self.loaded()
+        finally:
+            self._num_waiting -= 1
+
+    async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:
+        """See `Engine.prompt_tokens`."""
+        return await (await self._running()).prompt_tokens(messages)
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
+        """See `Engine.stream`."""
+        engine = await self._running()
+        async with aclosing(engine.stream(request)) as events:
+            async for event in events:
+                yield event
+
+    async def clear_caches(self) -> None:
+        """See `Engine.clear_caches`. Before the model is loaded nothing is cached."""
+        if self._engine is not None:
+            await self._engine.clear_caches()
+
+    def started(self, engine: RunningEngine) -> None:
+        """Pass on what waits, and everything from now on."""
+        self._engine = engine
+        self.died = engine.died
+        self._ready.set()
+
+    def failed(self, failure: ModelUnavailable) -> None:
+        """End every wait."""
+        self._failure = failure
+        self._ready.set()
+
+    async def _running(self) -> RunningEngine:
+        await self._ready.wait()
+        if self._engine is None:
+            # A new one each time: an exception that is raised twice keeps both tracebacks.
+            raise ModelUnavailable(str(self._failure))
+        return self._engine
+
+
+@asynccontextmanager
+async def starting_engine(devices: Devices, *, max_waiting: int) -> AsyncIterator[StartingEngine]:
+    """Connect devices that load, or have loaded, to the running event loop.
+
+    Args:
+        devices: entered; they outlive the engine.
+        max_waiting: most requests that wait for the model to be loaded; then, per device, for their
+            turn.
+    """
+    async with AsyncExitStack() as stack:
+        engine = StartingEngine(devices, max_waiting=max_waiting)
+
+        async def start() -> None:
+            try:
+                await _all_loaded(devices)
+                running = running_engine(devices, max_waiting=max_waiting)
+                engine.started(await stack.enter_async_context(running))
+            except ModelUnavailable as exc:
+                engine.failed(exc)
+
+        starting = asyncio.create_task(start(), name="start-engine")
+        try:
+            yield engine
+        finally:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+
+
+async def _all_loaded(devices: Devices) -> None:
+    """Wait for every device. Raises: ModelUnavailable."""
+    loop = asyncio.get_running_loop()
+    for thread in devices.threads:
+        ended = asyncio.Event()
+
+        def tell(ended: asyncio.Event = ended) -> None:
+            with suppress(RuntimeError):  # the loop has been closed: the process is ending
+                loop.call_soon_threadsafe(ended.set)
+
+        thread.when_loaded(tell)
+        await ended.wait()
+        thread.check_loaded()
