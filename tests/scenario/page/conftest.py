@@ -16,7 +16,7 @@ from tests.scenario.playground import Client, running_playground
 
 @pytest.fixture
 def backend() -> ScriptedModel:
-    return ScriptedModel(name="pocket", limitations=(Limitation.NO_TEXT,))
+    return ScriptedModel(name="pocket", family="pocket", limitations=(Limitation.NO_TEXT,))
 
 
 @pytest.fixture

@@ -39,8 +39,16 @@ async def test_a_picture_a_question_an_answer_and_a_follow_up(
 
 async def test_the_page_says_which_model_answers_and_what_it_cannot_do(page: Page) -> None:
     await expect(page.locator("#model")).to_contain_text("pocket")
-    await page.locator("#model").click()
-    await expect(page.get_by_text("It can't read text.").first).to_be_visible()
+    await expect(page.locator("#about")).to_contain_text("pocket · It can't read text.")
+    await expect(page.locator("#about")).to_be_in_viewport(ratio=1)
+    await page.get_by_role("button", name="What it can and cannot do").click()
+    panel = page.locator("#model .panel")
+    await expect(panel.get_by_role("listitem")).to_have_text(["It can't read text."])
+    await expect(panel.get_by_role("paragraph")).to_have_text("pocket none · cpu")
+    await page.keyboard.press("Escape")
+    await expect(panel).to_be_hidden()
+    await ask(page, "q")
+    await expect(page.locator("#about")).to_be_hidden()
 
 
 async def test_the_thread_survives_a_reload_and_a_restart(tmp_path: Path, browser: Browser) -> None:

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from tests.engines import ScriptedModel
 from tests.pictures import plain_picture
+from tests.scenario.core import RED
 from tests.scenario.page.reader import ask, expect_answer, opened, photo
 from tests.scenario.playground import running_playground
 
@@ -96,3 +97,9 @@ async def test_a_reader_who_scrolled_up_stays_there_and_has_a_way_to_the_latest(
     await ask(page, "third")  # sending goes to the end, wherever the reader was
     await expect_answer(page, "word399")
     await expect_end_in_view(page)
+    # A refused question leaves the thread and its sentence takes room: the end stays in view.
+    await ask(page, "fourth", photo("cut.png", RED[:60]))
+    await expect(page.locator("#alert")).to_contain_text("“cut.png” was left out")
+    await expect(page.locator("[data-turn]")).to_have_count(3)
+    await expect_end_in_view(page)
+    await expect(page.locator("#jump")).to_be_hidden()

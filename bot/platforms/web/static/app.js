@@ -6,8 +6,8 @@ import * as api from "./api.js";
 import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer/composer.js";
 import { answerOf } from "./dialogs.js";
-import { el } from "./dom.js";
 import { closeDrawer, listenToDrawer } from "./drawer.js";
+import { listenToModelPanel, showModel, showModelLine } from "./model.js";
 import { sampleItem } from "./render.js";
 import { follow, listenToScrolling, showEnd } from "./scrolling.js";
 import { Sidebar } from "./sidebar.js";
@@ -42,6 +42,7 @@ async function start() {
   listenToClicks();
   listenToScrolling();
   listenToDrawer();
+  listenToModelPanel();
   listenToViewer();
   api.server.addEventListener("offline", () => ($("offline").hidden = false));
   api.server.addEventListener("online", ({ detail }) => backOnline(detail));
@@ -70,13 +71,7 @@ function useInfo({ model, limits, samples, texts, language }) {
   useTexts(texts);
   composer.limits = limits;
   $("samples").replaceChildren(...samples.map(sampleItem));
-  for (const node of document.querySelectorAll("[data-model=name]")) node.textContent = model.name;
-  for (const node of document.querySelectorAll("[data-model=details]")) {
-    node.textContent = [model.family, model.weights, model.device].filter(Boolean).join(" · ");
-  }
-  for (const node of document.querySelectorAll("[data-model=cannot]")) {
-    node.replaceChildren(...model.cannot.map((sentence) => el("li", {}, sentence)));
-  }
+  showModel(model);
 }
 
 // -- Which thread is shown -------------------------------------------------
@@ -141,6 +136,7 @@ function showState() {
   const onStart = !current.id && current.turns.length === 0;
   const title = current.title || t(onStart ? "page_title" : "page_untitled");
   $("start").hidden = !onStart;
+  showModelLine(onStart);
   $("thread").hidden = onStart;
   $("delete-thread").hidden = !current.id;
   $("title").textContent = title;
@@ -212,20 +208,12 @@ function listenToClicks() {
   onAction("copy", (button) => copyFrom(button, current.last.answer));
   onAction("delete", ({ dataset }) => deleteThread(dataset.thread ?? current.id));
   document.addEventListener("click", (event) => {
-    const details = $("model");
-    if (details.open && !details.contains(event.target)) details.open = false;
     const button = event.target.closest("[data-sample], [data-full], #new-thread, .brand");
     if (!button) return;
     const { full, sample, url, question } = button.dataset;
     if (sample) askSample({ url, question });
     else if (full) openViewer(button);
     else closeDrawer(); // a link to the start screen, which may be shown already
-  });
-  $("model").addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !$("model").open) return;
-    event.preventDefault();
-    $("model").open = false;
-    $("model").firstElementChild.focus();
   });
 }
 

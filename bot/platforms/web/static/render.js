@@ -82,8 +82,9 @@ export function pictureImage(url, name, alt, { width, height } = {}) {
   const image = el("img", { src: url, alt, width, height, draggable: "false", decoding: "async" });
   image.addEventListener("error", () => {
     image.closest("[data-full]")?.removeAttribute("data-full");
-    const format = name.match(/\.(\w{2,4})$/)?.[1].toUpperCase();
-    image.replaceWith(el("span", { class: "file-tile", title: name }, icon(format ? "picture" : "file"), format && el("b", {}, format), el("span", {}, name)));
+    const [, stem, format] = name.match(/^(.+)\.(\w{2,4})$/) ?? [null, name];
+    image.replaceWith(el("span", { class: "file-tile", title: name },
+      icon(format ? "picture" : "file"), format && el("b", {}, format.toUpperCase()), el("span", {}, stem)));
   });
   return image;
 }

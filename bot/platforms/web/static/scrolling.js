@@ -6,6 +6,7 @@ const $ = (id) => document.getElementById(id);
 
 let following = true; // new text scrolls
 let topPx = 0; // where the view was when it last scrolled
+let heightPx = 0; // and how high its content
 
 /** Follow from now on, wherever the reader was. */
 export function follow() {
@@ -17,19 +18,20 @@ export function follow() {
 export function showEnd(isThread) {
   following = true;
   $("scroller").scrollTop = isThread ? $("scroller").scrollHeight : 0;
-  topPx = $("scroller").scrollTop;
+  remember();
   showJump();
 }
 
 export function listenToScrolling() {
   const scroller = $("scroller");
   scroller.addEventListener("scroll", () => {
-    // Pictures that load and a composer that grows move the bottom away, but never the view:
-    // only the reader moves it up, short of the bottom.
+    // Pictures that load and a composer that grows move the bottom away, but not the view; only
+    // content that shrinks does. All else that moves it up is the reader.
+    const shrank = scroller.scrollHeight < heightPx;
     if (toBottomPx() < 2) following = true;
-    else if (scroller.scrollTop < topPx) following = false;
+    else if (scroller.scrollTop < topPx && !shrank) following = false;
     else if (toBottomPx() < NEAR_BOTTOM_PX) following = true;
-    topPx = scroller.scrollTop;
+    remember();
     showJump();
   }, { passive: true });
   // Growth of the thread fires no scroll event, so `following` still says where the reader was.
@@ -44,7 +46,13 @@ export function listenToScrolling() {
 function pin() {
   const scroller = $("scroller");
   if (following && !$("thread").hidden) scroller.scrollTop = scroller.scrollHeight;
+  heightPx = scroller.scrollHeight;
   showJump();
+}
+
+function remember() {
+  topPx = $("scroller").scrollTop;
+  heightPx = $("scroller").scrollHeight;
 }
 
 function toBottomPx() {
