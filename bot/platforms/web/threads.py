@@ -56,6 +56,7 @@ class ThreadHandlers:
                         if thread.first_picture_number is None
                         else _picture_url(thread.thread, thread.first_picture_number),
                         "is_mine": thread.owner == person.id,
+                        "can_delete": thread.owner == person.id or self._access.everybody,
                         "is_shared": thread.is_shared and self._access.sharing,
                     }
                     for thread in threads

@@ -54,11 +54,11 @@ export function watchHealth() {
 /** Resolves when the server answers (again): at once, if it was never lost. */
 export const reachable = () => comingBack ?? Promise.resolve();
 
-function path(id, rest = "") {
+export function path(id, rest = "") {
   return `/api/threads/${encodeURIComponent(id)}${rest}`;
 }
 
-async function getJson(url) {
+export async function getJson(url) {
   try {
     return await (await request(url)).json();
   } catch (error) {
@@ -68,7 +68,7 @@ async function getJson(url) {
   }
 }
 
-async function request(url, options) {
+export async function request(url, options) {
   let response;
   try {
     response = await fetch(url, options);

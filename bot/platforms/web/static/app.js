@@ -9,6 +9,9 @@ import { answerOf } from "./dialogs.js";
 import { closeDrawer, listenToDrawer } from "./drawer.js";
 import { listenToModelPanel, showModel, showModelLine } from "./model.js";
 import { sampleItem } from "./render.js";
+import { listenToPerson, loadPerson, onPerson } from "./people/person.js";
+import { openLink } from "./people/requests.js";
+import { listenToSharing, showAccess } from "./people/share.js";
 import { follow, listenToScrolling, showEnd } from "./scrolling.js";
 import { Sidebar } from "./sidebar.js";
 import { t, useTexts } from "./texts.js";
@@ -44,13 +47,16 @@ async function start() {
   listenToDrawer();
   listenToModelPanel();
   listenToViewer();
+  listenToPerson();
+  listenToSharing({ current: () => current, onShared: () => sidebar.refresh(), onLeft: left });
+  onPerson(showState);
   api.server.addEventListener("offline", () => ($("offline").hidden = false));
   api.server.addEventListener("online", ({ detail }) => backOnline(detail));
   api.watchHealth();
   addEventListener("hashchange", route);
   // Another tab, or the same reader's phone, may have gone on meanwhile.
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
-  await Promise.all([route(), sidebar.refresh()]);
+  await Promise.all([route(), sidebar.refresh(), loadPerson()]);
 }
 
 async function untilReachable(request) {
@@ -76,9 +82,11 @@ function useInfo({ model, limits, samples, texts, language }) {
 
 // -- Which thread is shown -------------------------------------------------
 
-/** Show what the address names: `#/t/{id}` a thread, anything else the start screen. */
+/** Show what the address names: `#/t/{id}` a thread, `#/s/{token}` one by its link, else the start screen. */
 async function route() {
   closeDrawer();
+  const token = decodeURIComponent(location.hash.match(/^#\/s\/(.+)$/)?.[1] ?? "");
+  if (token) return routeByLink(token);
   const id = decodeURIComponent(location.hash.match(/^#\/t\/(.+)$/)?.[1] ?? "");
   if (!id) return show(fresh);
   if (current?.id === id) return show(current);
@@ -89,6 +97,25 @@ async function route() {
   } catch (error) {
     forget(thread, error.message);
   }
+}
+
+async function routeByLink(token) {
+  if (!current) show(fresh);
+  try {
+    const id = await untilReachable(() => openLink(token));
+    history.replaceState(null, "", `#/t/${encodeURIComponent(id)}`);
+    sidebar.refresh();
+  } catch (error) {
+    history.replaceState(null, "", "#/");
+    fresh.alert = error.message;
+  }
+  return route();
+}
+
+/** A thread that somebody shared is off the reader's list. */
+function left(id) {
+  forget(threads.get(id) ?? new Thread(id, hooks));
+  sidebar.remove(id);
 }
 
 function newThread(options = {}) {
@@ -138,7 +165,7 @@ function showState() {
   $("start").hidden = !onStart;
   showModelLine(onStart);
   $("thread").hidden = onStart;
-  $("delete-thread").hidden = !current.id;
+  showAccess(current);
   $("title").textContent = title;
   document.title = current.title ? `${title} · ${t("page_title")}` : t("page_title");
   if ($("alert").textContent !== current.alert) $("alert").textContent = current.alert;
@@ -148,6 +175,10 @@ function showState() {
 /** A thread changed, the one shown or another. */
 function changed(thread) {
   if (thread.gone) return;
+  if (thread.lost) {
+    sidebar.refresh();
+    return forget(thread, thread.lost);
+  }
   const isNew = thread.id && !threads.has(thread.id);
   if (isNew) {
     remember(thread);
@@ -227,6 +258,7 @@ function askAgain() {
 function backOnline(info) {
   $("offline").hidden = true;
   useInfo(info); // it may have come back with another model
+  loadPerson();
   refresh();
 }
 

@@ -2,6 +2,7 @@
 
 import { el, icon } from "./dom.js";
 import { showMarkdown } from "./markdown.js";
+import { authorOf, canRepeat, sharedMark } from "./people/share.js";
 import { t } from "./texts.js";
 
 /** An empty turn; `updateTurn` fills it, as often as the turn changes. */
@@ -25,7 +26,7 @@ export function updateTurn(node, turn, urls) {
   const [, answer, status, after] = reply.children;
   const running = turn.state === "pending";
   if (turn.message_id) node.dataset.turn = turn.message_id;
-  replaceIfNew(asked, [turn.question, turn.pictures], () => questionNodes(turn));
+  replaceIfNew(asked, [turn.question, turn.pictures, turn.author], () => questionNodes(turn));
   answer.dataset.state = running ? "streaming" : turn.state;
   answer.ariaBusy = String(running);
   showMarkdown(answer, turn.answer ?? (turn.state === "refused" ? t("page_refused") : ""), { growing: running });
@@ -44,9 +45,10 @@ export function waitingNodes(turn) {
   ];
 }
 
-function questionNodes({ question, pictures }) {
+function questionNodes({ question, pictures, author }) {
+  const other = authorOf({ author });
   return [
-    el("h2", { class: "visually-hidden" }, t("page_you")),
+    el("h2", { class: other ? "author" : "visually-hidden" }, other ?? t("page_you")),
     pictures.length > 0 && el("ul", { class: "pictures" }, ...pictures.map(pictureItem)),
     question && el("p", { class: "bubble" }, question),
   ].filter(Boolean);
@@ -113,21 +115,23 @@ function receiptPicture({ number, name, notes = [] }, url) {
 
 function actionsNode(turn) {
   return el("div", { class: "actions" },
-    turn.retry !== false && el("button", { type: "button", class: "tool", "data-action": "again" }, icon("again"), el("span", {}, t("page_again"))),
+    turn.retry !== false && canRepeat(turn) && el("button", { type: "button", class: "tool", "data-action": "again" }, icon("again"), el("span", {}, t("page_again"))),
     turn.answer && turn.state !== "refused" && el("button", { type: "button", class: "tool", "data-action": "copy" },
       icon("copy"), el("span", { role: "status" }, t("page_copy"))));
 }
 
-export function threadItem({ thread_id, title, picture_url, current, running }) {
+export function threadItem({ thread_id, title, picture_url, current, running, can_delete = true, ...sharing }) {
   const name = title || t("page_untitled");
   return el("li", {},
     el("a", { href: `#/t/${encodeURIComponent(thread_id)}`, "aria-current": current && "page", title: name },
       picture_url ? el("img", { src: picture_url, alt: "", width: "36", height: "36", loading: "lazy", draggable: "false" })
         : el("span", { class: "no-picture" }, icon("picture")),
       el("span", { class: "name" }, name),
+      sharedMark(sharing),
       running && el("span", { class: "running" }, el("span", { class: "visually-hidden" }, t("page_answering")))),
-    el("button", { type: "button", class: "icon-button", "data-action": "delete", "data-thread": thread_id,
-      "aria-label": `${t("page_delete")}: ${name}`, title: t("page_delete") }, icon("delete")));
+    el("button", { type: "button", class: "icon-button", "data-action": can_delete ? "delete" : "leave", "data-thread": thread_id,
+      "aria-label": `${t(can_delete ? "page_delete" : "page_leave")}: ${name}`, title: t(can_delete ? "page_delete" : "page_leave") },
+      icon(can_delete ? "delete" : "close")));
 }
 
 export function sampleItem({ url, name, question }) {

@@ -20,6 +20,8 @@ export class Thread {
   alert = "";
   running = false;
   gone = false;
+  lost = ""; // why it is no longer there for the reader: deleted, or not shared any more
+  access = null; // what the reader may do in it, and with whom it is shared
   node = el("div", { class: "turns" });
   waitingNode = el("div", { class: "waiting", hidden: true });
   #abort = new AbortController();
@@ -278,7 +280,8 @@ export class Thread {
       await this.#load();
     } catch (error) {
       // What is shown is complete but for the pictures' numbers, or the thread is gone.
-      if (error instanceof api.HttpError) this.alert = error.message;
+      if (error.status === 404) this.lost = error.message;
+      else if (error instanceof api.HttpError) this.alert = error.message;
       return this.#changed();
     }
     if (this.last?.state === "pending" && this.turns.length === count) {
@@ -314,6 +317,8 @@ export class Thread {
     if (asked !== this.#asked || this.gone) return;
     const shown = this.turns;
     this.title = thread.title;
+    const { is_mine, can_ask, can_delete, share, shared_by } = thread;
+    this.access = { is_mine, can_ask, can_delete, share, shared_by };
     this.turns = thread.turns.map((turn, index) => merge(turn, shown[index]));
     for (const { local = [], retry } of shown.slice(0, this.turns.length)) {
       if (retry !== false) local.forEach(({ url }) => URL.revokeObjectURL(url));
