@@ -299,6 +299,7 @@ class Answers:
                     outcome=turn.outcome,
                     text=turn.answer or "",
                     receipt=turn.receipt,
+                    may_pass=turn.may_pass,
                 )
             thread = message.thread
             await self._ledger.catch_up()  # it may hold an earlier answer of this thread

@@ -105,6 +105,7 @@ def upsert_turn(
         "state": PENDING,
         "answer": None,
         "receipt": receipt.to_json(),
+        "may_pass": True,
     }
     row = connection.execute(
         sqlite_insert(turns)
@@ -171,6 +172,7 @@ def as_turns(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Turn, ..
             outcome=None if row.state == PENDING else Outcome(row.state),
             answer=row.answer,
             receipt=Receipt.from_json(row.receipt),
+            may_pass=row.may_pass,
             pictures=tuple(shown.get(row.id, ())),
         )
         for row in rows

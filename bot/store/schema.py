@@ -76,6 +76,7 @@ turns = Table(
     Column("state", String, nullable=False),
     Column("answer", Text, nullable=True),
     Column("receipt", JSON, nullable=False),
+    Column("may_pass", Boolean, nullable=False, default=True),  # of a refused question
     UniqueConstraint("thread_id", "message"),
 )
 

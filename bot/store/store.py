@@ -166,6 +166,7 @@ class Store:
                     state=ending.outcome,
                     answer=ending.text,
                     receipt=ending.receipt.to_json(),
+                    may_pass=ending.may_pass,
                 )
             )
 

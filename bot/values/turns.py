@@ -46,6 +46,8 @@ class Turn:
     answer: str | None = field(repr=False)
     receipt: Receipt
     pictures: tuple[StoredPicture, ...]
+    may_pass: bool = True
+    """Of a refused one: whether it may succeed when it is asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

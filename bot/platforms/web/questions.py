@@ -17,6 +17,7 @@ from bot.platforms.web.exchange import Event, PlaygroundExchange
 from bot.platforms.web.guard import locale_of, refusal
 from bot.platforms.web.keys import message_key
 from bot.platforms.web.people import LOCAL, name_of
+from bot.platforms.web.retries import keeps_pictures
 from bot.platforms.web.streams import stream
 from bot.platforms.web.uploads import BadUpload, Uploads
 from bot.store import Store, StoreFailed
@@ -184,13 +185,10 @@ class QuestionHandlers:
         task.add_done_callback(ended)
 
     async def _keeps_pictures(self, message: IncomingMessage) -> bool:
-        if message.again or not message.attachments:
-            return True
         try:
-            turn = await self._store.turn(message)
+            return keeps_pictures(message, await self._store.turn(message))
         except StoreFailed:
-            return False
-        return turn is not None and bool(turn.pictures)
+            return keeps_pictures(message, None)
 
     async def _forget_exchange(self, message_id: str) -> None:
         self._exchanges.pop(message_id, None)

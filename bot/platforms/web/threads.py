@@ -12,8 +12,10 @@ from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.guard import refusal
 from bot.platforms.web.keys import CHANNEL, PLATFORM, TEAM, message_key, thread_key
 from bot.platforms.web.people import person_of
+from bot.platforms.web.retries import keeps_pictures
 from bot.platforms.web.sharing import share_json
 from bot.store import Store, Turn
+from bot.values.messages import Outcome
 
 
 class ThreadHandlers:
@@ -73,6 +75,15 @@ class ThreadHandlers:
             return refusal(request, 404, "http_no_thread")
         turns = await self._store.turns(key)
         authors = await self._store.sharing.authors(key)
+        shown = [
+            _turn_json(key.thread, turn, is_mine=access.wrote(authors.get(turn.message, "")))
+            for turn in turns
+        ]
+        if turns and turns[-1].outcome is Outcome.REFUSED:
+            # Only the last question can be asked again.
+            last = await self._store.inbox.last_incoming(key)
+            may_retry = last is not None and keeps_pictures(last, turns[-1])
+            shown[-1]["retry"] = turns[-1].may_pass and may_retry
         return web.json_response(
             {
                 "thread_id": key.thread,
@@ -82,12 +93,7 @@ class ThreadHandlers:
                 "can_delete": access.can_manage,
                 "share": share_json(access.share) if access.share and access.can_manage else None,
                 "shared_by": access.share.shared_by if access.share else None,
-                "turns": [
-                    _turn_json(
-                        key.thread, turn, is_mine=access.wrote(authors.get(turn.message, ""))
-                    )
-                    for turn in turns
-                ],
+                "turns": shown,
             }
         )
 

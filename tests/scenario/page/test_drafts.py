@@ -86,9 +86,15 @@ async def test_what_the_server_refuses_comes_back_and_leaves_no_thread(
     await expect(page.locator("[data-turn]")).to_have_count(1)
 
 
-async def test_a_refusal_that_may_pass_keeps_its_question_and_can_be_asked_again(
-    page: Page, backend: ScriptedModel
+async def test_a_refused_question_can_be_asked_again_only_where_that_may_help(
+    client: Client, page: Page, backend: ScriptedModel
 ) -> None:
+    thread = await client.make_thread()
+    await client.answer(thread, "q", ("cut.png", RED[:60]))  # asked elsewhere: nothing to give back
+    await page.evaluate("thread => location.hash = `#/t/${thread}`", thread)
+    await expect_answer(page, "“cut.png” was left out", state="refused")
+    await expect(page.locator("[data-action=again]")).to_have_count(0)
+    await page.click("#new-thread")
     backend.raises = RuntimeError()
     await ask(page, "q", photo())
     await expect_answer(page, "The model failed", state="refused")

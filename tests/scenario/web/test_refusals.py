@@ -25,6 +25,7 @@ async def test_a_failure_of_the_model_may_be_asked_again(
     backend.raises = RuntimeError()
     error = error_of(await client.answer(thread, "What?", ("a.png", RED)))
     assert error["retry"] is True
+    assert (await client.get(f"/api/threads/{thread}"))[1]["turns"][-1]["retry"] is True
     backend.raises = None
     async with client.http.post(f"/api/threads/{thread}/again") as response:
         again = [event async for event in events(response)]
@@ -39,6 +40,7 @@ async def test_what_would_be_refused_again_says_so(client: Client) -> None:
         ("",),
     ):
         assert error_of(await client.answer(thread, text, *files))["retry"] is False
+        assert (await client.get(f"/api/threads/{thread}"))[1]["turns"][-1]["retry"] is False
 
 
 async def test_a_model_that_needs_a_picture_says_so(tmp_path: Path) -> None:
@@ -57,6 +59,7 @@ async def test_a_question_whose_upload_is_gone_cannot_be_asked_again(
         first = await client.ask(await client.make_thread(), "first")
         second = await client.make_thread()
         assert error_of(await client.answer(second, "q", ("a.png", RED)))["retry"] is False
+        assert (await client.get(f"/api/threads/{second}"))[1]["turns"][-1]["retry"] is False
         assert error_of(await client.answer(second, "without a picture"))["retry"] is True
         backend.release()
         assert [event async for event in events(first)][-1][0] == "done"
