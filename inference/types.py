@@ -105,6 +105,9 @@ class ModelInfo:
     """Limit for prompt and answer together."""
     max_pictures: int
     """Most pictures in one prompt."""
+    max_picture_px: int | None = None
+    """Most pixels of a picture that the model sees; larger ones are shrunk for it. None where all
+    pictures are brought to one size."""
     needs_picture: bool = False
     """The model cannot answer without a picture."""
     sampling: Sampling
@@ -190,6 +193,8 @@ class ModelSpec:
     device: str = "auto"
     context_tokens: int | None = None
     max_pictures: int | None = None
+    picture_tokens: int | None = None
+    """Most tokens of a picture, for models where they follow its size."""
     cache_tokens: int | None = None
     """Capacity of the KV cache, in tokens of all sequences."""
     quantize_cache: CacheQuantization = "auto"

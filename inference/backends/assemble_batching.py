@@ -19,6 +19,7 @@ from inference.execution.runner import Runner, SequenceInputs
 from inference.execution.sampling import LogitsProcessors, unsupported_processor
 from inference.execution.shape import shape_of
 from inference.execution.torch_runner import TorchRunner
+from inference.execution.towers import MODEL_TYPES, tower_of
 from inference.execution.vision import VisionEncoder
 from inference.kernels.skinny import Skinny
 from inference.models.family import Family
@@ -29,11 +30,9 @@ from inference.prompts.rendering import stop_ids_of
 from inference.scheduling.pages import PAGE_TOKENS, PagePool, pages_for
 from inference.scheduling.prefix_tree import PrefixTree
 from inference.scheduling.scheduler import Scheduler
-from inference.types import ModelInfo, ModelSpec, Picture
+from inference.types import ModelInfo, ModelSpec
 
 log = logging.getLogger(__name__)
-
-MODEL_TYPES = frozenset({"llava", "llava_next", "llava_onevision"})
 
 MAX_RUNNING = {"cuda": 64, "cpu": 16}
 CPU_PREFILL_BUDGET = 64
@@ -95,7 +94,6 @@ def batching_backend(
     spec: ModelSpec,
     *,
     kernel_dir: Path,
-    example: Picture,
 ) -> BatchingBackend:
     """Build the fast path from a loaded model, taking over its projections.
 
@@ -106,7 +104,6 @@ def batching_backend(
         model: the loaded model.
         spec: the requested model.
         kernel_dir: cache for compiled kernels.
-        example: a picture to capture graphs with.
 
     Raises:
         UnsupportedWeights: the plain path may still run the model, which is unchanged.
@@ -117,14 +114,15 @@ def batching_backend(
     skinny = _skinny(weights.config, device, kernel_dir) if on_gpu else None
     # First what may raise: after `decoder_of` the plain path can no longer run the model.
     decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny)
-    pixels = PixelStore(ImagePreprocessor(processor, family, device))
+    preprocessor = ImagePreprocessor(processor, family, device)
+    pixels = PixelStore(preprocessor)
     prompts = PromptBuilder(processor, family, pixels, max_pictures=model.max_pictures)
-    vision = VisionEncoder(weights, pixels)
+    vision = VisionEncoder(tower_of(weights, preprocessor), pixels)
     recorder = None
     if on_gpu:
         torch.cuda.empty_cache()
         recorder = CudaGraphRecorder(device)
-        vision.capture(example, recorder)
+        vision.capture(recorder)
     dtype = _cache_dtype(spec, decoder)
     bytes_per_page = page_bytes(decoder.shape, dtype)
     num_pages = 1 + _cache_pages(bytes_per_page, model, spec, device)
@@ -202,9 +200,11 @@ def _skinny(config: Any, device: torch.device, kernel_dir: Path) -> Skinny:
 
 
 def _cache_dtype(spec: ModelSpec, decoder: Decoder) -> torch.dtype:
-    # With biases, as in Qwen2, some dimensions of a key are a hundred times the others: one scale
-    # in 8 bits would leave little of the small ones.
-    suits = decoder.bits < 16 and decoder.layers[0].qkv_bias is None
+    # With biases, as in Qwen2, some dimensions of a key are a hundred times the others, and norms
+    # of keys, as in Qwen3, have weights of their own for each dimension: one scale in 8 bits would
+    # leave little of the small ones.
+    layer = decoder.layers[0]
+    suits = decoder.bits < 16 and layer.qkv_bias is None and layer.k_norm is None
     in_8_bits = {"none": False, "int8": True, "auto": suits}[spec.quantize_cache]
     return torch.int8 if in_8_bits else decoder.dtype
 

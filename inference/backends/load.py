@@ -33,7 +33,7 @@ from inference.backends.placement import placement
 from inference.backends.quantization import held_as, method_of, quantization_of
 from inference.backends.reporting import reporting_weights
 from inference.backends.sequential import SequentialBackend
-from inference.backends.warm_up import example_picture, warm_up
+from inference.backends.warm_up import warm_up
 from inference.device import device_of, use_expandable_segments
 from inference.errors import ModelUnavailable
 from inference.execution.linears import UnsupportedWeights
@@ -171,11 +171,17 @@ def described(
     """Return a loaded model with its `ModelInfo`. Raises: ModelUnavailable."""
     config = weights.config
     family = family or completed_family(config, processor, spec)
+    context_tokens = family.context_of(config, spec.context_tokens)
+    max_pictures = spec.max_pictures or family.max_pictures
+    picture_tokens = family.picture_tokens(
+        context_tokens, max_pictures=max_pictures, wanted=spec.picture_tokens
+    )
     model = ModelInfo(
         name=spec.name,
         family=family.name,
-        context_tokens=family.context_of(config, spec.context_tokens),
-        max_pictures=spec.max_pictures or family.max_pictures,
+        context_tokens=context_tokens,
+        max_pictures=max_pictures,
+        max_picture_px=family.bound_picture(processor, picture_tokens),
         needs_picture=family.needs_picture,
         sampling=family.sampling,
         limitations=family.limitations,
@@ -201,7 +207,6 @@ def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:
                     loaded.model,
                     spec,
                     kernel_dir=cache_dir / "kernels",
-                    example=example_picture(),
                 )
             except UnsupportedWeights as exc:
                 why_not = str(exc)

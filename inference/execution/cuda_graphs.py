@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
+from torch import Tensor
 
 Result = TypeVar("Result")
 
@@ -33,3 +34,27 @@ class CudaGraphRecorder:
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
             result = work()
         return graph, result
+
+
+class GraphedFunction(Generic[Result]):
+    """A function of one tensor that replays a CUDA graph for the shapes it was captured with."""
+
+    def __init__(self, function: Callable[[Tensor], Result]) -> None:
+        self._function = function
+        self._graphs: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, Result]] = {}
+
+    def capture(self, example: Tensor, recorder: CudaGraphRecorder) -> None:
+        """Capture a graph for tensors of the example's shape."""
+        static_input = example.clone()
+        graph, out = recorder.record(lambda: self._function(static_input))
+        self._graphs[example.shape] = (graph, static_input, out)
+
+    def __call__(self, x: Tensor) -> Result:
+        """Call the function; the next call overwrites a graph's output."""
+        captured = self._graphs.get(x.shape)
+        if captured is None:
+            return self._function(x)
+        graph, static_input, out = captured
+        static_input.copy_(x)
+        graph.replay()
+        return out

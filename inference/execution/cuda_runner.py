@@ -23,17 +23,19 @@ from inference.device import to_device
 from inference.execution.cuda_graphs import CudaGraphRecorder
 from inference.execution.cuda_step import CudaStep, CudaStepInFlight
 from inference.execution.decoder import Decoder
-from inference.execution.embeddings import embeddings_of
+from inference.execution.embeddings import Embedded, embeddings_of
 from inference.execution.graph_inputs import GraphInputs, HostArrays
 from inference.execution.kv_cache import KVCache
 from inference.execution.runner import SequenceInputs
 from inference.execution.sampling import LogitsProcessors, seen_tokens
+from inference.execution.step_inputs import fill_chunks, fill_rows, prefill_sizes, row_sizes
 from inference.execution.token_slots import TokenSlots
 from inference.execution.vision import VisionEncoder
 from inference.kernels import attention, decode_int8, sampling
 from inference.kernels.decode_int8 import DecodeInt8
 from inference.kernels.gpu import multiprocessors
 from inference.kernels.layer_cache import LayerCache
+from inference.prompts.positions import AXES
 from inference.scheduling.pages import PAGE_TOKENS, pages_for
 from inference.scheduling.scheduler import Plan, PrefillChunk, Sequence
 from inference.scheduling.shared_prefixes import Group, group_by_prefix
@@ -70,6 +72,7 @@ class _Graph:
     inputs: GraphInputs
     out: Tensor
     residual: Tensor | None = None
+    deepstack: Tensor | None = None
 
 
 class CudaRunner:
@@ -129,6 +132,10 @@ class CudaRunner:
                 kernel_dir, head=shape.head, heads=shape.heads, kv_heads=shape.kv_heads
             )
             self._blocks = decode_int8.BLOCKS * multiprocessors(torch.cuda.current_device())
+        # One for all prefill graphs, which never run at the same time.
+        self._deepstack = decoder.norm.new_zeros(
+            shape.deepstack, max(PREFILL_GRAPH_TOKENS), shape.hidden
+        )
         batches = [batch for batch in BATCHES if batch < max_running] + [max_running]
         with torch.inference_mode():
             # Largest first: the smaller graphs reuse its memory.
@@ -162,8 +169,8 @@ class CudaRunner:
         # Prefills go first: they may run out of memory, and then no decode has to be undone.
         num_prefilled = 0
         if plan.chunks:
-            residual = embeddings_of(self._decoder, self._vision, plan.chunks)
-            sampled, num_prefilled = self._prefill(plan.chunks, residual)
+            embedded = embeddings_of(self._decoder, self._vision, plan.chunks)
+            sampled, num_prefilled = self._prefill(plan.chunks, embedded)
             if num_prefilled:
                 prefilled[:num_prefilled].copy_(sampled[:num_prefilled], non_blocking=True)
         if plan.decodes:
@@ -193,7 +200,7 @@ class CudaRunner:
         batch = next(batch for batch in self._batches if batch >= count)
         graph = self._decode_graphs[batch]
         host = graph.inputs.next()
-        self._fill_rows(host, plan.decodes, plan.positions)
+        fill_rows(host, self._token_slots, plan.decodes, plan.positions)
         host["token_slots"][count:] = self._padding_slot
         host["positions"][count:] = 0
         host["kv_slots"][count:] = 0
@@ -206,30 +213,14 @@ class CudaRunner:
             tables[row, : len(pages)] = pages
             at = plan.positions[row]
             host["kv_slots"][row] = pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
-        host["positions"][:count] = plan.positions
-        host["lengths"][:count] = host["positions"][:count] + 1
+        host["lengths"][:count] = plan.positions
+        deltas = [sequence.inputs.rope_delta for sequence in plan.decodes]
+        host["positions"][:count] = host["lengths"][:count] + deltas
+        host["lengths"][:count] += 1
         self._fill_groups(host, plan)
         graph.inputs.send()
         graph.graph.replay()
         return graph.out[:count]
-
-    def _fill_rows(
-        self,
-        host: HostArrays,
-        sequences: SequenceOf[Sequence[SequenceInputs]],
-        positions: SequenceOf[int],
-    ) -> None:
-        """Fill in each row's token slot and sampling parameters."""
-        temperatures = host["temperatures"].view("float32")
-        top_ps = host["top_ps"].view("float32")
-        for row, sequence in enumerate(sequences):
-            inputs = sequence.inputs
-            host["token_slots"][row] = self._token_slots[sequence]
-            temperatures[row] = inputs.sampling.temperature
-            top_ps[row] = inputs.sampling.top_p
-            host["top_ks"][row] = inputs.sampling.top_k
-            host["seeds"][row] = inputs.seed
-        host["sampled_after"][: len(positions)] = positions
 
     def _fill_groups(self, host: HostArrays, plan: Plan[SequenceInputs]) -> None:
         """Fill in which rows share their first pages."""
@@ -254,7 +245,7 @@ class CudaRunner:
         shape = decoder.shape
         inputs = GraphInputs(
             self._device,
-            **_row_sizes(batch),
+            **row_sizes(batch),
             positions=(batch,),
             kv_slots=(batch,),
             lengths=(batch,),
@@ -296,17 +287,17 @@ class CudaRunner:
     # -- prefill ------------------------------------------------------------------------------
 
     def _prefill(
-        self, chunks: SequenceOf[PrefillChunk[SequenceInputs]], residual: Tensor
+        self, chunks: SequenceOf[PrefillChunk[SequenceInputs]], embedded: Embedded
     ) -> tuple[Tensor, int]:
         """Run prefill chunks.
 
         Args:
             chunks: in the order of their tokens.
-            residual: [tokens, hidden], their embeddings.
+            embedded: their tokens.
 
         Returns: (tokens sampled after each sequence's last chunk, how many there are).
         """
-        tokens = len(residual)
+        tokens = len(embedded.residual)
         fitting = [
             size
             for size in PREFILL_GRAPH_TOKENS
@@ -316,16 +307,21 @@ class CudaRunner:
         if fitting:
             graph = self._prefill_graphs[fitting[0]]
             host = graph.inputs.next()
-            self._fill_chunks(host, chunks, last)
+            self._fill_chunks(host, chunks)
             graph.inputs.send()
             assert graph.residual is not None  # noqa: S101 - prefill graphs have one
-            graph.residual[:tokens] = residual
+            graph.residual[:tokens] = embedded.residual
+            if graph.deepstack is not None:
+                graph.deepstack[:, :tokens] = (
+                    0 if embedded.deepstack is None else embedded.deepstack
+                )
             graph.graph.replay()
             return graph.out, len(last)
         inputs = self._prefill_inputs(tokens, len(chunks))
-        self._fill_chunks(inputs.next(), chunks, last)
+        self._fill_chunks(inputs.next(), chunks)
         inputs.send()
-        hidden = self._decoder.forward(residual, self._prefill_step(inputs.on_device))
+        step = self._prefill_step(inputs.on_device)
+        hidden = self._decoder.forward(embedded.residual, step, embedded.deepstack)
         if not last:
             return hidden, 0
         rows = hidden[inputs.on_device["last_rows"][: len(last)].long()]
@@ -346,45 +342,20 @@ class CudaRunner:
         return max(fast_enough, default=PREFILL_BUDGETS[0])
 
     def _fill_chunks(
-        self,
-        host: HostArrays,
-        chunks: SequenceOf[PrefillChunk[SequenceInputs]],
-        last: SequenceOf[PrefillChunk[SequenceInputs]],
+        self, host: HostArrays, chunks: SequenceOf[PrefillChunk[SequenceInputs]]
     ) -> None:
         host["token_slots"][:] = self._padding_slot
-        host["positions"][:] = 0
-        host["kv_slots"][:] = 0
-        host["blocks"][:] = -1
-        host["last_rows"][:] = 0
-        host["temperatures"][:] = 0
-        self._fill_rows(host, [chunk.sequence for chunk in last], [chunk.end - 1 for chunk in last])
-        at = block = ends = 0
-        for index, chunk in enumerate(chunks):
-            pages = chunk.sequence.pages
-            host["tables"][index, : len(pages)] = pages
-            positions = range(chunk.start, chunk.end)
-            host["positions"][at : at + chunk.count] = positions
-            host["kv_slots"][at : at + chunk.count] = [
-                pages[p // PAGE_TOKENS] * PAGE_TOKENS + p % PAGE_TOKENS for p in positions
-            ]
-            for begin in range(0, chunk.count, attention.PREFILL_ROWS):
-                size = min(attention.PREFILL_ROWS, chunk.count - begin)
-                host["blocks"][block] = (index, at + begin, chunk.start + begin, size)
-                block += 1
-            at += chunk.count
-            if chunk.is_last:
-                host["last_rows"][ends] = at - 1
-                ends += 1
+        fill_chunks(host, self._token_slots, chunks)
 
     def _prefill_inputs(self, tokens: int, num_chunks: int) -> GraphInputs:
         return GraphInputs(
             self._device,
-            **_row_sizes(num_chunks),
-            last_rows=(num_chunks,),
-            positions=(tokens,),
-            kv_slots=(tokens,),
-            blocks=(-(-tokens // attention.PREFILL_ROWS) + num_chunks, 4),
-            tables=(num_chunks, self._table_pages),
+            **prefill_sizes(
+                tokens,
+                num_chunks,
+                table_pages=self._table_pages,
+                axes=1 if self._decoder.rotation.axes is None else AXES,
+            ),
         )
 
     def _prefill_step(self, on: dict[str, Tensor]) -> CudaStep:
@@ -398,19 +369,21 @@ class CudaRunner:
         on = inputs.on_device
         on["token_slots"].fill_(self._padding_slot)
         on["blocks"].fill_(-1)
-        residual = torch.zeros(
-            tokens, self._decoder.shape.hidden, dtype=self._decoder.dtype, device=self._device
-        )
+        shape = self._decoder.shape
+        residual = self._decoder.norm.new_zeros(tokens, shape.hidden)
+        deepstack = None
+        if shape.deepstack:
+            deepstack = self._deepstack[:, :tokens]
         step = self._prefill_step(on)
 
         def compute() -> Tensor:
             # Overwritten and never cleared: padding rows keep old results, but nothing reads them;
             # their keys and values go to page 0, which nothing reads either.
-            hidden = self._decoder.forward(residual, step)
+            hidden = self._decoder.forward(residual, step, deepstack)
             return self._choose(hidden[on["last_rows"].long()], on)
 
         graph, out = self._recorder.record(compute)
-        return _Graph(graph, inputs, out, residual=residual)
+        return _Graph(graph, inputs, out, residual=residual, deepstack=deepstack)
 
     # -- both ---------------------------------------------------------------------------------
 
@@ -429,8 +402,3 @@ class CudaRunner:
         # Where none could be chosen, the next step still needs a valid id: it starts earlier.
         self._newest.index_copy_(0, token_slots, chosen.clamp(min=0))
         return chosen
-
-
-def _row_sizes(rows: int) -> dict[str, tuple[int, ...]]:
-    names = ("token_slots", "temperatures", "top_ps", "top_ks", "seeds", "sampled_after")
-    return dict.fromkeys(names, (rows,))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inference.execution.decoder import Decoder
+from inference.execution.decoder import Decoder, Layer
 from inference.execution.kv_cache import KVCache
 from inference.execution.runner import reported
 from inference.kernels import fused
@@ -19,7 +19,7 @@ from inference.kernels.layer_cache import LayerCache
 class CudaStep:
     """Implements `decoder.Operations` for one step.
 
-    Shapes: positions and kv_slots int32[tokens].
+    Shapes: kv_slots int32[tokens]; positions too, or [tokens, 3]: see `Rotation`.
     """
 
     decoder: Decoder
@@ -34,22 +34,26 @@ class CudaStep:
         """See `Operations.add_rms_norm`."""
         return fused.add_rms_norm(residual, product, weight, eps)
 
-    def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
+    def rope_and_store_kv(self, index: int, layer: Layer, product: Tensor) -> Tensor:
         """See `Operations.rope_and_store_kv`."""
+        shape, rotation = self.decoder.shape, self.decoder.rotation
+        norms = None
+        if layer.q_norm is not None and layer.k_norm is not None:
+            norms = fused.HeadNorms(layer.q_norm, layer.k_norm, shape.eps)
         return fused.rope_and_store_kv(
             product,
-            bias,
+            layer.qkv_bias,
+            norms,
             self.positions,
             self.kv_slots,
-            self.decoder.rope_cos,
-            self.decoder.rope_sin,
-            self.cache.layer(layer),
-            self.decoder.shape.heads,
+            fused.RopeTable(rotation.cos, rotation.sin, rotation.axes),
+            self.cache.layer(index),
+            shape.heads,
         )
 
-    def attend(self, layer: int, queries: Tensor) -> Tensor:
+    def attend(self, index: int, queries: Tensor) -> Tensor:
         """See `Operations.attend`."""
-        return self.attention(queries, self.cache.layer(layer))
+        return self.attention(queries, self.cache.layer(index))
 
     def silu_mul(self, product: Tensor) -> Tensor:
         """See `Operations.silu_mul`."""

@@ -1,7 +1,9 @@
-"""The language model of the fast path: Llama's architecture, which Mistral and Qwen2 share.
+"""The language model of the fast path: Llama's architecture, which Mistral and Qwen share.
 
-The weights are transformers' own; projections of the same input are fused. The arithmetic is
-`forward`, thirty lines over operations that each device provides (`Operations`).
+What a family has beside Llama's is data: biases and norms of queries and keys in its layers, how
+it rotates in `Rotation`, how many layers DeepStack reaches in its `DecoderShape`. The weights are
+transformers' own; projections of the same input are fused. The arithmetic is `forward`, thirty
+lines over operations that each device provides (`Operations`).
 """
 
 from __future__ import annotations
@@ -15,10 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from inference.execution.linears import Linear, PackedLinear, can_pack, check_fusable, fuse
+from inference.execution.rotation import Rotation, rotation_of
 from inference.execution.shape import DecoderShape, shape_of
 from inference.kernels.skinny import Skinny
 
-TEXT_MODELS = frozenset({"llama", "mistral", "qwen2"})
+TEXT_MODELS = frozenset(
+    {"llama", "mistral", "qwen2", "qwen2_vl_text", "qwen2_5_vl_text", "qwen3", "qwen3_vl_text"}
+)
+# Without norms of queries and keys, `attention_bias` is about the output projection too.
+QKV_BIAS_ONLY = frozenset({"qwen2", "qwen2_vl_text", "qwen2_5_vl_text"})
 # Other types scale with the length of the prompt, which would invalidate cached pages.
 ROPE_TYPES = frozenset({"default", "linear", "llama3", "yarn"})
 
@@ -30,6 +37,9 @@ class Layer:
     input_norm: Tensor
     qkv_proj: Linear
     qkv_bias: Tensor | None
+    q_norm: Tensor | None
+    """[head]: each query head is normalised before it is rotated; `k_norm` alike."""
+    k_norm: Tensor | None
     o_proj: Linear
     post_attention_norm: Tensor
     gate_up_proj: Linear
@@ -51,23 +61,23 @@ class Operations(Protocol):
         """
         ...
 
-    def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
-        """Rotate queries and keys, and store keys and values in the layer's cache.
+    def rope_and_store_kv(self, index: int, layer: Layer, product: Tensor) -> Tensor:
+        """Normalise and rotate queries and keys; store keys and values in the layer's cache.
 
         Args:
-            layer: index of the layer.
+            index: of the layer.
+            layer: its bias and norms.
             product: n is (heads + 2 · kv_heads) · head: queries, keys, values.
-            bias: [n].
 
         Returns: the queries, [tokens, heads, head].
         """
         ...
 
-    def attend(self, layer: int, queries: Tensor) -> Tensor:
+    def attend(self, index: int, queries: Tensor) -> Tensor:
         """Attend causally, each token to its own sequence, over the layer's cache.
 
         Args:
-            layer: index of the layer.
+            index: of the layer.
             queries: [tokens, heads, head].
 
         Returns: [tokens, heads · head].
@@ -95,8 +105,7 @@ class Decoder:
         layers: list[Layer],
         norm: Tensor,
         head: Callable[[Tensor], Tensor],
-        rope_cos: Tensor,
-        rope_sin: Tensor,
+        rotation: Rotation,
     ) -> None:
         """Called by `decoder_of`.
 
@@ -107,8 +116,7 @@ class Decoder:
             layers: in order.
             norm: the final norm's weight.
             head: [tokens, hidden] → logits [tokens, vocabulary].
-            rope_cos: float32[positions, head / 2]; `rope_sin` alike.
-            rope_sin: see `rope_cos`.
+            rotation: of queries and keys.
         """
         self.shape = shape
         self.vocabulary = vocabulary
@@ -116,8 +124,7 @@ class Decoder:
         self.layers = layers
         self.norm = norm
         self.head = head
-        self.rope_cos = rope_cos
-        self.rope_sin = rope_sin
+        self.rotation = rotation
 
     @property
     def dtype(self) -> torch.dtype:
@@ -134,12 +141,16 @@ class Decoder:
         """Where it runs."""
         return self.norm.device
 
-    def forward(self, residual: Tensor, operations: Operations) -> Tensor:
+    def forward(
+        self, residual: Tensor, operations: Operations, deepstack: Tensor | None = None
+    ) -> Tensor:
         """Run all layers.
 
         Args:
             residual: [tokens, hidden], the tokens' embeddings; overwritten.
             operations: of this step.
+            deepstack: [shape.deepstack, tokens, hidden], added after the first layers; zero
+                where there is no picture. None adds nothing.
 
         Returns: [tokens, hidden], normalised: the input of `head`.
         """
@@ -147,10 +158,12 @@ class Decoder:
         product: Tensor | None = None
         for index, layer in enumerate(self.layers):
             x = operations.add_rms_norm(residual, product, layer.input_norm, eps)
-            queries = operations.rope_and_store_kv(index, layer.qkv_proj(x), layer.qkv_bias)
+            queries = operations.rope_and_store_kv(index, layer, layer.qkv_proj(x))
             attended = layer.o_proj(operations.attend(index, queries))
             x = operations.add_rms_norm(residual, attended, layer.post_attention_norm, eps)
             product = layer.down_proj(operations.silu_mul(layer.gate_up_proj(x)))
+            if deepstack is not None and index < len(deepstack):
+                residual += deepstack[index]
         return operations.add_rms_norm(residual, product, self.norm, eps)
 
 
@@ -167,7 +180,7 @@ def why_unsupported(config: Any) -> str | None:
         f"its activation is {text.hidden_act}": text.hidden_act != "silu",
         "its attention slides": slides and window < text.max_position_embeddings,
         "its projections have biases": getattr(text, "mlp_bias", False)
-        or (text.model_type != "qwen2" and getattr(text, "attention_bias", False)),
+        or (text.model_type not in QKV_BIAS_ONLY and getattr(text, "attention_bias", False)),
     }
     return next((problem for problem, is_so in problems.items() if is_so), None)
 
@@ -179,7 +192,7 @@ def decoder_of(weights: Any, *, positions: int, skinny: Skinny | None) -> Decode
     Frees the model's own projections layer by layer, so that no weight is held twice.
 
     Args:
-        weights: any LLaVA model, in eval mode.
+        weights: a model for which `why_unsupported` is None, in eval mode.
         positions: length of the context.
         skinny: the kernel for few rows; None on a CPU.
 
@@ -200,6 +213,8 @@ def decoder_of(weights: Any, *, positions: int, skinny: Skinny | None) -> Decode
                 input_norm=module.input_layernorm.weight.data,
                 qkv_proj=fuse(qkv_proj, skinny),
                 qkv_bias=None if biases[0] is None else torch.cat([bias.data for bias in biases]),
+                q_norm=_weight_of(module.self_attn, "q_norm"),
+                k_norm=_weight_of(module.self_attn, "k_norm"),
                 o_proj=fuse(o_proj, skinny),
                 post_attention_norm=module.post_attention_layernorm.weight.data,
                 gate_up_proj=fuse(gate_up_proj, skinny),
@@ -211,10 +226,6 @@ def decoder_of(weights: Any, *, positions: int, skinny: Skinny | None) -> Decode
         for name in ("gate_proj", "up_proj", "down_proj"):
             setattr(module.mlp, name, None)
     head = weights.lm_head.weight.data
-    device = head.device
-    position_ids = torch.arange(positions, device=device)[None]
-    rope_cos, rope_sin = text.rotary_emb(torch.zeros(1, device=device), position_ids)
-    half = shape.head // 2
     return Decoder(
         shape=shape,
         vocabulary=head.shape[0],
@@ -222,9 +233,13 @@ def decoder_of(weights: Any, *, positions: int, skinny: Skinny | None) -> Decode
         layers=layers,
         norm=text.norm.weight.data,
         head=PackedLinear(head) if can_pack(head) else weights.lm_head,
-        rope_cos=rope_cos[0, :, :half].float().contiguous(),
-        rope_sin=rope_sin[0, :, :half].float().contiguous(),
+        rotation=rotation_of(text, positions, head.device),
     )
+
+
+def _weight_of(module: Any, norm: str) -> Tensor | None:
+    found = getattr(module, norm, None)
+    return None if found is None else found.weight.data
 
 
 def _projections_of(layer: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -24,6 +24,11 @@ class SequenceInputs:
     sampling: Sampling
     generator: torch.Generator
     seed: int
+    rope_delta: int = field(init=False)
+    """See `Prompt.rope_delta`; a generated token is behind all pictures."""
+
+    def __post_init__(self) -> None:
+        self.rope_delta = self.prompt.rope_delta
 
 
 NO_TOKEN = -1

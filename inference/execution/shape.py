@@ -21,6 +21,8 @@ class DecoderShape:
     layers: int
     eps: float
     """Of the norms."""
+    deepstack: int = 0
+    """First layers after which features of a picture's own are added at its place (DeepStack)."""
 
 
 def shape_of(config: Any) -> DecoderShape:
@@ -33,4 +35,5 @@ def shape_of(config: Any) -> DecoderShape:
         head=getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
         layers=text.num_hidden_layers,
         eps=text.rms_norm_eps,
+        deepstack=len(getattr(config.vision_config, "deepstack_visual_indexes", None) or ()),
     )

@@ -9,16 +9,20 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inference.errors import safe_traceback
-from inference.execution.decoder import Decoder
+from inference.execution.decoder import Decoder, Layer
 from inference.execution.embeddings import embeddings_of
 from inference.execution.kv_cache import KVCache
+from inference.execution.rotation import rotate
 from inference.execution.runner import NO_TOKEN, SequenceInputs, reported
 from inference.execution.sampling import LogitsProcessors, choose, seen_tokens
 from inference.execution.vision import VisionEncoder
+from inference.prompts.positions import AXES, positions_of
 from inference.scheduling.pages import PAGE_TOKENS
 from inference.scheduling.scheduler import Plan, Sequence
 
@@ -56,12 +60,16 @@ class TorchRunner:
         decoder = self._decoder
         newest = [sequence.tokens[-1] for sequence in plan.decodes]
         parts = []
+        deepstack = None
         if newest:
             parts.append(decoder.embed(torch.tensor(newest, device=decoder.device)))
         if plan.chunks:
-            parts.append(embeddings_of(decoder, self._vision, plan.chunks))
+            prefilled = embeddings_of(decoder, self._vision, plan.chunks)
+            parts.append(prefilled.residual)
+            if prefilled.deepstack is not None:
+                deepstack = nn.functional.pad(prefilled.deepstack, (0, 0, len(newest), 0))
         step = _TorchStep(decoder, self.cache, plan)
-        hidden = decoder.forward(torch.cat(parts), step)
+        hidden = decoder.forward(torch.cat(parts), step, deepstack)
         last_rows = list(range(len(newest)))
         at = len(newest)
         for chunk in plan.chunks:
@@ -105,6 +113,25 @@ def _choose(logits: Tensor, inputs: SequenceInputs) -> int:
         return NO_TOKEN
 
 
+def _positions(plan: Plan[SequenceInputs]) -> NDArray[np.int32]:
+    """The positions of a step's tokens, decodes first: int32[tokens, 3]."""
+    decodes = [
+        (at + sequence.inputs.rope_delta,) * AXES
+        for sequence, at in zip(plan.decodes, plan.positions, strict=True)
+    ]
+    found = [np.array(decodes, dtype=np.int32).reshape(-1, AXES)]
+    found += [
+        positions_of(chunk.sequence.pictures, chunk.start, chunk.end) for chunk in plan.chunks
+    ]
+    return np.concatenate(found)
+
+
+def _rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    whole = x.float()
+    whole = whole * torch.rsqrt(whole.pow(2).mean(-1, keepdim=True) + eps)
+    return weight * whole.to(x.dtype)
+
+
 class _TorchStep:
     """Implements `decoder.Operations` for one plan."""
 
@@ -112,21 +139,22 @@ class _TorchStep:
         self._shape = decoder.shape
         self._cache = cache
         device = decoder.device
-        positions = [*plan.positions]
         kv_slots = [
             sequence.pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
             for sequence, at in zip(plan.decodes, plan.positions, strict=True)
         ]
         for chunk in plan.chunks:
             pages = chunk.sequence.pages
-            for at in range(chunk.start, chunk.end):
-                positions.append(at)
-                kv_slots.append(pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS)
-        where = torch.tensor(positions, device=device)
+            kv_slots += [
+                pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
+                for at in range(chunk.start, chunk.end)
+            ]
         self._pages = torch.tensor(kv_slots, device=device) // PAGE_TOKENS
         self._offsets = torch.tensor(kv_slots, device=device) % PAGE_TOKENS
-        self._rope_cos = decoder.rope_cos[where][:, None].to(decoder.dtype)
-        self._rope_sin = decoder.rope_sin[where][:, None].to(decoder.dtype)
+        positions = torch.from_numpy(_positions(plan)).to(device)
+        if decoder.rotation.axes is None:
+            positions = positions[:, 0]
+        self._cos, self._sin = decoder.rotation.at(positions, decoder.dtype)
         self._chunks: list[tuple[slice, Tensor, Tensor]] = []
         if plan.decodes:
             # All decodes in one call, padded to the longest.
@@ -157,30 +185,24 @@ class _TorchStep:
         """See `Operations.add_rms_norm`."""
         if product is not None:
             residual += product
-        x = residual.float()
-        x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps)
-        return weight * x.to(residual.dtype)
+        return _rms_norm(residual, weight, eps)
 
-    def rope_and_store_kv(self, layer: int, product: Tensor, bias: Tensor | None) -> Tensor:
+    def rope_and_store_kv(self, index: int, layer: Layer, product: Tensor) -> Tensor:
         """See `Operations.rope_and_store_kv`."""
         shape = self._shape
-        if bias is not None:
-            product = product + bias
+        if layer.qkv_bias is not None:
+            product = product + layer.qkv_bias
         heads = product.view(len(product), -1, shape.head)
-        rotated = heads[:, : shape.heads + shape.kv_heads]
-        low, high = rotated.chunk(2, -1)
-        rotated = torch.cat(
-            [
-                low * self._rope_cos - high * self._rope_sin,
-                high * self._rope_cos + low * self._rope_sin,
-            ],
-            -1,
-        )
-        keys, values = rotated[:, shape.heads :], heads[:, shape.heads + shape.kv_heads :]
-        self._cache.layer(layer).write(self._pages, self._offsets, keys, values)
+        queries, keys, values = heads.split([shape.heads, shape.kv_heads, shape.kv_heads], 1)
+        if layer.q_norm is not None and layer.k_norm is not None:
+            queries = _rms_norm(queries, layer.q_norm, shape.eps)
+            keys = _rms_norm(keys, layer.k_norm, shape.eps)
+        rotated = rotate(torch.cat([queries, keys], 1), self._cos, self._sin)
+        keys = rotated[:, shape.heads :]
+        self._cache.layer(index).write(self._pages, self._offsets, keys, values)
         return rotated[:, : shape.heads]
 
-    def attend(self, layer: int, queries: Tensor) -> Tensor:
+    def attend(self, index: int, queries: Tensor) -> Tensor:
         """See `Operations.attend`."""
         out = torch.empty(
             len(queries),
@@ -189,7 +211,7 @@ class _TorchStep:
             device=queries.device,
         )
         attention = nn.functional.scaled_dot_product_attention
-        cache = self._cache.layer(layer)
+        cache = self._cache.layer(index)
         if self._num_decodes:
             keys, values = cache.read(self._table, queries.dtype)
             decode_queries = queries[: self._num_decodes, :, None]

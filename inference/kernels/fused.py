@@ -6,6 +6,8 @@ A product comes as partial sums (float32[splits, tokens, n], see ``skinny.py``) 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import triton
 import triton.language as tl
@@ -95,14 +97,40 @@ def add_rms_norm(residual: Tensor, product: Tensor | None, weight: Tensor, eps: 
     return out
 
 
+@dataclass(frozen=True, slots=True)
+class HeadNorms:
+    """Norms of every query head and every key head: bfloat16[head] each."""
+
+    queries: Tensor
+    keys: Tensor
+    eps: float
+
+
+@dataclass(frozen=True, slots=True)
+class RopeTable:
+    """Cosines and sines: float32[positions, rotary / 2] each.
+
+    The first `rotary` columns of a head are rotated; `axes` says which of a token's positions the
+    frequency of each pair follows, int32[rotary / 2], if a token has several.
+    """
+
+    cos: Tensor
+    sin: Tensor
+    axes: Tensor | None
+
+
 @triton.jit
 def _rope_and_store_kv(
     product,
     bias,
+    q_norm,
+    k_norm,
+    eps,
     positions,
     kv_slots,
     rope_cos,
     rope_sin,
+    rope_axes,
     queries,
     keys,
     values,
@@ -113,8 +141,11 @@ def _rope_and_store_kv(
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
     HEAD: tl.constexpr,
+    ROTARY: tl.constexpr,
+    AXES: tl.constexpr,
     PAGE: tl.constexpr,
     HAS_BIAS: tl.constexpr,
+    HAS_NORMS: tl.constexpr,
     IN_8_BITS: tl.constexpr,
     OVERLAPS: tl.constexpr,
 ):
@@ -124,26 +155,46 @@ def _rope_and_store_kv(
     token = tl.program_id(0).to(tl.int64)
     head = tl.program_id(1)
     half: tl.constexpr = HEAD // 2
+    pairs: tl.constexpr = ROTARY // 2
     i = tl.arange(0, half)
     everything = i < half
+    # Columns i and pairs + i rotate together. Those behind them, if any, are only carried along.
+    low_at, high_at = i, half + i
+    if pairs < half:
+        low_at = tl.where(i < pairs, i, pairs + i)
+        high_at = tl.where(i < pairs, pairs + i, half + i)
     width: tl.constexpr = (HEADS + 2 * KV_HEADS) * HEAD
-    at = token * width + head * HEAD + i
-    low = _sum_of_parts(product, at, everything, SPLITS, part_stride)
-    high = _sum_of_parts(product, at + half, everything, SPLITS, part_stride)
+    at = token * width + head * HEAD
+    low = _sum_of_parts(product, at + low_at, everything, SPLITS, part_stride)
+    high = _sum_of_parts(product, at + high_at, everything, SPLITS, part_stride)
     if HAS_BIAS:
-        low += tl.load(bias + head * HEAD + i).to(tl.float32)
-        high += tl.load(bias + head * HEAD + half + i).to(tl.float32)
+        low += tl.load(bias + head * HEAD + low_at).to(tl.float32)
+        high += tl.load(bias + head * HEAD + high_at).to(tl.float32)
     low = low.to(tl.bfloat16).to(tl.float32)
     high = high.to(tl.bfloat16).to(tl.float32)
     if head < HEADS + KV_HEADS:
-        position = tl.load(positions + token)
-        cos = tl.load(rope_cos + position * half + i)
-        sin = tl.load(rope_sin + position * half + i)
+        if HAS_NORMS:
+            norm = k_norm
+            if head < HEADS:
+                norm = q_norm
+            scale = tl.rsqrt((tl.sum(low * low) + tl.sum(high * high)) / HEAD + eps)
+            low = (low * scale).to(tl.bfloat16).to(tl.float32)
+            high = (high * scale).to(tl.bfloat16).to(tl.float32)
+            low = (low * tl.load(norm + low_at).to(tl.float32)).to(tl.bfloat16).to(tl.float32)
+            high = (high * tl.load(norm + high_at).to(tl.float32)).to(tl.bfloat16).to(tl.float32)
+        rotates = i < pairs
+        if AXES > 1:
+            axis = tl.load(rope_axes + i, mask=rotates, other=0)
+            position = tl.load(positions + token * AXES + axis)
+        else:
+            position = tl.load(positions + token)
+        cos = tl.load(rope_cos + position * pairs + i, mask=rotates, other=1.0)
+        sin = tl.load(rope_sin + position * pairs + i, mask=rotates, other=0.0)
         low, high = low * cos - high * sin, high * cos + low * sin
     if head < HEADS:
         query = queries + (token * HEADS + head) * HEAD
-        tl.store(query + i, low.to(tl.bfloat16))
-        tl.store(query + half + i, high.to(tl.bfloat16))
+        tl.store(query + low_at, low.to(tl.bfloat16))
+        tl.store(query + high_at, high.to(tl.bfloat16))
     else:
         kv_slot = tl.load(kv_slots + token).to(tl.int64)
         kv_head = (head - HEADS) % KV_HEADS
@@ -164,17 +215,17 @@ def _rope_and_store_kv(
             stored = keys + row * HEAD
         else:
             stored = values + row * HEAD
-        tl.store(stored + i, low.to(keys.dtype.element_ty))
-        tl.store(stored + half + i, high.to(keys.dtype.element_ty))
+        tl.store(stored + low_at, low.to(keys.dtype.element_ty))
+        tl.store(stored + high_at, high.to(keys.dtype.element_ty))
 
 
 def rope_and_store_kv(
     product: Tensor,
     bias: Tensor | None,
+    norms: HeadNorms | None,
     positions: Tensor,
     kv_slots: Tensor,
-    rope_cos: Tensor,
-    rope_sin: Tensor,
+    rope: RopeTable,
     cache: LayerCache,
     heads: int,
 ) -> Tensor:
@@ -183,10 +234,10 @@ def rope_and_store_kv(
     Args:
         product: of the fused QKV projection, (heads + 2 · kv_heads) · head wide.
         bias: of that width, or None.
-        positions: int32[tokens], in the sequence.
+        norms: of queries and keys before they are rotated, or None.
+        positions: int32[tokens], or [tokens, axes] contiguous, if `rope` has axes.
         kv_slots: int32[tokens], page · PAGE_TOKENS + offset in the page.
-        rope_cos: float32[positions, head / 2]; `rope_sin` alike.
-        rope_sin: see `rope_cos`.
+        rope: how far to rotate.
         cache: in bfloat16 or int8.
         heads: query heads.
 
@@ -199,10 +250,14 @@ def rope_and_store_kv(
     _rope_and_store_kv[(tokens, heads + 2 * kv_heads)](
         product,
         product if bias is None else bias,
+        product if norms is None else norms.queries,
+        product if norms is None else norms.keys,
+        0.0 if norms is None else norms.eps,
         positions,
         kv_slots,
-        rope_cos,
-        rope_sin,
+        rope.cos,
+        rope.sin,
+        positions if rope.axes is None else rope.axes,
         queries,
         cache.keys,
         cache.values,
@@ -213,8 +268,11 @@ def rope_and_store_kv(
         HEADS=heads,
         KV_HEADS=kv_heads,
         HEAD=head,
+        ROTARY=2 * rope.cos.shape[1],
+        AXES=1 if positions.dim() == 1 else positions.shape[1],
         PAGE=page,
         HAS_BIAS=bias is not None,
+        HAS_NORMS=norms is not None,
         IN_8_BITS=cache.key_scales is not None,
         OVERLAPS=overlaps(),
         num_warps=1,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inference.models import blip_2, chat_template, llava, llava_next
+from inference.models import blip_2, chat_template, llava, llava_next, qwen_vl
 from inference.models.family import Family
 
 # Some promise 32,768 or 128,000 tokens; a chat thread needs fewer, and each costs memory.
@@ -54,13 +54,7 @@ FAMILIES: tuple[Family, ...] = (
         max_pictures=8,
         context_tokens=LONG_CONTEXT_TOKENS,
     ),
-    Family(
-        name="qwen2.5-vl",
-        model_types=frozenset({"qwen2_5_vl"}),
-        render=chat_template.render,
-        max_pictures=8,
-        context_tokens=LONG_CONTEXT_TOKENS,
-    ),
+    *qwen_vl.FAMILIES,
 )
 
 

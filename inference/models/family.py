@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,14 @@ def _no_bound(_processor: Any) -> int | None:
     return None
 
 
+def _no_grid(_pixels: Mapping[str, Any], _processor: Any) -> tuple[int, int] | None:
+    return None
+
+
+def _one_size(_processor: Any, _tokens: int) -> int | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """One row of the table."""
@@ -41,6 +49,12 @@ class Family:
     """(RGB picture, processor) → the picture to preprocess."""
     min_px: Callable[[Any], int | None] = _no_bound
     """(processor) → see `open_picture`."""
+    bound_picture: Callable[[Any, int], int | None] = _one_size
+    """(processor, tokens) → most pixels that a picture keeps; from then on the processor shrinks
+    larger ones. None where a picture's tokens do not follow its size."""
+    grid_of: Callable[[Mapping[str, Any], Any], tuple[int, int] | None] = _no_grid
+    """(a picture's tensors, processor) → rows and columns of its embeddings, where the positions
+    of tokens follow them."""
     max_pictures: int = 4
     needs_picture: bool = False
     """The model cannot answer without a picture."""
@@ -63,3 +77,14 @@ class Family:
         text_config = config.get_text_config(decoder=True)
         model = getattr(text_config, "max_position_embeddings", None) or DEFAULT_CONTEXT_TOKENS
         return min(bound for bound in (model, self.context_tokens, wanted) if bound is not None)
+
+    def picture_tokens(self, context: int, *, max_pictures: int, wanted: int | None) -> int:
+        """Return the most tokens that a picture may take.
+
+        Args:
+            context: of the model, in tokens.
+            max_pictures: most pictures per prompt.
+            wanted: by the operator; None shares the context among all pictures.
+        """
+        room = context * 3 // 4  # the rest is for words
+        return max(1, room // max_pictures if wanted is None else min(room, wanted))

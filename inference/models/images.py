@@ -38,11 +38,30 @@ def pad_to_square(image: Image.Image, mean: tuple[float, float, float]) -> Image
     Returns: RGB, both sides the longer side of `image`.
     Source: ``expand2square`` in ``llava/mm_utils.py`` of LLaVA 1.2.
     """
-    width, height = image.size
-    if width == height:
+    side = max(image.size)
+    return _centred(image, (side, side), mean)
+
+
+def pad_to_aspect(image: Image.Image, most: int, mean: tuple[float, float, float]) -> Image.Image:
+    """Centre a strip on a wider one of the processor's mean colour.
+
+    Args:
+        image: RGB, of any size.
+        most: times its shorter side that the result's longer side may be.
+        mean: the image processor's mean, each channel in 0…1.
+
+    Returns: RGB; `image` itself if it is no longer than that.
+    """
+    least = -(-max(image.size) // most)
+    return _centred(image, (max(image.width, least), max(image.height, least)), mean)
+
+
+def _centred(
+    image: Image.Image, size: tuple[int, int], mean: tuple[float, float, float]
+) -> Image.Image:
+    if image.size == size:
         return image
-    side = max(width, height)
     red, green, blue = (int(channel * 255) for channel in mean)
-    square = Image.new("RGB", (side, side), (red, green, blue))
-    square.paste(image, ((side - width) // 2, (side - height) // 2))
-    return square
+    ground = Image.new("RGB", size, (red, green, blue))
+    ground.paste(image, ((size[0] - image.width) // 2, (size[1] - image.height) // 2))
+    return ground

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,10 +17,19 @@ from inference.prompts.transcripts import Transcripts
 from inference.scheduling.prefix_tree import PictureSpan
 from inference.types import Message, Picture
 
-MAX_LENGTHS = 100_000
+MAX_SPACES = 100_000
 """Pictures whose number of placeholders is kept."""
 
 _WORD = "x"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSpace:
+    """What a picture takes of a prompt."""
+
+    num_placeholders: int
+    grid: tuple[int, int] | None = None
+    """See `PictureSpan.grid`."""
 
 
 class PromptBuilder:
@@ -40,9 +50,9 @@ class PromptBuilder:
         """The token that stands for one embedding of a picture."""
         # Fast tokenizers refuse to be used by two threads at once.
         self._tokenizing = threading.Lock()
-        # Guards the lengths; never held while a picture is decoded or a text tokenised.
+        # Guards the spaces; never held while a picture is decoded or a text tokenised.
         self._lock = threading.Lock()
-        self._lengths: LRUCache[str, int] = LRUCache(MAX_LENGTHS)
+        self._spaces: LRUCache[str, PictureSpace] = LRUCache(MAX_SPACES)
         self._length_of_kind: dict[object, int] = {}
 
     def build(self, messages: tuple[Message, ...]) -> Prompt:
@@ -105,25 +115,29 @@ class PromptBuilder:
             if token == self.placeholder_id:
                 picture = next(remaining)
                 start = len(tokens)
-                tokens.extend([token] * self._num_placeholders(picture))
-                spans.append(PictureSpan(start, len(tokens), picture.digest))
+                space = self._space_of(picture)
+                tokens.extend([token] * space.num_placeholders)
+                spans.append(PictureSpan(start, len(tokens), picture.digest, space.grid))
             else:
                 tokens.append(token)
         return tuple(spans)
 
-    def _num_placeholders(self, picture: Picture) -> int:
+    def _space_of(self, picture: Picture) -> PictureSpace:
         with self._lock:
-            known = self._lengths.get(picture.digest)
+            known = self._spaces.get(picture.digest)
         if known is not None:
             return known
-        length = self._measure(picture)
+        space = self._measure(picture)
         with self._lock:
-            self._lengths[picture.digest] = length
-        return length
+            self._spaces[picture.digest] = space
+        return space
 
-    def _measure(self, picture: Picture) -> int:
-        """Return how many placeholders a picture takes: the same for all pixels of its kind."""
+    def _measure(self, picture: Picture) -> PictureSpace:
+        """Return the space a picture takes: the same for all pixels of its kind."""
         pixels = self._pixels.get(picture)
+        grid = self._family.grid_of(pixels, self._processor)
+        if grid is not None:
+            return PictureSpace(grid[0] * grid[1], grid)
         values = pixels["pixel_values"]
         # Pixels in bytes are resized on the device, all to the same size.
         is_resized_later = values.dtype == torch.uint8
@@ -136,4 +150,4 @@ class PromptBuilder:
                 ids = self._processor(text=self._placeholder, images=[image])["input_ids"]
             length = sum(token == self.placeholder_id for token in ids[0])
             self._length_of_kind[kind] = length
-        return length
+        return PictureSpace(length)

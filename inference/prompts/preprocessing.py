@@ -40,14 +40,14 @@ class ImagePreprocessor:
         """Return the processor's own tensors, on the CPU.
 
         ``pixel_values`` is float32[1, 3, side, side], or [1, tiles, 3, side, side] with
-        ``image_sizes``. If the device resizes, it is uint8[1, height, width, 3].
+        ``image_sizes``, or [patches, size] with ``image_grid_thw``. If the device resizes, it is
+        uint8[1, height, width, 3].
         """
-        image = self._family.picture_for(picture, self._processor)
-        if self._resizes_on_device and image.width == image.height:
-            # Without it, pinning would create a context on the first GPU.
-            with torch.cuda.device(self._device):
-                return {"pixel_values": _bytes_of(image).pin_memory()}
-        return dict(self._processor.image_processor(images=[image], return_tensors="pt"))
+        return self._pixels_of(self._family.picture_for(picture, self._processor))
+
+    def blank(self, size: tuple[int, int]) -> dict[str, Tensor]:
+        """Return what `preprocess` returns for an empty picture, width × height."""
+        return self._pixels_of(self._family.fit_picture(Image.new("RGB", size), self._processor))
 
     def resize(self, pixels: Tensor) -> Tensor:
         """Resize uint8[1, size, size, 3] to the tower's input: uint8[1, side, side, 3]."""
@@ -59,6 +59,13 @@ class ImagePreprocessor:
         """Normalise uint8[1, side, side, 3]. Returns: float32[1, 3, side, side]."""
         first = torch.arange(0, 3 * LEVELS, LEVELS, device=pixels.device).view(3, 1, 1)
         return self._levels.flatten()[pixels.permute(0, 3, 1, 2).long() + first]
+
+    def _pixels_of(self, image: Image.Image) -> dict[str, Tensor]:
+        if self._resizes_on_device and image.width == image.height:
+            # Without it, pinning would create a context on the first GPU.
+            with torch.cuda.device(self._device):
+                return {"pixel_values": _bytes_of(image).pin_memory()}
+        return dict(self._processor.image_processor(images=[image], return_tensors="pt"))
 
     def _is_simple(self) -> bool:
         settings = self._processor.image_processor

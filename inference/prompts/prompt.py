@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from inference.prompts.positions import positions_saved
 from inference.scheduling.prefix_tree import PictureSpan
 from inference.types import Picture
 
@@ -20,3 +21,8 @@ class Prompt:
     """Where each picture's placeholders are in `tokens`."""
     pictures: tuple[Picture, ...]
     """One per span."""
+
+    @property
+    def rope_delta(self) -> int:
+        """Position of a token behind all pictures, less its index; 0 without grids."""
+        return sum(positions_saved(span) for span in self.spans)

@@ -23,13 +23,16 @@ class PictureSpan:
     start: int
     end: int
     digest: str
+    grid: tuple[int, int] | None = None
+    """Rows and columns of its embeddings, in models whose positions follow them."""
 
 
-PageKey: TypeAlias = tuple[tuple[int, ...], tuple[tuple[str, int], ...]]
-"""Token ids, and (digest, offset) of every picture that overlaps the page.
+PictureKey: TypeAlias = tuple[str, int, tuple[int, int] | None]
+PageKey: TypeAlias = tuple[tuple[int, ...], tuple[PictureKey, ...]]
+"""Token ids, and (digest, offset, grid) of every picture that overlaps the page.
 
 The offset is that of the page's first token within the picture; negative if the picture starts
-later in the page."""
+later in the page. Positions behind a picture follow from its grid, which the path holds."""
 
 
 def page_key(tokens: Sequence[int], pictures: Sequence[PictureSpan], page: int) -> PageKey:
@@ -38,7 +41,7 @@ def page_key(tokens: Sequence[int], pictures: Sequence[PictureSpan], page: int) 
     if end > len(tokens):
         raise ValueError(f"page {page} of {len(tokens)} tokens is not whole")
     reaching = tuple(
-        (picture.digest, start - picture.start)
+        (picture.digest, start - picture.start, picture.grid)
         for picture in pictures
         if picture.start < end and start < picture.end
     )
@@ -65,7 +68,7 @@ class PrefixTree:
         """Make an empty tree over a pool, for the pages that one model computes."""
         self._pool = pool
         self.model = model
-        self._root = Node(key=((), ((model, 0),)), page=0, parent=None, ref_count=1)
+        self._root = Node(key=((), ((model, 0, None),)), page=0, parent=None, ref_count=1)
         self._clock = 0
         self._size = 0
         self._num_unreferenced = 0

@@ -44,7 +44,10 @@ def load(path: Path, **options: Any) -> Any:
     return load_model(spec, cache_dir=path, progress=StreamProgress(io.StringIO()))
 
 
-@pytest.fixture(scope="module", params=["llava-next", "llava-onevision"])
+FAMILIES = ["llava-next", "llava-onevision", "qwen2-vl", "qwen2.5-vl", "qwen3-vl"]
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         for shape in (tiny_models.LLAMA, tiny_models.QWEN2):

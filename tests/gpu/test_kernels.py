@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from inference.execution.kv_cache import KVCache
+from inference.execution.rotation import Rotation, rotate
 from inference.execution.shape import DecoderShape
 from inference.kernels.layer_cache import LayerCache
 
@@ -177,15 +178,11 @@ def test_rope_rotates_queries_and_keys_and_stores_keys_and_values(
     positions, kv_slots = int32([5, 0, 17, 99]), int32([33, 16, 95, 64])
     angles = torch.outer(torch.arange(100.0), 10000 ** (-torch.arange(0, head, 2) / head)).cuda()
     cache = empty_cache(kv_heads, head, 6, dtype)
-    got = fused.rope_and_store_kv(
-        product, bias, positions, kv_slots, angles.cos(), angles.sin(), cache, num_heads
-    )
+    rope = fused.RopeTable(angles.cos(), angles.sin(), None)
+    got = fused.rope_and_store_kv(product, bias, None, positions, kv_slots, rope, cache, num_heads)
     whole = (product.sum(0) + bias.float()).view(4, -1, head)
     angle = angles[positions.long()][:, None]
-    low, high = whole.chunk(2, -1)
-    rotated = torch.cat(
-        [low * angle.cos() - high * angle.sin(), high * angle.cos() + low * angle.sin()], -1
-    )
+    rotated = rotate(whole, angle.cos(), angle.sin())
     assert error(got, rotated[:, :num_heads]) < 5e-3
     keys, values = cache.read(torch.arange(6, device="cuda"), torch.float32)
     new_keys, new_values = rotated[:, num_heads : num_heads + kv_heads], whole[:, -kv_heads:]
@@ -195,12 +192,53 @@ def test_rope_rotates_queries_and_keys_and_stores_keys_and_values(
     assert int((keys != 0).any(-1).sum()) == 4 * kv_heads
 
 
+@pytest.mark.parametrize("rotary", [1, 2])
+@pytest.mark.parametrize("axes", [1, 3])
+def test_queries_and_keys_are_normalised_and_rotate_by_three_positions_or_in_part(
+    heads: tuple[int, int, int], axes: int, rotary: int
+) -> None:
+    num_heads, kv_heads, head = heads
+    pairs = head // 2 // rotary
+    product = torch.randn(2, 4, (num_heads + 2 * kv_heads) * head, device="cuda")
+    q_norm, k_norm = bf16(head), bf16(head)
+    positions = int32([[5, 9, 2], [0, 0, 0], [17, 40, 99], [99, 3, 64]])
+    axis = None
+    if axes == 3:
+        axis = (torch.arange(pairs, device="cuda") % 3).int()
+    else:
+        positions = positions[:, 0].contiguous()
+    angles = torch.outer(torch.arange(100.0), 10000 ** (-torch.arange(pairs) / pairs)).cuda()
+    rotation = Rotation(angles.cos(), angles.sin(), axis)
+    cache, kv_slots = empty_cache(kv_heads, head, 6, torch.bfloat16), int32([33, 16, 95, 64])
+    got = fused.rope_and_store_kv(
+        product,
+        None,
+        fused.HeadNorms(q_norm, k_norm, 1e-6),
+        positions,
+        kv_slots,
+        fused.RopeTable(rotation.cos, rotation.sin, rotation.axes),
+        cache,
+        num_heads,
+    )
+    whole = product.sum(0).view(4, -1, head)
+    normed = whole * torch.rsqrt(whole.pow(2).mean(-1, keepdim=True) + 1e-6)
+    cos, sin = rotation.at(positions.long(), torch.float32)
+    queries = rotate(normed[:, :num_heads] * q_norm, cos, sin)
+    new_keys = rotate(normed[:, num_heads : num_heads + kv_heads] * k_norm, cos, sin)
+    assert error(got, queries) < 1e-2
+    keys, values = cache.read(torch.arange(6, device="cuda"), torch.float32)
+    assert error(keys[:, kv_slots], new_keys.transpose(0, 1)) < 1e-2
+    assert error(values[:, kv_slots], whole[:, -kv_heads:].transpose(0, 1)) < 5e-3
+
+
 def test_the_kernel_stores_the_same_int8_values_as_plain_torch() -> None:
     product = torch.randn(7, 3 * 4 * 64, device="cuda") * 3
     positions, kv_slots = int32([0] * 7), int32([3, 18, 40, 5, 77, 90, 16])
-    rope_cos, rope_sin = torch.ones(1, 32, device="cuda"), torch.zeros(1, 32, device="cuda")
+    rope = fused.RopeTable(
+        torch.ones(1, 32, device="cuda"), torch.zeros(1, 32, device="cuda"), None
+    )
     mine, plain = (empty_cache(4, 64, 6, torch.int8) for _ in range(2))
-    fused.rope_and_store_kv(product, None, positions, kv_slots, rope_cos, rope_sin, mine, 4)
+    fused.rope_and_store_kv(product, None, None, positions, kv_slots, rope, mine, 4)
     _, keys, values = product.bfloat16().float().view(7, 3, 4, 64).unbind(1)
     plain.write(kv_slots.long() // PAGE, kv_slots.long() % PAGE, keys, values)
     for got, wanted in ((mine.keys, plain.keys), (mine.values, plain.values)):

@@ -16,6 +16,7 @@ from inference.execution import torch_runner
 from inference.execution.runner import NO_TOKEN, SequenceInputs
 from inference.execution.torch_runner import FinishedStep
 from inference.prompts.answer_text import AnswerText
+from inference.prompts.prompt import Prompt
 from inference.scheduling.scheduler import Plan, Sequence
 from inference.serving.backend import Backend
 from inference.types import (
@@ -252,7 +253,8 @@ def test_nan_in_a_freed_page_reaches_no_later_sequence(
 def test_no_token_is_chosen_from_logits_that_are_not_finite(
     temperature: float, value: float
 ) -> None:
-    asked = SequenceInputs(None, Sampling(temperature=temperature), torch.Generator(), 1)  # type: ignore[arg-type]
+    prompt = Prompt("", [1], (), ())
+    asked = SequenceInputs(prompt, Sampling(temperature=temperature), torch.Generator(), 1)
     logits = torch.zeros(9)
     assert torch_runner._choose(logits, asked) != NO_TOKEN
     logits[4] = value

@@ -153,17 +153,17 @@ def test_more_pictures_than_the_model_takes_are_refused(
 
 
 def test_the_operator_bounds_context_and_pictures(tiny_checkpoint: Callable[[str], Path]) -> None:
-    backend = load(tiny_checkpoint("qwen2.5-vl"), context_tokens=64, max_pictures=2)
-    assert backend.model.context_tokens == 64
+    backend = load(tiny_checkpoint("qwen2.5-vl"), context_tokens=128, max_pictures=2)
+    assert backend.model.context_tokens == 128
     assert backend.model.max_pictures == 2
     with pytest.raises(ContextExceeded):
         generate(backend, user("long " * 100))
 
 
 def test_the_answer_never_grows_past_the_context(tiny_checkpoint: Callable[[str], Path]) -> None:
-    backend = load(tiny_checkpoint("qwen2.5-vl"), context_tokens=64)
+    backend = load(tiny_checkpoint("qwen2.5-vl"), context_tokens=128)
     question = user("Hi")
-    room = 64 - backend.prompt_tokens((question,))
+    room = 128 - backend.prompt_tokens((question,))
     long = Sampling(temperature=1.0, max_new_tokens=500, seed=1)
     _, finished = generate(backend, question, sampling=long)
     assert finished.new_tokens <= room

@@ -1,0 +1,76 @@
+"""How a decoder rotates queries and keys by their tokens' positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inference.prompts.positions import AXES
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Rotary embeddings of a model.
+
+    A head's first `rotary` columns are rotated in pairs (i, i + rotary / 2); the others are not.
+    """
+
+    cos: Tensor
+    """float32[positions, rotary / 2]; `sin` alike."""
+    sin: Tensor
+    axes: Tensor | None
+    """int32[rotary / 2]: which of a token's three positions each pair follows (M-RoPE), in
+    sections or interleaved. None: a token has one position."""
+
+    def at(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return the cosines and sines of tokens, in plain torch.
+
+        Args:
+            positions: int64[tokens], or [tokens, 3] if there are axes.
+            dtype: of the result.
+
+        Returns: (cos, sin), each [tokens, 1, rotary / 2].
+        """
+        rows = positions
+        if positions.dim() == 1:
+            found = self.cos[rows], self.sin[rows]
+        else:
+            assert self.axes is not None  # noqa: S101 - only then has a token three positions
+            pairs = torch.arange(len(self.axes), device=self.axes.device)
+            rows = positions[:, self.axes.long()]
+            found = self.cos[rows, pairs], self.sin[rows, pairs]
+        cos, sin = (part[:, None].to(dtype) for part in found)
+        return cos, sin
+
+
+def rotation_of(text: Any, positions: int, device: torch.device) -> Rotation:
+    """Return the rotation of a language model of transformers, for positions up to a bound."""
+    like = torch.zeros(1, device=device)
+    cos, sin = text.rotary_emb(like, torch.arange(positions, device=device)[None])
+    half = cos.shape[-1] // 2
+    axes = None
+    rope = getattr(text.config, "rope_parameters", None) or {}
+    if "mrope_section" in rope:
+        # Of three positions, one is 1 and the others 0: the pairs that then turn follow that one.
+        alone = torch.eye(AXES, dtype=torch.int64, device=device)[:, :, None]
+        turned = [text.rotary_emb(like, where[:, None])[1][0, 0, :half] for where in alone]
+        axes = torch.stack(turned).ne(0).int().argmax(0).int()
+    return Rotation(
+        cos[0, :, :half].float().contiguous(), sin[0, :, :half].float().contiguous(), axes
+    )
+
+
+def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate heads by their tokens' angles, in plain torch.
+
+    Args:
+        heads: [tokens, heads, head].
+        cos: [tokens, 1, rotary / 2]; `sin` alike.
+        sin: see `cos`.
+    """
+    half = cos.shape[-1]
+    low, high, rest = heads.split([half, half, heads.shape[-1] - 2 * half], -1)
+    return torch.cat([low * cos - high * sin, high * cos + low * sin, rest], -1)

@@ -1,0 +1,125 @@
+"""Qwen's towers: pictures of any size, neighbouring patches merged by two and two.
+
+Qwen2-VL attends everywhere, Qwen2.5-VL in windows except in a few layers, and Qwen3-VL hands the
+output of three layers to the decoder's first ones (DeepStack). The towers run as transformers has
+them; positions, windows and interpolation depend on the picture's size alone and are kept by it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, TypeAlias
+
+import torch
+from cachetools import LRUCache
+from torch import Tensor, nn
+from transformers import vision_utils
+
+from inference.device import to_device
+from inference.execution.cuda_graphs import CudaGraphRecorder, GraphedFunction
+from inference.prompts.pixel_store import Pixels
+from inference.prompts.preprocessing import ImagePreprocessor
+
+USUAL_PX = (
+    *((2048, 1536), (1536, 2048), (2048, 1152), (1152, 2048), (2048, 2048)),
+    *((1024, 768), (768, 1024), (1024, 1024), (640, 480), (480, 640)),
+)
+"""Sizes of pictures that have a graph, as the bot stores them; large ones are shrunk to the bound
+on a picture's tokens first."""
+MAX_SIZES = 256
+"""Sizes whose positions and windows are kept: up to 1 MB each."""
+
+Grid: TypeAlias = tuple[int, int]
+"""Rows and columns of patches, before they are merged."""
+SizeInputs: TypeAlias = dict[str, Tensor]
+"""Arguments of the tower that follow from a grid."""
+
+
+class QwenVLTower:
+    """Implements `Tower`."""
+
+    def __init__(self, weights: Any, preprocessor: ImagePreprocessor) -> None:
+        """Take the whole model, as transformers loaded it, and its pictures' preprocessor."""
+        self._visual = weights.model.visual
+        self._visual.patch_embed = _LinearPatches(self._visual.patch_embed.proj)
+        self._preprocessor = preprocessor
+        self._device: torch.device = weights.device
+        self._inputs_of_size: LRUCache[Grid, SizeInputs] = LRUCache(MAX_SIZES)
+        self._graphed: dict[Grid, GraphedFunction[Tensor]] = {}
+
+    def capture(self, recorder: CudaGraphRecorder) -> None:
+        """See `Tower.capture`."""
+        examples = {}
+        for size in USUAL_PX:
+            inputs = self._preprocessor.blank(size)
+            examples[_grid_of(inputs)] = inputs["pixel_values"]
+        # Largest first: the smaller graphs reuse its memory.
+        for grid, pixels in sorted(examples.items(), key=lambda item: -len(item[1])):
+            graphed = GraphedFunction(partial(self._forward, grid))
+            graphed.capture(to_device(pixels, self._device), recorder)
+            self._graphed[grid] = graphed
+
+    def encode(self, inputs: Pixels) -> Tensor:
+        """See `Tower.encode`."""
+        pixels = to_device(inputs["pixel_values"], self._device)
+        grid = _grid_of(inputs)
+        graphed = self._graphed.get(grid)
+        return self._forward(grid, pixels) if graphed is None else graphed(pixels).clone()
+
+    def _forward(self, grid: Grid, pixels: Tensor) -> Tensor:
+        """Run the tower. Returns: see `Tower.encode`."""
+        size_inputs = self._inputs_of_size.get(grid)
+        if size_inputs is None:
+            size_inputs = self._inputs_of_size[grid] = self._compute_inputs(grid)
+        found = self._visual(
+            pixels.to(self._visual.dtype), grid_thw=_thw(grid), return_dict=True, **size_inputs
+        )
+        return torch.stack([found.pooler_output, *getattr(found, "deepstack_features", ())])
+
+    def _compute_inputs(self, grid: Grid) -> SizeInputs:
+        visual, thw = self._visual, _thw(grid)
+        merge = visual.spatial_merge_size
+        moved = {"position_ids": vision_utils.get_vision_position_ids(thw, merge)}
+        # On the CPU: attention splits by their values, and would wait for the device to get them.
+        cut = {"cu_seqlens": vision_utils.get_vision_cu_seqlens(thw)}
+        if hasattr(visual, "window_size"):
+            moved["window_index"], cut["cu_window_seqlens"] = vision_utils.get_vision_window_index(
+                thw, merge, visual.window_size, visual.patch_size
+            )
+        if hasattr(visual, "num_grid_per_side"):
+            found = vision_utils.get_vision_interpolation_indices_and_weights(
+                thw,
+                visual.num_grid_per_side,
+                mode=visual.interpolation_mode,
+                align_corners=visual.interpolation_align_corners,
+                spatial_merge_size=merge,
+            )
+            moved["interp_indices"], moved["interp_weights"] = found
+        return cut | {name: value.to(self._device) for name, value in moved.items()}
+
+
+class _LinearPatches(nn.Module):
+    """The convolution that embeds patches, as the product that it is.
+
+    Its stride is its kernel's size, and each row of pixels is a whole patch. For a convolution in
+    three dimensions cuDNN has no fast kernel in bfloat16.
+    """
+
+    def __init__(self, convolution: nn.Conv3d) -> None:
+        super().__init__()
+        self.proj = convolution
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Embed [patches, channels · frames · patch²]. Returns: [patches, hidden]."""
+        weight = self.proj.weight
+        return nn.functional.linear(pixels.to(weight.dtype), weight.flatten(1), self.proj.bias)
+
+
+def _grid_of(inputs: Pixels) -> Grid:
+    _, rows, columns = inputs["image_grid_thw"][0].tolist()
+    return rows, columns
+
+
+def _thw(grid: Grid) -> Tensor:
+    """The grid as the tower takes it: one frame."""
+    return torch.tensor([[1, *grid]])
