@@ -233,14 +233,22 @@ class Ending:
     """Of a refused question: whether it may succeed when it is asked again."""
 
 
+def as_it_is(text: str, _complete: bool) -> str:
+    """Markdown for a platform that reads it."""
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyLimits:
-    """What one message of the platform holds, and how often it may be edited."""
+    """What one message of the platform holds, how it is written, and how often it is edited."""
 
     max_length: int | None = None
     """In the platform's unit; `None` is no limit."""
     measure: Callable[[str], int] = len
     """Length of a text in the platform's unit."""
+    render: Callable[[str, bool], str] = as_it_is
+    """The answer's Markdown, as the platform writes it, before it is measured and split.
+    False: the text still grows, and its end may mean something else with the next word."""
     pace_s: float = 0.05
     """Seconds between two edits."""
 

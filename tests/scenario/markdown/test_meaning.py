@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from bot.core.reply import open_fence
+from bot.core.splitting import open_fence
 from tests.formulas import FORMULAS, NO_FORMULAS
 from tests.scenario.markdown.conftest import ANSWER
 
@@ -174,7 +174,7 @@ async def test_formulas_are_mathml_and_money_is_not(page: Page) -> None:
 
 
 async def test_the_page_and_the_reply_agree_on_open_fences(page: Page) -> None:
-    """A text that ends in a fence, as `bot/core/reply.py` sees it, ends in code on the page."""
+    """A text that ends in a fence, as `bot/core/splitting.py` sees it, ends in code on the page."""
     # In chats a fence may be indented at will: what a list does with it is theirs to say.
     made = [it.replace("\r", "") for it in texts() if not any(mark in it for mark in IN_LISTS)]
     assert len(made) > 30

@@ -1,4 +1,4 @@
-"""One writer, paced; the final text lands; no part is ever too long or cut badly."""
+"""One writer, paced; the final text lands."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from bot.core.reply import FINAL_ATTEMPTS, running_reply, split
+from bot.core.reply import FINAL_ATTEMPTS, running_reply
 from bot.values.messages import (
     Attachment,
     Ending,
@@ -23,10 +21,6 @@ from bot.values.messages import (
 from tests.waiting import until
 
 SECRET = "text of an answer"
-
-
-def utf16(text: str) -> int:
-    return len(text.encode("utf-16-le")) // 2
 
 
 class RecordingExchange:
@@ -171,6 +165,23 @@ async def test_a_long_answer_goes_on_in_further_messages() -> None:
     assert written == "one two three four five six seven " * 2 + "one two three four five six seven"
 
 
+async def test_the_platform_writes_the_text_its_own_way_before_it_is_split() -> None:
+    seen: list[bool] = []
+
+    def render(text: str, complete: bool) -> str:
+        seen.append(complete)
+        return text.replace("*", "")
+
+    exchange = RecordingExchange(max_length=9, render=render)
+    async with running_reply(exchange) as reply:
+        reply.append("**one** ")
+        await until(lambda: bool(exchange.parts))
+    await reply.finish(answered("**one** **two** **three**"))
+    assert list(exchange.parts.values()) == ["one two", "three"]
+    assert seen == [False] * (len(seen) - 1) + [True]
+    assert reply.text == "**one** **two** **three**", "what is stored is the model's text"
+
+
 async def test_a_refusal_is_left_to_the_adapter_to_say() -> None:
     exchange = RecordingExchange()
     async with running_reply(exchange) as reply:
@@ -179,111 +190,3 @@ async def test_a_refusal_is_left_to_the_adapter_to_say() -> None:
     assert exchange.parts == {}
     assert exchange.ending is not None
     assert exchange.ending.text == "Sorry."
-
-
-# -- splitting ----------------------------------------------------------------------------------
-
-
-def test_a_short_text_is_one_part_and_no_text_is_none() -> None:
-    assert split("hello", ReplyLimits(max_length=10)) == ["hello"]
-    assert split("", ReplyLimits(max_length=10)) == []
-    assert split("x" * 99, ReplyLimits()) == ["x" * 99]
-
-
-def test_a_text_is_cut_after_a_paragraph_first() -> None:
-    text = "First one. Second one.\n\nThird one. Fourth."
-    assert split(text, ReplyLimits(max_length=35)) == [
-        "First one. Second one.",
-        "Third one. Fourth.",
-    ]
-
-
-def test_then_after_a_sentence() -> None:
-    text = "The first sentence is here. The second is longer than that."
-    assert split(text, ReplyLimits(max_length=40))[0] == "The first sentence is here."
-
-
-def test_then_after_a_japanese_sentence() -> None:
-    assert split("これは猫です。あれは犬です。", ReplyLimits(max_length=10)) == [
-        "これは猫です。",
-        "あれは犬です。",
-    ]
-
-
-def test_then_after_a_word() -> None:
-    assert split("alpha beta gamma", ReplyLimits(max_length=11)) == ["alpha beta", "gamma"]
-
-
-def test_then_between_characters_as_people_count_them() -> None:
-    family = "👨‍👩‍👧‍👦"
-    parts = split(family * 5, ReplyLimits(max_length=26, measure=utf16))
-    assert parts == [family * 2, family * 2, family]
-
-
-def test_lengths_are_measured_in_the_platforms_unit() -> None:
-    parts = split("😀" * 10, ReplyLimits(max_length=8, measure=utf16))
-    assert [len(part) for part in parts] == [4, 4, 2]
-
-
-def test_a_code_fence_is_not_cut_when_it_can_begin_the_next_part() -> None:
-    code = "```python\nprint(1)\nprint(2)\n```"
-    text = f"Here is how it is done in Python, in two lines:\n\n{code}\n\nThat is all."
-    parts = split(text, ReplyLimits(max_length=60))
-    assert parts[0] == "Here is how it is done in Python, in two lines:"
-    assert parts[1].startswith(code)
-
-
-def test_a_code_fence_too_long_for_a_part_is_closed_and_opened_again() -> None:
-    lines = [f"line_{i} = {i}" for i in range(40)]
-    text = "```python\n" + "\n".join(lines) + "\n```\nDone."
-    parts = split(text, ReplyLimits(max_length=100))
-    assert all(len(part) <= 100 for part in parts)
-    for part in parts[:-1]:
-        assert part.startswith("```python\n")
-        assert part.endswith("\n```")
-    code = [line for part in parts for line in part.splitlines() if line.startswith("line_")]
-    assert code == lines
-
-
-def test_a_fence_inside_a_list_is_not_cut_open() -> None:
-    lines = "\n".join(f"    line_{i}" for i in range(30))
-    parts = split(f"- like this:\n    ```\n{lines}\n    ```", ReplyLimits(max_length=90))
-    assert all(part.count("```") % 2 == 0 for part in parts)
-
-
-def test_no_part_is_blank() -> None:
-    parts = split("   \n\n" * 40 + "x", ReplyLimits(max_length=30))
-    assert [part.strip() for part in parts] == ["x"]
-
-
-def test_one_letter_under_a_hundred_accents_still_goes_out() -> None:
-    letter = "a" + "\u0301" * 100
-    parts = split(letter, ReplyLimits(max_length=40))
-    assert "".join(parts) == letter
-    assert all(len(part) <= 40 for part in parts)
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    st.text(
-        alphabet=st.sampled_from("ab. 。\n`😀👍🏽é\u0301か") | st.characters(codec="utf-8"),
-        max_size=400,
-    ),
-    st.integers(40, 120),
-)
-def test_no_part_is_too_long_and_no_character_is_lost_or_cut(text: str, limit: int) -> None:
-    limits = ReplyLimits(max_length=limit, measure=utf16)
-    parts = split(text, limits)
-    assert all(utf16(part) <= limit for part in parts)
-    if "```" not in text and "~~~" not in text:
-        assert "".join("".join(parts).split()) == "".join(text.split())
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.text(alphabet="abc. \n", min_size=80, max_size=300))
-def test_finished_parts_do_not_change_while_the_text_grows(text: str) -> None:
-    limits = ReplyLimits(max_length=50)
-    whole = split(text, limits)
-    for length in range(0, len(text), 7):
-        grown = split(text[:length], limits)
-        assert grown[:-1] == whole[: len(grown) - 1] or not text[:length].strip()

@@ -23,6 +23,7 @@ from bot.platforms.discord.origin import AskedBy, Origin, with_context
 from bot.platforms.discord.replies import layout
 from bot.platforms.discord.replies.context import AdapterContext
 from bot.platforms.discord.replies.destinations import Destination
+from bot.platforms.discord.replies.markdown import discord_markdown
 from bot.platforms.discord.replies.parts import Parts
 from bot.texts import say
 from bot.values.messages import (
@@ -79,7 +80,12 @@ class DiscordExchange:
         pace_s = FIRST_PACE_S
         if self._has_message:
             pace_s = self._adapter.pacer.pace_s(self._paced)
-        return ReplyLimits(max_length=layout.MAX_LENGTH, measure=layout.length, pace_s=pace_s)
+        return ReplyLimits(
+            max_length=layout.MAX_LENGTH,
+            measure=layout.length,
+            render=discord_markdown,
+            pace_s=pace_s,
+        )
 
     # -- the question -------------------------------------------------------------------------
 
@@ -162,7 +168,9 @@ class DiscordExchange:
         try:
             await self._parts.load()
             buttons = layout.running_buttons(self._message.key, self._locale)
-            await self._parts.show(await self._find_destination(), part, text, buttons)
+            await self._parts.show(
+                await self._find_destination(), part, layout.closed(text), buttons
+            )
             self._has_message = True
         except DiscordRefused as exc:
             self._refused(exc)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import discord
 from discord import ui
 
-from bot.core.reply import open_fence
+from bot.core.splitting import open_fence
 from bot.platforms.discord.events import message_key
 from bot.texts import say
 from bot.values.messages import MessageKey, Receipt

@@ -19,6 +19,7 @@ from bot.platforms.slack.events import MENTION, with_names
 from bot.platforms.slack.origin import AskedBy, Origin
 from bot.platforms.slack.replies import blocks
 from bot.platforms.slack.replies.context import AdapterContext
+from bot.platforms.slack.replies.markdown import slack_markdown
 from bot.platforms.slack.replies.notices import find_notice, notice_of
 from bot.platforms.slack.replies.parts import CANNOT_WRITE, Parts
 from bot.platforms.slack.workspaces import Workspace
@@ -61,7 +62,12 @@ class SlackExchange:
         pace_s = FIRST_PACE_S
         if self._workspace is not None:
             pace_s = self._workspace.api.rates.pace_s(self._parts.kind)
-        return ReplyLimits(max_length=blocks.MAX_LENGTH, measure=blocks.length, pace_s=pace_s)
+        return ReplyLimits(
+            max_length=blocks.MAX_LENGTH,
+            measure=blocks.length,
+            render=slack_markdown,
+            pace_s=pace_s,
+        )
 
     # -- the question -------------------------------------------------------------------------
 

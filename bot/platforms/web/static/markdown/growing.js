@@ -5,7 +5,9 @@ import { splitBlocks } from "./parser.js";
 
 const MAX_HELD = 1_000;
 /** A table's first line, and as much of its second as there is. */
-const TABLE_HEAD = /(?:^|\n)[ \t]*\|[^\n]*(?:\n[ \t]*[|:-][ \t|:-]*)?$/;
+const TABLE_HEAD = /(?:^|\n)[ \t]*\|[^\n]*(?:\n[ \t|:-]*)?$/;
+/** A link or a picture whose target is not complete. */
+const HALF_LINK = /!?\[[^\]\n]*\]\([^)\s]*$/;
 
 /** The blocks of a growing text, without an end whose meaning is still open. */
 export function settled(text) {
@@ -19,7 +21,7 @@ export function settled(text) {
 
 /** Where the unfinished end of a block begins, or -1. */
 function openAt(source) {
-  const places = [source.search(TABLE_HEAD), openFormulaAt(source)].filter((at) => at >= 0);
+  const places = [source.search(TABLE_HEAD), source.search(HALF_LINK), openFormulaAt(source)].filter((at) => at >= 0);
   return places.length ? Math.min(...places) : -1;
 }
 
@@ -37,5 +39,5 @@ function openFormulaAt(source) {
 
 /** Whether what follows a sign may yet become a formula. A dollar before a digit is money. */
 function mayClose(markup, rest) {
-  return markup === "$" ? /^[^\s\d$][^\n$]{0,99}$/.test(rest) : !rest.includes(CLOSING[markup]);
+  return markup === "$" ? /^(?:[^\s\d$][^\n$]{0,99})?$/.test(rest) : !rest.includes(CLOSING[markup]);
 }
