@@ -44,6 +44,6 @@ class Conversation(Protocol):
 
 
 def remarks(receipt: Receipt) -> list[str]:
-    """What a receipt has to say besides the names of the pictures, a sentence each."""
-    notes = [note for picture in receipt.pictures for note in picture.notes]
+    """What a receipt has to say besides the names of the pictures, a line each."""
+    notes = [f"{picture.name}: {note}" for picture in receipt.pictures for note in picture.notes]
     return [*receipt.skipped, *receipt.dropped, *notes, *receipt.notes]

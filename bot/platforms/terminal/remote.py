@@ -16,6 +16,7 @@ from yarl import URL
 
 from bot.platforms.terminal.pictures import PictureFile, TerminalError
 from bot.platforms.terminal.status_line import StatusLine
+from bot.values.cleaning import clean_name
 from bot.values.messages import Ending, Outcome, Receipt, ReceiptPicture
 
 CONNECT_S = 10
@@ -178,10 +179,10 @@ class RemoteTerminal:
         if self._thread is None:
             made = await self._playground.json("POST", "/api/threads")
             self._thread = str(made["thread_id"])
-        form = aiohttp.FormData(default_to_multipart=True)
+        form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
         form.add_field("text", question)
         for picture in pictures:
-            form.add_field("images", picture.data, filename=picture.name)
+            form.add_field("images", picture.data, filename=clean_name(picture.name))
         status = StatusLine(self._locale, shown=out is not None and not self._quiet)
         try:
             ending = await self._read_answer(self._thread, form, out, status)

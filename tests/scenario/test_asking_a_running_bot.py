@@ -1,0 +1,160 @@
+"""`--url`: a question to a bot that already runs. Nothing is loaded here, nothing is kept there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tests.engines import ScriptedModel
+from tests.pictures import encode, photo
+from tests.scenario.command import environment, llava_bot
+from tests.scenario.playground import Client, running_playground
+
+NAME = 'a "b" ü.png'
+NOTHING: tuple[int, dict[str, list[object]]] = (200, {"threads": []})
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    (tmp_path / NAME).write_bytes(encode(photo()))
+    return NAME
+
+
+async def test_ask_answers_at_once_without_torch_and_keeps_nothing(
+    tmp_path: Path, picture: str
+) -> None:
+    (tmp_path / "probe.py").write_text(
+        "import atexit, runpy, sys\n"
+        "atexit.register(lambda: print('imported:', *sys.modules, file=sys.stderr))\n"
+        "sys.argv[0] = 'llava-bot'\n"
+        "runpy.run_module('bot', run_name='__main__')\n"
+    )
+    model = ScriptedModel()
+    async with running_playground(tmp_path / "bot", model) as client:
+        address = client.playground.address.removeprefix("http://")
+        result = await llava_bot(
+            *("ask", picture, "-", "What differs?", "--url", address),
+            data_dir=tmp_path,
+            module="probe",
+            stdin=encode(photo()),
+        )
+        assert (result.code, result.out) == (0, "answer to What differs?\n"), result.err
+        said, _, imported = result.err.partition("imported:")
+        assert said == ""
+        assert not {"torch", "transformers", "sqlalchemy", "prompt_toolkit"} & {*imported.split()}
+        assert len(model.requests[-1].messages[-1].pictures) == 2
+        assert await client.get("/api/threads") == NOTHING
+        as_json = await llava_bot(
+            "ask", picture, "What?", "--json", "--url", f"http://{address}", data_dir=tmp_path
+        )
+    shown = json.loads(as_json.out)
+    assert shown["text"] == "answer to What?"
+    assert shown["model"] == "scripted"
+    assert shown["timings"]["total_s"] >= shown["timings"]["first_token_s"] > 0
+    assert shown["receipt"]["pictures"] == [{"number": 1, "name": NAME, "notes": []}]
+
+
+async def test_chat_reads_questions_from_a_pipe_and_sends_a_picture_once(
+    tmp_path: Path, picture: str
+) -> None:
+    model = ScriptedModel()
+    async with running_playground(tmp_path / "bot", model) as client:
+        result = await llava_bot(
+            *("chat", "--image-file", picture, "--url", client.playground.address),
+            data_dir=tmp_path,
+            stdin="What is it?\n\n/help\n",
+        )
+        assert await client.get("/api/threads") == NOTHING
+    assert result.code == 0, result.err
+    assert result.out == "answer to What is it?\nanswer to /help\n", "a pipe has no commands"
+    assert [len(message.pictures) for message in model.requests[-1].messages][::2] == [1, 0]
+
+
+async def test_ctrl_c_stops_the_answer_there(tmp_path: Path, picture: str) -> None:
+    model = ScriptedModel()
+    model.hold()
+    async with running_playground(tmp_path / "bot", model) as client:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "ask", picture, "Go on and on"),
+            *("--url", client.playground.address),
+            stdout=PIPE,
+            stderr=PIPE,
+            env=environment(tmp_path, PYTHONPATH=str(Path.cwd())),
+            cwd=tmp_path,
+        )
+        model.release(2)
+        assert process.stdout is not None
+        assert (await process.stdout.readexactly(6)) == b"answer"
+        process.send_signal(signal.SIGINT)
+        _, err = await asyncio.wait_for(process.communicate(), 30)
+        assert (process.returncode, err) == (130, b"")
+        assert await client.get("/api/threads") == NOTHING
+        model.release()
+        assert model.steps_taken < 6
+
+
+async def asked(client: Client | str, folder: Path, *more: str, **settings: str) -> tuple[int, str]:
+    address = client if isinstance(client, str) else client.playground.address
+    result = await llava_bot(
+        "ask", NAME, "What?", "--url", address, *more, data_dir=folder, variables=settings
+    )
+    assert "Traceback" not in result.err
+    return result.code, result.out + result.err
+
+
+async def test_a_password_comes_from_the_address_or_the_settings(
+    tmp_path: Path, picture: str
+) -> None:
+    async with running_playground(tmp_path / "bot", ScriptedModel(), password="pä:ss") as client:
+        answer = (0, "answer to What?\n")
+        port = client.playground.address.rpartition(":")[2]
+        assert await asked(f"http://me:p%C3%A4%3Ass@127.0.0.1:{port}", tmp_path) == answer
+        assert await asked(client, tmp_path, PLAYGROUND_PASSWORD="pä:ss") == answer
+        code, said = await asked(client, tmp_path, PLAYGROUND_PASSWORD="wrong")
+        assert code == 1
+        assert said.startswith(f"The bot at http://127.0.0.1:{port} wants its password: set")
+
+
+async def test_what_is_refused_there_is_said_here(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text("no picture")
+    async with running_playground(tmp_path / "bot", ScriptedModel()) as client:
+        code, said = await asked(client, tmp_path, LANG="ja_JP.UTF-8")
+        assert code == 1
+        assert f"「{NAME}」は使えませんでした" in said
+        assert await client.get("/api/threads") == NOTHING
+
+
+async def test_where_no_bot_answers_a_sentence_says_what_to_do(
+    tmp_path: Path, picture: str
+) -> None:
+    code, said = await asked("http://127.0.0.1:9", tmp_path)
+    assert code == 1
+    assert said == (
+        "No bot can be reached at http://127.0.0.1:9: start one with llava-bot run, "
+        "or leave out --url.\n"
+    )
+    code, said = await asked("ftp://host", tmp_path)
+    assert said.startswith("--url ftp://host: it is not an address such as")
+    code, said = await asked("127.0.0.1:9", tmp_path, "--load-4bit")
+    assert said.startswith("--quantize has no effect on a bot that runs: leave it out")
+
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text="<html>")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        other = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        assert await asked(other, tmp_path) == (1, f"What answers at {other} is no llava-bot.\n")
+    finally:
+        await runner.cleanup()
