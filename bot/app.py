@@ -41,9 +41,14 @@ Platforms: TypeAlias = dict[str, Platform]
 
 
 def run_terminal(
-    configuration: Configuration, converse: Callable[[Terminal], Coroutine[Any, Any, int]]
+    configuration: Configuration,
+    converse: Callable[[Terminal], Coroutine[Any, Any, int]],
+    *,
+    quiet: bool = False,
 ) -> int:
     """Hold a conversation at the terminal and keep nothing of it. Returns: the exit code.
+
+    `quiet`: say nothing of the load, and nothing while a question waits.
 
     Raises:
         ConfigurationError: no folder for temporary files is writable.
@@ -54,10 +59,11 @@ def run_terminal(
     async def run(devices: Devices, state: Path) -> int:
         async with running_services(configuration, devices, state=state) as services:
             await services.engine.loaded()
-            return await converse(Terminal(services.answers, locale=locale_of_environment()))
+            locale = locale_of_environment()
+            return await converse(Terminal(services.answers, locale=locale, quiet=quiet))
 
     with (
-        loading_devices(configuration.bot) as devices,
+        loading_devices(configuration.bot, quiet=quiet) as devices,
         tempfile.TemporaryDirectory(prefix="llava-bot-") as folder,
     ):
         interrupts.raise_keyboard_interrupt()

@@ -217,7 +217,9 @@ def _chat(arguments: argparse.Namespace, configuration: Configuration) -> int:
 
     read = _picture_reader(arguments, configuration)
     pictures = asyncio.run(read([*arguments.picture, *arguments.image_file]))
-    return _converse(arguments, configuration, partial(chat, pictures, read=read))
+    return _converse(
+        arguments, configuration, partial(chat, pictures, read=read, quiet=arguments.quiet)
+    )
 
 
 def _picture_reader(arguments: argparse.Namespace, configuration: Configuration) -> ReadPictures:
@@ -239,9 +241,11 @@ def _converse(
 ) -> int:
     """With the bot that `--url` names, or with a model of our own."""
     if arguments.url is None:
+        if not arguments.quiet and sys.stderr.isatty():
+            _tell_of_a_running_bot(configuration.of(PlaygroundSettings))
         from bot.app import run_terminal
 
-        return run_terminal(configuration, converse)
+        return run_terminal(configuration, converse, quiet=arguments.quiet)
     own = [name for name, value in _settings_in(arguments).items() if value is not None]
     if own := [name for name in own if name not in HERE]:
         raise ConfigurationError(
@@ -264,6 +268,13 @@ def _converse(
 
     interrupts.raise_keyboard_interrupt()
     return asyncio.run(run())
+
+
+def _tell_of_a_running_bot(settings: PlaygroundSettings) -> None:
+    from bot.platforms.terminal.running import running_bot
+
+    if (address := running_bot(settings.host, settings.port)) is not None:
+        print(f"A bot runs at {address}: --url {address} asks it at once.", file=sys.stderr)
 
 
 def _json(value: object, *, indent: int | None = None) -> str:

@@ -7,6 +7,7 @@ The only module that chooses what implements the engine; platforms come from
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -45,21 +46,23 @@ class Services(AdapterServices):
 
 
 @contextmanager
-def loading_devices(settings: Settings) -> Iterator[Devices]:
+def loading_devices(settings: Settings, *, quiet: bool = False) -> Iterator[Devices]:
     """Devices that have begun to load. Raises: ModelUnavailable: there is no such model."""
-    with devices_of(settings) as devices:
+    with devices_of(settings, quiet=quiet) as devices:
         devices.start()
         yield devices
 
 
-def devices_of(settings: Settings) -> Devices:
+def devices_of(settings: Settings, *, quiet: bool = False) -> Devices:
     """One thread per device, for the model that the settings name; see `Devices`.
+
+    `quiet`: print nothing of the load.
 
     Raises:
         ModelUnavailable: there is no such model; its message is one sentence for the operator.
     """
     check_name(settings.model)
-    state = LoadState(StreamProgress(sys.stderr))
+    state = LoadState(StreamProgress(io.StringIO() if quiet else sys.stderr))
 
     def load(spec: ModelSpec) -> Backend:
         # It imports torch and transformers, which take seconds: the bot listens before.

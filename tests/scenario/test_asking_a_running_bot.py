@@ -7,11 +7,14 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from bot.platforms.terminal.running import running_bot
 from tests.engines import ScriptedModel
 from tests.pictures import encode, photo
 from tests.scenario.command import environment, llava_bot
@@ -131,6 +134,38 @@ async def test_what_is_refused_there_is_said_here(tmp_path: Path) -> None:
         assert await client.get("/api/threads") == NOTHING
 
 
+async def test_a_bot_that_runs_is_found_and_nothing_else_is_taken_for_one(tmp_path: Path) -> None:
+    async with (
+        running_playground(tmp_path / "open", ScriptedModel()) as free,
+        running_playground(tmp_path / "closed", ScriptedModel(), password="pw") as closed,
+    ):
+        for address in (free.playground.address, closed.playground.address):
+            port = int(address.rpartition(":")[2])
+            assert await asyncio.to_thread(running_bot, "127.0.0.1", port) == address
+    assert await asyncio.to_thread(running_bot, "127.0.0.1", port) is None, "it has ended"
+    async with serving("[]") as other:
+        port = int(other.rpartition(":")[2])
+        assert await asyncio.to_thread(running_bot, "127.0.0.1", port) is None
+
+
+@asynccontextmanager
+async def serving(text: str) -> AsyncIterator[str]:
+    """Something that answers everything with the same text."""
+
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text=text)
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
 async def test_where_no_bot_answers_a_sentence_says_what_to_do(
     tmp_path: Path, picture: str
 ) -> None:
@@ -144,17 +179,5 @@ async def test_where_no_bot_answers_a_sentence_says_what_to_do(
     assert said.startswith("--url ftp://host: it is not an address such as")
     code, said = await asked("127.0.0.1:9", tmp_path, "--load-4bit")
     assert said.startswith("--quantize has no effect on a bot that runs: leave it out")
-
-    async def page(_request: web.Request) -> web.Response:
-        return web.Response(text="<html>")
-
-    app = web.Application()
-    app.router.add_get("/{path:.*}", page)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        other = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with serving("<html>") as other:
         assert await asked(other, tmp_path) == (1, f"What answers at {other} is no llava-bot.\n")
-    finally:
-        await runner.cleanup()

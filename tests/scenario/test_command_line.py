@@ -39,9 +39,10 @@ async def test_ask_prints_the_answer_alone(tmp_path: Path, picture: str, model: 
     assert "Loading the model" not in result.out
     as_json = await llava_bot(
         *("ask", picture, "What is it?", "--model", model, "--temperature", "0"),
-        *("--max-new-tokens", "12", "--json"),
+        *("--max-new-tokens", "12", "--json", "--quiet"),
         data_dir=tmp_path,
     )
+    assert (as_json.code, as_json.err) == (0, "")
     shown = json.loads(as_json.out)
     assert shown["text"] == result.out.strip()
     assert shown["model"] == model

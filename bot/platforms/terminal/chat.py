@@ -29,13 +29,17 @@ FAREWELLS = frozenset({"/quit", "/exit", "quit", "exit"})
 
 
 async def chat(
-    pictures: tuple[PictureFile, ...], conversation: Conversation, *, read: ReadPictures
+    pictures: tuple[PictureFile, ...],
+    conversation: Conversation,
+    *,
+    read: ReadPictures,
+    quiet: bool = False,
 ) -> int:
     """Answer questions until the input ends. Returns: the exit code; 1 if one was refused.
 
     At a terminal, lines are edited, may be commands and may name pictures; Ctrl-C stops an answer.
     Each line of a pipe is a question, and stdout holds the answers alone. `read` reads the pictures
-    that are added.
+    that are added. `quiet`: receipts are not shown.
 
     Raises:
         TerminalError: the questions cannot be read.
@@ -43,9 +47,9 @@ async def chat(
     """
     console = typed_by_somebody()
     if console is None:
-        return await _Chat(conversation, pictures).answer_all(PipedLines(sys.stdin))
+        return await _Chat(conversation, pictures, quiet=quiet).answer_all(PipedLines(sys.stdin))
     locale = locale_of_environment()
-    typed = _TypedChat(conversation, pictures, console, read, locale)
+    typed = _TypedChat(conversation, pictures, console, read, locale, quiet=quiet)
     typed.greet()
     interrupted = say(locale, "terminal_interrupted")
     return await typed.answer_all(TypedLines(console, commands=COMMANDS, interrupted=interrupted))
@@ -54,8 +58,11 @@ async def chat(
 class _Chat:
     """Takes every line for a question."""
 
-    def __init__(self, conversation: Conversation, pictures: tuple[PictureFile, ...]) -> None:
+    def __init__(
+        self, conversation: Conversation, pictures: tuple[PictureFile, ...], *, quiet: bool
+    ) -> None:
         self._conversation = conversation
+        self._quiet = quiet
         self._pictures = pictures
         """To send with the next question."""
         self._code = 0
@@ -79,7 +86,7 @@ class _Chat:
             print(exc, file=sys.stderr)
             self._code = 1
         else:
-            for remark in remarks(ending.receipt):
+            for remark in () if self._quiet else remarks(ending.receipt):
                 print(remark, file=sys.stderr)
         if self._conversation.has_pictures:
             self._pictures = ()  # they stay in the thread
@@ -95,8 +102,10 @@ class _TypedChat(_Chat):
         console: TextIO,
         read: ReadPictures,
         locale: str,
+        *,
+        quiet: bool,
     ) -> None:
-        super().__init__(conversation, pictures)
+        super().__init__(conversation, pictures, quiet=quiet)
         self._console = console
         self._read = read
         self._locale = locale

@@ -11,9 +11,14 @@ import pytest
 from bot import cli
 from bot.arguments import build_parser
 from bot.configuration import load_configuration, setting_groups, variables
-from bot.settings import Settings
+from bot.settings import Settings, choices_of
 
 COMMON = [name.upper() for name in Settings.model_fields]
+CHOICES = {
+    f"{group.prefix}{name.upper()}": choices_of(field.annotation)
+    for group in setting_groups()
+    for name, field in group.model_fields.items()
+}
 COMMANDS = [(command, variable) for command in ("run", "doctor") for variable in variables()] + [
     (command, variable) for command in ("ask", "chat", "bench") for variable in COMMON
 ]
@@ -37,9 +42,8 @@ def option_of(variable: str) -> str:
 
 @pytest.mark.parametrize(("command", "variable"), COMMANDS)
 def test_every_setting_has_an_argument_of_its_name(command: str, variable: str) -> None:
-    values = {"DISCORD_SHARD_COUNT": "3", "DISCORD_RESOLVE_TO": "host:1"}
-    for value in (values.get(variable, ""), "none", "7", "INFO", "auto", "mention", "/tmp/x"):  # noqa: S108
-        words = [option_of(variable), value] if value else [option_of(variable)]
+    for value in (*CHOICES[variable], "7", ""):
+        words = [option_of(variable), *filter(None, [value])]
         try:
             arguments = parse(command, *POSITIONAL.get(command, []), *words)
         except SystemExit:
