@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
+from bot.completion import SHELLS
 from bot.platforms.registry import PLATFORMS
 from bot.setting_arguments import add_setting_arguments
 
@@ -101,6 +102,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     bench = command("bench", "bench [OPTION]...", "measure how fast a model is on this machine")
     _add_bench_arguments(bench)
+
+    completion = command(
+        "completion",
+        "completion {bash,zsh,fish}",
+        "print the script with which a shell completes these arguments",
+    )
+    completion.add_argument("shell", choices=SHELLS)
 
     for asking in (ask, chat):
         asking.add_argument(

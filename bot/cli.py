@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot import interrupts
+from bot import completion, interrupts
 from bot.arguments import build_parser
 from bot.configuration import Configuration, load_configuration, variables
 from bot.errors import CommandFailed, ConfigurationError
@@ -56,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.command is None:
         parser.print_help(sys.stderr)
         return EXIT_USAGE
+    if arguments.command == "completion":  # it needs no settings, and none can spoil it
+        print(completion.script(parser, arguments.shell))
+        return 0
     held_back = set_up_logging(shown=arguments.command == "run" or arguments.verbose)
     code = EXIT_FAILED
     try:
