@@ -22,7 +22,7 @@ from bot.platforms.web.streams import stream
 from bot.platforms.web.uploads import BadUpload, Uploads
 from bot.store import Store, StoreFailed
 from bot.texts import say
-from bot.values.messages import Author, IncomingMessage, MessageKey
+from bot.values.messages import Author, IncomingMessage, ThreadKey
 
 
 class QuestionHandlers:
@@ -110,28 +110,33 @@ class QuestionHandlers:
 
     async def _stop(self, request: web.Request) -> web.Response:
         access = await self._access.of(request)
-        if access.can_manage:
-            key = self._core.first_in_flight(access.thread)
-        else:
-            key = self._first_of(access)
-        if key is not None:
-            self._core.stop(key)
+        exchange = self._first_of(access.thread, None if access.can_manage else access)
+        if exchange is not None:
+            self._core.stop(exchange.message.key)
         return web.Response(status=204)
 
-    def _first_of(self, access: Access) -> MessageKey | None:
-        """A person's own first question in flight in a thread."""
-        asked = (exchange.message for exchange in self._exchanges.values())
-        own = (
-            message.key
-            for message in asked
-            if message.thread == access.thread and access.wrote(message.author.id)
+    def _first_of(
+        self, thread: ThreadKey, asked_by: Access | None = None
+    ) -> PlaygroundExchange | None:
+        """The thread's first question whose reply has not ended, of anybody or of one person.
+
+        The core may still be writing down the end of one before it.
+        """
+        of_thread = (
+            exchange for exchange in self._exchanges.values() if exchange.message.thread == thread
         )
-        return next(own, None)
+        return next(
+            (
+                exchange
+                for exchange in of_thread
+                if asked_by is None or asked_by.wrote(exchange.message.author.id)
+            ),
+            None,
+        )
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         access = await self._access.of(request)
-        key = self._core.first_in_flight(access.thread)
-        exchange = None if key is None else self._exchanges.get(key.message)
+        exchange = self._first_of(access.thread)
         if exchange is None:
             return web.Response(status=204)
         return await self._stream(request, access, exchange, exchange.follow())
