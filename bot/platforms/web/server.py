@@ -94,7 +94,13 @@ class Playground:
     async def start(self) -> None:
         """Listen. Raises: PlatformUnavailable."""
         await self._uploads.keep_only(self._questions.in_flight)
-        self._runner = await asyncio.to_thread(self._build)
+        try:
+            self._runner = await asyncio.to_thread(self._build)
+        except OSError as exc:
+            raise PlatformUnavailable(
+                f"The playground cannot keep the key of its sessions in {self._folder} "
+                f"({exc.strerror or type(exc).__name__}): make room there, or set DATA_DIR."
+            ) from None
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()

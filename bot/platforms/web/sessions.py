@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 from aiohttp import web
-from itsdangerous import BadSignature, Signer
+from itsdangerous import BadSignature, TimestampSigner
 
 from bot.private_files import SESSION_KEY, create, make_folder
 
@@ -37,7 +37,7 @@ class Sessions:
     """Signs and reads the cookie. Who changes it becomes a new person, not an error."""
 
     def __init__(self, key: bytes) -> None:
-        self._signer = Signer(key, salt="llava-bot.session", digest_method=hashlib.sha256)
+        self._signer = TimestampSigner(key, salt="llava-bot.session", digest_method=hashlib.sha256)
         # Browsers share cookies between the ports of a host: another bot's must not be overwritten.
         self.cookie = f"llava_bot_{hashlib.sha256(key).hexdigest()[:8]}"
 
@@ -45,7 +45,8 @@ class Sessions:
         """The id of the request's session; `None`: it has none of ours."""
         value = request.cookies.get(self.cookie, "")
         try:
-            return self._signer.unsign(value.encode("utf-8", "surrogateescape")).decode()
+            signed = value.encode("utf-8", "surrogateescape")
+            return self._signer.unsign(signed, max_age=MAX_AGE_S).decode()
         except (BadSignature, UnicodeError):
             return None
 

@@ -151,7 +151,7 @@ async def test_forget_me_by_keyboard_erases_threads_name_and_session(
         await expect(ann.locator("#threads li")).to_have_count(0)
         await expect(ann.locator("#who-sees input")).to_be_visible()  # asked anew
         (after,) = await ann.context.cookies()
-        assert after["value"] != before["value"]
+        assert after["value"].partition(".")[0] != before["value"].partition(".")[0]
         assert not list((client.folder / "pictures").rglob("*.png"))
 
 

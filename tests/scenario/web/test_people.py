@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +13,9 @@ import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from itsdangerous import Signer
 
-from bot.platforms.web.sessions import Sessions, load_key
+from bot.platforms.platform import PlatformUnavailable
+from bot.platforms.web.sessions import MAX_AGE_S, Sessions, load_key
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.playground import Client, events, running_playground
@@ -30,6 +31,10 @@ from tests.scenario.web.visitors import (
     visiting,
 )
 from tests.waiting import until
+
+
+def session_in(cookie: str) -> str:
+    return cookie.partition(".")[0]
 
 
 @pytest.fixture
@@ -121,9 +126,18 @@ async def test_a_tampered_cookie_is_a_new_person_and_no_error(team: Client) -> N
         thread = await ann.make_thread()
         await ann.answer(thread, "q")
         (cookie,) = ann.http.cookie_jar
-    session, _, signature = cookie.value.rpartition(".")
-    forged = Signer(b"another key", salt="llava-bot.session").sign(session.encode()).decode()
-    for value in (f"{session}x.{signature}", session, f"{session}.", forged, cookie.value[:-1], ""):
+    session, made, signature = cookie.value.split(".")
+    other = Sessions(b"another key")._signer
+    for value in (
+        f"{session}x.{made}.{signature}",
+        f"{session}.{made}x.{signature}",
+        f"{session}.{made}",
+        f"{session}..{signature}",
+        session,
+        other.sign(session.encode()).decode(),
+        cookie.value[:-1],
+        "",
+    ):
         headers = signed_in("") | {"Cookie": f"{cookie.key}={value}"}
         async with (
             aiohttp.ClientSession(team.playground.address) as http,
@@ -150,6 +164,22 @@ def test_a_key_that_is_not_whole_is_made_anew(tmp_path: Path) -> None:
     again = load_key(tmp_path)
     assert len(again) == len(first)
     assert load_key(tmp_path) == again != first
+
+
+def test_a_cookie_ends_on_the_server_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    signer, at = SESSIONS._signer, int(time.time())
+    monkeypatch.setattr(signer, "get_timestamp", lambda: at)
+    request = SimpleNamespace(cookies={SESSIONS.cookie: signer.sign(b"x").decode()})
+    assert SESSIONS.read(request) == "x"  # type: ignore[arg-type]
+    monkeypatch.setattr(signer, "get_timestamp", lambda: at + MAX_AGE_S + 1)
+    assert SESSIONS.read(request) is None  # type: ignore[arg-type]
+
+
+async def test_a_key_that_cannot_be_kept_is_told_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "session-key").mkdir()
+    with pytest.raises(PlatformUnavailable, match=r"cannot keep the key of its sessions in "):
+        async with running_playground(tmp_path, ScriptedModel(), password=PASSWORD):
+            pass
 
 
 async def test_cookies_of_two_bots_on_one_host_do_not_overwrite_each_other() -> None:
@@ -282,7 +312,8 @@ async def test_forget_me_leaves_nothing_of_a_person_and_all_of_the_others(
         assert not list((tmp_path / "pictures").rglob("*.png"))
         assert await threads_of(ann) == []
         assert (await me(ann))["name"] == ""
-        assert [cookie.value for cookie in ann.http.cookie_jar] != [before]
+        (after,) = (cookie.value for cookie in ann.http.cookie_jar)
+        assert session_in(after) != session_in(before)
         assert [listed["thread_id"] for listed in await threads_of(bob)] == [others]
 
 
