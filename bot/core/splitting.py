@@ -55,22 +55,23 @@ def _cut(text: str, limits: ReplyLimits) -> tuple[str, str]:
     inner = ReplyLimits(
         max_length=(limits.max_length or 0) - limits.measure(closing), measure=limits.measure
     )
-    head = _table_head(text, opening, room)
-    at = _line_cut(text, _prefix_length(text, inner), len(opening) + len(head))
-    if at <= len(opening) + 1:
+    start = text.rfind(opening, 0, at)
+    code = start + len(opening) + 1
+    head = _table_head(text, code, room)
+    at = _line_cut(text, _prefix_length(text, inner), code + len(head) - 1)
+    if at <= code:
         # The opening line alone fills a part: no fence can be kept around that.
-        return text[:room], text[room:]
-    if at <= len(opening) + 1 + len(head):
+        cut = start if text[:start].strip() else room
+        return text[:cut], text[cut:]
+    if at <= code + len(head):
         head = ""
-    rest = f"{opening}\n{head}{text[at:]}"
-    return text[:at].rstrip("\n") + closing, _at_margin(rest)
+    return text[:at].rstrip("\n") + closing, _at_margin(f"{opening}\n{head}{text[at:]}")
 
 
-def _table_head(text: str, opening: str, room: int) -> str:
-    """The lines that stand above the rows of a table, if the text begins with one."""
-    match = TABLE_HEAD.match(text, len(opening) + 1)
-    is_head = text.startswith(opening) and match is not None and len(match[0]) <= room // 3
-    return match[0] if match is not None and is_head else ""
+def _table_head(text: str, at: int, room: int) -> str:
+    """The lines that stand above the rows of a table, if one begins there."""
+    match = TABLE_HEAD.match(text, at)
+    return match[0] if match is not None and len(match[0]) <= room // 3 else ""
 
 
 def _quote_of(text: str, at: int) -> str:

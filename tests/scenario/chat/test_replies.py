@@ -34,6 +34,32 @@ async def test_a_code_fence_survives_the_cut_and_emoji_count_twice(chat: Chat) -
         assert reply.text.count("```") % 2 == 0
 
 
+async def test_an_answer_is_written_in_the_chats_own_markdown(chat: Chat) -> None:
+    chat.backend.answer = lambda _: (
+        "See $x^2$:\n\n| Item | Price |\n|---|--:|\n| りんご | $5 |\n| **b** | 10 |\n\n* [ ] pay"
+    )
+    asked = chat.say("@bot read this invoice")
+    await answered(chat, asked)
+    table = "Item   | Price\n-------|------\nりんご |    $5\nb      |    10"
+    (reply,) = chat.seen(asked)
+    assert reply.text == f"See `x^2`:\n\n```\n{table}\n```\n\n- ☐ pay"
+    kept = await chat.store.turns(chat.thread_key(asked))
+    assert "| **b** | 10 |" in kept[-1].answer, "the model reads its own words in the next turn"
+
+
+async def test_a_long_table_goes_on_under_its_head(chat: Chat) -> None:
+    rows = "".join(f"| {number} | some words for row {number} |\n" for number in range(200))
+    chat.backend.answer = lambda _: f"The table:\n\n| n | words |\n|--:|---|\n{rows}\nThat is all."
+    asked = chat.say("@bot a table please")
+    await answered(chat, asked)
+    replies = chat.seen(asked)
+    assert len(replies) >= 2
+    assert all("  n | words\n----|--" in it.text for it in replies)
+    assert sum(it.text.count("some words for row") for it in replies) == 200
+    assert all(it.text.count("```") == 2 for it in replies)
+    assert chat.longest_message() <= chat.message_limit
+
+
 async def test_when_the_model_fails_a_sentence_says_so(chat: Chat) -> None:
     chat.backend.raises = RuntimeError("CUDA error: secret detail")
     asked = chat.say("@bot hello")

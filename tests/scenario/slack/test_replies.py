@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.scenario.core import RED
@@ -74,6 +76,26 @@ async def test_a_stream_that_slack_closes_goes_on_in_the_same_message(stage: Sta
     stage.backend.release()
     assert text_of(await stage.answered(ts)) == "one two three four"
     assert len(stage.replies(ts)) == 1
+
+
+async def test_what_is_not_settled_yet_does_not_end_a_stream(stage: Stage) -> None:
+    slack = stage.slack
+    stage.backend.hold()
+    stage.backend.answer = lambda _: (
+        "first **two words** and [a link](https://example.org) or $x + y$\n\n"
+        "| a | b |\n|---|---|\n| 1 and more | 2 |\n\n- [x] done"
+    )
+    ts = slack.say(f"{BOT} count")
+    for _ in range(30):
+        stage.backend.release(1)
+        await asyncio.sleep(0.05)
+    stage.backend.release()
+    assert text_of(await stage.answered(ts)) == (
+        "first **two words** and [a link](https://example.org) or `x + y`\n\n"
+        "```\na          | b\n-----------|--\n1 and more | 2\n```\n\n- ☑ done"
+    )
+    assert "chat.appendStream" in methods(slack)
+    assert "chat.update" not in methods(slack)
 
 
 async def test_without_agent_sessions_a_message_with_a_stop_button_becomes_the_answer(
