@@ -55,7 +55,7 @@ PIECES = (
     "\n", "\n", "\n", "\n", "\n\n", "\r\n", "~~", "_", "- [ ] ", "$5",
 )  # fmt: skip
 PIECES_PER_TEXT = 40
-TEXTS = 400
+TEXTS = 250
 
 
 def texts() -> list[str]:
@@ -177,7 +177,7 @@ async def test_the_page_and_the_reply_agree_on_open_fences(page: Page) -> None:
     """A text that ends in a fence, as `bot/core/splitting.py` sees it, ends in code on the page."""
     # In chats a fence may be indented at will: what a list does with it is theirs to say.
     made = [it.replace("\r", "") for it in texts() if not any(mark in it for mark in IN_LISTS)]
-    assert len(made) > 30
+    assert len(made) > 15
     marked = [f"{text}\nlast" for text in made]
     for text, html in zip(made, await shown(page, *marked), strict=True):
         assert html.endswith("</pre>") == (open_fence(text) is not None), text
