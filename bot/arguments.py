@@ -150,6 +150,7 @@ def _add_doctor_arguments(doctor: argparse.ArgumentParser) -> None:
         metavar="ID",
         help=f"post a message in this channel ({channel_forms}) and delete it",
     )
+    doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
 def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:

@@ -24,8 +24,6 @@ from bot.configuration import Configuration, load_configuration, variables
 from bot.errors import CommandFailed, ConfigurationError
 from bot.home import ensure_home
 from bot.logs import set_log_level, set_up_logging
-from bot.platforms.findings import Finding
-from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.registry import PLATFORMS
 from bot.platforms.web.settings import PlaygroundSettings
 from bot.settings import Settings, revealed
@@ -120,7 +118,7 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
         case "bench":
             return _bench(arguments, configuration.bot)
         case "doctor":
-            return asyncio.run(_doctor(configuration, arguments.channel))
+            return asyncio.run(_doctor(configuration, arguments.channel, as_json=arguments.json))
         case "manifest":
             _print_manifest(arguments, configuration)
             return 0
@@ -159,27 +157,15 @@ def _print_manifest(arguments: argparse.Namespace, configuration: Configuration)
             print(made if isinstance(made, str) else _json(made, indent=2))
 
 
-async def _doctor(configuration: Configuration, channel: str | None) -> int:
-    findings = [
-        Finding(sentence, "correct the name, or remove it.") for sentence in configuration.unknown
-    ]
-    for platform in PLATFORMS:
-        if (doctor := platform.doctor) is None:
-            continue
-        settings = configuration.of(platform.settings)
-        if platform.is_set_up(settings):
-            try:
-                platform.check(settings)
-            except PlatformUnavailable as exc:
-                findings.append(Finding(f"{platform.title}'s settings", str(exc)))
-                continue
-            is_its_channel = channel is not None and doctor.is_channel(channel)
-            findings += await doctor.examine(settings, channel if is_its_channel else None)
-        else:
-            print(f"{platform.title} is not set up: README, {platform.title}, says how.")
-    for finding in findings:
-        print(finding)
-    return 0 if all(finding.is_well or finding.unknown for finding in findings) else EXIT_FAILED
+async def _doctor(configuration: Configuration, channel: str | None, *, as_json: bool) -> int:
+    from bot.doctor.examination import asks_others, examine, is_well
+    from bot.doctor.report import as_document, as_text
+
+    if (others := asks_others(configuration)) and sys.stderr.isatty():
+        print(f"Asking {' and '.join(others)}, and looking at this machine …", file=sys.stderr)
+    areas = await examine(configuration, channel=channel)
+    print(_json(as_document(areas), indent=2) if as_json else as_text(areas))
+    return 0 if is_well(areas) else EXIT_FAILED
 
 
 def _has_screen() -> bool:

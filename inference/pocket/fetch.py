@@ -23,7 +23,7 @@ from inference.pocket.pip import run_pip
 from inference.progress import LoadProgress, Phase, Progress
 
 _HERE = Path(__file__).parent
-_NEEDED_BYTES = 1_200_000_000  # wheels, parts and checkpoint, while both lie on the disk
+NEEDED_BYTES = 1_200_000_000  # wheels, parts and checkpoint, while both lie on the disk
 _BUILD_VERSION = 1  # raise when the checkpoint's form changes but neither delta nor classes do
 _WORKSPACE = ".building-pocket-"
 _PARTS = ".pocket-parts"
@@ -227,9 +227,9 @@ def _check_hash(path: Path, sha256: str) -> None:
 
 def _check_space(cache_dir: Path) -> None:
     free = shutil.disk_usage(cache_dir).free
-    if free < _NEEDED_BYTES:
+    if free < NEEDED_BYTES:
         raise PocketUnavailable(
-            f"The pocket model needs {_NEEDED_BYTES / 1e9:.1f} GB in {cache_dir} to be built; "
+            f"The pocket model needs {NEEDED_BYTES / 1e9:.1f} GB in {cache_dir} to be built; "
             f"only {free / 1e9:.1f} GB are free."
         )
 

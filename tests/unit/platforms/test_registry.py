@@ -117,12 +117,12 @@ def test_its_doctor_is_given_its_own_channels_alone(
 ) -> None:
     for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_CLIENT_ID", "DISCORD_BOT_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    assert asyncio.run(cli._doctor(load_configuration(), "loft-1")) == 0
+    assert asyncio.run(cli._doctor(load_configuration(), "loft-1", as_json=False)) == 0
     assert "a pigeon at 60 km/h, to loft-1" in capsys.readouterr().out
-    assert asyncio.run(cli._doctor(load_configuration(), "C1")) == 0
+    assert asyncio.run(cli._doctor(load_configuration(), "C1", as_json=False)) == 0
     assert "a pigeon at 60 km/h, to None" in capsys.readouterr().out
     monkeypatch.delenv("PIGEON_TOKEN")
-    assert asyncio.run(cli._doctor(load_configuration(), None)) == 0
+    assert asyncio.run(cli._doctor(load_configuration(), None, as_json=False)) == 0
     assert "Pigeon is not set up: README, Pigeon, says how." in capsys.readouterr().out
 
 

@@ -114,7 +114,7 @@ def test_without_pip_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_full_disk_is_noticed_before_the_download(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch_module, "_NEEDED_BYTES", 1 << 60)
+    monkeypatch.setattr(fetch_module, "NEEDED_BYTES", 1 << 60)
     with pytest.raises(PocketUnavailable, match="free"):
         ensure_pocket(tmp_path, progress=StreamProgress(io.StringIO()))
 

@@ -1,0 +1,174 @@
+"""Whether the model is here, and fits the disk, the GPU and the memory."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import psutil
+
+from bot.configuration import Configuration
+from bot.doctor.machine import existing
+from bot.doctor.quantities import gigabytes
+from bot.platforms.findings import Finding
+from bot.settings import Settings
+from bot.spelling import nearest
+
+if TYPE_CHECKING:
+    # It brings transformers along, which takes a second.
+    from inference.backends.survey import Survey
+
+GPU_S = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """A graphics card, as its driver describes it."""
+
+    name: str
+    driver: str
+    total_bytes: int
+    free_bytes: int
+
+
+def model(configuration: Configuration) -> list[Finding]:
+    """Look for the model's weights, for a GPU, and at the memory it will take."""
+    from inference.backends.survey import survey
+
+    settings = configuration.bot
+    found = survey(settings.model_spec, cache_dir=settings.data_dir / "models")
+    cards = gpus()
+    available = psutil.virtual_memory().available
+    return [
+        _weights(settings, found),
+        *_gpu(settings, found, cards),
+        *_memory(settings, found, cards, available_bytes=available),
+    ]
+
+
+def _weights(settings: Settings, found: Survey) -> Finding:
+    """Where the weights are, and whether what is missing fits the disk."""
+    from inference.backends.survey import Place
+    from inference.models import ALIASES
+
+    name = f"the model {settings.model}"
+    match found.place:
+        case Place.BUILT:
+            return Finding(f"{name} is built")
+        case Place.FOLDER | Place.CACHE:
+            size = f" ({gigabytes(found.weight_bytes)})" if found.weight_bytes else ""
+            return Finding(f"{name} is here{size}")
+        case Place.MISSING:
+            fix = "set MODEL to a folder that exists, to a name on the model hub, or to pocket."
+            return Finding(f"there is no folder {settings.model}", fix)
+    if "/" not in settings.model and not found.is_pocket:
+        meant = nearest(settings.model, ("pocket", *ALIASES))
+        fix = "set MODEL to pocket, to owner/name on the model hub, or to a folder."
+        if meant is not None:
+            fix = f"did you mean {meant}? Set MODEL to it."
+        return Finding(f"{name} is not known", fix)
+    if found.missing_bytes is None:
+        fix = "the first start downloads it; see that the disk has room for it."
+        return Finding(f"{name} is not here, and its size is not known", fix, unknown=True)
+    free = shutil.disk_usage(existing(found.folder.absolute())).free
+    rest = "the rest of " if found.place is Place.PARTLY else ""
+    what = f"the first start fetches {rest}{name}: {gigabytes(found.missing_bytes)} on the disk"
+    if free < found.missing_bytes:
+        cache = "DATA_DIR" if found.is_pocket else "HF_HOME"
+        fix = f"make room in {found.folder}, or set {cache} to a folder on another disk."
+        return Finding(f"{what}, where {gigabytes(free)} are free", fix)
+    return Finding(f"{what}, where {gigabytes(free)} are free")
+
+
+def _gpu(settings: Settings, found: Survey, cards: Sequence[Gpu]) -> list[Finding]:
+    """Whether there is a GPU, its driver works, and the model fits it."""
+    wanted = [*(settings.devices or (settings.device,))]
+    if not cards:
+        if any(name.startswith("cuda") for name in wanted):
+            fix = "set DEVICE to auto or cpu, or install the card's driver (nvidia-smi shows it)."
+            return [Finding(f"no GPU is found, and DEVICE is {', '.join(wanted)}", fix)]
+        return [_without_gpu(found)]
+    findings = [
+        Finding(
+            f"{card.name}: {gigabytes(card.free_bytes)} of {gigabytes(card.total_bytes)} free, "
+            f"driver {card.driver}"
+        )
+        for card in cards
+    ]
+    if metadata.version("torch").endswith("+cpu") and wanted != ["cpu"]:
+        fix = "install torch for CUDA (https://pytorch.org/get-started/locally)."
+        findings.append(Finding("the installed torch is the one without GPUs", fix, warning=True))
+    return [*findings, *_fits(settings, found, max(cards, key=lambda card: card.free_bytes))]
+
+
+def _without_gpu(found: Survey) -> Finding:
+    if found.is_pocket:
+        return Finding("no GPU: the pocket model needs none")
+    fix = "expect minutes for an answer; MODEL=pocket is quick without a GPU."
+    return Finding("no GPU is found, so the processor runs the model", fix, warning=True)
+
+
+def _fits(settings: Settings, found: Survey, card: Gpu) -> list[Finding]:
+    from inference.backends.survey import RATIO
+
+    if settings.device == "cpu" or found.is_pocket:
+        return []
+    needs = {bits: found.needed_bytes(bits, on_gpu=True) for bits in RATIO}
+    needed = needs[settings.quantize]
+    if needed is None:
+        return []
+    what = f"the model takes about {gigabytes(needed)} there (QUANTIZE={settings.quantize})"
+    fitting = [bits for bits, size in needs.items() if size is not None and size < card.free_bytes]
+    if settings.quantize in fitting:
+        return [Finding(what)]
+    smaller = f"set QUANTIZE={fitting[0]}." if fitting else "choose a smaller model, or pocket."
+    return [Finding(f"{what}, more than is free", smaller)]
+
+
+def _memory(
+    settings: Settings, found: Survey, cards: Sequence[Gpu], *, available_bytes: int
+) -> list[Finding]:
+    """Whether the model fits the machine's memory, where the processor runs it."""
+    if cards and settings.device != "cpu" and not found.is_pocket:
+        return []
+    available = available_bytes
+    needed = found.needed_bytes(settings.quantize, on_gpu=False)
+    if needed is None:
+        return [Finding(f"{gigabytes(available)} of memory available")]
+    what = f"{gigabytes(available)} of memory available, the model takes about {gigabytes(needed)}"
+    if available >= needed:
+        return [Finding(what)]
+    fix = "close what uses the memory." if found.is_pocket else "choose a smaller one, or pocket."
+    return [Finding(what, fix, warning=available > needed / 2)]
+
+
+def gpus() -> tuple[Gpu, ...]:
+    """NVIDIA's cards, as `nvidia-smi` lists them; none where there is no driver."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ()
+    try:
+        listed = subprocess.run(  # noqa: S603 - found on the PATH, fixed arguments
+            [
+                tool,
+                "--query-gpu=name,driver_version,memory.total,memory.free",
+                "--format=csv,noheader,nounits",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=GPU_S,
+            check=True,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(_card(line) for line in listed.splitlines() if line.count(",") == 3)
+
+
+def _card(line: str) -> Gpu:
+    name, driver, total, free = (part.strip() for part in line.split(","))
+    mebibytes = [int(amount) << 20 if amount.isdigit() else 0 for amount in (total, free)]
+    return Gpu(name=name, driver=driver, total_bytes=mebibytes[0], free_bytes=mebibytes[1])
