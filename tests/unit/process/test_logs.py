@@ -73,7 +73,7 @@ def test_of_a_librarys_records_the_words_of_its_source_are_logged_and_no_others(
         f"at {tmp_path.name}/library.py:16 work",
     ]
     assert lines[7] == f"ERROR library: cannot … (library:19){full}"
-    assert lines[9].startswith("WARNING bot.withheld: UserWarning at <string>:")
+    assert lines[9].startswith("WARNING bot.logs.withheld: UserWarning at <string>:")
     assert lines[9].endswith(": … is deprecated")
     assert lines[10].endswith(f"UserWarning at {tmp_path.name}/library.py:21")
     assert "secret" not in "".join(lines)

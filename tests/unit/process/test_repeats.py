@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from bot.repeats import Repeats
+from bot.logs.repeats import Repeats
 from inference.errors import safe_traceback
 
 

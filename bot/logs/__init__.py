@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from bot.library_logs import constant_words
-from bot.repeats import Repeats
-from bot.withheld import withhold_warnings
+from bot.logs.libraries import constant_words
+from bot.logs.repeats import Repeats
+from bot.logs.withheld import withhold_warnings
 from inference.errors import safe_traceback
 
 OURS = ("bot", "inference")

@@ -14,7 +14,7 @@ from pathlib import PurePath
 from types import FrameType
 from typing import TextIO
 
-from bot.library_logs import words_of_call
+from bot.logs.libraries import words_of_call
 from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
