@@ -16,7 +16,7 @@ from bot.doctor.machine import existing
 from bot.doctor.quantities import gigabytes
 from bot.platforms.findings import Finding
 from bot.settings import Settings
-from bot.spelling import nearest
+from inference.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     # It brings transformers along, which takes a second.
@@ -40,7 +40,10 @@ def model(configuration: Configuration) -> list[Finding]:
     from inference.backends.survey import survey
 
     settings = configuration.bot
-    found = survey(settings.model_spec, cache_dir=settings.data_dir / "models")
+    try:
+        found = survey(settings.model_spec, cache_dir=settings.data_dir / "models")
+    except ModelUnavailable as exc:
+        return [Finding(f"the model {settings.model} is not known", str(exc))]
     cards = gpus()
     available = psutil.virtual_memory().available
     return [
@@ -53,7 +56,6 @@ def model(configuration: Configuration) -> list[Finding]:
 def _weights(settings: Settings, found: Survey) -> Finding:
     """Where the weights are, and whether what is missing fits the disk."""
     from inference.backends.survey import Place
-    from inference.models import ALIASES
 
     name = f"the model {settings.model}"
     match found.place:
@@ -62,15 +64,6 @@ def _weights(settings: Settings, found: Survey) -> Finding:
         case Place.FOLDER | Place.CACHE:
             size = f" ({gigabytes(found.weight_bytes)})" if found.weight_bytes else ""
             return Finding(f"{name} is here{size}")
-        case Place.MISSING:
-            fix = "set MODEL to a folder that exists, to a name on the model hub, or to pocket."
-            return Finding(f"there is no folder {settings.model}", fix)
-    if "/" not in settings.model and not found.is_pocket:
-        meant = nearest(settings.model, ("pocket", *ALIASES))
-        fix = "set MODEL to pocket, to owner/name on the model hub, or to a folder."
-        if meant is not None:
-            fix = f"did you mean {meant}? Set MODEL to it."
-        return Finding(f"{name} is not known", fix)
     if found.missing_bytes is None:
         fix = "the first start downloads it; see that the disk has room for it."
         return Finding(f"{name} is not here, and its size is not known", fix, unknown=True)

@@ -10,11 +10,10 @@ from pathlib import Path
 import huggingface_hub
 from huggingface_hub import constants
 
-from inference.models import resolve_name
+from inference.names import POCKET, check_name, is_folder, resolve_name
 from inference.pocket.fetch import NEEDED_BYTES, pocket_dir
 from inference.types import ModelSpec
 
-POCKET = "pocket"
 POCKET_RAM_BYTES = 2_000_000_000  # measured: the whole process
 WEIGHTS = (".safetensors", ".bin")
 HUB_S = 8.0
@@ -38,8 +37,6 @@ class Place(StrEnum):
     """A download that was broken off; it will be resumed."""
     HUB = "hub"
     """On the hub, if anywhere."""
-    MISSING = "missing"
-    """It looks like a folder, and there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +64,14 @@ class Survey:
 
 
 def survey(spec: ModelSpec, *, cache_dir: Path) -> Survey:
-    """Look for a model's files; ask the hub for its size if they are not here. Blocking."""
+    """Look for a model's files; ask the hub for its size if they are not here. Blocking.
+
+    Raises:
+        ModelUnavailable: this is no model's name.
+    """
     name = resolve_name(spec.name)
-    if Path(name).expanduser().is_dir():
+    check_name(name)
+    if is_folder(name):
         size = weight_bytes_in(Path(name).expanduser())
         folder = Path(name).expanduser()
         return Survey(place=Place.FOLDER, folder=folder, weight_bytes=size, missing_bytes=0)
@@ -82,8 +84,6 @@ def survey(spec: ModelSpec, *, cache_dir: Path) -> Survey:
             missing_bytes=0 if built else NEEDED_BYTES,
             is_pocket=True,
         )
-    if name.startswith(("/", ".", "~")) or name.count("/") > 1:
-        return Survey(place=Place.MISSING, folder=Path(name), weight_bytes=None, missing_bytes=None)
     return _on_the_hub(name, spec)
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,8 +28,8 @@ from bot.platforms.findings import Finding, Status
 from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.web.settings import PlaygroundSettings
 from bot.settings import Settings
-from inference.backends import survey as surveying
 from inference.backends.survey import Place, size_by_name, weight_bytes_in
+from inference.pocket.fetch import pocket_dir
 
 GB = 1_000_000_000
 
@@ -47,7 +48,7 @@ def configured(
     port: int = 0,
     slack: dict[str, str] | None = None,
     unknown: Sequence[str] = (),
-    **settings: object,
+    **settings: Any,
 ) -> Configuration:
     groups = [
         Settings.model_validate({"data_dir": tmp_path, **settings}),
@@ -76,7 +77,7 @@ def test_an_old_python_and_a_wrong_clock_are_told(
     configuration = configured(tmp_path)
     assert the(machine.python(configuration)).is_well
     assert not machine.clock(configuration)
-    monkeypatch.setattr(machine.sys, "version_info", (3, 10))
+    monkeypatch.setattr(sys, "version_info", (3, 10))
     assert "3.11 or newer" in the(machine.python(configuration)).fix
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert "NTP" in the(machine.clock(configuration)).fix
@@ -115,7 +116,7 @@ def test_a_disk_that_fills_is_told_before_it_is_full(
 # -- the model ------------------------------------------------------------------------------------
 
 
-def has(tmp_path: Path, **settings: object) -> list[Finding]:
+def has(tmp_path: Path, **settings: Any) -> list[Finding]:
     return model.model(configured(tmp_path, **settings))
 
 
@@ -123,7 +124,7 @@ def with_memory(
     monkeypatch: pytest.MonkeyPatch, *, disk: int = 99 * GB, ram: int = 99 * GB
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=disk))
-    monkeypatch.setattr(model.psutil, "virtual_memory", lambda: SimpleNamespace(available=ram))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=ram))
 
 
 def checkpoint(folder: Path, **sizes: int) -> Path:
@@ -144,7 +145,7 @@ def test_the_pocket_is_built_or_will_be_where_there_is_room(
     room, _, memory = has(tmp_path)
     assert (room.status, "set DATA_DIR" in room.fix) == (Status.WRONG, True)
     assert (memory.status, "close what uses the memory" in memory.fix) == (Status.WRONG, True)
-    surveying.pocket_dir(tmp_path / "models").mkdir(parents=True)
+    pocket_dir(tmp_path / "models").mkdir(parents=True)
     assert has(tmp_path)[0] == Finding("the model pocket is built")
 
 
@@ -180,14 +181,13 @@ def test_a_model_that_is_here_is_found_whole_or_in_part(
 @pytest.mark.parametrize(
     ("name", "fix"),
     [
-        ("poket", "did you mean pocket?"),
-        ("llava", "set MODEL to pocket, to owner/name on the model hub, or to a folder."),
-        ("./nowhere", "set MODEL to a folder that exists"),
-        ("/srv/nowhere", "set MODEL to a folder that exists"),
+        ("poket", "There is no model 'poket'. Did you mean pocket?"),
+        ("llava", "There is no model 'llava'."),
+        ("./nowhere", "There is no folder './nowhere': check MODEL."),
     ],
 )
 def test_a_name_that_cannot_be_a_model_is_told(name: str, fix: str, tmp_path: Path) -> None:
-    finding = has(tmp_path, model=name)[0]
+    finding = the(has(tmp_path, model=name))
     assert (finding.status, finding.fix[: len(fix)]) == (Status.WRONG, fix)
 
 
@@ -223,7 +223,7 @@ def test_what_fits_the_gpu_is_recommended(
     free_gb: int, quantize: str, fix: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model, "gpus", lambda: (card(free_gb),))
-    monkeypatch.setattr(model.metadata, "version", lambda _: "2.11.0")
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "2.11.0")
     with_memory(monkeypatch)
     findings = has(tmp_path, model="llava-hf/llava-1.5-7b-hf", quantize=quantize)[1:]
     assert "RTX" in findings[0].what
@@ -233,7 +233,7 @@ def test_what_fits_the_gpu_is_recommended(
 def test_a_gpu_that_torch_cannot_use_and_one_that_is_not_there_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model.metadata, "version", lambda _: "2.11.0+cpu")
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "2.11.0+cpu")
     missing = has(tmp_path, device="cuda:0")[1]
     assert (missing.status, "DEVICE" in missing.fix) == (Status.WRONG, True)
     monkeypatch.setattr(model, "gpus", lambda: (card(20),))
