@@ -182,6 +182,12 @@ def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
     bench.add_argument(
         "--without-generate", action="store_true", help="do not measure generate() at all"
     )
+    bench.add_argument(
+        "-y",
+        "--yes",
+        action="store_true",
+        help="measure even where a GPU or memory seems to be missing",
+    )
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
     bench.add_argument("--plot", metavar="FILE.png", help="plot tokens per second over threads")
 

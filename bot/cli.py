@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import json
 import logging
 import os
@@ -140,10 +141,12 @@ def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
         new_tokens=arguments.new_tokens,
         static=not arguments.without_static,
         generate=not arguments.without_generate,
+        anyway=arguments.yes,
     )
     if arguments.plot:
         check_plot(Path(arguments.plot))
-    report = run(options, cache_dir=settings.data_dir / "models", progress=sys.stderr)
+    progress = io.StringIO() if arguments.quiet else sys.stderr
+    report = run(options, cache_dir=settings.data_dir / "models", progress=progress)
     print(report.to_json() if arguments.json else table(report))
     if arguments.plot:
         plot(report, Path(arguments.plot))

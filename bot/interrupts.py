@@ -28,6 +28,8 @@ def raise_keyboard_interrupt() -> None:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")  # the shell's prompt does not follow a half-drawn progress bar
     sys.stderr.flush()
     # Not sys.exit: it raises, too, and waits for the thread that loads the model.
     os._exit(EXIT_BY_SIGNAL + number)

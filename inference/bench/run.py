@@ -28,6 +28,16 @@ from inference.bench.baselines import (
     read_bandwidth,
     weight_bytes,
 )
+from inference.bench.forecast import (
+    Plan,
+    bandwidth_of,
+    check_fits,
+    flops_of,
+    in_words,
+    memory_bytes,
+    parameters_of,
+    seconds,
+)
 from inference.bench.random_models import random_model
 from inference.bench.report import Report
 from inference.bench.workloads import (
@@ -64,6 +74,8 @@ class Options:
     static: bool = True
     """On a GPU, also measure `generate` with a static cache; compiling takes a minute."""
     generate: bool = True
+    anyway: bool = False
+    """Measure even what the machine seems too small for."""
 
 
 def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
@@ -81,12 +93,19 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
     on_gpu = device_of(spec.device).type == "cuda"
     threads = options.threads or ((1, 8, 32) if on_gpu else (1, 16))
     options = replace(options, threads=threads, static=options.static and on_gpu)
-    steps = 5 + options.generate * (1 + options.static) + len(threads)
-    with tqdm(total=steps, file=progress, unit="measurement", leave=False) as bar:
+    forecast = _forecast(options, progress)
+    with tqdm(
+        total=round(sum(forecast.values())),
+        file=progress,
+        leave=False,
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left",
+    ) as bar:
+        doing: list[str] = []
 
         def now(what: str) -> None:
-            if bar.desc:  # the previous measurement is done
-                bar.update()
+            if doing:  # the previous measurement is done
+                bar.update(forecast.get(doing[-1], 0))
+            doing.append(what)
             bar.set_description(what)
 
         now("loading")
@@ -140,6 +159,36 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
             report.device_memory_gib = psutil.Process().memory_info().rss / 2**30
         _compare(report, backend, size, options)
     return report
+
+
+def _forecast(options: Options, progress: TextIO) -> dict[str, float]:
+    """Say what comes. Returns: how long each measurement will take, in some unit.
+
+    Raises:
+        ModelUnavailable: the machine is too small for the model.
+    """
+    device = device_of(options.spec.device)
+    parameters = parameters_of(options.spec)
+    if parameters is not None and not options.anyway:
+        check_fits(options.spec, parameters, device)
+    took = seconds(
+        Plan(
+            threads=options.threads,
+            new_tokens=options.new_tokens,
+            generate=options.generate,
+            static=options.static,
+        ),
+        parameters or 1.0,
+        1.0 if parameters is None else memory_bytes(parameters, options.spec, device),
+        bandwidth=bandwidth_of(device),
+        flops=flops_of(device),
+    )
+    duration = "for an unknown time" if parameters is None else in_words(sum(took.values()))
+    count = len(took)
+    progress.write(
+        f"{options.spec.name} on {device}: {count} measurements, {duration}; Ctrl-C ends them.\n"
+    )
+    return took
 
 
 def _compare(report: Report, backend: Any, size: int | None, options: Options) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ async def test_a_model_is_measured_and_drawn(tmp_path: Path, model: str) -> None
         data_dir=tmp_path,
     )
     assert result.code == 0, result.err
+    assert re.search(rf"^{model} on cpu: 7 measurements, about \d+ seconds; Ctrl-C", result.err)
     said = json.loads(result.out)
     assert said["path"] == "fast"
     assert [measured["threads"] for measured in said["throughput"]] == [2]
@@ -36,6 +38,10 @@ async def test_a_model_is_measured_and_drawn(tmp_path: Path, model: str) -> None
         (("--threads", "0"), "'0' is not a number from 1 to 256"),
         (("--threads", "-2"), "'-2' is not a number from 1 to 256"),
         (("--new-tokens", "1"), "'1' is not a number from 8 to 2048"),
+        (
+            ("--model", "llava-hf/llava-1.5-7b-hf", "--random-weights", "--device", "cpu"),
+            "has 7.1 billion parameters, and no GPU is used: measuring it would take hours",
+        ),
         (("--quantize", "nf4"), "The pocket model is held whole"),
     ],
 )
