@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from inference.backends.sequential import SequentialBackend, SingleRequestModel
+from inference.errors import ModelUnavailable
+from inference.progress import LoadProgress
 from inference.serving.device_thread import DeviceThread
+from inference.serving.fleet import Devices
+from inference.serving.load_state import LoadState
+from inference.serving.starting import StartingEngine, starting_engine
 from inference.serving.worker import Worker, running_worker
 from inference.types import (
     Finished,
@@ -33,6 +39,49 @@ async def running_on_device(
             yield worker
     finally:
         await asyncio.to_thread(device.__exit__, None, None, None)
+
+
+class HeldLoad:
+    """A load that a test steers: it reports, ends and fails when it is told to."""
+
+    def __init__(self, model: SingleRequestModel) -> None:
+        self._model = model
+        self._told: queue.SimpleQueue[LoadProgress | ModelUnavailable | None] = queue.SimpleQueue()
+        self.state = LoadState()
+
+    def report(self, progress: LoadProgress) -> None:
+        self._told.put(progress)
+
+    def finish(self) -> None:
+        self._told.put(None)
+
+    def fail(self, sentence: str) -> None:
+        self._told.put(ModelUnavailable(sentence))
+
+    def __call__(self) -> SequentialBackend:
+        while True:
+            try:
+                told = self._told.get(timeout=0.02)
+            except queue.Empty:
+                self.state.report(self.state.latest)  # as a library's loop does
+                continue
+            if told is None:
+                return SequentialBackend(self._model)
+            if isinstance(told, ModelUnavailable):
+                raise told
+            self.state.report(told)
+
+
+@asynccontextmanager
+async def running_held(load: HeldLoad, *, max_waiting: int) -> AsyncIterator[StartingEngine]:
+    """The engine of a bot that has just been started."""
+    devices = Devices([load], load.state)
+    devices.start()
+    try:
+        async with starting_engine(devices, max_waiting=max_waiting) as engine:
+            yield engine
+    finally:
+        await asyncio.to_thread(devices.__exit__, None, None, None)
 
 
 MODEL = ModelInfo(

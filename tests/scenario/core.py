@@ -22,7 +22,7 @@ from bot.store import Store, running_store
 from bot.values.limits import FollowUps, PictureLimits
 from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
 from inference.engine import Engine
-from tests.engines import ScriptedModel, running_on_device
+from tests.engines import HeldLoad, ScriptedModel, running_held, running_on_device
 from tests.pictures import encode
 from tests.scenario.exchange import FakeExchange
 
@@ -81,13 +81,21 @@ async def running_core(
     options: AnswerOptions | None = None,
     allow: Mapping[str, AllowList] | None = None,
     pictures_per_question: int = 2,
+    load: HeldLoad | None = None,
 ) -> AsyncIterator[Core]:
-    """The core with its state in `folder`; `allow`: lists of who may ask, by platform."""
+    """The core with its state in `folder`.
+
+    `allow`: lists of who may ask, by platform. `load`: loads the model meanwhile.
+    """
     access = Access(questions_per_user=questions_per_user, lists=allow)
     questions = InFlightQuestions()
     async with (
         running_store(folder) as store,
-        running_on_device(lambda: backend, max_waiting=max_waiting) as engine,
+        (
+            running_on_device(lambda: backend, max_waiting=max_waiting)
+            if load is None
+            else running_held(load, max_waiting=max_waiting)
+        ) as engine,
     ):
         attachments = Attachments(
             PictureLimits(max_bytes=100_000), pictures_per_question=pictures_per_question

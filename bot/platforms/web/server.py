@@ -158,7 +158,7 @@ class Playground:
         sample_question = say(question_locale(self._core.model, locale), "default_question")
         return web.json_response(
             {
-                **self._loading.info(),
+                **self._loading.info(locale),
                 "model": self._model(locale),
                 "limits": self._uploads.limits_json(),
                 "samples": [

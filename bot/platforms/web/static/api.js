@@ -40,6 +40,9 @@ export function sendQuestion(id, text, files, signal) {
   return request(path(id, "/messages"), { method: "POST", body: form, signal });
 }
 
+/** The stream of how far the model's loading is; it ends with "ready" or "failed". */
+export const attachLoading = () => request("/api/loading");
+
 /** Whether the server is known to be away. */
 export const isAway = () => away;
 

@@ -7,6 +7,7 @@ import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer/composer.js";
 import { answerOf } from "./dialogs.js";
 import { closeDrawer, listenToDrawer } from "./drawer.js";
+import { showLoading } from "./loading/loading.js";
 import { listenToModelPanel, showModel, showModelLine } from "./model.js";
 import { sampleItem } from "./render.js";
 import { listenToPerson, loadPerson, onPerson } from "./people/person.js";
@@ -72,12 +73,14 @@ async function untilReachable(request) {
   }
 }
 
-function useInfo({ model, limits, samples, texts, language }) {
+function useInfo(info) {
+  const { model, limits, samples, texts, language } = info;
   document.documentElement.lang = language;
   useTexts(texts);
   composer.limits = limits;
   $("samples").replaceChildren(...samples.map(sampleItem));
   showModel(model);
+  showLoading(info, useInfo);
 }
 
 // -- Which thread is shown -------------------------------------------------

@@ -63,6 +63,7 @@ function replaceIfNew(node, source, build) {
 
 function statusSentence({ stage, position, withPictures }) {
   if (stage === "queued") return position ? t("status_queued", { position }) : t("status_waiting");
+  if (stage === "loading") return t("status_loading");
   if (stage === "reading") return t(withPictures ? "status_reading" : "page_reading_text");
   if (stage === "sending") return t("page_sending");
   return t("page_answering");
