@@ -34,7 +34,7 @@ DOCUMENTED: Final = (
 NEAR: Final = 0.75
 """How similar a name must be to one that exists (`difflib`'s ratio) to be meant."""
 
-_HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
+_HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 def resolve_name(name: str) -> str:

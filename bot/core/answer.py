@@ -183,8 +183,7 @@ class Answers:
         message = question.message
         if not self._questions.accepts(message.thread) or self._questions.is_copy(question):
             return False
-        # The claim then counts the first attempt as well. While the model loads, none begins.
-        attempt_begun = ticket.is_called and self.model is not None
+        attempt_begun = ticket.is_called  # the claim then counts the first attempt as well
         try:
             if not await self._ledger.claim(message, attempts=int(attempt_begun)):
                 return False
@@ -250,7 +249,8 @@ class Answers:
         reply: Reply,
     ) -> Ending:
         """Turn any outcome into an answer or a sentence; only a shutdown is raised."""
-        reply.status(Status(Stage.LOADING if self.model is None else Stage.QUEUED))
+        is_loading = self.model is None and ticket.is_called
+        reply.status(Status(Stage.LOADING if is_loading else Stage.QUEUED))
         try:
             return await question.run(self._produce_answer(question, exchange, ticket, reply))
         except asyncio.CancelledError:
@@ -286,13 +286,15 @@ class Answers:
         message = await exchange.complete(question.message)
         question.completed(message)
         with self._access.admitted(message.user):
-            model = await self._model_for(reply)
             await ticket.wait_for_turn()
+            if not message.text.strip():
+                # The default question is put in a language that the model understands.
+                await self._model_for(question, reply)
             await self._count_attempt(question)
-            reply.status(Status(Stage.READING))
+            reply.status(Status(Stage.LOADING if self.model is None else Stage.READING))
             turn = None if question.is_new else await self._store.turn(message)
             if turn is None:
-                await self._turns.open(question, exchange, model)
+                await self._turns.open(question, exchange, self.model)
             elif turn.outcome is not None:
                 # The process ended after the answer was stored and before it was delivered.
                 return Ending(
@@ -301,6 +303,7 @@ class Answers:
                     receipt=turn.receipt,
                     may_pass=turn.may_pass,
                 )
+            model = await self._model_for(question, reply)
             thread = message.thread
             await self._ledger.catch_up()  # it may hold an earlier answer of this thread
             turns, channel = await asyncio.gather(
@@ -323,24 +326,32 @@ class Answers:
             timings={"first_token_s": finished.first_token_s, "total_s": finished.total_s},
         )
 
-    async def _model_for(self, reply: Reply) -> ModelInfo:
-        """Wait for the model. If it cannot be loaded, the question is left to the next start."""
+    async def _model_for(self, question: InFlight, reply: Reply) -> ModelInfo:
+        """Wait for the model. If it cannot be loaded, the question is left to the next start.
+
+        Waiting is no attempt: a process that ends during the load says nothing of the question.
+        """
         if (model := self.model) is not None:
             return model
+        if question.is_attempted:
+            await self._ledger.put_back(question)
         try:
             model = await self._engine.admitted()
         except ModelUnavailable:
             await asyncio.get_running_loop().create_future()  # until `drain`, which is near
             raise
-        reply.status(Status(Stage.QUEUED))
+        await self._count_attempt(question)
+        reply.status(Status(Stage.READING))
         return model
 
     async def _count_attempt(self, question: InFlight) -> None:
         """Count before the work: a question that crashes the process must not do so forever."""
         if question.is_attempted:
             return  # the claim has counted it
-        attempts = await self._store.inbox.begin_attempt(question.message)
-        question.attempt_begun()
+        try:
+            attempts = await self._store.inbox.begin_attempt(question.message)
+        finally:
+            question.attempt_begun()  # a cancellation takes effect once the store has counted
         if attempts > MAX_ATTEMPTS:
             raise UserFacingError("gave_up", attempts=MAX_ATTEMPTS)
 

@@ -73,6 +73,10 @@ class InFlight:
         """The inbox has counted an attempt."""
         self._is_attempted = True
 
+    def attempt_put_back(self) -> None:
+        """The inbox no longer counts it."""
+        self._is_attempted = False
+
     def receipt_known(self, receipt: Receipt) -> None:
         """What the answer uses and leaves out has been decided, so far."""
         self._receipt = receipt

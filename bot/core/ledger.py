@@ -102,10 +102,12 @@ class Ledger:
         self._store.late.add(lambda: self._keep(question, ending))
 
     async def put_back(self, question: InFlight) -> None:
-        """At a shutdown: the next start resumes the question; this attempt does not count."""
+        """Leave the question to a later attempt, or the next start's: this one does not count."""
+        question.attempt_put_back()  # first: a cancellation takes effect once the store has done it
         try:
             await self._store.inbox.put_back(question.message)
-        except Exception as exc:  # noqa: BLE001 - then the attempt counts; the shutdown goes on
+        except Exception as exc:  # noqa: BLE001 - then the attempt counts; a shutdown goes on
+            question.attempt_begun()
             log.warning("an attempt counts: %s", safe_traceback(exc))
 
     async def _keep(self, question: InFlight, ending: Ending) -> None:

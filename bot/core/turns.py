@@ -40,8 +40,10 @@ class Turns:
         self._store = store
         self._attachments = attachments
 
-    async def open(self, question: InFlight, exchange: Exchange, model: ModelInfo) -> None:
-        """Fetch the pictures and store the question, in words for the model.
+    async def open(self, question: InFlight, exchange: Exchange, model: ModelInfo | None) -> None:
+        """Fetch the pictures and store the question.
+
+        `model`: puts the default question in its language; not needed where there are words.
 
         Raises: UserFacingError.
         """
@@ -115,7 +117,7 @@ class Turns:
         turns = await self._store.turns(message.thread)
         return any(turn.message == message.key.message for turn in turns)
 
-    async def _reopen(self, message: IncomingMessage, model: ModelInfo) -> None:
+    async def _reopen(self, message: IncomingMessage, model: ModelInfo | None) -> None:
         """The question is in its thread already: its pictures stay; asked again, its words too."""
         turns = await self.history_up_to(message)
         before = turns[-1]
@@ -131,7 +133,7 @@ class Turns:
         )
 
 
-def _words_of(message: IncomingMessage, num_pictures: int, model: ModelInfo) -> str:
+def _words_of(message: IncomingMessage, num_pictures: int, model: ModelInfo | None) -> str:
     """The question's text; for a picture without words, the default question."""
     text = message.text.strip()
     if text:
