@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from inference.progress import LoadProgress, Phase
+from inference.types import Limitation
 from tests.engines import HeldLoad, ScriptedModel
 from tests.scenario.page.reader import ask, expect_answer, opened, photo
 from tests.scenario.playground import running_playground
@@ -25,7 +26,7 @@ HALF = LoadProgress(
 async def test_the_page_shows_the_load_takes_questions_and_goes_on_by_itself(
     tmp_path: Path, browser: Browser
 ) -> None:
-    model = ScriptedModel(name="pocket")
+    model = ScriptedModel(name="pocket", limitations=(Limitation.NO_TEXT,))
     load = HeldLoad(model)
     async with (
         running_playground(tmp_path, model, load=load) as client,
@@ -49,6 +50,8 @@ async def test_the_page_shows_the_load_takes_questions_and_goes_on_by_itself(
         await expect(panel).to_be_hidden()
         await expect_answer(page, "answer to What is it?")
         await expect(page.locator("#model")).to_contain_text("pocket")
+        await page.locator("#model").click()
+        await expect(page.get_by_text("It can't read text.").first).to_be_visible()
 
 
 async def test_a_load_that_fails_is_said_on_the_page_and_the_question_is_kept(

@@ -36,7 +36,8 @@ async def test_requests_wait_for_the_model_and_are_answered_in_order() -> None:
         asked = [asyncio.create_task(answer(engine, name)) for name in "abc"]
         load.report(LoadProgress(phase=Phase.LOADING, done_bytes=1, total_bytes=2))
         await until(lambda: load.state.latest.done_bytes == 1)
-        assert engine.load_progress == load.state.latest
+        shown = engine.load_progress
+        assert shown == load.state.latest
         assert not any(task.done() for task in asked)
         load.finish()
         assert await asyncio.gather(*asked) == ["answer to a", "answer to b", "answer to c"]

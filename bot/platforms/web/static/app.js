@@ -80,7 +80,7 @@ function useInfo(info) {
   composer.limits = limits;
   $("samples").replaceChildren(...samples.map(sampleItem));
   showModel(model);
-  showLoading(info, useInfo);
+  showLoading(info, backOnline);
 }
 
 // -- Which thread is shown -------------------------------------------------
@@ -260,7 +260,8 @@ function askAgain() {
 
 function backOnline(info) {
   $("offline").hidden = true;
-  useInfo(info); // it may have come back with another model
+  useInfo(info); // it may have come back with another model, or with the one that was loading
+  showState();
   loadPerson();
   refresh();
 }

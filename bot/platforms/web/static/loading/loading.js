@@ -6,6 +6,13 @@ import { t } from "../texts.js";
 const AGAIN_MS = 1_500;
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"];
 const MINUTE_S = 60;
+const PHASES = {
+  starting: "page_loading_starting",
+  downloading: "page_loading_downloading",
+  building: "page_loading_building",
+  loading: "page_loading_loading",
+  warming_up: "page_loading_warming_up",
+};
 
 const $ = (id) => document.getElementById(id);
 
@@ -50,7 +57,7 @@ function show({ phase, what, done_bytes: done, total_bytes: total, bytes_per_s: 
   panel.hidden = false;
   panel.classList.remove("failed");
   write("loading-title", t("page_loading"));
-  write("loading-phase", t(`page_loading_${phase}`, { what }));
+  write("loading-phase", t(PHASES[phase], { what }));
   const bar = $("loading-bar");
   bar.hidden = false;
   if (total) [bar.max, bar.value] = [total, Math.min(done ?? 0, total)];
