@@ -157,6 +157,11 @@ class Settings(SettingsGroup):
     max_pictures: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Pictures that the model sees at once; by default what suits its family."
     )
+    picture_tokens: Annotated[int, Field(ge=16)] | None = Field(
+        None,
+        description="Most tokens of a picture, for models where they follow its size; larger "
+        "pictures are shrunk. By default a picture's share of the context.",
+    )
     temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
         None,
         description="Sampling temperature; 0 always gives the likeliest answer. By default the "
@@ -224,6 +229,7 @@ class Settings(SettingsGroup):
             device=self.device,
             context_tokens=self.context_tokens,
             max_pictures=self.max_pictures,
+            picture_tokens=self.picture_tokens,
             cache_tokens=self.cache_tokens,
             quantize_cache=self.quantize_cache,
             engine=self.engine,

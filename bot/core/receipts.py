@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from bot.core.conversation import Conversation
@@ -26,13 +27,24 @@ def receipt_of(locale: str, model: ModelInfo, turn: Turn, conversation: Conversa
                 number=picture.number,
                 name=picture.name,
                 # What was done to it is news only in the turn it came with.
-                notes=picture.notes if picture in turn.pictures else (),
+                notes=_notes(locale, model, picture) if picture in turn.pictures else (),
             )
             for picture in conversation.pictures
         ),
         skipped=turn.receipt.skipped,
         dropped=tuple(dropped),
     )
+
+
+def _notes(locale: str, model: ModelInfo, picture: StoredPicture) -> tuple[str, ...]:
+    """What was done to a picture, by the bot and for the model."""
+    most = model.max_picture_px
+    width, height = picture.width_px, picture.height_px
+    if most is None or width * height <= most:
+        return picture.notes
+    scale = math.sqrt(most / (width * height))
+    seen = {"width": max(1, int(width * scale)), "height": max(1, int(height * scale))}
+    return (*picture.notes, say(locale, "note_seen_smaller", **seen))
 
 
 def _dropped_picture(locale: str, picture: StoredPicture, reason: str) -> str:

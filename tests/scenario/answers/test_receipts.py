@@ -47,6 +47,20 @@ async def test_the_receipt_says_what_no_longer_fits(tmp_path: Path) -> None:
     assert picture.startswith("Picture 1 (“red.png”) was left out this time")
 
 
+async def test_the_receipt_says_when_the_model_sees_a_picture_smaller(tmp_path: Path) -> None:
+    wide = encode(Image.linear_gradient("L").resize((1000, 250)))
+    backend = ScriptedModel(max_picture_px=40_000)
+    async with running_answers(tmp_path, backend) as (answers, _):
+        exchange = FakeExchange({"wide": wide, "red": RED})
+        await answers.ask(message("q", "wide", "red"), exchange)
+        again = FakeExchange()
+        await answers.ask(message("again"), again)
+    shrunk, whole = exchange.ending.receipt.pictures
+    assert shrunk.notes == ("the model sees it at about 400 × 100 pixels",)
+    assert whole.notes == ()
+    assert again.ending.receipt.pictures[0].notes == ()  # news only with its own question
+
+
 @pytest.mark.parametrize(
     ("reason", "note"),
     [

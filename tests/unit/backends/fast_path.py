@@ -25,7 +25,9 @@ from inference.types import (
 from tests.pictures import plain_picture
 from tests.stepper import Stepper
 
-FAMILIES = ["llava-1.5", "llava-next", "llava-onevision", "qwen2-vl", "qwen2.5-vl", "qwen3-vl"]
+ANY_SIZE = ["qwen2-vl", "qwen2.5-vl", "qwen3-vl"]
+"""Families in which a picture's tokens follow its size."""
+FAMILIES = ["llava-1.5", "llava-next", "llava-onevision", *ANY_SIZE]
 
 
 COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (90, 90, 9)]
