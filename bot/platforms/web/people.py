@@ -17,7 +17,7 @@ from aiohttp.typedefs import Middleware
 
 from bot.platforms.web.guard import basic_credentials
 from bot.platforms.web.keys import PLATFORM
-from bot.platforms.web.sessions import Sessions
+from bot.platforms.web.person.sessions import Sessions
 from bot.store import Store
 from bot.values.cleaning import clean_name
 

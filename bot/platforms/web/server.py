@@ -16,10 +16,10 @@ from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.guard import failures_are_sentences, guard, locale_of
 from bot.platforms.web.keys import PLATFORM
 from bot.platforms.web.loading import LoadingHandlers
-from bot.platforms.web.me import MeHandlers
 from bot.platforms.web.people import identify
+from bot.platforms.web.person.me import MeHandlers
+from bot.platforms.web.person.sessions import Sessions, load_key
 from bot.platforms.web.questions import QuestionHandlers
-from bot.platforms.web.sessions import Sessions, load_key
 from bot.platforms.web.sharing import SharingHandlers
 from bot.platforms.web.threads import ThreadHandlers
 from bot.platforms.web.uploads import Uploads

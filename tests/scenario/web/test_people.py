@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.platforms.platform import PlatformUnavailable
-from bot.platforms.web.sessions import MAX_AGE_S, Sessions, load_key
+from bot.platforms.web.person.sessions import MAX_AGE_S, Sessions, load_key
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.playground import Client, events, running_playground

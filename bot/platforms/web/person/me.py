@@ -12,7 +12,7 @@ from bot.platforms.web.bodies import json_object
 from bot.platforms.web.guard import HttpRefusal, locale_of
 from bot.platforms.web.keys import PLATFORM, TEAM
 from bot.platforms.web.people import Kind, name_of, person_of
-from bot.platforms.web.sessions import Sessions
+from bot.platforms.web.person.sessions import Sessions
 from bot.store import Store
 from bot.texts import say
 from bot.values.cleaning import clean_name
