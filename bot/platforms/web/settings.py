@@ -27,7 +27,9 @@ class PlaygroundSettings(SettingsGroup):
     )
     port: int = Field(8787, ge=0, le=65535, description="Port of the playground.")
     password: SecretStr | None = Field(
-        None, validate_default=True, description="Password of the playground (any user name)."
+        None,
+        validate_default=True,
+        description="Password of the playground; the user name given with it says who asks.",
     )
     threads: Literal["private", "team"] = Field(
         "private",

@@ -202,6 +202,9 @@ async def test_eight_people_with_a_question_each_are_all_admitted(
         await until(lambda: client.answers.num_in_flight == 8)
         backend.release()
         assert await asyncio.gather(*asked) == ["done"] * 8
+    assert (
+        len({request.user_id for request in backend.requests}) == 8
+    )  # each has turns of their own
 
 
 async def test_the_limit_counts_each_persons_own_questions(
