@@ -91,6 +91,8 @@ class Limitation(StrEnum):
     """It reads no text in a picture."""
     NO_SMALL_TEXT = "no_small_text"
     """It sees too few pixels to read small text."""
+    ONE_PICTURE = "one_picture"
+    """It takes several pictures and mixes them up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

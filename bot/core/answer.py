@@ -19,6 +19,7 @@ from bot.core.attachments import Attachments
 from bot.core.conversation import Conversation, fit_to_context
 from bot.core.in_flight import InFlight, InFlightQuestions
 from bot.core.ledger import Ledger
+from bot.core.model_limits import notes_on
 from bot.core.receipts import receipt_of, with_notes
 from bot.core.reply import Reply, running_reply
 from bot.core.streaming import stream_answer
@@ -322,7 +323,15 @@ class Answers:
         return Ending(
             outcome=Outcome.ANSWERED,
             text=text,
-            receipt=with_notes(message.locale, question.receipt, finished.reason, channel.note),
+            receipt=with_notes(
+                message.locale,
+                question.receipt,
+                finished.reason,
+                (
+                    *notes_on(model, message.text, len(conversation.pictures), message.locale),
+                    channel.note,
+                ),
+            ),
             timings={"first_token_s": finished.first_token_s, "total_s": finished.total_s},
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from bot.texts import language_of, say
@@ -11,7 +12,14 @@ _SENTENCES: Final = {
     Limitation.MAIN_SUBJECT_ONLY: "pocket_is_small",
     Limitation.NO_TEXT: "reads_no_text",
     Limitation.NO_SMALL_TEXT: "reads_no_small_text",
+    Limitation.ONE_PICTURE: "mixes_up_pictures",
 }
+_READING: Final = re.compile(
+    r"\b(read|transcribe|ocr|text|written|lettering|subtitles?)\b|\bsays?\W*$"
+    r"|読(んで|め|み)|文字|書(いて|かれて)|テキスト",
+    re.IGNORECASE,
+)
+"""Words of a question that asks for what is written in a picture. A note too many does no harm."""
 _LANGUAGE_SENTENCES: Final[dict[tuple[str, ...], str]] = {("en",): "english_only"}
 
 
@@ -21,6 +29,19 @@ def limitations(model: ModelInfo, locale: str) -> list[str]:
     if model.languages:
         keys.append(_LANGUAGE_SENTENCES[model.languages])
     return [say(locale, key) for key in keys]
+
+
+def notes_on(model: ModelInfo, question: str, num_pictures: int, locale: str) -> list[str]:
+    """Return what to say under an answer that asked for what the model cannot do.
+
+    `num_pictures`: that the model was shown.
+    """
+    notes = []
+    if Limitation.NO_TEXT in model.limitations and num_pictures and _READING.search(question):
+        notes.append(say(locale, "note_reads_no_text"))
+    if Limitation.ONE_PICTURE in model.limitations and num_pictures > 1:
+        notes.append(say(locale, "note_mixes_up_pictures"))
+    return notes
 
 
 def question_locale(model: ModelInfo | None, locale: str) -> str:

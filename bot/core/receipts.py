@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 from bot.core.conversation import Conversation
@@ -51,8 +52,10 @@ def _dropped_picture(locale: str, picture: StoredPicture, reason: str) -> str:
     return say(locale, "dropped_picture", number=picture.number, name=picture.name, reason=reason)
 
 
-def with_notes(locale: str, receipt: Receipt, reason: FinishReason, channel_note: str) -> Receipt:
-    """The receipt with a note on an early end, and the channel's note for every answer."""
+def with_notes(
+    locale: str, receipt: Receipt, reason: FinishReason, further: Iterable[str]
+) -> Receipt:
+    """The receipt with a note on an early end, then the further ones that are not empty."""
     notes = []
     match reason:
         case FinishReason.LENGTH:
@@ -63,6 +66,5 @@ def with_notes(locale: str, receipt: Receipt, reason: FinishReason, channel_note
             notes.append(say(locale, "ended_repetition"))
         case _:
             pass
-    if channel_note:
-        notes.append(channel_note)
+    notes += [note for note in further if note]
     return replace(receipt, notes=tuple(notes))
