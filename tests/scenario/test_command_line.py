@@ -332,7 +332,7 @@ async def test_a_user_without_a_home_has_the_hubs_cache_in_the_data_directory(
 ) -> None:
     (tmp_path / "looking_bot.py").write_text(
         "import sys\nfrom unittest import mock\nfrom bot.__main__ import main\n"
-        "def look(*_):\n"
+        "def look(*_, **__):\n"
         "    from huggingface_hub import constants\n"
         "    print(constants.HF_HOME)\n    return 0\n"
         "with mock.patch('bot.cli._doctor', side_effect=look):\n    sys.exit(main())\n"
