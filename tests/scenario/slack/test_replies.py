@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from tests.scenario.core import RED
@@ -86,9 +84,11 @@ async def test_what_is_not_settled_yet_does_not_end_a_stream(stage: Stage) -> No
         "| a | b |\n|---|---|\n| 1 and more | 2 |\n\n- [x] done"
     )
     ts = slack.say(f"{BOT} count")
-    for _ in range(30):
-        stage.backend.release(1)
-        await asyncio.sleep(0.05)
+    stage.backend.release(6)  # "first … [a"
+    await until(lambda: any("first" in text_of(it) for it in stage.replies(ts)))
+    (reply,) = stage.replies(ts)
+    stage.backend.release(12)  # … as far as the table's first cells
+    await until(lambda: text_of(reply).endswith("`x + y`"))
     stage.backend.release()
     assert text_of(await stage.answered(ts)) == (
         "first **two words** and [a link](https://example.org) or `x + y`\n\n"
@@ -119,7 +119,10 @@ async def test_without_agent_sessions_a_message_with_a_stop_button_becomes_the_a
 
 async def test_the_model_cannot_ping_anybody(stage: Stage) -> None:
     slack = stage.slack
-    stage.backend.answer = lambda _: "hey <!channel> and <@U2BEN>"
+    stage.backend.answer = lambda _: (
+        "hey <!channel> and <@U2BEN>, &lt;!here&gt;, \\<!everyone>, `<@U2BEN>`\n\n"
+        "| <!channel> |\n|---|\n| &lt;@U2BEN&gt; |"
+    )
     ts = slack.say(f"{BOT} say it")
     reply = await stage.answered(ts)
     assert "<!" not in text_of(reply)
