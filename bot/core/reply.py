@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from bot.core.splitting import split
-from bot.values.messages import Ending, Exchange, Outcome, Status, TryLater
+from bot.values.messages import Ending, Exchange, Outcome, ReplyLimits, Status, TryLater
 from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
@@ -100,8 +100,8 @@ class Reply:
                 raise
         limits = self._exchange.limits
         # In a thread: a long text takes longer than the loop may be held.
-        text = await asyncio.to_thread(limits.render, self._text, complete)
-        for index, part in enumerate(split(text, limits)):
+        parts = await asyncio.to_thread(_parts, self._text, limits, complete=complete)
+        for index, part in enumerate(parts):
             if index == len(self._shown):
                 await self._exchange.show(index, part)
                 self._shown.append(part)
@@ -114,6 +114,10 @@ class Reply:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._submitted.wait(), FIRST_STATUS_WITHIN_S)
         self._submitted.set()
+
+
+def _parts(text: str, limits: ReplyLimits, *, complete: bool) -> list[str]:
+    return split(limits.render(text, complete), limits)
 
 
 @asynccontextmanager
