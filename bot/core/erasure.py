@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TypeVar
@@ -48,6 +48,15 @@ class Erasure:
             await self._questions.stop_thread(thread)
             await self._engine.clear_caches()
             return await self._erase(partial(self._store.forget_thread, thread))
+
+    async def threads(self, threads: Sequence[ThreadKey]) -> int:
+        """Forget several threads. Returns: how many. Raises: StoreFailed."""
+        with ExitStack() as closed:
+            for thread in threads:
+                closed.enter_context(self._questions.closed(thread))
+                await self._questions.stop_thread(thread)
+            await self._engine.clear_caches()
+            return await self._erase(partial(self._store.forget_threads, threads))
 
     async def author(self, platform: str, team: str | None, author: str) -> int:
         """Forget everything a person asked, in one team or in all. Raises: StoreFailed.

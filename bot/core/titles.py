@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from bot.store import Store, StoreFailed
+from bot.values.messages import Ending, IncomingMessage, Outcome, ThreadKey
+
 MAX_TITLE: Final = 80
 MAX_GIST: Final = 40
 MAX_WIDE_GIST: Final = 20
@@ -55,6 +58,47 @@ _UNABLE_JA: Final = re.compile(r"(?:ません|ない)$")
 _WIDE: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
+_FINISHED: Final = re.compile(r".*[.!?。！？]", re.DOTALL)
+
+
+class Titles:
+    """Gives threads their titles; one that was set by hand stays."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def update(self, message: IncomingMessage, ending: Ending) -> None:
+        """Title a thread whose first question has ended; without the store, it stays as it is."""
+        try:
+            first = await self._store.listing.first_turn(message.thread)
+            if first is not None and first.message == message.key.message:
+                title = title_of(first.question, _said(ending.outcome, ending.text))
+                await self._store.listing.entitle(message.thread, message.key.message, title)
+        except StoreFailed:
+            return
+
+    async def rename(self, thread: ThreadKey, title: str) -> str:
+        """Set a title by hand; an empty one gives the thread back the one it would have.
+
+        Returns: the title. Raises: StoreFailed.
+        """
+        await self._store.listing.rename(thread, title)
+        first = None if title else await self._store.listing.first_turn(thread)
+        if first is None:
+            return title
+        title = title_of(first.question, _said(first.outcome, first.answer or ""))
+        await self._store.listing.entitle(thread, first.message, title)
+        return title
+
+
+def _said(outcome: Outcome | None, text: str) -> str:
+    """What a title may be made of: whole sentences of an answer, nothing of a refusal."""
+    if outcome is Outcome.ANSWERED:
+        return text
+    finished = _FINISHED.match(text) if outcome is Outcome.STOPPED else None
+    return finished.group() if finished else ""
+
+
 def title_of(question: str, answer: str) -> str:
     """The title of a thread by its first question and the (finished) answer to it."""
     question = " ".join(question.split())
@@ -75,6 +119,7 @@ def gist_of(answer: str) -> str:
         return ""
     is_japanese = _WIDE.search(sentence) is not None
     gist, is_doubted = (_japanese_gist if is_japanese else _gist)(sentence)
+    gist = gist.rstrip(" ,;:、，：")
     if not gist:
         return ""
     short = _shortened(gist, MAX_WIDE_GIST if is_japanese else MAX_GIST)

@@ -24,13 +24,14 @@ from bot.store.rows import as_turns, is_thread
 from bot.store.schema import shares, threads, turn_pictures, turns
 from bot.store.sharing import visible_to
 from bot.store.uninterrupted import uninterrupted
-from bot.values.messages import MessageKey, ThreadKey
+from bot.values.messages import ThreadKey
 from bot.values.turns import Match, ThreadPage, ThreadSummary, Turn
 
 MAX_WORDS: Final = 8
 """Of a search; the rest of what was typed is not looked for."""
 BEFORE_HIT, AFTER_HIT = 24, 60
 """Characters of a match that are shown around the hit."""
+MAX_ID: Final = 2**63 - 1
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -48,15 +49,18 @@ class Listing:
         channel: str,
         *,
         person: str | None = None,
+        with_shared: bool = True,
         words: str = "",
         limit: int | None = None,
         before: str = "",
     ) -> ThreadPage:
         """The threads of a channel that hold a question, newest first.
 
-        `person`: only their own and those that were shared with them. `words`: only those in
-        whose title, questions, answers or picture names each of them occurs, in whatever case and
-        width. `before`: the `next` of the page before. Raises: ValueError (no page had it).
+        `person`: only their own and, `with_shared`, those that were shared with them. `words`:
+        only those in whose title, questions, answers or picture names each of them occurs, in
+        whatever case and width. `before`: the `next` of the page before.
+
+        Raises: ValueError (a `before` that no page had).
         """
         wanted = [folded(word) for word in words.split()[:MAX_WORDS]]
         condition = [
@@ -64,7 +68,7 @@ class Listing:
             threads.c.team == team,
             threads.c.channel == channel,
             select(turns.c.id).where(turns.c.thread_id == threads.c.id).exists(),
-            true() if person is None else visible_to(person),
+            _visible(person, with_shared=with_shared),
             *(_mentions(word) for word in wanted),
         ]
         if before:
@@ -102,11 +106,14 @@ class Listing:
 
     @uninterrupted
     async def rename(self, thread: ThreadKey, title: str) -> bool:
-        """Give a thread a title that no answer changes. Returns: false when there is none."""
+        """Give a thread a title that no answer changes; an empty one may be changed again.
+
+        Returns: false when there is no such thread.
+        """
 
         def work(connection: Connection) -> bool:
             renamed = connection.execute(
-                update(threads).where(*is_thread(thread)).values(title=title, is_named=True)
+                update(threads).where(*is_thread(thread)).values(title=title, is_named=bool(title))
             )
             return renamed.rowcount > 0
 
@@ -129,8 +136,8 @@ class Listing:
         return await self._database.read(work)
 
     @uninterrupted
-    async def entitle(self, thread: ThreadKey, first: MessageKey, title: str) -> None:
-        """Title a thread by its first question; a title that was set by hand stays."""
+    async def entitle(self, thread: ThreadKey, first: str, title: str) -> None:
+        """Title a thread by its first question's message; a title that was set by hand stays."""
         first_message = (
             select(turns.c.message)
             .where(turns.c.thread_id == threads.c.id)
@@ -145,12 +152,18 @@ class Listing:
                 .where(
                     *is_thread(thread),
                     threads.c.is_named.is_(False),
-                    first_message.scalar_subquery() == first.message,
+                    first_message.scalar_subquery() == first,
                 )
                 .values(title=title)
             )
 
         await self._database.write(work)
+
+
+def _visible(person: str | None, *, with_shared: bool) -> ColumnElement[bool]:
+    if person is None:
+        return true()
+    return visible_to(person) if with_shared else threads.c.owner == person
 
 
 # -- searching --------------------------------------------------------------------------------
@@ -258,9 +271,11 @@ def _cursor(row: Any) -> str:
 def _position(cursor: str) -> Any:
     """The reverse of `_cursor`. Raises: ValueError."""
     touched_us, _, thread_id = cursor.partition("-")
+    number = int(thread_id)
     try:
         touched_at = EPOCH + timedelta(microseconds=int(touched_us))
-        parts = (literal(touched_at, threads.c.touched_at.type), literal(int(thread_id)))
     except OverflowError:
         raise ValueError(cursor) from None
-    return tuple_(*parts)
+    if abs(number) > MAX_ID:
+        raise ValueError(cursor)
+    return tuple_(literal(touched_at, threads.c.touched_at.type), literal(number))

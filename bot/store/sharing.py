@@ -57,6 +57,21 @@ class Sharing:
         return await self._database.read(work)
 
     @uninterrupted
+    async def readers(self, thread: ThreadKey) -> tuple[str, set[str]]:
+        """(owner, guests) of a thread; empty when there is no such thread."""
+
+        def work(connection: Connection) -> tuple[str, set[str]]:
+            found = connection.execute(
+                select(threads.c.owner, guests.c.person)
+                .select_from(threads.outerjoin(guests, guests.c.thread_id == threads.c.id))
+                .where(*is_thread(thread))
+            ).all()
+            owner = found[0].owner if found else ""
+            return owner, {row.person for row in found if row.person is not None}
+
+        return await self._database.read(work)
+
+    @uninterrupted
     async def owned(self, platform: str, person: str) -> list[ThreadKey]:
         """A person's own threads."""
 

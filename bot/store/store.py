@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels
@@ -50,10 +50,12 @@ from bot.store.sharing import Sharing
 from bot.store.uninterrupted import uninterrupted
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.values.pictures import NormalisedPicture
-from bot.values.turns import PictureFile, StoredPicture, ThreadSummary, Turn
+from bot.values.turns import PictureFile, StoredPicture, Turn
 from inference.types import Picture
 
 CLAIMS_KEPT = timedelta(days=7)
+KEYS_AT_ONCE = 200
+"""Threads erased by one statement: SQLite bounds the depth of a condition."""
 
 
 @asynccontextmanager
@@ -206,16 +208,6 @@ class Store:
 
         return await self._database.read(work)
 
-    async def list_threads(
-        self, platform: str, team: str, channel: str, *, person: str | None = None
-    ) -> tuple[ThreadSummary, ...]:
-        """The threads of a channel that hold a question, newest first.
-
-        `person`: only their own and those that were shared with them.
-        """
-        page = await self.listing.page(platform, team, channel, person=person)
-        return page.threads
-
     @uninterrupted
     async def recent_threads(
         self, platform: str, team: str, *, age: timedelta, limit: int
@@ -244,6 +236,15 @@ class Store:
     async def forget_thread(self, thread: ThreadKey) -> bool:
         """Erase a thread with its questions and pictures; false when there is none."""
         return await self._forget(is_thread(thread)) > 0
+
+    @uninterrupted
+    async def forget_threads(self, keys: Sequence[ThreadKey]) -> int:
+        """Erase several threads with their questions and pictures. Returns: how many."""
+        count = 0
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            of_keys = [and_(*is_thread(key)) for key in keys[start : start + KEYS_AT_ONCE]]
+            count += await self._forget([or_(*of_keys)])
+        return count
 
     @uninterrupted
     async def forget_older_than(self, age: timedelta) -> int:

@@ -88,6 +88,13 @@ class ThreadAccess:
             raise HttpRefusal(403, "http_read_only")
         return access
 
+    async def readers(self, thread: ThreadKey) -> set[str] | None:
+        """The people who may read a thread; `None`: everybody. Raises: StoreFailed."""
+        if self.everybody:
+            return None
+        owner, guests = await self._store.sharing.readers(thread)
+        return {owner} | (guests if self.sharing else set())
+
     @contextmanager
     def watched(self, access: Access) -> Iterator[asyncio.Event]:
         """An event that is set when a guest's way into a thread is taken back."""

@@ -12,13 +12,13 @@ from bot.platforms.web.guard import HttpRefusal
 MAX_BYTES = 10_000
 
 
-async def json_object(request: web.Request) -> dict[str, Any]:
+async def json_object(request: web.Request, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """The object in a request's body; an empty body is an empty object. Raises: HttpRefusal."""
     data = bytearray()
     async for chunk in request.content.iter_any():
         data += chunk
-        if len(data) > MAX_BYTES:
-            raise HttpRefusal(413, "http_too_large", limit_mb=MAX_BYTES / 1e6)
+        if len(data) > max_bytes:
+            raise HttpRefusal(413, "http_too_large", limit_mb=max_bytes / 1e6)
     try:
         found = json.loads(data or b"{}")
     except (ValueError, RecursionError):

@@ -34,11 +34,18 @@ class PlaygroundExchange:
         message: IncomingMessage,
         *,
         keeps_pictures: Callable[[], Awaitable[bool]],
+        before_end: Callable[[Ending], Awaitable[None]],
+        on_change: Callable[[], None],
         on_end: Callable[[], Awaitable[None]],
     ) -> None:
-        """`keeps_pictures`: whether the thread has the question's pictures once it has ended."""
+        """`keeps_pictures`: whether the thread has the question's pictures once it has ended.
+
+        `on_change`: called when there is something that a page would show, except for each word.
+        """
         self.message = message
         self._keeps_pictures = keeps_pictures
+        self._before_end = before_end
+        self._on_change = on_change
         self._on_end = on_end
         self._status: Status | None = None
         self._text = ""
@@ -61,10 +68,13 @@ class PlaygroundExchange:
         """Send the status to the followers."""
         self._status = status
         self._send(_status_event(status))
+        self._on_change()
 
     async def show(self, part: int, text: str) -> None:  # noqa: ARG002 - there is one part
         """Send what has been added to the followers. A reply only grows, and has one part."""
         added, self._text = text[len(self._text) :], text
+        if added == text:
+            self._on_change()
         if added:
             self._send(("delta", {"text": added}))
 
@@ -72,6 +82,8 @@ class PlaygroundExchange:
         """Send the ending to the followers."""
         if not ending.claimed:
             self.http_status = 503
+        else:
+            await self._before_end(ending)
         receipt = ending.receipt.to_json()
         if ending.outcome is Outcome.REFUSED:
             self._end = (
@@ -95,6 +107,7 @@ class PlaygroundExchange:
                 },
             )
         self._send(self._end)
+        self._on_change()
         await self._on_end()
 
     def close(self, sentence: str, *, http_status: int, resumes: bool = False) -> None:

@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from aiohttp import web
 
+from bot.core.titles import Titles
 from bot.core.turns import asked_again
 from bot.errors import Busy, UserFacingError
 from bot.platforms.platform import Core
 from bot.platforms.web.access import Access, ThreadAccess
+from bot.platforms.web.bodies import json_object
+from bot.platforms.web.changes import Changes
 from bot.platforms.web.exchange import Event, PlaygroundExchange
-from bot.platforms.web.guard import locale_of, refusal
+from bot.platforms.web.guard import HttpRefusal, locale_of, refusal
 from bot.platforms.web.keys import message_key
 from bot.platforms.web.people import LOCAL, name_of
 from bot.platforms.web.retries import keeps_pictures
 from bot.platforms.web.streams import stream
-from bot.platforms.web.uploads import BadUpload, Uploads
+from bot.platforms.web.uploads import MAX_TEXT_BYTES, BadUpload, Uploads
 from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.messages import Author, IncomingMessage, ThreadKey
+
+MAX_EDIT_BYTES = 6 * MAX_TEXT_BYTES + 100
+"""Of a JSON body, in which each character may take six."""
 
 
 class QuestionHandlers:
     """Handlers over the core. Holds the exchange of each question in flight."""
 
-    def __init__(self, *, core: Core, store: Store, uploads: Uploads, access: ThreadAccess) -> None:
+    def __init__(
+        self,
+        *,
+        core: Core,
+        store: Store,
+        uploads: Uploads,
+        access: ThreadAccess,
+        changes: Changes,
+    ) -> None:
         self._core = core
+        self._changes = changes
+        self._titles = Titles(store)
         self._store = store
         self._access = access
         self._uploads = uploads
@@ -40,6 +57,7 @@ class QuestionHandlers:
         """The routes they serve."""
         return [
             web.post("/api/threads/{thread}/messages", self._ask),
+            web.put("/api/threads/{thread}/messages/{message}", self._edit),
             web.post("/api/threads/{thread}/again", self._ask_again),
             web.post("/api/threads/{thread}/stop", self._stop),
             web.get("/api/threads/{thread}/events", self._events),
@@ -47,7 +65,7 @@ class QuestionHandlers:
 
     def resume(self, message: IncomingMessage) -> None:
         """Answer a question of an earlier run; the page finds the reply by its thread."""
-        exchange = self._exchange(message)
+        exchange = self._register(self._exchange(message))
         self._watch(self._core.resume(message, exchange), message, exchange)
 
     @property
@@ -95,15 +113,47 @@ class QuestionHandlers:
         )
         return await self._answer(request, again, access)
 
+    async def _edit(self, request: web.Request) -> web.StreamResponse:
+        """Answer the last question anew in other words, about the same pictures."""
+        access = await self._access.to_ask(request)
+        key = message_key(request.match_info["message"])
+        latest = await self._core.latest(key)
+        if latest is None or latest.thread != access.thread:
+            raise HttpRefusal(404, "http_no_question")
+        if not (access.wrote(latest.author.id) or self._access.everybody):
+            raise HttpRefusal(403, "http_not_your_question")
+        text = (await json_object(request, max_bytes=MAX_EDIT_BYTES)).get("text")
+        if not isinstance(text, str) or len(text.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
+            raise HttpRefusal(400, "http_bad")
+        edited = replace(
+            latest,
+            text=text,
+            locale=locale_of(request),
+            edited_at=max(time.time(), latest.edited_at + 1e-3),
+            again=False,
+            keeps_pictures=True,
+        )
+        exchange = self._exchange(edited)
+        events = exchange.follow()
+        try:
+            task = await self._core.revise(edited, exchange)
+        except Busy as exc:
+            return web.json_response({"error": exc.sentence(edited.locale)}, status=503)
+        if task is None:
+            raise HttpRefusal(409, "http_not_last")
+        self._register(exchange)  # the task has not begun: nothing ran since it was made
+        self._watch(task, edited, exchange)
+        return await self._stream(request, access, exchange, events)
+
     async def _answer(
         self, request: web.Request, message: IncomingMessage, access: Access
     ) -> web.StreamResponse:
-        exchange = self._exchange(message)
+        exchange = self._register(self._exchange(message))
         events = exchange.follow()
         try:
             task = self._core.ask(message, exchange)
         except Busy as exc:
-            await self._forget_exchange(message.key.message)
+            await self._forget_exchange(exchange)
             return web.json_response({"error": exc.sentence(message.locale)}, status=503)
         self._watch(task, message, exchange)
         return await self._stream(request, access, exchange, events)
@@ -154,13 +204,18 @@ class QuestionHandlers:
             return await stream(request, exchange, events, revoked)
 
     def _exchange(self, message: IncomingMessage) -> PlaygroundExchange:
-        message_id = message.key.message
         exchange = PlaygroundExchange(
             message,
             keeps_pictures=lambda: self._keeps_pictures(message),
-            on_end=lambda: self._forget_exchange(message_id),
+            before_end=lambda ending: self._titles.update(message, ending),
+            on_change=lambda: self._changes.announce(message.thread),
+            on_end=lambda: self._forget_exchange(exchange),
         )
-        self._exchanges[message_id] = exchange
+        return exchange
+
+    def _register(self, exchange: PlaygroundExchange) -> PlaygroundExchange:
+        """From now on pages find it; an earlier version of its question is no longer found."""
+        self._exchanges[exchange.message.key.message] = exchange
         return exchange
 
     def _watch(
@@ -173,7 +228,10 @@ class QuestionHandlers:
                 sentence = say(message.locale, key)
                 exchange.close(sentence, http_status=http_status, resumes=resumes)
 
-            if task.cancelled():
+            is_superseded = self._exchanges.get(message.key.message, exchange) is not exchange
+            if is_superseded:  # by an edit, which pages follow from now on
+                close("question_edited", 409, resumes=True)
+            elif task.cancelled():
                 close("left_to_next_start", 503, resumes=True)
             elif task.exception() is None and not task.result():
                 close("thread_forgotten", 404)
@@ -195,6 +253,8 @@ class QuestionHandlers:
         except StoreFailed:
             return keeps_pictures(message, None)
 
-    async def _forget_exchange(self, message_id: str) -> None:
-        self._exchanges.pop(message_id, None)
+    async def _forget_exchange(self, exchange: PlaygroundExchange) -> None:
+        message_id = exchange.message.key.message
+        if self._exchanges.get(message_id) is exchange:
+            del self._exchanges[message_id]
         await self._uploads.discard(message_id)

@@ -13,8 +13,12 @@ from bot.core.erasure import Erasure
 from bot.core.model_limits import limitations, question_locale
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.web.access import ThreadAccess
+from bot.platforms.web.changes import Changes
+from bot.platforms.web.export import ExportHandlers
+from bot.platforms.web.feedback import FeedbackHandlers
 from bot.platforms.web.guard import failures_are_sentences, guard, locale_of
 from bot.platforms.web.keys import PLATFORM
+from bot.platforms.web.listing import ListingHandlers
 from bot.platforms.web.loading import LoadingHandlers
 from bot.platforms.web.people import identify
 from bot.platforms.web.person.me import MeHandlers
@@ -67,9 +71,18 @@ class Playground:
             sharing=sharing and password is not None and threads != "team",
         )
         self._folder = folder
-        self._threads = ThreadHandlers(store=store, erasure=erasure, access=access)
-        self._questions = QuestionHandlers(core=core, store=store, uploads=uploads, access=access)
-        self._sharing = SharingHandlers(store=store, access=access)
+        changes = self._changes = Changes(access)
+        self._threads = ThreadHandlers(store=store, erasure=erasure, access=access, changes=changes)
+        self._questions = QuestionHandlers(
+            core=core, store=store, uploads=uploads, access=access, changes=changes
+        )
+        self._sharing = SharingHandlers(store=store, access=access, changes=changes)
+        self._beside = (
+            ListingHandlers(store=store, erasure=erasure, access=access, changes=changes),
+            ExportHandlers(store=store, access=access),
+            FeedbackHandlers(store=store, access=access, changes=changes),
+            changes,
+        )
         self._me = MeHandlers(store=store, erasure=erasure, access=access)
         self._loading = LoadingHandlers(core)
         self._model_name = model_name
@@ -133,6 +146,7 @@ class Playground:
             ],
             client_max_size=self._uploads.max_total_bytes,
         )
+        app.on_shutdown.append(self._changes.close)
         app.add_routes(
             [
                 web.get("/", self._page),
@@ -143,6 +157,7 @@ class Playground:
                 *self._questions.routes(),
                 *self._sharing.routes(),
                 *self._me.routes(),
+                *(route for handlers in self._beside for route in handlers.routes()),
             ]
         )
         return web.AppRunner(app, access_log=None, shutdown_timeout=1)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.bodies import flag, json_object
+from bot.platforms.web.changes import Changes
 from bot.platforms.web.guard import HttpRefusal, refusal
 from bot.platforms.web.people import name_of, person_of
 from bot.store import Share, Store
@@ -16,9 +17,10 @@ from bot.store import Share, Store
 class SharingHandlers:
     """Handlers over the store."""
 
-    def __init__(self, *, store: Store, access: ThreadAccess) -> None:
+    def __init__(self, *, store: Store, access: ThreadAccess, changes: Changes) -> None:
         self._store = store
         self._access = access
+        self._changes = changes
 
     def routes(self) -> list[web.RouteDef]:
         """The routes they serve."""
@@ -39,18 +41,22 @@ class SharingHandlers:
         )
         if share is None:  # deleted meanwhile
             raise HttpRefusal(404, "http_no_thread")
+        self._changes.announce(access.thread)
         return web.json_response(share_json(share))
 
     async def _unshare(self, request: web.Request) -> web.Response:
         access = await self._access.of(request)
         access.require_manage()
+        readers = await self._changes.readers(access.thread)
         await self._store.sharing.unshare(access.thread)
         self._access.revoke(access.thread)
+        self._changes.tell(access.thread, readers)
         return web.Response(status=204)
 
     async def _leave(self, request: web.Request) -> web.Response:
         access = await self._access.of(request)
         await self._store.sharing.leave(access.thread, access.person.id)
+        self._changes.tell(access.thread, {access.person.id})
         return web.Response(status=204)
 
     async def _open(self, request: web.Request) -> web.Response:
@@ -59,6 +65,7 @@ class SharingHandlers:
         thread = await self._store.sharing.open_link(token, person.id)
         if thread is None:
             return refusal(request, 404, "http_no_link")
+        self._changes.tell(thread, {person.id})
         return web.json_response({"thread_id": thread.thread})
 
     def _require_sharing(self) -> None:

@@ -1,4 +1,4 @@
-"""Requests about threads and their pictures: make, list, show, delete."""
+"""Requests about a thread and its pictures: make, show, rename, delete."""
 
 from __future__ import annotations
 
@@ -8,30 +8,38 @@ from typing import Any
 from aiohttp import web
 
 from bot.core.erasure import Erasure
+from bot.core.titles import MAX_TITLE, Titles
 from bot.platforms.web.access import ThreadAccess
-from bot.platforms.web.guard import refusal
-from bot.platforms.web.keys import CHANNEL, PLATFORM, TEAM, message_key, thread_key
+from bot.platforms.web.bodies import json_object
+from bot.platforms.web.changes import Changes
+from bot.platforms.web.guard import HttpRefusal, refusal
+from bot.platforms.web.keys import message_key, thread_key
 from bot.platforms.web.people import person_of
 from bot.platforms.web.retries import keeps_pictures
 from bot.platforms.web.sharing import share_json
 from bot.store import Store, Turn
+from bot.values.cleaning import clean_name
 from bot.values.messages import Outcome
 
 
 class ThreadHandlers:
     """Handlers over the store."""
 
-    def __init__(self, *, store: Store, erasure: Erasure, access: ThreadAccess) -> None:
+    def __init__(
+        self, *, store: Store, erasure: Erasure, access: ThreadAccess, changes: Changes
+    ) -> None:
         self._store = store
         self._erasure = erasure
         self._access = access
+        self._changes = changes
+        self._titles = Titles(store)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes they serve."""
         return [
-            web.get("/api/threads", self._list),
             web.post("/api/threads", self._make),
             web.get("/api/threads/{thread}", self._show),
+            web.patch("/api/threads/{thread}", self._rename),
             web.delete("/api/threads/{thread}", self._delete),
             web.get("/api/threads/{thread}/pictures/{number}", self._picture),
             web.delete("/api/threads/{thread}/messages/{message}", self._take_back),
@@ -42,31 +50,6 @@ class ThreadHandlers:
         await self._store.make_thread(thread_key(thread_id), owner=person_of(request).id)
         return web.json_response({"thread_id": thread_id}, status=201)
 
-    async def _list(self, request: web.Request) -> web.Response:
-        person = person_of(request)
-        threads = await self._store.list_threads(
-            PLATFORM, TEAM, CHANNEL, person=None if self._access.everybody else person.id
-        )
-        return web.json_response(
-            {
-                "threads": [
-                    {
-                        "thread_id": thread.thread,
-                        "title": thread.title,
-                        "updated_at": thread.touched_at.isoformat(),
-                        "picture_url": None
-                        if thread.first_picture_number is None
-                        else _picture_url(thread.thread, thread.first_picture_number),
-                        "is_mine": thread.owner == person.id,
-                        "can_delete": thread.owner == person.id or self._access.everybody,
-                        "is_shared": thread.is_shared and self._access.sharing,
-                    }
-                    for thread in threads
-                    if thread.owner == person.id or self._access.everybody or self._access.sharing
-                ]
-            }
-        )
-
     async def _show(self, request: web.Request) -> web.Response:
         access = await self._access.of(request)
         key = access.thread
@@ -75,8 +58,10 @@ class ThreadHandlers:
             return refusal(request, 404, "http_no_thread")
         turns = await self._store.turns(key)
         authors = await self._store.sharing.authors(key)
+        ratings = await self._store.replies.ratings_by(key, access.person.id)
         shown = [
             _turn_json(key.thread, turn, is_mine=access.wrote(authors.get(turn.message, "")))
+            | {"good": ratings.get(turn.message)}
             for turn in turns
         ]
         if turns and turns[-1].outcome is Outcome.REFUSED:
@@ -97,12 +82,27 @@ class ThreadHandlers:
             }
         )
 
+    async def _rename(self, request: web.Request) -> web.Response:
+        access = await self._access.of(request)
+        access.require_manage()
+        given = (await json_object(request)).get("title")
+        if not isinstance(given, str):
+            raise HttpRefusal(400, "http_bad")
+        title = clean_name(given)
+        if len(title) > MAX_TITLE:
+            raise HttpRefusal(400, "http_long_title", limit=MAX_TITLE)
+        title = await self._titles.rename(access.thread, title)
+        self._changes.announce(access.thread)
+        return web.json_response({"thread_id": access.thread.thread, "title": title})
+
     async def _delete(self, request: web.Request) -> web.Response:
         access = await self._access.of(request)
         access.require_manage()
         self._access.revoke(access.thread)
+        readers = await self._changes.readers(access.thread)
         if not await self._erasure.thread(access.thread):
             return refusal(request, 404, "http_no_thread")
+        self._changes.tell(access.thread, readers)
         return web.Response(status=204)
 
     async def _take_back(self, request: web.Request) -> web.Response:
@@ -115,6 +115,7 @@ class ThreadHandlers:
         if not access.wrote(question.author.id):
             access.require_manage()
         await self._erasure.question(key)
+        self._changes.announce(access.thread)
         return web.Response(status=204)
 
     async def _picture(self, request: web.Request) -> web.Response:
@@ -133,7 +134,8 @@ class ThreadHandlers:
         return web.Response(body=found.data, content_type=kind, headers={"ETag": etag})
 
 
-def _picture_url(thread_id: str, number: int) -> str:
+def picture_url(thread_id: str, number: int) -> str:
+    """The address of a thread's picture."""
     return f"/api/threads/{thread_id}/pictures/{number}"
 
 
@@ -146,7 +148,7 @@ def _turn_json(thread_id: str, turn: Turn, *, is_mine: bool) -> dict[str, Any]:
             {
                 "number": picture.number,
                 "name": picture.name,
-                "url": _picture_url(thread_id, picture.number),
+                "url": picture_url(thread_id, picture.number),
                 "width": picture.width_px,
                 "height": picture.height_px,
             }

@@ -76,7 +76,7 @@ async def test_a_surprise_is_a_sentence_and_its_message_stays_out_of_the_log(
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError(private)
 
-    monkeypatch.setattr(client.store, "list_threads", broken)
+    monkeypatch.setattr(client.store.listing, "page", broken)
     status, body = await client.get("/api/threads")
     assert status == 500
     assert body["error"].startswith("Something went wrong")

@@ -21,6 +21,7 @@ WHAT = "What is in this picture?"
         ("I can see a red bicycle which leans on a wall.", "Red bicycle"),
         ("**It's a tabby cat.**", "Tabby cat"),
         ("# A cat\n\nIt sleeps.", "A cat"),
+        ("A **cat**:\n- black", "A cat"),
         ("Three.", "Three"),
         ("The total is $45.20.", "The total is $45.20"),
         ("Version 2.5 is shown.", "Version 2.5 is shown"),

@@ -91,7 +91,7 @@ async def test_a_thread_that_is_used_between_two_pages_hides_no_other(store: Sto
     assert [summary.thread for summary in second.threads] == ["1"]
 
 
-@pytest.mark.parametrize("before", ["x", "1", "1-x", "-", "9" * 40 + "-1", "²-1"])
+@pytest.mark.parametrize("before", ["x", "1", "1-x", "-", "9" * 40 + "-1", "1-" + "9" * 20, "²-1"])
 async def test_a_page_that_never_was_is_named_as_an_error(store: Store, before: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         await store.listing.page("web", "t", "c", before=before)
@@ -196,10 +196,10 @@ async def test_only_what_a_person_may_see_is_searched(store: Store) -> None:
 async def test_a_title_set_by_hand_is_never_overwritten(store: Store) -> None:
     first = question("1", "What is it?")
     await ask(store, first, "A cat.")
-    await store.listing.entitle(first.thread, first.key, "Cat")
+    await store.listing.entitle(first.thread, first.key.message, "Cat")
     assert await store.title(first.thread) == "Cat"
     assert await store.listing.rename(first.thread, "Ours")
-    await store.listing.entitle(first.thread, first.key, "Dog")
+    await store.listing.entitle(first.thread, first.key.message, "Dog")
     await store.begin_turn(
         replace(first, revision=1), question="new", new_pictures=[], receipt=Receipt()
     )
@@ -211,7 +211,7 @@ async def test_only_the_first_question_gives_a_thread_its_title(store: Store) ->
     await ask(store, question("1", "first"))
     later = question("1", "second", message="m2")
     await ask(store, later)
-    await store.listing.entitle(later.thread, later.key, "Second")
+    await store.listing.entitle(later.thread, later.key.message, "Second")
     assert await store.title(later.thread) == "first"
 
 

@@ -40,7 +40,7 @@ async def share(store: Store, name: str, *, can_ask: bool = False) -> Share:
 
 
 async def listed(store: Store, person: str | None) -> set[str]:
-    found = await store.list_threads("web", "t", "c", person=person)
+    found = (await store.listing.page("web", "t", "c", person=person)).threads
     return {summary.thread for summary in found}
 
 

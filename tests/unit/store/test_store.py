@@ -268,15 +268,15 @@ async def test_threads_are_listed_newest_first_by_their_first_question(store: St
     await store.make_thread(replace(THREAD, thread="empty"))
     await ask(store, incoming("m1", text="First?"), new(RED))
     await ask(store, incoming("m2", thread=other, text="Second?"))
-    listed = await store.list_threads("web", "t", "c")
+    listed = (await store.listing.page("web", "t", "c")).threads
     assert [(t.thread, t.title, t.first_picture_number) for t in listed] == [
         ("2", "Second?", None),
         ("1", "First?", 1),
     ]
     await ask(store, incoming("m3", text="Follow-up?"))
-    listed = await store.list_threads("web", "t", "c")
+    listed = (await store.listing.page("web", "t", "c")).threads
     assert [(t.thread, t.title) for t in listed] == [("1", "First?"), ("2", "Second?")]
-    assert await store.list_threads("web", "t", "elsewhere") == ()
+    assert (await store.listing.page("web", "t", "elsewhere")).threads == ()
 
 
 async def test_the_database_is_private_and_crash_safe(store: Store, tmp_path: Path) -> None:
