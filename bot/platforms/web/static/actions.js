@@ -8,8 +8,10 @@ export function onAction(name, handler) {
 }
 
 export function listenToActions() {
-  document.addEventListener("click", ({ target }) => {
-    const button = target.closest("[data-action]");
-    if (button) actions.get(button.dataset.action)?.(button);
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-action]");
+    if (!button) return;
+    if (button.matches("a")) event.preventDefault(); // the address says which thread is shown
+    actions.get(button.dataset.action)?.(button);
   });
 }

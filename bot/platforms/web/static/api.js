@@ -23,9 +23,13 @@ let comingBack = null;
 let away = false;
 
 export const getInfo = () => getJson("/api/info");
-export const listThreads = async () => (await getJson("/api/threads")).threads;
+/** `{threads, next}`: a page of the list; `before` is the `next` of the page before it. */
+export const listThreads = ({ words = "", limit, before = "" }) =>
+  getJson(`/api/threads?${new URLSearchParams({ q: words, limit, before })}`);
 export const getThread = (id) => getJson(path(id));
 export const createThread = async () => (await (await request("/api/threads", { method: "POST" })).json()).thread_id;
+export const renameThread = async (id, title) => (await sendJson("PATCH", path(id), { title })).json();
+export const deleteAllThreads = () => request("/api/threads", { method: "DELETE" });
 export const deleteThread = (id) => request(path(id), { method: "DELETE" });
 export const stopAnswer = (id) => request(path(id, "/stop"), { method: "POST" });
 export const takeBack = (id, message) => request(path(id, `/messages/${encodeURIComponent(message)}`), { method: "DELETE" });
@@ -59,6 +63,10 @@ export const reachable = () => comingBack ?? Promise.resolve();
 
 export function path(id, rest = "") {
   return `/api/threads/${encodeURIComponent(id)}${rest}`;
+}
+
+function sendJson(method, url, body, signal) {
+  return request(url, { method, signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 }
 
 export async function getJson(url) {

@@ -5,8 +5,7 @@ import { listenToActions, onAction } from "./actions.js";
 import * as api from "./api.js";
 import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer/composer.js";
-import { answerOf } from "./dialogs.js";
-import { closeDrawer, listenToDrawer } from "./drawer.js";
+import { closeDrawer, listenToDrawer, openDrawer } from "./drawer.js";
 import { showLoading } from "./loading/loading.js";
 import { listenToModelPanel, showModel, showModelLine } from "./model.js";
 import { sampleItem } from "./render.js";
@@ -14,7 +13,9 @@ import { listenToPerson, loadPerson, onPerson } from "./people/person.js";
 import { openLink } from "./people/requests.js";
 import { listenToSharing, showAccess } from "./people/share.js";
 import { follow, listenToScrolling, showEnd } from "./scrolling.js";
-import { Sidebar } from "./sidebar.js";
+import { manageThreads } from "./sidebar/manage.js";
+import { listenToSearch } from "./sidebar/search.js";
+import { Sidebar } from "./sidebar/sidebar.js";
 import { t, useTexts } from "./texts.js";
 import { Thread } from "./thread.js";
 import { listenToViewer, openViewer } from "./viewer/viewer.js";
@@ -51,6 +52,16 @@ async function start() {
   listenToPerson();
   listenToSharing({ current: () => current, onShared: () => sidebar.refresh(), onLeft: left });
   onPerson(showState);
+  listenToSearch({ onWords: (words) => sidebar.search(words), onOpen: openDrawer });
+  manageThreads({
+    shown: () => current,
+    titleOf: (id) => threads.get(id)?.heading || sidebar.find(id)?.title || "",
+    canManage: (id) => (threads.get(id)?.access ?? sidebar.find(id))?.can_delete !== false,
+    onRenamed: renamed,
+    onDeleted: deleted,
+    onDeletedAll: deletedAll,
+    onFailed: showAlert,
+  });
   api.server.addEventListener("offline", () => ($("offline").hidden = false));
   api.server.addEventListener("online", ({ detail }) => backOnline(detail));
   api.watchHealth();
@@ -164,13 +175,14 @@ function show(thread) {
 
 function showState() {
   const onStart = !current.id && current.turns.length === 0;
-  const title = current.title || t(onStart ? "page_title" : "page_untitled");
+  const title = current.heading || t(onStart ? "page_title" : "page_untitled");
   $("start").hidden = !onStart;
   showModelLine(onStart);
   $("thread").hidden = onStart;
   showAccess(current);
+  $("thread-actions").hidden = !current.id;
   $("title").textContent = title;
-  document.title = current.title ? `${title} · ${t("page_title")}` : t("page_title");
+  document.title = current.heading ? `${title} · ${t("page_title")}` : t("page_title");
   if ($("alert").textContent !== current.alert) $("alert").textContent = current.alert;
   composer.show(current);
 }
@@ -216,20 +228,24 @@ async function askSample({ url, question }) {
 
 // -- Clicks ------------------------------------------------------------------
 
-async function deleteThread(id) {
-  const dialog = $("confirm-delete");
-  dialog.querySelector("[data-title]").textContent = sidebar.titleOf(id);
-  if ((await answerOf(dialog)) !== "delete") return;
-  try {
-    await api.deleteThread(id);
-  } catch (error) {
-    if (error.status !== 404) {
-      current.alert = error instanceof api.HttpError ? error.message : t("page_send_failed");
-      return showState();
-    }
-  }
+function renamed(id, title) {
+  threads.get(id)?.rename(title);
+  sidebar.refresh();
+}
+
+function deleted(id) {
   forget(threads.get(id) ?? new Thread(id, hooks));
   sidebar.remove(id);
+}
+
+function deletedAll() {
+  for (const thread of [...threads.values()]) forget(thread);
+  sidebar.refresh();
+}
+
+function showAlert(sentence) {
+  current.alert = sentence;
+  showState();
 }
 
 function listenToClicks() {
@@ -240,7 +256,7 @@ function listenToClicks() {
     composer.focus();
   });
   onAction("copy", (button) => copyFrom(button, current.last.answer));
-  onAction("delete", ({ dataset }) => deleteThread(dataset.thread ?? current.id));
+  onAction("skip-link", skip);
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-sample], [data-full], #new-thread, .brand");
     if (!button) return;
@@ -249,6 +265,11 @@ function listenToClicks() {
     else if (full) openViewer(button);
     else closeDrawer(); // a link to the start screen, which may be shown already
   });
+}
+
+/** To the composer; as a link of its own it would lead to the start screen. */
+function skip() {
+  $("question").focus();
 }
 
 function askAgain() {

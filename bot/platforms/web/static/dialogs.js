@@ -1,5 +1,10 @@
 // Questions to the reader that must be answered before anything else.
 
+import { onAction } from "./actions.js";
+
+// A plain button, not one of the form: Enter in a field means the other one.
+onAction("close-dialog", (button) => button.closest("dialog").close(""));
+
 /** Open a dialog; resolves to the value of the button that closed it, empty for Escape. */
 export function answerOf(dialog) {
   dialog.returnValue = "";

@@ -19,6 +19,10 @@ export function listenToDrawer() {
   closeDrawer();
 }
 
+export function openDrawer() {
+  setDrawer(true);
+}
+
 export function closeDrawer() {
   setDrawer(false);
 }

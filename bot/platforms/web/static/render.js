@@ -2,7 +2,7 @@
 
 import { el, icon } from "./dom.js";
 import { showMarkdown } from "./markdown.js";
-import { authorOf, canRepeat, sharedMark } from "./people/share.js";
+import { authorOf, canRepeat } from "./people/share.js";
 import { t } from "./texts.js";
 
 /** An empty turn; `updateTurn` fills it, as often as the turn changes. */
@@ -119,20 +119,6 @@ function actionsNode(turn) {
     turn.retry !== false && canRepeat(turn) && el("button", { type: "button", class: "tool", "data-action": "again" }, icon("again"), el("span", {}, t("page_again"))),
     turn.answer && turn.state !== "refused" && el("button", { type: "button", class: "tool", "data-action": "copy" },
       icon("copy"), el("span", { role: "status" }, t("page_copy"))));
-}
-
-export function threadItem({ thread_id, title, picture_url, current, running, can_delete = true, ...sharing }) {
-  const name = title || t("page_untitled");
-  return el("li", {},
-    el("a", { href: `#/t/${encodeURIComponent(thread_id)}`, "aria-current": current && "page", title: name },
-      picture_url ? el("img", { src: picture_url, alt: "", width: "36", height: "36", loading: "lazy", draggable: "false" })
-        : el("span", { class: "no-picture" }, icon("picture")),
-      el("span", { class: "name" }, name),
-      sharedMark(sharing),
-      running && el("span", { class: "running" }, el("span", { class: "visually-hidden" }, t("page_answering")))),
-    el("button", { type: "button", class: "icon-button", "data-action": can_delete ? "delete" : "leave", "data-thread": thread_id,
-      "aria-label": `${t(can_delete ? "page_delete" : "page_leave")}: ${name}`, title: t(can_delete ? "page_delete" : "page_leave") },
-      icon(can_delete ? "delete" : "close")));
 }
 
 export function sampleItem({ url, name, question }) {

@@ -42,6 +42,16 @@ export class Thread {
     return this.id ?? "new";
   }
 
+  /** The title, and until there is one, the question that will be in it. */
+  get heading() {
+    return this.title || this.turns[0]?.question || "";
+  }
+
+  rename(title) {
+    this.title = title;
+    this.#changed();
+  }
+
   get last() {
     return this.turns.at(-1);
   }
