@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from bot.platforms.terminal.remote import connected
 from bot.platforms.terminal.running import running_bot
+from bot.platforms.web.server import Playground
 from tests.engines import ScriptedModel
 from tests.pictures import encode, photo
 from tests.scenario.command import environment, llava_bot
@@ -123,6 +125,23 @@ async def test_a_password_comes_from_the_address_or_the_settings(
         code, said = await asked(client, tmp_path, PLAYGROUND_PASSWORD="wrong")
         assert code == 1
         assert said.startswith(f"The bot at http://127.0.0.1:{port} wants its password: set")
+
+
+async def test_the_model_of_a_bot_that_still_loads_is_known_with_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Playground._model
+    loading = iter([None])
+    monkeypatch.setattr(
+        Playground, "_model", lambda self, locale: next(loading, known(self, locale))
+    )
+    async with (
+        running_playground(tmp_path, ScriptedModel()) as client,
+        connected(client.playground.address, password=None, locale="en", quiet=True) as terminal,
+    ):
+        assert terminal.model_name == ""
+        await terminal.ask("What?", (), None)
+        assert terminal.model_name == "scripted"
 
 
 async def test_what_is_refused_there_is_said_here(tmp_path: Path) -> None:

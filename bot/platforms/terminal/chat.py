@@ -117,7 +117,7 @@ class _TypedChat(_Chat):
 
     def greet(self) -> None:
         """Say who answers, about what, and how to end."""
-        self._say("terminal_greeting", model=self._conversation.model_name)
+        self._say("terminal_greeting", model=self._conversation.model_name or "llava-bot")
         self._name_pictures()
 
     async def answer_all(self, lines: Lines) -> int:

@@ -13,7 +13,7 @@ class Conversation(Protocol):
 
     @property
     def model_name(self) -> str:
-        """The model that answers."""
+        """The model that answers; empty while it is not known."""
         ...
 
     @property

@@ -165,7 +165,7 @@ class RemoteTerminal:
         return self._model_name
 
     async def connect(self) -> None:
-        """Ask who is there. Raises: TerminalError."""
+        """Ask who is there; a bot that still loads has no model yet. Raises: TerminalError."""
         info = await self._playground.json("GET", "/api/info")
         model = info.get("model")
         if "limits" not in info:
@@ -194,6 +194,8 @@ class RemoteTerminal:
         finally:
             status.clear()
         self.has_pictures = self.has_pictures or bool(ending.receipt.pictures)
+        if not self._model_name:  # it was still loading
+            await self.connect()
         if ending.outcome is Outcome.REFUSED:
             raise TerminalError(ending.text)
         return ending
