@@ -17,7 +17,7 @@ from bot.platforms.discord.platform import Discord
 from bot.platforms.discord.settings import DiscordSettings, DiscordTiming
 from bot.store import Store
 from bot.values.messages import MessageKey, ThreadKey
-from tests.engines import ScriptedModel
+from tests.engines import HeldLoad, ScriptedModel
 from tests.scenario.core import running_core
 from tests.servers.discord.people import button_ids
 from tests.servers.discord.server import LocalDiscord
@@ -94,6 +94,7 @@ async def running_bot(
     follow_ups: Any = "thread",
     allow: AllowList | None = None,
     answer_options: AnswerOptions | None = None,
+    load: HeldLoad | None = None,
     wait: bool = True,
     **options: Any,
 ) -> AsyncIterator[Stage]:
@@ -106,6 +107,7 @@ async def running_bot(
         backend,
         options=answer_options,
         max_waiting=1000,
+        load=load,
         allow={"discord": allow} if allow is not None else None,
     ) as core:
         answers, store = core.answers, core.store

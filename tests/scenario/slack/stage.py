@@ -18,7 +18,7 @@ from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.slack.socket import WatchdogTimeouts
 from bot.store import Store
 from bot.values.messages import MessageKey, ThreadKey
-from tests.engines import ScriptedModel
+from tests.engines import HeldLoad, ScriptedModel
 from tests.scenario.core import running_core
 from tests.servers.slack.server import LocalSlack
 from tests.servers.slack.state import Message
@@ -105,6 +105,7 @@ async def running_bot(
     follow_ups: Any = "thread",
     allow: AllowList | None = None,
     answer_options: AnswerOptions | None = None,
+    load: HeldLoad | None = None,
     **options: Any,
 ) -> AsyncIterator[Stage]:
     """The adapter, connected, over a core with its state in `folder`."""
@@ -113,6 +114,7 @@ async def running_bot(
         backend,
         options=answer_options,
         max_waiting=1000,
+        load=load,
         allow={"slack": allow} if allow is not None else None,
     ) as core:
         answers, store = core.answers, core.store

@@ -135,7 +135,9 @@ class SlackExchange:
         try:
             begun = await self._parts.load(workspace)
             in_session = await self._begin_session(workspace)
-            if begun is None and in_session:
+            # A load may outlast Slack's own status, which vanishes after two minutes.
+            is_short = status.stage is not Stage.LOADING
+            if begun is None and in_session and is_short:
                 await workspace.api.write(
                     "assistant.threads.setStatus",
                     channel_id=self._channel,
