@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import transformers
 from transformers import modeling_gguf_pytorch_utils
 
 from inference.progress import Phase, Progress, reported
@@ -25,6 +26,7 @@ def reporting_gguf(progress: Progress, total_bytes: int) -> Iterator[None]:
     def bar(items: Iterable[Any], **_: object) -> Iterator[Any]:
         return reported(items, progress, Phase.BUILDING, what=WHAT, total_bytes=total_bytes)
 
+    transformers.logging.disable_progress_bar()  # those of the checkpoint that is written
     before = module.tqdm
     module.tqdm = bar
     try:
