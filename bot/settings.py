@@ -162,6 +162,11 @@ class Settings(SettingsGroup):
         description="Most tokens of a picture, for models where they follow its size; larger "
         "pictures are shrunk. By default a picture's share of the context.",
     )
+    thinking: bool = Field(
+        False,
+        description="Let models that can think do so before they answer; answers take longer. "
+        "Thoughts are never shown.",
+    )
     temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
         None,
         description="Sampling temperature; 0 always gives the likeliest answer. By default the "
@@ -233,6 +238,7 @@ class Settings(SettingsGroup):
             cache_tokens=self.cache_tokens,
             quantize_cache=self.quantize_cache,
             engine=self.engine,
+            thinking=self.thinking,
             token=revealed(self.hf_token),
         )
 

@@ -202,5 +202,7 @@ class ModelSpec:
     quantize_cache: CacheQuantization = "auto"
     """``auto`` is int8 if the weights have fewer than 16 bits."""
     engine: EngineChoice = "auto"
+    thinking: bool = False
+    """Let models think before they answer, if they can. Their thoughts are not shown."""
     token: str | None = field(default=None, repr=False)
     """For the model hub, for models that require one."""

@@ -152,9 +152,9 @@ class BatchingBackend:
             user_id=job.request.user_id,
             inputs=inputs,
         )
-        request = _RunningRequest(
-            job, prompt, AnswerText(self._token_bytes, self._family.turn_marks)
-        )
+        family = self._family
+        text = AnswerText(self._token_bytes, family.turn_marks, family.thinking)
+        request = _RunningRequest(job, prompt, text)
         self._scheduler.submit(sequence)
         self._requests[sequence] = request
 

@@ -77,7 +77,7 @@ class GenerateModel:
             stop_ids = frozenset()
             options["eos_token_id"] = None
         listener = _Listener(
-            AnswerText(self._token_bytes, self._family.turn_marks),
+            AnswerText(self._token_bytes, self._family.turn_marks, self._family.thinking),
             on_text,
             cancelled,
             stop_ids=stop_ids,

@@ -41,13 +41,18 @@ from inference.models import chat_template, family_of
 from inference.models.family import Family
 from inference.models.processor import complete_processor, load_processor
 from inference.models.template_probe import dialect_of
+from inference.models.thinking import Thinking
 from inference.names import POCKET, check_name, is_folder, is_hub_name, resolve_name
 from inference.progress import LoadProgress, Phase, Progress
 from inference.serving.backend import Backend
 from inference.types import (
     ModelInfo,
     ModelSpec,
+    Sampling,
 )
+
+THINKING_TOKENS = 4096
+"""Longest answer of a model that thinks, thoughts included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +167,12 @@ def completed_family(config: Any, processor: Any, spec: ModelSpec) -> Family:
         return family
     max_pictures = spec.max_pictures or family.max_pictures
     dialect = dialect_of(processor, name=spec.name, max_pictures=max_pictures)
-    return replace(family, render=partial(chat_template.render, dialect=dialect))
+    dialect = replace(dialect, thinks=spec.thinking)
+    return replace(
+        family,
+        render=partial(chat_template.render, dialect=dialect),
+        thinking=chat_template.thinking_of(processor, dialect),
+    )
 
 
 def described(
@@ -183,13 +193,21 @@ def described(
         max_pictures=max_pictures,
         max_picture_px=family.bound_picture(processor, picture_tokens),
         needs_picture=family.needs_picture,
-        sampling=family.sampling,
+        sampling=_sampling(family, spec, context_tokens),
         limitations=family.limitations,
         languages=family.languages,
         device=str(weights.device),
         weights=held_as(weights),
     )
     return Loaded(weights=weights, processor=processor, family=family, model=model)
+
+
+def _sampling(family: Family, spec: ModelSpec, context_tokens: int) -> Sampling:
+    """A model's defaults: one that thinks has as much room again for its thoughts."""
+    if not spec.thinking or family.thinking is Thinking.NONE:
+        return family.sampling
+    most = max(family.sampling.max_new_tokens, min(THINKING_TOKENS, context_tokens // 4))
+    return replace(family.sampling, max_new_tokens=most)
 
 
 def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:

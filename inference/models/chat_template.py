@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from inference.errors import ModelUnavailable
+from inference.models.thinking import CLOSE, Thinking, opens_thoughts, without_thoughts
 from inference.types import Message, Role
 
 _Content: TypeAlias = str | list[dict[str, str]]
@@ -38,6 +39,8 @@ class Dialect:
     """None: it has no system role; the system prompt goes before the first question's text."""
     merges: bool = False
     """It requires alternating roles: consecutive messages of one role are merged."""
+    thinks: bool = False
+    """The model thinks before it answers, if its template lets it."""
 
     def content_of(self, role: Role) -> Content:
         """Return the shape for a role."""
@@ -81,8 +84,17 @@ def render(processor: Any, messages: tuple[Message, ...], dialect: Dialect = AS_
         chat_template=dialect.template or template_of(processor),
         tokenize=False,
         add_generation_prompt=True,
+        enable_thinking=dialect.thinks,
     )
-    return str(prompt)
+    return str(prompt) if dialect.thinks else without_thoughts(str(prompt))
+
+
+def thinking_of(processor: Any, dialect: Dialect) -> Thinking:
+    """Return what the prompts of a checkpoint's own template say of thoughts."""
+    if opens_thoughts(render(processor, (Message(role=Role.USER, text="Hello"),), dialect)):
+        return Thinking.OPENED
+    has_marks = CLOSE in processor.tokenizer.get_vocab()
+    return Thinking.POSSIBLE if has_marks else Thinking.NONE
 
 
 def as_template_message(message: Message, dialect: Dialect) -> _TemplateMessage:

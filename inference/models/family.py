@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from inference.models.images import open_picture
+from inference.models.thinking import Thinking
 from inference.types import Limitation, Message, Picture, Sampling
 
 DEFAULT_CONTEXT_TOKENS = 2048
@@ -60,6 +61,7 @@ class Family:
     """The model cannot answer without a picture."""
     context_tokens: int | None = None
     """Upper bound of the context, below what the config allows."""
+    thinking: Thinking = Thinking.NONE
     turn_marks: tuple[str, str] | None = None
     """The text before a question and before its answer in the prompt, if it is plain text rather
     than a token: see `inference.prompts.next_turn`."""

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from inference.models.thinking import Thinking
 from inference.prompts.detokenize import Detokenizer, TokenBytes
 from inference.prompts.next_turn import NextTurn
 from inference.prompts.repetition import LoopGuard
+from inference.prompts.thoughts import Thoughts
 from inference.types import FinishReason
 
 
 class AnswerText:
     """Turns an answer's tokens into text, one by one. Lives as long as its request."""
 
-    def __init__(self, token_bytes: TokenBytes, turn_marks: tuple[str, str] | None) -> None:
-        """Take the bytes of the model's tokens, and its family's `turn_marks`."""
+    def __init__(
+        self,
+        token_bytes: TokenBytes,
+        turn_marks: tuple[str, str] | None,
+        thinking: Thinking = Thinking.NONE,
+    ) -> None:
+        """Take the bytes of the model's tokens, and its family's `turn_marks` and `thinking`."""
         self._detokenizer = Detokenizer(token_bytes)
+        self._thoughts = Thoughts(thinking)
         self._next_turn = NextTurn(turn_marks)
         self._loop_guard = LoopGuard()
         self.ended: FinishReason | None = None
@@ -24,7 +32,7 @@ class AnswerText:
         if self.ended is not None:
             return ""
         text = self._detokenizer.push(token_id)
-        shown = self._next_turn.push(text)
+        shown = self._next_turn.push(self._thoughts.push(text))
         if self._next_turn.has_begun:
             self.ended = FinishReason.NEXT_TURN
         elif self._loop_guard.push(text):
@@ -33,4 +41,4 @@ class AnswerText:
 
     def flush(self) -> str:
         """End the answer. Returns: the text that was held back."""
-        return self._next_turn.flush()
+        return self._next_turn.push(self._thoughts.flush()) + self._next_turn.flush()

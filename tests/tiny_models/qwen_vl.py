@@ -31,6 +31,7 @@ QWEN_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
+THINKS = "<|im_start|>assistant\n<think>\n"
 QWEN_HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2}
 
 
@@ -41,8 +42,10 @@ def _qwen(
     *,
     vision: dict[str, Any],
     text: dict[str, Any],
+    template: str = QWEN_TEMPLATE,
+    added: tuple[str, ...] = (),
 ) -> Path:
-    tokenizer = qwen_tokenizer()
+    tokenizer = qwen_tokenizer(*added)
     patch = vision.get("patch_size", 14)
     config = config_class(
         vision_config=vision,
@@ -63,7 +66,7 @@ def _qwen(
             patch_size=patch,
         ),
         tokenizer=tokenizer,
-        chat_template=QWEN_TEMPLATE,
+        chat_template=template,
     )
     return save(folder, config, processor, eos=id_of(tokenizer, "<|im_end|>"), is_attentive=True)
 
@@ -108,7 +111,7 @@ def qwen2_5_vl(folder: Path) -> Path:
     )
 
 
-def qwen3_vl(folder: Path) -> Path:
+def qwen3_vl(folder: Path, template: str = QWEN_TEMPLATE) -> Path:
     """Norms of queries and keys, interleaved positions, DeepStack from two layers."""
     text = {"model_type": "qwen3_vl_text", "head_dim": 2 * _head(), "num_hidden_layers": 3}
     return _qwen(
@@ -117,4 +120,11 @@ def qwen3_vl(folder: Path) -> Path:
         "Qwen3VLProcessor",
         vision=_tower(patch_size=16, num_position_embeddings=36, deepstack_visual_indexes=[0, 1]),
         text=text | _rope(2 * _head(), 5, mrope_interleaved=True),
+        template=template,
+        added=("<think>", "</think>"),
     )
+
+
+def qwen3_vl_thinking(folder: Path) -> Path:
+    """Its template opens thoughts before every answer."""
+    return qwen3_vl(folder, QWEN_TEMPLATE.replace("<|im_start|>assistant\n", THINKS))

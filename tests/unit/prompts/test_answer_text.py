@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from inference.models.thinking import Thinking
 from inference.prompts.answer_text import AnswerText
 from inference.prompts.detokenize import TokenBytes
 from inference.types import FinishReason
@@ -12,9 +13,14 @@ from tests.tiny_models import byte_tokenizer, llama_tokenizer
 TOKENIZERS = {"byte-level": byte_tokenizer(bos=False), "llama": llama_tokenizer()}
 
 
-def said(kind: str, text: str, marks: tuple[str, str] | None = None) -> tuple[str, AnswerText]:
+def said(
+    kind: str,
+    text: str,
+    marks: tuple[str, str] | None = None,
+    thinking: Thinking = Thinking.NONE,
+) -> tuple[str, AnswerText]:
     tokenizer = TOKENIZERS[kind]
-    answer = AnswerText(TokenBytes(tokenizer), marks)
+    answer = AnswerText(TokenBytes(tokenizer), marks, thinking)
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     return "".join([*map(answer.push, ids), answer.flush()]), answer
 
@@ -32,3 +38,40 @@ def test_a_form_is_shown_to_its_end(kind: str) -> None:
     text, answer = said(kind, form, ("USER:", "ASSISTANT:"))
     assert text == form
     assert answer.ended is None
+
+
+NONE, POSSIBLE, OPENED = Thinking.NONE, Thinking.POSSIBLE, Thinking.OPENED
+
+
+@pytest.mark.parametrize(
+    ("thinking", "written", "shown"),
+    [
+        (OPENED, "It is red, so\n</think>\n\n  A tomato.", "A tomato."),
+        (OPENED, "It < is </thin red</think>A tomato: </think>", "A tomato: </think>"),
+        (OPENED, "It is red, so <think> and never", ""),
+        (OPENED, "</think>\n\n", ""),
+        (POSSIBLE, "\n<think>\nred?\n</think>\n\nA tomato.", "A tomato."),
+        (POSSIBLE, "<think>red", ""),
+        (POSSIBLE, " A tomato, <think>I think</think>.", " A tomato, <think>I think</think>."),
+        (POSSIBLE, "<thi", "<thi"),
+        (POSSIBLE, "<thin> walls", "<thin> walls"),
+        (NONE, "<think>a tag</think>", "<think>a tag</think>"),
+    ],
+)
+def test_thoughts_are_never_shown_and_the_answer_behind_them_whole(
+    thinking: Thinking, written: str, shown: str
+) -> None:
+    assert said("byte-level", written, thinking=thinking)[0] == shown
+
+
+def test_a_model_that_loops_in_its_thoughts_is_stopped() -> None:
+    text, answer = said("byte-level", "I wonder. " * 400, thinking=OPENED)
+    assert text == ""
+    assert answer.ended is FinishReason.REPETITION
+
+
+def test_the_next_turn_is_seen_behind_thoughts() -> None:
+    written = "Red.</think>A tomato. USER: and? ASSISTANT: a dog"
+    text, answer = said("byte-level", written, ("USER:", "ASSISTANT:"), OPENED)
+    assert text == "A tomato. "
+    assert answer.ended is FinishReason.NEXT_TURN
