@@ -30,6 +30,9 @@ export const getThread = (id) => getJson(path(id));
 export const createThread = async () => (await (await request("/api/threads", { method: "POST" })).json()).thread_id;
 export const renameThread = async (id, title) => (await sendJson("PATCH", path(id), { title })).json();
 export const deleteAllThreads = () => request("/api/threads", { method: "DELETE" });
+export const rateAnswer = (id, message, good) => sendJson("POST", path(id, `/messages/${encodeURIComponent(message)}/feedback`), { good });
+export const editQuestion = (id, message, text, signal) =>
+  sendJson("PUT", path(id, `/messages/${encodeURIComponent(message)}`), { text }, signal);
 export const deleteThread = (id) => request(path(id), { method: "DELETE" });
 export const stopAnswer = (id) => request(path(id, "/stop"), { method: "POST" });
 export const takeBack = (id, message) => request(path(id, `/messages/${encodeURIComponent(message)}`), { method: "DELETE" });

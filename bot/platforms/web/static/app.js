@@ -6,6 +6,7 @@ import * as api from "./api.js";
 import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer/composer.js";
 import { closeDrawer, listenToDrawer, openDrawer } from "./drawer.js";
+import { followChanges } from "./live.js";
 import { showLoading } from "./loading/loading.js";
 import { listenToModelPanel, showModel, showModelLine } from "./model.js";
 import { sampleItem } from "./render.js";
@@ -18,6 +19,7 @@ import { listenToSearch } from "./sidebar/search.js";
 import { Sidebar } from "./sidebar/sidebar.js";
 import { t, useTexts } from "./texts.js";
 import { Thread } from "./thread.js";
+import { listenToTurnActions } from "./turn/actions.js";
 import { listenToViewer, openViewer } from "./viewer/viewer.js";
 
 const $ = (id) => document.getElementById(id);
@@ -52,6 +54,7 @@ async function start() {
   listenToPerson();
   listenToSharing({ current: () => current, onShared: () => sidebar.refresh(), onLeft: left });
   onPerson(showState);
+  listenToTurnActions({ shown: () => current, onFailed: showAlert });
   listenToSearch({ onWords: (words) => sidebar.search(words), onOpen: openDrawer });
   manageThreads({
     shown: () => current,
@@ -69,6 +72,7 @@ async function start() {
   // Another tab, or the same reader's phone, may have gone on meanwhile.
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
   await Promise.all([route(), sidebar.refresh(), loadPerson()]);
+  followChanges({ onThreads: changedElsewhere, onBack: refresh });
 }
 
 async function untilReachable(request) {
@@ -285,6 +289,12 @@ function backOnline(info) {
   showState();
   loadPerson();
   refresh();
+}
+
+/** Perhaps here, too: what this page does itself is up to date. */
+function changedElsewhere(ids) {
+  if (ids.includes(current.id)) refresh();
+  else sidebar.refresh(); // another thread is loaded when it is shown
 }
 
 async function refresh() {

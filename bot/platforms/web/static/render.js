@@ -2,8 +2,9 @@
 
 import { el, icon } from "./dom.js";
 import { showMarkdown } from "./markdown.js";
-import { authorOf, canRepeat } from "./people/share.js";
+import { authorOf } from "./people/share.js";
 import { t } from "./texts.js";
+import { actionsNode } from "./turn/actions.js";
 
 /** An empty turn; `updateTurn` fills it, as often as the turn changes. */
 export function turnNode() {
@@ -32,7 +33,7 @@ export function updateTurn(node, turn, urls) {
   showMarkdown(answer, turn.answer ?? (turn.state === "refused" ? t("page_refused") : ""), { growing: running });
   const sentence = running ? statusSentence(turn) : "";
   if (status.textContent !== sentence) status.textContent = sentence;
-  replaceIfNew(after, running ? null : [turn.receipt, turn.answer, turn.retry, [...urls]], () =>
+  replaceIfNew(after, running ? null : [turn.receipt, turn.answer, turn.retry, turn.good, [...urls]], () =>
     running ? [] : [receiptNode(turn.receipt, urls), actionsNode(turn)]);
 }
 
@@ -112,13 +113,6 @@ function receiptPicture({ number, name, notes = [] }, url) {
   return el("li", { class: "chip" }, url
     ? el("button", { type: "button", "data-full": url, "data-name": name, title: label }, ...content)
     : el("span", {}, ...content));
-}
-
-function actionsNode(turn) {
-  return el("div", { class: "actions" },
-    turn.retry !== false && canRepeat(turn) && el("button", { type: "button", class: "tool", "data-action": "again" }, icon("again"), el("span", {}, t("page_again"))),
-    turn.answer && turn.state !== "refused" && el("button", { type: "button", class: "tool", "data-action": "copy" },
-      icon("copy"), el("span", { role: "status" }, t("page_copy"))));
 }
 
 export function sampleItem({ url, name, question }) {

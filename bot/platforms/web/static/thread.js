@@ -146,11 +146,29 @@ export class Thread {
   }
 
   /** Answer the last question anew. */
-  async again() {
+  again() {
+    return this.#anew({}, (signal) => api.askAgain(this.id, signal));
+  }
+
+  /** Answer the last question in other words, about the same pictures. */
+  edit(question) {
+    const { message_id } = this.last;
+    return this.#anew({ question }, (signal) => api.editQuestion(this.id, message_id, question, signal));
+  }
+
+  /** Show what the reader thinks of an answer: true, false or null. */
+  rate(messageId, good) {
+    const turn = this.turns.find(({ message_id }) => message_id === messageId);
+    if (!turn) return;
+    turn.good = good;
+    this.#changed();
+  }
+
+  async #anew(changes, send) {
     const before = this.last;
-    const turn = { ...before, receipt: null };
+    const turn = { ...before, ...changes, receipt: null };
     this.turns[this.turns.length - 1] = turn;
-    const failed = await this.#run(turn, (signal) => api.askAgain(this.id, signal));
+    const failed = await this.#run(turn, send);
     if (!failed) return this.#askWaiting();
     this.turns[this.turns.length - 1] = before;
     this.#giveBack();

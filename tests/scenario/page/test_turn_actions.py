@@ -1,0 +1,65 @@
+"""Under an answer: what the reader thinks of it, the question in other words, and other tabs."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.engines import ScriptedModel
+from tests.scenario.page.reader import ask, expect_answer, opened, photo
+from tests.scenario.playground import Client
+
+pytestmark = pytest.mark.browser
+
+
+async def test_an_answer_is_rated_and_its_question_changed_with_its_pictures_kept(
+    page: Page, backend: ScriptedModel
+) -> None:
+    await ask(page, "what?", photo())
+    await expect_answer(page, "answer to what?")
+    good = page.get_by_role("button", name="Good answer")
+    bad = page.get_by_role("button", name="Bad answer")
+    await good.click()
+    await expect(good).to_have_attribute("aria-pressed", "true")
+    await expect(good).to_be_focused()
+    await bad.click()
+    await page.reload()
+    await expect(bad).to_have_attribute("aria-pressed", "true")
+    await expect(good).to_have_attribute("aria-pressed", "false")
+    await bad.click()  # once more takes it back
+    await expect(bad).to_have_attribute("aria-pressed", "false")
+    await page.get_by_role("button", name="Change question").click()
+    await expect(page.locator("#edited")).to_have_value("what?")
+    await page.fill("#edited", "which colour?")
+    await page.locator("#edit [value=ask]").click()
+    await expect_answer(page, "answer to which colour?")
+    await expect(page.locator("[data-turn]")).to_have_count(1)
+    await expect(page.locator(".bubble")).to_have_text("which colour?")
+    await expect(page.locator("[data-turn] .picture img")).to_have_count(1)
+    assert [len(it.pictures) for it in backend.requests[-1].messages] == [1]
+
+
+async def test_another_browser_follows_what_is_asked_renamed_and_deleted(
+    client: Client, browser: Browser, page: Page, backend: ScriptedModel
+) -> None:
+    async with opened(client, browser) as other:
+        backend.hold()
+        backend.answer = lambda _: "one two three"
+        await ask(page, "first?")
+        await expect(other.locator("#threads li")).to_have_count(1)
+        await other.locator("#threads a").click()
+        backend.release(2)
+        await expect_answer(other, "one two", state="streaming")
+        backend.release()
+        await expect_answer(other, "one two three")
+        await expect_answer(page, "one two three")
+        await ask(other, "second?")
+        await expect(page.locator("[data-turn]")).to_have_count(2)
+        await expect_answer(page, "one two three")
+        thread = page.url.rpartition("/")[2]
+        async with client.http.patch(f"/api/threads/{thread}", json={"title": "Ours"}):
+            await expect(page.locator("#title")).to_have_text("Ours")
+        async with client.http.delete(f"/api/threads/{thread}"):
+            for shown in (page, other):
+                await expect(shown.locator("#threads li")).to_have_count(0)
+                await expect(shown.locator("#start")).to_be_visible()
