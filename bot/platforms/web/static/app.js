@@ -170,7 +170,7 @@ function emptied(thread, id) {
 
 function show(thread) {
   current = thread;
-  $("thread").replaceChildren(thread.node, thread.waitingNode);
+  $("thread").replaceChildren(...thread.nodes);
   showState();
   sidebar.show();
   showEnd(Boolean(thread.id));

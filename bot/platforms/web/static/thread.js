@@ -2,15 +2,14 @@
 
 import * as api from "./api.js";
 import { emptyDraft, forgetDraft, keepDraft, loadDraft } from "./composer/drafts.js";
-import { el } from "./dom.js";
-import { turnNode, updateTurn, waitingNodes } from "./render.js";
 import { t } from "./texts.js";
+import { askedTurn, merge, releaseFiles, TurnsView } from "./turns.js";
 
 /** A thread; it has no id before its first question.
  *
- * It owns its node and goes on reading its stream while another thread is
+ * It owns its nodes and goes on reading its stream while another thread is
  * shown, so streams cannot mix and coming back costs nothing. `onChange` is
- * called after the node was brought up to date, `onEmptied` with the thread
+ * called after the nodes were brought up to date, `onEmptied` with the thread
  * and its former id when its only question was refused: it has no id again.
  */
 export class Thread {
@@ -22,8 +21,7 @@ export class Thread {
   gone = false;
   lost = ""; // why it is no longer there for the reader: deleted, or not shared any more
   access = null; // what the reader may do in it, and with whom it is shared
-  node = el("div", { class: "turns" });
-  waitingNode = el("div", { class: "waiting", hidden: true });
+  #view = new TurnsView();
   #abort = new AbortController();
   #asked = 0; // counts questions: what was loaded before the last one is stale
   #stopping = false; // asked for, perhaps before the server knew of the question
@@ -50,6 +48,10 @@ export class Thread {
   rename(title) {
     this.title = title;
     this.#changed();
+  }
+
+  get nodes() {
+    return this.#view.nodes;
   }
 
   get last() {
@@ -87,11 +89,7 @@ export class Thread {
    * Should the request itself fail, text and pictures go back into the draft.
    */
   async ask(text, pictures) {
-    const turn = {
-      question: text,
-      pictures: pictures.map(({ file, url, width, height }) => ({ name: file.name, url, width, height })),
-      local: pictures,
-    };
+    const turn = askedTurn(text, pictures);
     if (this.running) {
       this.waiting = turn;
       this.keepDraft();
@@ -348,16 +346,14 @@ export class Thread {
     const { is_mine, can_ask, can_delete, share, shared_by } = thread;
     this.access = { is_mine, can_ask, can_delete, share, shared_by };
     this.turns = thread.turns.map((turn, index) => merge(turn, shown[index]));
-    for (const { local = [], retry } of shown.slice(0, this.turns.length)) {
-      if (retry !== false) local.forEach(({ url }) => URL.revokeObjectURL(url));
-    }
+    releaseFiles(shown.slice(0, this.turns.length));
     this.#changed();
   }
 
   #changed() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
-    this.#show();
+    this.#view.show(this.turns, this.waiting);
     this.onChange(this);
   }
 
@@ -365,41 +361,10 @@ export class Thread {
   #grew() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      this.#show(this.turns.length - 1);
+      this.#view.show(this.turns, this.waiting, this.turns.length - 1);
       this.onChange(this);
     });
-  }
-
-  #show(from = 0) {
-    const urls = new Map(this.turns.flatMap((turn) => turn.pictures).map(({ number, url }) => [number, url]));
-    while (this.node.children.length > this.turns.length) this.node.lastElementChild.remove();
-    let pictures = 0;
-    this.turns.forEach((turn, index) => {
-      pictures += turn.pictures.length;
-      if (index < from) return;
-      turn.withPictures = pictures > 0;
-      if (!this.node.children[index]) this.node.append(turnNode());
-      updateTurn(this.node.children[index], turn, urls);
-    });
-    this.waitingNode.hidden = !this.waiting;
-    if (this.waitingNode.turn === this.waiting) return;
-    this.waitingNode.turn = this.waiting;
-    this.waitingNode.replaceChildren(...(this.waiting ? waitingNodes(this.waiting) : []));
   }
 }
 
 const joined = (...texts) => texts.filter(Boolean).join("\n");
-
-/** The server's turn, with what only this page knows: the text so far, a refusal's sentence. */
-function merge(turn, shown) {
-  if (shown?.state === "refused" && turn.state === "refused") {
-    turn.answer ??= shown.answer;
-    turn.retry ??= shown.retry;
-  }
-  if (shown?.state === "pending" && turn.state === "pending") {
-    turn.answer ??= shown.answer;
-    turn.stage = shown.stage;
-    turn.position = shown.position;
-  }
-  return turn;
-}
