@@ -26,7 +26,9 @@ async def expect_draft(page: Page, text: str, *pictures: str) -> None:
     assert [await name.get_attribute("data-name") for name in await names.all()] == list(pictures)
 
 
-async def test_each_thread_keeps_its_draft_and_a_reload_keeps_the_text(page: Page) -> None:
+async def test_each_thread_keeps_its_draft_and_a_reload_keeps_the_text(
+    client: Client, page: Page
+) -> None:
     await ask(page, "first")
     await expect_answer(page, "answer to first")
     await page.fill("#question", "a follow-up")
@@ -49,7 +51,17 @@ async def test_each_thread_keeps_its_draft_and_a_reload_keeps_the_text(page: Pag
     await expect_answer(page, "answer to two pictures")
     await page.reload()
     await expect_draft(page, "")
-    # With its thread, a draft goes.
+    # A thread that somebody else deletes takes no words along.
+    await page.fill("#question", "half a question")
+    path = f"/api/threads/{page.url.rpartition('/')[2]}"
+    async with client.http.delete(path) as response:
+        assert response.status == 204
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(page.locator("#start")).to_be_visible()
+    await expect_draft(page, "half a question")
+    # The reader's own deletion takes the draft along.
+    await page.fill("#question", "")
+    await page.locator("#threads a").first.click()
     await page.fill("#question", "never sent")
     await page.click("#delete-thread")
     await page.locator("#confirm-delete button[value=delete]").click()
