@@ -25,6 +25,8 @@ export class Composer {
 
   set limits(limits) {
     this.#limits = limits;
+    // Some systems know HEIC and AVIF by their names alone.
+    $("file-input").accept = ["image/*", ...limits.types].join();
   }
 
   /** Show that thread's draft and whether its answer is running. */
