@@ -5,8 +5,7 @@ const NEAR_BOTTOM_PX = 60;
 const $ = (id) => document.getElementById(id);
 
 let following = true; // new text scrolls
-let topPx = 0; // where the view was when it last scrolled
-let heightPx = 0; // and how high its content
+let topPx = 0; // where the view was last known to be
 
 /** Follow from now on, wherever the reader was. */
 export function follow() {
@@ -18,20 +17,19 @@ export function follow() {
 export function showEnd(isThread) {
   following = true;
   $("scroller").scrollTop = isThread ? $("scroller").scrollHeight : 0;
-  remember();
+  topPx = $("scroller").scrollTop;
   showJump();
 }
 
 export function listenToScrolling() {
   const scroller = $("scroller");
   scroller.addEventListener("scroll", () => {
-    // Pictures that load and a composer that grows move the bottom away, but not the view; only
-    // content that shrinks does. All else that moves it up is the reader.
-    const shrank = scroller.scrollHeight < heightPx;
+    // Pictures that load and a composer that grows move the bottom away, but never the view:
+    // only the reader moves it up, short of the bottom.
     if (toBottomPx() < 2) following = true;
-    else if (scroller.scrollTop < topPx && !shrank) following = false;
+    else if (scroller.scrollTop < topPx) following = false;
     else if (toBottomPx() < NEAR_BOTTOM_PX) following = true;
-    remember();
+    topPx = scroller.scrollTop;
     showJump();
   }, { passive: true });
   // Growth of the thread fires no scroll event, so `following` still says where the reader was.
@@ -45,14 +43,11 @@ export function listenToScrolling() {
 
 function pin() {
   const scroller = $("scroller");
-  if (following && !$("thread").hidden) scroller.scrollTop = scroller.scrollHeight;
-  heightPx = scroller.scrollHeight;
+  if (following && !$("thread").hidden) {
+    scroller.scrollTop = scroller.scrollHeight;
+    topPx = scroller.scrollTop; // content that shrank has moved the view up, without an event
+  }
   showJump();
-}
-
-function remember() {
-  topPx = $("scroller").scrollTop;
-  heightPx = $("scroller").scrollHeight;
 }
 
 function toBottomPx() {
