@@ -127,6 +127,22 @@ async def test_without_a_network_at_the_start_it_connects_when_there_is_one(
         await stage.bot.close()
 
 
+async def test_each_attempt_without_a_network_is_one_line_with_the_growing_wait(
+    tmp_path: Path, backend: ScriptedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    discord = LocalDiscord()
+    async with running_discord(discord=discord):
+        ca = discord.ca_file.read_bytes()
+    discord.ca_file = tmp_path / "ca.pem"
+    await asyncio.to_thread(discord.ca_file.write_bytes, ca)
+    async with running_bot(tmp_path / "state", discord, backend, wait=False) as stage:
+        await until(lambda: caplog.text.count("trying again in") >= 2, timeout_s=20)
+        await stage.bot.close()
+    told = [it.getMessage() for it in caplog.records if "trying again in" in it.getMessage()]
+    why = "no connection to Discord (ClientConnectorError: Connection refused): trying again in"
+    assert told[:2] == [f"{why} 1 s", f"{why} 2 s"]
+
+
 async def test_a_certificate_that_cannot_be_read_is_named(
     tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
