@@ -185,13 +185,19 @@ async def test_a_guest_leaves_and_is_forgotten_without_a_trace_in_the_thread(
 
 
 async def test_an_owner_who_is_forgotten_takes_the_shared_thread_along(
-    ann: Visitor, bob: Visitor
+    team: Client, ann: Visitor, bob: Visitor, backend: ScriptedModel
 ) -> None:
     thread = await asked(ann)
     await open_link(bob, await share(ann, thread, can_ask=True))
     await bob.answer(thread, "mine")
+    backend.hold()
+    asking = asyncio.create_task(bob.answer(thread, "being answered"))
+    await until(lambda: len(backend.requests) == 3)
     assert await status(ann, "DELETE", "/api/me") == 200
+    assert team.answers.num_in_flight == 0  # nothing goes on about what was erased
+    assert (await asking)[-1][0] in {"done", "error"}
     await cannot_reach(bob, thread)
+    backend.release()
 
 
 @pytest.mark.parametrize("token", ["x", "%00", "..", "a" * 2_000, "%F0%9F%92%A9"])
