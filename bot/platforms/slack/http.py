@@ -7,7 +7,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 
-from bot.platforms.platform import PlatformUnavailable
+from bot.platforms.listening import cannot_listen
 
 EVENTS, INSTALL, REDIRECT = "/slack/events", "/slack/install", "/slack/oauth_redirect"
 MAX_BODY_BYTES = 1_000_000
@@ -53,9 +53,8 @@ class HttpServer:
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as exc:
-            raise PlatformUnavailable(
-                f"Slack's HTTP mode cannot listen on {self._host}:{self._port} "
-                f"({exc.strerror or type(exc).__name__}): set SLACK_HTTP_PORT to a free port."
+            raise cannot_listen(
+                "Slack's HTTP mode", self._host, self._port, exc, settings="SLACK_HTTP_"
             ) from None
 
     async def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ from aiohttp import web
 
 from bot.core.erasure import Erasure
 from bot.core.model_limits import limitations, question_locale
+from bot.platforms.listening import cannot_listen
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.changes import Changes
@@ -118,11 +118,8 @@ class Playground:
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as exc:
-            is_port = exc.errno in {errno.EADDRINUSE, errno.EACCES}
-            remedy = "PORT to a free port" if is_port else "HOST to an address of this machine"
-            raise PlatformUnavailable(
-                f"The playground cannot listen on {self._host}:{self._port} "
-                f"({exc.strerror or type(exc).__name__}): set PLAYGROUND_{remedy}."
+            raise cannot_listen(
+                "The playground", self._host, self._port, exc, settings="PLAYGROUND_"
             ) from None
 
     async def stop_intake(self) -> None:
