@@ -29,7 +29,8 @@ from inference.types import CacheQuantization, DType, EngineChoice, ModelSpec, Q
 class SettingsGroup(BaseModel):
     """Settings with one owner. A field's name in capitals, after the prefix, is the variable's.
 
-    Constructed directly, a group knows nothing of the environment.
+    Constructed directly, a group knows nothing of the environment. Each field has a `description`
+    for `--help` and the documents, and `examples` where its default shows no value.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -102,7 +103,7 @@ class Settings(SettingsGroup):
         "limits": "max_waiting",
         "the bot": "thread_days",
     }
-    """Title → the first field of the section, for `--help`."""
+    """Title → the first field of the section, for `--help` and docs/settings.md."""
     other_arguments: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "model": ("--model-path",),
         "model_revision": ("--revision",),
@@ -113,34 +114,41 @@ class Settings(SettingsGroup):
 
     model: str = Field(
         "pocket",
+        examples=["llava-hf/llava-1.5-7b-hf"],
         description="The model: `pocket`, a name on the model hub such as "
         "`llava-hf/llava-1.5-7b-hf`, or a folder.",
     )
     model_revision: str | None = Field(
-        None, description="A branch, tag or commit of the model's repository."
+        None, examples=["main"], description="A branch, tag or commit of the model's repository."
     )
     hf_token: SecretStr | None = Field(
-        None, description="Token of the model hub, for models that require one."
+        None, examples=["hf_…"], description="Token of the model hub, for models that require one."
     )
     quantize: Quantization = Field(
-        "none", description="Quantize the weights: `none`, `int8` or `nf4` (4 bits)."
+        "none",
+        examples=["nf4"],
+        description="Quantize the weights: `none`, `int8` or `nf4` (4 bits).",
     )
     dtype: DType = Field(
         "auto",
         description="Data type of the weights: `auto` (bfloat16 on a GPU, float32 on a CPU), "
         "`float32`, `bfloat16`, `float16`.",
     )
-    device: str = Field("auto", description="Where the model runs: `auto`, `cpu`, `cuda:0`, …")
+    device: str = Field(
+        "auto", examples=["cuda:1"], description="Where the model runs: `auto`, `cpu`, `cuda:0`, …"
+    )
     devices: Annotated[tuple[str, ...] | None, BeforeValidator(split)] = Field(
         None,
+        examples=["cuda:0,cuda:1"],
         description="Several GPUs, each with the whole model: `cuda:0,cuda:1`. A thread stays on "
         "the GPU that holds its cache.",
     )
     context_tokens: Annotated[int, Field(ge=128)] | None = Field(
-        None, description="Limit the model's context, to save memory."
+        None, examples=["4096"], description="Limit the model's context, to save memory."
     )
     cache_tokens: Annotated[int, Field(ge=256)] | None = Field(
         None,
+        examples=["32768"],
         description="Size of the KV cache in tokens, shared by all threads; by default what fits "
         "into the GPU's memory.",
     )
@@ -155,10 +163,13 @@ class Settings(SettingsGroup):
         "`transformers` runs any model with its own `generate`, one question at a time.",
     )
     max_pictures: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Pictures that the model sees at once; by default what suits its family."
+        None,
+        examples=["4"],
+        description="Pictures that the model sees at once; by default what suits its family.",
     )
     picture_tokens: Annotated[int, Field(ge=16)] | None = Field(
         None,
+        examples=["1024"],
         description="Most tokens of a picture, for models where they follow its size; larger "
         "pictures are shrunk. By default a picture's share of the context.",
     )
@@ -169,14 +180,18 @@ class Settings(SettingsGroup):
     )
     temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
         None,
+        examples=["0"],
         description="Sampling temperature; 0 always gives the likeliest answer. By default the "
         "model's own (0.2).",
     )
     max_new_tokens: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Longest answer in tokens; by default the model's own (512)."
+        None,
+        examples=["1024"],
+        description="Longest answer in tokens; by default the model's own (512).",
     )
     system_prompt: str | None = Field(
         None,
+        examples=["Answer in one sentence."],
         description="System prompt of every conversation, where a channel has none of its own.",
     )
     max_waiting: int = Field(
@@ -206,6 +221,7 @@ class Settings(SettingsGroup):
     data_dir: Path = Field(
         default_factory=default_data_dir,
         validate_default=True,
+        examples=["/srv/llava-bot"],
         description="The private directory for all state; by default the platform's usual place.",
     )
     drain_s: float = Field(
@@ -220,7 +236,9 @@ class Settings(SettingsGroup):
         "not) or `mention`.",
     )
     fetch_links: bool = Field(
-        True, description="Fetch pictures that a question links to; false contacts no other host."
+        True,
+        examples=["false"],
+        description="Fetch pictures that a question links to; false contacts no other host.",
     )
 
     @property

@@ -28,32 +28,55 @@ class DiscordSettings(SettingsGroup):
     }
 
     bot_token: SecretStr | None = Field(
-        None, description="Discord: the bot's token, from the Developer Portal."
+        None,
+        examples=["MTAx….GAbc12.…"],
+        description="Discord: the bot's token, from the Developer Portal.",
     )
-    guilds: Ids = Field(frozenset(), description="Discord: servers that may ask; empty allows all.")
+    guilds: Ids = Field(
+        frozenset(),
+        examples=["123456789012345678"],
+        description="Discord: servers that may ask; empty allows all.",
+    )
     channels: Ids = Field(
-        frozenset(), description="Discord: channels where the bot answers; empty allows all."
+        frozenset(),
+        examples=["123456789012345678"],
+        description="Discord: channels where the bot answers; empty allows all.",
     )
-    roles: Ids = Field(frozenset(), description="Discord: roles that may ask; empty allows all.")
-    users: Ids = Field(frozenset(), description="Discord: people who may ask; empty allows all.")
+    roles: Ids = Field(
+        frozenset(),
+        examples=["123456789012345678"],
+        description="Discord: roles that may ask; empty allows all.",
+    )
+    users: Ids = Field(
+        frozenset(),
+        examples=["123456789012345678"],
+        description="Discord: people who may ask; empty allows all.",
+    )
     direct_messages: bool = Field(
         True,
+        examples=["false"],
         description="Discord: answer direct messages; where lists of servers, channels or roles "
         "are set, only those from users in `DISCORD_USERS`.",
     )
     shard_count: Annotated[int, Field(ge=1)] | None = Field(
         None,
+        examples=["4"],
         description="Discord: shards of all processes together; by default what Discord advises.",
     )
     shard_ids: Annotated[frozenset[int], BeforeValidator(split)] = Field(
-        frozenset(), description="Discord: the shards of this process; empty is all."
+        frozenset(),
+        examples=["0,1"],
+        description="Discord: the shards of this process; empty is all.",
     )
     resolve_to: str | None = Field(
         None,
+        examples=["gateway.internal:8443"],
         description="Discord: `host:port` of a gateway through which all its hosts are reached.",
     )
     ca_file: Path | None = Field(
-        None, description="Discord: certificates (PEM) to verify such a gateway with."
+        None,
+        examples=["/etc/ssl/gateway.pem"],
+        description="Discord: certificates (PEM) to verify such a gateway with.",
     )
 
     @field_validator("resolve_to")

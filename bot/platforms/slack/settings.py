@@ -24,19 +24,25 @@ class SlackSettings(SettingsGroup):
     }
 
     bot_token: SecretStr | None = Field(
-        None, description="Slack: the bot token (`xoxb-…`), for one workspace."
+        None, examples=["xoxb-…"], description="Slack: the bot token (`xoxb-…`), for one workspace."
     )
     app_token: SecretStr | None = Field(
-        None, description="Slack: the app-level token (`xapp-…`); with it, Socket Mode is used."
+        None,
+        examples=["xapp-…"],
+        description="Slack: the app-level token (`xapp-…`); with it, Socket Mode is used.",
     )
     signing_secret: SecretStr | None = Field(
-        None, description="Slack: the signing secret; without an app token, HTTP mode is used."
+        None,
+        examples=["…"],
+        description="Slack: the signing secret; without an app token, HTTP mode is used.",
     )
     client_id: str | None = Field(
-        None, description="Slack: with the client secret, several workspaces can install the app."
+        None,
+        examples=["123.456"],
+        description="Slack: with the client secret, several workspaces can install the app.",
     )
     client_secret: SecretStr | None = Field(
-        None, description="Slack: the client secret, for installations by OAuth."
+        None, examples=["…"], description="Slack: the client secret, for installations by OAuth."
     )
     api_url: str = Field(
         "https://slack.com/api/",
@@ -49,13 +55,19 @@ class SlackSettings(SettingsGroup):
         3000, ge=0, le=65535, description="Slack: port that HTTP mode and OAuth listen on."
     )
     teams: Ids = Field(
-        frozenset(), description="Slack: workspaces (`T…`) that may ask; empty allows all."
+        frozenset(),
+        examples=["T0123ABCD"],
+        description="Slack: workspaces (`T…`) that may ask; empty allows all.",
     )
     channels: Ids = Field(
-        frozenset(), description="Slack: channels (`C…`) where the bot answers; empty allows all."
+        frozenset(),
+        examples=["C0123ABCD,C4567EFGH"],
+        description="Slack: channels (`C…`) where the bot answers; empty allows all.",
     )
     users: Ids = Field(
-        frozenset(), description="Slack: people (`U…`) who may ask; empty allows all."
+        frozenset(),
+        examples=["U0123ABCD"],
+        description="Slack: people (`U…`) who may ask; empty allows all.",
     )
 
     @field_validator("api_url")

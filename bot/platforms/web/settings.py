@@ -23,21 +23,26 @@ class PlaygroundSettings(SettingsGroup):
 
     host: str = Field(
         "127.0.0.1",
+        examples=["192.168.1.20"],
         description="Address the playground listens on; any other needs a password.",
     )
     port: int = Field(8787, ge=0, le=65535, description="Port of the playground.")
     password: SecretStr | None = Field(
         None,
         validate_default=True,
+        examples=["some-long-words"],
         description="Password of the playground; the user name given with it says who asks.",
     )
     threads: Literal["private", "team"] = Field(
         "private",
+        examples=["team"],
         description="Who sees a thread of the playground: `private` (its owner, and people with "
         "its link) or `team` (everybody with the password; they may also continue and delete it).",
     )
     sharing: bool = Field(
-        True, description="Whether people may share their threads of the playground by a link."
+        True,
+        examples=["false"],
+        description="Whether people may share their threads of the playground by a link.",
     )
 
     @field_validator("password")

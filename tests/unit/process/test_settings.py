@@ -18,6 +18,7 @@ from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.web.settings import PlaygroundSettings, is_loopback
 from bot.setting_problems import Setting, problem
 from bot.settings import Settings, SettingsGroup, choices_of, revealed
+from tests.settings_documents import outdated, sections
 
 ROOT = Path(__file__).parents[3]
 
@@ -330,23 +331,25 @@ def test_is_loopback_for_addresses_of_this_machine_only(host: str, is_it: bool) 
     assert is_loopback(host) is is_it
 
 
-def documented_default(group: type[SettingsGroup], name: str) -> str:
-    default = group.model_fields[name].default
-    if name == "data_dir":
-        return "(application data)"
-    return "" if default is None or default == frozenset() else str(default)
+def test_the_page_of_settings_and_the_example_file_are_up_to_date() -> None:
+    assert outdated() == [], "run `python -m tests.settings_documents --write`"
 
 
-def test_the_readme_lists_every_setting_with_its_default() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for group in setting_groups():
-        for name, field in group.model_fields.items():
-            default = documented_default(group, name)
-            variable = f"`{group.prefix}{name.upper()}`"
-            row = f"| {variable} | {f'`{default}`' if default else ''} | {field.description} |"
-            assert row in readme, f"the README's table needs this row:\n{row}"
-
-
-def test_the_example_file_lists_every_setting_and_nothing_else() -> None:
+def test_the_documents_list_every_setting_once() -> None:
+    listed = [row.variable for section in sections().values() for row in section]
+    assert listed == variables()
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     assert re.findall(r"^# ?([A-Z_]+)=", example, re.MULTILINE) == variables()
+
+
+def test_every_setting_without_a_default_has_an_example() -> None:
+    rows = [row for section in sections().values() for row in section]
+    assert [row.variable for row in rows if not row.default and not row.example] == []
+
+
+@pytest.mark.parametrize("group", setting_groups())
+def test_every_example_is_a_value_that_the_setting_takes(group: type[SettingsGroup]) -> None:
+    examples = {
+        name: field.examples[0] for name, field in group.model_fields.items() if field.examples
+    }
+    assert group.model_validate(examples)
