@@ -167,7 +167,7 @@ class Playground:
     async def _info(self, request: web.Request) -> web.Response:
         locale = locale_of(request)
         sentences = catalogue(language_of(locale))
-        sample_question = say(question_locale(self._core.model, locale), "default_question")
+        asked_in = question_locale(self._core.model, locale)
         return web.json_response(
             {
                 **self._loading.info(locale),
@@ -177,7 +177,8 @@ class Playground:
                     {
                         "url": f"/static/samples/{file.name}",
                         "name": file.name,
-                        "question": sample_question,
+                        "title": say(locale, f"sample_{file.stem}"),
+                        "question": say(asked_in, f"sample_{file.stem}_question"),
                     }
                     for file in self._samples
                 ],

@@ -216,7 +216,22 @@ async def test_info_says_which_model_answers_and_what_it_cannot_do(
         "It can't read text.",
         "It understands English only.",
     ]
-    assert [sample["name"] for sample in info["samples"]]
+    questions = [sample["question"] for sample in info["samples"]]
+    assert len(set(questions)) == len(questions) >= 2, "each sample shows something else"
+
+
+async def test_samples_ask_in_the_visitors_language_if_the_model_understands_it(
+    tmp_path: Path,
+) -> None:
+    for languages, expected in [((), "ja"), (("en",), "en")]:
+        backend = ScriptedModel(languages=languages)
+        async with (
+            running_playground(tmp_path, backend) as client,
+            client.http.get("/api/info", headers={"Accept-Language": "ja"}) as response,
+        ):
+            cat = (await response.json())["samples"][0]
+        assert cat["question"] == say(expected, "sample_cat_question")
+        assert cat["title"] == say("ja", "sample_cat")
 
 
 async def test_a_thread_deleted_during_its_questions_does_not_come_back(

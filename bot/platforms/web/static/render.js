@@ -115,8 +115,8 @@ function receiptPicture({ number, name, notes = [] }, url) {
     : el("span", {}, ...content));
 }
 
-export function sampleItem({ url, name, question }) {
+export function sampleItem({ url, name, title, question }) {
   return el("li", {},
     el("button", { type: "button", "data-sample": name, "data-url": url, "data-question": question },
-      el("img", { src: url, alt: name, draggable: "false" }), el("span", {}, question)));
+      el("img", { src: url, alt: title, draggable: "false" }), el("span", {}, question)));
 }

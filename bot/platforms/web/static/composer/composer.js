@@ -4,6 +4,7 @@ import * as api from "../api.js";
 import { el } from "../dom.js";
 import { t } from "../texts.js";
 import { pendingPicture, showPending } from "./pending.js";
+import { orderable } from "./picture_order.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -20,6 +21,7 @@ export class Composer {
     this.#listenToButtons();
     document.addEventListener("paste", (event) => this.#paste(event));
     this.#listenToDrops();
+    orderable($("pending"), (picture, index) => this.#move(picture, index));
     addEventListener("resize", () => this.#fitHeight()); // a phone that is turned
   }
 
@@ -88,6 +90,14 @@ export class Composer {
     thread.setDraft();
     this.onAsk(thread, text.trim(), pictures);
     this.focus();
+  }
+
+  #move(picture, index) {
+    const thread = this.#thread;
+    const others = thread.draft.pictures.filter((other) => other !== picture);
+    thread.draft.pictures = others.toSpliced(index, 0, picture);
+    this.#note(t("page_moved", { name: picture.file.name, number: index + 1, count: others.length + 1 }));
+    this.#changed(thread);
   }
 
   #drop(thread, picture) {

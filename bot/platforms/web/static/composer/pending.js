@@ -31,7 +31,7 @@ function pendingItem(picture, onRemove) {
   // What the browser shows is turned upright, which the header does not tell.
   image.addEventListener("load", () => Object.assign(picture, { width: image.naturalWidth, height: image.naturalHeight }));
   const item = el("li", {},
-    el("button", { type: "button", class: "thumbnail", "data-full": picture.url, "data-name": name, title: name, "aria-label": name }, image),
+    el("button", { type: "button", class: "thumbnail", "aria-keyshortcuts": "Shift+ArrowLeft Shift+ArrowRight", "data-full": picture.url, "data-name": name, title: name, "aria-label": name }, image),
     el("button", { type: "button", class: "remove", "aria-label": t("page_remove", { name }), onclick: () => onRemove(picture) }, icon("close")));
   item.picture = picture;
   return item;
