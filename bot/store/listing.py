@@ -29,7 +29,7 @@ from bot.values.turns import Match, ThreadPage, ThreadSummary, Turn
 
 MAX_WORDS: Final = 8
 """Of a search; the rest of what was typed is not looked for."""
-BEFORE_HIT, AFTER_HIT = 24, 60
+BEFORE_HIT, AFTER_HIT = 12, 60
 """Characters of a match that are shown around the hit."""
 MAX_ID: Final = 2**63 - 1
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -22,7 +22,7 @@ async def expect_order(page: Page, *names: str) -> None:
 async def test_pictures_change_places_by_keys_and_by_hand_and_are_sent_so(
     page: Page, backend: ScriptedModel
 ) -> None:
-    await page.set_input_files("#file-input", [photo("a.png"), photo("b.png")])  # type: ignore[list-item]
+    await page.set_input_files("#file-input", [photo("a.png"), photo("b.png")])  # type: ignore[arg-type]
     await expect_order(page, "a.png", "b.png")
     await page.locator(THUMBNAILS).first.focus()
     await page.keyboard.press("Shift+ArrowRight")

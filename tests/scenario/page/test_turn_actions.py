@@ -22,6 +22,12 @@ async def test_an_answer_is_rated_and_its_question_changed_with_its_pictures_kep
     await good.click()
     await expect(good).to_have_attribute("aria-pressed", "true")
     await expect(good).to_be_focused()
+    await page.set_viewport_size({"width": 390, "height": 844})
+    for action in ("again", "edit", "copy"):
+        box = await page.locator(f".actions [data-action={action}]").bounding_box()
+        assert box is not None
+        assert box["height"] < 60, f"{action} is broken over lines on a phone"
+    await page.set_viewport_size({"width": 1280, "height": 800})
     await bad.click()
     await page.reload()
     await expect(bad).to_have_attribute("aria-pressed", "true")

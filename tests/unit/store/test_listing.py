@@ -172,7 +172,7 @@ async def test_a_match_shows_the_hit_with_the_words_around_it(store: Store) -> N
     (summary,) = await found(store, "hit")
     match = summary.match
     assert match is not None
-    assert match.before == "…efore before before the "
+    assert match.before == "…" + "before before the "[-12:]
     assert match.hit == "ＨＩＴ"
     assert match.after.startswith(" after after")
     assert match.after.endswith("…")
