@@ -70,6 +70,7 @@ def test_a_count_has_one_form_for_one_and_one_for_several(count: int, sentence: 
 COUNTS = {"attempts", "bits", "count", "days", "frames", "limit", "limit_mp", "pictures", "waiting"}
 NEVER_ONE = {
     "gave_up": "attempts: MAX_ATTEMPTS",
+    "http_long_title": "limit: MAX_TITLE",
     "note_first_frame": "an animation has several frames",
     "note_later_frame": "an animation has several frames",
     "note_main_picture": "a file of one picture has no main one",
