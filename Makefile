@@ -16,7 +16,7 @@ run: $(VENV)/.run-installed ## install what is missing, fetch the pocket model, 
 demo-slack: $(VENV)/.run-installed ## a local Slack with the bot in it, in a page at http://127.0.0.1:8788
 	@$(BIN)/python -m tests.servers.slack.demo --open
 
-demo-discord: $(VENV)/.dev-installed ## a local Discord with the bot in it, in a page at http://127.0.0.1:8789
+demo-discord: $(VENV)/.demo-installed ## a local Discord with the bot in it, in a page at http://127.0.0.1:8789
 	@$(BIN)/python -m tests.servers.discord.demo --open
 
 test: lint types imports pytest ## install what is missing and run every check
@@ -60,7 +60,12 @@ $(VENV)/.run-installed: $(VENV)/.made pyproject.toml constraints.txt
 	@$(PIP) --editable .
 	@touch $@
 
+$(VENV)/.demo-installed: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing; the first time this takes a few minutes …"
+	@$(PIP) --editable '.[demo]'
+	@touch $@ $(VENV)/.run-installed
+
 $(VENV)/.dev-installed: $(VENV)/.made pyproject.toml constraints.txt
 	@echo "Installing; the first time this takes a few minutes …"
 	@$(PIP) --editable '.[dev]'
-	@touch $@ $(VENV)/.run-installed
+	@touch $@ $(VENV)/.run-installed $(VENV)/.demo-installed
