@@ -83,7 +83,7 @@ class Playground:
             FeedbackHandlers(store=store, access=access, changes=changes),
             changes,
         )
-        self._me = MeHandlers(store=store, erasure=erasure, access=access)
+        self._me = MeHandlers(store=store, erasure=erasure, access=access, changes=changes)
         self._loading = LoadingHandlers(core)
         self._model_name = model_name
         self._samples: list[Path] = []

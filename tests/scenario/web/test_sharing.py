@@ -200,6 +200,18 @@ async def test_an_owner_who_is_forgotten_takes_the_shared_thread_along(
     backend.release()
 
 
+async def test_guests_pages_learn_at_once_that_an_owner_was_forgotten(
+    ann: Visitor, bob: Visitor
+) -> None:
+    thread = await asked(ann)
+    await open_link(bob, await share(ann, thread))
+    async with bob.http.get("/api/events") as following, asyncio.timeout(20):
+        changes = events(following)
+        await anext(changes)
+        assert await status(ann, "DELETE", "/api/me") == 200
+        assert thread in str(await anext(changes))
+
+
 @pytest.mark.parametrize("token", ["x", "%00", "..", "a" * 2_000, "%F0%9F%92%A9"])
 async def test_a_guessed_link_leads_nowhere(token: str, bob: Visitor) -> None:
     assert await status(bob, "POST", f"/api/shared/{token}") == 404

@@ -9,6 +9,7 @@ from aiohttp import web
 from bot.core.erasure import Erasure
 from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.bodies import json_object
+from bot.platforms.web.changes import Changes
 from bot.platforms.web.guard import HttpRefusal, locale_of
 from bot.platforms.web.keys import PLATFORM, TEAM
 from bot.platforms.web.people import Kind, name_of, person_of
@@ -28,10 +29,13 @@ WHO_SEES = {
 class MeHandlers:
     """Handlers over the store."""
 
-    def __init__(self, *, store: Store, erasure: Erasure, access: ThreadAccess) -> None:
+    def __init__(
+        self, *, store: Store, erasure: Erasure, access: ThreadAccess, changes: Changes
+    ) -> None:
         self._store = store
         self._erasure = erasure
         self._access = access
+        self._changes = changes
         self.sessions: Sessions | None = None
         """`None` until the playground starts, and where everybody is the local person."""
 
@@ -61,9 +65,13 @@ class MeHandlers:
 
     async def _forget(self, request: web.Request) -> web.Response:
         person = person_of(request)
-        for thread in await self._store.sharing.owned(PLATFORM, person.id):
+        owned = await self._store.sharing.owned(PLATFORM, person.id)
+        readers = [(thread, await self._changes.readers(thread)) for thread in owned]
+        for thread in owned:
             self._access.revoke(thread)
         count = await self._erasure.author(PLATFORM, TEAM, person.id)
+        for thread, people in readers:
+            self._changes.tell(thread, people)
         response = web.json_response({"questions": count})
         if self.sessions is not None and person.kind is Kind.SESSION:
             self.sessions.end(response)
