@@ -14,7 +14,7 @@ import psutil
 import torch
 
 from inference.bench.baselines import read_bandwidth
-from inference.bench.random_models import TEXT_SHAPES, VOCABULARY
+from inference.bench.random_llava import TEXT_SHAPES, VOCABULARY
 from inference.errors import ModelUnavailable
 from inference.names import POCKET, resolve_name
 from inference.types import ModelSpec, Quantization

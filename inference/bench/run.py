@@ -46,6 +46,7 @@ from inference.bench.workloads import (
     measure_gaps,
     measure_throughput,
     picture_of,
+    picture_px,
     quantile,
     watching_the_loop,
 )
@@ -231,7 +232,7 @@ def _load(options: Options, cache_dir: Path, progress: TextIO) -> Loaded:
 
 def _measure_generate(report: Report, loaded: Loaded, options: Options, now: Any) -> None:
     weights = loaded.weights
-    picture = picture_of(0)
+    picture = picture_of(0, picture_px(loaded.model))
     image = loaded.family.picture_for(picture, loaded.processor)
     words = "?"
     while True:  # the picture and TEXT_TOKENS of text, like the engine's prompts

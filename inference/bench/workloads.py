@@ -20,6 +20,7 @@ from inference.types import (
     Finished,
     GenerationRequest,
     Message,
+    ModelInfo,
     Picture,
     Role,
     Sampling,
@@ -27,17 +28,24 @@ from inference.types import (
 )
 
 PICTURE_PX = (640, 480)
+MEGAPIXEL_PX = (1024, 1024)
+"""Where a picture's tokens follow its size."""
 LAG_INTERVAL_S = 0.005
 
 
-def picture_of(number: int) -> Picture:
+def picture_px(model: ModelInfo) -> tuple[int, int]:
+    """Return the size of the pictures to show a model."""
+    return PICTURE_PX if model.max_picture_px is None else MEGAPIXEL_PX
+
+
+def picture_of(number: int, size_px: tuple[int, int] = PICTURE_PX) -> Picture:
     """Return a picture; every number gives a different one."""
     colours = random.Random(number).randbytes(8 * 6 * 3)  # noqa: S311 - a pattern, no secret
-    image = Image.frombytes("RGB", (8, 6), colours).resize(PICTURE_PX)
+    image = Image.frombytes("RGB", (8, 6), colours).resize(size_px)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=90)
     data = file.getvalue()
-    width_px, height_px = PICTURE_PX
+    width_px, height_px = size_px
     return Picture(
         digest=hashlib.sha256(data).hexdigest(),
         data=data,
@@ -123,8 +131,9 @@ class Client:
 
     async def prepare(self, pictures: int) -> None:
         """Make the pictures, off the event loop, and find words that fill the prompt."""
+        size_px = picture_px(self.worker.model)
         self._pictures = await asyncio.to_thread(
-            lambda: [picture_of(number) for number in range(pictures)]
+            lambda: [picture_of(number, size_px) for number in range(pictures)]
         )
         picture = self.new_picture()
         picture_tokens = await self.worker.prompt_tokens((self._question("a", picture),))

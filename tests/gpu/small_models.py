@@ -10,7 +10,7 @@ import torch
 
 from inference.backends.batching import BatchingBackend
 from inference.backends.load import backend_of, described
-from inference.bench import random_models
+from inference.bench import random_llava, random_models
 from inference.types import ModelSpec
 
 SHAPE = {
@@ -26,7 +26,7 @@ SHAPE = {
 def small_model(spec: ModelSpec) -> tuple[Any, Any]:
     """Return (weights, processor) for a spec; logits vary as much as a trained model's."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(random_models.TEXT_SHAPES, spec.name, SHAPE)
+        patch.setitem(random_llava.TEXT_SHAPES, spec.name, SHAPE)
         weights, processor = random_models.random_model(spec, torch.device(spec.device))
     with torch.no_grad():
         weights.lm_head.weight.mul_(2.5)

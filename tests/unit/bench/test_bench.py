@@ -9,13 +9,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoModelForImageTextToText
 
-from inference.bench import random_models
+from inference.backends.batching import BatchingBackend
+from inference.backends.load import backend_of, described
+from inference.bench import random_llava, random_models, random_qwen
 from inference.bench.baselines import floor_tokens_per_second
 from inference.bench.report import Report, check_plot, plot, table
 from inference.bench.run import Options, run
+from inference.bench.workloads import picture_of, picture_px
 from inference.errors import ModelUnavailable
-from inference.types import ModelSpec
+from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling
+from tests.stepper import Stepper
+from tests.tiny_models import byte_tokenizer
 
 SMALL = {
     "hidden_size": 64,
@@ -29,9 +35,9 @@ SMALL = {
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(random_models.TEXT_SHAPES, "small", SMALL)
-        patch.setitem(random_models.TOWER, "num_hidden_layers", 3)
-        patch.setitem(random_models.TOWER, "intermediate_size", 64)
+        patch.setitem(random_llava.TEXT_SHAPES, "small", SMALL)
+        patch.setitem(random_llava.TOWER, "num_hidden_layers", 3)
+        patch.setitem(random_llava.TOWER, "intermediate_size", 64)
         options = Options(
             spec=ModelSpec(name="small", device="cpu"),
             random_weights=True,
@@ -86,6 +92,59 @@ def test_a_missing_folder_for_the_chart_is_one_sentence(tmp_path: Path) -> None:
 def test_unknown_shapes_are_one_sentence() -> None:
     with pytest.raises(ModelUnavailable, match="knows the shapes of"):
         random_models.random_model(ModelSpec(name="somebody/else"), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("Qwen/Qwen2.5-VL-7B-Instruct", 8_292_166_656),
+        ("Qwen/Qwen3-VL-4B-Instruct", 4_437_815_808),
+        ("Qwen/Qwen3-VL-8B-Instruct", 8_767_123_696),
+    ],
+)
+def test_random_weights_have_the_shapes_of_the_released_checkpoints(
+    name: str, parameters: int
+) -> None:
+    row = random_qwen.MODELS[name]
+    with torch.device("meta"):
+        model = AutoModelForImageTextToText.from_config(row.config(byte_tokenizer(bos=False)))
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+
+
+def test_a_model_whose_tokens_follow_a_pictures_size_is_shown_a_megapixel(tmp_path: Path) -> None:
+    small = {
+        "vocab_size": 1024,
+        "hidden_size": 64,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+    }
+    tower = {
+        "depth": 2,
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_heads": 2,
+        "out_hidden_size": 64,
+        "deepstack_visual_indexes": [0],
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        row = random_qwen.qwen3(vision=tower, text=small, tie=True)
+        patch.setitem(random_qwen.MODELS, "small", row)
+        spec = ModelSpec(name="small", device="cpu")
+        loaded = described(*random_models.random_model(spec, torch.device("cpu")), spec)
+    backend = backend_of(loaded, spec, cache_dir=tmp_path)
+    assert isinstance(backend, BatchingBackend)
+    picture = picture_of(1, picture_px(backend.model))
+    question = Message(role=Role.USER, text="What is it?", pictures=(picture,))
+    sampling = Sampling(temperature=1.0, max_new_tokens=6, seed=1, ignore_eos=True)
+    stepper = Stepper(backend)
+    job = stepper.ask(GenerationRequest(messages=(question,), sampling=sampling))
+    stepper.run()
+    (span,) = stepper.prompts[job].spans
+    assert span.grid == (32, 32)
+    assert stepper.finished(job).new_tokens == 6
+    assert stepper.text(job)  # its tokens are words
 
 
 def test_the_floor_reads_weights_and_shared_tokens_once() -> None:
