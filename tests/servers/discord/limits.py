@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections import defaultdict, deque
+from collections import deque
 from dataclasses import dataclass, field
 
 
@@ -29,15 +30,25 @@ NOT_COUNTED = ("create_interaction_response", "execute_webhook", "update_origina
 
 
 @dataclass
+class Window:
+    """A bucket's calls since it was full. It is full again at the end: that is its reset."""
+
+    ends_at: float
+    used: int = 0
+
+
+@dataclass
 class Buckets:
     """Use of each bucket. Calls over the rate are refused and recorded."""
 
     on: bool = True
     refused: list[str] = field(default_factory=list)
-    _used: dict[tuple[str, str], deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    _latest: deque[float] = field(default_factory=deque)
+    """When the last calls came, of all kinds."""
+    _windows: dict[tuple[str, str], Window] = field(default_factory=dict)
 
     def _is_over_everything(self) -> bool:
-        used, now = self._used["everything", ""], time.time()
+        used, now = self._latest, time.time()
         while used and used[0] <= now - EVERYTHING.within_s:
             used.popleft()
         used.append(now)
@@ -51,19 +62,21 @@ class Buckets:
         limit = MESSAGES if bucket == "messages" else OTHERS
         if not self.on:
             limit = Limit(1_000_000, 5)
-        used, now = self._used[bucket, major], time.time()
-        while used and used[0] <= now - limit.within_s:
-            used.popleft()
+        now = time.time()
+        window = self._windows.get((bucket, major))
+        if window is None or window.ends_at <= now:
+            window = self._windows[bucket, major] = Window(now + limit.within_s)
+        # Rounded up: who waits as long as the header says comes after the reset.
+        reset_after = math.ceil((window.ends_at - now) * 1000) / 1000
         wait_s = None
-        if len(used) >= limit.calls:
-            wait_s = used[0] + limit.within_s - now
+        if window.used >= limit.calls:
+            wait_s = reset_after
             self.refused.append(name)
         else:
-            used.append(now)
-        reset_after = (used[0] + limit.within_s - now) if used else limit.within_s
+            window.used += 1
         headers = {
             "X-RateLimit-Limit": str(limit.calls),
-            "X-RateLimit-Remaining": str(max(0, limit.calls - len(used))),
+            "X-RateLimit-Remaining": str(max(0, limit.calls - window.used)),
             "X-RateLimit-Reset": f"{now + reset_after:.3f}",
             "X-RateLimit-Reset-After": f"{reset_after:.3f}",
             "X-RateLimit-Bucket": f"{bucket}-bucket",
