@@ -285,11 +285,11 @@ export class Thread {
         turn.stage = "answering";
         first = false;
       } else if (event === "done") {
-        Object.assign(turn, { message_id: data.message_id, state: data.outcome, answer: data.text, receipt: data.receipt });
+        Object.assign(turn, { ended: true, message_id: data.message_id, state: data.outcome, answer: data.text, receipt: data.receipt });
         return true;
       } else if (event === "error") {
         if (data.resumes) return false; // the server stops, and goes on with the answer after that
-        Object.assign(turn, { message_id: data.message_id, state: "refused", answer: data.message, receipt: data.receipt, retry: data.retry });
+        Object.assign(turn, { ended: true, message_id: data.message_id, state: "refused", answer: data.message, receipt: data.receipt, retry: data.retry });
         return true;
       }
       this.#grew();

@@ -11,6 +11,11 @@ export function askedTurn(question, local) {
 
 /** The server's turn, with the text so far and a refusal's sentence of the one shown. */
 export function merge(turn, shown) {
+  if (shown?.ended && turn.state === "pending" && shown.message_id === turn.message_id) {
+    // The server could not write the end down yet; this page has been told all the same.
+    const { state, answer, receipt, retry } = shown;
+    return Object.assign(turn, { ended: true, state, answer, receipt, retry });
+  }
   if (shown?.state === "refused" && turn.state === "refused") {
     turn.answer ??= shown.answer;
     turn.retry ??= shown.retry;
