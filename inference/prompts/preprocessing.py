@@ -11,6 +11,7 @@ from torch import Tensor
 
 from inference.device import to_device
 from inference.models.family import Family
+from inference.prompts.patches import BytePatches, makes_patches
 from inference.types import Picture
 
 LEVELS = 256
@@ -29,6 +30,11 @@ class ImagePreprocessor:
         self._processor = processor
         self._family = family
         self._device = device
+        self._patches: BytePatches | None = None
+        settings = getattr(processor, "image_processor", None)
+        if makes_patches(settings):
+            patches = BytePatches(settings, device)
+            self._patches = patches if patches.matches_processor() else None
         self._resizes_on_device = False
         if device.type == "cuda" and self._is_simple():
             self._side = int(processor.image_processor.crop_size["height"])
@@ -40,8 +46,9 @@ class ImagePreprocessor:
         """Return the processor's own tensors, on the CPU.
 
         ``pixel_values`` is float32[1, 3, side, side], or [1, tiles, 3, side, side] with
-        ``image_sizes``, or [patches, size] with ``image_grid_thw``. If the device resizes, it is
-        uint8[1, height, width, 3].
+        ``image_sizes``. If the device resizes, it is uint8[1, height, width, 3]. With
+        ``image_grid_thw`` it is [patches, size], the processor's or, if the device normalises,
+        bytes: see `BytePatches`.
         """
         return self._pixels_of(self._family.picture_for(picture, self._processor))
 
@@ -61,11 +68,19 @@ class ImagePreprocessor:
         return self._levels.flatten()[pixels.permute(0, 3, 1, 2).long() + first]
 
     def _pixels_of(self, image: Image.Image) -> dict[str, Tensor]:
+        if self._patches is not None:
+            return self._patches.of(image)
         if self._resizes_on_device and image.width == image.height:
             # Without it, pinning would create a context on the first GPU.
             with torch.cuda.device(self._device):
                 return {"pixel_values": _bytes_of(image).pin_memory()}
         return dict(self._processor.image_processor(images=[image], return_tensors="pt"))
+
+    def normalise_patches(self, pixels: Tensor) -> Tensor:
+        """Normalise patches, unless they are. Returns: float32[patches, size]."""
+        if self._patches is None or pixels.dtype != torch.uint8:
+            return pixels
+        return self._patches.normalise(pixels)
 
     def _is_simple(self) -> bool:
         settings = self._processor.image_processor

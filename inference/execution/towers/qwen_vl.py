@@ -2,18 +2,20 @@
 
 Qwen2-VL attends everywhere, Qwen2.5-VL in windows except in a few layers, and Qwen3-VL hands the
 output of three layers to the decoder's first ones (DeepStack). The towers run as transformers has
-them; positions, windows and interpolation depend on the picture's size alone and are kept by it.
+them, but for attention in windows; what depends on a picture's size alone is kept by it.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from itertools import groupby
 from typing import Any, TypeAlias
 
 import torch
 from cachetools import LRUCache
 from torch import Tensor, nn
 from transformers import vision_utils
+from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import apply_rotary_pos_emb_vision
 
 from inference.device import to_device
 from inference.execution.cuda_graphs import CudaGraphRecorder, GraphedFunction
@@ -42,6 +44,10 @@ class QwenVLTower:
         """Take the whole model, as transformers loaded it, and its pictures' preprocessor."""
         self._visual = weights.model.visual
         self._visual.patch_embed = _LinearPatches(self._visual.patch_embed.proj)
+        if hasattr(self._visual, "fullatt_block_indexes"):
+            for index, block in enumerate(self._visual.blocks):
+                if index not in self._visual.fullatt_block_indexes:
+                    block.attn = _WindowAttention(block.attn)
         self._preprocessor = preprocessor
         self._device: torch.device = weights.device
         self._inputs_of_size: LRUCache[Grid, SizeInputs] = LRUCache(MAX_SIZES)
@@ -55,7 +61,8 @@ class QwenVLTower:
             examples[_grid_of(inputs)] = inputs["pixel_values"]
         # Largest first: the smaller graphs reuse its memory.
         for grid, pixels in sorted(examples.items(), key=lambda item: -len(item[1])):
-            graphed = GraphedFunction(partial(self._forward, grid))
+            # A graph keeps no reference to what it reads, so the function does.
+            graphed = GraphedFunction(partial(self._forward, self._compute_inputs(grid), grid))
             graphed.capture(to_device(pixels, self._device), recorder)
             self._graphed[grid] = graphed
 
@@ -64,16 +71,17 @@ class QwenVLTower:
         pixels = to_device(inputs["pixel_values"], self._device)
         grid = _grid_of(inputs)
         graphed = self._graphed.get(grid)
-        return self._forward(grid, pixels) if graphed is None else graphed(pixels).clone()
-
-    def _forward(self, grid: Grid, pixels: Tensor) -> Tensor:
-        """Run the tower. Returns: see `Tower.encode`."""
+        if graphed is not None:
+            return graphed(pixels).clone()
         size_inputs = self._inputs_of_size.get(grid)
         if size_inputs is None:
             size_inputs = self._inputs_of_size[grid] = self._compute_inputs(grid)
-        found = self._visual(
-            pixels.to(self._visual.dtype), grid_thw=_thw(grid), return_dict=True, **size_inputs
-        )
+        return self._forward(size_inputs, grid, pixels)
+
+    def _forward(self, size_inputs: SizeInputs, grid: Grid, pixels: Tensor) -> Tensor:
+        """Run the tower. Returns: see `Tower.encode`."""
+        pixels = self._preprocessor.normalise_patches(pixels).to(self._visual.dtype)
+        found = self._visual(pixels, grid_thw=_thw(grid), return_dict=True, **size_inputs)
         return torch.stack([found.pooler_output, *getattr(found, "deepstack_features", ())])
 
     def _compute_inputs(self, grid: Grid) -> SizeInputs:
@@ -83,8 +91,11 @@ class QwenVLTower:
         # On the CPU: attention splits by their values, and would wait for the device to get them.
         cut = {"cu_seqlens": vision_utils.get_vision_cu_seqlens(thw)}
         if hasattr(visual, "window_size"):
-            moved["window_index"], cut["cu_window_seqlens"] = vision_utils.get_vision_window_index(
-                thw, merge, visual.window_size, visual.patch_size
+            moved["window_index"], cut["cu_window_seqlens"] = _longest_first(
+                *vision_utils.get_vision_window_index(
+                    thw, merge, visual.window_size, visual.patch_size
+                ),
+                merge,
             )
         if hasattr(visual, "num_grid_per_side"):
             found = vision_utils.get_vision_interpolation_indices_and_weights(
@@ -113,6 +124,59 @@ class _LinearPatches(nn.Module):
         """Embed [patches, channels · frames · patch²]. Returns: [patches, hidden]."""
         weight = self.proj.weight
         return nn.functional.linear(pixels.to(weight.dtype), weight.flatten(1), self.proj.bias)
+
+
+class _WindowAttention(nn.Module):
+    """Attention within windows, with one call for all windows of one size.
+
+    transformers calls it once a window: two thousand times for a megapixel.
+    """
+
+    def __init__(self, attention: Any) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        cu_seqlens: Tensor,
+        position_embeddings: tuple[Tensor, Tensor],
+        **_: Any,
+    ) -> Tensor:
+        """Attend; arguments and result are those of `Qwen2_5_VLVisionAttention`."""
+        attention = self.attention
+        count = len(hidden_states)
+        qkv = attention.qkv(hidden_states).view(count, 3, attention.num_heads, -1)
+        queries, keys, values = qkv.unbind(1)  # [patches, heads, head]
+        queries, keys = apply_rotary_pos_emb_vision(queries, keys, *position_embeddings)
+        attended, begin = [], 0
+        for length, windows in groupby(cu_seqlens.diff().tolist()):
+            end = begin + length * len(list(windows))
+            q, k, v = (
+                x[begin:end].unflatten(0, (-1, length)).transpose(1, 2)
+                for x in (queries, keys, values)
+            )  # [windows, heads, length, head]
+            found = nn.functional.scaled_dot_product_attention(q, k, v, scale=attention.scaling)
+            attended.append(found.transpose(1, 2).reshape(end - begin, -1))
+            begin = end
+        return attention.proj(torch.cat(attended))  # type: ignore[no-any-return]
+
+
+def _longest_first(index: Tensor, cu_seqlens: Tensor, merge: int) -> tuple[Tensor, Tensor]:
+    """Order windows by their length, so that those of one size follow each other.
+
+    Args:
+        index: of the tokens, window by window.
+        cu_seqlens: where the windows begin, in patches.
+        merge: side of a token, in patches.
+
+    Returns: both in the new order.
+    """
+    lengths = cu_seqlens.diff().tolist()
+    windows = index.split([length // merge**2 for length in lengths])
+    order = sorted(range(len(lengths)), key=lambda window: -lengths[window])
+    ordered = torch.tensor([0, *(lengths[window] for window in order)], dtype=cu_seqlens.dtype)
+    return torch.cat([windows[window] for window in order]), ordered.cumsum(0).int()
 
 
 def _grid_of(inputs: Pixels) -> Grid:

@@ -1,0 +1,101 @@
+"""Pictures of any size as patches of bytes, for towers of Qwen's kind.
+
+A processor makes float32 patches, each twice: for two frames of a film. Those of a megapixel are
+25 MB, and take longer to make than anything else that is done for a picture. Here they are bytes,
+once, and the device computes the processor's own values from them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+LEVELS = 256
+
+
+class BytePatches:
+    """Makes patches of bytes, and the processor's values of them."""
+
+    def __init__(self, image_processor: Any, device: torch.device) -> None:
+        """Take an image processor that `makes_patches`, and the model's device."""
+        self._processor = image_processor
+        self._patch = int(image_processor.patch_size)
+        self._merge = int(image_processor.merge_size)
+        self._frames = int(image_processor.temporal_patch_size)
+        # float32[3, 256]: the normalised value of each byte, per channel.
+        self._levels = self._processor_levels().to(device)
+
+    def of(self, image: Image.Image) -> dict[str, Tensor]:
+        """Return an RGB image's ``pixel_values``, uint8[patches, 3 · patch²], and its grid."""
+        size = self._processor.size
+        height, width = smart_resize(
+            image.height,
+            image.width,
+            factor=self._patch * self._merge,
+            min_pixels=size["shortest_edge"],
+            max_pixels=size["longest_edge"],
+        )
+        resized = image.resize((width, height), self._processor.resample)
+        grid = [1, height // self._patch, width // self._patch]
+        return {
+            "pixel_values": torch.from_numpy(self._cut(resized)),
+            "image_grid_thw": torch.tensor([grid]),
+        }
+
+    def normalise(self, patches: Tensor) -> Tensor:
+        """Return the processor's values: float32[patches, 3 · frames · patch²].
+
+        Args:
+            patches: uint8[patches, 3 · patch²], on the device.
+        """
+        count = len(patches)
+        first = torch.arange(0, 3 * LEVELS, LEVELS, device=patches.device)[:, None]
+        values = self._levels.flatten()[patches.view(count, 3, -1).long() + first]
+        return values[:, :, None].expand(-1, -1, self._frames, -1).reshape(count, -1)
+
+    def matches_processor(self) -> bool:
+        """Whether these are the processor's own pixels."""
+        noise = np.random.default_rng(0).integers(0, LEVELS, (333, 500, 3), dtype=np.uint8)
+        image = Image.fromarray(noise)
+        mine, wanted = self.of(image), self._processor(images=[image], return_tensors="pt")
+        values = self.normalise(mine["pixel_values"].to(self._levels.device)).cpu()
+        return torch.equal(mine["image_grid_thw"], wanted["image_grid_thw"]) and torch.equal(
+            values, wanted["pixel_values"]
+        )
+
+    def _cut(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Cut an image into patches; those that become one token follow each other."""
+        patch, merge = self._patch, self._merge
+        pixels = np.asarray(image)
+        rows, columns = image.height // patch // merge, image.width // patch // merge
+        cut = pixels.reshape(rows, merge, patch, columns, merge, patch, 3)
+        return cut.transpose(0, 3, 1, 4, 6, 2, 5).reshape(-1, 3 * patch * patch)
+
+    def _processor_levels(self) -> Tensor:
+        side = self._patch * self._merge
+        pixels = np.zeros((side, side, 3), dtype=np.uint8)
+        pixels.reshape(-1, 3)[:LEVELS] = np.arange(LEVELS, dtype=np.uint8)[:, None]
+        image = Image.fromarray(pixels)
+        found = self._processor(images=[image], return_tensors="pt", do_resize=False)
+        values = found["pixel_values"].reshape(-1, 3, self._frames, self._patch**2)[:, :, 0]
+        patches = torch.from_numpy(self._cut(image)).long().view(-1, 3, self._patch**2)
+        levels = torch.zeros(3, LEVELS)
+        for channel in range(3):
+            levels[channel, patches[:, channel]] = values[:, channel]
+        return levels
+
+
+def makes_patches(image_processor: Any) -> bool:
+    """Whether an image processor is of Qwen's kind and has tokens of at least 256 pixels."""
+    steps = ("do_resize", "do_rescale", "do_normalize")
+    return (
+        type(image_processor).__name__.startswith("Qwen2VLImageProcessor")
+        and all(getattr(image_processor, step, False) for step in steps)
+        and (image_processor.patch_size * image_processor.merge_size) ** 2 >= LEVELS
+    )
