@@ -44,7 +44,7 @@ what it can be and where it was set; a misspelt name is told with the one that w
 so are `true`/`false`, `on`/`off` and `1`/`0`.
 """
 NOTES = {
-    "the model": "Which model for which machine: [README](../README.md#the-model).",
+    "the model": "Which model for which machine: [README](../README.md#requirements).",
     "the playground": "The former names `LLAVA_BOT_HOST`, `LLAVA_BOT_PORT` and "
     "`LLAVA_BOT_PASSWORD` are still read. Who sees what: [playground.md](playground.md#people).",
     "Slack": "Set-up: [slack.md](slack.md#set-up).",
