@@ -49,11 +49,13 @@ class Rotation:
 def rotation_of(text: Any, positions: int, device: torch.device) -> Rotation:
     """Return the rotation of a language model of transformers, for positions up to a bound."""
     like = torch.zeros(1, device=device)
-    cos, sin = text.rotary_emb(like, torch.arange(positions, device=device)[None])
+    has_axes = hasattr(text.rotary_emb, "mrope_section")
+    every = torch.arange(positions, device=device)[None]
+    # transformers before 5.23 wants all three positions of a token, where it has three.
+    cos, sin = text.rotary_emb(like, every.expand(AXES, 1, -1) if has_axes else every)
     half = cos.shape[-1] // 2
     axes = None
-    rope = getattr(text.config, "rope_parameters", None) or {}
-    if "mrope_section" in rope:
+    if has_axes:
         # Of three positions, one is 1 and the others 0: the pairs that then turn follow that one.
         alone = torch.eye(AXES, dtype=torch.int64, device=device)[:, :, None]
         turned = [text.rotary_emb(like, where[:, None])[1][0, 0, :half] for where in alone]
