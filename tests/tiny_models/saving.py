@@ -52,7 +52,9 @@ def save(
         for name, parameter in model.named_parameters() if is_attentive else ():
             if name.endswith((".q_norm.weight", ".k_norm.weight")):
                 parameter.uniform_(0.5, 1.5)
-            elif name.endswith((".q_proj.weight", ".k_proj.weight", ".qkv.weight", ".bias")):
+            elif name.endswith((".q_proj.weight", ".k_proj.weight", ".qkv.weight")):
+                parameter.normal_(std=1.2 / parameter.shape[1] ** 0.5)
+            elif name.endswith(".bias"):
                 parameter.normal_(std=0.3)
             elif name.endswith((".v_proj.weight", ".o_proj.weight")):
                 parameter.mul_(2)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from inference.backends.batching import BatchingBackend
+from inference.backends.generate import GenerateModel
 from inference.errors import GenerationFailed
 from inference.prompts.pixel_store import MAX_RECENT
 from inference.types import (
@@ -15,7 +19,25 @@ from inference.types import (
     FinishReason,
 )
 from tests.stepper import Stepper
-from tests.unit.backends.fast_path import COLOURS, Alone, asking, no_page_is_lost, same, user
+from tests.unit.backends.fast_path import (
+    COLOURS,
+    Alone,
+    asking,
+    both_paths,
+    no_page_is_lost,
+    same,
+    user,
+)
+
+
+@pytest.fixture(scope="module", params=["llava-1.5", "llava-onevision", "qwen3-vl"])
+def pair(
+    request: pytest.FixtureRequest, tiny_checkpoint: Callable[[str], Path]
+) -> tuple[BatchingBackend, GenerateModel]:
+    """One checkpoint of each kind of picture on both paths: memory knows no other differences."""
+    return both_paths(
+        tiny_checkpoint(request.param), cache_tokens=5000, context_tokens=4096, max_pictures=4
+    )
 
 
 def test_nothing_of_a_stopped_and_erased_request_is_kept(bench: Stepper) -> None:
