@@ -7,7 +7,18 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from inference.kernels.skinny import Skinny, SkinnyWeight, hold_bf16, pack_int8, pack_nf4
+from inference.kernels.skinny import Skinny
+from inference.kernels.skinny_weights import (
+    BLOCK,
+    SkinnyWeight,
+    fits_int4,
+    hold_bf16,
+    pack_int4,
+    pack_int8,
+    pack_nf4,
+)
+from inference.weights.integers import IntegerWeight, concatenated
+from inference.weights.module import FewBitsLinear
 
 # How much is dequantized at once for the products of a prefill: more only costs memory.
 UNPACKED_BYTES = 48 * 1024 * 1024
@@ -25,6 +36,8 @@ class Linear(Protocol):
 
     bits: int
     """Bits per weight."""
+    nbytes: int
+    """Of all weights."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Multiply [tokens, k]. Returns: [tokens, n], or partial sums [splits, tokens, n]."""
@@ -37,6 +50,7 @@ class DenseLinear:
     def __init__(self, weight: Tensor) -> None:
         self.weight = weight
         self.bits = 8 * weight.itemsize
+        self.nbytes = weight.nbytes
 
     def __call__(self, x: Tensor) -> Tensor:
         """See `Linear`."""
@@ -53,6 +67,7 @@ class PackedLinear:
     bits = 32
 
     def __init__(self, weight: Tensor) -> None:
+        self.nbytes = weight.nbytes
         # What torch's compiler calls for frozen weights; there is no public name for it.
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
 
@@ -79,14 +94,15 @@ class SkinnyLinear:
     def __init__(self, skinny: Skinny, weight: SkinnyWeight) -> None:
         self._skinny = skinny
         self._weight = weight
-        self.bits: int = weight.bits
-        self._max_rows = SKINNY_ROWS_16_BITS if weight.bits == 16 else 64
+        self.bits: int = weight.encoding.bits
+        self.nbytes = weight.nbytes
+        self._max_rows = SKINNY_ROWS_16_BITS if self.bits == 16 else 64
 
     def __call__(self, x: Tensor) -> Tensor:
         """See `Linear`."""
         if x.shape[0] <= self._max_rows:
             return self._skinny(x, self._weight, overlapping=True)
-        if self._weight.bits == 16:
+        if self.bits == 16:
             return nn.functional.linear(x, self._weight.data)
         n, k = self._weight.n, self._weight.k
         out = torch.empty(x.shape[0], n, dtype=x.dtype, device=x.device)
@@ -100,6 +116,19 @@ class SkinnyLinear:
         return out
 
 
+class ReorderedLinear:
+    """A linear layer whose weight has its inputs in another order."""
+
+    def __init__(self, linear: Linear, order: Tensor) -> None:
+        """Wrap a layer; its column i multiplies input order[i]."""
+        self._linear, self._order = linear, order
+        self.bits, self.nbytes = linear.bits, linear.nbytes + order.nbytes
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """See `Linear`."""
+        return self._linear(x.index_select(1, self._order))
+
+
 def check_fusable(modules: list[Any], skinny: Skinny | None) -> None:
     """Check that `fuse` supports modules.
 
@@ -107,7 +136,7 @@ def check_fusable(modules: list[Any], skinny: Skinny | None) -> None:
         UnsupportedWeights: it does not.
     """
     kinds = {type(module).__name__ for module in modules}
-    if kinds == {"Linear"}:
+    if kinds <= {"Linear", "FewBitsLinear"}:
         return
     if skinny is None:
         raise UnsupportedWeights("few-bit weights on this device")
@@ -124,15 +153,18 @@ def fuse(modules: list[Any], skinny: Skinny | None) -> Linear:
     """Fuse linear layers with the same input into one, their outputs concatenated.
 
     Args:
-        modules: `nn.Linear`, or bitsandbytes' of 4 or 8 bits, all of one type; see `check_fusable`.
+        modules: `nn.Linear` and `FewBitsLinear`, or bitsandbytes' of 4 or 8 bits, all of one type;
+            see `check_fusable`.
         skinny: the kernel; None on a CPU, where quantized weights are not supported.
 
     Raises:
         UnsupportedWeights: `check_fusable` would.
     """
+    if skinny is not None and (integers := _integers(modules)) is not None:
+        return _of_integers(integers, skinny)
     kind = type(modules[0]).__name__
-    if kind == "Linear":
-        weight = torch.cat([module.weight.data for module in modules])
+    if kind in {"Linear", "FewBitsLinear"}:
+        weight = torch.cat([_dense(module) for module in modules])
         if can_pack(weight):
             return PackedLinear(weight)
         if skinny is None or weight.dtype != torch.bfloat16 or weight.shape[0] % 16:
@@ -148,6 +180,36 @@ def fuse(modules: list[Any], skinny: Skinny | None) -> Linear:
     weights = torch.cat([module.weight.CB for module in modules])
     scales = torch.cat([module.weight.SCB for module in modules])
     return SkinnyLinear(skinny, pack_int8(weights, scales.float() / 127))
+
+
+def _dense(module: Any) -> Tensor:
+    if isinstance(module, FewBitsLinear):
+        return module.dequantized()
+    weight: Tensor = module.weight.data
+    return weight
+
+
+def _integers(modules: list[Any]) -> IntegerWeight | None:
+    """Return one weight of integers that the kernel multiplies with, if the modules are one."""
+    if not all(isinstance(module, FewBitsLinear) for module in modules):
+        return None
+    weight = concatenated([module.integers() for module in modules])
+    if weight is None:
+        return None
+    n, k = weight.values.shape
+    by_rows = weight.bits == 8 and weight.group == k and weight.zeros is None
+    in_groups = weight.bits == 4 and fits_int4(n, k, weight.group)
+    return weight if in_groups or (by_rows and fits_int4(n, k, BLOCK)) else None
+
+
+def _of_integers(weight: IntegerWeight, skinny: Skinny) -> Linear:
+    if weight.bits == 8:
+        signed = (weight.values ^ 128).view(torch.int8)
+        packed = pack_int8(signed, weight.scales[:, 0])
+    else:
+        packed = pack_int4(weight.values, weight.scales, weight.zeros)
+    linear = SkinnyLinear(skinny, packed)
+    return linear if weight.order is None else ReorderedLinear(linear, weight.order)
 
 
 def _nf4(module: Any) -> tuple[Tensor, Tensor]:

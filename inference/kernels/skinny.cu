@@ -15,7 +15,8 @@
 // Macros: BITS (4, 8, 16), M_TILES (of 8 rows), N_TILES (of 16 features, per warp), WARPS_N, WARPS_K,
 // STAGES (loads in flight per warp), MIN_BLOCKS (per multiprocessor), SCALE_WEIGHTS_FIRST (4 bits:
 // scale each weight before the product instead of each block's sum: fewer registers, one more
-// rounding).
+// rounding), and for 4 bits: INTEGERS (0: NF4's values), SCALES (per row and 64 inputs: 1 or 2),
+// ZEROS (1: each scale has an integer that means zero; 0: it is 8).
 
 // Compiled at run time, without CUDA's headers: 16-bit numbers are held as raw bits.
 
@@ -30,12 +31,23 @@ constexpr int LOADS = BITS / 4;  // of 16 bytes, per lane and tile of 16 x 64 we
 constexpr int LIVE = N_TILES * M_TILES * 4;
 
 #if BITS == 4
+constexpr int GROUP_STEPS = 4 / SCALES;  // of sixteen inputs that share a scale
+#if !INTEGERS
 // bitsandbytes' NF4, sources: Dettmers et al., arXiv:2305.14314, appendix E.
 __constant__ float NF4[16] = {
     -1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f,
     -0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0.0f,
     0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f,
     0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f};
+#endif
+
+__device__ __forceinline__ float value_of(int nibble) {
+#if INTEGERS
+    return static_cast<float>(nibble - 8);
+#else
+    return NF4[nibble];
+#endif
+}
 #endif
 
 __device__ __forceinline__ uint4 load_weights(const uint4* address) {
@@ -56,6 +68,19 @@ __device__ __forceinline__ u32 times(u32 pair, u32 by) {
     u32 product;
     asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(product) : "r"(pair), "r"(by), "r"(0x80008000u));
     return product;
+}
+
+// Less a zero, both bfloat16: small integers, so the result is exact.
+__device__ __forceinline__ u32 minus(u32 pair, u32 zero) {
+    u32 difference;
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;"
+        : "=r"(difference) : "r"(zero), "r"(0xbf80bf80u), "r"(pair));
+    return difference;
+}
+
+// Of a byte of two zeros: how far it is from the 8 that the table has taken off.
+__device__ __forceinline__ float zero_of(u32 zeros, int half) {
+    return static_cast<float>(static_cast<int>(zeros >> (8 * half) & 0xffu) - 8);
 }
 
 __device__ __forceinline__ float of_f16(u32 bits) {
@@ -86,7 +111,7 @@ __device__ __forceinline__ const char* shared_table() {
     __shared__ u32 table[256 * 32];
     for (int i = threadIdx.x; i < 256 * 32; i += blockDim.x) {
         const int byte = i / 32;
-        table[i] = bf16_pair(NF4[byte & 15], NF4[byte >> 4]);
+        table[i] = bf16_pair(value_of(byte & 15), value_of(byte >> 4));
     }
     __syncthreads();
     return reinterpret_cast<const char*>(table);
@@ -125,7 +150,8 @@ __device__ __forceinline__ void dequantize(
 
 extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
     const void* __restrict__ weights,   // 4, 8 bits: [n / 16][k / 64][LOADS][32] uint4; 16: [n][k]
-    const f16* __restrict__ scales,  // 4 bits: [n / 16][k / 64][8][2]
+    const f16* __restrict__ scales,  // 4 bits: [n / 16][k / 64][SCALES][8][2]
+    const unsigned short* __restrict__ zeros,  // 4 bits: two bytes for each two of the scales
     const float* __restrict__ row_scales,  // 8 bits: [n]
     const bf16* x,                // [m, k]; the kernel before may still be writing it
     float* __restrict__ out,               // [splits, m, n]
@@ -154,7 +180,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
         float acc[N_TILES][M_TILES][4] = {};
         uint4 w[STAGES][N_TILES][LOADS];
 #if BITS == 4
-        u32 scale[STAGES][N_TILES];  // of rows g and g + 8
+        u32 scale[STAGES][N_TILES][SCALES];  // of rows g and g + 8
+#if ZEROS
+        u32 zero[STAGES][N_TILES][SCALES];
+#endif
 #endif
 
         auto fetch = [&](int stage, int kb) {
@@ -175,7 +204,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
                     w[stage][nt][i] = load_weights(
                         static_cast<const uint4*>(weights) + (at * LOADS + i) * 32 + lane);
 #if BITS == 4
-                scale[stage][nt] = reinterpret_cast<const u32*>(scales)[at * 8 + g];
+#pragma unroll
+                for (int i = 0; i < SCALES; i++) {
+                    const long long of_group = (at * SCALES + i) * 8 + g;
+                    scale[stage][nt][i] = reinterpret_cast<const u32*>(scales)[of_group];
+#if ZEROS
+                    zero[stage][nt][i] = zeros[of_group];
+#endif
+                }
 #endif
 #endif
             }
@@ -202,21 +238,31 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
                 }
 #pragma unroll
                 for (int nt = 0; nt < N_TILES; nt++) {
-#if BITS == 4
-                    const float by[2] = {of_f16(scale[stage][nt]), of_f16(scale[stage][nt] >> 16)};
-#if SCALE_WEIGHTS_FIRST
-                    const u32 both[2] = {bf16_pair(by[0], by[0]), bf16_pair(by[1], by[1])};
-#else
+#if BITS == 4 && !SCALE_WEIGHTS_FIRST
                     float block[M_TILES][4] = {};
-#endif
 #endif
 #pragma unroll
                     for (int s = 0; s < 4; s++) {
                         u32 a[4];
                         dequantize(a, w[stage][nt], s, table, lane);
-#if BITS == 4 && SCALE_WEIGHTS_FIRST
+#if BITS == 4
+                        const int group = s / GROUP_STEPS;
+                        const u32 scales_of_group = scale[stage][nt][group];
+                        const float by[2] = {
+                            of_f16(scales_of_group), of_f16(scales_of_group >> 16)};
+#if ZEROS
+                        const float from[2] = {
+                            zero_of(zero[stage][nt][group], 0), zero_of(zero[stage][nt][group], 1)};
+                        const u32 off[2] = {
+                            bf16_pair(from[0], from[0]), bf16_pair(from[1], from[1])};
+#pragma unroll
+                        for (int r = 0; r < 4; r++) a[r] = minus(a[r], off[r & 1]);
+#endif
+#if SCALE_WEIGHTS_FIRST
+                        const u32 both[2] = {bf16_pair(by[0], by[0]), bf16_pair(by[1], by[1])};
 #pragma unroll
                         for (int r = 0; r < 4; r++) a[r] = times(a[r], both[r & 1]);
+#endif
 #endif
 #pragma unroll
                         for (int mt = 0; mt < M_TILES; mt++) {
@@ -228,14 +274,17 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
                             mma(acc[nt][mt], a, b0, b1);
 #endif
                         }
-                    }
 #if BITS == 4 && !SCALE_WEIGHTS_FIRST
+                        if (s % GROUP_STEPS == GROUP_STEPS - 1)
 #pragma unroll
-                    for (int mt = 0; mt < M_TILES; mt++)
+                            for (int mt = 0; mt < M_TILES; mt++)
 #pragma unroll
-                        for (int i = 0; i < 4; i++)
-                            acc[nt][mt][i] += by[i / 2] * block[mt][i];
+                                for (int i = 0; i < 4; i++) {
+                                    acc[nt][mt][i] += by[i / 2] * block[mt][i];
+                                    block[mt][i] = 0.0f;
+                                }
 #endif
+                    }
                 }
                 if (kb + STAGES * WARPS_K < last) fetch(stage, kb + STAGES * WARPS_K);
             }
@@ -270,15 +319,16 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
     }
 }
 
-// Two bfloat16, each times a float32.
-__device__ __forceinline__ u32 scaled(u32 pair, float by) {
-    return bf16_pair(__uint_as_float(pair << 16) * by, __uint_as_float(pair & 0xffff0000u) * by);
+// Two bfloat16, each less a zero and times a float32.
+__device__ __forceinline__ u32 scaled(u32 pair, float zero, float by) {
+    return bf16_pair(
+        (__uint_as_float(pair << 16) - zero) * by, (__uint_as_float(pair & 0xffff0000u) - zero) * by);
 }
 
 // Dequantize packed weights to bfloat16[rows, k], for the matrix products of prefills.
 extern "C" __global__ void __launch_bounds__(256) unpack(
     const uint4* __restrict__ weights, const f16* __restrict__ scales,
-    const float* __restrict__ row_scales, bf16* __restrict__ out,
+    const unsigned short* __restrict__ zeros, const float* __restrict__ row_scales, bf16* __restrict__ out,
     int first_tile, int tiles, int k) {
 #if BITS != 16
     const char* table = shared_table();
@@ -291,16 +341,21 @@ extern "C" __global__ void __launch_bounds__(256) unpack(
         uint4 w[LOADS];
 #pragma unroll
         for (int i = 0; i < LOADS; i++) w[i] = load_weights(weights + (at * LOADS + i) * 32 + lane);
-        float by[2];
-#pragma unroll
-        for (int i = 0; i < 2; i++)
-#if BITS == 4
-            by[i] = of_f16(scales[(at * 8 + g) * 2 + i]);
-#else
-            by[i] = row_scales[(first_tile + tile) * 16 + g + 8 * i];
-#endif
 #pragma unroll
         for (int pair = 0; pair < 2; pair++) {
+            float by[2], zero[2] = {};
+#pragma unroll
+            for (int i = 0; i < 2; i++) {
+#if BITS == 4
+                const long long of_group = (at * SCALES + pair * SCALES / 2) * 8 + g;
+                by[i] = of_f16(scales[of_group * 2 + i]);
+#if ZEROS
+                zero[i] = zero_of(zeros[of_group], i);
+#endif
+#else
+                by[i] = row_scales[(first_tile + tile) * 16 + g + 8 * i];
+#endif
+            }
             u32 low[4], high[4];
             dequantize(low, w, 2 * pair, table, lane);
             dequantize(high, w, 2 * pair + 1, table, lane);
@@ -309,8 +364,8 @@ extern "C" __global__ void __launch_bounds__(256) unpack(
                 bf16* row = out + (static_cast<long long>(tile) * 16 + g + 8 * i) * k
                     + kb * K_BLOCK + 32 * pair + 8 * t;
                 *reinterpret_cast<uint4*>(row) = make_uint4(
-                    scaled(low[i], by[i]), scaled(low[i + 2], by[i]),
-                    scaled(high[i], by[i]), scaled(high[i + 2], by[i]));
+                    scaled(low[i], zero[i], by[i]), scaled(low[i + 2], zero[i], by[i]),
+                    scaled(high[i], zero[i], by[i]), scaled(high[i + 2], zero[i], by[i]));
             }
         }
     }

@@ -10,21 +10,16 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from inference.kernels.cuda_source import Kernel, compile_source
 from inference.kernels.gpu import multiprocessors
-
-Bits: TypeAlias = Literal[4, 8, 16]
+from inference.kernels.skinny_weights import BLOCK, TILE_ROWS, Encoding, SkinnyWeight
 
 SOURCE = Path(__file__).with_name("skinny.cu")
 MAX_ROWS = 64
-BLOCK = 64
-"""Consecutive weights of a row that share an NF4 scale."""
-TILE_ROWS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,68 +65,9 @@ NARROW = 8192
 NARROW_SHAPES: dict[tuple[int, int], Shape] = {(4, 1): Shape(2, 2, 4, 4, 2)}
 
 
-@dataclass(frozen=True, slots=True)
-class SkinnyWeight:
-    """A weight in the kernel's layout."""
-
-    bits: Bits
-    data: Tensor
-    """4, 8 bits: uint8, packed; 16 bits: bfloat16[n, k]."""
-    scales: Tensor
-    """4 bits: float16[n * k / 64], packed; 8 bits: float32[n]; 16 bits: empty."""
-    n: int
-    k: int
-
-
-def pack_nf4(nibbles: Tensor, scales: Tensor) -> SkinnyWeight:
-    """Pack NF4 weights in the kernel's layout.
-
-    Args:
-        nibbles: uint8[n, k], each 0–15, an index into NF4's sixteen values.
-        scales: float[n, k / 64], the factor of each block's values.
-
-    n must be a multiple of 16, k of 64.
-    """
-    n, k = nibbles.shape
-    tiles, blocks = n // TILE_ROWS, k // BLOCK
-    # axes: tile, half (row g or g + 8), g, block, s // 2, t, s % 2, pair (a0|a2), low|high
-    view = nibbles.reshape(tiles, 2, 8, blocks, 2, 4, 2, 2, 2)
-    # bytes: tile, block, g, t, s (two axes), r = 2 * pair + half
-    ordered = view.permute(0, 3, 2, 5, 4, 6, 7, 1, 8)
-    data = (ordered[..., 0] | (ordered[..., 1] << 4)).contiguous().view(-1)
-    packed_scales = (
-        scales.reshape(tiles, 2, 8, blocks).permute(0, 3, 2, 1).to(torch.float16).contiguous()
-    )
-    return SkinnyWeight(4, data, packed_scales.view(-1), n, k)
-
-
-def pack_int8(weights: Tensor, row_scales: Tensor) -> SkinnyWeight:
-    """Pack 8-bit weights in the kernel's layout.
-
-    Args:
-        weights: int8[n, k].
-        row_scales: float32[n], the factor of each row.
-
-    n must be a multiple of 16, k of 64.
-    """
-    n, k = weights.shape
-    tiles, blocks = n // TILE_ROWS, k // BLOCK
-    # axes: tile, half, g, block, s // 2, t, s % 2, four
-    view = (weights.to(torch.int16) + 128).to(torch.uint8).reshape(tiles, 2, 8, blocks, 2, 4, 2, 4)
-    # bytes: tile, block, s // 2 (a load), g, t, s % 2, half, four
-    data = view.permute(0, 3, 4, 2, 5, 6, 1, 7).contiguous().view(-1)
-    return SkinnyWeight(8, data, row_scales.float().contiguous(), n, k)
-
-
-def hold_bf16(weights: Tensor) -> SkinnyWeight:
-    """Wrap bfloat16[n, k] without a copy; n must be a multiple of 16, k of 64."""
-    n, k = weights.shape
-    return SkinnyWeight(16, weights, weights.new_empty(0, dtype=torch.float32), n, k)
-
-
 def shape_for(weight: SkinnyWeight, m_tiles: int) -> Shape:
     """Return the tiling of a product with a weight."""
-    key = (weight.bits, m_tiles)
+    key = (weight.encoding.bits, m_tiles)
     narrow = NARROW_SHAPES.get(key) if weight.n <= NARROW else None
     return narrow or SHAPES[key]
 
@@ -141,18 +77,18 @@ class Skinny:
 
     def __init__(self, cache_dir: Path) -> None:
         self._cache_dir = cache_dir
-        self._kernels: dict[tuple[int, int, Shape], tuple[Kernel, int]] = {}
-        self._unpack: dict[int, Kernel] = {}
+        self._kernels: dict[tuple[Encoding, int, Shape], tuple[Kernel, int]] = {}
+        self._unpack: dict[Encoding, Kernel] = {}
 
     def check(self) -> None:
         """Compile one kernel. Raises: KernelUnavailable."""
-        self._kernel(16, 1, SHAPES[16, 1])
+        self._kernel(Encoding(16), 1, SHAPES[16, 1])
 
     def splits(self, weight: SkinnyWeight, rows: int, shape: Shape | None = None) -> int:
         """Return how many partial sums a product has, so that the device is evenly busy."""
         m_tiles = _m_tiles(rows)
         shape = shape or shape_for(weight, m_tiles)
-        _, resident = self._kernel(weight.bits, m_tiles, shape)
+        _, resident = self._kernel(weight.encoding, m_tiles, shape)
         return best_splits(weight.n, weight.k, shape, resident)
 
     def __call__(
@@ -180,20 +116,17 @@ class Skinny:
         rows = x.shape[0]
         m_tiles = _m_tiles(rows)
         shape = shape or shape_for(weight, m_tiles)
-        kernel, resident = self._kernel(weight.bits, m_tiles, shape)
+        kernel, resident = self._kernel(weight.encoding, m_tiles, shape)
         if splits is None:
             splits = best_splits(weight.n, weight.k, shape, resident)
         if out is None:
             out = torch.empty(splits, rows, weight.n, dtype=torch.float32, device=x.device)
         items = -(-weight.n // shape.block_rows) * splits
-        nothing = x.new_empty(0)
         kernel.launch(
             (min(items, resident), 1, 1),
             shape.threads,
             [
-                weight.data,
-                weight.scales if weight.bits == 4 else nothing,
-                weight.scales if weight.bits == 8 else nothing,
+                *_addresses(weight),
                 x,
                 out,
                 rows,
@@ -213,18 +146,16 @@ class Skinny:
             out: bfloat16[rows, k], rows a multiple of 16.
             first_row: a multiple of 16.
         """
-        kernel = self._unpack.get(weight.bits)
+        encoding = weight.encoding
+        kernel = self._unpack.get(encoding)
         if kernel is None:
-            binary = self._compiled(weight.bits, 1, SHAPES[weight.bits, 1])
-            kernel = self._unpack[weight.bits] = Kernel(binary, "unpack")
-        nothing = out.new_empty(0)
+            binary = self._compiled(encoding, 1, SHAPES[encoding.bits, 1])
+            kernel = self._unpack[encoding] = Kernel(binary, "unpack")
         kernel.launch(
             (4 * multiprocessors(torch.cuda.current_device()), 1, 1),
             256,
             [
-                weight.data,
-                weight.scales if weight.bits == 4 else nothing,
-                weight.scales if weight.bits == 8 else nothing,
+                *_addresses(weight),
                 out,
                 first_row // TILE_ROWS,
                 out.shape[0] // TILE_ROWS,
@@ -233,14 +164,14 @@ class Skinny:
         )
         return out
 
-    def _kernel(self, bits: Bits, m_tiles: int, shape: Shape) -> tuple[Kernel, int]:
+    def _kernel(self, encoding: Encoding, m_tiles: int, shape: Shape) -> tuple[Kernel, int]:
         """Return the kernel, and how many of its blocks are resident at once."""
-        key = (bits, m_tiles, shape)
+        key = (encoding, m_tiles, shape)
         if key not in self._kernels:
             live = shape.n_tiles * m_tiles * 4
             sums = (shape.warps_k - 1) * shape.warps_n * live * 32 * 4
             kernel = Kernel(
-                self._compiled(bits, m_tiles, shape),
+                self._compiled(encoding, m_tiles, shape),
                 "skinny",
                 shared_bytes=sums,
             )
@@ -249,11 +180,11 @@ class Skinny:
             self._kernels[key] = (kernel, resident)
         return self._kernels[key]
 
-    def _compiled(self, bits: Bits, m_tiles: int, shape: Shape) -> bytes:
+    def _compiled(self, encoding: Encoding, m_tiles: int, shape: Shape) -> bytes:
         return compile_source(
             SOURCE,
             {
-                "BITS": bits,
+                **encoding.macros,
                 "M_TILES": m_tiles,
                 "N_TILES": shape.n_tiles,
                 "WARPS_N": shape.warps_n,
@@ -264,6 +195,18 @@ class Skinny:
             },
             self._cache_dir,
         )
+
+
+def _addresses(weight: SkinnyWeight) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The kernel's arguments: data, scales of blocks, zeros, scales of rows."""
+    nothing = weight.data.new_empty(0)
+    in_blocks = weight.encoding.bits == 4
+    return (
+        weight.data,
+        weight.scales if in_blocks else nothing,
+        weight.zeros if weight.zeros is not None else nothing,
+        nothing if in_blocks else weight.scales,
+    )
 
 
 @cache

@@ -13,6 +13,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -21,7 +22,8 @@ import torch
 
 from inference.execution import linears
 from inference.kernels.cuda_source import KernelUnavailable
-from inference.kernels.skinny import Bits, Shape, Skinny, SkinnyWeight, shape_for
+from inference.kernels.skinny import Shape, Skinny, shape_for
+from inference.kernels.skinny_weights import Bits, Encoding, SkinnyWeight
 
 SIZES = [(12288, 4096), (4096, 4096), (22016, 4096), (4096, 11008)]
 CACHE_BYTES = 256e6
@@ -46,24 +48,43 @@ def graphed_us(launch: Callable[[int], object], copies: int) -> float:
     return float(statistics.median(times))
 
 
-def random_weights(bits: int, n: int, k: int) -> tuple[list[SkinnyWeight], float]:
+ENCODINGS = {
+    "nf4": Encoding(4),
+    "int4": Encoding(4, is_integer=True),
+    "int4 with zeros": Encoding(4, is_integer=True, has_zeros=True),
+    "int4 in groups of 32, with zeros": Encoding(4, is_integer=True, scales=2, has_zeros=True),
+    "int8": Encoding(8),
+    "bf16": Encoding(16),
+}
+BY_BITS = {4: ENCODINGS["nf4"], 8: ENCODINGS["int8"], 16: ENCODINGS["bf16"]}
+
+
+def random_weights(encoding: Encoding, n: int, k: int) -> tuple[list[SkinnyWeight], float]:
     """Return copies of a weight, together larger than the cache, and the bytes of one."""
-    data_bytes = n * k * bits / 8 * (1.0625 if bits == 4 else 1)
-    copies = max(2, int(CACHE_BYTES / data_bytes) + 1)
-    out = []
-    for _ in range(copies):
-        if bits == 16:
-            data = torch.randn(n, k, device="cuda", dtype=torch.bfloat16)
-            scales = torch.empty(0, device="cuda")
-        else:
-            data = torch.randint(256, (n * k * bits // 8,), dtype=torch.uint8, device="cuda")
-            scales = (
-                torch.rand(n * k // 64, device="cuda").half()
-                if bits == 4
-                else torch.rand(n, device="cuda")
-            )
-        out.append(SkinnyWeight(bits, data, scales, n, k))  # type: ignore[arg-type]
-    return out, data_bytes
+    weight = random_weight(encoding, n, k)
+    copies = max(2, int(CACHE_BYTES / weight.nbytes) + 1)
+    others = [random_weight(encoding, n, k) for _ in range(copies - 1)]
+    return [weight, *others], weight.nbytes
+
+
+def random_weight(encoding: Encoding, n: int, k: int) -> SkinnyWeight:
+    """Return a weight in a layout; its values mean nothing."""
+    bits = encoding.bits
+    if bits == 16:
+        return SkinnyWeight(
+            encoding,
+            torch.randn(n, k, device="cuda", dtype=torch.bfloat16),
+            torch.empty(0, device="cuda"),
+            n,
+            k,
+        )
+    data = torch.randint(256, (n * k * bits // 8,), dtype=torch.uint8, device="cuda")
+    if bits == 8:
+        return SkinnyWeight(encoding, data, torch.rand(n, device="cuda"), n, k)
+    groups = n * k // 64 * encoding.scales
+    zeros = torch.randint(17, (groups,), dtype=torch.uint8, device="cuda")
+    scales = torch.rand(groups, device="cuda").half()
+    return SkinnyWeight(encoding, data, scales, n, k, zeros if encoding.has_zeros else None)
 
 
 def time_skinny(
@@ -96,14 +117,14 @@ def times_unpacked(
 
 def table(skinny: Skinny) -> None:
     """Time every size with the configured shapes."""
-    for bits in (4, 8, 16):
+    for name, encoding in ENCODINGS.items():
         for n, k in SIZES:
-            weights, data_bytes = random_weights(bits, n, k)
-            line = f"{bits:2d} bits {k}x{n}:"
+            weights, data_bytes = random_weights(encoding, n, k)
+            line = f"{name} {k}x{n}:"
             for rows in (1, 8, 16, 32, 64):
                 us = time_skinny(skinny, weights, rows)
                 line += f"  M={rows} {us:.1f} us ({data_bytes / us / 1e6:.2f} TB/s)"
-                if bits == 16:
+                if encoding.bits == 16:
                     x = torch.randn(rows, k, device="cuda").bfloat16()
                     blas = graphed_us(partial(times_whole, x, weights), len(weights))
                     line += f" [cuBLAS {blas:.1f}]"
@@ -118,7 +139,7 @@ def prompts(skinny: Skinny) -> None:
             line = f"prompt of {rows}, {megabytes or 'nothing, whole weights':>3} MB:"
             total = 0.0
             for n, k in SIZES:
-                weights, _ = random_weights(4 if megabytes else 16, n, k)
+                weights, _ = random_weights(BY_BITS[4 if megabytes else 16], n, k)
                 x = torch.randn(rows, k, device="cuda").bfloat16()
                 products = [linears.SkinnyLinear(skinny, weight) for weight in weights]
                 us = graphed_us(partial(times_unpacked, x, products), len(products))
@@ -145,14 +166,15 @@ def candidates(bits: Bits, m_tiles: int) -> list[Shape]:
 
 def sweep(skinny: Skinny, bits: Bits, rows_list: list[int]) -> None:
     """Find the best shapes for each size, and for a whole layer."""
+    encoding = BY_BITS[bits]
     for rows in rows_list:
         m_tiles = next(t for t in (1, 2, 4, 8) if rows <= 8 * t)
         shapes = candidates(bits, m_tiles)
         with ThreadPoolExecutor(16) as pool:
-            list(pool.map(lambda shape: skinny._compiled(bits, m_tiles, shape), shapes))  # noqa: B023
+            list(pool.map(lambda shape: skinny._compiled(encoding, m_tiles, shape), shapes))  # noqa: B023
         layer: dict[Shape, float] = defaultdict(float)
         for n, k in SIZES:
-            weights, data_bytes = random_weights(bits, n, k)
+            weights, data_bytes = random_weights(encoding, n, k)
             results = []
             for shape in shapes:
                 try:
@@ -165,7 +187,7 @@ def sweep(skinny: Skinny, bits: Bits, rows_list: list[int]) -> None:
             for us, shape, splits in sorted(results, key=lambda result: result[0])[:2]:
                 speed = data_bytes / us / 1e6
                 print(f"{bits} {k}x{n} M={rows}: {us:.1f} us ({speed:.2f}) {shape} {splits}")
-        now = shape_for(SkinnyWeight(bits, weights[0].data, weights[0].scales, 1 << 20, 0), m_tiles)
+        now = shape_for(replace(weights[0], n=1 << 20), m_tiles)
         print(f"{bits} M={rows} layer now: {layer.get(now, math.nan):.1f} us {now}")
         for shape, us in sorted(layer.items(), key=lambda item: item[1])[:3]:
             print(f"{bits} M={rows} layer: {us:.1f} us {shape}", flush=True)

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor
 
 from inference.kernels.nf4 import NF4_VALUES
-from inference.kernels.skinny import (
-    Skinny,
+from inference.kernels.skinny import Skinny
+from inference.kernels.skinny_weights import (
     SkinnyWeight,
     hold_bf16,
+    pack_int4,
     pack_int8,
     pack_nf4,
 )
+from inference.weights.integers import IntegerWeight
 
 pytestmark = [
     pytest.mark.gpu,
@@ -47,6 +49,23 @@ def random_weight(bits: int, n: int, k: int) -> tuple[SkinnyWeight, Tensor]:
     return hold_bf16(dense), dense.float()
 
 
+INT4 = [(32, True), (32, False), (64, True), (128, True), (128, False), (-1, True)]
+"""(inputs that share a scale, whether there are zeros); -1: the whole row."""
+
+
+def random_integers(n: int, k: int, group: int, *, zeros: bool) -> tuple[SkinnyWeight, Tensor]:
+    """Return a packed weight and the same weight in float32."""
+    groups = 1 if group == -1 else k // group
+    weight = IntegerWeight(
+        bits=4,
+        values=torch.randint(16, (n, k), dtype=torch.uint8, device="cuda"),
+        scales=(torch.rand(n, groups, device="cuda") * 0.05 + 0.001).half().float(),
+        zeros=torch.randint(17, (n, groups), dtype=torch.uint8, device="cuda") if zeros else None,
+    )
+    packed = pack_int4(weight.values, weight.scales, weight.zeros)
+    return packed, weight.dequantized(torch.float32)
+
+
 def error(got: Tensor, wanted: Tensor) -> float:
     assert not got.isnan().any()
     return float((got - wanted).norm() / wanted.norm())
@@ -72,3 +91,25 @@ def test_dequantized_rows_match_the_original_weights(skinny: Skinny, bits: int) 
     out = torch.full((512, 4096), torch.nan, device="cuda", dtype=torch.bfloat16)
     skinny.unpack(weight, out, first_row=256)
     assert error(out.float(), dense[256:768]) < 3e-3
+
+
+@pytest.mark.parametrize(("group", "zeros"), INT4)
+@pytest.mark.parametrize("rows", [1, 8, 13, 27, 64])
+def test_products_with_integers_in_groups_are_correct(
+    skinny: Skinny, group: int, zeros: bool, rows: int
+) -> None:
+    for n, k in [(16, 128), (576, 1536), (4096, 11008), (12288, 4096)]:
+        weight, dense = random_integers(n, k, group, zeros=zeros)
+        x = torch.randn(rows, k, device="cuda").bfloat16()
+        out = torch.full((skinny.splits(weight, rows), rows, n), torch.nan, device="cuda")
+        got = skinny(x, weight, out=out).sum(0)
+        # Integers are exact in bfloat16. From 17 rows on a scale is rounded to it, and each weight.
+        assert error(got, x.float() @ dense.T) < (1e-4 if rows <= 16 else 4e-3)
+
+
+@pytest.mark.parametrize(("group", "zeros"), INT4)
+def test_dequantized_rows_match_the_integers(skinny: Skinny, group: int, zeros: bool) -> None:
+    weight, dense = random_integers(1024, 4096, group, zeros=zeros)
+    out = torch.full((512, 4096), torch.nan, device="cuda", dtype=torch.bfloat16)
+    skinny.unpack(weight, out, first_row=256)
+    assert torch.equal(out, dense[256:768].bfloat16())
