@@ -11,9 +11,9 @@ import copy
 import json
 import re
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -37,6 +37,8 @@ from inference.backends.quantization import quantization_of, without_quantizatio
 from inference.errors import ModelUnavailable
 from inference.names import converted_name
 from inference.progress import Progress
+from inference.weights.finding import quantized_modules
+from inference.weights.scheme import Scheme
 
 # In the order in which transformers tries them.
 WEIGHT_FILES = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME, WEIGHTS_INDEX_NAME)
@@ -62,6 +64,8 @@ class Tensors:
     mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
     """(name, shape in the checkpoint, shape in the model)."""
     unexpected: tuple[str, ...]
+    in_few_bits: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Tensors of each module that the checkpoint's scheme has quantized."""
 
     @classmethod
     def of(cls, model: Any, info: dict[str, Any]) -> Tensors:
@@ -114,6 +118,7 @@ def check_tensors(
     files: Sequence[Path],
     options: dict[str, Any],
     config: PreTrainedConfig,
+    scheme: Scheme | None,
     *,
     name: str,
 ) -> Tensors | None:
@@ -126,6 +131,7 @@ def check_tensors(
         files: from `weight_files`.
         options: arguments of `from_pretrained`: revision, token.
         config: the checkpoint's.
+        scheme: of its quantization, see `scheme_of`.
         name: as the operator wrote it.
 
     Returns: what was found, None where there are no files of a known kind.
@@ -143,6 +149,15 @@ def check_tensors(
         raise _original_layout(name)
     model, info = _loaded_on_meta(config, tensors)
     found = Tensors.of(model, info)
+    if scheme is not None:
+        modules, lacking = quantized_modules(
+            model,
+            tensors,
+            scheme,
+            unexpected=info["unexpected_keys"],
+            missing=info["missing_keys"],
+        )
+        found = replace(found, missing=(*found.missing, *lacking), in_few_bits=modules)
     settings, _ = PreTrainedConfig.get_config_dict(path, **options)
     left_out = [part for part in PARTS if part in config.sub_configs and part not in settings]
     refuse_incomplete(found, name=name, left_out=left_out)

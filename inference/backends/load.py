@@ -30,7 +30,12 @@ from inference.backends.generate import GenerateModel
 from inference.backends.hub import check_reachable
 from inference.backends.load_errors import one_sentence
 from inference.backends.placement import placement
-from inference.backends.quantization import held_as, method_of, quantization_of
+from inference.backends.quantization import (
+    held_as,
+    method_of,
+    quantization_of,
+    without_quantization,
+)
 from inference.backends.reporting import reporting_weights
 from inference.backends.sequential import SequentialBackend
 from inference.backends.warm_up import warm_up
@@ -50,6 +55,8 @@ from inference.types import (
     ModelSpec,
     Sampling,
 )
+from inference.weights.quantizer import settings_for
+from inference.weights.scheme import scheme_of
 
 THINKING_TOKENS = 4096
 """Longest answer of a model that thinks, thoughts included."""
@@ -139,15 +146,21 @@ def _checked_weights(
     Raises: ModelUnavailable, before memory is filled where headers tell; what `one_sentence` knows.
     """
     files = weight_files(path, options, name=spec.name, progress=progress)
-    tensors = check_tensors(path, files, options, config, name=spec.name)
+    settings = quantization_of(config)
+    scheme = scheme_of(settings, name=spec.name)
+    tensors = check_tensors(path, files, options, config, scheme, name=spec.name)
     unused = None if tensors is None else unused_tensors(tensors, name=spec.name)
     for line in filter(None, (unused, _ignored(spec, config))):
         progress.say(line)
+    if scheme is not None and tensors is not None:
+        without_quantization(config)
+        config.quantization_config = settings_for(scheme, tensors.in_few_bits)
+        options = {**options, "config": config}
     with reporting_weights(progress, sum(file.stat().st_size for file in files)):
         found: Any = AutoModelForImageTextToText.from_pretrained(
             path,
             **options,
-            **placement(spec, device, is_quantized=quantization_of(config) is not None),
+            **placement(spec, device, is_quantized=settings is not None),
             output_loading_info=True,
         )
     weights, info = found

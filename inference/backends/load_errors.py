@@ -22,6 +22,7 @@ from inference.device import is_out_of_memory
 from inference.errors import ContextExceeded, InferenceError, ModelUnavailable, safe_traceback
 from inference.names import did_you_mean, is_folder
 from inference.types import ModelSpec
+from inference.weights.integers import ForeignLayout
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,11 @@ def one_sentence(spec: ModelSpec) -> Iterator[None]:
         ) from None
     except OSError as exc:
         raise ModelUnavailable(_why_not_found(spec, exc)) from None
+    except ForeignLayout as exc:
+        raise ModelUnavailable(
+            f"The weights of the model '{name}' do not fit its config.json ({exc}). "
+            "Download both again, or set MODEL to another one."
+        ) from None
     except SafetensorError:
         raise damaged(name) from None
     except (RuntimeError, MemoryError) as exc:

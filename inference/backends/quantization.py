@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from inference.weights.module import FewBitsLinear
+
 # Dtypes that hold packed weights; the integers that a model computes with have 64 bits.
 PACKED = frozenset({torch.int8, torch.uint8, torch.int32, torch.float8_e4m3fn, torch.float8_e5m2})
 
@@ -53,6 +55,8 @@ def held_as(weights: Any) -> str:
             return str(module.weight.quant_type)
         if kind == "Linear8bitLt":
             return "int8"
+        if isinstance(module, FewBitsLinear):
+            return f"int{module.scheme.bits}"
     settings = quantization_of(weights.config)
     tensors = chain(weights.parameters(), weights.buffers())
     if settings is not None and any(tensor.dtype in PACKED for tensor in tensors):
