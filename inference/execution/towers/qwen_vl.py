@@ -59,10 +59,18 @@ class QwenVLTower:
         for size in USUAL_PX:
             inputs = self._preprocessor.blank(size)
             examples[_grid_of(inputs)] = inputs["pixel_values"]
+        largest = max(examples, key=lambda grid: len(examples[grid]))
+        pixels = to_device(examples[largest], self._device)
+        whole = self._forward(self._compute_inputs(largest), largest, pixels)
+        # One for all graphs: they never run at the same time, and each result is 30 MB and more.
+        results = torch.empty_like(whole.flatten(0, 1))
         # Largest first: the smaller graphs reuse its memory.
         for grid, pixels in sorted(examples.items(), key=lambda item: -len(item[1])):
+            levels, tokens = len(whole), len(pixels) // self._visual.spatial_merge_size**2
+            result = results[: levels * tokens].unflatten(0, (levels, tokens))
             # A graph keeps no reference to what it reads, so the function does.
-            graphed = GraphedFunction(partial(self._forward, self._compute_inputs(grid), grid))
+            size_inputs = self._compute_inputs(grid)
+            graphed = GraphedFunction(partial(self._forward_into, result, size_inputs, grid))
             graphed.capture(to_device(pixels, self._device), recorder)
             self._graphed[grid] = graphed
 
@@ -77,6 +85,11 @@ class QwenVLTower:
         if size_inputs is None:
             size_inputs = self._inputs_of_size[grid] = self._compute_inputs(grid)
         return self._forward(size_inputs, grid, pixels)
+
+    def _forward_into(
+        self, result: Tensor, size_inputs: SizeInputs, grid: Grid, pixels: Tensor
+    ) -> Tensor:
+        return result.copy_(self._forward(size_inputs, grid, pixels))
 
     def _forward(self, size_inputs: SizeInputs, grid: Grid, pixels: Tensor) -> Tensor:
         """Run the tower. Returns: see `Tower.encode`."""

@@ -133,10 +133,10 @@ def test_preempted_sequences_with_pictures_go_on_as_generate_does(
         preempt(sequence)
 
     monkeypatch.setattr(scheduler, "preempt", counted)
-    requests = [asking(showing("Tell", picture), tokens=120) for picture in pictures[3:7]]
+    requests = [asking(showing("Tell", picture), tokens=70) for picture in pictures[3:6]]
     prompts = [bench.backend.prompt_of(request) for request in requests]
     pool = scheduler._pool
-    room = 5 + sum(pages_for(len(prompt.tokens)) for prompt in prompts)  # but not for answers
+    room = sum(pages_for(len(prompt.tokens)) for prompt in prompts)  # but not for answers
     held = [pool.allocate() for _ in range(pool.num_free - room)]
     jobs = [bench.ask(request) for request in requests]
     bench.run()
