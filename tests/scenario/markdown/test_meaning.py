@@ -99,7 +99,11 @@ MEANT = {
     ),
     "2 * 3 * 4 and snake_case_name": "<p>2 * 3 * 4 and snake_case_name</p>",
     "one\ntwo": "<p>one<br>two</p>",
-    "# a\n### b\n###### c": "<h3>a</h3><h5>b</h5><h6>c</h6>",
+    # Headings look as they were written, and are announced without gaps.
+    "# a\n### b\n###### c": '<h3>a</h3><h5 aria-level="4">b</h5><h6 aria-level="5">c</h6>',
+    "## a\n## b\n### c\n# d": (
+        '<h4 aria-level="3">a</h4><h4 aria-level="3">b</h4><h5 aria-level="4">c</h5><h3>d</h3>'
+    ),
     "total\n---\nnext": "<p>total</p><hr><p>next</p>",
     "> a\n> - b\n>\n> > c": (
         "<blockquote><p>a</p><ul><li>b</li></ul><blockquote><p>c</p></blockquote></blockquote>"

@@ -27,6 +27,22 @@ export function showMarkdown(container, text, { growing = false } = {}) {
     at += 1;
   }
   while (container.children.length > at) container.lastElementChild.remove();
+  levelHeadings(container);
+}
+
+/** Tell assistive technology of headings without gaps, below the page's own of level 2.
+ *
+ * Models begin with any level and skip some; what is seen stays as they wrote it.
+ */
+function levelHeadings(container) {
+  const above = []; // the written levels of the headings that the next one may stand below
+  for (const heading of container.querySelectorAll("h3, h4, h5, h6")) {
+    const written = Number(heading.localName[1]);
+    while (above.at(-1) >= written) above.pop();
+    above.push(written);
+    const level = 2 + above.length;
+    heading.ariaLevel = level === written ? null : String(level);
+  }
 }
 
 /** A block's element, or null where nothing of it may be shown. */
