@@ -19,6 +19,7 @@ export function listenToThreadMenu(onOpen) {
     opener = button;
     for (const item of menu.querySelectorAll("[role=menuitem]")) item.dataset.thread = threadId;
     onOpen(threadId, menu);
+    button.closest("nav, header").append(menu); // a part of what its button is in
     menu.showPopover();
     place(menu, button.getBoundingClientRect());
   };
