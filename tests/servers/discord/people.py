@@ -243,9 +243,11 @@ class People:
         }
         return self.interact(COMMAND, user, channel, data)
 
-    def submit(self, values: dict[str, str]) -> Asked:
-        """The user who opened the last modal submits it."""
-        asked, modal = self.interactions.modals.pop()
+    def submit(self, values: dict[str, str], opened_by: str = "") -> Asked:
+        """The user who opened a modal submits it: that of an interaction, or the last one."""
+        modals = self.interactions.modals
+        ids = [asked.id for asked, _ in modals]
+        asked, modal = modals.pop(ids.index(opened_by) if opened_by else -1)
         filled = []
         for number, label in enumerate(modal["components"]):
             inner = label.get("component") or label["components"][0]

@@ -196,12 +196,12 @@ class People:
         )
 
     def use_shortcut(
-        self, ts: str, *, user: str = "U1ANN", channel: str = "C1"
+        self, ts: str, *, user: str = "U1ANN", channel: str = "C1", trigger_id: str = ""
     ) -> asyncio.Future[Any]:
         """A user chooses “Ask about this picture” on a message."""
         return self._tell(
             "interactive",
-            self._who(user)
+            self._who(user, trigger_id)
             | {
                 "type": "message_action",
                 "callback_id": "llava_ask_about",
@@ -231,7 +231,7 @@ class People:
         )
 
     def command(
-        self, text: str, *, user: str = "U1ANN", channel: str = "C1"
+        self, text: str, *, user: str = "U1ANN", channel: str = "C1", trigger_id: str = ""
     ) -> asyncio.Future[Any]:
         """A user runs /llava."""
         return self._tell(
@@ -243,13 +243,13 @@ class People:
                 "channel_id": channel,
                 "user_id": user,
                 "user_name": user,
-                "trigger_id": self.workspace.next_id("tr"),
-                "response_url": f"{self.base}/response/{user}",
+                "trigger_id": trigger_id or self.workspace.next_id("tr"),
+                "response_url": f"{self.base}/response/{user}?channel={channel}",
                 "api_app_id": "A1",
             },
         )
 
-    def stop_in_slack(self, thread: str, *, channel: str = "C1") -> None:
+    def stop_in_slack(self, thread: str, *, user: str = "U1ANN", channel: str = "C1") -> None:
         """A user presses Slack's own stop button."""
         streaming = [
             it["ts"]
@@ -263,20 +263,20 @@ class People:
             {
                 "type": "agent_session_stopped",
                 "channel": channel,
-                "user": "U1ANN",
+                "user": user,
                 "thread_ts": thread,
                 "streaming_message_ts": streaming,
             }
         )
 
-    def _who(self, user: str) -> dict[str, Any]:
+    def _who(self, user: str, trigger_id: str = "") -> dict[str, Any]:
         w = self.workspace
         return {
             "team": {"id": w.team, "domain": "local"},
             "user": {"id": user, "team_id": w.team},
             "api_app_id": "A1",
             "token": "t",
-            "trigger_id": w.next_id("tr"),
+            "trigger_id": trigger_id or w.next_id("tr"),
         }
 
     # -- delivery -----------------------------------------------------------------------------

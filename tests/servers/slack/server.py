@@ -100,7 +100,8 @@ class LocalSlack(People):
 
     async def handle_response(self, request: web.Request) -> web.Response:
         answer = await request.json()
-        self.responses.append(answer | {"user": request.match_info["user"]})
+        told = {"user": request.match_info["user"], "channel": request.query.get("channel", "")}
+        self.responses.append(answer | told | {"ts": self.workspace.next_ts()})
         return web.Response(text="ok")
 
     def routes(self) -> list[web.AbstractRouteDef]:

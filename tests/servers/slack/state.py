@@ -51,11 +51,15 @@ class Workspace:
     messages: dict[str, list[Message]] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=dict)
     views: dict[str, dict[str, Any]] = field(default_factory=dict)
+    opened_by: dict[str, str] = field(default_factory=dict)
+    """View → the trigger that opened it."""
     ephemerals: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
     sessions: dict[tuple[str, str], str] = field(default_factory=dict)
     streams: dict[str, float] = field(default_factory=dict)
     """ts of a streaming message → when it was begun."""
+    streamed: set[str] = field(default_factory=set)
+    """ts of every message that was begun as a stream: its text is Markdown, not mrkdwn."""
     streams_stopped_by_user: set[str] = field(default_factory=set)
     deleted: list[Message] = field(default_factory=list)
 

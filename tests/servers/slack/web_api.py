@@ -274,12 +274,14 @@ class WebApi:
         w.add(arguments["channel"], message)
         if streaming:
             w.streams[message["ts"]] = time.monotonic()
+            w.streamed.add(message["ts"])
         return {"channel": arguments["channel"], "ts": message["ts"], "message": message}
 
     def _chat_postEphemeral(self, arguments: Arguments) -> dict[str, Any]:  # noqa: N802
         _check_text(arguments, UPDATE_TEXT)
-        self.workspace.ephemerals.append(dict(arguments))
-        return {"message_ts": self.workspace.next_ts()}
+        ts = self.workspace.next_ts()
+        self.workspace.ephemerals.append({**arguments, "ts": ts})
+        return {"message_ts": ts}
 
     def _own(self, arguments: Arguments, error: str = "message_not_found") -> Message:
         message = self.workspace.message(arguments["channel"], arguments["ts"])
@@ -374,6 +376,7 @@ class WebApi:
         _check_view(view)
         view_id = self.workspace.next_id("V")
         self.workspace.views[view_id] = {"id": view_id, **view}
+        self.workspace.opened_by[view_id] = arguments["trigger_id"]
         return {"view": self.workspace.views[view_id]}
 
 
