@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -12,8 +14,12 @@ from inference.device import is_out_of_memory, to_device
 from inference.execution.decoder import Decoder
 from inference.execution.runner import SequenceFailed, SequenceInputs
 from inference.execution.vision import VisionEncoder
+from inference.scheduling.prefix_tree import PictureSpan
 from inference.scheduling.scheduler import PrefillChunk, Sequence
 from inference.types import Picture
+
+Run: TypeAlias = list[int] | Tensor
+"""Text tokens, or some of a picture's embeddings: see `VisionEncoder.encode`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,40 +36,59 @@ def embeddings_of(
     decoder: Decoder, vision: VisionEncoder, chunks: SequenceOf[PrefillChunk[SequenceInputs]]
 ) -> Embedded:
     """Embed the tokens of chunks, one after the other, with pictures in place of placeholders."""
-    text_tokens: list[int] = []
-    # A number of text tokens, or a picture's embeddings: see `VisionEncoder.encode`.
-    runs: list[int | Tensor] = []
+    runs: list[Run] = []
     for chunk in chunks:
         sequence, at = chunk.sequence, chunk.start
         inputs = sequence.inputs
         for span, picture in zip(inputs.prompt.spans, inputs.prompt.pictures, strict=True):
             first, last = max(span.start, at), min(span.end, chunk.end)
             if first < last:
-                text_tokens += sequence.tokens[at:first]
-                embeddings = _encode(vision, sequence, picture, span.end - span.start)
-                embeddings = embeddings[:, first - span.start : last - span.start]
-                runs += [first - at, embeddings]
+                runs.append(sequence.tokens[at:first])
+                runs += _picture_runs(vision, sequence, span, picture, first, last)
                 at = last
-        text_tokens += sequence.tokens[at : chunk.end]
-        runs.append(chunk.end - at)
-    embedded = decoder.embed(
-        to_device(torch.tensor(text_tokens, dtype=torch.int64), decoder.device)
-    )
-    counts = [run for run in runs if isinstance(run, int)]
-    text_embeddings = iter(embedded.split(counts))
+        runs.append(sequence.tokens[at : chunk.end])
+    texts = [run for run in runs if isinstance(run, list)]
+    tokens = torch.tensor([token for text in texts for token in text], dtype=torch.int64)
+    embedded = decoder.embed(to_device(tokens, decoder.device))
+    text_embeddings = iter(embedded.split([len(text) for text in texts]))
     residual = torch.cat(
-        [next(text_embeddings) if isinstance(run, int) else run[0] for run in runs]
+        [next(text_embeddings) if isinstance(run, list) else run[0] for run in runs]
     )
     return Embedded(residual, _deepstack(decoder, runs))
 
 
-def _deepstack(decoder: Decoder, runs: list[int | Tensor]) -> Tensor | None:
+def _picture_runs(
+    vision: VisionEncoder,
+    sequence: Sequence[SequenceInputs],
+    span: PictureSpan,
+    picture: Picture,
+    first: int,
+    last: int,
+) -> list[Run]:
+    """The runs of a picture's span from token `first` up to `last`. Raises: SequenceFailed."""
+    tokens = sequence.tokens[span.start : span.end]
+    placeholder = tokens[0]
+    embeddings = _encode(vision, sequence, picture, tokens.count(placeholder))
+    used = tokens[: first - span.start].count(placeholder)
+    runs: list[Run] = []
+    for token, same in groupby(tokens[first - span.start : last - span.start]):
+        text = list(same)
+        if token == placeholder:
+            runs.append(embeddings[:, used : used + len(text)])
+            used += len(text)
+        else:
+            runs.append(text)
+    return runs
+
+
+def _deepstack(decoder: Decoder, runs: list[Run]) -> Tensor | None:
     levels = decoder.shape.deepstack
-    if not levels or all(isinstance(run, int) for run in runs):
+    if not levels or all(isinstance(run, list) for run in runs):
         return None
     like = decoder.norm
     parts = [
-        like.new_zeros(levels, run, len(like)) if isinstance(run, int) else run[1:] for run in runs
+        like.new_zeros(levels, len(run), len(like)) if isinstance(run, list) else run[1:]
+        for run in runs
     ]
     return torch.cat(parts, 1)
 

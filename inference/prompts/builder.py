@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
+from typing import Any, TypeAlias
 
 import torch
 from cachetools import LRUCache
 
 from inference.models.family import Family
-from inference.prompts.pixel_store import PixelStore
+from inference.prompts.pixel_store import Pixels, PixelStore
 from inference.prompts.prompt import Prompt
 from inference.prompts.rendering import Renderer
 from inference.prompts.transcripts import Transcripts
@@ -18,16 +20,23 @@ from inference.scheduling.prefix_tree import PictureSpan
 from inference.types import Message, Picture
 
 MAX_SPACES = 100_000
-"""Pictures whose number of placeholders is kept."""
+"""Pictures whose tokens are kept."""
+SMALL_VALUES = 8
+"""Tensors of so few values (sizes, rows and columns) tell pictures of different kinds apart."""
 
 _WORD = "x"
+
+
+Runs: TypeAlias = tuple[tuple[int, int], ...]
+"""Tokens in order: (token, how often)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PictureSpace:
     """What a picture takes of a prompt."""
 
-    num_placeholders: int
+    runs: Runs
+    """Placeholders, and the marks that its family writes around and between them."""
     grid: tuple[int, int] | None = None
     """See `PictureSpan.grid`."""
 
@@ -53,7 +62,8 @@ class PromptBuilder:
         # Guards the spaces; never held while a picture is decoded or a text tokenised.
         self._lock = threading.Lock()
         self._spaces: LRUCache[str, PictureSpace] = LRUCache(MAX_SPACES)
-        self._length_of_kind: dict[object, int] = {}
+        self._runs_of_kind: dict[object, Runs] = {}
+        self._around = self._tokens_around_placeholder()
 
     def build(self, messages: tuple[Message, ...]) -> Prompt:
         """Render and tokenise messages; new pictures are preprocessed. Raises: TooManyPictures."""
@@ -105,21 +115,24 @@ class PromptBuilder:
     def _expand(
         self, tokens: list[int], ids: list[int], pictures: tuple[Picture, ...]
     ) -> tuple[PictureSpan, ...]:
-        """Append ids to tokens, with as many placeholders as each picture has embeddings.
+        """Append ids to tokens, each placeholder replaced by its picture's tokens.
 
         Returns: the pictures' spans.
         """
         spans = []
         remaining = iter(pictures)
         for token in ids:
-            if token == self.placeholder_id:
-                picture = next(remaining)
-                start = len(tokens)
-                space = self._space_of(picture)
-                tokens.extend([token] * space.num_placeholders)
-                spans.append(PictureSpan(start, len(tokens), picture.digest, space.grid))
-            else:
+            if token != self.placeholder_id:
                 tokens.append(token)
+                continue
+            picture = next(remaining)
+            space = self._space_of(picture)
+            ends = []
+            for one, count in space.runs:
+                if one == token:
+                    ends += [len(tokens), len(tokens) + count]
+                tokens.extend([one] * count)
+            spans.append(PictureSpan(ends[0], ends[-1], picture.digest, space.grid))
         return tuple(spans)
 
     def _space_of(self, picture: Picture) -> PictureSpace:
@@ -137,17 +150,39 @@ class PromptBuilder:
         pixels = self._pixels.get(picture)
         grid = self._family.grid_of(pixels, self._processor)
         if grid is not None:
-            return PictureSpace(grid[0] * grid[1], grid)
-        values = pixels["pixel_values"]
-        # Pixels in bytes are resized on the device, all to the same size.
-        is_resized_later = values.dtype == torch.uint8
-        kind = None if is_resized_later else (tuple(values.shape), str(pixels.get("image_sizes")))
-        length = self._length_of_kind.get(kind)
-        if length is None:
-            # Only the whole processor knows how many placeholders pixels of this kind take.
+            return PictureSpace(((self.placeholder_id, grid[0] * grid[1]),), grid)
+        kind = _kind_of(pixels)
+        runs = self._runs_of_kind.get(kind)
+        if runs is None:
+            # Only the whole processor knows which tokens pixels of this kind take.
             image = self._family.picture_for(picture, self._processor)
             with self._tokenizing:
-                ids = self._processor(text=self._placeholder, images=[image])["input_ids"]
-            length = sum(token == self.placeholder_id for token in ids[0])
-            self._length_of_kind[kind] = length
-        return PictureSpace(length)
+                (ids,) = self._processor(
+                    text=[self._placeholder], images=[image], add_special_tokens=False
+                )["input_ids"]
+            before, behind = self._around
+            runs = self._runs_of_kind[kind] = _runs_of(ids[before : len(ids) - behind])
+        return PictureSpace(runs)
+
+    def _tokens_around_placeholder(self) -> tuple[int, int]:
+        """Return how many tokens a tokenizer adds before and behind a lone placeholder."""
+        ids = self._tokenize(self._placeholder, add_special_tokens=False)
+        at = ids.index(self.placeholder_id)
+        return at, len(ids) - at - 1
+
+
+def _kind_of(pixels: Pixels) -> object:
+    """Return what the tokens of a picture depend on: the shapes of its tensors, and its sizes."""
+    values = pixels["pixel_values"]
+    if values.dtype == torch.uint8:
+        return None  # they are resized on the device, all to the same size
+    kind: list[object] = []
+    for name, tensor in sorted(pixels.items()):
+        kind += [name, *tensor.shape]
+        if tensor.numel() <= SMALL_VALUES:
+            kind += tensor.flatten().tolist()
+    return tuple(kind)
+
+
+def _runs_of(ids: Iterable[int]) -> Runs:
+    return tuple((token, sum(1 for _ in same)) for token, same in groupby(ids))

@@ -16,7 +16,8 @@ class Prompt:
     text: str = field(repr=False)
     """As rendered, with one placeholder per picture."""
     tokens: list[int] = field(repr=False)
-    """The text's tokens, with as many placeholders per picture as it has embeddings."""
+    """The text's tokens, with as many placeholders per picture as it has embeddings, and the marks
+    that the model's family writes around and between them."""
     spans: tuple[PictureSpan, ...]
     """Where each picture's placeholders are in `tokens`."""
     pictures: tuple[Picture, ...]

@@ -18,10 +18,15 @@ from inference.scheduling.pages import PAGE_TOKENS, PagePool
 
 @dataclass(frozen=True, slots=True)
 class PictureSpan:
-    """The range of a picture's placeholder tokens in a sequence."""
+    """The range of a picture's placeholder tokens in a sequence.
+
+    Its family may write others between them, for example at the end of each row.
+    """
 
     start: int
+    """Of the first placeholder."""
     end: int
+    """Behind the last."""
     digest: str
     grid: tuple[int, int] | None = None
     """Rows and columns of its embeddings, in models whose positions follow them."""
