@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import inf
+from math import inf, sqrt
 from typing import Literal, TypeAlias
 
 
@@ -96,6 +96,35 @@ class Limitation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PictureBound:
+    """How large a model sees pictures; larger ones are shrunk for it."""
+
+    max_px: int | None = None
+    """Most pixels."""
+    max_side_px: int | None = None
+    """Longest side."""
+    canvases: tuple[tuple[int, int], ...] = ()
+    """Width and height of canvases: a picture is stretched to the one nearest in shape."""
+
+    def seen(self, width_px: int, height_px: int) -> tuple[int, int]:
+        """Return the size at which a picture is seen: its own, or the one it is shrunk to."""
+        scale = 1.0
+        if self.max_px is not None:
+            scale = min(scale, sqrt(self.max_px / (width_px * height_px)))
+        if self.max_side_px is not None:
+            scale = min(scale, self.max_side_px / max(width_px, height_px))
+        if scale < 1:
+            return max(1, int(width_px * scale)), max(1, int(height_px * scale))
+        if self.canvases:
+            shape = width_px / height_px
+            # Of canvases of one shape the largest: a smaller one is for smaller pictures.
+            canvas = min(self.canvases, key=lambda size: (abs(size[0] / size[1] - shape), -size[0]))
+            if canvas[0] * canvas[1] < width_px * height_px:
+                return canvas
+        return width_px, height_px
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
     """A loaded model and its limits; fixed for the life of the engine."""
 
@@ -107,9 +136,8 @@ class ModelInfo:
     """Limit for prompt and answer together."""
     max_pictures: int
     """Most pictures in one prompt."""
-    max_picture_px: int | None = None
-    """Most pixels of a picture that the model sees; larger ones are shrunk for it. None where all
-    pictures are brought to one size."""
+    picture_bound: PictureBound | None = None
+    """How large it sees pictures. None where all of them are brought to one size."""
     needs_picture: bool = False
     """The model cannot answer without a picture."""
     sampling: Sampling

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -39,13 +38,11 @@ def receipt_of(locale: str, model: ModelInfo, turn: Turn, conversation: Conversa
 
 def _notes(locale: str, model: ModelInfo, picture: StoredPicture) -> tuple[str, ...]:
     """What was done to a picture, by the bot and for the model."""
-    most = model.max_picture_px
-    width, height = picture.width_px, picture.height_px
-    if most is None or width * height <= most:
+    own = (picture.width_px, picture.height_px)
+    seen = own if model.picture_bound is None else model.picture_bound.seen(*own)
+    if seen == own:
         return picture.notes
-    scale = math.sqrt(most / (width * height))
-    seen = {"width": max(1, int(width * scale)), "height": max(1, int(height * scale))}
-    return (*picture.notes, say(locale, "note_seen_smaller", **seen))
+    return (*picture.notes, say(locale, "note_seen_smaller", width=seen[0], height=seen[1]))
 
 
 def _dropped_picture(locale: str, picture: StoredPicture, reason: str) -> str:

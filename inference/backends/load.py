@@ -204,7 +204,7 @@ def described(
         family=family.name,
         context_tokens=context_tokens,
         max_pictures=max_pictures,
-        max_picture_px=family.bound_picture(processor, picture_tokens),
+        picture_bound=family.bound_picture(processor, picture_tokens),
         needs_picture=family.needs_picture,
         sampling=_sampling(family, spec, context_tokens),
         limitations=family.limitations,

@@ -35,7 +35,7 @@ LAG_INTERVAL_S = 0.005
 
 def picture_px(model: ModelInfo) -> tuple[int, int]:
     """Return the size of the pictures to show a model."""
-    return PICTURE_PX if model.max_picture_px is None else MEGAPIXEL_PX
+    return PICTURE_PX if model.picture_bound is None else MEGAPIXEL_PX
 
 
 def picture_of(number: int, size_px: tuple[int, int] = PICTURE_PX) -> Picture:

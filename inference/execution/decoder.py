@@ -199,7 +199,7 @@ def decoder_of(weights: Any, *, positions: int, skinny: Skinny | None) -> Decode
     Raises:
         UnsupportedWeights: see `check_fusable`; the model is unchanged.
     """
-    text = weights.model.language_model
+    text = weights.get_decoder()
     shape = shape_of(weights.config)
     layers = []
     for module in text.layers:  # check all of them before changing the first
@@ -259,7 +259,7 @@ def _embedding_of(weights: Any, *, few_bits: bool) -> Embed:
     That saves memory on the card. A decode step reads one row per sequence: host memory is fast
     enough.
     """
-    module = weights.model.language_model.embed_tokens
+    module = weights.get_decoder().embed_tokens
     table = module.weight.data
     is_heads_too = table.data_ptr() == weights.lm_head.weight.data_ptr()
     if table.device.type == "cuda" and few_bits and not is_heads_too:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from inference.models import blip_2, chat_template, llava, llava_next, qwen_vl
+from inference.models import (
+    blip_2,
+    chat_template,
+    internvl,
+    llava,
+    llava_next,
+    qwen_vl,
+    smolvlm,
+)
 from inference.models.family import Family
 
 # Some promise 32,768 or 128,000 tokens; a chat thread needs fewer, and each costs memory.
@@ -47,13 +55,8 @@ FAMILIES: tuple[Family, ...] = (
         context_tokens=LONG_CONTEXT_TOKENS,
     ),
     blip_2.BLIP_2,
-    Family(
-        name="smolvlm",
-        model_types=frozenset({"smolvlm", "idefics3"}),
-        render=chat_template.render,
-        max_pictures=8,
-        context_tokens=LONG_CONTEXT_TOKENS,
-    ),
+    *smolvlm.FAMILIES,
+    internvl.INTERNVL,
     *qwen_vl.FAMILIES,
 )
 

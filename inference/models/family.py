@@ -10,7 +10,7 @@ from PIL import Image
 
 from inference.models.images import open_picture
 from inference.models.thinking import Thinking
-from inference.types import Limitation, Message, Picture, Sampling
+from inference.types import Limitation, Message, Picture, PictureBound, Sampling
 
 DEFAULT_CONTEXT_TOKENS = 2048
 
@@ -31,7 +31,7 @@ def _no_grid(_pixels: Mapping[str, Any], _processor: Any) -> tuple[int, int] | N
     return None
 
 
-def _one_size(_processor: Any, _tokens: int) -> int | None:
+def _one_size(_processor: Any, _tokens: int) -> PictureBound | None:
     return None
 
 
@@ -50,9 +50,9 @@ class Family:
     """(RGB picture, processor) → the picture to preprocess."""
     min_px: Callable[[Any], int | None] = _no_bound
     """(processor) → see `open_picture`."""
-    bound_picture: Callable[[Any, int], int | None] = _one_size
-    """(processor, tokens) → most pixels that a picture keeps; from then on the processor shrinks
-    larger ones. None where a picture's tokens do not follow its size."""
+    bound_picture: Callable[[Any, int], PictureBound | None] = _one_size
+    """(processor, tokens) → how large pictures are seen; from then on the processor shrinks larger
+    ones, so that none takes more tokens. None where a picture's tokens do not follow its size."""
     grid_of: Callable[[Mapping[str, Any], Any], tuple[int, int] | None] = _no_grid
     """(a picture's tensors, processor) → rows and columns of its embeddings, where the positions
     of tokens follow them."""

@@ -10,6 +10,7 @@ from PIL import Image
 from inference.models import chat_template
 from inference.models.family import Family
 from inference.models.images import pad_to_aspect
+from inference.types import PictureBound
 
 # Some promise 128,000 or 256,000 tokens; a chat thread needs fewer, and each costs memory.
 CONTEXT_TOKENS = 16_384
@@ -19,14 +20,14 @@ MAX_PICTURES = 8
 MAX_ASPECT = 200
 
 
-def bound_picture(processor: Any, tokens: int) -> int:
+def bound_picture(processor: Any, tokens: int) -> PictureBound:
     """See `Family.bound_picture`."""
     settings = processor.image_processor
     size = settings.size
     most: int = min(size["longest_edge"], tokens * _token_px(settings) ** 2)
     least = min(size["shortest_edge"], most)
     settings.size = type(size)(shortest_edge=least, longest_edge=most)
-    return most
+    return PictureBound(max_px=most)
 
 
 def grid_of(pixels: Mapping[str, Any], processor: Any) -> tuple[int, int]:

@@ -46,7 +46,8 @@ class ImagePreprocessor:
         """Return the processor's own tensors, on the CPU.
 
         ``pixel_values`` is float32[1, 3, side, side], or [1, tiles, 3, side, side] with
-        ``image_sizes``. If the device resizes, it is uint8[1, height, width, 3]. With
+        ``image_sizes`` or with ``rows`` and ``cols``, or [tiles, 3, side, side] with
+        ``num_patches``. If the device resizes, it is uint8[1, height, width, 3]. With
         ``image_grid_thw`` it is [patches, size], the processor's or, if the device normalises,
         bytes: see `BytePatches`.
         """
@@ -74,7 +75,10 @@ class ImagePreprocessor:
             # Without it, pinning would create a context on the first GPU.
             with torch.cuda.device(self._device):
                 return {"pixel_values": _bytes_of(image).pin_memory()}
-        return dict(self._processor.image_processor(images=[image], return_tensors="pt"))
+        found = dict(self._processor.image_processor(images=[image], return_tensors="pt"))
+        # It would mask the padding between pictures of several sizes. This is one picture.
+        found.pop("pixel_attention_mask", None)
+        return {name: torch.as_tensor(value) for name, value in found.items()}
 
     def normalise_patches(self, pixels: Tensor) -> Tensor:
         """Normalise patches, unless they are. Returns: float32[patches, size]."""

@@ -44,7 +44,10 @@ def load(path: Path, **options: Any) -> Any:
     return load_model(spec, cache_dir=path, progress=StreamProgress(io.StringIO()))
 
 
-FAMILIES = ["llava-next", "llava-onevision", "qwen2-vl", "qwen2.5-vl", "qwen3-vl"]
+FAMILIES = [
+    *("llava-next", "llava-onevision", "qwen2-vl", "qwen2.5-vl", "qwen3-vl"),
+    *("smolvlm", "idefics3", "internvl3", "internvl3.5"),
+]
 
 
 def checkpoint_of(family: str, folder: Path) -> Path:

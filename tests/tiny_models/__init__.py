@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.tiny_models.llava import llava_1_5, llava_next, llava_onevision
-from tests.tiny_models.others import blip_2, smolvlm
+from tests.tiny_models.others import blip_2
 from tests.tiny_models.qwen_vl import qwen2_5_vl, qwen2_vl, qwen3_vl
 from tests.tiny_models.saving import Parts, save
 from tests.tiny_models.shapes import CHATML_TEMPLATE, LLAMA, QWEN2, TOWER, VICUNA_TEMPLATE
+from tests.tiny_models.tiles import idefics3, internvl3, internvl3_5, smolvlm
 from tests.tiny_models.tokenizers import byte_tokenizer, id_of, llama_tokenizer, qwen_tokenizer
 
 __all__ = [
@@ -38,6 +39,9 @@ TINY_MODELS: dict[str, Callable[[Path], Path]] = {
     "llava-onevision": llava_onevision,
     "blip-2": blip_2,
     "smolvlm": smolvlm,
+    "idefics3": idefics3,
+    "internvl3": internvl3,
+    "internvl3.5": internvl3_5,
     "qwen2-vl": qwen2_vl,
     "qwen2.5-vl": qwen2_5_vl,
     "qwen3-vl": qwen3_vl,

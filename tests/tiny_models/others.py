@@ -1,4 +1,4 @@
-"""BLIP-2 and SmolVLM."""
+"""BLIP-2."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from transformers import (
     Blip2Config,
     Blip2Processor,
     BlipImageProcessorPil,
-    SmolVLMConfig,
-    SmolVLMImageProcessorPil,
 )
 
-from tests.tiny_models.saving import Parts, save
-from tests.tiny_models.shapes import CHATML_TEMPLATE, LLAMA, TOWER
+from tests.tiny_models.saving import save
+from tests.tiny_models.shapes import TOWER
 from tests.tiny_models.tokenizers import byte_tokenizer, id_of
 
 
@@ -49,30 +47,5 @@ def blip_2(folder: Path) -> Path:
         image_processor=BlipImageProcessorPil(size={"height": 28, "width": 28}),
         tokenizer=tokenizer,
         num_query_tokens=4,
-    )
-    return save(folder, config, processor)
-
-
-def smolvlm(folder: Path) -> Path:
-    """SigLIP-like tower with pixel shuffle, Llama decoder, tiles."""
-    grid = [f"<row_{r}_col_{c}>" for r in range(1, 7) for c in range(1, 7)]
-    special = ("<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>")
-    tokenizer = byte_tokenizer(*special, *grid, bos=False)
-    config = SmolVLMConfig(
-        vision_config=TOWER | {"model_type": "smolvlm_vision", "image_size": 56},
-        text_config=LLAMA | {"vocab_size": len(tokenizer), "pad_token_id": 2},
-        image_token_id=id_of(tokenizer, "<image>"),
-        scale_factor=2,
-    )
-    processor = Parts(
-        "SmolVLMProcessor",
-        image_processor=SmolVLMImageProcessorPil(
-            size={"longest_edge": 112}, max_image_size={"longest_edge": 56}
-        ),
-        tokenizer=tokenizer,
-        image_seq_len=4,
-        chat_template=CHATML_TEMPLATE.replace("IMAGE", "<image>")
-        .replace("<|im_start|>", "")
-        .replace("<|im_end|>", "<end_of_utterance>"),
     )
     return save(folder, config, processor)

@@ -60,8 +60,38 @@ QWEN_SPECIAL = (
 )
 
 
-def qwen_tokenizer(*added: str) -> PreTrainedTokenizerFast:
-    """A tokenizer of Qwen's kind: BPE over bytes within words, no token that begins a text."""
+def smol_tokenizer(*added: str) -> PreTrainedTokenizerFast:
+    """A tokenizer of SmolLM's kind: BPE over bytes; two ends of line are one token."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    merges = [("Ċ", "Ċ"), ("Ġ", "c"), ("a", "t"), ("Ġc", "at"), ("t", "h"), ("r", "o")]
+    spelled = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *alphabet]
+    spelled += [left + right for left, right in merges]
+    tokenizer = Tokenizer(
+        models.BPE(vocab={token: i for i, token in enumerate(spelled)}, merges=merges)
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<|im_start|>",
+        eos_token="<end_of_utterance>",
+        unk_token="<|endoftext|>",
+        pad_token="<|im_end|>",
+    )
+    special = ["<image>", "<fake_token_around_image>", *added]
+    fast.add_special_tokens(
+        {"additional_special_tokens": [AddedToken(token, normalized=False) for token in special]}
+    )
+    return fast
+
+
+def qwen_tokenizer(*added: str, **named: str) -> PreTrainedTokenizerFast:
+    """A tokenizer of Qwen's kind: BPE over bytes within words, no token that begins a text.
+
+    Args:
+        added: further tokens.
+        named: further tokens, by the attribute of the tokenizer that holds each.
+    """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [("Ġ", "c"), ("a", "t"), ("Ġc", "at"), ("t", "h"), ("th", "e"), ("ã", "ģ"), ("?", "Ċ")]
     spelled = [*alphabet, *(left + right for left, right in merges)]
@@ -79,7 +109,10 @@ def qwen_tokenizer(*added: str) -> PreTrainedTokenizerFast:
     )
     tokenizer.decoder = decoders.ByteLevel()
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+        tokenizer_object=tokenizer,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        extra_special_tokens=named,
     )
     special = [AddedToken(token, normalized=False) for token in QWEN_SPECIAL]
     fast.add_special_tokens({"additional_special_tokens": special})

@@ -13,6 +13,7 @@ from torch import Tensor
 from inference.execution.cuda_graphs import CudaGraphRecorder
 from inference.execution.towers.llava import LlavaTower
 from inference.execution.towers.qwen_vl import QwenVLTower
+from inference.execution.towers.tiles import IdeficsTower, InternVLTower
 from inference.prompts.pixel_store import Pixels
 from inference.prompts.preprocessing import ImagePreprocessor
 
@@ -44,6 +45,9 @@ _TOWERS: dict[str, Callable[[Any, ImagePreprocessor], Tower]] = {
     "qwen2_vl": QwenVLTower,
     "qwen2_5_vl": QwenVLTower,
     "qwen3_vl": QwenVLTower,
+    "idefics3": IdeficsTower,
+    "smolvlm": IdeficsTower,
+    "internvl": InternVLTower,
 }
 MODEL_TYPES = frozenset(_TOWERS)
 """`config.model_type` of the models that have a tower here."""

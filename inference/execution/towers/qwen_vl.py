@@ -19,15 +19,10 @@ from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import apply_rotary_pos_
 
 from inference.device import to_device
 from inference.execution.cuda_graphs import CudaGraphRecorder, GraphedFunction
+from inference.execution.towers.usual_sizes import USUAL_PX
 from inference.prompts.pixel_store import Pixels
 from inference.prompts.preprocessing import ImagePreprocessor
 
-USUAL_PX = (
-    *((2048, 1536), (1536, 2048), (2048, 1152), (1152, 2048), (2048, 2048)),
-    *((1024, 768), (768, 1024), (1024, 1024), (640, 480), (480, 640)),
-)
-"""Sizes of pictures that have a graph, as the bot stores them; large ones are shrunk to the bound
-on a picture's tokens first."""
 MAX_SIZES = 256
 """Sizes whose positions and windows are kept: up to 1 MB each."""
 

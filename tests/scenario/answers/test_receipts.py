@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from inference.types import FinishReason
+from inference.types import FinishReason, PictureBound
 from tests.engines import ScriptedModel
 from tests.pictures import encode
 from tests.scenario.core import BLUE, RED, Core, message, red, running_answers
@@ -49,7 +49,7 @@ async def test_the_receipt_says_what_no_longer_fits(tmp_path: Path) -> None:
 
 async def test_the_receipt_says_when_the_model_sees_a_picture_smaller(tmp_path: Path) -> None:
     wide = encode(Image.linear_gradient("L").resize((1000, 250)))
-    backend = ScriptedModel(max_picture_px=40_000)
+    backend = ScriptedModel(picture_bound=PictureBound(max_px=40_000))
     async with running_answers(tmp_path, backend) as (answers, _):
         exchange = FakeExchange({"wide": wide, "red": RED})
         await answers.ask(message("q", "wide", "red"), exchange)

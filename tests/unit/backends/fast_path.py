@@ -27,7 +27,12 @@ from tests.stepper import Stepper
 
 ANY_SIZE = ["qwen2-vl", "qwen2.5-vl", "qwen3-vl"]
 """Families in which a picture's tokens follow its size."""
-FAMILIES = ["llava-1.5", "llava-next", "llava-onevision", "qwen2.5-vl", "qwen3-vl"]
+TILED = ["smolvlm", "internvl3"]
+"""Families that cut a picture into tiles, as many as its size or shape asks for."""
+FAMILIES = [
+    *("llava-1.5", "llava-next", "llava-onevision", "qwen2.5-vl", "qwen3-vl"),
+    *("idefics3", "internvl3.5"),
+]
 
 
 COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (90, 90, 9)]

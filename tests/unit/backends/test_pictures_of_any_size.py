@@ -1,6 +1,6 @@
-"""Pictures whose tokens follow their size: every answer is what `generate()` gives.
+"""Pictures whose tokens follow their size or shape: every answer is what `generate()` gives.
 
-The families are a table (`ANY_SIZE`): a new one is a row.
+The families are tables (`ANY_SIZE`, `TILED`): a new one is a row.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tests.pictures import photo, picture_of
 from tests.stepper import Stepper
 from tests.unit.backends.fast_path import (
     ANY_SIZE,
+    TILED,
     Alone,
     answer_of,
     asking,
@@ -36,7 +37,7 @@ MOST_TOKENS = 48
 SIZES = [(1, 2000), (2000, 1), (30, 30), (4000, 3000), (200, 30), (61, 47), (90, 170)]
 
 
-@pytest.fixture(scope="module", params=ANY_SIZE)
+@pytest.fixture(scope="module", params=[*ANY_SIZE, *TILED])
 def pair(
     request: pytest.FixtureRequest, tiny_checkpoint: Callable[[str], Path]
 ) -> tuple[BatchingBackend, GenerateModel]:
@@ -94,18 +95,21 @@ def test_no_picture_takes_more_tokens_than_allowed_and_none_is_missing(
     bench: Stepper, pictures: list[Picture]
 ) -> None:
     backend = bench.backend
+    without = backend.prompt_tokens((user("Hi"),))
     taken = []
     for picture in pictures:
-        (span,) = backend.prompt_of(asking(showing("Hi", picture))).spans
-        assert span.grid is not None
-        assert span.end - span.start == span.grid[0] * span.grid[1]
+        prompt = backend.prompt_of(asking(showing("Hi", picture)))
+        (span,) = prompt.spans
+        if span.grid is not None:
+            assert span.end - span.start == span.grid[0] * span.grid[1]
         taken.append(span.end - span.start)
+        assert len(prompt.tokens) - without <= MOST_TOKENS + 4  # with a line end and marks
     assert all(1 <= tokens <= MOST_TOKENS for tokens in taken)
     assert max(taken) > MOST_TOKENS / 2  # the large one keeps as much as it may
-    assert taken[2] < MOST_TOKENS / 2  # small ones stay small
-    most = backend.model.max_picture_px
-    assert most is not None
-    assert most < 4000 * 3000
+    bound = backend.model.picture_bound
+    assert bound is not None
+    width, height = bound.seen(4000, 3000)
+    assert width * height < 4000 * 3000
 
 
 def test_prefill_chunks_that_cut_pictures_give_the_same_answers_while_others_decode(
@@ -148,6 +152,7 @@ def test_preempted_sequences_with_pictures_go_on_as_generate_does(
     no_page_is_lost(bench.backend)
 
 
+@pytest.mark.parametrize("pair", ANY_SIZE, indirect=True)
 def test_what_follows_from_a_pictures_size_is_computed_once_a_size(
     bench: Stepper, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -391,11 +391,22 @@ def test_a_template_with_another_placeholder_is_rendered_with_the_models_own(
     assert "[IMG]" not in prompt
 
 
+OWN_PROMPTS = {
+    "llava-next": "SYSTEM: Be brief. USER: <image>\nWhat? ASSISTANT: A cat. USER: Why? ASSISTANT:",
+    # Its space after a colon gives way to a picture.
+    "smolvlm": "<|im_start|>System: Be brief.<end_of_utterance>\nUser:<image>What?"
+    "<end_of_utterance>\nAssistant: A cat.<end_of_utterance>\nUser: Why?<end_of_utterance>\n"
+    "Assistant:",
+    "internvl3": "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n<IMG_CONTEXT>\n"
+    "What?<|im_end|>\n<|im_start|>assistant\nA cat.<|im_end|>\n<|im_start|>user\nWhy?"
+    "<|im_end|>\n<|im_start|>assistant\n",
+}
+
+
+@pytest.mark.parametrize("family", OWN_PROMPTS)
 def test_a_familys_own_template_is_used_unchanged(
-    tiny_checkpoint: Callable[[str], Path],
+    family: str, tiny_checkpoint: Callable[[str], Path]
 ) -> None:
-    loaded = load(tiny_checkpoint("llava-next"))
+    loaded = load(tiny_checkpoint(family))
     prompt = prompt_of(loaded, SYSTEM, asked("What?", pictures=1), ANSWER, asked("Why?"))
-    assert prompt == (
-        "SYSTEM: Be brief. USER: <image>\nWhat? ASSISTANT: A cat. USER: Why? ASSISTANT:"
-    )
+    assert prompt == (OWN_PROMPTS[family])

@@ -1,0 +1,78 @@
+"""Towers over tiles of one size: SmolVLM's and Idefics3's, and InternVL's.
+
+A picture is cut into tiles, and the whole picture comes as one more. Each tile is encoded by
+itself; pixel shuffle then joins neighbouring patches, which the projector turns into embeddings.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inference.device import to_device
+from inference.execution.cuda_graphs import CudaGraphRecorder, GraphedFunction
+from inference.execution.towers.usual_sizes import USUAL_PX
+from inference.prompts.pixel_store import Pixels
+from inference.prompts.preprocessing import ImagePreprocessor
+
+
+class TiledTower(ABC):
+    """Implements `Tower`."""
+
+    def __init__(self, weights: Any, preprocessor: ImagePreprocessor) -> None:
+        """Take the whole model, as transformers loaded it, and its pictures' preprocessor."""
+        self._model = weights.model
+        self._preprocessor = preprocessor
+        self._device: torch.device = weights.device
+        self._encode = GraphedFunction(self._forward)
+
+    def capture(self, recorder: CudaGraphRecorder) -> None:
+        """See `Tower.capture`: the numbers of tiles that pictures of the usual sizes have."""
+        found = [self._tiles_of(self._preprocessor.blank(size)) for size in USUAL_PX]
+        examples = {len(tiles): tiles for tiles in found}
+        for count in sorted(examples, reverse=True):  # the smaller graphs reuse its memory
+            self._encode.capture(examples[count], recorder)
+
+    def encode(self, inputs: Pixels) -> Tensor:
+        """See `Tower.encode`."""
+        return self._encode(self._tiles_of(inputs)).flatten(0, 1)[None].clone()
+
+    def _tiles_of(self, inputs: Pixels) -> Tensor:
+        """Return [tiles, 3, side, side], on the device."""
+        pixels = inputs["pixel_values"].flatten(0, -4).to(self._model.dtype)
+        return to_device(pixels, self._device)
+
+    @abstractmethod
+    def _forward(self, tiles: Tensor) -> Tensor:
+        """Encode [tiles, 3, side, side]. Returns: [tiles, tokens, hidden]."""
+
+
+class IdeficsTower(TiledTower):
+    """SmolVLM's and Idefics3's: SigLIP, whose position embeddings follow a tile's patches."""
+
+    def _forward(self, tiles: Tensor) -> Tensor:
+        # Not `get_image_features`: it drops empty tiles and asks whether a mask masks anything,
+        # for both of which the host would wait.
+        tower = self._model.vision_model
+        rows, columns = (side // tower.patch_size for side in tiles.shape[-2:])
+        mask = torch.ones(len(tiles), rows, columns, dtype=torch.bool, device=tiles.device)
+        embedded = tower.embeddings(pixel_values=tiles, patch_attention_mask=mask)
+        encoded = tower.encoder(inputs_embeds=embedded, attention_mask=None).last_hidden_state
+        projected: Tensor = self._model.connector(tower.post_layernorm(encoded))
+        return projected
+
+
+class InternVLTower(TiledTower):
+    """InternVL's: InternViT, whose class token is left out."""
+
+    def _forward(self, tiles: Tensor) -> Tensor:
+        config = self._model.config
+        found = self._model.get_image_features(
+            pixel_values=tiles,
+            vision_feature_layer=config.vision_feature_layer,
+            vision_feature_select_strategy=config.vision_feature_select_strategy,
+        )
+        return found.pooler_output  # type: ignore[no-any-return]
