@@ -115,10 +115,11 @@ class _Probe:
             prompts.append(prompt)
         if not self._placeholders:
             return True
-        grown = {len(more) - len(fewer) for fewer, more in pairwise(prompts)}
+        grown = [len(more) - len(fewer) for fewer, more in pairwise(prompts)]
         ends = {prompt.partition(WORDS[0])[2] for prompt in prompts}
         return (
-            len(grown) == 1 == len(ends)
+            # The first one may replace a space: SmolVLM's "User: text", "User:<image>text".
+            len({*grown[1:]}) <= 1 == len(ends)
             and min(grown) > 0
             and self._has_placeholders(prompts, list(range(len(prompts))))
         )
