@@ -7,6 +7,7 @@ itself; pixel shuffle then joins neighbouring patches, which the projector turns
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,18 +28,29 @@ class TiledTower(ABC):
         self._model = weights.model
         self._preprocessor = preprocessor
         self._device: torch.device = weights.device
-        self._encode = GraphedFunction(self._forward)
+        self._graphed: dict[int, GraphedFunction[Tensor]] = {}
 
     def capture(self, recorder: CudaGraphRecorder) -> None:
         """See `Tower.capture`: the numbers of tiles that pictures of the usual sizes have."""
-        found = [self._tiles_of(self._preprocessor.blank(size)) for size in USUAL_PX]
-        examples = {len(tiles): tiles for tiles in found}
-        for count in sorted(examples, reverse=True):  # the smaller graphs reuse its memory
-            self._encode.capture(examples[count], recorder)
+        blanks = [self._tiles_of(self._preprocessor.blank(size)) for size in USUAL_PX]
+        largest = max(blanks, key=len)
+        # One for all graphs: they never run at the same time, and each result is up to 30 MB.
+        results = torch.empty_like(self._forward(largest))
+        # Largest first: the smaller graphs reuse its memory.
+        for count in sorted({len(tiles) for tiles in blanks}, reverse=True):
+            graphed = GraphedFunction(partial(self._forward_into, results[:count]))
+            graphed.capture(largest[:count], recorder)
+            self._graphed[count] = graphed
 
     def encode(self, inputs: Pixels) -> Tensor:
         """See `Tower.encode`."""
-        return self._encode(self._tiles_of(inputs)).flatten(0, 1)[None].clone()
+        tiles = self._tiles_of(inputs)
+        graphed = self._graphed.get(len(tiles))
+        encoded = self._forward(tiles) if graphed is None else graphed(tiles).clone()
+        return encoded.flatten(0, 1)[None]
+
+    def _forward_into(self, result: Tensor, tiles: Tensor) -> Tensor:
+        return result.copy_(self._forward(tiles))
 
     def _tiles_of(self, inputs: Pixels) -> Tensor:
         """Return [tiles, 3, side, side], on the device."""
