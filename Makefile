@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-slack demo-discord test lint types imports pytest browser format clean
+.PHONY: help run demo-slack demo-discord test lint types imports pytest test-families browser format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -32,7 +33,10 @@ imports: $(VENV)/.dev-installed
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.dev-installed browser
-	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+	$(PYTEST) -m "not every_family"
+
+test-families: $(VENV)/.dev-installed ## the tests of the fast path with every family of models
+	$(PYTEST) -m every_family
 
 browser: ## Chromium, for the tests of the playground's page
 	@tests/install_chromium.sh

@@ -14,10 +14,10 @@ from inference.types import (
     GenerationRequest,
 )
 from tests.stepper import Stepper
-from tests.unit.backends.fast_path import FAMILIES, answer_of, both_paths
+from tests.unit.backends.fast_path import FAMILIES, answer_of, both_paths, each
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=each(FAMILIES))
 def pair(
     request: pytest.FixtureRequest, tiny_checkpoint: Callable[[str], Path]
 ) -> tuple[BatchingBackend, GenerateModel]:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from inference.backends.batching import BatchingBackend
 from inference.backends.generate import GenerateModel
 from inference.backends.load import load_model
@@ -33,6 +35,18 @@ FAMILIES = [
     *("llava-1.5", "llava-next", "llava-onevision", "qwen2.5-vl", "qwen3-vl"),
     *("idefics3", "internvl3.5"),
 ]
+
+
+REPRESENTATIVES = {"llava-1.5", "qwen3-vl", "smolvlm", "internvl3.5"}
+"""One of each kind; `make test` asks these alone, and `make test-families` the others."""
+
+
+def each(families: list[str]) -> list[Any]:
+    """Parameters of a fixture or test: the families, those beside the representatives marked."""
+    return [
+        pytest.param(family, marks=() if family in REPRESENTATIVES else pytest.mark.every_family)
+        for family in families
+    ]
 
 
 COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (90, 90, 9)]

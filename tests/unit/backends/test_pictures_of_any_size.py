@@ -27,6 +27,7 @@ from tests.unit.backends.fast_path import (
     asking,
     assistant,
     both_paths,
+    each,
     no_page_is_lost,
     same,
     user,
@@ -37,7 +38,7 @@ MOST_TOKENS = 48
 SIZES = [(1, 2000), (2000, 1), (30, 30), (4000, 3000), (200, 30), (61, 47), (90, 170)]
 
 
-@pytest.fixture(scope="module", params=[*ANY_SIZE, *TILED])
+@pytest.fixture(scope="module", params=each([*ANY_SIZE, *TILED]))
 def pair(
     request: pytest.FixtureRequest, tiny_checkpoint: Callable[[str], Path]
 ) -> tuple[BatchingBackend, GenerateModel]:
