@@ -34,6 +34,8 @@ from inference.types import ModelInfo, ModelSpec
 
 log = logging.getLogger(__name__)
 
+HEADS = frozenset({64, 128, 256})
+"""Sizes of heads that the kernels support."""
 MAX_RUNNING = {"cuda": 64, "cpu": 16}
 CPU_PREFILL_BUDGET = 64
 IDLE_PREFILL_BUDGET = {"cuda": 2048, "cpu": 512}
@@ -77,7 +79,7 @@ def _why_not_on_gpu(config: Any, spec: ModelSpec, device: torch.device) -> str |
         return "the GPU is older than Ampere"
     text = config.get_text_config(decoder=True)
     shape = shape_of(config)
-    if shape.head not in {64, 128}:
+    if shape.head not in HEADS:
         return f"its heads are of {shape.head}"
     if shape.heads > 16 * shape.kv_heads:
         return "more than 16 of its heads share keys"
@@ -183,13 +185,15 @@ def _skinny(config: Any, device: torch.device, kernel_dir: Path) -> Skinny:
     torch.cuda.set_device(device)
     shape = shape_of(config)
     try:
-        from inference.kernels import fused
-        from inference.kernels.decode_int8 import DecodeInt8
+        from inference.kernels import decode_int8, fused
 
         skinny = Skinny(kernel_dir)
         skinny.check()
-        DecodeInt8(kernel_dir, head=shape.head, heads=shape.heads, kv_heads=shape.kv_heads)
-        fused.silu_mul(torch.zeros(1, 128, dtype=torch.bfloat16, device=device))
+        if shape.head in decode_int8.HEADS:
+            decode_int8.DecodeInt8(
+                kernel_dir, head=shape.head, heads=shape.heads, kv_heads=shape.kv_heads
+            )
+        fused.gate_mul(torch.zeros(1, 128, dtype=torch.bfloat16, device=device))
     # Triton, NVRTC and the C compiler that Triton calls each raise their own errors.
     except Exception as exc:  # noqa: BLE001 - the plain path needs no kernels
         log.warning("no kernel can be compiled: %s", safe_traceback(exc))

@@ -127,15 +127,13 @@ class CudaRunner:
         self._recorder = recorder
         self._decode_attention: DecodeAttention = attention.decode_attention
         self._blocks = attention.BLOCKS * multiprocessors(torch.cuda.current_device())
-        if cache.dtype == torch.int8:
+        if cache.dtype == torch.int8 and shape.head in decode_int8.HEADS:
             self._decode_attention = DecodeInt8(
                 kernel_dir, head=shape.head, heads=shape.heads, kv_heads=shape.kv_heads
             )
             self._blocks = decode_int8.BLOCKS * multiprocessors(torch.cuda.current_device())
         # One for all prefill graphs, which never run at the same time.
-        self._deepstack = decoder.norm.new_zeros(
-            shape.deepstack, max(PREFILL_GRAPH_TOKENS), shape.hidden
-        )
+        self._deepstack = self._zeros(shape.deepstack, max(PREFILL_GRAPH_TOKENS), shape.hidden)
         batches = [batch for batch in BATCHES if batch < max_running] + [max_running]
         with torch.inference_mode():
             # Largest first: the smaller graphs reuse its memory.
@@ -259,16 +257,17 @@ class CudaRunner:
         on["group_members"].fill_(-1)
         splits = attention.splits_for(batch, shape.kv_heads, self._blocks)
 
-        def attend(queries: Tensor, cache: LayerCache) -> Tensor:
-            return self._decode_attention(
-                queries,
-                cache,
-                on["tables"],
-                on["lengths"],
-                on["shared_lengths"],
-                on["group_members"],
-                splits,
-            )
+        # Sequences that share a prefix see different parts of it through a window.
+        unshared = (torch.zeros_like(on["shared_lengths"]), on["group_members"][:0])
+
+        def attend(queries: Tensor, cache: LayerCache, window: int | None) -> Tensor:
+            tables, lengths = on["tables"], on["lengths"]
+            if window is not None:
+                return attention.decode_attention(
+                    queries, cache, tables, lengths, *unshared, splits, window
+                )
+            shared = (on["shared_lengths"], on["group_members"])
+            return self._decode_attention(queries, cache, tables, lengths, *shared, splits)
 
         step = CudaStep(decoder, self.cache, on["positions"], on["kv_slots"], attend)
 
@@ -354,13 +353,15 @@ class CudaRunner:
                 tokens,
                 num_chunks,
                 table_pages=self._table_pages,
-                axes=1 if self._decoder.rotation.axes is None else AXES,
+                axes=AXES if self._decoder.has_axes else 1,
             ),
         )
 
     def _prefill_step(self, on: dict[str, Tensor]) -> CudaStep:
-        def attend(queries: Tensor, cache: LayerCache) -> Tensor:
-            return attention.prefill_attention(queries, cache, on["tables"], on["blocks"])
+        def attend(queries: Tensor, cache: LayerCache, window: int | None) -> Tensor:
+            return attention.prefill_attention(
+                queries, cache, on["tables"], on["blocks"], on["last_keys"], window
+            )
 
         return CudaStep(self._decoder, self.cache, on["positions"], on["kv_slots"], attend)
 
@@ -370,7 +371,7 @@ class CudaRunner:
         on["token_slots"].fill_(self._padding_slot)
         on["blocks"].fill_(-1)
         shape = self._decoder.shape
-        residual = self._decoder.norm.new_zeros(tokens, shape.hidden)
+        residual = self._zeros(tokens, shape.hidden)
         deepstack = None
         if shape.deepstack:
             deepstack = self._deepstack[:, :tokens]
@@ -386,6 +387,9 @@ class CudaRunner:
         return _Graph(graph, inputs, out, residual=residual, deepstack=deepstack)
 
     # -- both ---------------------------------------------------------------------------------
+
+    def _zeros(self, *size: int) -> Tensor:
+        return torch.zeros(*size, dtype=self._decoder.dtype, device=self._device)
 
     def _choose(self, hidden: Tensor, on: dict[str, Tensor], rows: int | None = None) -> Tensor:
         """Sample each row's next token and store it in its slot. Returns: int64[rows]."""

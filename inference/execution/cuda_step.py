@@ -26,17 +26,23 @@ class CudaStep:
     cache: KVCache
     positions: Tensor
     kv_slots: Tensor
-    attention: Callable[[Tensor, LayerCache], Tensor]
+    attention: Callable[[Tensor, LayerCache, int | None], Tensor]
+    """(queries, cache, window) → see `Operations.attend`."""
 
     def add_rms_norm(
-        self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
+        self,
+        residual: Tensor,
+        product: Tensor | None,
+        product_norm: Tensor | None,
+        weight: Tensor,
+        eps: float,
     ) -> Tensor:
         """See `Operations.add_rms_norm`."""
-        return fused.add_rms_norm(residual, product, weight, eps)
+        return fused.add_rms_norm(residual, product, product_norm, weight, eps)
 
     def rope_and_store_kv(self, index: int, layer: Layer, product: Tensor) -> Tensor:
         """See `Operations.rope_and_store_kv`."""
-        shape, rotation = self.decoder.shape, self.decoder.rotation
+        shape, rotation = self.decoder.shape, layer.rotation
         norms = None
         if layer.q_norm is not None and layer.k_norm is not None:
             norms = fused.HeadNorms(layer.q_norm, layer.k_norm, shape.eps)
@@ -46,18 +52,18 @@ class CudaStep:
             norms,
             self.positions,
             self.kv_slots,
-            fused.RopeTable(rotation.cos, rotation.sin, rotation.axes),
+            fused.RopeTable(rotation.cos, rotation.sin, rotation.axes, rotation.query_scales),
             self.cache.layer(index),
             shape.heads,
         )
 
-    def attend(self, index: int, queries: Tensor) -> Tensor:
+    def attend(self, index: int, layer: Layer, queries: Tensor) -> Tensor:
         """See `Operations.attend`."""
-        return self.attention(queries, self.cache.layer(index))
+        return self.attention(queries, self.cache.layer(index), layer.window)
 
-    def silu_mul(self, product: Tensor) -> Tensor:
-        """See `Operations.silu_mul`."""
-        return fused.silu_mul(product)
+    def gate_mul(self, product: Tensor) -> Tensor:
+        """See `Operations.gate_mul`."""
+        return fused.gate_mul(product, self.decoder.shape.activation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """The language model of the fast path: Llama's architecture, which Mistral and Qwen share.
 
-What a family has beside Llama's is data: biases and norms of queries and keys in its layers, how
-it rotates in `Rotation`, how many layers DeepStack reaches in its `DecoderShape`. The weights are
-transformers' own; projections of the same input are fused. The arithmetic is `forward`, thirty
-lines over operations that each device provides (`Operations`).
+What a family has beside Llama's is data: biases, further norms, rotation and window of each
+`Layer`; activation and DeepStack in its `DecoderShape`. The weights are transformers' own;
+projections of the same input are fused. The arithmetic is `forward`, thirty lines over operations
+that each device provides (`Operations`).
 """
 
 from __future__ import annotations
@@ -17,22 +17,34 @@ import torch
 from torch import Tensor, nn
 
 from inference.execution.linears import Linear, PackedLinear, can_pack, check_fusable, fuse
-from inference.execution.rotation import Rotation, rotation_of
-from inference.execution.shape import DecoderShape, shape_of
+from inference.execution.rotation import Rotation, rope_kinds, rotations_of
+from inference.execution.shape import (
+    ACTIVATIONS,
+    DecoderShape,
+    activation_of,
+    shape_of,
+    windows_of,
+)
 from inference.kernels.skinny import Skinny
 
 TEXT_MODELS = frozenset(
-    {"llama", "mistral", "qwen2", "qwen2_vl_text", "qwen2_5_vl_text", "qwen3", "qwen3_vl_text"}
+    {"llama", "mistral", "ministral3", "gemma3_text"}
+    | {"qwen2", "qwen2_vl_text", "qwen2_5_vl_text", "qwen3", "qwen3_vl_text"}
 )
 # Without norms of queries and keys, `attention_bias` is about the output projection too.
 QKV_BIAS_ONLY = frozenset({"qwen2", "qwen2_vl_text", "qwen2_5_vl_text"})
+# Their norms multiply by one plus the weight, and round to the activations' type only then.
+NORMS_ADD_ONE = frozenset({"gemma3_text"})
 # Other types scale with the length of the prompt, which would invalidate cached pages.
 ROPE_TYPES = frozenset({"default", "linear", "llama3", "yarn"})
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Weights of one layer."""
+    """One layer: its weights, how it rotates and how far it attends.
+
+    Norms have the activations' type. A float32 one multiplies before the result is rounded to it.
+    """
 
     input_norm: Tensor
     qkv_proj: Linear
@@ -41,9 +53,15 @@ class Layer:
     """[head]: each query head is normalised before it is rotated; `k_norm` alike."""
     k_norm: Tensor | None
     o_proj: Linear
-    post_attention_norm: Tensor
+    attention_output_norm: Tensor | None
+    """Of what attention adds to the residual; `mlp_output_norm` alike."""
+    mlp_norm: Tensor
     gate_up_proj: Linear
     down_proj: Linear
+    mlp_output_norm: Tensor | None
+    rotation: Rotation
+    window: int | None
+    """Tokens that a token attends to, counted back from itself; None for all."""
 
 
 class Operations(Protocol):
@@ -53,9 +71,14 @@ class Operations(Protocol):
     """
 
     def add_rms_norm(
-        self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
+        self,
+        residual: Tensor,
+        product: Tensor | None,
+        product_norm: Tensor | None,
+        weight: Tensor,
+        eps: float,
     ) -> Tensor:
-        """Add the product to the residual [tokens, hidden], in place.
+        """Add the product, normalised if it has a norm, to the residual [tokens, hidden], in place.
 
         Returns: [tokens, hidden], the sum's norm times the weight [hidden].
         """
@@ -66,26 +89,29 @@ class Operations(Protocol):
 
         Args:
             index: of the layer.
-            layer: its bias and norms.
+            layer: its bias, norms and rotation.
             product: n is (heads + 2 · kv_heads) · head: queries, keys, values.
 
         Returns: the queries, [tokens, heads, head].
         """
         ...
 
-    def attend(self, index: int, queries: Tensor) -> Tensor:
+    def attend(self, index: int, layer: Layer, queries: Tensor) -> Tensor:
         """Attend causally, each token to its own sequence, over the layer's cache.
+
+        Where a picture's tokens attend to each other both ways, they also attend to later ones.
 
         Args:
             index: of the layer.
+            layer: its window.
             queries: [tokens, heads, head].
 
         Returns: [tokens, heads · head].
         """
         ...
 
-    def silu_mul(self, product: Tensor) -> Tensor:
-        """Multiply SiLU of the first n / 2 columns by the others. Returns: [tokens, n / 2]."""
+    def gate_mul(self, product: Tensor) -> Tensor:
+        """Activate the first n / 2 columns, times the others. Returns: [tokens, n / 2]."""
         ...
 
 
@@ -105,7 +131,7 @@ class Decoder:
         layers: list[Layer],
         norm: Tensor,
         head: Callable[[Tensor], Tensor],
-        rotation: Rotation,
+        dtype: torch.dtype,
     ) -> None:
         """Called by `decoder_of`.
 
@@ -116,7 +142,7 @@ class Decoder:
             layers: in order.
             norm: the final norm's weight.
             head: [tokens, hidden] → logits [tokens, vocabulary].
-            rotation: of queries and keys.
+            dtype: of the activations.
         """
         self.shape = shape
         self.vocabulary = vocabulary
@@ -124,12 +150,12 @@ class Decoder:
         self.layers = layers
         self.norm = norm
         self.head = head
-        self.rotation = rotation
+        self.dtype = dtype
 
     @property
-    def dtype(self) -> torch.dtype:
-        """Of the activations."""
-        return self.norm.dtype
+    def has_axes(self) -> bool:
+        """Whether a token has three positions: see `Rotation.axes`."""
+        return self.layers[0].rotation.axes is not None
 
     @property
     def bits(self) -> int:
@@ -155,30 +181,35 @@ class Decoder:
         Returns: [tokens, hidden], normalised: the input of `head`.
         """
         eps = self.shape.eps
-        product: Tensor | None = None
+        product = norm = None
         for index, layer in enumerate(self.layers):
-            x = operations.add_rms_norm(residual, product, layer.input_norm, eps)
+            x = operations.add_rms_norm(residual, product, norm, layer.input_norm, eps)
             queries = operations.rope_and_store_kv(index, layer, layer.qkv_proj(x))
-            attended = layer.o_proj(operations.attend(index, queries))
-            x = operations.add_rms_norm(residual, attended, layer.post_attention_norm, eps)
-            product = layer.down_proj(operations.silu_mul(layer.gate_up_proj(x)))
+            product = layer.o_proj(operations.attend(index, layer, queries))
+            norm = layer.attention_output_norm
+            x = operations.add_rms_norm(residual, product, norm, layer.mlp_norm, eps)
+            product = layer.down_proj(operations.gate_mul(layer.gate_up_proj(x)))
+            norm = layer.mlp_output_norm
             if deepstack is not None and index < len(deepstack):
                 residual += deepstack[index]
-        return operations.add_rms_norm(residual, product, self.norm, eps)
+        return operations.add_rms_norm(residual, product, norm, self.norm, eps)
 
 
 def why_unsupported(config: Any) -> str | None:
     """Return why `Decoder` does not support a model's text config; None if it does."""
     text = config.get_text_config(decoder=True)
+    if text.model_type not in TEXT_MODELS:
+        return f"its decoder is {text.model_type}"
     rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
-    rope_type = rope.get("rope_type", rope.get("type", "default"))
-    window = getattr(text, "sliding_window", None)
-    slides = getattr(text, "use_sliding_window", True) and window is not None
+    ropes = [rope if kind is None else rope[kind] for kind in rope_kinds(text)]
+    rope_types = {one.get("rope_type", one.get("type", "default")) for one in ropes} - ROPE_TYPES
     problems = {
-        f"its decoder is {text.model_type}": text.model_type not in TEXT_MODELS,
-        f"its rotation is {rope_type}": rope_type not in ROPE_TYPES,
-        f"its activation is {text.hidden_act}": text.hidden_act != "silu",
-        "its attention slides": slides and window < text.max_position_embeddings,
+        f"its rotation is {', '.join(sorted(rope_types))}": bool(rope_types),
+        f"its activation is {activation_of(text)}": activation_of(text) not in ACTIVATIONS,
+        "its attention scores are capped": getattr(text, "attn_logit_softcapping", None)
+        is not None,
+        "its logits are capped": getattr(text, "final_logit_softcapping", None) is not None,
+        "its text attends both ways": bool(getattr(text, "use_bidirectional_attention", False)),
         "its projections have biases": getattr(text, "mlp_bias", False)
         or (text.model_type not in QKV_BIAS_ONLY and getattr(text, "attention_bias", False)),
     }
@@ -201,45 +232,87 @@ def decoder_of(weights: Any, *, positions: int, skinny: Skinny | None) -> Decode
     """
     text = weights.get_decoder()
     shape = shape_of(weights.config)
+    head = weights.lm_head.weight.data
+    rotations = rotations_of(text, positions, head.device)
+    windows = windows_of(text.config)
     layers = []
     for module in text.layers:  # check all of them before changing the first
         for projections in _projections_of(module):
             check_fusable(projections, skinny)
-    for module in text.layers:
+    for module, rotation, window in zip(text.layers, rotations, windows, strict=True):
         qkv_proj, o_proj, gate_up_proj, down_proj = _projections_of(module)
         biases = [projection.bias for projection in qkv_proj]
+        norms = _norms_of(module, text.config)
         layers.append(
             Layer(
-                input_norm=module.input_layernorm.weight.data,
+                input_norm=norms.input,
                 qkv_proj=fuse(qkv_proj, skinny),
                 qkv_bias=None if biases[0] is None else torch.cat([bias.data for bias in biases]),
-                q_norm=_weight_of(module.self_attn, "q_norm"),
-                k_norm=_weight_of(module.self_attn, "k_norm"),
+                q_norm=norms.queries,
+                k_norm=norms.keys,
                 o_proj=fuse(o_proj, skinny),
-                post_attention_norm=module.post_attention_layernorm.weight.data,
+                attention_output_norm=norms.attention_output,
+                mlp_norm=norms.mlp,
                 gate_up_proj=fuse(gate_up_proj, skinny),
                 down_proj=fuse(down_proj, skinny),
+                mlp_output_norm=norms.mlp_output,
+                rotation=rotation,
+                window=window,
             )
         )
         for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
             setattr(module.self_attn, name, None)
         for name in ("gate_proj", "up_proj", "down_proj"):
             setattr(module.mlp, name, None)
-    head = weights.lm_head.weight.data
     return Decoder(
         shape=shape,
         vocabulary=head.shape[0],
         embed=_embedding_of(weights, few_bits=layers[0].qkv_proj.bits < 16),
         layers=layers,
-        norm=text.norm.weight.data,
+        norm=_weight_of(text.norm, text.config),
         head=PackedLinear(head) if can_pack(head) else weights.lm_head,
-        rotation=rotation_of(text, positions, head.device),
+        dtype=head.dtype,
     )
 
 
-def _weight_of(module: Any, norm: str) -> Tensor | None:
-    found = getattr(module, norm, None)
-    return None if found is None else found.weight.data
+@dataclass(frozen=True, slots=True)
+class _Norms:
+    """A layer's norms, by what they are of."""
+
+    input: Tensor
+    queries: Tensor | None
+    keys: Tensor | None
+    attention_output: Tensor | None
+    mlp: Tensor
+    mlp_output: Tensor | None
+
+
+def _norms_of(layer: Any, config: Any) -> _Norms:
+    def norm(owner: Any, name: str) -> Tensor | None:
+        found = getattr(owner, name, None)
+        return None if found is None else _weight_of(found, config)
+
+    queries = norm(layer.self_attn, "q_norm")
+    scalar = getattr(config, "query_pre_attn_scalar", None)
+    if queries is not None and scalar is not None:
+        # Attention divides scores by the root of a head's width. This model has another divisor.
+        queries = queries * (config.head_dim / scalar) ** 0.5
+    after_attention = _weight_of(layer.post_attention_layernorm, config)
+    before_mlp = norm(layer, "pre_feedforward_layernorm")
+    return _Norms(
+        input=_weight_of(layer.input_layernorm, config),
+        queries=queries,
+        keys=norm(layer.self_attn, "k_norm"),
+        # Where the MLP has none of its own before it, the norm "after attention" is that one.
+        attention_output=None if before_mlp is None else after_attention,
+        mlp=after_attention if before_mlp is None else before_mlp,
+        mlp_output=norm(layer, "post_feedforward_layernorm"),
+    )
+
+
+def _weight_of(norm: Any, config: Any) -> Tensor:
+    weight: Tensor = norm.weight.data
+    return 1 + weight.float() if config.model_type in NORMS_ADD_ONE else weight
 
 
 def _projections_of(layer: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
@@ -266,5 +339,11 @@ def _embedding_of(weights: Any, *, few_bits: bool) -> Embed:
         from inference.kernels.fused import embed
 
         module.weight = None
-        return partial(embed, table.cpu().pin_memory())
-    return partial(nn.functional.embedding, weight=table)
+        lookup: Embed = partial(embed, table.cpu().pin_memory())
+    else:
+        lookup = partial(nn.functional.embedding, weight=table)
+    scale = getattr(module, "embed_scale", None)
+    if scale is None:
+        return lookup
+    scale = scale.to(table.dtype)  # which rounds it in bfloat16
+    return lambda tokens: lookup(tokens).mul_(scale)

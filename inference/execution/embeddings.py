@@ -87,7 +87,9 @@ def _deepstack(decoder: Decoder, runs: list[Run]) -> Tensor | None:
         return None
     like = decoder.norm
     parts = [
-        like.new_zeros(levels, len(run), len(like)) if isinstance(run, list) else run[1:]
+        like.new_zeros(levels, len(run), len(like), dtype=decoder.dtype)
+        if isinstance(run, list)
+        else run[1:]
         for run in runs
     ]
     return torch.cat(parts, 1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from inference.prompts.positions import AXES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rotation:
     """Rotary embeddings of a model.
 
@@ -21,9 +21,11 @@ class Rotation:
     cos: Tensor
     """float32[positions, rotary / 2]; `sin` alike."""
     sin: Tensor
-    axes: Tensor | None
+    axes: Tensor | None = None
     """int32[rotary / 2]: which of a token's three positions each pair follows (M-RoPE), in
     sections or interleaved. None: a token has one position."""
+    query_scales: Tensor | None = None
+    """float32[positions]: factors of the rotated queries; None where they are 1. Not with axes."""
 
     def at(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return the cosines and sines of tokens, in plain torch.
@@ -45,23 +47,61 @@ class Rotation:
         cos, sin = (part[:, None].to(dtype) for part in found)
         return cos, sin
 
+    def scale(self, queries: Tensor, positions: Tensor) -> Tensor:
+        """Return rotated queries [tokens, heads, head] by their scales, in plain torch."""
+        if self.query_scales is None:
+            return queries
+        return queries * self.query_scales[positions, None, None].to(queries.dtype)
 
-def rotation_of(text: Any, positions: int, device: torch.device) -> Rotation:
-    """Return the rotation of a language model of transformers, for positions up to a bound."""
+
+def rope_kinds(text_config: Any) -> list[str | None]:
+    """Return for each layer the key of its rotation in the config; None where all share one."""
+    rope = getattr(text_config, "rope_parameters", None) or {}
+    kinds = getattr(text_config, "layer_types", None) or ()
+    if any(kind in rope for kind in kinds):
+        return list(kinds)
+    return [None] * text_config.num_hidden_layers
+
+
+def rotations_of(text: Any, positions: int, device: torch.device) -> list[Rotation]:
+    """Return the rotation of each layer of a language model of transformers.
+
+    Args:
+        text: the language model.
+        positions: a bound of them.
+        device: where its tables lie.
+
+    Returns: one object for all layers that rotate alike.
+    """
+    kinds = rope_kinds(text.config)
+    by_kind = {kind: _rotation_of(text, positions, device, kind) for kind in {*kinds}}
+    return [by_kind[kind] for kind in kinds]
+
+
+def _rotation_of(text: Any, positions: int, device: torch.device, kind: str | None) -> Rotation:
     like = torch.zeros(1, device=device)
+    which = () if kind is None else (kind,)
     has_axes = hasattr(text.rotary_emb, "mrope_section")
     every = torch.arange(positions, device=device)[None]
     # transformers before 5.23 wants all three positions of a token, where it has three.
-    cos, sin = text.rotary_emb(like, every.expand(AXES, 1, -1) if has_axes else every)
+    cos, sin = text.rotary_emb(like, every.expand(AXES, 1, -1) if has_axes else every, *which)
     half = cos.shape[-1] // 2
-    axes = None
+    axes = query_scales = None
+    rope = getattr(text.config, "rope_parameters", None) or {}
     if has_axes:
         # Of three positions, one is 1 and the others 0: the pairs that then turn follow that one.
         alone = torch.eye(AXES, dtype=torch.int64, device=device)[:, :, None]
         turned = [text.rotary_emb(like, where[:, None])[1][0, 0, :half] for where in alone]
         axes = torch.stack(turned).ne(0).int().argmax(0).int()
+    beta = rope.get("llama_4_scaling_beta") if text.config.model_type == "ministral3" else None
+    if beta is not None:
+        whole_contexts = torch.arange(positions) // rope["original_max_position_embeddings"]
+        query_scales = (1 + beta * torch.log1p(whole_contexts.float())).to(device)
     return Rotation(
-        cos[0, :, :half].float().contiguous(), sin[0, :, :half].float().contiguous(), axes
+        cos=cos[0, :, :half].float().contiguous(),
+        sin=sin[0, :, :half].float().contiguous(),
+        axes=axes,
+        query_scales=query_scales,
     )
 
 

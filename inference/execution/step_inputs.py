@@ -11,7 +11,7 @@ from inference.execution.graph_inputs import HostArrays
 from inference.execution.runner import SequenceInputs
 from inference.execution.token_slots import TokenSlots
 from inference.kernels.attention import PREFILL_ROWS
-from inference.prompts.positions import positions_of
+from inference.prompts.positions import last_keys_of, positions_of
 from inference.scheduling.pages import PAGE_TOKENS
 from inference.scheduling.scheduler import PrefillChunk, Sequence
 
@@ -63,6 +63,7 @@ def prefill_sizes(
         "last_rows": (num_chunks,),
         "positions": (tokens,) if axes == 1 else (tokens, axes),
         "kv_slots": (tokens,),
+        "last_keys": (tokens,),
         "blocks": (-(-tokens // PREFILL_ROWS) + num_chunks, 4),
         "tables": (num_chunks, table_pages),
     }
@@ -78,7 +79,7 @@ def fill_chunks(
         token_slots: the sequences' slots.
         chunks: in the order of their tokens.
     """
-    for name in ("positions", "kv_slots", "last_rows", "temperatures"):
+    for name in ("positions", "kv_slots", "last_keys", "last_rows", "temperatures"):
         host[name][:] = 0
     host["blocks"][:] = -1
     last = [chunk for chunk in chunks if chunk.is_last]
@@ -96,6 +97,8 @@ def fill_chunks(
             pages[p // PAGE_TOKENS] * PAGE_TOKENS + p % PAGE_TOKENS
             for p in range(chunk.start, chunk.end)
         ]
+        last_keys = last_keys_of(chunk.sequence.pictures, chunk.start, chunk.end)
+        host["last_keys"][at : at + chunk.count] = last_keys
         for begin in range(0, chunk.count, PREFILL_ROWS):
             size = min(PREFILL_ROWS, chunk.count - begin)
             host["blocks"][block] = (index, at + begin, chunk.start + begin, size)

@@ -18,11 +18,11 @@ from inference.errors import safe_traceback
 from inference.execution.decoder import Decoder, Layer
 from inference.execution.embeddings import embeddings_of
 from inference.execution.kv_cache import KVCache
-from inference.execution.rotation import rotate
+from inference.execution.rotation import Rotation, rotate
 from inference.execution.runner import NO_TOKEN, SequenceInputs, reported
 from inference.execution.sampling import LogitsProcessors, choose, seen_tokens
 from inference.execution.vision import VisionEncoder
-from inference.prompts.positions import AXES, positions_of
+from inference.prompts.positions import AXES, last_keys_of, positions_of
 from inference.scheduling.pages import PAGE_TOKENS
 from inference.scheduling.scheduler import Plan, Sequence
 
@@ -129,7 +129,26 @@ def _positions(plan: Plan[SequenceInputs]) -> NDArray[np.int32]:
 def _rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     whole = x.float()
     whole = whole * torch.rsqrt(whole.pow(2).mean(-1, keepdim=True) + eps)
-    return weight * whole.to(x.dtype)
+    return (weight * whole.to(weight.dtype)).to(x.dtype)
+
+
+class _Masks:
+    """Which keys some queries attend to, by window."""
+
+    def __init__(self, num_keys: int, queries_at: Tensor, last_keys: Tensor) -> None:
+        """Take the queries' indices in their sequences, and those of the last keys they see."""
+        self._keys_at = torch.arange(num_keys, device=queries_at.device)
+        self._queries_at = queries_at[:, None]
+        self._by_window: dict[int | None, Tensor] = {None: self._keys_at <= last_keys[:, None]}
+
+    def of(self, window: int | None) -> Tensor:
+        """Return bool[queries, keys]."""
+        found = self._by_window.get(window)
+        if found is None:
+            assert window is not None  # noqa: S101 - that one is there from the beginning
+            is_near = self._keys_at > self._queries_at - window
+            found = self._by_window[window] = self._by_window[None] & is_near
+        return found
 
 
 class _TorchStep:
@@ -152,10 +171,10 @@ class _TorchStep:
         self._pages = torch.tensor(kv_slots, device=device) // PAGE_TOKENS
         self._offsets = torch.tensor(kv_slots, device=device) % PAGE_TOKENS
         positions = torch.from_numpy(_positions(plan)).to(device)
-        if decoder.rotation.axes is None:
-            positions = positions[:, 0]
-        self._cos, self._sin = decoder.rotation.at(positions, decoder.dtype)
-        self._chunks: list[tuple[slice, Tensor, Tensor]] = []
+        self._positions = positions if decoder.has_axes else positions[:, 0]
+        self._dtype = decoder.dtype
+        self._angles: dict[Rotation, tuple[Tensor, Tensor]] = {}
+        self._chunks: list[tuple[slice, Tensor, _Masks]] = []
         if plan.decodes:
             # All decodes in one call, padded to the longest.
             longest = max(plan.positions) // PAGE_TOKENS + 1
@@ -167,24 +186,29 @@ class _TorchStep:
                 device=device,
             )
             ends = torch.tensor(plan.positions, device=device)
-            mask = torch.arange(longest * PAGE_TOKENS, device=device)[None] <= ends[:, None]
-            self._table, self._mask = table, mask[:, None, None]
+            self._table, self._masks = table, _Masks(longest * PAGE_TOKENS, ends, ends)
         self._num_decodes = len(plan.decodes)
         at = self._num_decodes
         for chunk in plan.chunks:
             count = -(-chunk.end // PAGE_TOKENS)
             chunk_pages = torch.tensor(chunk.sequence.pages[:count], device=device)
-            keys_at = torch.arange(count * PAGE_TOKENS, device=device)
-            causal = keys_at[None] <= torch.arange(chunk.start, chunk.end, device=device)[:, None]
-            self._chunks.append((slice(at, at + chunk.count), chunk_pages, causal))
+            queries_at = torch.arange(chunk.start, chunk.end, device=device)
+            last_keys = last_keys_of(chunk.sequence.pictures, chunk.start, chunk.end)
+            masks = _Masks(count * PAGE_TOKENS, queries_at, torch.from_numpy(last_keys).to(device))
+            self._chunks.append((slice(at, at + chunk.count), chunk_pages, masks))
             at += chunk.count
 
     def add_rms_norm(
-        self, residual: Tensor, product: Tensor | None, weight: Tensor, eps: float
+        self,
+        residual: Tensor,
+        product: Tensor | None,
+        product_norm: Tensor | None,
+        weight: Tensor,
+        eps: float,
     ) -> Tensor:
         """See `Operations.add_rms_norm`."""
         if product is not None:
-            residual += product
+            residual += product if product_norm is None else _rms_norm(product, product_norm, eps)
         return _rms_norm(residual, weight, eps)
 
     def rope_and_store_kv(self, index: int, layer: Layer, product: Tensor) -> Tensor:
@@ -197,12 +221,15 @@ class _TorchStep:
         if layer.q_norm is not None and layer.k_norm is not None:
             queries = _rms_norm(queries, layer.q_norm, shape.eps)
             keys = _rms_norm(keys, layer.k_norm, shape.eps)
-        rotated = rotate(torch.cat([queries, keys], 1), self._cos, self._sin)
+        rotation = layer.rotation
+        if rotation not in self._angles:
+            self._angles[rotation] = rotation.at(self._positions, self._dtype)
+        rotated = rotate(torch.cat([queries, keys], 1), *self._angles[rotation])
         keys = rotated[:, shape.heads :]
         self._cache.layer(index).write(self._pages, self._offsets, keys, values)
-        return rotated[:, : shape.heads]
+        return rotation.scale(rotated[:, : shape.heads], self._positions)
 
-    def attend(self, index: int, queries: Tensor) -> Tensor:
+    def attend(self, index: int, layer: Layer, queries: Tensor) -> Tensor:
         """See `Operations.attend`."""
         out = torch.empty(
             len(queries),
@@ -215,16 +242,20 @@ class _TorchStep:
         if self._num_decodes:
             keys, values = cache.read(self._table, queries.dtype)
             decode_queries = queries[: self._num_decodes, :, None]
-            attended = attention(decode_queries, keys, values, self._mask, enable_gqa=True)
+            mask = self._masks.of(layer.window)[:, None, None]
+            attended = attention(decode_queries, keys, values, mask, enable_gqa=True)
             out[: self._num_decodes] = attended.flatten(1)
-        for rows, pages, causal in self._chunks:
+        for rows, pages, masks in self._chunks:
             keys, values = cache.read(pages, queries.dtype)
             chunk_queries = queries[rows].transpose(0, 1)[None]
-            attended = attention(chunk_queries, keys[None], values[None], causal, enable_gqa=True)
+            mask = masks.of(layer.window)
+            attended = attention(chunk_queries, keys[None], values[None], mask, enable_gqa=True)
             out[rows] = attended[0].transpose(0, 1).flatten(1)
         return out
 
-    def silu_mul(self, product: Tensor) -> Tensor:
-        """See `Operations.silu_mul`."""
+    def gate_mul(self, product: Tensor) -> Tensor:
+        """See `Operations.gate_mul`."""
         gate, up = product.chunk(2, -1)
+        if self._shape.activation == "gelu":
+            return nn.functional.gelu(gate, approximate="tanh") * up
         return nn.functional.silu(gate) * up

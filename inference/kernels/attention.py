@@ -15,6 +15,7 @@ BLOCKS = 2
 """Blocks of the decode kernel that fill a multiprocessor."""
 # Query rows of one program of the decode kernel: the smallest tile of a matrix unit.
 QUERY_ROWS = 16
+NO_WINDOW = 1 << 30
 
 
 def group_size(heads: int, kv_heads: int) -> int:
@@ -33,11 +34,18 @@ def splits_for(num_seqs: int, kv_heads: int, blocks: int) -> int:
     return max(1, min(16, round(blocks / (num_seqs * kv_heads))))
 
 
+def _keys_per_block(head: int) -> int:
+    """Return how many keys a program reads at a time: what fits shared memory."""
+    return 64 if head <= 128 else 32
+
+
 @triton.jit
 def _decode(
     queries,
     keys,
     values,
+    key_scales,
+    value_scales,
     tables,
     lengths,
     shared_lengths,
@@ -45,6 +53,7 @@ def _decode(
     partial,
     weights,
     scale,
+    window,
     table_stride,
     GROUPS: tl.constexpr,
     GROUP_SIZE: tl.constexpr,
@@ -56,6 +65,7 @@ def _decode(
     PAGE: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK: tl.constexpr,
+    IN_8_BITS: tl.constexpr,
     OVERLAPS: tl.constexpr,
 ):
     if OVERLAPS:
@@ -82,8 +92,8 @@ def _decode(
     else:
         first = item - GROUPS
         seq = first + member * 0
-        begin = tl.load(shared_lengths + first)
         length = tl.load(lengths + first)
+        begin = tl.maximum(tl.load(shared_lengths + first), length - window)
         valid = (member == 0) & (of_group < PER_KV)
         part = split
     tokens = tl.maximum(length - begin, 0)
@@ -106,15 +116,19 @@ def _decode(
             page = tl.load(tables + first * table_stride + position // PAGE, mask=inside, other=0)
             slot = (page.to(tl.int64) * KV_HEADS + kv_head) * PAGE + position % PAGE
             at = slot[:, None] * HEAD + d[None, :]
-            k = tl.load(keys + at, mask=inside[:, None], other=0.0)
-            v = tl.load(values + at, mask=inside[:, None], other=0.0)
-            scores = tl.dot(q, tl.trans(k)) * scale
+            k = tl.load(keys + at, mask=inside[:, None], other=0)
+            v = tl.load(values + at, mask=inside[:, None], other=0)
+            scores = tl.dot(q, tl.trans(k.to(q.dtype))) * scale
+            if IN_8_BITS:
+                scores *= tl.load(key_scales + slot, mask=inside, other=0.0).to(tl.float32)[None, :]
             scores = tl.where(inside[None, :], scores, -float("inf"))
             new_best = tl.maximum(best, tl.max(scores, 1))
             fade = tl.exp2(best - new_best)
             p = tl.exp2(scores - new_best[:, None])
             total = total * fade + tl.sum(p, 1)
-            acc = acc * fade[:, None] + tl.dot(p.to(v.dtype), v)
+            if IN_8_BITS:
+                p *= tl.load(value_scales + slot, mask=inside, other=0.0).to(tl.float32)[None, :]
+            acc = acc * fade[:, None] + tl.dot(p.to(q.dtype), v.to(q.dtype))
             best = new_best
         tl.store(
             partial + out[:, None] * HEAD + d[None, :], acc / total[:, None], mask=valid[:, None]
@@ -165,18 +179,20 @@ def decode_attention(
     shared_lengths: Tensor,
     group_members: Tensor,
     splits: int,
+    window: int | None = None,
 ) -> Tensor:
     """Decode: attend from one query token per sequence to all its pages.
 
     Args:
         queries: bfloat16[num_seqs, heads, head].
-        cache: in bfloat16; `decode_int8.py` has the int8 one.
+        cache: in bfloat16 or int8, for which `decode_int8.py` is faster where it can be used.
         tables: int32[num_seqs, …], each sequence's pages in order.
         lengths: int32[num_seqs], tokens to attend to, the query's own included.
         shared_lengths: int32[num_seqs], multiples of PAGE_TOKENS: the length of the prefix that is
             read through `group_members`; 0 for a sequence in no group.
         group_members: int32[groups, group_size], sequences that share a prefix; padded with -1.
         splits: see `splits_for`.
+        window: tokens to attend to at most, the last ones; then no prefix may be shared.
 
     Returns: bfloat16[num_seqs, heads · head].
     """
@@ -189,6 +205,8 @@ def decode_attention(
         queries,
         cache.keys,
         cache.values,
+        cache.key_scales,
+        cache.value_scales,
         tables,
         lengths,
         shared_lengths,
@@ -196,6 +214,7 @@ def decode_attention(
         partial,
         weights,
         head**-0.5 * 1.4426950408889634,  # exp2 is what the device has
+        NO_WINDOW if window is None else window,
         tables.stride(0),
         GROUPS=groups,
         GROUP_SIZE=group_size(heads, kv_heads),
@@ -206,7 +225,8 @@ def decode_attention(
         HEAD=head,
         PAGE=page,
         ROWS=QUERY_ROWS,
-        BLOCK=64,
+        BLOCK=_keys_per_block(head),
+        IN_8_BITS=cache.key_scales is not None,
         OVERLAPS=overlaps(),
         num_warps=4,
         num_stages=3,
@@ -267,8 +287,10 @@ def _prefill(
     value_scales,
     tables,
     blocks,
+    last_keys,
     out,
     scale,
+    window,
     table_stride,
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
@@ -295,8 +317,11 @@ def _prefill(
         best = tl.full([ROWS], -float("inf"), tl.float32)
         total = tl.zeros([ROWS], tl.float32)
         acc = tl.zeros([ROWS, HEAD], tl.float32)
-        length = position + count
-        for begin in range(0, length, BLOCK):
+        own = position + m
+        last_key = tl.load(last_keys + first + m, mask=valid, other=0)
+        length = tl.max(last_key) + 1
+        first_key = tl.maximum(position - window + 1, 0)
+        for begin in range(first_key // BLOCK * BLOCK, length, BLOCK):
             at = begin + n
             inside = at < length
             page = tl.load(tables + chunk * table_stride + at // PAGE, mask=inside, other=0)
@@ -307,7 +332,10 @@ def _prefill(
             scores = tl.dot(q, tl.trans(k.to(q.dtype))) * scale
             if IN_8_BITS:
                 scores *= tl.load(key_scales + slot, mask=inside, other=0.0).to(tl.float32)[None, :]
-            scores = tl.where(at[None, :] <= position + m[:, None], scores, -float("inf"))
+            seen = (at[None, :] <= last_key[:, None]) & (at[None, :] > own[:, None] - window)
+            # Not infinite: a row may see nothing of the first blocks. What it then sums up fades
+            # to nothing at the first key that it sees.
+            scores = tl.where(seen, scores, -1.0e30)
             new_best = tl.maximum(best, tl.max(scores, 1))
             fade = tl.exp2(best - new_best)
             p = tl.exp2(scores - new_best[:, None])
@@ -323,8 +351,15 @@ def _prefill(
         )
 
 
-def prefill_attention(queries: Tensor, cache: LayerCache, tables: Tensor, blocks: Tensor) -> Tensor:
-    """Prefill: attend causally from the query tokens of several chunks, each to its own sequence.
+def prefill_attention(
+    queries: Tensor,
+    cache: LayerCache,
+    tables: Tensor,
+    blocks: Tensor,
+    last_keys: Tensor,
+    window: int | None = None,
+) -> Tensor:
+    """Prefill: attend from the query tokens of several chunks, each to its own sequence.
 
     Args:
         queries: bfloat16[tokens, heads, head], one chunk after the other.
@@ -332,6 +367,8 @@ def prefill_attention(queries: Tensor, cache: LayerCache, tables: Tensor, blocks
         tables: int32[chunks, …], the pages of each chunk's sequence in order.
         blocks: int32[blocks, 4], at most PREFILL_ROWS query tokens each: chunk (-1: none), first
             token among all, its position in the sequence, number of tokens.
+        last_keys: int32[tokens], index in its sequence of the last token that each attends to.
+        window: tokens that a token attends to at most, counted back from itself.
 
     Returns: bfloat16[tokens, heads · head].
     """
@@ -346,17 +383,19 @@ def prefill_attention(queries: Tensor, cache: LayerCache, tables: Tensor, blocks
         cache.value_scales,
         tables,
         blocks,
+        last_keys,
         out,
         head**-0.5 * 1.4426950408889634,
+        NO_WINDOW if window is None else window,
         tables.stride(0),
         HEADS=heads,
         KV_HEADS=kv_heads,
         HEAD=head,
         PAGE=page,
         ROWS=PREFILL_ROWS,
-        BLOCK=64,
+        BLOCK=_keys_per_block(head),
         IN_8_BITS=cache.key_scales is not None,
-        num_warps=4,
+        num_warps=4 if head <= 128 else 8,
         num_stages=2,
     )
     return out

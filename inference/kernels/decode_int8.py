@@ -11,6 +11,8 @@ from inference.kernels.cuda_source import Kernel, compile_source
 from inference.kernels.layer_cache import LayerCache
 
 SOURCE = Path(__file__).with_name("decode_int8.cu")
+HEADS = frozenset({64, 128})
+"""Sizes of heads that it supports."""
 THREADS = 128
 """Per block; each of its four warps reads a page."""
 BLOCKS = 6

@@ -14,6 +14,7 @@ import triton.language as tl
 from torch import Tensor
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
+from inference.kernels.activation import Activation
 from inference.kernels.gpu import overlaps
 from inference.kernels.layer_cache import LayerCache
 
@@ -35,6 +36,7 @@ def _sum_of_parts(product, offsets, mask, SPLITS: tl.constexpr, part_stride):
 def _add_rms_norm(
     residual,
     product,
+    product_weight,
     weight,
     out,
     part_stride,
@@ -42,6 +44,7 @@ def _add_rms_norm(
     eps,
     SPLITS: tl.constexpr,
     HAS_PRODUCT: tl.constexpr,
+    HAS_PRODUCT_NORM: tl.constexpr,
     BLOCK: tl.constexpr,
     OVERLAPS: tl.constexpr,
 ):
@@ -55,23 +58,45 @@ def _add_rms_norm(
         gdc_wait()
     x = tl.load(residual + offsets, mask=mask, other=0.0).to(tl.float32)
     if HAS_PRODUCT:
-        x += _sum_of_parts(product, offsets, mask, SPLITS, part_stride)
+        added = _sum_of_parts(product, offsets, mask, SPLITS, part_stride)
+        if HAS_PRODUCT_NORM:
+            added = added.to(tl.bfloat16).to(tl.float32)
+            added *= tl.rsqrt(tl.sum(added * added) / size + eps)
+            added = _weighted(added, product_weight, columns, mask)
+        x += added
         rounded = x.to(tl.bfloat16)
         tl.store(residual + offsets, rounded, mask=mask)
         x = rounded.to(tl.float32)
-    scale = tl.rsqrt(tl.sum(x * x) / size + eps)
-    normed = (x * scale).to(tl.bfloat16).to(tl.float32)
+    normed = x * tl.rsqrt(tl.sum(x * x) / size + eps)
+    if weight.dtype.element_ty == tl.bfloat16:
+        normed = normed.to(tl.bfloat16).to(tl.float32)
     tl.store(out + offsets, (normed * w).to(tl.bfloat16), mask=mask)
 
 
-def add_rms_norm(residual: Tensor, product: Tensor | None, weight: Tensor, eps: float) -> Tensor:
+@triton.jit
+def _weighted(x, weight, columns, mask):
+    # A float32 weight multiplies before the result is rounded, a bfloat16 one also after.
+    if weight.dtype.element_ty == tl.bfloat16:
+        x = x.to(tl.bfloat16).to(tl.float32)
+    w = tl.load(weight + columns, mask=mask, other=0.0).to(tl.float32)
+    return (x * w).to(tl.bfloat16).to(tl.float32)
+
+
+def add_rms_norm(
+    residual: Tensor,
+    product: Tensor | None,
+    product_weight: Tensor | None,
+    weight: Tensor,
+    eps: float,
+) -> Tensor:
     """Add a product to the residual stream, in place, and normalise the sum.
 
     Args:
         residual: bfloat16[tokens, size], contiguous.
         product: [tokens, size] or [splits, tokens, size]; None adds nothing.
-        weight: bfloat16[size].
-        eps: of the norm.
+        product_weight: of a norm of the product, like `weight`; None adds it as it is.
+        weight: bfloat16[size]; or float32[size], which multiplies before the result is rounded.
+        eps: of the norms.
 
     Returns: bfloat16[tokens, size].
     """
@@ -82,6 +107,7 @@ def add_rms_norm(residual: Tensor, product: Tensor | None, weight: Tensor, eps: 
     _add_rms_norm[(tokens,)](
         residual,
         residual if product is None else product,
+        weight if product_weight is None else product_weight,
         weight,
         out,
         part_stride,
@@ -89,6 +115,7 @@ def add_rms_norm(residual: Tensor, product: Tensor | None, weight: Tensor, eps: 
         eps,
         SPLITS=splits,
         HAS_PRODUCT=product is not None,
+        HAS_PRODUCT_NORM=product_weight is not None,
         BLOCK=block,
         OVERLAPS=overlaps(),
         num_warps=min(16, max(1, block // 512)),
@@ -99,7 +126,7 @@ def add_rms_norm(residual: Tensor, product: Tensor | None, weight: Tensor, eps: 
 
 @dataclass(frozen=True, slots=True)
 class HeadNorms:
-    """Norms of every query head and every key head: bfloat16[head] each."""
+    """Norms of every query head and every key head: [head] each; see `add_rms_norm`."""
 
     queries: Tensor
     keys: Tensor
@@ -111,12 +138,14 @@ class RopeTable:
     """Cosines and sines: float32[positions, rotary / 2] each.
 
     The first `rotary` columns of a head are rotated; `axes` says which of a token's positions the
-    frequency of each pair follows, int32[rotary / 2], if a token has several.
+    frequency of each pair follows, int32[rotary / 2], if a token has several. `query_scales`
+    multiply rotated queries, float32[positions], if a token has one.
     """
 
     cos: Tensor
     sin: Tensor
-    axes: Tensor | None
+    axes: Tensor | None = None
+    query_scales: Tensor | None = None
 
 
 @triton.jit
@@ -131,6 +160,7 @@ def _rope_and_store_kv(
     rope_cos,
     rope_sin,
     rope_axes,
+    query_scales,
     queries,
     keys,
     values,
@@ -146,6 +176,7 @@ def _rope_and_store_kv(
     PAGE: tl.constexpr,
     HAS_BIAS: tl.constexpr,
     HAS_NORMS: tl.constexpr,
+    HAS_QUERY_SCALES: tl.constexpr,
     IN_8_BITS: tl.constexpr,
     OVERLAPS: tl.constexpr,
 ):
@@ -178,10 +209,8 @@ def _rope_and_store_kv(
             if head < HEADS:
                 norm = q_norm
             scale = tl.rsqrt((tl.sum(low * low) + tl.sum(high * high)) / HEAD + eps)
-            low = (low * scale).to(tl.bfloat16).to(tl.float32)
-            high = (high * scale).to(tl.bfloat16).to(tl.float32)
-            low = (low * tl.load(norm + low_at).to(tl.float32)).to(tl.bfloat16).to(tl.float32)
-            high = (high * tl.load(norm + high_at).to(tl.float32)).to(tl.bfloat16).to(tl.float32)
+            low = _weighted(low * scale, norm, low_at, everything)
+            high = _weighted(high * scale, norm, high_at, everything)
         rotates = i < pairs
         if AXES > 1:
             axis = tl.load(rope_axes + i, mask=rotates, other=0)
@@ -192,6 +221,12 @@ def _rope_and_store_kv(
         sin = tl.load(rope_sin + position * pairs + i, mask=rotates, other=0.0)
         low, high = low * cos - high * sin, high * cos + low * sin
     if head < HEADS:
+        if HAS_QUERY_SCALES:
+            scale = (
+                tl.load(query_scales + tl.load(positions + token)).to(tl.bfloat16).to(tl.float32)
+            )
+            low = low.to(tl.bfloat16).to(tl.float32) * scale
+            high = high.to(tl.bfloat16).to(tl.float32) * scale
         query = queries + (token * HEADS + head) * HEAD
         tl.store(query + low_at, low.to(tl.bfloat16))
         tl.store(query + high_at, high.to(tl.bfloat16))
@@ -258,6 +293,7 @@ def rope_and_store_kv(
         rope.cos,
         rope.sin,
         positions if rope.axes is None else rope.axes,
+        rope.cos if rope.query_scales is None else rope.query_scales,
         queries,
         cache.keys,
         cache.values,
@@ -273,6 +309,7 @@ def rope_and_store_kv(
         PAGE=page,
         HAS_BIAS=bias is not None,
         HAS_NORMS=norms is not None,
+        HAS_QUERY_SCALES=rope.query_scales is not None,
         IN_8_BITS=cache.key_scales is not None,
         OVERLAPS=overlaps(),
         num_warps=1,
@@ -282,12 +319,13 @@ def rope_and_store_kv(
 
 
 @triton.jit
-def _silu_mul(
+def _gate_mul(
     product,
     out,
     part_stride,
     size,
     SPLITS: tl.constexpr,
+    IS_GELU: tl.constexpr,
     BLOCK: tl.constexpr,
     OVERLAPS: tl.constexpr,
 ):
@@ -302,15 +340,21 @@ def _silu_mul(
     up = _sum_of_parts(product, at + size, mask, SPLITS, part_stride)
     gate = gate.to(tl.bfloat16).to(tl.float32)
     up = up.to(tl.bfloat16).to(tl.float32)
-    active = (gate / (1.0 + tl.exp(-gate))).to(tl.bfloat16).to(tl.float32)
+    if IS_GELU:
+        # x · (1 + tanh(y)) / 2 is x · sigmoid(2 · y).
+        slope = 2.0 * 0.7978845608028654 * (gate + 0.044715 * gate * gate * gate)
+    else:
+        slope = gate
+    active = (gate / (1.0 + tl.exp(-slope))).to(tl.bfloat16).to(tl.float32)
     tl.store(out + row * size + columns, (active * up).to(tl.bfloat16), mask=mask)
 
 
-def silu_mul(product: Tensor) -> Tensor:
-    """SiLU of the first half of the columns, times the second half.
+def gate_mul(product: Tensor, activation: Activation = "silu") -> Tensor:
+    """Activate the first half of the columns, times the second half.
 
     Args:
         product: of the fused gate and up projections, [tokens, 2 · size] or in partial sums.
+        activation: of the gate.
 
     Returns: bfloat16[tokens, size].
     """
@@ -319,12 +363,13 @@ def silu_mul(product: Tensor) -> Tensor:
     out = torch.empty(tokens, size, dtype=torch.bfloat16, device=product.device)
     splits, part_stride = _parts(product)
     block = 1024
-    _silu_mul[(tokens, triton.cdiv(size, block))](
+    _gate_mul[(tokens, triton.cdiv(size, block))](
         product,
         out,
         part_stride,
         size,
         SPLITS=splits,
+        IS_GELU=activation == "gelu",
         BLOCK=block,
         OVERLAPS=overlaps(),
         num_warps=4,

@@ -26,6 +26,25 @@ def positions_saved(span: PictureSpan) -> int:
     return 0 if span.grid is None else max(span.grid) - (span.end - span.start)
 
 
+def last_keys_of(spans: Sequence[PictureSpan], start: int, end: int) -> NDArray[np.int32]:
+    """Return up to which token of its sequence each token attends.
+
+    To itself, and in a picture that is whole (`PictureSpan.is_whole`) to the picture's end.
+
+    Args:
+        spans: of the sequence's pictures, in order.
+        start: of the first token.
+        end: behind the last; it cuts no whole picture.
+
+    Returns: int32[end - start], indices in the sequence.
+    """
+    last = np.arange(start, end, dtype=np.int32)
+    for span in spans:
+        if span.is_whole:
+            last[max(span.start - start, 0) : max(span.end - start, 0)] = span.end - 1
+    return last
+
+
 def positions_of(spans: Sequence[PictureSpan], start: int, end: int) -> NDArray[np.int32]:
     """Return the positions of a sequence's tokens from `start` up to `end`.
 

@@ -30,6 +30,8 @@ class PictureSpan:
     digest: str
     grid: tuple[int, int] | None = None
     """Rows and columns of its embeddings, in models whose positions follow them."""
+    is_whole: bool = False
+    """Its tokens attend to each other both ways: one step prefills all of them."""
 
 
 PictureKey: TypeAlias = tuple[str, int, tuple[int, int] | None]

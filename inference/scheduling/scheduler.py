@@ -281,7 +281,7 @@ class Scheduler(Generic[Inputs]):
                     not_admitted.append(sequence)
                     continue
                 active[sequence.user_id] += 1
-            count = min(budget, len(sequence.tokens) - sequence.computed)
+            count = _chunk_size(sequence, budget)
             if sequence is self._held_back or not self._make_room(
                 sequence, sequence.computed + count
             ):
@@ -433,6 +433,19 @@ class Scheduler(Generic[Inputs]):
         for page in range(len(sequence._keys), len(sequence.tokens) // PAGE_TOKENS):
             sequence._keys.append(page_key(sequence.tokens, sequence.pictures, page))
         return sequence._keys
+
+
+def _chunk_size(sequence: Sequence[Inputs], budget: int) -> int:
+    """Return how many tokens of a sequence to prefill next.
+
+    They keep to the budget, unless they begin with a picture that must be prefilled whole.
+    """
+    start = sequence.computed
+    end = min(start + budget, len(sequence.tokens))
+    for picture in sequence.pictures:
+        if picture.is_whole and picture.start < end < picture.end:
+            end = picture.start if picture.start > start else picture.end
+    return end - start
 
 
 def _priority(sequence: Sequence[Inputs], active: Counter[str]) -> tuple[bool, bool, int, int]:

@@ -22,8 +22,7 @@ pytestmark = [
 ]
 
 if torch.cuda.is_available():
-    from inference.kernels import attention, fused, resize, sampling
-    from inference.kernels.decode_int8 import DecodeInt8
+    from inference.kernels import attention, decode_int8, fused, resize, sampling
 
 PAGE = 16
 
@@ -41,16 +40,21 @@ def int32(values: object) -> Tensor:
     return torch.tensor(values, dtype=torch.int32, device="cuda")
 
 
-def attend(query: Tensor, cache: LayerCache, table: Tensor, length: int) -> Tensor:
-    """Attend to the first `length` tokens of a sequence's pages. Returns: [heads, head]."""
+def attend(query: Tensor, cache: LayerCache, table: Tensor, length: int, first: int = 0) -> Tensor:
+    """Attend to tokens `first` to `length` of a sequence's pages. Returns: [heads, head]."""
     heads, head = query.shape
     keys, values = cache.read(table.long(), torch.float32)  # [kv heads, tokens, head]
-    k, v = (x[:, :length].repeat_interleave(heads // len(x), 0) for x in (keys, values))
+    k, v = (
+        x[:, max(first, 0) : length].repeat_interleave(heads // len(x), 0) for x in (keys, values)
+    )
     scores = torch.einsum("hd,hnd->hn", query.float(), k) * head**-0.5
     return torch.einsum("hn,hnd->hd", scores.softmax(-1), v)
 
 
-@pytest.fixture(params=[(4, 4, 64), (32, 32, 128), (32, 8, 128), (14, 2, 64), (9, 3, 64)])
+HEADS = [(4, 4, 64), (32, 32, 128), (32, 8, 128), (14, 2, 64), (9, 3, 64), (16, 8, 256)]
+
+
+@pytest.fixture(params=HEADS)
 def heads(request: pytest.FixtureRequest) -> tuple[int, int, int]:
     return tuple(request.param)
 
@@ -82,10 +86,10 @@ def full_cache(kv_heads: int, head: int, pages: int, dtype: torch.dtype) -> Laye
 def decode_attention(
     heads: tuple[int, int, int], dtype: torch.dtype, tmp_path: Path
 ) -> Callable[..., Tensor]:
-    if dtype == torch.bfloat16:
-        return attention.decode_attention
     num_heads, kv_heads, head = heads
-    return DecodeInt8(tmp_path, head=head, heads=num_heads, kv_heads=kv_heads)
+    if dtype == torch.bfloat16 or head not in decode_int8.HEADS:
+        return attention.decode_attention
+    return decode_int8.DecodeInt8(tmp_path, head=head, heads=num_heads, kv_heads=kv_heads)
 
 
 @pytest.mark.parametrize("splits", [1, 4, 16])
@@ -134,7 +138,31 @@ def test_attention_loads_a_shared_prefix_once_and_correctly(
     assert error(got, torch.stack(wanted).view(6, -1)) < 5e-3
 
 
-def test_prefill_chunks_attend_causally(heads: tuple[int, int, int], dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("window", [1, 16, 50, 1000])
+def test_a_window_hides_earlier_tokens_from_a_decode(
+    heads: tuple[int, int, int], dtype: torch.dtype, window: int
+) -> None:
+    num_heads, kv_heads, head = heads
+    cache = full_cache(kv_heads, head, 200, dtype)
+    lengths = int32([1, 17, 100, 800])
+    tables = (torch.randperm(199, device="cuda")[:190] + 1).to(torch.int32)
+    tables = torch.stack([tables[i : i + 60] for i in range(0, 120, 30)])
+    queries = bf16(4, num_heads, head)
+    no_group = int32([[-1]])[:0]
+    got = attention.decode_attention(
+        queries, cache, tables, lengths, torch.zeros_like(lengths), no_group, 4, window
+    )
+    wanted = [
+        attend(query, cache, table, length, length - window)
+        for query, table, length in zip(queries, tables, lengths.tolist(), strict=True)
+    ]
+    assert error(got, torch.stack(wanted).view(4, -1)) < 5e-3
+
+
+@pytest.mark.parametrize("window", [None, 20, 100])
+def test_prefill_chunks_attend_causally_but_both_ways_in_pictures_and_within_a_window(
+    heads: tuple[int, int, int], dtype: torch.dtype, window: int | None
+) -> None:
     num_heads, kv_heads, head = heads
     cache = full_cache(kv_heads, head, 100, dtype)
     tables = (torch.randperm(99, device="cuda")[:60] + 1).to(torch.int32).view(3, 20)
@@ -147,23 +175,40 @@ def test_prefill_chunks_attend_causally(heads: tuple[int, int, int], dtype: torc
         first += count
     blocks.append([-1, 0, 0, 0])
     queries = bf16(first, num_heads, head)
-    got = attention.prefill_attention(queries, cache, tables, int32(blocks))
+    pictures = [(10, 100), (-1, -1), (40, 50)]  # where each chunk's begins, and ends
+    last_keys = [
+        end - 1 if begin <= at < end else at
+        for (position, count), (begin, end) in zip(chunks, pictures, strict=True)
+        for at in range(position, position + count)
+    ]
+    got = attention.prefill_attention(
+        queries, cache, tables, int32(blocks), int32(last_keys), window
+    )
     wanted, row = [], 0
     for chunk, (position, count) in enumerate(chunks):
         for i in range(count):
-            wanted.append(attend(queries[row], cache, tables[chunk], position + i + 1))
+            begin = 0 if window is None else position + i + 1 - window
+            wanted.append(attend(queries[row], cache, tables[chunk], last_keys[row] + 1, begin))
             row += 1
     assert error(got, torch.stack(wanted).view(first, -1)) < 5e-3
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("has_norm", [False, True])
 @pytest.mark.parametrize("splits", [None, 1, 5])
-def test_the_norm_adds_partial_sums_to_the_residual(splits: int | None) -> None:
-    residual, weight = bf16(7, 576), bf16(576)
+def test_the_norm_adds_partial_sums_to_the_residual_normalised_if_they_have_a_norm(
+    splits: int | None, has_norm: bool, dtype: torch.dtype
+) -> None:
+    residual, weight = bf16(7, 576), bf16(576).to(dtype)
     product = bf16(7, 576) if splits is None else torch.randn(splits, 7, 576, device="cuda")
     whole = product.float() if splits is None else product.sum(0)
+    product_weight = bf16(576).to(dtype) if has_norm else None
+    if product_weight is not None:
+        whole = whole * torch.rsqrt(whole.pow(2).mean(-1, keepdim=True) + 1e-5)
+        whole = whole * product_weight.float()
     wanted = (residual.float() + whole).bfloat16()
-    got = fused.add_rms_norm(residual, product, weight, 1e-5)
-    assert error(residual, wanted.float()) < 1e-3
+    got = fused.add_rms_norm(residual, product, product_weight, weight, 1e-5)
+    assert error(residual, wanted.float()) < 5e-3
     x = residual.float()
     normed = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5)
     assert error(got, normed * weight.float()) < 5e-3
@@ -208,7 +253,8 @@ def test_queries_and_keys_are_normalised_and_rotate_by_three_positions_or_in_par
     else:
         positions = positions[:, 0].contiguous()
     angles = torch.outer(torch.arange(100.0), 10000 ** (-torch.arange(pairs) / pairs)).cuda()
-    rotation = Rotation(angles.cos(), angles.sin(), axis)
+    scales = torch.rand(100, device="cuda") + 1 if axes == 1 else None
+    rotation = Rotation(angles.cos(), angles.sin(), axis, scales)
     cache, kv_slots = empty_cache(kv_heads, head, 6, torch.bfloat16), int32([33, 16, 95, 64])
     got = fused.rope_and_store_kv(
         product,
@@ -216,14 +262,14 @@ def test_queries_and_keys_are_normalised_and_rotate_by_three_positions_or_in_par
         fused.HeadNorms(q_norm, k_norm, 1e-6),
         positions,
         kv_slots,
-        fused.RopeTable(rotation.cos, rotation.sin, rotation.axes),
+        fused.RopeTable(rotation.cos, rotation.sin, rotation.axes, rotation.query_scales),
         cache,
         num_heads,
     )
     whole = product.sum(0).view(4, -1, head)
     normed = whole * torch.rsqrt(whole.pow(2).mean(-1, keepdim=True) + 1e-6)
     cos, sin = rotation.at(positions.long(), torch.float32)
-    queries = rotate(normed[:, :num_heads] * q_norm, cos, sin)
+    queries = rotation.scale(rotate(normed[:, :num_heads] * q_norm, cos, sin), positions.long())
     new_keys = rotate(normed[:, num_heads : num_heads + kv_heads] * k_norm, cos, sin)
     assert error(got, queries) < 1e-2
     keys, values = cache.read(torch.arange(6, device="cuda"), torch.float32)
@@ -266,7 +312,9 @@ def test_pictures_are_resized_as_pillow_resizes_them(size: int) -> None:
 def test_the_activation_multiplies_both_halves() -> None:
     product = torch.randn(2, 5, 2 * 1408, device="cuda")
     gate, up = product.sum(0).chunk(2, -1)
-    assert error(fused.silu_mul(product), torch.nn.functional.silu(gate) * up) < 5e-3
+    assert error(fused.gate_mul(product), torch.nn.functional.silu(gate) * up) < 5e-3
+    gelu = torch.nn.functional.gelu(gate, approximate="tanh")
+    assert error(fused.gate_mul(product, "gelu"), gelu * up) < 5e-3
 
 
 class TestSampling:
