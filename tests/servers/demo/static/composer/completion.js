@@ -48,7 +48,7 @@ export class Completion {
           offer.face,
           el("b", {}, offer.label),
           offer.usage && el("code", {}, offer.usage),
-          el("span", {}, offer.description),
+          offer.description && el("span", { class: "about" }, offer.description),
         );
         // Before the text loses its focus.
         item.addEventListener("pointerdown", (event) => {
