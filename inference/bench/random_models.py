@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoModel, PreTrainedConfig
 
-from inference.bench import random_qwen
+from inference.bench import random_qwen, random_tiles
 from inference.bench.random_llava import TEXT_SHAPES, llava
 from inference.bench.random_tokenizer import RandomModel
 from inference.errors import ModelUnavailable
@@ -42,7 +42,7 @@ def random_model(spec: ModelSpec, device: torch.device) -> tuple[Any, Any]:
         torch.set_default_dtype(dtype)
         with torch.device(device), torch.no_grad():
             weights = model_class(config)
-            decoder: Any = weights.model.language_model
+            decoder: Any = weights.get_decoder()
             decoder.config.num_hidden_layers = num_layers
             for index in range(num_layers):
                 layer = layer_class(decoder.config, index)
@@ -60,9 +60,10 @@ def random_model(spec: ModelSpec, device: torch.device) -> tuple[Any, Any]:
 def _row(name: str) -> RandomModel:
     if name in TEXT_SHAPES:
         return llava(TEXT_SHAPES[name])
-    if name in random_qwen.MODELS:
-        return random_qwen.MODELS[name]
-    known = ", ".join([*TEXT_SHAPES, *random_qwen.MODELS])
+    rows = random_qwen.MODELS | random_tiles.MODELS
+    if name in rows:
+        return rows[name]
+    known = ", ".join([*TEXT_SHAPES, *rows])
     raise ModelUnavailable(f"--random-weights knows the shapes of {known}, not of '{name}'.")
 
 

@@ -13,13 +13,15 @@ from transformers import AutoModelForImageTextToText
 
 from inference.backends.batching import BatchingBackend
 from inference.backends.load import backend_of, described
-from inference.bench import random_llava, random_models, random_qwen
+from inference.bench import random_llava, random_models, random_qwen, random_tiles
 from inference.bench.baselines import floor_tokens_per_second
+from inference.bench.random_tokenizer import RandomModel
 from inference.bench.report import Report, check_plot, plot, table
 from inference.bench.run import Options, run
 from inference.bench.workloads import picture_of, picture_px
 from inference.errors import ModelUnavailable
-from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling
+from inference.prompts.prompt import Prompt
+from inference.types import Finished, GenerationRequest, Message, ModelSpec, Role, Sampling
 from tests.stepper import Stepper
 from tests.tiny_models import byte_tokenizer
 
@@ -100,26 +102,50 @@ def test_unknown_shapes_are_one_sentence() -> None:
         ("Qwen/Qwen2.5-VL-7B-Instruct", 8_292_166_656),
         ("Qwen/Qwen3-VL-4B-Instruct", 4_437_815_808),
         ("Qwen/Qwen3-VL-8B-Instruct", 8_767_123_696),
+        ("HuggingFaceTB/SmolVLM2-2.2B-Instruct", 2_246_784_880),
+        ("OpenGVLab/InternVL3_5-8B-HF", 8_528_318_464),
     ],
 )
 def test_random_weights_have_the_shapes_of_the_released_checkpoints(
     name: str, parameters: int
 ) -> None:
-    row = random_qwen.MODELS[name]
+    row = (random_qwen.MODELS | random_tiles.MODELS)[name]
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(row.config(byte_tokenizer(bos=False)))
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
 
 
+SMALL_TEXT = {
+    "vocab_size": 1024,
+    "hidden_size": 64,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+}
+
+
+def answered_about_a_picture(
+    row: RandomModel, folder: Path
+) -> tuple[BatchingBackend, Prompt, Finished]:
+    """A model with random weights, the prompt of its first answer, and the answer's end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(random_qwen.MODELS, "small", row)
+        spec = ModelSpec(name="small", device="cpu")
+        loaded = described(*random_models.random_model(spec, torch.device("cpu")), spec)
+    backend = backend_of(loaded, spec, cache_dir=folder)
+    assert isinstance(backend, BatchingBackend)
+    picture = picture_of(1, picture_px(backend.model))
+    question = Message(role=Role.USER, text="What is it?", pictures=(picture,))
+    sampling = Sampling(temperature=1.0, max_new_tokens=6, seed=1, ignore_eos=True)
+    stepper = Stepper(backend)
+    job = stepper.ask(GenerationRequest(messages=(question,), sampling=sampling))
+    stepper.run()
+    assert stepper.text(job)  # its tokens are words
+    return backend, stepper.prompts[job], stepper.finished(job)
+
+
 def test_a_model_whose_tokens_follow_a_pictures_size_is_shown_a_megapixel(tmp_path: Path) -> None:
-    small = {
-        "vocab_size": 1024,
-        "hidden_size": 64,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-    }
     tower = {
         "depth": 2,
         "hidden_size": 32,
@@ -128,23 +154,42 @@ def test_a_model_whose_tokens_follow_a_pictures_size_is_shown_a_megapixel(tmp_pa
         "out_hidden_size": 64,
         "deepstack_visual_indexes": [0],
     }
-    with pytest.MonkeyPatch.context() as patch:
-        row = random_qwen.qwen3(vision=tower, text=small, tie=True)
-        patch.setitem(random_qwen.MODELS, "small", row)
-        spec = ModelSpec(name="small", device="cpu")
-        loaded = described(*random_models.random_model(spec, torch.device("cpu")), spec)
-    backend = backend_of(loaded, spec, cache_dir=tmp_path)
-    assert isinstance(backend, BatchingBackend)
-    picture = picture_of(1, picture_px(backend.model))
-    question = Message(role=Role.USER, text="What is it?", pictures=(picture,))
-    sampling = Sampling(temperature=1.0, max_new_tokens=6, seed=1, ignore_eos=True)
-    stepper = Stepper(backend)
-    job = stepper.ask(GenerationRequest(messages=(question,), sampling=sampling))
-    stepper.run()
-    (span,) = stepper.prompts[job].spans
+    row = random_qwen.qwen3(vision=tower, text=SMALL_TEXT, tie=True)
+    _, prompt, finished = answered_about_a_picture(row, tmp_path)
+    (span,) = prompt.spans
     assert span.grid == (32, 32)
-    assert stepper.finished(job).new_tokens == 6
-    assert stepper.text(job)  # its tokens are words
+    assert finished.new_tokens == 6
+
+
+SMALL_TOWER = {
+    "hidden_size": 32,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "tiles"),
+    [
+        (
+            random_tiles.smolvlm(
+                vision=SMALL_TOWER | {"image_size": 42, "patch_size": 14},
+                text=SMALL_TEXT,
+                scale=3,
+            ),
+            4 * 4 + 1,
+        ),
+        (random_tiles.internvl(vision=SMALL_TOWER, text=SMALL_TEXT, side=28), 3 * 3 + 1),
+    ],
+)
+def test_a_model_with_random_weights_is_shown_a_megapixel_in_tiles(
+    row: RandomModel, tiles: int, tmp_path: Path
+) -> None:
+    backend, prompt, finished = answered_about_a_picture(row, tmp_path)
+    placeholder = backend._prompts.placeholder_id
+    assert prompt.tokens.count(placeholder) == tiles  # of one embedding each
+    assert finished.new_tokens == 6
 
 
 def test_the_floor_reads_weights_and_shared_tokens_once() -> None:
