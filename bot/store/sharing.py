@@ -86,6 +86,22 @@ class Sharing:
         return await self._database.read(work)
 
     @uninterrupted
+    async def involving(self, platform: str, person: str) -> list[ThreadKey]:
+        """The threads that a person owns or has asked in."""
+        asked_in = select(inbox.c.thread_id).where(inbox.c.author == person)
+
+        def work(connection: Connection) -> list[ThreadKey]:
+            found = connection.execute(
+                select(threads.c.platform, threads.c.team, threads.c.channel, threads.c.thread)
+                .where(threads.c.platform == platform)
+                .where(or_(threads.c.owner == person, threads.c.id.in_(asked_in)))
+                .order_by(threads.c.id)
+            )
+            return [ThreadKey(**row._mapping) for row in found]
+
+        return await self._database.read(work)
+
+    @uninterrupted
     async def authors(self, thread: ThreadKey) -> dict[str, str]:
         """The questions of a thread → the ids of those who asked them."""
 

@@ -212,6 +212,20 @@ async def test_guests_pages_learn_at_once_that_an_owner_was_forgotten(
         assert thread in str(await anext(changes))
 
 
+async def test_an_owners_page_learns_at_once_that_a_guest_was_forgotten(
+    ann: Visitor, bob: Visitor
+) -> None:
+    thread = await asked(ann)
+    await open_link(bob, await share(ann, thread, can_ask=True))
+    await bob.answer(thread, "mine")
+    assert await status(bob, "POST", f"/api/threads/{thread}/leave") == 204  # what he asked stays
+    async with ann.http.get("/api/events") as following, asyncio.timeout(20):
+        changes = events(following)
+        await anext(changes)
+        assert await status(bob, "DELETE", "/api/me") == 200
+        assert thread in str(await anext(changes))
+
+
 @pytest.mark.parametrize("token", ["x", "%00", "..", "a" * 2_000, "%F0%9F%92%A9"])
 async def test_a_guessed_link_leads_nowhere(token: str, bob: Visitor) -> None:
     assert await status(bob, "POST", f"/api/shared/{token}") == 404

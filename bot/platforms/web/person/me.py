@@ -65,9 +65,10 @@ class MeHandlers:
 
     async def _forget(self, request: web.Request) -> web.Response:
         person = person_of(request)
-        owned = await self._store.sharing.owned(PLATFORM, person.id)
-        readers = [(thread, await self._changes.readers(thread)) for thread in owned]
-        for thread in owned:
+        sharing = self._store.sharing
+        changing = await sharing.involving(PLATFORM, person.id)
+        readers = [(thread, await self._changes.readers(thread)) for thread in changing]
+        for thread in await sharing.owned(PLATFORM, person.id):
             self._access.revoke(thread)
         count = await self._erasure.author(PLATFORM, TEAM, person.id)
         for thread, people in readers:
