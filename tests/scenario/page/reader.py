@@ -46,3 +46,20 @@ async def ask(page: Page, text: str, *photos: dict[str, object]) -> None:
 
 async def expect_answer(page: Page, text: str, state: str = "answered") -> None:
     await expect(page.locator(f"{LAST_ANSWER}[data-state={state}]")).to_contain_text(text)
+
+
+async def paste_and_drop(page: Page) -> None:
+    """Paste a picture, and drop another on the page."""
+    await page.evaluate(
+        """async () => {
+            const png = await (await fetch('/static/samples/cat.jpg')).blob();
+            for (const kind of ['paste', 'drop']) {
+                const data = new DataTransfer();
+                data.items.add(new File([png], kind + '.jpg', {type: 'image/jpeg'}));
+                const options = {bubbles: true, cancelable: true};
+                document.body.dispatchEvent(kind === 'paste'
+                    ? new ClipboardEvent('paste', {...options, clipboardData: data})
+                    : new DragEvent('drop', {...options, dataTransfer: data}));
+            }
+        }"""
+    )

@@ -17,6 +17,7 @@ from tests.scenario.page.reader import (
     ask,
     expect_answer,
     opened,
+    paste_and_drop,
     photo,
 )
 from tests.scenario.playground import Client, running_playground
@@ -162,19 +163,7 @@ async def test_a_deleted_thread_is_gone(client: Client, page: Page) -> None:
 async def test_pasted_and_dropped_pictures_are_asked_about(
     page: Page, backend: ScriptedModel
 ) -> None:
-    await page.evaluate(
-        """async () => {
-            const png = await (await fetch('/static/samples/cat.jpg')).blob();
-            for (const kind of ['paste', 'drop']) {
-                const data = new DataTransfer();
-                data.items.add(new File([png], kind + '.jpg', {type: 'image/jpeg'}));
-                const options = {bubbles: true, cancelable: true};
-                document.body.dispatchEvent(kind === 'paste'
-                    ? new ClipboardEvent('paste', {...options, clipboardData: data})
-                    : new DragEvent('drop', {...options, dataTransfer: data}));
-            }
-        }"""
-    )
+    await paste_and_drop(page)
     await expect(page.locator("#pending > *")).to_have_count(2)
     await ask(page, "Both?")
     await expect_answer(page, "answer to Both?")

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.engines import ScriptedModel
-from tests.scenario.page.reader import ask, expect_answer, opened, photo
+from tests.scenario.page.reader import ask, expect_answer, opened, paste_and_drop, photo
 from tests.scenario.playground import Client, running_playground
 
 pytestmark = pytest.mark.browser
@@ -117,6 +117,9 @@ async def test_a_guest_who_may_only_read_finds_no_composer_and_can_leave(
         await follow_link(bob, await create_link(ann, can_ask=False))
         await expect_answer(bob, "answer to What is it?")
         await expect(bob.locator("#question")).to_be_hidden()
+        await expect(bob.locator("#scroller")).to_be_focused()  # the keys that scroll work
+        await paste_and_drop(bob)
+        await expect(bob.locator("#pending > *")).to_have_count(0)
         await bob.locator("#shared-note").get_by_role("button").click()
         await expect(bob.locator("#question")).to_be_visible()
         await expect(bob.locator("#threads li")).to_have_count(0)

@@ -45,6 +45,11 @@ export class Thread {
     return this.title || this.turns[0]?.question || "";
   }
 
+  /** Somebody shared it for reading alone: nothing is asked here. */
+  get isReadOnly() {
+    return this.access?.can_ask === false;
+  }
+
   rename(title) {
     this.title = title;
     this.#changed();

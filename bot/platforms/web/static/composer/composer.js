@@ -47,7 +47,8 @@ export class Composer {
 
   focus() {
     // On a touch screen this would raise the keyboard over the answer.
-    if (!matchMedia("(pointer: coarse)").matches) $("question").focus({ preventScroll: true });
+    if (matchMedia("(pointer: coarse)").matches) return;
+    $(this.#thread.isReadOnly ? "scroller" : "question").focus({ preventScroll: true });
   }
 
   /** Add files to the draft; those that can be no pictures leave it again, each with a sentence. */
@@ -174,10 +175,15 @@ export class Composer {
     }
   }
 
+  /** Nothing is added where it could not be seen: behind a dialog, in a thread that may only be read. */
+  #takesFiles() {
+    return !this.#thread.isReadOnly && !document.querySelector("dialog[open]");
+  }
+
   #paste(event) {
     const { files, types } = event.clipboardData;
     // Office programs put a picture of the text beside the text: the text is meant.
-    if (!files.length || types.includes("text/plain") || document.querySelector("dialog[open]")) return;
+    if (!files.length || types.includes("text/plain") || !this.#takesFiles()) return;
     event.preventDefault();
     this.add(files);
   }
@@ -188,8 +194,8 @@ export class Composer {
     document.addEventListener("dragover", (event) => {
       if (!hasFiles(event)) return;
       event.preventDefault();
-      event.dataTransfer.dropEffect = "copy";
-      overlay.hidden = false;
+      event.dataTransfer.dropEffect = this.#takesFiles() ? "copy" : "none";
+      overlay.hidden = !this.#takesFiles();
     });
     document.addEventListener("dragleave", (event) => {
       if (!event.relatedTarget) overlay.hidden = true; // left the window
@@ -197,8 +203,8 @@ export class Composer {
     document.addEventListener("drop", (event) => {
       overlay.hidden = true;
       if (!hasFiles(event)) return;
-      event.preventDefault();
-      this.add(droppedFiles(event.dataTransfer));
+      event.preventDefault(); // the browser would open the file in place of the page
+      if (this.#takesFiles()) this.add(droppedFiles(event.dataTransfer));
     });
   }
 }

@@ -24,8 +24,9 @@ export function showAccess(thread) {
   const isMine = access?.is_mine ?? true;
   $("share-thread").hidden = !(id && isMine && person().sharing);
   $("delete-thread").hidden = !id || access?.can_delete === false;
-  const readOnly = access?.can_ask === false;
-  document.querySelector("#composer .box").hidden = readOnly;
+  const box = document.querySelector("#composer .box");
+  if (thread.isReadOnly && box.contains(document.activeElement)) $("scroller").focus({ preventScroll: true });
+  box.hidden = thread.isReadOnly;
   const note = $("shared-note");
   const key = JSON.stringify([id, access, person().sharing]);
   if (note.shown === key) return;
