@@ -12,6 +12,7 @@ let hasLimits = false;
 /** Write down what `/api/info` says of the model. */
 export function showModel({ name, family, weights, device, cannot }) {
   hasLimits = cannot.length > 0;
+  $("model").hidden = !name;
   const details = [family, weights, device].filter((detail) => detail && detail !== name);
   for (const node of all("name")) node.textContent = name;
   for (const node of all("details")) node.textContent = details.join(" · ");

@@ -109,7 +109,7 @@ export class Sidebar {
   #showEmpty(count) {
     const sentence = this.#words ? t("page_found", { count }) : t("page_no_threads");
     $("found").textContent = this.#words && count ? sentence : "";
-    $("no-threads").hidden = count > 0 || (this.#words && this.#listing);
+    $("no-threads").hidden = count > 0 || (this.#words && this.#isStale);
     $("no-threads").textContent = this.#words ? t("page_found_none") : sentence;
     $("delete-all").hidden = Boolean(this.#words) || !count;
   }
