@@ -21,6 +21,15 @@ RUN = """async ([part, rules]) => {
         }));
 }"""
 
+# Links within a text are as high as its lines; a box is ticked by its whole label.
+SMALL = """([part, leastPx]) => [...document.querySelectorAll(part)]
+    .flatMap((it) => [...it.querySelectorAll("a, button, input, textarea, summary")])
+    .filter((it) => it.checkVisibility({visibilityProperty: true}) && !it.closest("[inert]"))
+    .filter((it) => !it.matches(".link, .skip, [data-role=answer] a, [type=checkbox]"))
+    .map((it) => [it, it.getBoundingClientRect()])
+    .filter(([, {width, height}]) => Math.min(width, height) < leastPx - 0.5)
+    .map(([it, {width, height}]) => `${it.outerHTML.slice(0, 80)} – ${width} × ${height}`)"""
+
 COLOURS = ("color-contrast", "link-in-text-block")
 """The rules whose outcome depends on the theme."""
 
@@ -38,3 +47,14 @@ async def violations(
         await page.evaluate(AXE_SCRIPT)
     found: Any = await page.evaluate(RUN, [part, list(rules)])
     return [str(violation) for violation in found]
+
+
+async def small_targets(page: Page, *, part: str = "html", least_px: int = 44) -> list[str]:
+    """What a finger would miss within the elements that `part` selects, with its size."""
+    found: Any = await page.evaluate(SMALL, [part, least_px])
+    return [str(target) for target in found]
+
+
+async def overflow_px(page: Page) -> int:
+    """By how much the page is wider than its window; more than 0, and it scrolls sideways."""
+    return int(await page.evaluate("document.documentElement.scrollWidth - innerWidth"))

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
-from tests.accessibility import COLOURS, violations
-from tests.scenario.page.tour import DESK, PHONE, touring
+from tests.accessibility import COLOURS, overflow_px, small_targets, violations
+from tests.scenario.page.tour import DESK, PHONE, Look, touring
 
 pytestmark = pytest.mark.browser
+
+
+NARROW = {"width": 320, "height": 640}  # as a desk's page at 400 %
 
 
 @pytest.mark.parametrize("options", [DESK, PHONE], ids=["desk-en", "phone-ja"])
@@ -22,6 +25,20 @@ async def test_nothing_that_the_page_shows_breaks_a_rule_of_axe(
         async for look in tour.looks():
             found = await violations(look.page, "light", part=look.new)
             found += await violations(look.page, "dark", part=look.new, rules=COLOURS)
+            if tour.is_phone:
+                found += await touch(look)
             if found:
                 broken[look.name] = found
     assert broken == {}
+
+
+async def touch(look: Look) -> list[str]:
+    """What a finger would miss, and how far the page is too wide for a small phone."""
+    found = await small_targets(look.page, part=look.new)
+    if "menu" not in look.name:  # one closes when the window changes
+        size = look.page.viewport_size
+        await look.page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+        too_wide_px = await overflow_px(look.page)
+        await look.page.set_viewport_size(size)  # type: ignore[arg-type]
+        found += [f"{too_wide_px} px too wide"] if too_wide_px > 0 else []
+    return found
