@@ -24,3 +24,10 @@ def fences(text: str) -> list[Fence]:
 def without_fences(text: str) -> str:
     """What stands between the blocks."""
     return FENCE.sub("", text)
+
+
+def section(text: str, title: str) -> str:
+    """What stands under a heading of the second level."""
+    found = re.search(rf"^## {re.escape(title)}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, f"there is no section “{title}”"
+    return found[1]
