@@ -144,7 +144,9 @@ class ModelInfo:
     """The model's defaults."""
     device: str
     weights: str
-    """Format of the weights: ``bfloat16``, ``float32``, ``nf4``, ``int8``."""
+    """Format of the weights: ``bfloat16``, ``float32``, ``nf4``, ``int4``, ``int8``."""
+    weights_bytes: int | None = None
+    """Memory of all weights on the device."""
     limitations: tuple[Limitation, ...] = ()
     languages: tuple[str, ...] = ()
     """The languages it understands (``en``, ``ja``), the best first; empty if no limit is known."""

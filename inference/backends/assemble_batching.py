@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from inference.backends.batching import BatchingBackend
+from inference.backends.quantization import bytes_of
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.execution.cuda_graphs import CudaGraphRecorder
 from inference.execution.decoder import Decoder, decoder_of, why_unsupported
@@ -159,6 +160,7 @@ def batching_backend(
         model=replace(
             model,
             engine="fast",
+            weights_bytes=decoder.projections_bytes + bytes_of(weights),
             cache_tokens=pool.num_usable * PAGE_TOKENS,
             cache_dtype=str(dtype).removeprefix("torch."),
         ),

@@ -31,7 +31,9 @@ from inference.backends.hub import check_reachable
 from inference.backends.load_errors import one_sentence
 from inference.backends.placement import placement
 from inference.backends.quantization import (
+    bytes_of,
     held_as,
+    in_words,
     method_of,
     quantization_of,
     without_quantization,
@@ -91,7 +93,8 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: Progress) -> Backe
     backend = backend_of(loaded, spec, cache_dir=cache_dir)
     why_not = backend.model.why_not_fast
     path = "fast" if why_not is None else f"plain ({why_not})"
-    progress.say(f"{spec.name} is ready on {backend.model.device}; its path: {path}.")
+    held = in_words(backend.model)
+    progress.say(f"{spec.name} is ready on {backend.model.device} ({held}); its path: {path}.")
     return backend
 
 
@@ -211,6 +214,7 @@ def described(
         languages=family.languages,
         device=str(weights.device),
         weights=held_as(weights),
+        weights_bytes=bytes_of(weights),
     )
     return Loaded(weights=weights, processor=processor, family=family, model=model)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from inference.types import ModelInfo
 from inference.weights.module import FewBitsLinear
 
 # Dtypes that hold packed weights; the integers that a model computes with have 64 bits.
@@ -62,3 +63,26 @@ def held_as(weights: Any) -> str:
     if settings is not None and any(tensor.dtype in PACKED for tensor in tensors):
         return method_of(settings)
     return str(weights.dtype).removeprefix("torch.")
+
+
+def bytes_of(weights: Any) -> int:
+    """Memory that a loaded model's weights take on its device, the scales of packed ones included.
+
+    Tied weights count once.
+    """
+    tensors = {
+        tensor.data_ptr(): tensor for tensor in chain(weights.parameters(), weights.buffers())
+    }
+    total = sum(int(tensor.nbytes) for tensor in tensors.values())
+    for module in weights.modules():
+        state = getattr(getattr(module, "weight", None), "quant_state", None)
+        if state is not None:  # bitsandbytes keeps scales outside the parameter
+            total += int(state.absmax.nbytes)
+    return total
+
+
+def in_words(model: ModelInfo) -> str:
+    """How a model's weights are held: ``int4, 5.7 GB``."""
+    if model.weights_bytes is None:
+        return model.weights
+    return f"{model.weights}, {model.weights_bytes / 1e9:.1f} GB"

@@ -163,6 +163,15 @@ class Decoder:
         return self.layers[0].qkv_proj.bits
 
     @property
+    def projections_bytes(self) -> int:
+        """Memory of the layers' matrices."""
+        return sum(
+            linear.nbytes
+            for layer in self.layers
+            for linear in (layer.qkv_proj, layer.o_proj, layer.gate_up_proj, layer.down_proj)
+        )
+
+    @property
     def device(self) -> torch.device:
         """Where it runs."""
         return self.norm.device

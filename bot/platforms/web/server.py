@@ -195,6 +195,7 @@ class Playground:
                 "family": "",
                 "device": "",
                 "weights": "",
+                "weights_bytes": None,
                 "cannot": [],
             }
         return {
@@ -202,5 +203,6 @@ class Playground:
             "family": model.family,
             "device": model.device,
             "weights": model.weights,
+            "weights_bytes": model.weights_bytes,
             "cannot": limitations(model, locale),
         }

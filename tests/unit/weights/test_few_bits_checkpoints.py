@@ -183,6 +183,19 @@ def test_layers_that_a_checkpoint_leaves_whole_stay_whole(
     assert torch.allclose(got, wanted, atol=1e-5)
 
 
+def test_the_start_says_what_is_held_and_how_much_memory_it_takes(
+    tiny_checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    few, dense = written(tiny_checkpoint, tmp_path, KINDS["awq"], "qwen2.5-vl")
+    stored = sum(tensor.nbytes for tensor in load_file(dense / "model.safetensors").values())
+    for engine in ("auto", "transformers"):
+        said = io.StringIO()
+        spec = ModelSpec(name=str(few), engine=engine)
+        model = load_model(spec, cache_dir=few, progress=StreamProgress(said)).model
+        assert model.weights_bytes == pytest.approx(stored, rel=0.02)
+        assert f"({model.weights}, {stored / 1e9:.1f} GB); its path:" in said.getvalue()
+
+
 def test_quantize_has_no_effect_on_few_bits_and_the_start_says_so(
     tiny_checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
