@@ -29,11 +29,15 @@ DOCUMENTED: Final = (
     "Qwen/Qwen2.5-VL-7B-Instruct",
     "Salesforce/blip2-opt-2.7b",
     "HuggingFaceTB/SmolVLM-Instruct",
+    "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
+    "OpenGVLab/InternVL3-8B-hf",
+    "OpenGVLab/InternVL3_5-8B-HF",
 )
 
 NEAR: Final = 0.75
 """How similar a name must be to one that exists (`difflib`'s ratio) to be meant."""
 
+_INTERNVL = re.compile(r"internvl(3_5|3)-(\d+b(?:-a\d+b)?)", re.IGNORECASE)
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
@@ -48,6 +52,13 @@ def converted_name(name: str) -> str:
         if original.rpartition("/")[2] in name.lower():
             return converted
     return ALIASES["liuhaotian/llava-v1.5-7b"]
+
+
+def converted_internvl(name: str) -> str:
+    """Return the converted checkpoint closest to an original InternVL, by name or by folder."""
+    found = _INTERNVL.search(name)
+    version, size = ("3_5", "8B") if found is None else found.groups()
+    return f"OpenGVLab/InternVL{version}-{size.upper()}-{'HF' if version == '3_5' else 'hf'}"
 
 
 def is_folder(name: str) -> bool:

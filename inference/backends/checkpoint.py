@@ -35,7 +35,7 @@ from inference.backends.hub import download
 from inference.backends.load_errors import damaged
 from inference.backends.quantization import quantization_of, without_quantization
 from inference.errors import ModelUnavailable
-from inference.names import converted_name
+from inference.names import converted_internvl, converted_name
 from inference.progress import Progress
 from inference.weights.finding import quantized_modules
 from inference.weights.scheme import Scheme
@@ -46,6 +46,7 @@ LFS_POINTER = b"version https://git-lfs"
 
 ORIGINAL_CLASSES = ("LlavaLlama", "LlavaMistral", "LlavaMpt", "LlavaQwen")
 ORIGINAL_TYPES = ("llava_llama", "llava_mistral", "llava_mpt", "llava_qwen")
+ORIGINAL_INTERNVL = "internvl_chat"
 
 # LLaVA uses the tower's patch features, never its pooled output: converted checkpoints leave the
 # pooling layers out and lose nothing.
@@ -100,7 +101,7 @@ def check_layout(path: str, options: dict[str, Any], *, name: str) -> None:
         name: as the operator wrote it.
 
     Raises:
-        ModelUnavailable: it is in the layout of LLaVA's own code.
+        ModelUnavailable: it is in the layout of LLaVA's or InternVL's own code.
         OSError: it has no config, or it cannot be fetched.
     """
     settings, _ = PreTrainedConfig.get_config_dict(path, **options)
@@ -111,6 +112,12 @@ def check_layout(path: str, options: dict[str, Any], *, name: str) -> None:
         or any(str(found).startswith(ORIGINAL_CLASSES) for found in classes)
     ):
         raise _original_layout(name)
+    if settings.get("model_type") == ORIGINAL_INTERNVL:
+        raise ModelUnavailable(
+            f"The model '{name}' is in the layout of InternVL's own code, which transformers does "
+            "not read: set MODEL to a converted checkpoint, "
+            f"for example {converted_internvl(name)}."
+        )
 
 
 def check_tensors(

@@ -211,6 +211,26 @@ def test_the_layout_of_llavas_own_code_is_called_that(version: str, tmp_path: Pa
     assert "llava-hf/llava-v1.6-mistral-7b-hf" in str(e.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "converted"),
+    [
+        ("InternVL3-38B", "OpenGVLab/InternVL3-38B-hf"),
+        ("InternVL3_5-30B-A3B-Instruct", "OpenGVLab/InternVL3_5-30B-A3B-HF"),
+        ("my-fine-tune", "OpenGVLab/InternVL3_5-8B-HF"),
+    ],
+)
+def test_the_layout_of_internvls_own_code_is_called_that(
+    name: str, converted: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    settings = {"model_type": "internvl_chat", "architectures": ["InternVLChatModel"]}
+    (folder / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelUnavailable, match="in the layout of InternVL's own code") as e:
+        load(folder)
+    assert str(e.value).endswith(f"for example {converted}.")
+
+
 def test_original_tensors_under_a_converted_config_are_called_that(
     tiny_checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
