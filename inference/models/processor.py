@@ -71,16 +71,21 @@ def pictures_only(processor_class: type[ProcessorMixin]) -> type[ProcessorMixin]
 
 
 def complete_processor(processor: Any, config: Any, *, name: str) -> None:
-    """Make a LLaVA's processor count as many tokens per picture as its model computes.
+    """Make a processor count as many tokens per picture, or per tile, as its model computes.
 
     Args:
-        processor: changed in place; other families' processors are complete.
+        processor: changed in place; those of other families than LLaVA, SmolVLM, Idefics3 and
+            InternVL are complete.
         config: the model's.
         name: what people call the model.
 
     Raises:
         ModelUnavailable: neither processor nor config says what is needed.
     """
+    if hasattr(processor, "image_seq_len"):
+        _count_idefics_tile(processor, config)
+    elif config.model_type == "internvl":
+        _count_internvl_tile(processor, config)
     if not hasattr(processor, "vision_feature_select_strategy"):
         return
     strategy = getattr(config, "vision_feature_select_strategy", STRATEGIES.get(config.model_type))
@@ -101,6 +106,23 @@ def complete_processor(processor: Any, config: Any, *, name: str) -> None:
             # A class token, registers: CLIP has one, SigLIP none.
             processor.num_additional_image_tokens = tokens - (side // patch) ** 2
     _name_image_token(processor, config, name)
+
+
+def _count_idefics_tile(processor: Any, config: Any) -> None:
+    side = processor.image_processor.max_image_size["longest_edge"]
+    patches = side // config.vision_config.patch_size
+    processor.image_seq_len = patches**2 // config.scale_factor**2
+
+
+def _count_internvl_tile(processor: Any, config: Any) -> None:
+    height, width = config.vision_config.image_size
+    settings = processor.image_processor
+    settings.size = type(settings.size)(height=height, width=width)
+    rows, columns = (
+        int(side // patch * config.downsample_ratio)
+        for side, patch in zip((height, width), config.vision_config.patch_size, strict=True)
+    )
+    processor.image_seq_length = rows * columns
 
 
 def _known(setting: str, of_model: Any, processor: Any, name: str) -> Any:

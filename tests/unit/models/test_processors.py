@@ -98,6 +98,23 @@ def test_an_architecture_that_always_omits_the_class_token_is_known() -> None:
     assert processor.num_additional_image_tokens == 1
 
 
+@pytest.mark.parametrize("family", ["smolvlm", "idefics3", "internvl3"])
+def test_a_tile_has_as_many_tokens_as_the_tower_makes_whatever_the_processor_says(
+    family: str, tiny_checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for file in tiny_checkpoint(family).iterdir():
+        if file.is_file():
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    before = picture_tokens(loaded(tmp_path))
+    assert before % 4 == 0
+    file = tmp_path / "processor_config.json"
+    settings = json.loads(file.read_text())
+    for name in ("image_seq_len", "image_seq_length"):
+        settings.pop(name, None)
+    file.write_text(json.dumps(settings))
+    assert picture_tokens(loaded(tmp_path)) == before
+
+
 def test_pictures_are_resized_to_the_towers_input_size(llava_1_5: Path) -> None:
     small = {"size": {"shortest_edge": 224}, "crop_size": {"height": 224, "width": 224}}
     file = llava_1_5 / "processor_config.json"
