@@ -117,8 +117,10 @@ class PictureBound:
             return max(1, int(width_px * scale)), max(1, int(height_px * scale))
         if self.canvases:
             shape = width_px / height_px
-            # Of canvases of one shape the largest: a smaller one is for smaller pictures.
-            canvas = min(self.canvases, key=lambda size: (abs(size[0] / size[1] - shape), -size[0]))
+            # Of those as near, the largest: a smaller one is for smaller pictures.
+            canvas = min(
+                self.canvases, key=lambda size: (abs(size[0] / size[1] - shape), -size[0] * size[1])
+            )
             if canvas[0] * canvas[1] < width_px * height_px:
                 return canvas
         return width_px, height_px

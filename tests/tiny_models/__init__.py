@@ -16,7 +16,13 @@ from tests.tiny_models.qwen_vl import qwen2_5_vl, qwen2_vl, qwen3_vl
 from tests.tiny_models.saving import Parts, save
 from tests.tiny_models.shapes import CHATML_TEMPLATE, LLAMA, QWEN2, TOWER, VICUNA_TEMPLATE
 from tests.tiny_models.tiles import idefics3, internvl3, internvl3_5, smolvlm
-from tests.tiny_models.tokenizers import byte_tokenizer, id_of, llama_tokenizer, qwen_tokenizer
+from tests.tiny_models.tokenizers import (
+    byte_tokenizer,
+    id_of,
+    llama_tokenizer,
+    qwen_tokenizer,
+    smol_tokenizer,
+)
 
 __all__ = [
     "CHATML_TEMPLATE",
@@ -31,6 +37,7 @@ __all__ = [
     "llama_tokenizer",
     "qwen_tokenizer",
     "save",
+    "smol_tokenizer",
 ]
 
 TINY_MODELS: dict[str, Callable[[Path], Path]] = {
