@@ -49,6 +49,7 @@ addEventListener("keydown", (event) => {
 function draw() {
   const { view } = state;
   document.body.dataset.app = view.app;
+  document.querySelector("h1").textContent = view.workspace;
   document.title = `#${state.placeOf(state.here.place).name} – ${view.workspace}`;
   showAlert(alertText());
   askForName();
@@ -70,7 +71,7 @@ function alertText() {
 
 function drawPlace() {
   const place = state.placeOf(state.here.place);
-  const [heading, topic] = [placePane.querySelector("h1"), placePane.querySelector(".topic")];
+  const [heading, topic] = [placePane.querySelector("h2"), placePane.querySelector(".topic")];
   const sign = { channel: "hash", voice: "voice", forum: "forum" }[place.kind];
   if (heading.dataset.key !== place.id) {
     heading.dataset.key = place.id;
@@ -131,7 +132,10 @@ function openAwaited() {
   const thread = mine && (state.threadOf(mine.id) ?? state.view.working.find((it) => it.thread === mine.id));
   if (!thread) return;
   awaiting = null;
-  if (state.isWide() && state.here.place === place && state.here.thread !== mine.id) state.go(place, mine.id);
+  if (!state.isWide() || state.here.place !== place || state.here.thread === mine.id) return;
+  state.go(place, mine.id);
+  // Where one goes on asking; a message that has been begun in the channel is not left.
+  if (document.activeElement === composer.text && !composer.text.value) requestAnimationFrame(() => threadComposer.text.focus());
 }
 
 state.subscribe(draw);

@@ -40,7 +40,7 @@ function discordRail() {
     {},
     railButton("chat", "Direct Messages", isDirect, () => open(direct().id)),
     el("hr"),
-    el("button", { type: "button", class: "server", "aria-label": view.workspace, title: view.workspace, "aria-current": current(!isDirect), onclick: () => open(view.places[0].id) }, initials()),
+    el("button", { type: "button", class: "server", "aria-label": view.workspace, title: view.workspace, "aria-current": current(!isDirect), "data-initials": initials(), onclick: () => open(view.places[0].id) }),
   );
 }
 

@@ -18,7 +18,7 @@ export function welcome(place, fill) {
     "section",
     { class: "welcome" },
     isDirect ? avatar(view.bot, "avatar large") : el("span", { class: "sign" }, icon(place.kind === "voice" ? "voice" : "hash")),
-    el("h2", {}, isDirect ? bot : `Welcome to #${place.name}`),
+    el("h3", {}, isDirect ? bot : `Welcome to #${place.name}`),
     el("p", {}, place.topic),
     isFirst && el("ul", { class: "steps" }, stepsIn(bot).map((it) => el("li", {}, it))),
     isDirect && el("p", {}, "Drop or paste a picture here, ask about it, and press Enter. No mention is needed."),

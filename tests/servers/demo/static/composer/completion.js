@@ -39,7 +39,6 @@ export class Completion {
   draw() {
     const { list, text } = this.composer;
     list.hidden = !this.offers.length;
-    text.setAttribute("aria-expanded", String(this.isOpen));
     list.replaceChildren(
       ...this.offers.map((offer, index) => {
         const item = el(
@@ -58,8 +57,9 @@ export class Completion {
         return item;
       }),
     );
-    if (this.isOpen) text.setAttribute("aria-activedescendant", `${list.id}-${this.active}`);
-    else text.removeAttribute("aria-activedescendant");
+    if (!this.isOpen) return text.removeAttribute("aria-activedescendant");
+    text.setAttribute("aria-activedescendant", `${list.id}-${this.active}`);
+    list.children[this.active].scrollIntoView({ block: "nearest" });
   }
 
   /** Returns: whether the key was for the offers. */

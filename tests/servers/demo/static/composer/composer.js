@@ -38,7 +38,7 @@ export class Composer {
 
   build() {
     const number = (created += 1);
-    this.text = el("textarea", { name: "text", rows: 1, autocomplete: "off", role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": `offers-${number}` });
+    this.text = el("textarea", { name: "text", rows: 1, autocomplete: "off", "aria-autocomplete": "list", "aria-haspopup": "listbox", "aria-controls": `offers-${number}` });
     this.title = el("input", { class: "post-title", placeholder: "Title", "aria-label": "Title of the post", autocomplete: "off", maxlength: 100 });
     this.input = el("input", { type: "file", multiple: true, hidden: true, accept: "image/*,.heic,.heif,.avif", tabindex: -1 });
     this.list = el("div", { class: "offers", role: "listbox", id: `offers-${number}`, "aria-label": "Suggestions", hidden: true });
