@@ -11,9 +11,11 @@ from typing import Any
 from inference.models import (
     blip_2,
     chat_template,
+    gemma,
     internvl,
     llava,
     llava_next,
+    mistral,
     qwen_vl,
     smolvlm,
 )
@@ -32,6 +34,7 @@ GENERIC = Family(
 FAMILIES: tuple[Family, ...] = (
     llava.POCKET,
     llava.LLAVA_1_5,
+    mistral.PIXTRAL,
     Family(
         name="llava",  # LLaVA's architecture, trained on other prompts: its own template
         model_types=frozenset({"llava"}),
@@ -57,6 +60,8 @@ FAMILIES: tuple[Family, ...] = (
     blip_2.BLIP_2,
     *smolvlm.FAMILIES,
     internvl.INTERNVL,
+    mistral.MISTRAL_3,
+    gemma.GEMMA_3,
     *qwen_vl.FAMILIES,
 )
 

@@ -31,6 +31,10 @@ def _no_grid(_pixels: Mapping[str, Any], _processor: Any) -> tuple[int, int] | N
     return None
 
 
+def _image_token(processor: Any) -> str:
+    return str(processor.image_token)
+
+
 def _one_size(_processor: Any, _tokens: int) -> PictureBound | None:
     return None
 
@@ -56,6 +60,12 @@ class Family:
     grid_of: Callable[[Mapping[str, Any], Any], tuple[int, int] | None] = _no_grid
     """(a picture's tensors, processor) → rows and columns of its embeddings, where the positions
     of tokens follow them."""
+    placeholder: Callable[[Any], str] = _image_token
+    """(processor) → the token that stands for one embedding of a picture."""
+    picture_text: Callable[[Any], str] = _image_token
+    """(processor) → what its processor writes for a picture, its placeholders as one."""
+    attends_both_ways: bool = False
+    """A picture's tokens attend to all others of it, not only to earlier ones."""
     max_pictures: int = 4
     needs_picture: bool = False
     """The model cannot answer without a picture."""

@@ -24,6 +24,7 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.import_utils import is_torchvision_available
 
 from inference.errors import ModelUnavailable
+from inference.models.mistral import has_pixtral_tower, pixtral_processor_class
 
 # Architectures that always omit the class token; their config has no setting for it.
 STRATEGIES = {"vipllava": "default"}
@@ -41,12 +42,18 @@ def load_processor(path: str, options: dict[str, Any], config: PreTrainedConfig)
         OSError: the checkpoint has no processor files, or they cannot be downloaded.
         ImportError: the processor needs another package that is missing; the message names it.
     """
+    if has_pixtral_tower(config) and not is_torchvision_available():
+        return _from_parts(pixtral_processor_class(), path, options)
     processor_class: Any = PROCESSOR_MAPPING.get(type(config), None)
     wants_video = processor_class is not None and "video_processor" in (
         processor_class.get_attributes()
     )
     if not wants_video or is_torchvision_available():
         return AutoProcessor.from_pretrained(path, **options)
+    return _from_parts(pictures_only(processor_class), path, options)
+
+
+def _from_parts(processor_class: Any, path: str, options: dict[str, Any]) -> Any:
     settings, _ = processor_class.get_processor_dict(path, **options)
     parts = {
         "image_processor": lambda: AutoImageProcessor.from_pretrained(path, **options),
@@ -54,7 +61,7 @@ def load_processor(path: str, options: dict[str, Any], config: PreTrainedConfig)
         "video_processor": lambda: None,
     }
     arguments = [parts[name]() for name in processor_class.get_attributes()]
-    return pictures_only(processor_class).from_args_and_dict(arguments, settings)
+    return processor_class.from_args_and_dict(arguments, settings)
 
 
 def pictures_only(processor_class: type[ProcessorMixin]) -> type[ProcessorMixin]:
@@ -74,8 +81,8 @@ def complete_processor(processor: Any, config: Any, *, name: str) -> None:
     """Make a processor count as many tokens per picture, or per tile, as its model computes.
 
     Args:
-        processor: changed in place; those of other families than LLaVA, SmolVLM, Idefics3 and
-            InternVL are complete.
+        processor: changed in place; those of other families than LLaVA, SmolVLM, Idefics3,
+            InternVL and Pixtral are complete.
         config: the model's.
         name: what people call the model.
 
@@ -86,6 +93,9 @@ def complete_processor(processor: Any, config: Any, *, name: str) -> None:
         _count_idefics_tile(processor, config)
     elif config.model_type == "internvl":
         _count_internvl_tile(processor, config)
+    elif has_pixtral_tower(config):
+        processor.patch_size = config.vision_config.patch_size
+        processor.spatial_merge_size = getattr(config, "spatial_merge_size", 1)
     if not hasattr(processor, "vision_feature_select_strategy"):
         return
     strategy = getattr(config, "vision_feature_select_strategy", STRATEGIES.get(config.model_type))

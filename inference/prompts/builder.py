@@ -54,8 +54,10 @@ class PromptBuilder:
         self._pixels = pixels
         self._renderer = Renderer(processor, family, max_pictures=max_pictures)
         self.transcripts = Transcripts()
-        self._placeholder = str(processor.image_token)
-        self.placeholder_id = int(self._tokenizer.convert_tokens_to_ids(self._placeholder))
+        self._rendered_picture = str(processor.image_token)
+        self._picture_text = family.picture_text(processor)
+        placeholder = family.placeholder(processor)
+        self.placeholder_id = int(self._tokenizer.convert_tokens_to_ids(placeholder))
         """The token that stands for one embedding of a picture."""
         # Fast tokenizers refuse to be used by two threads at once.
         self._tokenizing = threading.Lock()
@@ -101,6 +103,8 @@ class PromptBuilder:
         self._pixels.clear()
 
     def _tokenize(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """Tokenise rendered text; every picture in it becomes one placeholder."""
+        text = text.replace(self._rendered_picture, self._picture_text)
         with self._tokenizing:
             ids: list[int] = self._tokenizer(text, add_special_tokens=add_special_tokens)[
                 "input_ids"
@@ -132,7 +136,15 @@ class PromptBuilder:
                 if one == token:
                     ends += [len(tokens), len(tokens) + count]
                 tokens.extend([one] * count)
-            spans.append(PictureSpan(ends[0], ends[-1], picture.digest, space.grid))
+            spans.append(
+                PictureSpan(
+                    ends[0],
+                    ends[-1],
+                    picture.digest,
+                    space.grid,
+                    is_whole=self._family.attends_both_ways,
+                )
+            )
         return tuple(spans)
 
     def _space_of(self, picture: Picture) -> PictureSpace:
@@ -158,7 +170,7 @@ class PromptBuilder:
             image = self._family.picture_for(picture, self._processor)
             with self._tokenizing:
                 (ids,) = self._processor(
-                    text=[self._placeholder], images=[image], add_special_tokens=False
+                    text=[self._rendered_picture], images=[image], add_special_tokens=False
                 )["input_ids"]
             before, behind = self._around
             runs = self._runs_of_kind[kind] = _runs_of(ids[before : len(ids) - behind])
@@ -166,7 +178,7 @@ class PromptBuilder:
 
     def _tokens_around_placeholder(self) -> tuple[int, int]:
         """Return how many tokens a tokenizer adds before and behind a lone placeholder."""
-        ids = self._tokenize(self._placeholder, add_special_tokens=False)
+        ids = self._tokenize(self._rendered_picture, add_special_tokens=False)
         at = ids.index(self.placeholder_id)
         return at, len(ids) - at - 1
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.tiny_models.gemma import gemma3
 from tests.tiny_models.llava import llava_1_5, llava_next, llava_onevision
+from tests.tiny_models.mistral import ministral3, mistral3, pixtral
 from tests.tiny_models.others import blip_2
 from tests.tiny_models.qwen_vl import qwen2_5_vl, qwen2_vl, qwen3_vl
 from tests.tiny_models.saving import Parts, save
@@ -49,6 +51,10 @@ TINY_MODELS: dict[str, Callable[[Path], Path]] = {
     "idefics3": idefics3,
     "internvl3": internvl3,
     "internvl3.5": internvl3_5,
+    "mistral-3": mistral3,
+    "ministral-3": ministral3,
+    "pixtral": pixtral,
+    "gemma-3": gemma3,
     "qwen2-vl": qwen2_vl,
     "qwen2.5-vl": qwen2_5_vl,
     "qwen3-vl": qwen3_vl,

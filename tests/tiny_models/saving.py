@@ -52,6 +52,10 @@ def save(
         for name, parameter in model.named_parameters() if is_attentive else ():
             if name.endswith((".q_norm.weight", ".k_norm.weight")):
                 parameter.uniform_(0.5, 1.5)
+            elif name.endswith("mm_input_projection_weight"):
+                parameter.normal_(std=0.3)  # of zeros otherwise: every picture would be alike
+            elif config.model_type == "gemma3" and name.endswith("norm.weight"):
+                parameter.uniform_(-0.5, 0.5)
             elif name.endswith((".q_proj.weight", ".k_proj.weight", ".qkv.weight")):
                 parameter.normal_(std=1.2 / parameter.shape[1] ** 0.5)
             elif name.endswith(".bias"):

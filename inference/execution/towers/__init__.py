@@ -12,8 +12,10 @@ from torch import Tensor
 
 from inference.execution.cuda_graphs import CudaGraphRecorder
 from inference.execution.towers.llava import LlavaTower
+from inference.execution.towers.pixtral import PixtralTower
 from inference.execution.towers.qwen_vl import QwenVLTower
-from inference.execution.towers.tiles import IdeficsTower, InternVLTower
+from inference.execution.towers.tiles import Gemma3Tower, IdeficsTower, InternVLTower
+from inference.models.mistral import has_pixtral_tower
 from inference.prompts.pixel_store import Pixels
 from inference.prompts.preprocessing import ImagePreprocessor
 
@@ -48,6 +50,8 @@ _TOWERS: dict[str, Callable[[Any, ImagePreprocessor], Tower]] = {
     "idefics3": IdeficsTower,
     "smolvlm": IdeficsTower,
     "internvl": InternVLTower,
+    "mistral3": PixtralTower,
+    "gemma3": Gemma3Tower,
 }
 MODEL_TYPES = frozenset(_TOWERS)
 """`config.model_type` of the models that have a tower here."""
@@ -55,4 +59,6 @@ MODEL_TYPES = frozenset(_TOWERS)
 
 def tower_of(weights: Any, preprocessor: ImagePreprocessor) -> Tower:
     """Return the tower of a model that transformers has loaded."""
+    if has_pixtral_tower(weights.config):
+        return PixtralTower(weights, preprocessor)
     return _TOWERS[weights.config.model_type](weights, preprocessor)

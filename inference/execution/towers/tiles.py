@@ -1,4 +1,4 @@
-"""Towers over tiles of one size: SmolVLM's and Idefics3's, and InternVL's.
+"""Towers over tiles of one size: SmolVLM's and Idefics3's, InternVL's, and Gemma 3's.
 
 A picture is cut into tiles, and the whole picture comes as one more. Each tile is encoded by
 itself; pixel shuffle then joins neighbouring patches, which the projector turns into embeddings.
@@ -87,4 +87,12 @@ class InternVLTower(TiledTower):
             vision_feature_layer=config.vision_feature_layer,
             vision_feature_select_strategy=config.vision_feature_select_strategy,
         )
+        return found.pooler_output  # type: ignore[no-any-return]
+
+
+class Gemma3Tower(TiledTower):
+    """Gemma 3's: SigLIP over the whole picture, as one tile, whose patches are averaged."""
+
+    def _forward(self, tiles: Tensor) -> Tensor:
+        found = self._model.get_image_features(pixel_values=tiles)
         return found.pooler_output  # type: ignore[no-any-return]

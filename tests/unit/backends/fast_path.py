@@ -29,15 +29,17 @@ from tests.stepper import Stepper
 
 ANY_SIZE = ["qwen2-vl", "qwen2.5-vl", "qwen3-vl"]
 """Families in which a picture's tokens follow its size."""
+IN_ROWS = ["ministral-3", "pixtral"]
+"""Families in which it does, too, and each row of tokens ends with a mark."""
 TILED = ["smolvlm", "internvl3"]
 """Families that cut a picture into tiles, as many as its size or shape asks for."""
 FAMILIES = [
     *("llava-1.5", "llava-next", "llava-onevision", "qwen2.5-vl", "qwen3-vl"),
-    *("idefics3", "internvl3.5"),
+    *("idefics3", "internvl3.5", "mistral-3", "gemma-3"),
 ]
 
 
-REPRESENTATIVES = {"llava-1.5", "qwen3-vl", "smolvlm", "internvl3.5"}
+REPRESENTATIVES = {"llava-1.5", "qwen3-vl", "smolvlm", "internvl3.5", "ministral-3", "gemma-3"}
 """One of each kind; `make test` asks these alone, and `make test-families` the others."""
 
 

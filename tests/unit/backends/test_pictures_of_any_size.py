@@ -1,6 +1,6 @@
 """Pictures whose tokens follow their size or shape: every answer is what `generate()` gives.
 
-The families are tables (`ANY_SIZE`, `TILED`): a new one is a row.
+The families are tables (`ANY_SIZE`, `IN_ROWS`, `TILED`): a new one is a row.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tests.pictures import photo, picture_of
 from tests.stepper import Stepper
 from tests.unit.backends.fast_path import (
     ANY_SIZE,
+    IN_ROWS,
     TILED,
     Alone,
     answer_of,
@@ -38,7 +39,7 @@ MOST_TOKENS = 48
 SIZES = [(1, 2000), (2000, 1), (30, 30), (4000, 3000), (200, 30), (61, 47), (90, 170)]
 
 
-@pytest.fixture(scope="module", params=each([*ANY_SIZE, *TILED]))
+@pytest.fixture(scope="module", params=each([*ANY_SIZE, *IN_ROWS, *TILED]))
 def pair(
     request: pytest.FixtureRequest, tiny_checkpoint: Callable[[str], Path]
 ) -> tuple[BatchingBackend, GenerateModel]:
