@@ -54,4 +54,4 @@ async def opened_playground(
 
 async def answers(page: Page, number: int) -> None:
     """Wait until so many answers are complete."""
-    await expect(page.locator(ANSWERED)).to_have_count(number, timeout=60_000)
+    await expect(page.locator(ANSWERED)).to_have_count(number, timeout=240_000)
