@@ -6,6 +6,7 @@ import * as api from "./api.js";
 import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer/composer.js";
 import { closeDrawer, listenToDrawer, openDrawer } from "./drawer.js";
+import { catchFocus, listenToFocus } from "./focus.js";
 import { followChanges } from "./live.js";
 import { showLoading } from "./loading/loading.js";
 import { listenToModelPanel, showModel, showModelLine } from "./model.js";
@@ -49,6 +50,7 @@ async function start() {
   listenToClicks();
   listenToScrolling();
   listenToDrawer();
+  listenToFocus();
   listenToModelPanel();
   listenToViewer();
   listenToPerson();
@@ -244,7 +246,8 @@ function deleted(id) {
 
 function deletedAll() {
   for (const thread of [...threads.values()]) forget(thread);
-  sidebar.refresh();
+  sidebar.clear();
+  catchFocus();
 }
 
 function showAlert(sentence) {
@@ -279,6 +282,7 @@ function skip() {
 function askAgain() {
   follow();
   if (!current.running) current.again();
+  catchFocus(); // the button is gone while it is answered
 }
 
 // -- When the server was away ----------------------------------------------

@@ -1,6 +1,8 @@
 // The view follows the answer until the reader scrolls up, and again once they are back
 // at the bottom.
 
+import { catchFocus } from "./focus.js";
+
 const NEAR_BOTTOM_PX = 60;
 const $ = (id) => document.getElementById(id);
 
@@ -37,7 +39,7 @@ export function listenToScrolling() {
   for (const node of [$("thread"), scroller]) observer.observe(node);
   $("jump").addEventListener("click", () => {
     follow();
-    $("question").focus({ preventScroll: true });
+    catchFocus();
   });
 }
 

@@ -2,6 +2,7 @@
 
 import * as api from "../api.js";
 import { el } from "../dom.js";
+import { catchFocus } from "../focus.js";
 import { t } from "../texts.js";
 import { pendingPicture, showPending } from "./pending.js";
 import { orderable } from "./picture_order.js";
@@ -115,14 +116,16 @@ export class Composer {
   #update() {
     const { draft, running } = this.#thread;
     const isEmpty = !draft.text.trim() && !draft.pictures.length;
+    const hadFocus = $("composer").contains(document.activeElement);
     showPending($("pending"), draft.pictures, (picture) => {
       this.#note();
       this.#drop(this.#thread, picture);
-      $("question").focus();
+      catchFocus();
     });
     $("send").hidden = running && isEmpty;
     $("stop").hidden = !running;
     $("send").disabled = isEmpty;
+    if (hadFocus) catchFocus(); // Stop is gone once it has stopped
   }
 
   #fitHeight() {

@@ -3,6 +3,7 @@
 import { HttpError } from "../api.js";
 import { answerOf } from "../dialogs.js";
 import { el, icon } from "../dom.js";
+import { catchFocus } from "../focus.js";
 import { t } from "../texts.js";
 import { forgetMe, getMe, rename } from "./requests.js";
 
@@ -63,13 +64,13 @@ function showNote() {
   note.shown = key;
   note.replaceChildren(
     el("p", {}, icon("lock"), el("span", {}, me.who_sees.join(" "))),
-    ...(asks ? [nameForm({ onSkip: skip })] : []));
+    ...(asks ? [nameForm({ onSkip: skip, onSaved: catchFocus })] : []));
 }
 
 function skip() {
   localStorage.setItem(SKIPPED, "1");
   showNote();
-  $("question").focus();
+  catchFocus();
 }
 
 /** A field for the name; `onSkip` adds a button that leaves it empty, `onSaved` is called after. */

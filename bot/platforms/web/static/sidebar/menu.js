@@ -10,10 +10,7 @@ export function listenToThreadMenu(onOpen) {
   const menu = $("thread-menu");
   menu.addEventListener("keydown", onKey);
   menu.addEventListener("click", () => menu.hidePopover());
-  menu.addEventListener("toggle", ({ newState }) => {
-    opener?.setAttribute("aria-expanded", String(newState === "open"));
-    if (newState === "open") visibleItems()[0]?.focus();
-  });
+  menu.addEventListener("toggle", ({ newState }) => opener?.setAttribute("aria-expanded", String(newState === "open")));
   addEventListener("resize", () => menu.matches(":popover-open") && menu.hidePopover());
   return (button, threadId) => {
     opener = button;
@@ -22,6 +19,7 @@ export function listenToThreadMenu(onOpen) {
     button.closest("nav, header").append(menu); // a part of what its button is in
     menu.showPopover();
     place(menu, button.getBoundingClientRect());
+    visibleItems()[0]?.focus(); // at once: the next key may come before any event does
   };
 }
 

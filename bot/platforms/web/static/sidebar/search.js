@@ -1,5 +1,7 @@
 // The search field above the list, and the keys that lead through both.
 
+import { catchFocus } from "../focus.js";
+
 const TYPING_MS = 200; // so long after the last key the server is asked
 const $ = (id) => document.getElementById(id);
 
@@ -24,7 +26,9 @@ export function listenToSearch({ onWords, onOpen }) {
       input.value = "";
       changed();
     } else if (event.key === "Escape") {
-      $("question").focus();
+      event.preventDefault(); // it leaves the search, it does not stop an answer
+      input.blur();
+      catchFocus();
     }
   });
   document.addEventListener("keydown", (event) => {

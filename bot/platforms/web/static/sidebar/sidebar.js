@@ -86,6 +86,13 @@ export class Sidebar {
     this.refresh();
   }
 
+  /** All threads were deleted. */
+  clear() {
+    this.#listed = [];
+    this.show();
+    this.refresh();
+  }
+
   show() {
     const list = $("threads");
     const opened = this.opened();
@@ -100,10 +107,11 @@ export class Sidebar {
     this.#showEmpty(items.length);
     if (shown === list.shown) return; // rebuilding would take a click or the focus away
     list.shown = shown;
-    const { thread, action } = list.contains(document.activeElement) ? document.activeElement.dataset : {};
+    const focused = list.contains(document.activeElement) ? document.activeElement : null;
+    const place = [...list.querySelectorAll("li")].indexOf(focused?.closest("li"));
     list.querySelectorAll("section").forEach((section) => section.remove());
     list.prepend(...groups.map(groupNode));
-    if (thread) list.querySelector(`[data-thread="${CSS.escape(thread)}"]${action ? "[data-action]" : ""}`)?.focus();
+    if (focused?.dataset.thread) focusAgain(list, focused.dataset, place);
   }
 
   #showEmpty(count) {
@@ -121,6 +129,13 @@ export class Sidebar {
       .filter(({ id, running }) => id && running && !ids.has(id))
       .map(({ id, turns }) => ({ thread_id: id, title: turns[0]?.question ?? "", picture_url: null }));
   }
+}
+
+/** Focus what was focused before the list was built anew; what is gone leaves it to the next line. */
+function focusAgain(list, { thread, action }, place) {
+  const same = list.querySelector(`[data-thread="${CSS.escape(thread)}"]${action ? "[data-action]" : ""}`);
+  const links = list.querySelectorAll("a[data-thread]");
+  (same ?? links[Math.min(place, links.length - 1)] ?? $("search")).focus();
 }
 
 function groupNode({ label, items }) {

@@ -4,6 +4,7 @@ import { onAction } from "../actions.js";
 import * as api from "../api.js";
 import { answerOf } from "../dialogs.js";
 import { el, icon } from "../dom.js";
+import { catchFocus } from "../focus.js";
 import { canRepeat } from "../people/share.js";
 import { t } from "../texts.js";
 
@@ -57,6 +58,7 @@ export function listenToTurnActions({ shown, onFailed }) {
     input.setSelectionRange(question.length, question.length);
     if ((await answer) !== "ask" || thread.running || thread.last.message_id !== message_id) return;
     if (input.value.trim() !== question) thread.edit(input.value.trim());
+    catchFocus(); // the button is gone while it is answered
   }
 }
 
