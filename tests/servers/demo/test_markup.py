@@ -103,6 +103,12 @@ def test_slacks_markdown_blocks_are_commonmark_with_lists_in_lists() -> None:
     )
 
 
+def test_a_link_that_leads_elsewhere_than_to_the_web_is_its_words() -> None:
+    text = "[a](/demo/files/F1) [b](ftp://x.y) <ftp://x.y> [c](mailto:x@y.z)"
+    shown = "a b ftp://x.y <a mailto:x@y.z>c</a>"
+    assert written(commonmark(text)) == f"<p>{shown}</p>"
+
+
 SIGNS = st.text(st.sampled_from("*_~`|<>@#!\\[]()-1. \nabhtps:/&;"), max_size=200)
 
 
