@@ -166,6 +166,13 @@ def test_every_command_that_a_document_names_is_understood(document: str) -> Non
             assert program in OTHERS_COMMANDS or "curl" in line, f"{line}: no test understands it"
 
 
+@pytest.mark.parametrize("document", named(DOCUMENTS))
+def test_no_command_fetches_what_is_not_there(document: str) -> None:
+    """example.org has no pictures: a command that is copied must not fail for its example."""
+    dead = re.compile(r"https?://[\w.-]*\bexample\.\w+/\S+\.(?:jpe?g|png|webp|gif)\b")
+    assert [line for line in commands(document) if dead.search(line)] == []
+
+
 def is_understood(arguments: list[str]) -> bool:
     try:
         build_parser().parse_args(arguments)
