@@ -11,12 +11,14 @@ import torch
 from torch import nn
 from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING, AutoModel, PreTrainedConfig
 
-from inference.bench import random_qwen, random_tiles
+from inference.bench import random_gemma, random_mistral, random_qwen, random_tiles
 from inference.bench.random_llava import TEXT_SHAPES, llava
 from inference.bench.random_tokenizer import RandomModel
 from inference.errors import ModelUnavailable
 from inference.names import resolve_name
 from inference.types import ModelSpec, Quantization
+
+MODELS = random_qwen.MODELS | random_tiles.MODELS | random_mistral.MODELS | random_gemma.MODELS
 
 
 def random_model(spec: ModelSpec, device: torch.device) -> tuple[Any, Any]:
@@ -60,10 +62,9 @@ def random_model(spec: ModelSpec, device: torch.device) -> tuple[Any, Any]:
 def _row(name: str) -> RandomModel:
     if name in TEXT_SHAPES:
         return llava(TEXT_SHAPES[name])
-    rows = random_qwen.MODELS | random_tiles.MODELS
-    if name in rows:
-        return rows[name]
-    known = ", ".join([*TEXT_SHAPES, *rows])
+    if name in MODELS:
+        return MODELS[name]
+    known = ", ".join([*TEXT_SHAPES, *MODELS])
     raise ModelUnavailable(f"--random-weights knows the shapes of {known}, not of '{name}'.")
 
 

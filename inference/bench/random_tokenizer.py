@@ -27,6 +27,7 @@ def tokenizer_of(
     vocabulary: int,
     *,
     special: tuple[str, ...],
+    named: dict[str, str] | None = None,
     words: Iterable[str] = (),
     bos: bool = False,
     eos: str = "</s>",
@@ -36,6 +37,7 @@ def tokenizer_of(
     Args:
         vocabulary: the model's number of logits.
         special: tokens to add.
+        named: further tokens, by the attribute of the tokenizer that holds each.
         words: to encode as one token each.
         bos: whether a text begins with a token of its own.
         eos: the token that ends an answer.
@@ -53,6 +55,7 @@ def tokenizer_of(
         tokenizer_object=tokenizer,
         eos_token=eos,
         unk_token="<unk>",  # noqa: S106
+        extra_special_tokens=named or {},
         **({"bos_token": "<s>"} if bos else {}),
     )
     fast.add_special_tokens(

@@ -13,7 +13,14 @@ from transformers import AutoModelForImageTextToText
 
 from inference.backends.batching import BatchingBackend
 from inference.backends.load import backend_of, described
-from inference.bench import random_llava, random_models, random_qwen, random_tiles
+from inference.bench import (
+    random_gemma,
+    random_llava,
+    random_mistral,
+    random_models,
+    random_qwen,
+    random_tiles,
+)
 from inference.bench.baselines import floor_tokens_per_second
 from inference.bench.random_tokenizer import RandomModel
 from inference.bench.report import Report, check_plot, plot, table
@@ -104,12 +111,14 @@ def test_unknown_shapes_are_one_sentence() -> None:
         ("Qwen/Qwen3-VL-8B-Instruct", 8_767_123_696),
         ("HuggingFaceTB/SmolVLM2-2.2B-Instruct", 2_246_784_880),
         ("OpenGVLab/InternVL3_5-8B-HF", 8_528_318_464),
+        ("mistralai/Ministral-3-8B-Instruct-2512", 8_918_026_240),
+        ("google/gemma-3-12b-it", 12_187_325_040),
     ],
 )
 def test_random_weights_have_the_shapes_of_the_released_checkpoints(
     name: str, parameters: int
 ) -> None:
-    row = (random_qwen.MODELS | random_tiles.MODELS)[name]
+    row = random_models.MODELS[name]
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(row.config(byte_tokenizer(bos=False)))
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
@@ -130,7 +139,7 @@ def answered_about_a_picture(
 ) -> tuple[BatchingBackend, Prompt, Finished]:
     """A model with random weights, the prompt of its first answer, and the answer's end."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(random_qwen.MODELS, "small", row)
+        patch.setitem(random_models.MODELS, "small", row)
         spec = ModelSpec(name="small", device="cpu")
         loaded = described(*random_models.random_model(spec, torch.device("cpu")), spec)
     backend = backend_of(loaded, spec, cache_dir=folder)
@@ -170,7 +179,7 @@ SMALL_TOWER = {
 
 
 @pytest.mark.parametrize(
-    ("row", "tiles"),
+    ("row", "tokens"),
     [
         (
             random_tiles.smolvlm(
@@ -181,14 +190,21 @@ SMALL_TOWER = {
             4 * 4 + 1,
         ),
         (random_tiles.internvl(vision=SMALL_TOWER, text=SMALL_TEXT, side=28), 3 * 3 + 1),
+        (random_mistral.ministral3(SMALL_TEXT, SMALL_TOWER | {"head_dim": 16}), 37 * 37),
+        (
+            random_gemma.gemma3(
+                SMALL_TEXT, SMALL_TOWER | {"image_size": 56, "patch_size": 14}, picture_tokens=4
+            ),
+            4,
+        ),
     ],
 )
-def test_a_model_with_random_weights_is_shown_a_megapixel_in_tiles(
-    row: RandomModel, tiles: int, tmp_path: Path
+def test_a_model_with_random_weights_is_shown_a_megapixel_in_its_own_way(
+    row: RandomModel, tokens: int, tmp_path: Path
 ) -> None:
     backend, prompt, finished = answered_about_a_picture(row, tmp_path)
     placeholder = backend._prompts.placeholder_id
-    assert prompt.tokens.count(placeholder) == tiles  # of one embedding each
+    assert prompt.tokens.count(placeholder) == tokens
     assert finished.new_tokens == 6
 
 
