@@ -65,16 +65,41 @@ class TiledTower(ABC):
 class IdeficsTower(TiledTower):
     """SmolVLM's and Idefics3's: SigLIP, whose position embeddings follow a tile's patches."""
 
+    def __init__(self, weights: Any, preprocessor: ImagePreprocessor) -> None:
+        """See `TiledTower`."""
+        super().__init__(weights, preprocessor)
+        self._positions: dict[tuple[int, int], Tensor] = {}
+
     def _forward(self, tiles: Tensor) -> Tensor:
         # Not `get_image_features`: it drops empty tiles and asks whether a mask masks anything,
         # for both of which the host would wait.
         tower = self._model.vision_model
         rows, columns = (side // tower.patch_size for side in tiles.shape[-2:])
-        mask = torch.ones(len(tiles), rows, columns, dtype=torch.bool, device=tiles.device)
-        embedded = tower.embeddings(pixel_values=tiles, patch_attention_mask=mask)
-        encoded = tower.encoder(inputs_embeds=embedded, attention_mask=None).last_hidden_state
-        projected: Tensor = self._model.connector(tower.post_layernorm(encoded))
+        if (rows, columns) not in self._positions:
+            self._positions[rows, columns] = self._positions_of(tiles[:1], rows, columns)
+        positions = tower.embeddings.position_embedding(self._positions[rows, columns])
+        patches = tower.embeddings.patch_embedding(tiles).flatten(2).transpose(1, 2)
+        encoded = tower.encoder(inputs_embeds=patches + positions, attention_mask=None)
+        projected: Tensor = self._model.connector(tower.post_layernorm(encoded.last_hidden_state))
         return projected
+
+    def _positions_of(self, tile: Tensor, rows: int, columns: int) -> Tensor:
+        """Which position embedding each patch of a tile gets, int64[1, rows * columns].
+
+        Found out once per size: transformers before 5.23 makes the host wait for it, which no
+        CUDA graph can record.
+        """
+        embeddings = self._model.vision_model.embeddings
+        found: list[Tensor] = []
+        hook = embeddings.position_embedding.register_forward_pre_hook(
+            lambda _, args: found.append(args[0])
+        )
+        mask = torch.ones(1, rows, columns, dtype=torch.bool, device=tile.device)
+        try:
+            embeddings(pixel_values=tile, patch_attention_mask=mask)
+        finally:
+            hook.remove()
+        return found[0]
 
 
 class InternVLTower(TiledTower):
