@@ -82,9 +82,11 @@ class DemoVisitor:
 
 
 @asynccontextmanager
-async def visiting(browser: Browser, address: str) -> AsyncIterator[DemoVisitor]:
+async def visiting(
+    browser: Browser, address: str, *, locale: str = "en-GB"
+) -> AsyncIterator[DemoVisitor]:
     """A browser of its own at the page. Fails if anything in the page has."""
-    context = await browser.new_context(viewport=DESK, locale="en-GB")  # type: ignore[arg-type]
+    context = await browser.new_context(viewport=DESK, locale=locale)  # type: ignore[arg-type]
     visitor = DemoVisitor(await context.new_page())
     await visitor.page.goto(address)
     yield visitor

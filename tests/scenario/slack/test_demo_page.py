@@ -72,7 +72,7 @@ async def test_what_one_visitor_opens_and_is_told_alone_nobody_else_sees(
         running_demo() as slack,
         running_bot(tmp_path, slack, backend),
         visiting(browser, slack.base) as mia,
-        visiting(browser, slack.base) as tom,
+        visiting(browser, slack.base, locale="ja-JP") as tom,
     ):
         await mia.join("Mia")
         await tom.page.fill("#join-name", "mia")
@@ -115,7 +115,7 @@ async def test_what_one_visitor_opens_and_is_told_alone_nobody_else_sees(
             "not supported in threads"
         )
         await tom.go_to("general")
-        await expect(tom.page.locator(".welcome")).to_contain_text("Welcome to #general")
+        await expect(tom.page.locator(".welcome")).to_contain_text("#general へようこそ")
         await expect(tom.notes).to_have_count(0)
 
         await mia.go_to("llava-bot")

@@ -10,6 +10,7 @@ import { drawSidebar } from "./sidebar.js";
 import * as state from "./state.js";
 import { Timeline } from "./timeline.js";
 import { postCard, welcome } from "./welcome.js";
+import { words } from "./words.js";
 
 const placePane = document.querySelector("#place");
 const threadPane = document.querySelector("#thread");
@@ -61,12 +62,8 @@ function draw() {
 }
 
 function alertText() {
-  if (!state.reachable) return `This demo has ended. Start it again: make demo-${state.view.app}`;
-  return {
-    starting: "llava-bot is starting… You can write already: it answers as soon as it is here.",
-    away: "llava-bot is away. It answers when it is back.",
-    active: "",
-  }[state.view.presence];
+  if (!state.reachable) return words.ended(state.view.app);
+  return { starting: words.starting, away: words.away, active: "" }[state.view.presence];
 }
 
 function drawPlace() {

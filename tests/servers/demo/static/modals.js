@@ -3,6 +3,7 @@
 import { act, join } from "./api.js";
 import { el } from "./dom.js";
 import { refresh, view } from "./state.js";
+import { words } from "./words.js";
 
 const modal = document.querySelector("#modal");
 const joining = document.querySelector("#join");
@@ -63,12 +64,12 @@ export function askForName() {
   const form = el(
     "form",
     {},
-    el("h2", { id: "join-title" }, `Join ${view.workspace}`),
-    el("p", {}, `A local ${view.app === "slack" ? "Slack" : "Discord"} with the real llava-bot in it. Nothing leaves this machine.`),
-    el("label", { for: "join-name" }, "Your name"),
+    el("h2", { id: "join-title" }, words.join(view.workspace)),
+    el("p", {}, words.about(view.app)),
+    el("label", { for: "join-name" }, words.name),
     name,
     problem,
-    el("div", { class: "buttons" }, el("button", { class: "primary" }, "Join")),
+    el("div", { class: "buttons" }, el("button", { class: "primary" }, words.enter)),
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

@@ -3,6 +3,7 @@
 import { el, icon } from "./dom.js";
 import { personOf, repliesIn, view } from "./state.js";
 import { avatar, timeOf } from "./message.js";
+import { words } from "./words.js";
 
 const SAMPLES = [
   { file: "cat.jpg", alt: "A cat", question: "What is in this picture?" },
@@ -18,19 +19,15 @@ export function welcome(place, fill) {
     "section",
     { class: "welcome" },
     isDirect ? avatar(view.bot, "avatar large") : el("span", { class: "sign" }, icon(place.kind === "voice" ? "voice" : "hash")),
-    el("h3", {}, isDirect ? bot : `Welcome to #${place.name}`),
+    el("h3", {}, isDirect ? bot : words.welcome(place.name)),
     el("p", {}, place.topic),
     isFirst && el("ul", { class: "steps" }, stepsIn(bot).map((it) => el("li", {}, it))),
-    isDirect && el("p", {}, "Drop or paste a picture here, ask about it, and press Enter. No mention is needed."),
+    isDirect && el("p", {}, words.direct),
     (isFirst || isDirect) && el("div", { class: "samples" }, SAMPLES.map((it) => sample(it, isDirect ? "" : `@${bot} `, fill))),
   );
 }
 
-const stepsIn = (bot) => [
-  ["Drop or paste a picture, or click one of these. Mention ", el("b", { class: "mention" }, `@${bot}`), " with your question and press Enter."],
-  ["The answer comes in a thread. Ask on there: no mention, no second upload."],
-  [`Type / for the commands${view.app === "discord" ? ", /ask for one with a picture" : ""}. The menu ⋯ of a message asks about its picture.`],
-];
+const stepsIn = (bot) => [words.ask(el("b", { class: "mention" }, `@${bot}`)), words.thread, words.commands(view.app)];
 
 function sample({ file, alt, question }, mention, fill) {
   const take = async () => {

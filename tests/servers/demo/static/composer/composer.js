@@ -3,6 +3,7 @@
 import { say } from "../api.js";
 import { el, icon, iconButton } from "../dom.js";
 import { here, personOf, placeOf, refresh, view } from "../state.js";
+import { words } from "../words.js";
 import { Completion } from "./completion.js";
 import { drawFiles, filesOf } from "./files.js";
 
@@ -212,7 +213,7 @@ export class Composer {
       this.drafts.set(`${place}/${thread}`, draft); // nothing is lost: it can be sent again
       this.key = "";
       this.show();
-      this.say("This could not be sent. Try again.");
+      this.say(words.unsent);
       return;
     }
     this.onSent({ place, thread });
