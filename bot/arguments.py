@@ -103,6 +103,11 @@ def build_parser() -> argparse.ArgumentParser:
     bench = command("bench", "bench [OPTION]...", "measure how fast a model is on this machine")
     _add_bench_arguments(bench)
 
+    models = command(
+        "models", "models [OPTION]...", "list the models that a card holds, and recommend one"
+    )
+    _add_models_arguments(models)
+
     completion = command(
         "completion",
         "completion {bash,zsh,fish}",
@@ -121,7 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
         quiet.add_argument(
             "-q", "--quiet", action="store_true", help="print answers and errors, nothing else"
         )
-    for logging in (ask, chat, doctor, manifest, bench):
+    for logging in (ask, chat, doctor, manifest, bench, models):
         logging.add_argument(
             "--verbose", action="store_true", help="log on stderr, as `run` does (LOG_LEVEL)"
         )
@@ -190,6 +195,23 @@ def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
     )
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
     bench.add_argument("--plot", metavar="FILE.png", help="plot tokens per second over threads")
+
+
+def _add_models_arguments(models: argparse.ArgumentParser) -> None:
+    models.add_argument(
+        "--memory",
+        type=_number_of(1, 2048),
+        metavar="GB",
+        help="of the card to plan for, for example 24 (otherwise: the card of this machine)",
+    )
+    models.add_argument(
+        "--threads",
+        type=_number_of(1, 256),
+        default=8,
+        metavar="N",
+        help="conversations at once, of 2,000 tokens each (8)",
+    )
+    models.add_argument("--json", action="store_true", help="print the table as JSON")
 
 
 def _number_of(least: int, most: int) -> Callable[[str], int]:

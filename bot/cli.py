@@ -120,6 +120,8 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
             return _bench(arguments, configuration.bot)
         case "doctor":
             return asyncio.run(_doctor(configuration, arguments.channel, as_json=arguments.json))
+        case "models":
+            return _models(arguments)
         case "manifest":
             _print_manifest(arguments, configuration)
             return 0
@@ -150,6 +152,29 @@ def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
     print(report.to_json() if arguments.json else table(report))
     if arguments.plot:
         plot(report, Path(arguments.plot))
+    return 0
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from bot.doctor.model import gpus
+    from inference.catalogue import Card, Need, as_document, as_text, fast_models, fits_on
+
+    if arguments.memory is not None:
+        size = arguments.memory
+        card = Card(name=f"A card of {size} GB", memory_bytes=size * 1e9)
+    elif found := gpus():
+        card = Card(name=found[0].name, memory_bytes=found[0].total_bytes)
+    else:
+        raise CommandFailed(
+            "There is no NVIDIA GPU here: say for which card to plan, for example --memory 24. "
+            "Without a GPU, use the pocket model (MODEL=pocket)."
+        )
+    need = Need(threads=arguments.threads)
+    fits = fits_on(card, need, fast=fast_models())
+    if arguments.json:
+        print(_json(as_document(card, need, fits), indent=2))
+    else:
+        print(as_text(card, need, fits))
     return 0
 
 
