@@ -92,13 +92,17 @@ class RateMeter:
         self._of: tuple[Phase, str] | None = None
         self._begun_s = 0.0
         self._begun_bytes = 0
+        self._last_bytes = 0
 
     def measured(self, progress: LoadProgress) -> LoadProgress:
         """Return the progress with its rate, once enough is known."""
         now, done = time.monotonic(), progress.done_bytes
         of = (progress.phase, progress.what)
-        if done is None or of != self._of:
-            # What is here already (a download that is resumed) has no rate.
+        begins = done is None or of != self._of or done < self._last_bytes
+        self._last_bytes = done or 0
+        if done is None or begins:
+            # What is here already (a download that is resumed) has no rate, and one that begins
+            # again has lost what it had.
             self._of, self._begun_s, self._begun_bytes = of, now, done or 0
             return progress
         elapsed_s = now - self._begun_s

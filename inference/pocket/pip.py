@@ -20,7 +20,7 @@ def run_pip(
 
     Args:
         arguments: what stands after `pip`.
-        work: an empty place for its temporary files.
+        work: a place for its temporary files, and where it puts what it has downloaded.
         on_bytes: called again and again with the size of what has come so far; what it raises ends
             pip, too.
     """
@@ -42,7 +42,7 @@ def run_pip(
         )
         try:
             while process.poll() is None:
-                on_bytes(_size_of(temporary))
+                on_bytes(_size_of(work))
                 time.sleep(POLL_S)
         finally:
             if process.poll() is None:
@@ -53,8 +53,9 @@ def run_pip(
 
 
 def _size_of(folder: Path) -> int:
-    size = 0
+    """Bytes of the wheels in a folder; one that pip is copying to its place counts once."""
+    sizes: dict[str, int] = {}
     for path in folder.rglob("*.whl"):
         with suppress(OSError):  # it has just been moved
-            size += path.stat().st_size
-    return size
+            sizes[path.name] = max(sizes.get(path.name, 0), path.stat().st_size)
+    return sum(sizes.values())

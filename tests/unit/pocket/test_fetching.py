@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from aiohttp import web
@@ -71,6 +72,32 @@ async def test_bytes_are_counted_while_they_come_and_a_cancelled_load_ends_pip(
             await asyncio.to_thread(run_pip, arguments, tmp_path, on_bytes)
     assert 0 < seen[-1] <= 2 * HALF_BYTES
     assert seen == sorted(seen)
+
+
+def test_a_wheel_that_pip_moves_to_its_place_counts_once_and_goes_on_counting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary, placed = tmp_path / "pip" / "pip-unpack-1" / WHEEL, tmp_path / WHEEL
+    temporary.parent.mkdir(parents=True)
+    seen: list[int] = []
+    pip = mock.Mock(returncode=0)
+    pip.poll.side_effect = [None] * 4 + [0, 0]
+    monkeypatch.setattr("inference.pocket.pip.subprocess.Popen", lambda *_, **__: pip)
+    monkeypatch.setattr("inference.pocket.pip.POLL_S", 0)
+
+    def on_bytes(size: int) -> None:
+        seen.append(size)
+        match len(seen):
+            case 1:
+                temporary.write_bytes(bytes(60))
+            case 2:
+                placed.write_bytes(bytes(20))
+            case 3:
+                placed.write_bytes(bytes(60))
+                temporary.unlink()
+
+    run_pip([], tmp_path, on_bytes)
+    assert seen == [0, 60, 60, 60]
 
 
 def test_a_second_start_downloads_only_the_part_that_is_missing(

@@ -88,6 +88,16 @@ def test_the_rate_follows_a_connection_that_became_slow(clock: Clock) -> None:
     assert slow.bytes_per_s < 2_000_000
 
 
+def test_a_download_that_begins_again_has_no_negative_rate(clock: Clock) -> None:
+    meter = RateMeter()
+    for second, done in enumerate([0, 50_000_000, 90_000_000, 0]):
+        clock.now_s = second
+        measured = meter.measured(at(done))
+    assert (measured.bytes_per_s, measured.remaining_s) == (None, None)
+    clock.now_s += 1
+    assert meter.measured(at(4_000_000)).bytes_per_s == pytest.approx(4_000_000)
+
+
 def test_a_file_gets_few_lines_and_a_terminal_one_that_is_written_over(clock: Clock) -> None:
     file, terminal = io.StringIO(), Terminal()
     progress = [StreamProgress(file), StreamProgress(terminal)]
