@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,8 @@ async def test_the_page_shows_the_load_takes_questions_and_goes_on_by_itself(
         panel = page.locator("#loading")
         await expect(panel).to_contain_text("Getting the model ready")
         assert not await page.locator("#loading-bar").get_attribute("value")  # not known yet
+        load.report(replace(HALF, done_bytes=0))
+        await expect(panel).to_contain_text("0 kB of 14 GB")
         load.report(HALF)
         await expect(page.get_by_role("status").first).to_have_text(
             "Downloading the language model"

@@ -4,7 +4,7 @@ import * as api from "../api.js";
 import { t } from "../texts.js";
 
 const AGAIN_MS = 1_500;
-const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte"];
+const UNITS = ["kilobyte", "megabyte", "gigabyte"]; // a single "byte" has no good plural in Intl
 const MINUTE_S = 60;
 const PHASES = {
   starting: "page_loading_starting",
@@ -88,9 +88,9 @@ function write(id, text) {
 }
 
 function size(bytes) {
-  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1000)) / 3), UNITS.length);
   return new Intl.NumberFormat(document.documentElement.lang, {
-    style: "unit", unit: UNITS[power], maximumSignificantDigits: 3,
+    style: "unit", unit: UNITS[power - 1], maximumSignificantDigits: 3,
   }).format(bytes / 1000 ** power);
 }
 
