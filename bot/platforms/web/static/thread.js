@@ -240,6 +240,9 @@ export class Thread {
     await api.deleteThread(id).catch(() => {}); // or it is gone already
     if (this.gone || this.running) return;
     forgetDraft(id);
+    this.#asked += 1; // what was loaded meanwhile may still have the question
+    this.turns = [];
+    this.#view.show(this.turns, this.waiting);
     this.id = null;
     this.title = "";
     this.onEmptied(this, id);
@@ -335,6 +338,7 @@ export class Thread {
   /** Asking the same again cannot help: text and pictures go back to be changed. */
   async #takeBackRefused(turn) {
     this.alert = turn.answer;
+    this.#asked += 1; // what is being loaded still has it
     this.turns = this.turns.filter(({ message_id }) => message_id !== turn.message_id);
     this.#giveBack(turn);
     this.#changed();
