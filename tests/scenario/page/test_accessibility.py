@@ -10,7 +10,7 @@ from playwright.async_api import Browser
 from tests.accessibility import COLOURS, overflow_px, small_targets, violations
 from tests.scenario.page.tour import DESK, PHONE, Look, touring
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 
 NARROW = {"width": 320, "height": 640}  # as a desk's page at 400 %

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from tests.engines import ScriptedModel
 from tests.scenario.page.reader import LAST_ANSWER, ask, expect_answer
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 MARKDOWN = (
     "The *prices*:\n\n| Item | Price |\n|---|---|\n| Bolt | $3 |\n\n```py\nx = 1\n```\n\nSo $x^2$."

@@ -16,7 +16,7 @@ from tests.engines import ScriptedModel
 from tests.pictures import encode
 from tests.scenario.page.reader import ask, attach, expect_answer, photo
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 LIMITS = PictureLimits(max_bytes=100_000)
 

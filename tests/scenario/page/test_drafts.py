@@ -13,7 +13,7 @@ from tests.scenario.page.reader import ask, attach, expect_answer, photo
 from tests.scenario.playground import Client, running_playground
 from tests.store_faults import fails_at
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 CUT = photo("cut.png", RED[:60])
 """Its header is that of a picture: only the server can tell that the rest is missing."""

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.engines import ScriptedModel
 from tests.scenario.page.reader import LAST_ANSWER, expect_answer, opened, paste_and_drop
 from tests.scenario.playground import Client, running_playground
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 FOCUSED = """() => {
     const it = document.activeElement;
@@ -25,13 +26,13 @@ FOCUSED = """() => {
 MOST_STOPS = 60
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="package")
 async def client(tmp_path: Path, backend: ScriptedModel) -> AsyncIterator[Client]:
     async with running_playground(tmp_path, backend, password="pw") as client:
         yield client
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="package")
 async def page(client: Client, browser: Browser) -> AsyncIterator[Page]:
     credentials = {"username": "", "password": "pw"}
     async with opened(client, browser, http_credentials=credentials) as page:

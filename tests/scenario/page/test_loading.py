@@ -14,7 +14,7 @@ from tests.engines import HeldLoad, ScriptedModel
 from tests.scenario.page.reader import ask, expect_answer, opened, photo
 from tests.scenario.playground import running_playground
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 HALF = LoadProgress(
     phase=Phase.DOWNLOADING,

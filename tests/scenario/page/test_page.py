@@ -23,7 +23,7 @@ from tests.scenario.page.reader import (
 from tests.scenario.playground import Client, running_playground
 from tests.store_faults import fails_at
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 
 async def test_a_picture_a_question_an_answer_and_a_follow_up(

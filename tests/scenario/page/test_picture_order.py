@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from tests.engines import ScriptedModel
 from tests.scenario.page.reader import ask, expect_answer, photo
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 THUMBNAILS = "#pending .thumbnail"
 

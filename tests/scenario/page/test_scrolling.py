@@ -14,7 +14,7 @@ from tests.scenario.core import RED
 from tests.scenario.page.reader import ask, expect_answer, opened, photo
 from tests.scenario.playground import running_playground
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 LANDSCAPE = plain_picture((0, 120, 0), (640, 400)).data

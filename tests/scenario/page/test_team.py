@@ -7,18 +7,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.engines import ScriptedModel
 from tests.scenario.page.reader import ask, expect_answer, opened, paste_and_drop, photo
 from tests.scenario.playground import Client, running_playground
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="package")
 async def client(tmp_path: Path, backend: ScriptedModel) -> AsyncIterator[Client]:
     async with running_playground(tmp_path, backend, password="pw") as client:
         yield client

@@ -9,7 +9,7 @@ from tests.engines import ScriptedModel
 from tests.scenario.page.reader import ask, expect_answer, opened, photo
 from tests.scenario.playground import Client
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 
 async def test_an_answer_is_rated_and_its_question_changed_with_its_pictures_kept(

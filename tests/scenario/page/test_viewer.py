@@ -9,7 +9,7 @@ from tests.pictures import plain_picture
 from tests.scenario.page.reader import ask, expect_answer, opened, photo
 from tests.scenario.playground import Client
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 CAPTION = "#viewer [data-viewer=caption]"
 POSITION = "#viewer [data-viewer=position]"
