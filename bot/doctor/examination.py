@@ -89,7 +89,9 @@ async def _platform(
     try:
         entry.check(settings)
     except PlatformUnavailable as exc:
-        return Area(title=entry.title, findings=(Finding(f"{entry.title}'s settings", str(exc)),))
+        what = f"{entry.title}'s settings"
+        findings = tuple(Finding(what, problem) for problem in exc.problems)
+        return Area(title=entry.title, findings=findings)
     its_channel = channel if channel is not None and doctor.is_channel(channel) else None
     found = await _in_time(entry.title, doctor.examine(settings, its_channel), PLATFORM_S)
     return Area(title=entry.title, findings=tuple(found))

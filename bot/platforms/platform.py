@@ -12,7 +12,14 @@ from inference.types import ModelInfo
 
 
 class PlatformUnavailable(Exception):
-    """An adapter cannot run; `str(exc)` is one sentence that names the remedy."""
+    """An adapter cannot run; each of `problems` is one sentence that names the remedy."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return " ".join(self.problems)
 
 
 class Core(Protocol):

@@ -8,8 +8,6 @@ from typing import TypeAlias
 
 from pydantic import SecretStr
 
-from bot.platforms.platform import PlatformUnavailable
-
 _PLACEHOLDER = re.compile(
     r"…|\.\.\.|<.*>|\byour\b|x{4}|change.?me|replace|placeholder|example", re.IGNORECASE
 )
@@ -20,19 +18,20 @@ Token: TypeAlias = tuple[SecretStr | None, re.Pattern[str], str]
 """Its value, what it looks like, and the same in words."""
 
 
-def check_tokens(tokens: Mapping[str, Token]) -> None:
+def token_problems(tokens: Mapping[str, Token]) -> list[str]:
     """Look at each token by its setting's name; one may have been put in another's place.
 
-    Raises:
-        PlatformUnavailable: names the setting and what to do.
+    Returns: for each that is wrong, a sentence that names the setting and what to do.
     """
+    problems: list[str] = []
     for name, (secret, shape, form) in tokens.items():
         if secret is None:
             continue
         others = {other: tokens[other][1] for other in tokens if other != name}
         wrong = token_problem(secret.get_secret_value(), shape=shape, form=form, others=others)
         if wrong is not None:
-            raise PlatformUnavailable(f"{name}: {wrong}.")
+            problems.append(f"{name}: {wrong}.")
+    return problems
 
 
 def token_problem(

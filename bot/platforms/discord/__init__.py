@@ -54,7 +54,7 @@ DISCORD = PlatformEntry(
     settings=DiscordSettings,
     make=_make,
     is_set_up=lambda settings: settings.is_set_up,
-    check=lambda settings: settings.check_tokens(),
+    check=lambda settings: settings.check(),
     allow_list=lambda settings: settings.allow_list,
     doctor=Doctor(examine=_examine, is_channel=str.isdigit, channel_form="a number"),
     manifest=Manifest(add_arguments=_add_manifest_arguments, make=_manifest),

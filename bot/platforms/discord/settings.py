@@ -11,7 +11,8 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from bot.core.access import AllowList
-from bot.platforms.tokens import check_tokens
+from bot.platforms.platform import PlatformUnavailable
+from bot.platforms.tokens import token_problems
 from bot.settings import Ids, SettingsGroup, split
 
 PACE_S = 1.2
@@ -103,10 +104,12 @@ class DiscordSettings(SettingsGroup):
         """Whether there is a token."""
         return bool(self.bot_token)
 
-    def check_tokens(self) -> None:
+    def check(self) -> None:
         """Look at the token without asking Discord. Raises: PlatformUnavailable: what is wrong."""
         form = "three parts with dots between them"
-        check_tokens({"DISCORD_BOT_TOKEN": (self.bot_token, self.shapes["bot_token"], form)})
+        token = (self.bot_token, self.shapes["bot_token"], form)
+        if problems := token_problems({"DISCORD_BOT_TOKEN": token}):
+            raise PlatformUnavailable(*problems)
 
     @property
     def allow_list(self) -> AllowList:

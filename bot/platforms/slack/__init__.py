@@ -35,11 +35,6 @@ async def _examine(settings: SlackSettings, channel: str | None) -> list[Finding
     return await examine(settings, channel=channel)
 
 
-def _check(settings: SlackSettings) -> None:
-    settings.check_tokens()
-    settings.check()
-
-
 def _add_manifest_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--address", metavar="https://…", help="Slack's HTTP mode: where Slack reaches the bot"
@@ -59,7 +54,7 @@ SLACK = PlatformEntry(
     settings=SlackSettings,
     make=_make,
     is_set_up=lambda settings: settings.is_set_up,
-    check=_check,
+    check=lambda settings: settings.check(),
     allow_list=lambda settings: settings.allow_list,
     doctor=Doctor(
         examine=_examine,

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from bot.core.access import AllowList
 from bot.platforms.platform import PlatformUnavailable
-from bot.platforms.tokens import check_tokens
+from bot.platforms.tokens import token_problems
 from bot.settings import Ids, SettingsGroup
 
 
@@ -87,23 +87,26 @@ class SlackSettings(SettingsGroup):
         """Who may ask."""
         return AllowList(teams=self.teams, channels=self.channels, users=self.users)
 
-    def check_tokens(self) -> None:
-        """Look at the tokens without asking Slack. Raises: PlatformUnavailable: what is wrong."""
-        check_tokens(
+    def check(self) -> None:
+        """Look at the tokens without asking Slack.
+
+        Raises:
+            PlatformUnavailable: names everything that is missing or wrong, and what to do.
+        """
+        problems = token_problems(
             {
                 "SLACK_BOT_TOKEN": (self.bot_token, self.shapes["bot_token"], "xoxb-…"),
                 "SLACK_APP_TOKEN": (self.app_token, self.shapes["app_token"], "xapp-…"),
             }
         )
-
-    def check(self) -> None:
-        """Raises: PlatformUnavailable when something is missing, with what it is."""
         if not self.app_token and not self.signing_secret:
-            raise PlatformUnavailable(
+            problems.append(
                 "Set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP mode)."
             )
         if not self.bot_token and not (self.client_id and self.client_secret):
-            raise PlatformUnavailable(
+            problems.append(
                 "Set SLACK_BOT_TOKEN (one workspace), or SLACK_CLIENT_ID and SLACK_CLIENT_SECRET "
                 "(several)."
             )
+        if problems:
+            raise PlatformUnavailable(*problems)

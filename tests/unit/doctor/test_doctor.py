@@ -330,14 +330,15 @@ async def test_a_token_of_the_wrong_shape_is_told_without_asking_anybody(
         raise AssertionError
 
     monkeypatch.setattr("bot.platforms.slack.doctor.examine", asked)
-    tokens = {"bot_token": "xapp-planted", "app_token": "xapp-1"}
+    tokens = {"bot_token": "xapp-planted", "app_token": "xoxb-1"}
     unknown = ("The environment has MODLE, which is no setting: did you mean MODEL?",)
     areas = await examine(configured(tmp_path, slack=tokens, unknown=unknown))
     text = as_text(areas)
     assert "SLACK_BOT_TOKEN: what it holds belongs in SLACK_APP_TOKEN" in text
+    assert "SLACK_APP_TOKEN: what it holds belongs in SLACK_BOT_TOKEN" in text
     assert "WRONG    The environment has MODLE" in text
     assert "Discord is not set up" in text
-    assert text.endswith("2 to fix")
+    assert text.endswith("3 to fix")
     assert "planted" not in text
     assert not is_well(areas)
 

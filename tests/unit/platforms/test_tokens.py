@@ -28,10 +28,9 @@ def discord(token: str) -> DiscordSettings:
 
 
 def test_tokens_of_the_right_shape_are_fine() -> None:
-    slack(BOT).check_tokens()
-    slack("xoxe.xoxb-1-planted").check_tokens()  # one that Slack rotates
-    discord(DISCORD).check_tokens()
-    SlackSettings.model_validate({}).check_tokens()
+    slack(BOT).check()
+    slack("xoxe.xoxb-1-planted").check()  # one that Slack rotates
+    discord(DISCORD).check()
 
 
 @pytest.mark.parametrize(
@@ -59,9 +58,29 @@ def test_a_token_of_another_shape_is_told_with_what_to_do(
     settings: SlackSettings | DiscordSettings, problem: str
 ) -> None:
     with pytest.raises(PlatformUnavailable) as refused:
-        settings.check_tokens()
+        settings.check()
     assert str(refused.value).startswith(problem)
     assert "planted" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "begins"),
+    [
+        ({"bot_token": APP, "app_token": BOT}, ["SLACK_BOT_TOKEN: ", "SLACK_APP_TOKEN: "]),
+        ({"bot_token": "hello", "app_token": "world"}, ["SLACK_BOT_TOKEN: ", "SLACK_APP_TOKEN: "]),
+        ({"bot_token": "hello"}, ["SLACK_BOT_TOKEN: ", "Set SLACK_APP_TOKEN "]),
+        ({"client_id": "1.2"}, ["Set SLACK_APP_TOKEN ", "Set SLACK_BOT_TOKEN "]),
+    ],
+)
+def test_everything_that_is_wrong_with_the_tokens_is_told_at_once(
+    given: dict[str, str], begins: list[str]
+) -> None:
+    with pytest.raises(PlatformUnavailable) as refused:
+        SlackSettings.model_validate(given).check()
+    told = refused.value.problems
+    assert len(told) == len(begins)
+    assert all(map(str.startswith, told, begins))
+    assert str(refused.value) == " ".join(told)
 
 
 def test_a_platform_with_such_a_token_is_left_out_before_anything_is_loaded(
