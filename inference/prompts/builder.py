@@ -173,7 +173,9 @@ class PromptBuilder:
                     text=[self._rendered_picture], images=[image], add_special_tokens=False
                 )["input_ids"]
             before, behind = self._around
-            runs = self._runs_of_kind[kind] = _runs_of(ids[before : len(ids) - behind])
+            own = ids[before : len(ids) - behind]
+            # Pixtral's processor returns tensors, asked or not.
+            runs = self._runs_of_kind[kind] = _runs_of(int(token) for token in own)
         return PictureSpace(runs)
 
     def _tokens_around_placeholder(self) -> tuple[int, int]:

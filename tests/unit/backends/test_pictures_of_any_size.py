@@ -142,7 +142,9 @@ def test_preempted_sequences_with_pictures_go_on_as_generate_does(
     requests = [asking(showing("Tell", picture), tokens=70) for picture in pictures[3:6]]
     prompts = [bench.backend.prompt_of(request) for request in requests]
     pool = scheduler._pool
-    room = sum(pages_for(len(prompt.tokens)) for prompt in prompts)  # but not for answers
+    lengths = [len(prompt.tokens) for prompt in prompts]
+    # For all prompts, and for one of them with its answer, but not for all answers.
+    room = max(sum(map(pages_for, lengths)), pages_for(max(lengths) + 70))
     held = [pool.allocate() for _ in range(pool.num_free - room)]
     jobs = [bench.ask(request) for request in requests]
     bench.run()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForImageTextToText, Qwen3VLConfig
 
-from inference.prompts.positions import positions_of
+from inference.prompts.positions import last_keys_of, positions_of
 from inference.prompts.prompt import Prompt
 from inference.scheduling.prefix_tree import PictureSpan, page_key
 from inference.types import Picture
@@ -65,6 +65,14 @@ def test_positions_are_those_of_transformers_from_any_token_to_any_other() -> No
 def test_without_grids_a_tokens_position_is_its_index() -> None:
     spans = (PictureSpan(2, 8, "d"),)
     assert positions_of(spans, 1, 12).tolist() == [[i] * 3 for i in range(1, 12)]
+
+
+def test_a_token_of_a_whole_picture_attends_up_to_its_end_and_every_other_to_itself() -> None:
+    spans = (PictureSpan(2, 5, "d", is_whole=True), PictureSpan(7, 9, "d"))
+    every = [0, 1, 4, 4, 4, 5, 6, 7, 8, 9]
+    assert last_keys_of(spans, 0, 10).tolist() == every
+    for start, end in [(0, 2), (3, 6), (4, 10), (5, 9), (9, 10)]:
+        assert last_keys_of(spans, start, end).tolist() == every[start:end]
 
 
 def test_a_page_is_shared_only_with_pictures_of_the_same_rows_and_columns() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.scheduling.pages import PAGE_TOKENS
+from inference.scheduling.prefix_tree import PictureSpan
 from inference.scheduling.scheduler import MAX_SKIPPED_STEPS, SHORT_PREFILL_TOKENS, Sequence
 from tests.unit.scheduling.simulated_device import answer_alone, follow_up, make_engine, request
 
@@ -33,6 +34,18 @@ def test_decoding_continues_while_a_long_prompt_is_prefilled() -> None:
     plans = [device.step() for _ in range(6)]
     assert all(plan is not None and decoding in plan.decodes for plan in plans)
     assert all(plan is not None and sum(c.count for c in plan.chunks) <= 32 for plan in plans)
+
+
+def test_no_step_cuts_a_picture_that_must_be_whole_and_it_alone_exceeds_the_budget() -> None:
+    scheduler, _, _, device = make_engine(chunk=32, ahead=0)
+    sequence = request(200, new_tokens=3)
+    spans = [(10, 60), (70, 80), (95, 150)]
+    sequence.pictures = tuple(PictureSpan(*span, "d", is_whole=True) for span in spans)
+    scheduler.submit(sequence)
+    chunks = []
+    while (plan := device.step()) is not None:
+        chunks += [(chunk.start, chunk.start + chunk.count) for chunk in plan.chunks]
+    assert chunks == [(0, 10), (10, 60), (60, 92), (92, 95), (95, 150), (150, 182), (182, 200)]
 
 
 def test_a_follow_up_prefills_only_its_new_tokens() -> None:
