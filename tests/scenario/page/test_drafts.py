@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
@@ -78,9 +79,17 @@ async def test_a_sample_leaves_the_draft_alone(page: Page) -> None:
     await expect_draft(page, "mine", "photo.png")
 
 
+async def answer_late(route: Route) -> None:
+    """What was loaded before a change arrives after it."""
+    response = await route.fetch()
+    await asyncio.sleep(0.4)
+    await route.fulfill(response=response)
+
+
 async def test_what_the_server_refuses_comes_back_and_leaves_no_thread(
     client: Client, page: Page
 ) -> None:
+    await page.route("**/api/threads/*", answer_late)
     await ask(page, "What?", CUT)
     await expect(page.locator("#alert")).to_contain_text("“cut.png” was left out")
     await expect_draft(page, "What?", "cut.png")

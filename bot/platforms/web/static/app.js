@@ -304,9 +304,12 @@ function changedElsewhere(ids) {
 async function refresh() {
   sidebar.refresh();
   if (!current.id || current.running) return; // a running answer re-attaches itself
+  const thread = current;
+  const { id } = thread;
   try {
-    await current.open();
+    await thread.open();
   } catch (error) {
-    if (error.status === 404) forget(current, error.message);
+    // Without its id it has been given back to the start screen meanwhile.
+    if (error.status === 404 && thread.id === id) forget(thread, error.message);
   }
 }
