@@ -7,7 +7,16 @@ onAction("close-dialog", (button) => button.closest("dialog").close(""));
 
 /** Open a dialog; resolves to the value of the button that closed it, empty for Escape. */
 export function answerOf(dialog) {
+  const opening = {};
+  dialog.opening = opening;
   dialog.returnValue = "";
   dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true }));
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", function closed() {
+      const isLatest = dialog.opening === opening;
+      if (isLatest && dialog.open) return; // the event of an earlier opening, which comes late
+      dialog.removeEventListener("close", closed);
+      resolve(isLatest ? dialog.returnValue : "");
+    });
+  });
 }
