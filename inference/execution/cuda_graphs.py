@@ -22,9 +22,11 @@ class CudaGraphRecorder:
     def __init__(self, device: torch.device) -> None:
         self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream(device)
+        # A graph knows addresses, not tensors: whatever its work refers to must outlive it.
+        self._works: list[Callable[[], object]] = []
 
     def record(self, work: Callable[[], Result]) -> tuple[torch.cuda.CUDAGraph, Result]:
-        """Record work whose input tensors keep their addresses.
+        """Record work whose input tensors keep their addresses; they live as long as this object.
 
         Returns: the graph, and the work's result, which each replay overwrites.
         """
@@ -33,6 +35,7 @@ class CudaGraphRecorder:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
             result = work()
+        self._works.append(work)
         return graph, result
 
 
