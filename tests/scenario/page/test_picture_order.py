@@ -24,6 +24,7 @@ async def test_pictures_change_places_by_keys_and_by_hand_and_are_sent_so(
 ) -> None:
     await page.set_input_files("#file-input", [photo("a.png"), photo("b.png")])  # type: ignore[arg-type]
     await expect_order(page, "a.png", "b.png")
+    await expect(page.get_by_text("Shift+← or Shift+→ moves a picture")).to_be_visible()
     await page.locator(THUMBNAILS).first.focus()
     await page.keyboard.press("Shift+ArrowRight")
     await expect_order(page, "b.png", "a.png")
@@ -49,3 +50,16 @@ async def test_pictures_change_places_by_keys_and_by_hand_and_are_sent_so(
     await ask(page, "Which?")
     await expect_answer(page, "answer to Which?")
     await expect(page.locator("[data-turn] .picture[data-name='b.png'] .number")).to_have_text("1")
+
+
+async def test_delete_takes_a_picture_out_and_the_one_beside_it_has_the_focus(page: Page) -> None:
+    await page.set_input_files("#file-input", [photo("a.png"), photo("b.png")])  # type: ignore[arg-type]
+    await expect_order(page, "a.png", "b.png")
+    await page.locator(THUMBNAILS).first.focus()
+    await page.keyboard.press("Delete")
+    await expect_order(page, "b.png")
+    await expect(page.locator(THUMBNAILS)).to_be_focused()
+    await expect(page.locator("#order-hint")).to_be_hidden()
+    await page.keyboard.press("Backspace")
+    await expect_order(page)
+    await expect(page.locator("#question")).to_be_focused()

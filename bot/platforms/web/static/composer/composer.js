@@ -122,6 +122,7 @@ export class Composer {
       this.#drop(this.#thread, picture);
       catchFocus();
     });
+    $("order-hint").hidden = draft.pictures.length < 2;
     $("send").hidden = running && isEmpty;
     $("stop").hidden = !running;
     $("send").disabled = isEmpty;

@@ -25,13 +25,23 @@ export function showPending(list, pictures, onRemove) {
   list.replaceChildren(...items);
 }
 
+/** Delete on a thumbnail: the picture beside it has the focus then. */
+function removeByKey(event, picture, onRemove) {
+  if (!["Delete", "Backspace"].includes(event.key)) return;
+  event.preventDefault();
+  const item = event.target.closest("li");
+  const next = item.nextElementSibling ?? item.previousElementSibling;
+  onRemove(picture);
+  next?.querySelector(".thumbnail").focus();
+}
+
 function pendingItem(picture, onRemove) {
   const { name } = picture.file;
   const image = pictureImage(picture.url, name, name);
   // What the browser shows is turned upright, which the header does not tell.
   image.addEventListener("load", () => Object.assign(picture, { width: image.naturalWidth, height: image.naturalHeight }));
   const item = el("li", {},
-    el("button", { type: "button", class: "thumbnail", "aria-keyshortcuts": "Shift+ArrowLeft Shift+ArrowRight", "data-full": picture.url, "data-name": name, title: name, "aria-label": name }, image),
+    el("button", { type: "button", class: "thumbnail", "aria-keyshortcuts": "Shift+ArrowLeft Shift+ArrowRight Delete", "data-full": picture.url, "data-name": name, title: name, "aria-label": name, onkeydown: (event) => removeByKey(event, picture, onRemove) }, image),
     el("button", { type: "button", class: "remove", "aria-label": t("page_remove", { name }), onclick: () => onRemove(picture) }, icon("close")));
   item.picture = picture;
   return item;
