@@ -99,7 +99,7 @@ async def test_a_thread_is_shared_asked_on_and_taken_back(
         await ann.get_by_role("button", name="Stop sharing").click()
         await expect(ann.locator("#shared-note")).to_be_hidden()
         await expect(bob.locator("#start")).to_be_visible()
-        await expect(bob.locator("#alert")).to_contain_text("There is no such thread.")
+        await expect(bob.locator("#alert")).to_have_text("Ann no longer shares this thread.")
         await expect(bob.locator("#threads li")).to_have_count(0)
         backend.release()
         await follow_link(bob, link)

@@ -13,7 +13,7 @@ import { listenToModelPanel, showModel, showModelLine } from "./model.js";
 import { sampleItem } from "./render.js";
 import { listenToPerson, loadPerson, onPerson } from "./people/person.js";
 import { openLink } from "./people/requests.js";
-import { listenToSharing, showAccess } from "./people/share.js";
+import { listenToSharing, showAccess, whyUnshared } from "./people/share.js";
 import { follow, listenToScrolling, showEnd } from "./scrolling.js";
 import { manageThreads } from "./sidebar/manage.js";
 import { listenToSearch } from "./sidebar/search.js";
@@ -115,7 +115,7 @@ async function route() {
   try {
     if (!thread.running) await untilReachable(() => thread.open());
   } catch (error) {
-    forget(thread, error.message);
+    forget(thread, whyLost(thread, error));
   }
 }
 
@@ -146,6 +146,8 @@ function remember(thread) {
   threads.set(thread.id, thread);
   return thread;
 }
+
+const whyLost = ({ access }, { status, message }) => (status === 404 && whyUnshared(access)) || message;
 
 /** Leave a thread that is gone, saying why on the start screen. */
 function forget(thread, sentence = "") {
@@ -198,7 +200,7 @@ function changed(thread) {
   if (thread.gone) return;
   if (thread.lost) {
     sidebar.refresh();
-    return forget(thread, thread.lost);
+    return forget(thread, whyLost(thread, thread.lost));
   }
   const isNew = thread.id && !threads.has(thread.id);
   if (isNew) {
@@ -310,6 +312,6 @@ async function refresh() {
     await thread.open();
   } catch (error) {
     // Without its id it has been given back to the start screen meanwhile.
-    if (error.status === 404 && thread.id === id) forget(thread, error.message);
+    if (error.status === 404 && thread.id === id) forget(thread, whyLost(thread, error));
   }
 }

@@ -19,7 +19,7 @@ export class Thread {
   alert = "";
   running = false;
   gone = false;
-  lost = ""; // why it is no longer there for the reader: deleted, or not shared any more
+  lost = null; // the error that says why it is no longer there for the reader: deleted, or not shared any more
   access = null; // what the reader may do in it, and with whom it is shared
   #view = new TurnsView();
   #abort = new AbortController();
@@ -314,7 +314,7 @@ export class Thread {
       await this.#load();
     } catch (error) {
       // What is shown is complete but for the pictures' numbers, or the thread is gone.
-      if (error.status === 404) this.lost = error.message;
+      if (error.status === 404) this.lost = error;
       else if (error instanceof api.HttpError) this.alert = error.message;
       return this.#changed();
     }

@@ -46,6 +46,12 @@ function sentenceFor({ is_mine, can_ask, can_delete, share, shared_by }) {
   return t(can_ask ? "page_shared_ask" : "page_shared_read", { name });
 }
 
+/** Why a thread is gone for the reader; null where it was their own, or everybody's. */
+export function whyUnshared(access) {
+  if (!access || access.is_mine || access.can_delete) return null;
+  return t("page_unshared", { name: access.shared_by || t("page_somebody") });
+}
+
 /** What marks a line of the side bar; null where a thread is only the reader's. */
 export function sharedMark({ is_mine = true, is_shared = false }) {
   if (!is_shared) return null;
