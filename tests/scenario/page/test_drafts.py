@@ -197,6 +197,7 @@ async def test_while_the_bot_is_away_the_page_says_so_and_sends_nothing(
         await expect(page.locator("#offline")).to_be_hidden(timeout=20_000)
         await expect_draft(page, "Are you there?", "photo.png")
         assert second.requests == []
+        await expect(page.locator("#composer-note")).to_contain_text("The bot is back")
         await page.press("#question", "Enter")
         await expect_answer(page, "answer to Are you there?")
         await context.close()

@@ -13,6 +13,7 @@ const $ = (id) => document.getElementById(id);
 export class Composer {
   #thread = null;
   #limits = {};
+  #isHeld = false; // somebody wanted to send while the bot was away, and reads that it was not sent
   #sending = false; // Enter was pressed, and a file is still being looked at
 
   constructor({ onAsk, onStop }) {
@@ -22,6 +23,7 @@ export class Composer {
     this.#listenToButtons();
     document.addEventListener("paste", (event) => this.#paste(event));
     this.#listenToDrops();
+    api.server.addEventListener("online", () => this.#isHeld && this.#note(t("page_back")));
     orderable($("pending"), (picture, index) => this.#move(picture, index));
     addEventListener("resize", () => this.#fitHeight()); // a phone that is turned
   }
@@ -76,7 +78,11 @@ export class Composer {
     const thread = this.#thread;
     const { draft } = thread;
     if (this.#sending || (!draft.text.trim() && !draft.pictures.length)) return;
-    if (api.isAway()) return this.#note(t("page_kept_offline"));
+    if (api.isAway()) {
+      this.#note(t("page_kept_offline"));
+      this.#isHeld = true;
+      return;
+    }
     if (thread.waiting) return this.#note(t("page_one_waits"));
     const bytes = draft.pictures.reduce((sum, { file }) => sum + file.size, 0);
     if (bytes > (this.#limits.upload_mb ?? Infinity) * 1e6) {
@@ -137,6 +143,7 @@ export class Composer {
 
   #note(...sentences) {
     const shown = sentences.filter(Boolean);
+    this.#isHeld = false;
     $("composer-note").replaceChildren(...shown.map((sentence) => el("p", {}, sentence)));
   }
 
