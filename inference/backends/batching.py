@@ -33,7 +33,8 @@ from inference.prompts.builder import PromptBuilder
 from inference.prompts.detokenize import TokenBytes
 from inference.prompts.prompt import Prompt
 from inference.scheduling.pages import PAGE_TOKENS
-from inference.scheduling.scheduler import Plan, Scheduler, Sequence
+from inference.scheduling.scheduler import Scheduler
+from inference.scheduling.sequences import Plan, Sequence
 from inference.serving.backend import AddJob, Job, StepOutput
 from inference.types import (
     Finished,

@@ -37,7 +37,7 @@ from inference.kernels.gpu import multiprocessors
 from inference.kernels.layer_cache import LayerCache
 from inference.prompts.positions import AXES
 from inference.scheduling.pages import PAGE_TOKENS, pages_for
-from inference.scheduling.scheduler import Plan, PrefillChunk, Sequence
+from inference.scheduling.sequences import Plan, PrefillChunk, Sequence
 from inference.scheduling.shared_prefixes import Group, group_by_prefix
 
 BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)

@@ -15,7 +15,7 @@ from inference.execution.decoder import Decoder
 from inference.execution.runner import SequenceFailed, SequenceInputs
 from inference.execution.vision import VisionEncoder
 from inference.scheduling.prefix_tree import PictureSpan
-from inference.scheduling.scheduler import PrefillChunk, Sequence
+from inference.scheduling.sequences import PrefillChunk, Sequence
 from inference.types import Picture
 
 Run: TypeAlias = list[int] | Tensor

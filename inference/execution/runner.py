@@ -10,7 +10,7 @@ import torch
 
 from inference.execution.kv_cache import KVCache
 from inference.prompts.prompt import Prompt
-from inference.scheduling.scheduler import Plan, Sequence
+from inference.scheduling.sequences import Plan, Sequence
 from inference.types import Sampling
 
 log = logging.getLogger(__name__)

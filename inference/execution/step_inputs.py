@@ -13,7 +13,7 @@ from inference.execution.token_slots import TokenSlots
 from inference.kernels.attention import PREFILL_ROWS
 from inference.prompts.positions import last_keys_of, positions_of
 from inference.scheduling.pages import PAGE_TOKENS
-from inference.scheduling.scheduler import PrefillChunk, Sequence
+from inference.scheduling.sequences import PrefillChunk, Sequence
 
 
 def row_sizes(rows: int) -> dict[str, tuple[int, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inference.execution.runner import SequenceInputs
-from inference.scheduling.scheduler import Sequence
+from inference.scheduling.sequences import Sequence
 
 
 class TokenSlots:

@@ -24,7 +24,7 @@ from inference.execution.sampling import LogitsProcessors, choose, seen_tokens
 from inference.execution.vision import VisionEncoder
 from inference.prompts.positions import AXES, last_keys_of, positions_of
 from inference.scheduling.pages import PAGE_TOKENS
-from inference.scheduling.scheduler import Plan, Sequence
+from inference.scheduling.sequences import Plan, Sequence
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import torch
 from bot.__main__ import main
 from inference.execution.runner import SequenceInputs
 from inference.execution.torch_runner import FinishedStep, TorchRunner
-from inference.scheduling.scheduler import Plan
+from inference.scheduling.sequences import Plan
 
 STEPS = 20
 """The device lasts so long; the start takes a few of them."""

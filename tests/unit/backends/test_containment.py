@@ -17,7 +17,7 @@ from inference.execution.runner import NO_TOKEN, SequenceInputs
 from inference.execution.torch_runner import FinishedStep
 from inference.prompts.answer_text import AnswerText
 from inference.prompts.prompt import Prompt
-from inference.scheduling.scheduler import Plan, Sequence
+from inference.scheduling.sequences import Plan, Sequence
 from inference.serving.backend import Backend
 from inference.types import (
     Finished,

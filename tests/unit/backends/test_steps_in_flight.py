@@ -13,7 +13,7 @@ from inference.backends.batching import BatchingBackend
 from inference.errors import EngineDead, GenerationFailed
 from inference.execution.runner import SequenceInputs
 from inference.prompts.answer_text import AnswerText
-from inference.scheduling.scheduler import Plan, Sequence
+from inference.scheduling.sequences import Plan, Sequence
 from tests.stepper import Stepper
 from tests.unit.backends.containment import (
     SECRET,

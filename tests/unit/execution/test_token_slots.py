@@ -8,7 +8,7 @@ import torch
 from inference.execution.runner import SequenceInputs
 from inference.execution.token_slots import TokenSlots
 from inference.prompts.prompt import Prompt
-from inference.scheduling.scheduler import Sequence
+from inference.scheduling.sequences import Sequence
 from inference.types import Sampling
 
 INPUTS = SequenceInputs(Prompt("", [1], (), ()), Sampling(), torch.Generator(), seed=0)

@@ -13,7 +13,8 @@ from collections import deque
 
 from inference.scheduling.pages import PAGE_TOKENS, PagePool
 from inference.scheduling.prefix_tree import PictureSpan, PrefixTree
-from inference.scheduling.scheduler import Plan, Scheduler, Sequence
+from inference.scheduling.scheduler import Scheduler
+from inference.scheduling.sequences import Plan, Sequence
 
 PLACEHOLDER = 5
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from inference.scheduling.pages import PAGE_TOKENS
 from inference.scheduling.prefix_tree import PictureSpan
-from inference.scheduling.scheduler import MAX_SKIPPED_STEPS, SHORT_PREFILL_TOKENS, Sequence
+from inference.scheduling.scheduler import MAX_SKIPPED_STEPS, SHORT_PREFILL_TOKENS
+from inference.scheduling.sequences import Sequence
 from tests.unit.scheduling.simulated_device import answer_alone, follow_up, make_engine, request
 
 

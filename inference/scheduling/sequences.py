@@ -1,0 +1,89 @@
+"""What the scheduler plans with: sequences, chunks of their prefill, and one step's plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from inference.scheduling.prefix_tree import Node, PageKey, PictureSpan
+
+Inputs = TypeVar("Inputs")
+
+
+@dataclass(slots=True, eq=False)
+class Sequence(Generic[Inputs]):
+    """One request in the engine. Its tokens only ever grow."""
+
+    tokens: list[int]
+    """The prompt, then the generated tokens."""
+    inputs: Inputs
+    """What the runner needs of the request; opaque to the scheduler."""
+    pictures: tuple[PictureSpan, ...] = ()
+    max_tokens: int = 1 << 30
+    """Prompt and answer together; the sequence ends at this length."""
+    user_id: str = ""
+    """Id of the user; the scheduler is fair across users."""
+
+    arrival: int = 0
+    prompt_tokens: int = 0
+    computed: int = 0
+    """Tokens whose keys and values are computed, counting planned steps."""
+    done: int = 0
+    """The same, counting completed steps only."""
+    pending: int = 0
+    """Tokens that steps in flight will sample."""
+    pages: list[int] = field(default_factory=list)
+    cached_tokens: int = 0
+    """Prompt tokens found in the prefix tree on first admission."""
+    skipped_steps: int = 0
+    is_prefilled: bool = False
+    """Whether all known tokens are computed or planned, so that it decodes from now on."""
+    is_short_prefill: bool = False
+    ended: bool = False
+    _keys: list[PageKey] = field(default_factory=list)
+    _chain: list[Node] = field(default_factory=list)
+    _own: set[int] = field(default_factory=set)
+    _claim: tuple[int, PageKey] | None = None
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether a planned step with it has not completed."""
+        return self.computed != self.done
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether it may sample one more token after the planned ones."""
+        return len(self.tokens) + self.pending < self.max_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillChunk(Generic[Inputs]):
+    """Tokens of a sequence to prefill: from `start` up to `start + count`."""
+
+    sequence: Sequence[Inputs]
+    start: int
+    count: int
+    is_last: bool
+    """Whether the step samples the sequence's next token after it."""
+
+    @property
+    def end(self) -> int:
+        """The first token after it."""
+        return self.start + self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[Inputs]):
+    """One step of the device."""
+
+    decodes: tuple[Sequence[Inputs], ...]
+    """Each samples one token. The input is its newest token, known or still on the device, at
+    position `computed - 1`."""
+    positions: tuple[int, ...]
+    """Position of each decode's newest token."""
+    chunks: tuple[PrefillChunk[Inputs], ...]
+
+    @property
+    def sampled(self) -> tuple[Sequence[Inputs], ...]:
+        """Sequences that sample a token, in the order `complete` takes the tokens."""
+        return self.decodes + tuple(chunk.sequence for chunk in self.chunks if chunk.is_last)
