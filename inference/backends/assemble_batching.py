@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 HEADS = frozenset({64, 128, 256})
 """Sizes of heads that the kernels support."""
+ON_CPU_ONLY = frozenset({"mistral3", "gemma3", "pixtral"})
+"""Models and towers whose answers on a GPU have not been found to be the reference's."""
 MAX_RUNNING = {"cuda": 64, "cpu": 16}
 CPU_PREFILL_BUDGET = 64
 IDLE_PREFILL_BUDGET = {"cuda": 2048, "cpu": 512}
@@ -76,6 +78,8 @@ def _why_not_on_gpu(config: Any, spec: ModelSpec, device: torch.device) -> str |
         return f"the device is {device.type}"
     if spec.dtype not in {"auto", "bfloat16"}:
         return f"the weights are {spec.dtype}"
+    if {config.model_type, config.vision_config.model_type} & ON_CPU_ONLY:
+        return "its answers have not been checked on a GPU"
     if torch.cuda.get_device_capability(device) < (8, 0):
         return "the GPU is older than Ampere"
     text = config.get_text_config(decoder=True)

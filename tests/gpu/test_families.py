@@ -45,7 +45,7 @@ def load(path: Path, **options: Any) -> Any:
 
 
 FAMILIES = [
-    *("mistral-3", "ministral-3", "pixtral", "gemma-3"),
+    # Not yet those of `assemble_batching.ON_CPU_ONLY`.
     *("llava-next", "llava-onevision", "qwen2-vl", "qwen2.5-vl", "qwen3-vl"),
     *("smolvlm", "idefics3", "internvl3", "internvl3.5"),
 ]
