@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot import completion, interrupts
 from bot.arguments import build_parser
-from bot.configuration import Configuration, load_configuration, variables
+from bot.configuration import Configuration, load_configuration, read_configuration, variables
 from bot.errors import CommandFailed, ConfigurationError
 from bot.home import ensure_home
 from bot.logs import set_log_level, set_up_logging
@@ -62,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     code = EXIT_FAILED
     try:
         _check_current_folder()
-        configuration = load_configuration(**_settings_in(arguments))
+        # `doctor` tells what is wrong with them among what else it finds.
+        load = read_configuration if arguments.command == "doctor" else load_configuration
+        configuration = load(**_settings_in(arguments))
         set_log_level(configuration.bot.log_level)
         _tell_of_unknown_settings(configuration, arguments.command)
         ensure_home(configuration.bot.data_dir)

@@ -24,10 +24,18 @@ Group = TypeVar("Group", bound=SettingsGroup)
 class Configuration:
     """The settings of the bot and of its platforms."""
 
-    def __init__(self, groups: Iterable[SettingsGroup], *, unknown: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        groups: Iterable[SettingsGroup],
+        *,
+        unknown: Iterable[str] = (),
+        problems: Iterable[str] = (),
+    ) -> None:
         self._groups = {type(group): group for group in groups}
         self.unknown = tuple(unknown)
         """A sentence for each variable that is no setting and was to be one."""
+        self.problems = tuple(problems)
+        """A sentence for each setting that is wrong, and each line that cannot be understood."""
 
     @property
     def bot(self) -> Settings:
@@ -79,8 +87,20 @@ def load_configuration(**arguments: object) -> Configuration:
     """Read the settings; `arguments` (a variable's name in lower case) win unless they are `None`.
 
     Raises:
-        ConfigurationError: names every setting that is wrong, one per line, or says what is wrong
-            with `.env`.
+        ConfigurationError: names everything that is wrong with the settings and with `.env`, one
+            per line.
+    """
+    configuration = read_configuration(**arguments)
+    if configuration.problems:
+        raise ConfigurationError("\n".join([*configuration.unknown, *configuration.problems]))
+    return configuration
+
+
+def read_configuration(**arguments: object) -> Configuration:
+    """As `load_configuration`, but what is wrong is in `problems` and left at its default.
+
+    Raises:
+        ConfigurationError: a setting is wrong whose default is wrong here, too.
     """
     file = read_env_file(ENV_FILE)
     sources = [
@@ -94,7 +114,7 @@ def load_configuration(**arguments: object) -> Configuration:
         *unknown_in_file(file.path, file.values, file.lines, known),
     ]
     groups: list[SettingsGroup] = []
-    problems: list[str] = []
+    problems = [*file.problems]
     for group in setting_groups():
         found = {name: _find(name, group, sources) for name in group.model_fields}
         given = {name: setting.value for name, setting in found.items() if setting.is_set}
@@ -105,9 +125,19 @@ def load_configuration(**arguments: object) -> Configuration:
                 name = str(error["loc"][0])
                 choices = choices_of(group.model_fields[name].annotation)
                 problems.append(problem(found[name], error, choices))
-    if problems:
+                given.pop(name, None)
+            if (as_far_as_right := _valid(group, given) or _valid(group, {})) is not None:
+                groups.append(as_far_as_right)
+    if len(groups) < len(setting_groups()):
         raise ConfigurationError("\n".join([*unknown, *problems]))
-    return Configuration(groups, unknown=unknown)
+    return Configuration(groups, unknown=unknown, problems=problems)
+
+
+def _valid(group: type[SettingsGroup], given: Mapping[str, object]) -> SettingsGroup | None:
+    try:
+        return group.model_validate(given)
+    except ValidationError:
+        return None
 
 
 def _values(

@@ -1,4 +1,4 @@
-"""Reads `.env`, or refuses it in one sentence if it cannot be parsed."""
+"""Reads `.env`, and says in a sentence each what of it cannot be understood."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,17 +30,20 @@ class EnvFile:
     """By name as it is written; a name without `=` sets nothing."""
     lines: Mapping[str, int]
     """The line that each was set in last, counted from 1."""
+    problems: Sequence[str] = ()
+    """For each line that cannot be understood, or for the whole file, a sentence that names the
+    remedy. It never quotes the file, which holds tokens."""
 
 
 def read_env_file(path: Path) -> EnvFile:
-    """The variables in a `.env`; none if there is no such file.
-
-    Raises:
-        ConfigurationError: names the file and the remedy, and never quotes it: it holds tokens.
-    """
-    text = _decoded(path, _bytes_of(path))
+    """The variables in a `.env`; none if there is no such file."""
+    try:
+        text = _decoded(path, _bytes_of(path))
+    except ConfigurationError as exc:
+        return EnvFile(path=path, values={}, lines={}, problems=[str(exc)])
     problems = []
     lines: dict[str, int] = {}
+    understood: list[str] = []
     for binding in parse_stream(io.StringIO(text)):
         statement = binding.original.string
         blank = statement[: len(statement) - len(statement.lstrip())].count("\n")
@@ -50,15 +53,16 @@ def read_env_file(path: Path) -> EnvFile:
                 f"{path}, line {line}: it is not NAME=value (is a "
                 "quotation mark left open?); mend it, or begin it with #."
             )
-        elif binding.key is not None:
+            continue
+        understood.append(statement)
+        if binding.key is not None:
             lines[binding.key] = line
-    if problems:
-        raise ConfigurationError("\n".join(problems))
-    values = dotenv_values(stream=io.StringIO(text))
+    values = dotenv_values(stream=io.StringIO("".join(understood)))
     return EnvFile(
         path=path,
         values={name: value for name, value in values.items() if value is not None},
         lines=lines,
+        problems=problems,
     )
 
 

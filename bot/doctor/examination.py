@@ -19,6 +19,9 @@ CHECK_S = 30
 PLATFORM_S = 120
 """A platform's check may post a message and wait for its event."""
 
+WRONG_SETTING = "correct it, or remove it; the rest was looked at without it."
+WRONG_NAME = "correct the name, or remove it."
+
 Check = Callable[[Configuration], Sequence[Finding]]
 """Looks at one thing; run in a thread."""
 
@@ -47,9 +50,9 @@ def is_well(areas: Sequence[Area]) -> bool:
 
 async def examine(configuration: Configuration, *, channel: str | None = None) -> list[Area]:
     """Look at everything at once. With `channel`, its platform's check posts a message there."""
-    settings = tuple(
-        Finding(sentence.rstrip("."), "correct the name, or remove it.")
-        for sentence in configuration.unknown
+    settings = (
+        *(Finding(sentence.rstrip("."), WRONG_SETTING) for sentence in configuration.problems),
+        *(Finding(sentence.rstrip("."), WRONG_NAME) for sentence in configuration.unknown),
     )
     local = [_local(title, checks, configuration) for title, checks in CHECKS.items()]
     platforms = [

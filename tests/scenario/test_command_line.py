@@ -259,7 +259,7 @@ async def test_settings_are_read_from_a_file(tmp_path: Path, picture: str) -> No
 
 async def test_a_settings_file_that_powershell_wrote_gets_one_sentence(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes("MODEL=pocket\r\n".encode("utf-16"))
-    result = await llava_bot("doctor", data_dir=tmp_path)
+    result = await llava_bot("manifest", "slack", data_dir=tmp_path)
     assert_one_sentence(result, ".env is UTF-16")
     assert result.err.count("\n") == 1
 

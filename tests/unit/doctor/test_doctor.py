@@ -48,6 +48,7 @@ def configured(
     port: int = 0,
     slack: dict[str, str] | None = None,
     unknown: Sequence[str] = (),
+    problems: Sequence[str] = (),
     **settings: Any,
 ) -> Configuration:
     groups = [
@@ -56,7 +57,7 @@ def configured(
         SlackSettings.model_validate(slack or {}),
         DiscordSettings.model_validate({}),
     ]
-    return Configuration(groups, unknown=unknown)
+    return Configuration(groups, unknown=unknown, problems=problems)
 
 
 def the(findings: Sequence[Finding]) -> Finding:
@@ -332,13 +333,15 @@ async def test_a_token_of_the_wrong_shape_is_told_without_asking_anybody(
     monkeypatch.setattr("bot.platforms.slack.doctor.examine", asked)
     tokens = {"bot_token": "xapp-planted", "app_token": "xoxb-1"}
     unknown = ("The environment has MODLE, which is no setting: did you mean MODEL?",)
-    areas = await examine(configured(tmp_path, slack=tokens, unknown=unknown))
+    problems = (".env, line 5: it is not NAME=value; mend it.",)
+    areas = await examine(configured(tmp_path, slack=tokens, unknown=unknown, problems=problems))
     text = as_text(areas)
     assert "SLACK_BOT_TOKEN: what it holds belongs in SLACK_APP_TOKEN" in text
     assert "SLACK_APP_TOKEN: what it holds belongs in SLACK_BOT_TOKEN" in text
+    assert "WRONG    .env, line 5: it is not NAME=value" in text
     assert "WRONG    The environment has MODLE" in text
     assert "Discord is not set up" in text
-    assert text.endswith("3 to fix")
+    assert text.endswith("4 to fix")
     assert "planted" not in text
     assert not is_well(areas)
 

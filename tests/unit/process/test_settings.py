@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.configuration import load_configuration, setting_groups, variables
+from bot.configuration import load_configuration, read_configuration, setting_groups, variables
 from bot.errors import ConfigurationError
 from bot.home import ensure_home
 from bot.platforms.slack.settings import SlackSettings
@@ -102,6 +102,26 @@ def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         "DISCORD_RESOLVE_TO",
     ]
     assert "'int3'" in lines[0]
+
+
+def test_a_broken_line_hides_no_other_problem_and_the_rest_can_be_read() -> None:
+    Path(".env").write_text(
+        "MODEL: x\nMODLE=x\nMAX_WAITING=many\nTEMPERATURE=0.5\nPLAYGROUND_HOST=192.0.2.1\n"
+    )
+    with pytest.raises(ConfigurationError) as problems:
+        load_settings()
+    said = str(problems.value).splitlines()
+    assert [line.split(":")[0].split(", which")[0] for line in said] == [
+        ".env, line 2, has MODLE",
+        ".env, line 1",
+        "MAX_WAITING",
+        "PLAYGROUND_PASSWORD",
+    ]
+    read = read_configuration()
+    assert [*read.unknown, *read.problems] == said
+    assert read.bot.temperature == 0.5
+    assert read.bot.max_waiting == Settings.model_validate({}).max_waiting
+    assert read.of(PlaygroundSettings).host == "127.0.0.1"  # alone it cannot be used
 
 
 @pytest.mark.parametrize(
