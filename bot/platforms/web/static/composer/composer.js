@@ -4,6 +4,7 @@ import * as api from "../api.js";
 import { el } from "../dom.js";
 import { catchFocus } from "../focus.js";
 import { t } from "../texts.js";
+import { isSend } from "./keys.js";
 import { pendingPicture, showPending } from "./pending.js";
 import { orderable } from "./picture_order.js";
 
@@ -155,9 +156,7 @@ export class Composer {
       this.#changed(this.#thread);
     });
     input.addEventListener("keydown", (event) => {
-      // Enter that accepts a word of an input method (Japanese) is not a send;
-      // Safari reports it after the composition, with keyCode 229.
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      if (!isSend(event)) return;
       event.preventDefault();
       this.#ask();
     });

@@ -2,6 +2,7 @@
 
 import { onAction } from "../actions.js";
 import * as api from "../api.js";
+import { isSend } from "../composer/keys.js";
 import { answerOf } from "../dialogs.js";
 import { el, icon } from "../dom.js";
 import { catchFocus } from "../focus.js";
@@ -32,6 +33,11 @@ export function listenToTurnActions({ shown, onFailed }) {
   onAction("good", () => rate(true));
   onAction("bad", () => rate(false));
   onAction("edit", edit);
+  document.getElementById("edited").addEventListener("keydown", (event) => {
+    if (!isSend(event)) return;
+    event.preventDefault();
+    event.target.form.requestSubmit(event.target.form.querySelector("[value=ask]"));
+  });
 
   async function rate(good) {
     const thread = shown();
