@@ -6,10 +6,12 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-slack demo-discord test lint types imports pytest test-families browser format clean
+.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families browser format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
+
+install: $(VENV)/.run-installed ## install what `make run` runs, and start nothing
 
 run: $(VENV)/.run-installed ## install what is missing, fetch the pocket model, open the playground
 	@$(BIN)/llava-bot run --open
