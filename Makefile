@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families browser format clean
+.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families packages format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -34,14 +34,14 @@ types: $(VENV)/.dev-installed
 imports: $(VENV)/.dev-installed
 	$(BIN)/lint-imports
 
-pytest: $(VENV)/.dev-installed browser
+pytest: $(VENV)/.dev-installed packages
 	$(PYTEST) -m "not every_family"
 
 test-families: $(VENV)/.dev-installed ## the tests of the fast path with every family of models
 	$(PYTEST) -m every_family
 
-browser: ## Chromium, for the tests of the playground's page
-	@tests/install_chromium.sh
+packages: ## Debian's packages for the tests: Chromium, zsh, fish
+	@tests/install_packages.sh
 
 format: $(VENV)/.dev-installed ## write the code the way `make test` wants it
 	$(BIN)/ruff check --fix

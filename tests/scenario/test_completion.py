@@ -67,8 +67,12 @@ async def test_fish_completes_commands_arguments_values_and_files(folder: Path) 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
 async def test_zsh_takes_the_script(folder: Path) -> None:
-    loaded = "autoload -U compinit; compinit -u; source ./zsh; print $_comps[llava-bot]"
-    assert (await run_shell("zsh", loaded, folder)).strip()
+    ready = "autoload -U compinit; compinit -u -D"
+    by_eval = f'{ready}; eval "$(cat zsh)"; print $_comps[llava-bot]'
+    assert (await run_shell("zsh", by_eval, folder)).strip()
+    (folder / "zsh").rename(folder / "_llava-bot")
+    by_path = f"fpath+=($PWD); {ready}; print $_comps[llava-bot]"
+    assert (await run_shell("zsh", by_path, folder)).strip()
 
 
 @pytest.mark.parametrize("shell", SHELLS)
