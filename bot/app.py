@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import logging
-import signal
 import tempfile
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -127,7 +126,7 @@ async def _run(
     open_page: bool,
 ) -> int:
     signals = _Signals()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in interrupts.ending_signals():
         asyncio.get_running_loop().add_signal_handler(number, signals.received)
     async with (
         running_services(configuration, devices, state=configuration.bot.data_dir) as services,

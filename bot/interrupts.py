@@ -21,9 +21,18 @@ def exit_immediately() -> None:
         signal.signal(number, _end)
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Ctrl-C, a service's stop, and a terminal that is closed, unless that is ignored: nohup."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    closed: signal.Signals | None = getattr(signal, "SIGHUP", None)
+    if closed is not None and signal.getsignal(closed) is not signal.SIG_IGN:
+        numbers.append(closed)
+    return numbers
+
+
 def raise_keyboard_interrupt() -> None:
     """From now on a signal raises KeyboardInterrupt: there is something to clean up."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, signal.default_int_handler)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 from tests.engines import ScriptedModel
@@ -39,6 +40,21 @@ async def test_lines_are_edited_and_earlier_ones_come_back(tmp_path: Path) -> No
         terminal.type(CTRL_D)
         assert await terminal.exit_code() == 0
         assert await client.get("/api/threads") == (200, {"threads": []}), "nothing is kept"
+
+
+async def test_a_terminal_that_is_closed_leaves_nothing_in_the_bot(tmp_path: Path) -> None:
+    async with (
+        running_playground(tmp_path / "bot", ScriptedModel()) as client,
+        typing_terminal(tmp_path, "chat", "--url", client.playground.address) as terminal,
+    ):
+        await terminal.see("\n>")
+        terminal.enter("Is it secret?")
+        await terminal.see("answer to Is it secret?")
+        await terminal.see("\n>")
+        assert len((await client.get("/api/threads"))[1]["threads"]) == 1
+        terminal.process.send_signal(signal.SIGHUP)
+        await terminal.exit_code()
+        assert await client.get("/api/threads") == (200, {"threads": []})
 
 
 async def test_ctrl_c_stops_the_answer_and_empties_the_line_and_twice_ends_the_chat(
