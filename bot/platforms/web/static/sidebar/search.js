@@ -8,6 +8,8 @@ const $ = (id) => document.getElementById(id);
 /** `onWords` is told what is searched for; `onOpen` makes the side bar visible. */
 export function listenToSearch({ onWords, onOpen }) {
   const input = $("search");
+  // Not “/”, which works as well, but is a letter where the focus mostly is: in the composer.
+  if (/^(Mac|iP)/.test(navigator.platform)) document.querySelector(".search kbd").textContent = "⌘ K";
   let timer;
   const changed = () => {
     clearTimeout(timer);
