@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from pathlib import Path
 
@@ -55,6 +56,36 @@ async def test_a_terminal_that_is_closed_leaves_nothing_in_the_bot(tmp_path: Pat
         terminal.process.send_signal(signal.SIGHUP)
         await terminal.exit_code()
         assert await client.get("/api/threads") == (200, {"threads": []})
+
+
+async def test_what_is_typed_during_an_answer_waits_for_the_next_prompt(tmp_path: Path) -> None:
+    model = ScriptedModel()
+    model.answer = lambda request: f"a long answer to {request.messages[-1].text} indeed"
+    async with (
+        running_playground(tmp_path / "bot", model) as client,
+        typing_terminal(tmp_path, "chat", "--url", client.playground.address) as terminal,
+    ):
+        await terminal.see("\n>")
+        model.hold()
+        terminal.enter("First?")
+        model.release(2)
+        await terminal.see("a long")
+        terminal.enter(f"Secod?{LEFT}{LEFT}n")
+        await asyncio.sleep(0.2)
+        assert "Seco" not in terminal.screen
+        model.release()
+        await terminal.see("answer to First? indeed")
+        await terminal.see("answer to Second? indeed")
+        await terminal.see("\n>")
+        model.hold()
+        terminal.enter("Third?")
+        model.release(2)
+        await terminal.see("a long")
+        terminal.type(CTRL_D)
+        model.release()
+        assert await terminal.exit_code() == 0
+        texts = [request.messages[-1].text for request in model.requests]
+        assert texts == ["First?", "Second?", "Third?"]
 
 
 async def test_ctrl_c_stops_the_answer_and_empties_the_line_and_twice_ends_the_chat(

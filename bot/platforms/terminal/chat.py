@@ -19,6 +19,7 @@ from bot.platforms.terminal.pictures import (
     TerminalError,
     locale_of_environment,
 )
+from bot.platforms.terminal.type_ahead import type_ahead
 from bot.texts import say
 
 ReadPictures: TypeAlias = Callable[[Sequence[str]], Coroutine[Any, Any, tuple[PictureFile, ...]]]
@@ -128,7 +129,8 @@ class _TypedChat(_Chat):
     async def _take(self, line: str) -> bool:
         self._taking = asyncio.ensure_future(self._take_line(line))
         try:
-            return await self._taking
+            with type_ahead(sys.stdin):
+                return await self._taking
         except asyncio.CancelledError:
             if not self._given_up:
                 raise
