@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from importlib import metadata
-from typing import Any
+from typing import Any, NoReturn
 
 from bot.completion import SHELLS
 from bot.platforms.registry import PLATFORMS
 from bot.setting_arguments import add_setting_arguments
+from bot.spelling import nearest
 
 PICTURE = "a file, an https address, or - for standard input"
 
@@ -25,7 +27,14 @@ def version() -> str:
 class Parser(argparse.ArgumentParser):
     """Takes options between positional arguments: `ask a.jpg --json b.jpg "Which is newer?"`."""
 
+    commands: Collection[str] = ()
     _intermixed = False
+
+    def error(self, message: str) -> NoReturn:
+        """As `argparse`, with the command that was probably meant."""
+        word = re.match(r"argument COMMAND: invalid choice: '(\S+)'", message)
+        meant = None if word is None else nearest(word[1], self.commands)
+        super().error(message if meant is None else f"{message}: did you mean {meant}?")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As `argparse`, which by itself knows it of no parser that has subcommands."""
@@ -134,6 +143,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_setting_arguments(operators, platforms=True)
     for users in (ask, chat, bench):
         add_setting_arguments(users, platforms=False)
+    parser.commands = commands.choices
     return parser
 
 

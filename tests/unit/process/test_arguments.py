@@ -166,6 +166,19 @@ def test_the_version_is_told(option: str, capsys: pytest.CaptureFixture[str]) ->
     assert version in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"), [("aks", "ask"), ("docter", "doctor"), ("rnu", "run"), ("zebra", None)]
+)
+def test_a_misspelt_command_is_told_with_the_one_that_was_meant(
+    word: str, meant: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args([word])
+    told = capsys.readouterr().err
+    assert f"invalid choice: '{word}'" in told
+    assert told.endswith(f"did you mean {meant}?\n") == (meant is not None)
+
+
 def test_without_a_command_there_is_help_and_the_code_of_wrong_arguments(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
