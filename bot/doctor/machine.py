@@ -7,6 +7,7 @@ import platform
 import shutil
 import stat
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def folder(configuration: Configuration) -> list[Finding]:
         return [Finding(what, f"{here} is no folder: set DATA_DIR to another.")]
     if not os.access(here, os.W_OK | os.X_OK):
         return [Finding(f"{what}, cannot be written", f"give this user {here}, or set DATA_DIR.")]
+    if here != data_dir and not _takes_folders(here):
+        return [Finding(f"{what}, cannot be made in {here}", "set DATA_DIR to another folder.")]
     if here != data_dir:
         return [Finding(f"{what}, will be made by the first start")]
     found = data_dir.stat()
@@ -64,6 +67,15 @@ def folder(configuration: Configuration) -> list[Finding]:
             )
         ]
     return [Finding(f"{what}, is private and can be written")]
+
+
+def _takes_folders(folder: Path) -> bool:
+    """Tried: some file systems grant what they do not do (`/proc`)."""
+    try:
+        Path(tempfile.mkdtemp(prefix=".llava-bot-", dir=folder)).rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def disk(configuration: Configuration) -> list[Finding]:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from filelock import FileLock
@@ -90,6 +91,11 @@ def test_the_folder_is_looked_at_and_left_as_it_is(
     absent = tmp_path / "not" / "yet"
     assert the(machine.folder(configured(absent))).is_well
     assert not absent.parent.exists()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.MonkeyPatch.context() as patch:  # as /proc does, which says that root may write
+        patch.setattr("tempfile.mkdtemp", mock.Mock(side_effect=FileNotFoundError))
+        refused = the(machine.folder(configured(absent)))
+    assert (refused.status, "cannot be made in" in refused.what) == (Status.WRONG, True)
     tmp_path.chmod(0o700)
     assert the(machine.folder(configured(tmp_path))).is_well
     tmp_path.chmod(0o755)
