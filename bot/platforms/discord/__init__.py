@@ -45,7 +45,7 @@ def _manifest(settings: DiscordSettings, arguments: argparse.Namespace) -> str:
 
     token = revealed(settings.bot_token)
     known = None if token is None else application_of(token)
-    return manifest(arguments.application or known)
+    return manifest(arguments.application or known, has_token=token is not None)
 
 
 DISCORD = PlatformEntry(

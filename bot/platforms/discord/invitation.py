@@ -33,8 +33,11 @@ def invitation(application: str) -> str:
     )
 
 
-def manifest(application: str | None) -> str:
-    """What to switch on, what to allow, and the address that allows it."""
+def manifest(application: str | None, *, has_token: bool = False) -> str:
+    """What to switch on, what to allow, and the address that allows it.
+
+    `has_token`: there is one, which names no application where `application` is `None`.
+    """
     lines = [
         "Developer Portal, your application, Bot, Privileged Gateway Intents, switch on:",
         *(f"  {intent}: {why}" for intent, why in INTENTS.items()),
@@ -45,7 +48,15 @@ def manifest(application: str | None) -> str:
         "Invite the bot into a server:",
         f"  {invitation(application or NOT_KNOWN)}",
     ]
-    if application is None:
+    if application is None and has_token:
+        lines += [
+            "",
+            (
+                "DISCORD_BOT_TOKEN is no token of Discord's (three parts with dots between them): "
+                "copy it anew, the whole of it, and the address is complete."
+            ),
+        ]
+    elif application is None:
         lines += [
             "",
             (

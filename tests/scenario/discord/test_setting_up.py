@@ -61,7 +61,11 @@ def test_what_is_no_token_names_no_application(discord: LocalDiscord) -> None:
     assert application_of(discord.world.token) == BOT
     assert application_of("not a token") is None
     assert application_of("") is None
-    assert "APPLICATION_ID" in manifest(None)
+    assert "APPLICATION_ID is on the portal's" in manifest(None)
+    wrong = manifest(None, has_token=True)
+    assert "DISCORD_BOT_TOKEN is no token of Discord's" in wrong
+    assert "client_id=APPLICATION_ID" in wrong
+    assert "no token" not in manifest(BOT, has_token=True)
 
 
 # -- the doctor -----------------------------------------------------------------------------------
