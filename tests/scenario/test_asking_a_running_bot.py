@@ -191,7 +191,8 @@ async def test_where_no_bot_answers_a_sentence_says_what_to_do(
     code, said = await asked("http://127.0.0.1:9", tmp_path)
     assert code == 1
     assert said == (
-        "No bot can be reached at http://127.0.0.1:9: start one with llava-bot run, "
+        "No bot can be reached at http://127.0.0.1:9 (Connection refused): "
+        "start one with llava-bot run, "
         "or leave out --url.\n"
     )
     code, said = await asked("ftp://host", tmp_path)

@@ -19,6 +19,7 @@ from bot.platforms.discord.settings import DiscordSettings
 from bot.platforms.findings import Finding
 from bot.platforms.platform import PlatformUnavailable
 from bot.settings import revealed
+from inference.failures import in_one_line
 
 CONNECT_S = 15
 MAX_SERVERS = 100
@@ -42,7 +43,7 @@ async def examine(settings: DiscordSettings, *, channel: str | None = None) -> l
         except (aiohttp.ClientError, OSError, discord.HTTPException) as exc:
             return [
                 Finding(
-                    f"Discord cannot be reached ({type(exc).__name__})",
+                    f"Discord cannot be reached ({in_one_line(exc)})",
                     "check the network, HTTPS_PROXY if there is a proxy, and DISCORD_RESOLVE_TO.",
                 )
             ]
@@ -90,7 +91,7 @@ async def _gateway(settings: DiscordSettings, network: Network) -> Finding:
         try:
             await client.login(revealed(settings.bot_token) or "")
         except (aiohttp.ClientError, OSError, discord.DiscordException) as exc:
-            return Finding("gateway", f"not reached ({type(exc).__name__}).", unknown=True)
+            return Finding("gateway", f"not reached ({in_one_line(exc)}).", unknown=True)
         running = asyncio.create_task(client.connect(reconnect=False))
         waiting = asyncio.create_task(connected.wait())
         await asyncio.wait(
@@ -107,8 +108,9 @@ async def _gateway(settings: DiscordSettings, network: Network) -> Finding:
             return Finding(
                 f"the gateway refuses the bot ({failure.code})", CLOSED_FOR_GOOD[failure.code]
             )
+        why = "timed out" if failure is None else in_one_line(failure)
         return Finding(
-            "the gateway cannot be reached",
+            f"the gateway cannot be reached ({why})",
             "let wss://*.discord.gg through the firewall or the proxy.",
         )
 
@@ -117,7 +119,7 @@ async def _servers(client: discord.Client) -> list[Finding]:
     try:
         found = [guild async for guild in client.fetch_guilds(limit=MAX_SERVERS)]
     except (aiohttp.ClientError, OSError, discord.HTTPException) as exc:
-        reason = f"they could not be listed ({type(exc).__name__})."
+        reason = f"they could not be listed ({in_one_line(exc)})."
         return [Finding("servers", reason, unknown=True)]
     if not found:
         application = str(client.application_id)
@@ -128,9 +130,7 @@ async def _servers(client: discord.Client) -> list[Finding]:
             findings += await _server(client, guild.id)
         except (aiohttp.ClientError, OSError, discord.HTTPException) as exc:
             findings.append(
-                Finding(
-                    guild.name, f"it could not be checked ({type(exc).__name__}).", unknown=True
-                )
+                Finding(guild.name, f"it could not be checked ({in_one_line(exc)}).", unknown=True)
             )
     return findings
 

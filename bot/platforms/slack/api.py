@@ -15,6 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.platforms.slack.shapes import well_formed
 from bot.values.messages import TryLater
+from inference.failures import in_one_line
 
 API_TIMEOUT_S = 30
 
@@ -144,7 +145,7 @@ class SlackApi:
             self._note_scopes(getattr(exc.response, "headers", None))
             raise _translated(exc) from None
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as exc:
-            raise SlackUnreachable(type(exc).__name__) from None
+            raise SlackUnreachable(in_one_line(exc)) from exc
         self._note_scopes(response.headers)
         data = response.data
         if not isinstance(data, dict):

@@ -22,6 +22,7 @@ from bot.platforms.slack.manifest import BOT_EVENTS, BOT_SCOPES
 from bot.platforms.slack.settings import SlackSettings
 from bot.settings import revealed
 from bot.values.messages import TryLater
+from inference.failures import in_one_line
 
 MAX_SKEW_S = 30
 HELLO_S = 10
@@ -158,7 +159,7 @@ async def _socket(
     except (aiohttp.ClientError, TimeoutError, TypeError, OSError) as exc:
         return [
             Finding(
-                f"Slack's socket cannot be reached ({type(exc).__name__})",
+                f"Slack's socket cannot be reached ({in_one_line(exc)})",
                 "let wss://*.slack.com through the firewall or the proxy.",
             )
         ]

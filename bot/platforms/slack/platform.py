@@ -238,8 +238,8 @@ class Slack:
                 f"Slack refuses SLACK_BOT_TOKEN ({exc}): copy the Bot User OAuth Token from "
                 "OAuth & Permissions."
             ) from None
-        except SlackUnreachable:
-            log.warning("Slack cannot be reached yet: trying again")
+        except SlackUnreachable as exc:
+            log.warning("Slack cannot be reached yet (%s): trying again", exc)
 
     def _client(self, token: str | None) -> AsyncWebClient:
         if self._session is None:

@@ -13,6 +13,7 @@ from slack_sdk.oauth.installation_store.async_installation_store import AsyncIns
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.platforms.slack.api import SlackApi, SlackRefused, SlackUnreachable
+from inference.failures import in_one_line
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,9 @@ class Workspace:
         try:
             found = (await self.api.read("users.info", user=user, include_locale="true"))["user"]
         except (SlackRefused, SlackUnreachable, KeyError) as exc:
-            log.warning("users.info failed: %s", exc if isinstance(exc, SlackRefused) else "")
+            log.warning(
+                "users.info failed: %s", exc if isinstance(exc, SlackRefused) else in_one_line(exc)
+            )
             return kept[1] if kept is not None else Person()
         profile = found.get("profile") or {}
         person = Person(

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
+from inference.safe_messages import safe_message
+
 CHUNK_BYTES = 64 * 1024
 TIMEOUT_S = 30
 MAX_REDIRECTS = 5
@@ -37,8 +39,9 @@ async def fetch(address: str) -> AsyncIterator[bytes]:
                 yield piece
     except TimeoutError:
         raise OSError(f"the server did not answer within {TIMEOUT_S} s") from None
-    except aiohttp.ClientConnectionError:
-        raise OSError("the server cannot be reached") from None
+    except aiohttp.ClientConnectionError as exc:
+        words = safe_message(exc) or "the connection broke"
+        raise OSError(f"the server cannot be reached: {words}") from None
     except aiohttp.TooManyRedirects:
         raise OSError("it redirects without end") from None
     except (aiohttp.ClientError, ValueError):

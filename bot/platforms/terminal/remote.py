@@ -18,6 +18,7 @@ from bot.platforms.terminal.pictures import PictureFile, TerminalError
 from bot.platforms.terminal.status_line import StatusLine
 from bot.values.cleaning import clean_name
 from bot.values.messages import Ending, Outcome, Receipt, ReceiptPicture
+from inference.safe_messages import safe_message
 
 CONNECT_S = 10
 IDLE_S = 60
@@ -113,17 +114,21 @@ class _Playground:
                 if response.status >= 400:
                     raise TerminalError(await self._refusal(response))
                 yield response
-        except aiohttp.ClientSSLError:
-            raise TerminalError(f"The certificate of {self._url} is not accepted.") from None
-        except aiohttp.ClientConnectorError:
+        except aiohttp.ClientSSLError as exc:
             raise TerminalError(
-                f"No bot can be reached at {self._url}: start one with llava-bot run, "
-                "or leave out --url."
+                f"The certificate of {self._url} is not accepted ({_why(exc)})."
+            ) from None
+        except aiohttp.ClientConnectorError as exc:
+            raise TerminalError(
+                f"No bot can be reached at {self._url} ({_why(exc)}): "
+                "start one with llava-bot run, or leave out --url."
             ) from None
         except TimeoutError:
             raise TerminalError(f"The bot at {self._url} does not answer.") from None
-        except (aiohttp.ClientError, ValueError):
-            raise TerminalError(f"The connection to the bot at {self._url} broke.") from None
+        except (aiohttp.ClientError, ValueError) as exc:
+            raise TerminalError(
+                f"The connection to the bot at {self._url} broke ({_why(exc)})."
+            ) from None
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> str:
         if response.status == 401:
@@ -231,6 +236,10 @@ class RemoteTerminal:
                         _print("\n", out)
                     return _ending(name, data, timings)
         raise TerminalError("The answer broke off: the bot has stopped. Please ask again.")
+
+
+def _why(exc: Exception) -> str:
+    return safe_message(exc) or type(exc).__name__
 
 
 def _print(text: str, out: TextIO | None) -> None:

@@ -134,7 +134,8 @@ async def test_a_channel_it_may_not_write_in_is_named(discord: LocalDiscord) -> 
 
 async def test_a_discord_that_cannot_be_reached_is_named(discord: LocalDiscord) -> None:
     dead = examined(discord, resolve_to="127.0.0.1:9")
-    assert "cannot be reached" in fixes(await doctor.examine(dead))
+    found = fixes(await doctor.examine(dead))
+    assert "Discord cannot be reached (ClientConnectorError: Connection refused)" in found
 
 
 async def test_a_server_that_cannot_be_looked_at_does_not_hide_the_rest(

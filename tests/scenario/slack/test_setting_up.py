@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +132,17 @@ async def test_a_slack_that_cannot_be_reached_is_named(
     slack: LocalSlack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.platforms.slack.api.READ_ATTEMPTS", 2)
-    dead = settings(slack)
     dead = settings(slack, api_url="http://127.0.0.1:9/api/")
-    assert "cannot be reached" in fixes(await doctor.examine(dead))
+    refused = fixes(await doctor.examine(dead))
+    assert "Slack cannot be reached (ClientConnectorError: Connection refused)" in refused
+
+    async def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "planted")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    nowhere = settings(slack, api_url="http://slack.invalid/api/")
+    unheard_of = fixes(await doctor.examine(nowhere))
+    assert "(ClientConnectorDNSError: name or service not known)" in unheard_of
 
 
 async def test_the_command_says_what_is_wrong_and_fails(tmp_path: Path, slack: LocalSlack) -> None:

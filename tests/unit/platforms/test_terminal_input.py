@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import socket
 import sys
 
 import pytest
 
+from bot.platforms.terminal.fetch import fetch
 from bot.platforms.terminal.pictures import MAX_QUESTION_BYTES, TerminalError, read_question
 
 
@@ -44,3 +47,17 @@ def test_a_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", stdin)
     with pytest.raises(TerminalError, match="pipe a question into the command"):
         read_question("-", [])
+
+
+async def test_a_host_that_nobody_knows_and_a_port_where_nobody_listens_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(OSError, match=r"cannot be reached: Connection refused$"):
+        await anext(fetch("http://127.0.0.1:9/photo.png"))
+
+    async def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "planted")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    with pytest.raises(OSError, match=r"cannot be reached: name or service not known$"):
+        await anext(fetch("http://pictures.invalid/photo.png"))
