@@ -47,6 +47,29 @@ async def test_an_answer_is_rated_and_its_question_changed_with_its_pictures_kep
     assert [len(it.pictures) for it in backend.requests[-1].messages] == [1]
 
 
+async def test_an_earlier_answer_is_rated_and_copied_but_only_the_last_is_asked_again(
+    page: Page,
+) -> None:
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    for question in ("first?", "second?"):
+        await ask(page, question)
+        await expect_answer(page, f"answer to {question}")
+    first, second = page.locator("[data-turn]").nth(0), page.locator("[data-turn]").nth(1)
+    good = first.get_by_role("button", name="Good answer")
+    await good.click()
+    await expect(good).to_have_attribute("aria-pressed", "true")
+    await expect(good).to_be_focused()
+    await first.locator("[data-action=copy]").click()
+    assert await page.evaluate("navigator.clipboard.readText()") == "answer to first?"
+    for action in ("again", "edit"):
+        await expect(first.locator(f"[data-action={action}]")).to_be_hidden()
+        await expect(second.locator(f"[data-action={action}]")).to_be_visible()
+    await page.reload()
+    await expect(good).to_have_attribute("aria-pressed", "true")
+    other = second.get_by_role("button", name="Good answer")
+    await expect(other).to_have_attribute("aria-pressed", "false")
+
+
 async def test_another_browser_follows_what_is_asked_renamed_and_deleted(
     client: Client, browser: Browser, page: Page, backend: ScriptedModel
 ) -> None:

@@ -3,7 +3,6 @@
 
 import { listenToActions, onAction } from "./actions.js";
 import * as api from "./api.js";
-import { copyFrom } from "./clipboard.js";
 import { Composer } from "./composer/composer.js";
 import { closeDrawer, listenToDrawer, openDrawer } from "./drawer.js";
 import { catchFocus, listenToFocus } from "./focus.js";
@@ -264,7 +263,6 @@ function listenToClicks() {
     current.takeBack();
     composer.focus();
   });
-  onAction("copy", (button) => copyFrom(button, current.last.answer));
   onAction("skip-link", skip);
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-sample], [data-full], #new-thread, .brand");

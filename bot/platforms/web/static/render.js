@@ -55,11 +55,15 @@ function questionNodes({ question, pictures, author }) {
   ].filter(Boolean);
 }
 
+/** A button that is built anew keeps the focus. */
 function replaceIfNew(node, source, build) {
   const key = JSON.stringify(source);
   if (node.source === key) return;
   node.source = key;
+  const { activeElement } = document;
+  const pressed = node.contains(activeElement) && activeElement.dataset.action;
   node.replaceChildren(...build().filter(Boolean));
+  if (pressed) node.querySelector(`[data-action="${pressed}"]`)?.focus({ preventScroll: true });
 }
 
 function statusSentence({ stage, position, withPictures }) {

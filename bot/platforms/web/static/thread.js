@@ -63,6 +63,11 @@ export class Thread {
     return this.turns.at(-1);
   }
 
+  /** The turn of that message; the last one has none until it is answered. */
+  turn(messageId) {
+    return this.turns.find(({ message_id }) => message_id === messageId) ?? this.last;
+  }
+
   /** Load the thread from the server; if an answer is in flight, follow it. */
   async open() {
     await this.#load();

@@ -2,6 +2,7 @@
 
 import { onAction } from "../actions.js";
 import * as api from "../api.js";
+import { copyFrom } from "../clipboard.js";
 import { isSend } from "../composer/keys.js";
 import { answerOf } from "../dialogs.js";
 import { el, icon } from "../dom.js";
@@ -28,10 +29,12 @@ function opinion(action, isPressed) {
   return el("button", { type: "button", class: "icon-button opinion", "data-action": action, "aria-pressed": String(isPressed), "aria-label": label, title: label }, icon(action));
 }
 
-/** Let them work on the last turn of the thread that `shown` returns; `onFailed` is told why not. */
+/** Let them work on the thread that `shown` returns; `onFailed` is told why not. */
 export function listenToTurnActions({ shown, onFailed }) {
-  onAction("good", () => rate(true));
-  onAction("bad", () => rate(false));
+  const turnOf = (button) => shown().turn(button.closest("[data-turn]").dataset.turn);
+  onAction("good", (button) => rate(turnOf(button), true));
+  onAction("bad", (button) => rate(turnOf(button), false));
+  onAction("copy", (button) => copyFrom(button, turnOf(button).answer));
   onAction("edit", edit);
   document.getElementById("edited").addEventListener("keydown", (event) => {
     if (!isSend(event)) return;
@@ -39,13 +42,10 @@ export function listenToTurnActions({ shown, onFailed }) {
     event.target.form.requestSubmit(event.target.form.querySelector("[value=ask]"));
   });
 
-  async function rate(good) {
+  async function rate({ message_id, good: before }, good) {
     const thread = shown();
-    const before = thread.last.good;
-    const { message_id } = thread.last;
     const now = before === good ? null : good; // pressed again, it is taken back
     thread.rate(message_id, now);
-    focus(good);
     try {
       await api.rateAnswer(thread.id, message_id, now);
     } catch (error) {
@@ -66,9 +66,4 @@ export function listenToTurnActions({ shown, onFailed }) {
     if (input.value.trim() !== question) thread.edit(input.value.trim());
     catchFocus(); // the button is gone while it is answered
   }
-}
-
-/** The buttons were built anew: the one that was pressed keeps the focus. */
-function focus(good) {
-  document.querySelector(`[data-turn]:last-child [data-action=${good ? "good" : "bad"}]`)?.focus();
 }
