@@ -75,6 +75,13 @@ def known_names() -> KnownNames:
             for prefix in (group.prefix, *group.former_prefixes)
             if prefix
         ],
+        arguments={
+            argument.removeprefix("--").replace("-", "_").upper(): f"{group.prefix}{name.upper()}"
+            for group in setting_groups()
+            for names in (group.other_arguments, group.argument_shortcuts)
+            for name, arguments in names.items()
+            for argument in arguments
+        },
         shapes={
             f"{group.prefix}{name.upper()}": shape
             for group in setting_groups()
