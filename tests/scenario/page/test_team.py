@@ -18,6 +18,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
 
+NO_STORAGE = """
+for (const name of ["localStorage", "sessionStorage"]) {
+    const get = () => { throw new DOMException("forbidden", "SecurityError"); };
+    Object.defineProperty(window, name, {get});
+}
+"""
+
 
 @pytest_asyncio.fixture(loop_scope="package")
 async def client(tmp_path: Path, backend: ScriptedModel) -> AsyncIterator[Client]:
@@ -124,6 +131,57 @@ async def test_a_guest_who_may_only_read_finds_no_composer_and_can_leave(
         await bob.locator("#shared-note").get_by_role("button").click()
         await expect(bob.locator("#question")).to_be_visible()
         await expect(bob.locator("#threads li")).to_have_count(0)
+
+
+async def test_a_guest_who_may_ask_is_asked_for_a_name_in_the_thread_they_were_sent(
+    client: Client, browser: Browser
+) -> None:
+    async with (
+        signed_in(client, browser, "Ann") as ann,
+        signed_in(client, browser, "", **PHONE) as bob,
+        signed_in(client, browser, "") as eve,
+    ):
+        await ask(ann, "What is it?")
+        await expect_answer(ann, "answer to What is it?")
+        link = await create_link(ann, can_ask=True)
+        await follow_link(bob, link)
+        field = bob.locator("#shared-note").get_by_label("Your name")
+        await expect(bob.locator("#shared-note")).to_contain_text("who can read a thread")
+        assert await bob.evaluate("document.documentElement.scrollWidth") <= 390
+        await field.fill("Bob")
+        await field.press("Enter")
+        await expect(field).to_have_count(0)
+        await ask(bob, "And the colour?")
+        await expect_answer(bob, "answer to Bob: And the colour?")
+        await ann.reload()
+        await expect(ann.locator(".author")).to_have_text("Bob")
+
+        # Who wants no name is not asked again, even where the browser stores nothing.
+        await eve.add_init_script(NO_STORAGE)
+        await follow_link(eve, link)
+        await eve.locator("#shared-note").get_by_role("button", name="Not now").click()
+        await expect(eve.locator("#shared-note form")).to_have_count(0)
+        await eve.click("#new-thread")
+        await expect(eve.locator("#who-sees")).to_be_visible()
+        await expect(eve.locator("#who-sees form")).to_have_count(0)
+
+
+async def test_a_team_without_private_threads_is_asked_for_names_too(
+    tmp_path: Path, backend: ScriptedModel, browser: Browser
+) -> None:
+    async with (
+        running_playground(tmp_path, backend, password="pw", threads="team") as client,
+        signed_in(client, browser, "") as ann,
+        signed_in(client, browser, "") as bob,
+    ):
+        await expect(ann.locator("#who-sees")).to_contain_text("who can read a thread")
+        await ann.fill("#who-sees input", "Ann")
+        await ann.press("#who-sees input", "Enter")
+        await expect(ann.locator("#who-sees input")).to_have_count(0)
+        await ask(ann, "What is it?")
+        await expect_answer(ann, "answer to What is it?")
+        await bob.locator("#threads a").click()
+        await expect(bob.locator(".author")).to_have_text("Ann")
 
 
 async def test_forget_me_by_keyboard_erases_threads_name_and_session(

@@ -11,6 +11,7 @@ const SKIPPED = "llava-bot.name-skipped";
 const $ = (id) => document.getElementById(id);
 
 let me = { name: "", kind: "local", sharing: false, who_sees: [] };
+let skippedHere = false; // for where nothing can be stored
 const listeners = new Set();
 
 /** Who the reader is, as the server last said. */
@@ -29,6 +30,12 @@ export async function loadPerson() {
   } catch {
     // Away: asked again when the server is back.
   }
+}
+
+/** A form that asks for the name; null where nobody would see it, or once the reader gave one or wants none. */
+export function nameQuestion() {
+  const isSeen = me.sharing || me.threads === "team";
+  return canBeNamed() && isSeen && !me.name && !hasSkipped() ? nameForm({ onSkip: skip, onSaved: catchFocus }) : null;
 }
 
 export async function giveName(name) {
@@ -58,19 +65,31 @@ function showButton() {
 function showNote() {
   const note = $("who-sees");
   note.hidden = me.kind === "local";
-  const asks = canBeNamed() && me.sharing && !me.name && !localStorage.getItem(SKIPPED);
-  const key = JSON.stringify([me.who_sees, asks]);
+  const question = nameQuestion();
+  const key = JSON.stringify([me.who_sees, Boolean(question)]);
   if (note.shown === key) return; // a name that is being typed stays
   note.shown = key;
   note.replaceChildren(
     el("p", {}, icon("lock"), el("span", {}, me.who_sees.join(" "))),
-    ...(asks ? [nameForm({ onSkip: skip, onSaved: catchFocus })] : []));
+    ...(question ? [question] : []));
 }
 
 function skip() {
-  localStorage.setItem(SKIPPED, "1");
-  showNote();
+  skippedHere = true;
+  tryStorage(() => localStorage.setItem(SKIPPED, "1"));
+  use(me);
   catchFocus();
+}
+
+const hasSkipped = () => skippedHere || Boolean(tryStorage(() => localStorage.getItem(SKIPPED)));
+
+/** The browser may forbid to store anything: what is stored is no more than a convenience. */
+function tryStorage(use) {
+  try {
+    return use();
+  } catch {
+    return null;
+  }
 }
 
 /** A field for the name; `onSkip` adds a button that leaves it empty, `onSaved` is called after. */
@@ -120,8 +139,8 @@ function openPerson() {
     if ((await answerOf($("confirm-forget"))) !== "forget") return;
     failure.textContent = await failureOf(forgetMe);
     if (failure.textContent) return;
-    localStorage.removeItem(SKIPPED);
-    sessionStorage.clear(); // drafts
+    tryStorage(() => localStorage.removeItem(SKIPPED));
+    tryStorage(() => sessionStorage.clear()); // drafts
     location.replace("/#/");
     location.reload();
   }

@@ -4,7 +4,7 @@ import { onAction } from "../actions.js";
 import { copyFrom } from "../clipboard.js";
 import { el, icon } from "../dom.js";
 import { t } from "../texts.js";
-import { canBeNamed, failureOf, giveName, panel, person } from "./person.js";
+import { canBeNamed, failureOf, giveName, nameQuestion, panel, person } from "./person.js";
 import { leaveThread, shareThread, unshareThread } from "./requests.js";
 
 const $ = (id) => document.getElementById(id);
@@ -28,7 +28,8 @@ export function showAccess(thread) {
   if (thread.isReadOnly && box.contains(document.activeElement)) $("scroller").focus({ preventScroll: true });
   box.hidden = thread.isReadOnly;
   const note = $("shared-note");
-  const key = JSON.stringify([id, access, person().sharing]);
+  const question = !isMine && access.can_ask ? nameQuestion() : null;
+  const key = JSON.stringify([id, access, person().sharing, Boolean(question)]);
   if (note.shown === key) return;
   note.shown = key;
   const sentence = access && sentenceFor(access);
@@ -36,7 +37,8 @@ export function showAccess(thread) {
   if (!sentence) return note.replaceChildren();
   const action = isMine ? ["share", "page_shared_change"] : ["leave", "page_leave"];
   note.replaceChildren(icon("people"), el("span", {}, sentence),
-    el("button", { type: "button", class: "tool", "data-action": action[0] }, t(action[1])));
+    el("button", { type: "button", class: "tool", "data-action": action[0] }, t(action[1])),
+    ...(question ? [question] : []));
 }
 
 function sentenceFor({ is_mine, can_ask, can_delete, share, shared_by }) {
