@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from importlib import metadata
+from itertools import takewhile
 from typing import Any, NoReturn
 
 from bot.completion import SHELLS
@@ -24,27 +25,59 @@ def version() -> str:
         return "(not installed)"
 
 
+UNKNOWN = "unrecognized arguments: "
+MISSING = "the following arguments are required"
+"""How sentences of `argparse` begin."""
+
+
 class Parser(argparse.ArgumentParser):
     """Takes options between positional arguments: `ask a.jpg --json b.jpg "Which is newer?"`."""
 
     commands: Collection[str] = ()
     _intermixed = False
+    _unknown: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
-        """As `argparse`, with the command that was probably meant."""
-        word = re.match(r"argument COMMAND: invalid choice: '(\S+)'", message)
-        meant = None if word is None else nearest(word[1], self.commands)
+        """As `argparse`, with the command or the option that was probably meant."""
+        if self._unknown and message.startswith(MISSING):  # a misspelt `--help` asks for nothing
+            message = f"{UNKNOWN}{' '.join(self._unknown)}"
+        meant = self._meant(message)
         super().error(message if meant is None else f"{message}: did you mean {meant}?")
 
+    def _meant(self, message: str) -> str | None:
+        if word := re.match(r"argument COMMAND: invalid choice: '(\S+)'", message):
+            return nearest(word[1], self.commands)
+        if word := re.match(rf"{UNKNOWN}(?:.*\s)?--([^\s=]+)", message):
+            names = [option[2:] for option in self._option_string_actions if option[:2] == "--"]
+            meant = nearest(word[1], names)
+            return None if meant is None else f"--{meant}"
+        return None
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As `argparse`, which by itself knows it of no parser that has subcommands."""
+        """As `argparse`, which by itself knows it of no parser that has subcommands.
+
+        A command refuses what it does not know itself, with its own usage.
+        """
         if self._intermixed or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
         self._intermixed = True  # the method below calls this one
+        self._unknown = [*self._unknown_in(args or ())]
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            namespace, extras = self.parse_known_intermixed_args(args, namespace)
+            if extras:
+                self.error(f"{UNKNOWN}{' '.join(extras)}")
+            return namespace, extras
         finally:
             self._intermixed = False
+            self._unknown = ()
+
+    def _unknown_in(self, words: Iterable[str]) -> Iterator[str]:
+        """The words that `argparse` will take for options, and that are none."""
+        for word in takewhile(lambda word: word != "--", words):
+            name = word.partition("=")[0]
+            begins_one = any(option.startswith(name) for option in self._option_string_actions)
+            if word.startswith("--") and " " not in word and not begins_one:
+                yield word
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -179,6 +179,42 @@ def test_a_misspelt_command_is_told_with_the_one_that_was_meant(
     assert told.endswith(f"did you mean {meant}?\n") == (meant is not None)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["run", "--prot", "3"], "unrecognized arguments: --prot 3: did you mean --port?"),
+        (["run", "--prot=3"], "unrecognized arguments: --prot=3: did you mean --port?"),
+        (["ask", "--hlep"], "unrecognized arguments: --hlep: did you mean --help?"),
+        (["ask", "a.jpg", "--josn", "What?"], "arguments: --josn: did you mean --json?"),
+        (["models", "24", "--memroy"], "arguments: 24 --memroy: did you mean --memory?"),
+        (["doctor", "--zebra"], "unrecognized arguments: --zebra"),
+        (["doctor", "zebra"], "unrecognized arguments: zebra"),
+        (["ask", "--", "--hlep"], "QUESTION"),
+    ],
+)
+def test_a_misspelt_option_is_told_with_the_one_that_was_meant_and_the_usage_of_its_command(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(*words)
+    assert ended.value.code == 2
+    usage, sentence = capsys.readouterr().err.splitlines()
+    assert usage.startswith(f"usage: llava-bot {words[0]} ")
+    assert sentence.endswith(told)
+
+
+def test_a_misspelt_option_before_the_command_is_told_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        parse("--verison")
+    assert capsys.readouterr().err.endswith("--verison: did you mean --version?\n")
+
+
+def test_a_question_that_begins_with_dashes_is_a_question() -> None:
+    assert parse("ask", "a.jpg", "--what is it?").question == "--what is it?"
+
+
 def test_without_a_command_there_is_help_and_the_code_of_wrong_arguments(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
