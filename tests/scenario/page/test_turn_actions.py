@@ -68,6 +68,10 @@ async def test_an_earlier_answer_is_rated_and_copied_but_only_the_last_is_asked_
     await expect(good).to_have_attribute("aria-pressed", "true")
     other = second.get_by_role("button", name="Good answer")
     await expect(other).to_have_attribute("aria-pressed", "false")
+    await page.route("**/feedback", lambda route: route.abort())
+    await other.click()
+    await expect(page.locator("#alert")).to_have_text("That didn't work. Please try again.")
+    await expect(other).to_have_attribute("aria-pressed", "false")
 
 
 async def test_another_browser_follows_what_is_asked_renamed_and_deleted(

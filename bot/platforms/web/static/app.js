@@ -53,7 +53,7 @@ async function start() {
   listenToModelPanel();
   listenToViewer();
   listenToPerson();
-  listenToSharing({ current: () => current, onShared: () => sidebar.refresh(), onLeft: left });
+  listenToSharing({ current: () => current, onShared: () => sidebar.refresh(), onLeft: left, onFailed: showAlert });
   onPerson(showState);
   listenToTurnActions({ shown: () => current, onFailed: showAlert });
   listenToSearch({ onWords: (words) => sidebar.search(words), onOpen: openDrawer });

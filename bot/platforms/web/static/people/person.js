@@ -1,8 +1,8 @@
 // The reader as a person: their name, who sees what they ask, and "forget me".
 
-import { HttpError } from "../api.js";
 import { answerOf } from "../dialogs.js";
 import { el, icon } from "../dom.js";
+import { sentenceOf } from "../failures.js";
 import { catchFocus } from "../focus.js";
 import { t } from "../texts.js";
 import { forgetMe, getMe, rename } from "./requests.js";
@@ -116,7 +116,7 @@ export async function failureOf(request) {
     await request();
     return "";
   } catch (error) {
-    return error instanceof HttpError ? error.message : t("page_request_failed");
+    return sentenceOf(error);
   }
 }
 

@@ -9,12 +9,14 @@ import { leaveThread, shareThread, unshareThread } from "./requests.js";
 
 const $ = (id) => document.getElementById(id);
 
-/** `current` returns the thread that is shown; `onShared(thread)` and `onLeft(id)` follow a change. */
-export function listenToSharing({ current, onShared, onLeft }) {
+/** `current` returns the thread that is shown; `onShared(thread)` and `onLeft(id)` follow a change, `onFailed(sentence)` a failure. */
+export function listenToSharing({ current, onShared, onLeft, onFailed }) {
   onAction("share", () => openShare(current(), onShared));
   onAction("leave", async ({ dataset }) => {
     const id = dataset.thread ?? current().id;
-    if (!(await failureOf(() => leaveThread(id)))) onLeft(id);
+    const sentence = await failureOf(() => leaveThread(id));
+    if (sentence) onFailed(sentence);
+    else onLeft(id);
   });
 }
 

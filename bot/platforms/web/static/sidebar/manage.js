@@ -3,6 +3,7 @@
 import { onAction } from "../actions.js";
 import * as api from "../api.js";
 import { answerOf } from "../dialogs.js";
+import { sentenceOf } from "../failures.js";
 import { t } from "../texts.js";
 import { listenToThreadMenu } from "./menu.js";
 
@@ -65,7 +66,7 @@ export function manageThreads({ shown, titleOf, canManage, onRenamed, onDeleted,
       return await request();
     } catch (error) {
       if (error.status === 404) return {};
-      onFailed(error instanceof api.HttpError ? error.message : t("page_send_failed"));
+      onFailed(sentenceOf(error));
       return null;
     }
   }

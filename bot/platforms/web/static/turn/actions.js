@@ -6,6 +6,7 @@ import { copyFrom } from "../clipboard.js";
 import { isSend } from "../composer/keys.js";
 import { answerOf } from "../dialogs.js";
 import { el, icon } from "../dom.js";
+import { sentenceOf } from "../failures.js";
 import { catchFocus } from "../focus.js";
 import { canRepeat } from "../people/share.js";
 import { t } from "../texts.js";
@@ -50,7 +51,7 @@ export function listenToTurnActions({ shown, onFailed }) {
       await api.rateAnswer(thread.id, message_id, now);
     } catch (error) {
       thread.rate(message_id, before);
-      onFailed(error instanceof api.HttpError ? error.message : t("page_send_failed"));
+      onFailed(sentenceOf(error));
     }
   }
 
