@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from bot.completion import SHELLS
 from bot.platforms.registry import PLATFORMS
 from bot.setting_arguments import add_setting_arguments
-from bot.spelling import nearest
+from inference.spelling import nearest
 
 PICTURE = "a file, an https address, or - for standard input"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.spelling import nearest
+from inference.spelling import nearest
 
 SECRET_WORDS = ("PASSWORD", "TOKEN", "SECRET")
 

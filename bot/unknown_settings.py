@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.spelling import nearest
+from inference.spelling import nearest
 
 SHORTEST_IN_THE_ENVIRONMENT = 5
 """A shorter name there (`MODE`) is more likely another program's than a slip of ours."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import Final
 
 from inference.errors import ModelUnavailable
+from inference.spelling import nearest
 
 POCKET: Final = "pocket"
 
@@ -33,9 +33,6 @@ DOCUMENTED: Final = (
     "OpenGVLab/InternVL3-8B-hf",
     "OpenGVLab/InternVL3_5-8B-HF",
 )
-
-NEAR: Final = 0.75
-"""How similar a name must be to one that exists (`difflib`'s ratio) to be meant."""
 
 _INTERNVL = re.compile(r"internvl(3_5|3)-(\d+b(?:-a\d+b)?)", re.IGNORECASE)
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -100,6 +97,11 @@ def did_you_mean(name: str) -> str | None:
         # An owner is easily left out.
         by_spelling.setdefault(one.lower(), one)
         by_spelling.setdefault(one.lower().rpartition("/")[2], one)
-    near = difflib.get_close_matches(name.lower(), by_spelling, n=1, cutoff=NEAR)
-    found = by_spelling[near[0]] if near else None
+    near = nearest(name, by_spelling)
+    if near is None:
+        # So is an end (`-hf`, `-Instruct`), if only one name goes on like that.
+        longer = {by_spelling[one] for one in by_spelling if one.startswith(f"{name.lower()}-")}
+        found = longer.pop() if len(longer) == 1 else None
+    else:
+        found = by_spelling[near]
     return None if found in {None, name} else f"Did you mean {found}?"

@@ -18,13 +18,16 @@ from inference.names import check_name, did_you_mean
         ("llava-1.5-7b-hf", "llava-hf/llava-1.5-7b-hf"),
         ("LLaVA-v1.5-13b", "liuhaotian/llava-v1.5-13b"),
         ("liuhaotian/llava-v1.5-7", "liuhaotian/llava-v1.5-7b"),
+        ("llava-hf/llava-1.5-7b", "llava-hf/llava-1.5-7b-hf"),
+        ("qwen2.5-vl-3b", "Qwen/Qwen2.5-VL-3B-Instruct"),
+        ("smolvlm", "HuggingFaceTB/SmolVLM-Instruct"),
     ],
 )
 def test_a_near_name_is_offered(written: str, meant: str) -> None:
     assert did_you_mean(written) == f"Did you mean {meant}?"
 
 
-@pytest.mark.parametrize("written", ["pocket", "gpt-9000", "somebody/something-else"])
+@pytest.mark.parametrize("written", ["pocket", "gpt-9000", "qwen2.5-vl", "somebody/something-else"])
 def test_a_right_name_and_a_far_one_offer_nothing(written: str) -> None:
     assert did_you_mean(written) is None
 
