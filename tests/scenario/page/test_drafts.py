@@ -79,6 +79,34 @@ async def test_a_sample_leaves_the_draft_alone(page: Page) -> None:
     await expect_draft(page, "mine", "photo.png")
 
 
+async def test_a_sample_that_cannot_be_asked_gives_the_draft_back(page: Page) -> None:
+    lost = asyncio.Event()
+
+    async def lose(route: Route) -> None:
+        await lost.wait()
+        await route.abort()
+
+    await page.click("#new-thread")
+    await attach(page, photo())
+    await page.fill("#question", "mine")
+    await page.route("**/api/threads", lose)
+    await page.locator("[data-sample]").first.click()
+    await expect(page.locator("[data-turn]")).to_have_count(1)
+    await page.click("#new-thread")  # the address stays the same
+    await expect(page.locator("#start")).to_be_visible()
+    await expect_draft(page, "mine", "photo.png")
+    lost.set()
+    await expect(page.locator("#alert")).to_contain_text("could not be sent")
+    await page.locator("[data-sample]").first.click()
+    await expect(page.locator("#alert")).to_contain_text("could not be sent")
+    await expect(page.locator("#start")).to_be_visible()
+    await expect_draft(page, "mine", "photo.png")
+    await page.unroute("**/api/threads")
+    await page.locator("[data-sample]").first.click()
+    await expect_answer(page, "answer to")
+    await expect(page.locator("#alert")).to_be_empty()
+
+
 async def answer_late(route: Route) -> None:
     """What was loaded before a change arrives after it."""
     response = await route.fetch()
@@ -191,6 +219,9 @@ async def test_while_the_bot_is_away_the_page_says_so_and_sends_nothing(
     await expect(page.locator("#offline")).to_be_visible(timeout=15_000)
     await ask(page, "Are you there?", photo())
     await expect(page.locator("#composer-note")).to_contain_text("Your question stays here")
+    await expect_draft(page, "Are you there?", "photo.png")
+    await page.locator("[data-sample]").first.click()
+    await expect(page.locator("#alert")).to_contain_text("try the sample again")
     await expect_draft(page, "Are you there?", "photo.png")
     second = ScriptedModel()
     async with running_playground(tmp_path, second, port=port):

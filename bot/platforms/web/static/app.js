@@ -201,6 +201,7 @@ function changed(thread) {
     sidebar.refresh();
     return forget(thread, whyLost(thread, thread.lost));
   }
+  if (!thread.id && thread !== fresh && !thread.running && thread.alert) return sampleFailed(thread);
   const isNew = thread.id && !threads.has(thread.id);
   if (isNew) {
     remember(thread);
@@ -221,16 +222,25 @@ async function ask(thread, text, pictures) {
 }
 
 async function askSample({ url, question }) {
+  if (api.isAway()) return showAlert(t("page_sample_offline"));
+  current.alert = "";
   const thread = newThread({ keepsDraft: false });
   try {
-    const blob = await (await fetch(url)).blob();
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(response.statusText);
+    const blob = await response.blob();
     const file = new File([blob], url.split("/").at(-1), { type: blob.type });
     show(thread);
     await ask(thread, question, [{ file, url: URL.createObjectURL(file) }]);
   } catch {
-    current.alert = t("page_send_failed"); // the sample itself could not be fetched
-    showState();
+    showAlert(t("page_send_failed")); // the sample itself could not be fetched
   }
+}
+
+/** Nothing of it is worth keeping: the start screen is back, with what was typed there. */
+function sampleFailed(thread) {
+  fresh.alert = thread.alert;
+  if (current === thread || current === fresh) show(fresh);
 }
 
 // -- Clicks ------------------------------------------------------------------
@@ -270,8 +280,14 @@ function listenToClicks() {
     const { full, sample, url, question } = button.dataset;
     if (sample) askSample({ url, question });
     else if (full) openViewer(button);
-    else closeDrawer(); // a link to the start screen, which may be shown already
+    else openStart();
   });
+}
+
+/** By a link; where the address is the start screen's already, as while a sample is sent, nothing else follows it. */
+function openStart() {
+  closeDrawer();
+  if (location.hash === "#/") show(fresh);
 }
 
 /** To the composer; as a link of its own it would lead to the start screen. */
