@@ -75,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
     except (CommandFailed, ModelUnavailable) as exc:
         print(exc, file=sys.stderr)
+        if arguments.command == "doctor" and arguments.json:
+            _print_unexamined(exc)
     except OSError as exc:
         log.error("the command failed: %s", safe_traceback(exc))
         where = "" if exc.filename is None else f" ({exc.filename})"
@@ -196,6 +198,14 @@ async def _doctor(configuration: Configuration, channel: str | None, *, as_json:
     areas = await examine(configuration, channel=channel)
     print(_json(as_document(areas), indent=2) if as_json else as_text(areas))
     return 0 if is_well(areas) else EXIT_FAILED
+
+
+def _print_unexamined(exc: Exception) -> None:
+    """Who reads JSON gets it, whatever keeps the examination from beginning."""
+    from bot.doctor.examination import unexamined
+    from bot.doctor.report import as_document
+
+    print(_json(as_document([unexamined(str(exc))]), indent=2))
 
 
 def _has_screen() -> bool:

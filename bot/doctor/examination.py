@@ -20,6 +20,7 @@ PLATFORM_S = 120
 """A platform's check may post a message and wait for its event."""
 
 WRONG_SETTING = "correct it, or remove it; the rest was looked at without it."
+WRONG_FOR_ALL = "put this right first: nothing else could be looked at."
 WRONG_NAME = "correct the name, or remove it."
 
 Check = Callable[[Configuration], Sequence[Finding]]
@@ -60,6 +61,12 @@ async def examine(configuration: Configuration, *, channel: str | None = None) -
     ]
     areas = await asyncio.gather(*local, *platforms)
     return [Area(title="The settings", findings=settings), *areas] if settings else [*areas]
+
+
+def unexamined(problems: str) -> Area:
+    """What keeps everything from being looked at, one problem per line."""
+    findings = (Finding(line.rstrip("."), WRONG_FOR_ALL) for line in problems.splitlines())
+    return Area(title="The settings", findings=tuple(findings))
 
 
 def asks_others(configuration: Configuration) -> list[str]:

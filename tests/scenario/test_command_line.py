@@ -351,6 +351,25 @@ async def test_a_current_folder_that_was_deleted_gets_one_sentence(tmp_path: Pat
     assert_one_sentence(result, "The current folder has been deleted: change to another one.")
 
 
+async def test_the_doctors_json_is_json_whatever_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text('MODEL="pocket\n')
+    result = await llava_bot("doctor", "--json", data_dir=tmp_path, LOG_LEVEL="loud")
+    told = json.loads(result.out)["findings"]
+    wrong = [it["what"] for it in told if it["area"] == "The settings"]
+    assert [what.partition(":")[0] for what in wrong] == [".env, line 1", "LOG_LEVEL"]
+    assert {"This machine", "The model"} < {it["area"] for it in told}
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    result = await llava_bot(
+        "doctor", "--json", data_dir=tmp_path, cwd=gone, before=f"rmdir {gone}"
+    )
+    document = json.loads(result.out)
+    assert (result.code, document["ok"]) == (1, False)
+    (finding,) = document["findings"]
+    assert finding["what"] == "The current folder has been deleted: change to another one"
+    assert finding["status"] == "wrong"
+
+
 async def test_a_wrong_command_shows_the_usage(tmp_path: Path) -> None:
     result = await llava_bot("dance", data_dir=tmp_path)
     assert result.code == 2
