@@ -38,6 +38,7 @@ cp -r "{environment}" "$folder"
 ENVIRONMENT = {
     "activate": 'PATH="$PWD/.venv/bin:$PATH"\n',
     "llava-bot": '#!/bin/sh\nexec "{python}" -m bot "$@"\n',
+    "pip": '#!/bin/sh\necho "$@" >> "{pip}"\n',
     "python": '#!/bin/sh\n[ "$1 $2" = "-m pip" ] || exec "{python}" "$@"\necho "$@" >> "{pip}"\n',
 }
 

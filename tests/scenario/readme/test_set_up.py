@@ -37,6 +37,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CAT = ("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())
 ANSWER = "The picture shows an Egyptian cat."
 RECEIPT = "Picture 1: cat.jpg"
+MADE_BY_MAKE = 2
+"""Lines that make itself prints before the bot's own."""
 
 
 def free_port() -> int:
@@ -90,6 +92,16 @@ async def test_three_commands_open_the_playground_and_one_asks_it(
         (ask,), (answer, _) = shown("At the terminal", "sh"), shown("At the terminal", "text")
         await Terminal(machine).run(ask, answer)
     assert "stopping: running answers have 10 s to end" in bot.text
+
+
+async def test_three_commands_do_without_make(tmp_path: Path, pocket_data_dir: Path) -> None:
+    machine = fresh_machine(tmp_path, models=pocket_data_dir / "models", port=free_port())
+    (started,), (commands,) = shown("Try it", "text"), shown("Try it", "sh")
+    terminal = Terminal(machine)
+    await terminal.run("git clone ADDRESS llava-bot\ncd llava-bot")
+    async with terminal.running(commands) as bot:
+        await bot.shows("".join(started.splitlines(keepends=True)[MADE_BY_MAKE:]))
+    assert machine.installed == "install --constraint constraints.txt .\n"
 
 
 async def test_three_steps_bring_it_into_slack(tmp_path: Path, pocket_data_dir: Path) -> None:
