@@ -89,7 +89,7 @@ async def test_three_commands_open_the_playground_and_one_asks_it(
     async with Terminal(machine).running(clone_and_run) as bot:
         await bot.shows(started)
         assert "--constraint constraints.txt --editable ." in machine.installed
-        (ask,), (answer, _) = shown("At the terminal", "sh"), shown("At the terminal", "text")
+        ask, answer = shown("At the terminal", "sh")[0], shown("At the terminal", "text")[0]
         await Terminal(machine).run(ask, answer)
     assert "stopping: running answers have 10 s to end" in bot.text
 
