@@ -44,6 +44,11 @@ def notes_on(model: ModelInfo, question: str, num_pictures: int, locale: str) ->
     return notes
 
 
+def reads_text(model: ModelInfo | None) -> bool:
+    """Whether a model can be asked what is written in a picture; `None`, while it loads: no."""
+    return model is not None and Limitation.NO_TEXT not in model.limitations
+
+
 def question_locale(model: ModelInfo | None, locale: str) -> str:
     """Return the locale to put a question to the model in: the user's if it understands it.
 

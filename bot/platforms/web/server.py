@@ -9,7 +9,7 @@ from typing import Any, Literal
 from aiohttp import web
 
 from bot.core.erasure import Erasure
-from bot.core.model_limits import limitations, question_locale
+from bot.core.model_limits import limitations, question_locale, reads_text
 from bot.platforms.listening import cannot_listen
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.web.access import ThreadAccess
@@ -34,6 +34,8 @@ from bot.values.messages import IncomingMessage
 STATIC = Path(__file__).parent / "static"
 PAGE_TEXTS = ("page_", "status_", "picture_", "what_")
 """How the keys of the sentences begin that the page says by itself."""
+SAMPLES_WITH_TEXT = frozenset({"receipt"})
+"""The samples whose question asks for what is written in them, by the stems of their files."""
 
 
 class Playground:
@@ -181,6 +183,7 @@ class Playground:
                         "question": say(asked_in, f"sample_{file.stem}_question"),
                     }
                     for file in self._samples
+                    if file.stem not in SAMPLES_WITH_TEXT or reads_text(self._core.model)
                 ],
                 "texts": {k: v for k, v in sentences.items() if k.startswith(PAGE_TEXTS)},
                 "language": language_of(locale),

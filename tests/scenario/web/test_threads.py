@@ -234,6 +234,18 @@ async def test_samples_ask_in_the_visitors_language_if_the_model_understands_it(
         assert cat["title"] == say("ja", "sample_cat")
 
 
+async def test_a_sample_with_text_is_offered_only_where_the_model_reads_text(
+    tmp_path: Path,
+) -> None:
+    for limits, expected in [((), True), ((Limitation.NO_TEXT,), False)]:
+        backend = ScriptedModel(limitations=limits)
+        async with running_playground(tmp_path, backend) as client:
+            _, info = await client.get("/api/info")
+            names = [sample["name"] for sample in info["samples"]]
+            assert ("receipt.jpg" in names) is expected
+            assert {"cat.jpg", "coffee.jpg"} <= set(names)
+
+
 async def test_a_thread_deleted_during_its_questions_does_not_come_back(
     client: Client, backend: ScriptedModel
 ) -> None:
