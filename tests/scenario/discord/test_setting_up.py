@@ -167,5 +167,5 @@ async def test_settings_that_do_not_fit_are_named(tmp_path: Path) -> None:
         DISCORD_SHARD_IDS="0,1",
     )
     assert wrong.code == 1
-    assert "DISCORD_RESOLVE_TO: it is not host:port" in wrong.err
-    assert "DISCORD_SHARD_IDS: DISCORD_SHARD_COUNT must say" in wrong.err
+    assert "DISCORD_RESOLVE_TO: it is not host:port" in wrong.out
+    assert "DISCORD_SHARD_IDS: DISCORD_SHARD_COUNT must say" in wrong.out
