@@ -234,7 +234,8 @@ async def test_the_text_of_a_form_is_cleaned(sent: bytes, question: str, client:
         done = [data async for _, data in events(response)][-1]
     assert done["text"] == f"answer to {question}"
     _, shown = await client.get(f"/api/threads/{thread}")
-    assert shown["title"] == shown["turns"][0]["question"] == question
+    assert shown["turns"][0]["question"] == question
+    assert shown["title"].endswith(" ".join(question.split()))
     assert shown["turns"][0]["pictures"][0]["name"] == "a\ufffdb.png"
 
 
