@@ -192,7 +192,8 @@ def test_any_text_is_written_and_written_again_alike(text: str, complete: bool) 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet=st.sampled_from("*_~`[]()#>-+|\\.!") | st.characters(codec="ascii")))
 def test_escaped_text_says_in_slack_what_it_said(text: str) -> None:
-    plain = " ".join("".join(it for it in text if it.isprintable() and it != "&").split())
+    # Here, not in Slack, \( and \[ begin a formula, and so does $.
+    plain = " ".join("".join(it for it in text if it.isprintable() and it not in "&([$").split())
     escaped = "".join(f"\\{it}" if not it.isalnum() and it != " " else it for it in plain)
     written = slack_markdown(f"x{escaped}", complete=True)
     nodes = [it for it in parse(written).walk() if it.type in {"text", "text_special"}]
