@@ -62,7 +62,7 @@ def generate(
     return "".join(parts), finished
 
 
-ROWS = {"internvl3": "internvl", "internvl3.5": "internvl"}
+ROWS = {"internvl3": "internvl", "internvl3.5": "internvl", "ministral-3": "mistral-3"}
 """Rows of the table of families, where they are not named like the tiny model."""
 
 
