@@ -230,7 +230,7 @@ def test_a_model_without_a_fast_path_is_measured_on_the_plain_path(
     tiny_checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:
     options = Options(
-        spec=ModelSpec(name=str(tiny_checkpoint("smolvlm")), device="cpu"),
+        spec=ModelSpec(name=str(tiny_checkpoint("blip-2")), device="cpu"),
         threads=(2,),
         new_tokens=6,
         generate=False,
