@@ -97,11 +97,13 @@ async def test_a_sample_that_cannot_be_asked_gives_the_draft_back(page: Page) ->
     await expect_draft(page, "mine", "photo.png")
     lost.set()
     await expect(page.locator("#alert")).to_contain_text("could not be sent")
+    await expect(page.locator("#offline")).to_be_hidden()  # it looks again by itself
     await page.locator("[data-sample]").first.click()
     await expect(page.locator("#alert")).to_contain_text("could not be sent")
     await expect(page.locator("#start")).to_be_visible()
     await expect_draft(page, "mine", "photo.png")
     await page.unroute("**/api/threads")
+    await expect(page.locator("#offline")).to_be_hidden()
     await page.locator("[data-sample]").first.click()
     await expect_answer(page, "answer to")
     await expect(page.locator("#alert")).to_be_empty()
