@@ -215,7 +215,7 @@ def weight_files(
         path: a name on the hub, or a folder.
         options: arguments of `from_pretrained`: revision, token.
         name: as the operator wrote it.
-        progress: is told of a download.
+        progress: receives the reports of a download.
 
     Raises:
         ModelUnavailable: some of them are missing.

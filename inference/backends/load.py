@@ -83,7 +83,7 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: Progress) -> Backe
     Args:
         spec: what to load.
         cache_dir: for the assembled pocket model and compiled kernels.
-        progress: is told of each thing that takes time.
+        progress: receives the reports of everything that takes time.
 
     Raises:
         ModelUnavailable: its message is one sentence for the operator.

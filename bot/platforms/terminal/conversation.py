@@ -1,4 +1,4 @@
-"""What `ask` and `chat` need of whoever answers: this process's model, or a bot that runs."""
+"""What `ask` and `chat` need to be answered: by this process's model, or by a running bot."""
 
 from __future__ import annotations
 

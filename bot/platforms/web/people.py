@@ -2,7 +2,7 @@
 
 Without a password there is one, the local person: only this machine can ask. With a password it is
 the user name that was given with it, and without a name the browser's session. A name is a claim:
-whoever knows the password may give any.
+anybody who knows the password can give any name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every sentence here is told of each platform in turn."""
+"""Every test here runs on each platform in turn."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ async def followed(
 ) -> AsyncIterator[Output]:
     """Do what a chat's section says, up to the bot that runs at its end."""
     terminal = Terminal(machine)
-    # Whoever reads it has tried the bot before.
+    # Its reader has tried the bot before.
     await terminal.run("git clone ADDRESS llava-bot\ncd llava-bot\nmake .venv/.run-installed")
     assert "`source .venv/bin/activate`" in section(README, title)
     await terminal.run("source .venv/bin/activate")

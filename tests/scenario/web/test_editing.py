@@ -61,7 +61,7 @@ async def test_changed_while_it_is_answered_the_earlier_answer_makes_way(
     after = await client.http.put(path, json={"text": "which colour?"})
     assert after.status == 200
     backend.release()
-    # Whoever followed the earlier answer is told to follow the new one.
+    # Pages that followed the earlier answer are told to follow the new one.
     last = [event async for event in events(before)][-1]
     assert (last[0], last[1]["resumes"]) == ("error", True)
     assert [event async for event in events(after)][-1][1]["text"] == "answer to which colour?"

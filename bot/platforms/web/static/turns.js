@@ -28,7 +28,7 @@ export function merge(turn, shown) {
   return turn;
 }
 
-/** Let go of the files that the server has; those of a refused question go back into the draft. */
+/** Free the files that the server has; those of a refused question go back into the draft. */
 export function releaseFiles(turns) {
   for (const { local = [], retry } of turns) {
     if (retry !== false) local.forEach(({ url }) => URL.revokeObjectURL(url));

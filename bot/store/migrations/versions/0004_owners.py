@@ -14,8 +14,8 @@ depends_on = None
 def upgrade() -> None:
     """Add columns and tables.
 
-    A thread of before belongs to whoever uses the playground without a password: made by nobody in
-    particular, it must not be shown to a team that is let in later.
+    A thread of before belongs to the person who uses the playground without a password: made by
+    nobody in particular, it must not be shown to a team that is let in later.
     """
     op.add_column("threads", sa.Column("owner", sa.String, nullable=False, server_default=""))
     op.create_index("ix_threads_owner", "threads", ["owner"])
