@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families packages format clean
+.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families test-heavy packages format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -35,10 +35,13 @@ imports: $(VENV)/.dev-installed
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.dev-installed packages
-	$(PYTEST) -m "not every_family"
+	$(PYTEST) -m "not every_family and not heavy"
 
 test-families: $(VENV)/.dev-installed ## the tests of the fast path with every family of models
 	$(PYTEST) -m every_family
+
+test-heavy: $(VENV)/.dev-installed packages ## the tests that take minutes: faults, fuzzing, building
+	$(PYTEST) -m heavy
 
 packages: ## Debian's packages for the tests: Chromium, zsh, fish
 	@tests/install_packages.sh
