@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -136,6 +137,12 @@ class SlackApi:
             except TryLater as later:
                 await asyncio.sleep(min(later.after_s, MAX_PATIENT_S))
         return await self.write(method, **arguments)
+
+    async def current_scopes(self) -> frozenset[str]:
+        """The token's scopes as Slack lists them now; the last known ones where it does not say."""
+        with contextlib.suppress(SlackRefused, SlackUnreachable):
+            await self.read("auth.test")
+        return self.scopes or frozenset()
 
     async def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
         verb = "POST" if "json" in arguments else "GET"

@@ -189,8 +189,7 @@ class Pictures:
                 async for piece in pieces:
                     yield piece
         except IsLoginPage:
-            scopes = workspace.api.scopes
-            if scopes is not None and FILES_SCOPE in scopes:
+            if FILES_SCOPE in await workspace.api.current_scopes():
                 raise PictureRefused("slack_file_withheld", name=name) from None
             raise PictureRefused("slack_scope_missing", name=name, scope=FILES_SCOPE) from None
 
