@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
-from tests.scenario.page.reader import ask, attach, expect_answer, photo
+from tests.scenario.page.reader import LAST_ANSWER, ask, attach, expect_answer, photo
 from tests.scenario.playground import Client, running_playground
 from tests.store_faults import fails_at
 
@@ -180,7 +180,7 @@ async def test_a_question_asked_meanwhile_waits_and_can_be_taken_back(
     # What waits outlives a reload, as a draft: it is not sent by surprise.
     backend.hold()
     await ask(page, "fourth")
-    await expect(page.locator("#stop")).to_be_visible()
+    await expect(page.locator(LAST_ANSWER)).not_to_contain_text("Sending")
     await ask(page, "fifth")
     await expect(waiting).to_contain_text("fifth")
     await page.reload()

@@ -32,7 +32,7 @@ async def test_slack_shows_a_status_at_once_and_its_own_stop_button(stage: Stage
     stage.backend.hold()
     ts = slack.say(f"{BOT} what is it?", slack.upload("red.png", RED))
     await until(lambda: bool(slack.workspace.statuses))
-    assert slack.workspace.sessions[("C1", ts)] == "processing"
+    await until(lambda: slack.workspace.sessions.get(("C1", ts)) == "processing")
     stage.backend.release()
     await stage.answered(ts)
     await until(lambda: slack.workspace.sessions[("C1", ts)] == "active")

@@ -106,4 +106,4 @@ async def test_slacks_status_ends_after_an_edit_in_mid_answer(stage: Stage) -> N
     slack.edit(ts, f"{BOT} two")
     stage.backend.release()
     await stage.answered(ts)
-    await until(lambda: slack.workspace.sessions[("C1", ts)] == "active")
+    await until(lambda: slack.workspace.sessions.get(("C1", ts)) == "active")

@@ -123,7 +123,7 @@ async def test_after_a_restart_in_mid_answer_slacks_status_ends(
     backend.release()
     async with running_bot(tmp_path, slack, backend) as stage:
         await stage.answered(ts)
-        await until(lambda: slack.workspace.sessions[("C1", ts)] == "active")
+        await until(lambda: slack.workspace.sessions.get(("C1", ts)) == "active")
 
 
 async def test_in_a_channel_shared_with_another_workspace_it_is_the_bots_own_that_counts(
