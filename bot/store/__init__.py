@@ -1,6 +1,7 @@
 """What the bot remembers: threads, turns, pictures, and the inbox of claimed questions."""
 
 from bot.store.database import DatabaseUnusable, StoreFailed
+from bot.store.health import Outage, StoreHealth
 from bot.store.inbox import Inbox
 from bot.store.people import People
 from bot.store.replies import Replies
@@ -11,6 +12,7 @@ from bot.values.turns import Ownership, Share, StoredPicture, ThreadSummary, Tur
 __all__ = [
     "DatabaseUnusable",
     "Inbox",
+    "Outage",
     "Ownership",
     "People",
     "Replies",
@@ -18,6 +20,7 @@ __all__ = [
     "Sharing",
     "Store",
     "StoreFailed",
+    "StoreHealth",
     "StoredPicture",
     "ThreadSummary",
     "Turn",

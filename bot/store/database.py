@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -24,9 +23,8 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from bot.errors import CommandFailed, UserFacingError
 from bot.private_files import make_file
 from bot.store.folding import add_folding
+from bot.store.health import Kind, Outages
 from inference.safe_messages import is_disk_full, safe_message
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -95,7 +93,7 @@ class Database:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-write")
         self._readers = ThreadPoolExecutor(NUM_READERS, thread_name_prefix="store-read")
         self._num_writes = 0
-        self._failing: dict[str, str] = {}
+        self.outages = Outages()
         self.busy_s = BUSY_S
 
     @property
@@ -133,18 +131,15 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._readers, transaction)
 
     @contextmanager
-    def _watched(self, kind: Literal["read", "write"]) -> Iterator[None]:
-        """Log the start and the end of an outage, not every transaction that fails in it."""
+    def _watched(self, kind: Kind) -> Iterator[None]:
+        """Note how a transaction ends."""
         try:
             with store_failures():
                 yield
         except StoreFailed as exc:
-            if self._failing.get(kind) != exc.reason:
-                self._failing[kind] = exc.reason
-                log.error("a %s of the store failed: %s", kind, exc.reason)
+            self.outages.failed(kind, exc.reason)
             raise
-        if self._failing.pop(kind, None) is not None:
-            log.warning("a %s of the store succeeds again", kind)
+        self.outages.succeeded(kind)
 
     async def empty_log(self) -> None:
         """Truncate the write-ahead log, which still holds erased data."""

@@ -28,6 +28,8 @@ class LateWrites:
         self._flushing = asyncio.Lock()
         self._retrying: asyncio.Task[None] | None = None
         self.retry_s = RETRY_S
+        self.num_lost = 0
+        """How many were given up."""
 
     def __len__(self) -> int:
         """How many are waiting."""
@@ -38,6 +40,9 @@ class LateWrites:
         self._waiting.append(write)
         if len(self._waiting) > MAX_WAITING:
             self._waiting.popleft()
+            self.num_lost += 1
+            if self.num_lost == 1:  # one line for the outage, not one per write
+                log.error("more than %d late writes wait: the oldest are lost", MAX_WAITING)
         if self._retrying is None or self._retrying.done():
             self._retrying = asyncio.create_task(self._retry(), name="late-writes")
 
@@ -53,6 +58,7 @@ class LateWrites:
                 except StoreFailed:
                     raise
                 except Exception as exc:  # noqa: BLE001 - one that can never succeed must not block the rest
+                    self.num_lost += 1
                     log.error("a late write is lost: %s", safe_traceback(exc))
                 if self._waiting and self._waiting[0] is write:
                     self._waiting.popleft()

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, and_, delete, or_, select, update
 from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels
 from bot.store.database import Database, open_database, store_failures
+from bot.store.health import StoreHealth
 from bot.store.inbox import Inbox
 from bot.store.installations import Installations
 from bot.store.late import LateWrites
@@ -96,6 +97,15 @@ class Store:
     def database(self) -> Database:
         """What all parts share."""
         return self._database
+
+    @property
+    def health(self) -> StoreHealth:
+        """How the store is at this moment, as its latest transactions show."""
+        return StoreHealth(
+            outages=self._database.outages.current,
+            late_writes=len(self.late),
+            lost_writes=self.late.num_lost,
+        )
 
     # -- turns --------------------------------------------------------------------------------
 

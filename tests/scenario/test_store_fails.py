@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import UserFacingError
+from bot.store import StoreHealth
 from bot.values.messages import Author, Ending, Outcome
 from tests.engines import ScriptedModel
 from tests.scenario.core import Core, message, red, running_core, thread
@@ -75,6 +76,24 @@ async def test_a_question_that_cannot_be_claimed_gets_a_sentence_and_is_known_on
     assert (turn.outcome, turn.answer) == (Outcome.REFUSED, told)
     assert await store.inbox.unfinished() == []
     assert backend.requests == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_while_nothing_can_be_written_the_health_says_so_and_the_log_when_it_ended(
+    fault: str, core: Core, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers, store = core.answers, core.store
+    store.late.retry_s = 0.1
+    assert store.health == StoreHealth()
+    with FAULTS[fault](store):
+        await answers.ask(message(LONG, id="1"), FakeExchange())
+        outages = {outage.kind: outage for outage in store.health.outages}
+        assert outages["write"].reason == REASONS[fault]
+        assert store.health.late_writes == 1
+    await until(lambda: store.health.works and not store.health.late_writes)
+    assert store.health.lost_writes == 0
+    ended = [it for it in caplog.messages if "a write of the store succeeds again" in it]
+    assert len(ended) == 1
 
 
 async def test_of_the_copies_of_a_question_that_cannot_be_claimed_one_is_told(
