@@ -33,6 +33,7 @@ def make(services: AdapterServices, settings: PlaygroundSettings) -> Playground:
         host=settings.host,
         port=settings.port,
         password=revealed(settings.password),
+        allowed_hosts=settings.allowed_hosts,
         threads=settings.threads,
         sharing=settings.sharing,
         model_name=common.model,

@@ -16,6 +16,7 @@ from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.changes import Changes
 from bot.platforms.web.export import ExportHandlers
 from bot.platforms.web.feedback import FeedbackHandlers
+from bot.platforms.web.gate.origins import Hosts
 from bot.platforms.web.guard import failures_are_sentences, guard, locale_of
 from bot.platforms.web.keys import PLATFORM
 from bot.platforms.web.listing import ListingHandlers
@@ -54,6 +55,7 @@ class Playground:
         host: str,
         port: int,
         password: str | None,
+        allowed_hosts: frozenset[str] = frozenset(),
         threads: Literal["private", "team"] = "private",
         sharing: bool = True,
         model_name: str = "",
@@ -90,6 +92,7 @@ class Playground:
         self._model_name = model_name
         self._samples: list[Path] = []
         self._password = password
+        self._hosts = Hosts(host, allowed=allowed_hosts, any_other=password is not None)
         self._runner: web.AppRunner | None = None
 
     # -- life ---------------------------------------------------------------------------------
@@ -140,7 +143,7 @@ class Playground:
         app = web.Application(
             middlewares=[
                 failures_are_sentences,
-                guard(host=self._host, password=self._password),
+                guard(hosts=self._hosts, password=self._password),
                 identify(sessions),
             ],
             client_max_size=self._uploads.max_total_bytes,

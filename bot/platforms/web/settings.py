@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from bot.settings import SettingsGroup
+from bot.settings import Ids, SettingsGroup
+
+_HOST_NAME = re.compile(r"[\w.-]+|[\da-fA-F:]+")
 
 
 class PlaygroundSettings(SettingsGroup):
@@ -33,6 +36,12 @@ class PlaygroundSettings(SettingsGroup):
         examples=["some-long-words"],
         description="Password of the playground; the user name given with it says who asks.",
     )
+    allowed_hosts: Ids = Field(
+        frozenset(),
+        examples=["bot.example.org"],
+        description="Host names under which the playground may be asked, besides its own address "
+        "and `localhost`; by default any if there is a password, and no others if there is none.",
+    )
     threads: Literal["private", "team"] = Field(
         "private",
         examples=["team"],
@@ -53,6 +62,14 @@ class PlaygroundSettings(SettingsGroup):
         if password is None and not is_loopback(info.data.get("host", "localhost")):
             raise ValueError("it is needed when PLAYGROUND_HOST is not a loopback address")
         return password
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_names(cls, hosts: frozenset[str]) -> frozenset[str]:
+        for host in hosts:
+            if not _HOST_NAME.fullmatch(host):
+                raise ValueError("host names are given without a scheme, a port and a path")
+        return hosts
 
 
 def is_loopback(host: str) -> bool:

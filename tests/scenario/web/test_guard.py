@@ -6,8 +6,11 @@ import asyncio
 import base64
 from pathlib import Path
 
+import aiohttp
 import pytest
+from aiohttp import web
 
+from bot.platforms.web.guard import HEADERS
 from tests.engines import ScriptedModel
 from tests.scenario.playground import Client, running_playground
 
@@ -45,6 +48,100 @@ async def test_the_page_may_load_nothing_from_elsewhere(client: Client) -> None:
     async with client.http.get("/") as response:
         assert response.headers["Content-Security-Policy"].startswith("default-src 'self'")
         assert "http" not in (await response.text()).replace("http://www.w3.org/2000/svg", "")
+
+
+ORIGINS: list[tuple[dict[str, str], int]] = [
+    ({"Origin": "http://bot.example", "Host": "bot.example"}, 200),
+    ({"Origin": "http://bot.example:80", "Host": "bot.example"}, 200),
+    ({"Origin": "http://BOT.example", "Host": "bot.example:80"}, 200),
+    ({"Origin": "http://[::1]:8787", "Host": "[::1]:8787"}, 200),
+    # A proxy ends TLS, and says so or does not.
+    ({"Origin": "https://bot.example", "Host": "bot.example"}, 200),
+    ({"Origin": "https://bot.example", "Host": "bot.example:443"}, 200),
+    (
+        {"Origin": "https://a.example", "Host": "a.example", "X-Forwarded-Proto": "https"},
+        200,
+    ),
+    # Whoever sits between can make a page of the same name without TLS.
+    ({"Origin": "http://a.example", "Host": "a.example", "X-Forwarded-Proto": "https"}, 403),
+    ({"Origin": "https://bot.example", "Host": "bot.example:80"}, 403),
+    ({"Origin": "http://bot.example:8788", "Host": "bot.example:8787"}, 403),
+    ({"Origin": "http://bot.example:8787", "Host": "bot.example"}, 403),
+    ({"Origin": "http://bot.example@evil.example", "Host": "evil.example"}, 403),
+    ({"Origin": "http://evil.example@bot.example", "Host": "bot.example"}, 403),
+    ({"Origin": "http://bot.example/", "Host": "bot.example"}, 403),
+    ({"Origin": "ftp://bot.example", "Host": "bot.example"}, 403),
+    ({"Origin": "bot.example", "Host": "bot.example"}, 403),
+    ({"Origin": "http://bot.example:x", "Host": "bot.example:x"}, 403),
+    ({"Origin": "http://", "Host": "bot.example"}, 403),
+]
+
+
+async def test_scheme_host_and_port_of_an_origin_are_compared(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    known = frozenset({"bot.example", "a.example", "evil.example"})
+    async with running_playground(tmp_path, backend, allowed_hosts=known) as client:
+        for headers, status in ORIGINS:
+            async with client.http.get("/api/threads", headers=headers) as response:
+                assert response.status == status, headers
+
+
+async def test_no_route_that_changes_something_can_be_called_by_another_site(
+    client: Client,
+) -> None:
+    runner = client.playground._runner
+    assert isinstance(runner, web.AppRunner)
+    routes = [route for route in runner.app.router.routes() if route.method not in {"GET", "HEAD"}]
+    assert len(routes) > 10
+    for route in routes:
+        assert route.resource is not None
+        path = route.resource.canonical.replace("{", "").replace("}", "")
+        for other in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            async with client.http.request(route.method, path, headers=other) as response:
+                assert response.status == 403, (route.method, path)
+
+
+async def test_with_a_password_any_name_will_do_unless_names_are_given(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    auth = aiohttp.encode_basic_auth("", "some long words")
+    for allowed, statuses in ((frozenset(), (200, 200)), (frozenset({"bot.example"}), (200, 403))):
+        async with running_playground(
+            tmp_path, backend, password="some long words", allowed_hosts=allowed
+        ) as client:
+            for name, status in zip(("BOT.example:8080", "evil.example"), statuses, strict=True):
+                headers = {"Host": name, "Authorization": auth}
+                async with client.http.get("/api/threads", headers=headers) as response:
+                    assert response.status == status
+            own = {"Authorization": auth}
+            async with client.http.get("/api/threads", headers=own) as response:
+                assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/static/app.js", 200),
+        ("/api/threads", 200),
+        ("/api/nothing", 404),
+    ],
+)
+async def test_every_response_has_the_headers_and_names_no_version(
+    client: Client, path: str, status: int
+) -> None:
+    async with client.http.get(path) as response:
+        assert response.status == status
+        policy = response.headers["Content-Security-Policy"].split("; ")
+        assert set(policy) >= {
+            "default-src 'self'", "object-src 'none'", "base-uri 'none'", "form-action 'self'",
+            "frame-ancestors 'none'",
+        }  # fmt: skip
+        assert not [rule for rule in policy if "unsafe" in rule]
+        shown = {name: response.headers[name] for name in HEADERS}
+        assert shown == HEADERS
+        assert response.headers.getall("Server") == ["llava-bot"]
 
 
 async def test_with_a_password_nothing_is_shown_without_it(

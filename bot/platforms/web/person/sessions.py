@@ -10,6 +10,7 @@ from pathlib import Path
 from aiohttp import web
 from itsdangerous import BadSignature, TimestampSigner
 
+from bot.platforms.web.gate.origins import came_by_https
 from bot.private_files import SESSION_KEY, create, make_folder
 
 KEY_BYTES = 32
@@ -62,7 +63,7 @@ class Sessions:
             self._signer.sign(session.encode()).decode(),
             max_age=MAX_AGE_S,
             path="/",
-            secure=_is_https(request),
+            secure=came_by_https(request),
             httponly=True,
             samesite="Lax",
         )
@@ -70,9 +71,3 @@ class Sessions:
     def end(self, response: web.StreamResponse) -> None:
         """Take the cookie back."""
         response.del_cookie(self.cookie, path="/", httponly=True, samesite="Lax")
-
-
-def _is_https(request: web.Request) -> bool:
-    """Whether the browser came by https. What a proxy says of it decides on this cookie alone."""
-    forwarded = request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower()
-    return request.secure or forwarded == "https"
