@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -17,6 +18,13 @@ from bot.values.pictures import NormalisedPicture
 
 Open = Callable[[Attachment], AsyncIterator[bytes]]
 
+SPARE_FILES = 8
+"""This many files beyond the pictures of a question are still tried, or named in the receipt."""
+FETCH_WITHIN_S = 60
+"""All downloads of a question together."""
+DOWNLOADS_AT_ONCE = 3
+"""Of one question."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedPictures:
@@ -24,6 +32,27 @@ class FetchedPictures:
 
     pictures: tuple[NormalisedPicture, ...]
     refusals: tuple[PictureRefused, ...]
+
+
+class _Batch:
+    """One question's attachments while they are fetched."""
+
+    def __init__(self, open_: Open, *, until: float) -> None:
+        """`until`: when the downloads must have ended, in the loop's time."""
+        self.open = open_
+        self.until = until
+        self.downloading = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
+        self.decoding = asyncio.Lock()
+        """One at a time: the decoders are everybody's."""
+
+    def check_time(self) -> None:
+        """Begin nothing that could not end. Raises: TimeoutError."""
+        if asyncio.get_running_loop().time() >= self.until:
+            raise TimeoutError
+
+
+def _count_pictures(results: Mapping[int, NormalisedPicture | PictureRefused]) -> int:
+    return sum(not isinstance(result, PictureRefused) for result in results.values())
 
 
 def may_be_picture(attachment: Attachment) -> bool:
@@ -48,23 +77,45 @@ class Attachments:
     ) -> None:
         self._limits = limits
         self._pictures_per_question = pictures_per_question
+        self.fetch_within_s: float = FETCH_WITHIN_S
         # Own threads: decoding must not block the loop's other helpers, and their number bounds
         # the memory that decoding takes.
         self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decode")
 
     async def fetch(self, attachments: tuple[Attachment, ...], open_: Open) -> FetchedPictures:
-        """Fetch and normalise all attachments of a message. Refuses; never raises for one."""
-        pictures: list[NormalisedPicture] = []
-        refusals: list[PictureRefused] = []
-        for attachment in attachments:
-            if len(pictures) == self._pictures_per_question and not attachment.kind:
-                refusals.append(self._one_too_many(attachment))
-                continue
-            try:
-                pictures.append(await self._fetch_one(attachment, open_))
-            except PictureRefused as refusal:
-                refusals.append(refusal)
-        return FetchedPictures(pictures=tuple(pictures), refusals=tuple(refusals))
+        """Fetch and normalise a message's attachments. Refuses; never raises for one.
+
+        The first that can be used are, and no more are fetched than are needed. A message that
+        names hundreds of files costs a few attempts, and one sentence for the rest.
+        """
+        tried = attachments[: self._pictures_per_question + SPARE_FILES]
+        batch = _Batch(open_, until=asyncio.get_running_loop().time() + self.fetch_within_s)
+        results: dict[int, NormalisedPicture | PictureRefused] = {}
+        waiting = deque(enumerate(tried))
+        while waiting:
+            wanted = self._pictures_per_question - _count_pictures(results)
+            if not wanted:
+                results |= {index: self._one_too_many(file) for index, file in waiting}
+                break
+            now = [waiting.popleft() for _ in range(min(wanted, len(waiting)))]
+            fetched = await asyncio.gather(*(self._try_one(file, batch) for _, file in now))
+            results |= zip((index for index, _ in now), fetched, strict=True)
+        in_order = [results[index] for index in range(len(tried))]
+        refusals = [result for result in in_order if isinstance(result, PictureRefused)]
+        if surplus := len(attachments) - len(tried):
+            refusals.append(PictureRefused("files_not_tried", count=surplus, limit=len(tried)))
+        return FetchedPictures(
+            pictures=tuple(found for found in in_order if not isinstance(found, PictureRefused)),
+            refusals=tuple(refusals),
+        )
+
+    async def _try_one(
+        self, attachment: Attachment, batch: _Batch
+    ) -> NormalisedPicture | PictureRefused:
+        try:
+            return await self._fetch_one(attachment, batch)
+        except PictureRefused as refusal:
+            return refusal
 
     def _one_too_many(self, attachment: Attachment) -> PictureRefused:
         return PictureRefused(
@@ -73,18 +124,25 @@ class Attachments:
             limit=self._pictures_per_question,
         )
 
-    async def _fetch_one(self, attachment: Attachment, open_: Open) -> NormalisedPicture:
+    async def _fetch_one(self, attachment: Attachment, batch: _Batch) -> NormalisedPicture:
         if attachment.kind:
             raise NotAPicture(attachment.kind, name=short_name(attachment.name))
         if attachment.size_bytes is not None:
             check_size(attachment.name, attachment.size_bytes, self._limits)
         try:
-            data = await self._read(attachment, open_)
+            batch.check_time()
+            async with batch.downloading, asyncio.timeout_at(batch.until):
+                data = await self._read(attachment, batch.open)
+        except TimeoutError:
+            raise PictureRefused(
+                "picture_too_slow", name=short_name(attachment.name), seconds=self.fetch_within_s
+            ) from None
         except OSError:
             raise PictureRefused("picture_unreachable", name=short_name(attachment.name)) from None
-        return await asyncio.get_running_loop().run_in_executor(
-            self._decoders, normalise, attachment.name, data, self._limits
-        )
+        async with batch.decoding:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._decoders, normalise, attachment.name, data, self._limits
+            )
 
     async def _read(self, attachment: Attachment, open_: Open) -> bytes:
         """Read an attachment up to the limit, ignoring its announced size."""
