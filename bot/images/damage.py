@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageChops, ImageFile
 
+from bot.images.containers.jpeg import EOI, pixels_end
+from bot.images.containers.metadata import opaque_gif
 from bot.images.filling import LONG, filled_rows, filling_start
-from bot.images.jpeg import EOI, pixels_end
-from bot.images.metadata import opaque_gif
 
 Open = Callable[[bytes], ImageFile.ImageFile]
 """Opens a file's bytes without decoding them."""

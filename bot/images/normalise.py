@@ -17,13 +17,13 @@ import pillow_heif
 from PIL import Image, ImageCms
 
 from bot.errors import NotAPicture, PictureRefused
+from bot.images.containers.metadata import pixels_of
+from bot.images.containers.parts import Pixels, orientation_of
+from bot.images.containers.signatures import other_kind, picture_format
 from bot.images.damage import Decoded, decode
 from bot.images.file_names import short_name
 from bot.images.frames import ANIMATED, first_that_shows, frame_notes, frames_of
-from bot.images.metadata import pixels_of
 from bot.images.opening import Opener
-from bot.images.parts import Pixels, orientation_of
-from bot.images.signatures import other_kind, picture_format
 from bot.images.tones import brightened, eight_bits, uses_few_bits
 from bot.images.transparency import is_empty, is_flat, on_ground, visible
 from bot.values.limits import PictureLimits

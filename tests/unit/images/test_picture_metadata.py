@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from bot.errors import PictureRefused
+from bot.images.containers.parts import orientation_of
 from bot.images.normalise import normalise
-from bot.images.parts import orientation_of
 from bot.values.limits import PictureLimits
 from tests.pictures import chunk, encode, exif_of, jpeg_with, photo, png_with, segment
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from bot.images.parts import ORIENTATION_TAG, Pixels
+from bot.images.containers.parts import ORIENTATION_TAG, Pixels
 
 BITS_TAG, PHOTOMETRIC_TAG, ICC_PROFILE_TAG = 258, 262, 34675
 _NEEDED = {

@@ -11,10 +11,10 @@ import re
 import struct
 from collections.abc import Callable
 
-from bot.images.jpeg import strip_jpeg
-from bot.images.parts import MAX_PARTS, Pixels, TooManyParts, orientation_of
-from bot.images.png import strip_png
-from bot.images.tiff import strip_tiff
+from bot.images.containers.jpeg import strip_jpeg
+from bot.images.containers.parts import MAX_PARTS, Pixels, TooManyParts, orientation_of
+from bot.images.containers.png import strip_png
+from bot.images.containers.tiff import strip_tiff
 
 MAX_SUB_BLOCKS = 1_000_000
 """A GIF cuts its pixels into pieces of at most 255 bytes: 30 MB are 120,000."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bot.images.parts import MAX_PARTS, Pixels, TooManyParts, orientation_of
+from bot.images.containers.parts import MAX_PARTS, Pixels, TooManyParts, orientation_of
 
 SOI, EOI, SOS = b"\xff\xd8", b"\xff\xd9", 0xDA
 APP0, APP1, APP2, APP14, COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE

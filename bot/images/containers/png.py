@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bot.images.parts import MAX_PARTS, Pixels, TooManyParts, orientation_of
+from bot.images.containers.parts import MAX_PARTS, Pixels, TooManyParts, orientation_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PROFILE_BYTES = 8_000_000
