@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import atexit
 import gc
 import logging
 import tempfile
 import webbrowser
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from bot import interrupts, private_files
 from bot.composition import Services, devices_of, loading_devices, running_services
 from bot.configuration import Configuration
+from bot.deadline import Deadline
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.platforms.entry import PlatformEntry
 from bot.platforms.platform import Platform, PlatformUnavailable
@@ -34,6 +35,10 @@ from inference.types import ModelInfo
 log = logging.getLogger(__name__)
 
 SWEEP_INTERVAL_S = 3600
+CLOSING_S = 5.0
+"""After `DRAIN_S`, everything else that a stop does has so long; then the process ends anyway."""
+CLOSE_WITHIN_S = 1.0
+"""How long a stop waits for a platform to disconnect; twice."""
 
 Platforms: TypeAlias = dict[str, Platform]
 """Adapters by their entry's title."""
@@ -96,7 +101,8 @@ def run(
     """
     settings = configuration.bot
     platforms = _with_sound_settings(configuration, platforms)
-    with _data_dir_lock(settings.data_dir), devices_of(settings) as devices:
+    _lock_data_dir(settings.data_dir)
+    with devices_of(settings) as devices:
         interrupts.raise_keyboard_interrupt()
         return asyncio.run(_run(configuration, devices, platforms, open_page=open_page))
 
@@ -177,21 +183,42 @@ async def _serve(
         # Last: until here a mistake in the settings costs no download.
         devices.start()
         await _first_completed(_run_engine(engine), signals.stop.wait())
-        for platform in started.values():
-            await platform.stop_intake()
-        if engine.model is not None:
-            log.info("stopping: running answers have %g s to end", services.settings.drain_s)
-            await _first_completed(
-                services.answers.drain(services.settings.drain_s), signals.stop_now.wait()
-            )
-        # What waits for a model that has not been loaded is left to the next start.
-        await services.answers.drain(0)
+        exit_code = EXIT_ENGINE_DEAD if engine.died.is_set() else 0
+        await _drain(services, started, signals, exit_code)
         if not signals.stop.is_set():
             await engine.loaded()
-        return EXIT_ENGINE_DEAD if engine.died.is_set() else 0
+        return exit_code
     finally:
-        for platform in made.values():
-            await platform.close()
+        await _within(CLOSE_WITHIN_S, (platform.close() for platform in made.values()))
+
+
+async def _drain(services: Services, started: Platforms, signals: _Signals, exit_code: int) -> None:
+    """Let running answers end. From here on the process has a deadline that nothing extends."""
+    # What waits for a model that has not been loaded is left to the next start.
+    drain_s = 0 if services.engine.model is None else services.settings.drain_s
+    deadline = Deadline()
+    deadline.begin(drain_s + CLOSING_S, exit_code=exit_code)
+    await _within(CLOSE_WITHIN_S, (platform.stop_intake() for platform in started.values()))
+    if drain_s:
+        log.info("stopping: running answers have %g s to end", drain_s)
+        await _first_completed(services.answers.drain(drain_s), signals.stop_now.wait())
+        deadline.begin(CLOSING_S, exit_code=exit_code)
+    services.store.hurry()
+    await services.answers.drain(0)
+
+
+async def _within(seconds: float, closing: Iterable[Awaitable[None]]) -> None:
+    """Wait for all of them, but not for one that hangs."""
+    tasks = [asyncio.ensure_future(each) for each in closing]
+    if not tasks:
+        return
+    done, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
+        log.warning("a platform is left before it has disconnected")
+        task.cancel()
+    for task in done:
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            log.error("a platform did not disconnect: %s", safe_traceback(exc))
 
 
 async def _run_engine(engine: StartingEngine) -> None:
@@ -271,9 +298,13 @@ def _announce(started: Platforms, *, open_page: bool) -> None:
                 asyncio.get_running_loop().run_in_executor(None, webbrowser.open, platform.address)
 
 
-@contextlib.contextmanager
-def _data_dir_lock(data_dir: Path) -> Iterator[None]:
-    """Lock the private directory: two bots would answer each other's questions."""
+def _lock_data_dir(data_dir: Path) -> None:
+    """Lock the private directory: two bots would answer each other's questions.
+
+    Until the process has ended, threads included: one that hangs could still write there.
+
+    Raises: ConfigurationError.
+    """
     lock = FileLock(data_dir / "run.lock", mode=private_files.FILE)
     try:
         private_files.protect(data_dir)
@@ -292,10 +323,8 @@ def _data_dir_lock(data_dir: Path) -> Iterator[None]:
         raise ConfigurationError(
             f"DATA_DIR: {data_dir} is on a file system without locks; set DATA_DIR to another."
         ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    # Run after the interpreter has waited for its threads; a process that is killed needs no call.
+    atexit.register(lock.release)
 
 
 @asynccontextmanager

@@ -225,7 +225,10 @@ class Settings(SettingsGroup):
         description="The private directory for all state; by default the platform's usual place.",
     )
     drain_s: float = Field(
-        10, ge=0, description="Seconds that running answers have to finish when the bot is stopped."
+        10,
+        ge=0,
+        description="Seconds that running answers have to finish when the bot is stopped; five "
+        "seconds later the process has ended, whatever hangs.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe level that is logged. Texts and pictures never are."

@@ -17,7 +17,7 @@ from bot.core.access import Access
 from bot.core.answer_options import AnswerOptions
 from bot.core.attachments import Attachments
 from bot.core.conversation import Conversation, fit_to_context
-from bot.core.in_flight import InFlight, InFlightQuestions
+from bot.core.in_flight import InFlight, InFlightQuestions, end_tasks
 from bot.core.ledger import Ledger
 from bot.core.model_limits import notes_on
 from bot.core.receipts import receipt_of, with_notes
@@ -167,11 +167,7 @@ class Answers:
     async def drain(self, timeout_s: float) -> None:
         """Refuse new questions, let those in flight end, and leave the rest to the next start."""
         self._draining = True
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_s)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks, within_s=timeout_s)
 
     # -- the life of a question ---------------------------------------------------------------
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
+
+log = logging.getLogger(__name__)
+
+CANCEL_WITHIN_S = 0.7
+"""How long a cancelled question may take to end: a platform or a disk may keep it waiting."""
 
 
 class InFlight:
@@ -212,3 +219,15 @@ async def _stop_and_wait(questions: list[InFlight]) -> None:
         question.stop()
     for question in questions:
         await question.wait_until_ended()
+
+
+async def end_tasks(tasks: AbstractSet[asyncio.Task[bool]], *, within_s: float) -> None:
+    """Let questions end in time, then cancel the rest; do not wait for those that hang."""
+    if tasks:
+        await asyncio.wait(tasks, timeout=within_s)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=CANCEL_WITHIN_S)
+        if late:
+            log.warning("%d questions hang; the next start answers them", len(late))

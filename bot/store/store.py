@@ -55,6 +55,7 @@ from bot.values.turns import PictureFile, StoredPicture, Turn
 from inference.types import Picture
 
 CLAIMS_KEPT = timedelta(days=7)
+HURRIED_BUSY_S = 1.0
 KEYS_AT_ONCE = 200
 """Threads erased by one statement: SQLite bounds the depth of a condition."""
 
@@ -106,6 +107,10 @@ class Store:
             late_writes=len(self.late),
             lost_writes=self.late.num_lost,
         )
+
+    def hurry(self) -> None:
+        """Wait for other processes' locks a moment at most: this process is about to end."""
+        self._database.busy_s = HURRIED_BUSY_S
 
     # -- turns --------------------------------------------------------------------------------
 

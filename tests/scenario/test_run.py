@@ -288,8 +288,8 @@ def test_a_data_directory_without_file_locks_gets_a_sentence(
 ) -> None:
     # As filelock does where the file system answers ENOSYS.
     monkeypatch.setattr("bot.app.FileLock.acquire", mock.Mock(side_effect=NotImplementedError))
-    with pytest.raises(ConfigurationError, match="without locks"), app._data_dir_lock(tmp_path):
-        pass
+    with pytest.raises(ConfigurationError, match="without locks"):
+        app._lock_data_dir(tmp_path)
 
 
 @pytest.mark.parametrize(

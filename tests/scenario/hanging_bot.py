@@ -1,0 +1,51 @@
+"""`llava-bot` whose model and decoders hang once the file `HANGS_WITH` is there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from bot.__main__ import main
+from bot.core.attachments import Attachments, FetchedPictures
+from inference.execution.runner import SequenceInputs
+from inference.execution.torch_runner import FinishedStep, TorchRunner
+from inference.scheduling.sequences import Plan
+
+SIGN = Path(os.environ["HANGS_WITH"])
+LONG_S = 600
+
+
+class HangingRunner(TorchRunner):
+    """As a device that no longer responds."""
+
+    def start(self, plan: Plan[SequenceInputs]) -> FinishedStep:
+        """See `Runner.start`."""
+        if SIGN.exists():
+            time.sleep(LONG_S)
+        return super().start(plan)
+
+
+class HangingAttachments(Attachments):
+    """As a decoder that does not come to an end, on a thread that nobody can stop."""
+
+    async def fetch(self, *arguments: Any) -> FetchedPictures:
+        """See `Attachments.fetch`."""
+        if await asyncio.to_thread(SIGN.exists):
+            await asyncio.get_running_loop().run_in_executor(
+                ThreadPoolExecutor(1), time.sleep, LONG_S
+            )
+        return await super().fetch(*arguments)
+
+
+if __name__ == "__main__":
+    with (
+        mock.patch("inference.backends.assemble_batching.TorchRunner", HangingRunner),
+        mock.patch("bot.composition.Attachments", HangingAttachments),
+    ):
+        sys.exit(main())
