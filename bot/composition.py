@@ -101,10 +101,8 @@ async def running_services(
             questions=questions,
             engine=engine,
             attachments=attachments,
-            access=Access(
-                questions_per_user=settings.questions_per_user,
-                lists=_allow_lists(configuration),
-            ),
+            access=Access(_allow_lists(configuration)),
+            bounds=settings.question_bounds,
             options=AnswerOptions(
                 system_prompt=settings.system_prompt,
                 temperature=settings.temperature,

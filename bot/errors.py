@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import ClassVar
 
-from bot.texts import say
+from bot.texts import duration, say
+from bot.values.limits import BoundReached
 from inference.errors import EngineDead, InferenceError, QueueFull
 from inference.safe_messages import is_disk_full
 
@@ -75,6 +77,21 @@ class NotAPicture(PictureRefused):
 
 class Busy(UserFacingError):
     """Too many questions, from this user or in all; nothing was run."""
+
+
+class BeyondBound(Busy):
+    """A question beyond a bound; the sentence says when to come back."""
+
+    def __init__(self, reached: BoundReached) -> None:
+        super().__init__(reached.key, count=reached.limit)
+        self._until = reached.until
+
+    def sentence(self, locale: str) -> str:
+        """In the user's language, with the time from now on."""
+        if self._until is None:
+            return super().sentence(locale)
+        wait = duration(locale, self._until - time.time())
+        return say(locale, self.key, **self.values, wait=wait)
 
 
 class CommandFailed(Exception):

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from bot.values.limits import FollowUps, PictureLimits
+from bot.values.limits import FollowUps, PictureLimits, QuestionBounds
 from inference.types import CacheQuantization, DType, EngineChoice, ModelSpec, Quantization
 
 
@@ -200,6 +200,25 @@ class Settings(SettingsGroup):
     questions_per_user: int = Field(
         5, ge=1, description="Questions per user that may wait or run at once."
     )
+    questions_per_user_per_minute: int = Field(
+        60, ge=0, description="Questions per user in a minute; 0 is no bound."
+    )
+    questions_per_user_per_day: int = Field(
+        0, ge=0, examples=["500"], description="Questions per user in 24 hours; 0 is no bound."
+    )
+    questions_per_channel: int = Field(
+        0,
+        ge=0,
+        examples=["20"],
+        description="Questions per channel that may wait or run at once; 0 is no bound. The "
+        "playground counts as one channel.",
+    )
+    questions_per_channel_per_minute: int = Field(
+        0, ge=0, examples=["120"], description="Questions per channel in a minute; 0 is no bound."
+    )
+    questions_per_channel_per_day: int = Field(
+        0, ge=0, examples=["5000"], description="Questions per channel in 24 hours; 0 is no bound."
+    )
     pictures_per_question: int = Field(8, ge=1, le=32, description="Pictures used per question.")
     picture_max_mb: float = Field(30, gt=0, description="Largest picture file that is used.")
     picture_max_megapixels: float = Field(
@@ -261,6 +280,18 @@ class Settings(SettingsGroup):
             engine=self.engine,
             thinking=self.thinking,
             token=revealed(self.hf_token),
+        )
+
+    @property
+    def question_bounds(self) -> QuestionBounds:
+        """How many questions users and channels may ask."""
+        return QuestionBounds(
+            user_at_once=self.questions_per_user,
+            user_per_minute=self.questions_per_user_per_minute,
+            user_per_day=self.questions_per_user_per_day,
+            channel_at_once=self.questions_per_channel,
+            channel_per_minute=self.questions_per_channel_per_minute,
+            channel_per_day=self.questions_per_channel_per_day,
         )
 
     @property

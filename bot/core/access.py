@@ -1,14 +1,11 @@
-"""Who may ask, and how much at once."""
+"""Who may ask."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.errors import Busy
-from bot.values.messages import Author, ThreadKey, UserKey
+from bot.values.messages import Author, ThreadKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,29 +40,13 @@ class AllowList:
 
 
 class Access:
-    """Who may ask, and how many questions each user has in flight, waiting ones included."""
+    """Who may ask, and where."""
 
-    def __init__(
-        self, *, questions_per_user: int, lists: Mapping[str, AllowList] | None = None
-    ) -> None:
+    def __init__(self, lists: Mapping[str, AllowList] | None = None) -> None:
+        """`lists`: by platform; one without a list is open to everybody."""
         self._lists = lists or {}
-        self._limit = questions_per_user
-        self._in_flight: Counter[UserKey] = Counter()
 
     def allows(self, thread: ThreadKey, author: Author) -> bool:
         """Whether this person may ask in this channel at all."""
         allow_list = self._lists.get(thread.platform)
         return allow_list is None or allow_list.allows(thread, author)
-
-    @contextmanager
-    def admitted(self, user: UserKey) -> Iterator[None]:
-        """Count a question for as long as the context lasts. Raises: Busy."""
-        if self._in_flight[user] >= self._limit:
-            raise Busy("too_many_at_once", count=self._limit)
-        self._in_flight[user] += 1
-        try:
-            yield
-        finally:
-            self._in_flight[user] -= 1
-            if not self._in_flight[user]:
-                del self._in_flight[user]

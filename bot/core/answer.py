@@ -16,6 +16,7 @@ from dataclasses import replace
 from bot.core.access import Access
 from bot.core.answer_options import AnswerOptions
 from bot.core.attachments import Attachments
+from bot.core.bounds.refusals import Refusals
 from bot.core.conversation import Conversation, fit_to_context
 from bot.core.in_flight import InFlight, InFlightQuestions, end_tasks
 from bot.core.ledger import Ledger
@@ -26,8 +27,9 @@ from bot.core.streaming import stream_answer
 from bot.core.thread_queues import ThreadQueues, Ticket
 from bot.core.turns import Turns, asked_again
 from bot.errors import Busy, UserFacingError, refusal_of
-from bot.store import Store, StoreFailed, Turn
+from bot.store import Store, Turn
 from bot.texts import say
+from bot.values.limits import QuestionBounds
 from bot.values.messages import (
     Author,
     Ending,
@@ -35,7 +37,6 @@ from bot.values.messages import (
     IncomingMessage,
     MessageKey,
     Outcome,
-    Receipt,
     Stage,
     Status,
     ThreadKey,
@@ -62,12 +63,14 @@ class Answers:
         attachments: Attachments,
         access: Access,
         options: AnswerOptions,
+        bounds: QuestionBounds,
         questions: InFlightQuestions,
     ) -> None:
         self._store = store
         self._engine = engine
         self._turns = Turns(store, attachments)
-        self._ledger = Ledger(store, self._turns)
+        self._ledger = Ledger(store, self._turns, bounds)
+        self._refusals = Refusals(self._ledger)
         self._access = access
         self._options = options
         self._queues = ThreadQueues()
@@ -182,38 +185,15 @@ class Answers:
             return False
         attempt_begun = ticket.is_called  # the claim then counts the first attempt as well
         try:
-            if not await self._ledger.claim(message, attempts=int(attempt_begun)):
-                return False
+            claim = await self._ledger.claim(message, attempts=int(attempt_begun))
         except Exception as exc:  # noqa: BLE001 - whatever failed, the user is waiting
-            await self._refuse_unclaimed(question, exchange, exc)
+            await self._refusals.unclaimed(question, exchange, exc)
         else:
-            question.claimed(attempt_begun=attempt_begun)
+            if claim is None:
+                return False
+            question.claimed(attempt_begun=attempt_begun, reached=claim.reached)
             await self._process(question, exchange, ticket)
         return True
-
-    async def _refuse_unclaimed(
-        self, question: InFlight, exchange: Exchange, failure: Exception
-    ) -> None:
-        """Nothing is stored, so nothing begins: the user gets a sentence, from memory alone."""
-        if not isinstance(failure, StoreFailed):
-            log.error("a question could not be claimed: %s", safe_traceback(failure))
-        message = question.message
-        try:
-            # For the user's language and name. `again`, because its pictures are not needed.
-            completed = await exchange.complete(replace(message, again=True))
-            message = replace(completed, again=message.again)
-            question.completed(message)
-        except Exception as exc:  # noqa: BLE001 - then in the message's own language
-            log.warning("a user's language is not known: %s", safe_traceback(exc))
-        refusal = refusal_of(failure)
-        ending = Ending(
-            outcome=Outcome.REFUSED,
-            text=refusal.sentence(message.locale),
-            receipt=Receipt(),
-            claimed=False,
-        )
-        self._ledger.refuse(question, ending)
-        await Reply(exchange).finish(ending)
 
     async def _process(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> bool:
         """From the claim to the final edit, which takes the question off the inbox."""
@@ -221,8 +201,12 @@ class Answers:
             async with running_reply(exchange) as reply:
                 if question.is_stopped:
                     ending = self._stopped(question, reply)
+                elif question.reached is not None:
+                    refused = self._refusals.beyond(question, exchange, ticket, question.reached)
+                    ending = await self._run_to_ending(question, refused, reply)
                 else:
-                    ending = await self._run_to_ending(question, exchange, ticket, reply)
+                    answered = self._produce_answer(question, exchange, ticket, reply)
+                    ending = await self._run_to_ending(question, answered, reply)
             if question.is_superseded:
                 await self._ledger.end(question)
                 return True
@@ -239,17 +223,11 @@ class Answers:
         return True
 
     async def _run_to_ending(
-        self,
-        question: InFlight,
-        exchange: Exchange,
-        ticket: Ticket,
-        reply: Reply,
+        self, question: InFlight, work: Coroutine[object, object, Ending], reply: Reply
     ) -> Ending:
         """Turn any outcome into an answer or a sentence; only a shutdown is raised."""
-        is_loading = self.model is None and ticket.is_called
-        reply.status(Status(Stage.LOADING if is_loading else Stage.QUEUED))
         try:
-            return await question.run(self._produce_answer(question, exchange, ticket, reply))
+            return await question.run(work)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not question.is_stopped or (task is not None and task.cancelling()):
@@ -280,39 +258,40 @@ class Answers:
     async def _produce_answer(
         self, question: InFlight, exchange: Exchange, ticket: Ticket, reply: Reply
     ) -> Ending:
+        is_loading = self.model is None and ticket.is_called
+        reply.status(Status(Stage.LOADING if is_loading else Stage.QUEUED))
         message = await exchange.complete(question.message)
         question.completed(message)
-        with self._access.admitted(message.user):
-            await ticket.wait_for_turn()
-            if not message.text.strip():
-                # The default question is put in a language that the model understands.
-                await self._model_for(question, reply)
-            await self._count_attempt(question)
-            reply.status(Status(Stage.LOADING if self.model is None else Stage.READING))
-            turn = None if question.is_new else await self._store.turn(message)
-            if turn is None:
-                await self._turns.open(question, exchange, self.model)
-            elif turn.outcome is not None:
-                # The process ended after the answer was stored and before it was delivered.
-                return Ending(
-                    outcome=turn.outcome,
-                    text=turn.answer or "",
-                    receipt=turn.receipt,
-                    may_pass=turn.may_pass,
-                )
-            model = await self._model_for(question, reply)
-            thread = message.thread
-            await self._ledger.catch_up()  # it may hold an earlier answer of this thread
-            turns, channel = await asyncio.gather(
-                self._turns.history_up_to(message),
-                self._store.channels.settings(thread.platform, thread.team, thread.channel),
+        await ticket.wait_for_turn()
+        if not message.text.strip():
+            # The default question is put in a language that the model understands.
+            await self._model_for(question, reply)
+        await self._count_attempt(question)
+        reply.status(Status(Stage.LOADING if self.model is None else Stage.READING))
+        turn = None if question.is_new else await self._store.turn(message)
+        if turn is None:
+            await self._turns.open(question, exchange, self.model)
+        elif turn.outcome is not None:
+            # The process ended after the answer was stored and before it was delivered.
+            return Ending(
+                outcome=turn.outcome,
+                text=turn.answer or "",
+                receipt=turn.receipt,
+                may_pass=turn.may_pass,
             )
-            sampling = self._options.sampling(model.sampling, again=message.again)
-            conversation = await self._conversation(
-                turns, model, sampling, channel.system_prompt or self._options.system_prompt
-            )
-            question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
-            finished = await self._generate(message, conversation, sampling, reply)
+        model = await self._model_for(question, reply)
+        thread = message.thread
+        await self._ledger.catch_up()  # it may hold an earlier answer of this thread
+        turns, channel = await asyncio.gather(
+            self._turns.history_up_to(message),
+            self._store.channels.settings(thread.platform, thread.team, thread.channel),
+        )
+        sampling = self._options.sampling(model.sampling, again=message.again)
+        conversation = await self._conversation(
+            turns, model, sampling, channel.system_prompt or self._options.system_prompt
+        )
+        question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
+        finished = await self._generate(message, conversation, sampling, reply)
         text = reply.text.strip()
         if not text:
             raise UserFacingError("empty_answer")

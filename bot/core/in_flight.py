@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 
+from bot.values.limits import BoundReached
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ class InFlight:
     def __init__(self, message: IncomingMessage) -> None:
         self._message = message
         self._receipt = Receipt()
+        self._reached: BoundReached | None = None
         self._is_new = False
         self._is_attempted = False
         self._is_superseded = False
@@ -47,6 +49,11 @@ class InFlight:
         return self._is_new
 
     @property
+    def reached(self) -> BoundReached | None:
+        """The bound that it is beyond."""
+        return self._reached
+
+    @property
     def is_attempted(self) -> bool:
         """Whether this run of the bot has counted an attempt at it."""
         return self._is_attempted
@@ -67,10 +74,11 @@ class InFlight:
 
     # -- its transitions ----------------------------------------------------------------------
 
-    def claimed(self, *, attempt_begun: bool) -> None:
-        """The inbox holds it, with its first attempt counted or not."""
+    def claimed(self, *, attempt_begun: bool, reached: BoundReached | None) -> None:
+        """The inbox holds it, with its first attempt counted or not; or refused."""
         self._is_new = True
-        self._is_attempted = attempt_begun
+        self._is_attempted = attempt_begun and reached is None
+        self._reached = reached
 
     def completed(self, message: IncomingMessage) -> None:
         """The platform has added what the event lacked."""

@@ -10,37 +10,46 @@ import logging
 
 from cachetools import LRUCache
 
+from bot.core.bounds.fair_gate import FairGate
 from bot.core.in_flight import InFlight
 from bot.core.turns import Turns
-from bot.store import Store, StoreFailed
+from bot.store import Claim, Store, StoreFailed
+from bot.values.limits import QuestionBounds
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Outcome
 from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
 MAX_UNCLAIMED = 10_000
+CLAIMS_AT_ONCE = 2
 
 
 class Ledger:
     """Keeps that record. Lives as long as the bot."""
 
-    def __init__(self, store: Store, turns: Turns) -> None:
+    def __init__(self, store: Store, turns: Turns, bounds: QuestionBounds) -> None:
         self._store = store
         self._turns = turns
+        self._bounds = bounds
+        # The store's writer is everybody's.
+        self._claiming = FairGate(CLAIMS_AT_ONCE)
         self._unclaimed: LRUCache[MessageKey, IncomingMessage] = LRUCache(MAX_UNCLAIMED)
         """Questions whose users were asked to try again: later copies are ignored."""
 
-    async def claim(self, message: IncomingMessage, *, attempts: int) -> bool:
-        """Claim a question; false when it was claimed before, or refused without a claim.
+    async def claim(self, message: IncomingMessage, *, attempts: int) -> Claim | None:
+        """Claim a question; `None` when it was claimed before, or refused without a claim.
 
         Raises: the store's failure. The caller must `refuse` the question; no other copy of it
         can be claimed while this process lives.
         """
         known = self._unclaimed.get(message.key)
         if known is not None and message.revision <= known.revision:
-            return False
+            return None
         try:
-            return await self._store.inbox.claim(message, attempts=attempts)
+            async with self._claiming.turn(message.user):
+                return await self._store.inbox.claim(
+                    message, attempts=attempts, bounds=self._bounds
+                )
         except Exception:
             self._unclaimed[message.key] = message
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bot.values.messages import ThreadKey
@@ -13,9 +13,10 @@ from bot.values.messages import ThreadKey
 class Ticket:
     """A question's position in its thread's queue."""
 
-    def __init__(self, sent_at: float) -> None:
+    def __init__(self, sent_at: float, *, leave: Callable[[], None]) -> None:
         self.sent_at = sent_at
         self._called = asyncio.Event()
+        self._leave = leave
 
     @property
     def is_called(self) -> bool:
@@ -29,6 +30,10 @@ class Ticket:
     def call(self) -> None:
         """Its turn has come."""
         self._called.set()
+
+    def leave(self) -> None:
+        """Let the questions behind it go on, although it has not ended."""
+        self._leave()
 
 
 class ThreadQueues:
@@ -50,7 +55,7 @@ class ThreadQueues:
         ones by the order of the calls. A question whose turn has come keeps it.
         """
         queue = self._queues.setdefault(thread, deque())
-        ticket = Ticket(sent_at)
+        ticket = Ticket(sent_at, leave=lambda: self._remove(thread, ticket))
         index = len(queue)
         while index and queue[index - 1].sent_at > sent_at and not queue[index - 1].is_called:
             index -= 1
@@ -59,8 +64,14 @@ class ThreadQueues:
         try:
             yield ticket
         finally:
-            queue.remove(ticket)
-            if queue:
-                queue[0].call()
-            else:
-                del self._queues[thread]
+            ticket.leave()
+
+    def _remove(self, thread: ThreadKey, ticket: Ticket) -> None:
+        queue = self._queues.get(thread, deque())
+        if ticket not in queue:
+            return  # it has left already
+        queue.remove(ticket)
+        if queue:
+            queue[0].call()
+        else:
+            del self._queues[thread]

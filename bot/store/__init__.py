@@ -2,7 +2,7 @@
 
 from bot.store.database import DatabaseUnusable, StoreFailed
 from bot.store.health import Outage, StoreHealth
-from bot.store.inbox import Inbox
+from bot.store.inbox import Claim, Inbox
 from bot.store.people import People
 from bot.store.replies import Replies
 from bot.store.sharing import Sharing
@@ -10,6 +10,7 @@ from bot.store.store import Store, running_store
 from bot.values.turns import Ownership, Share, StoredPicture, ThreadSummary, Turn
 
 __all__ = [
+    "Claim",
     "DatabaseUnusable",
     "Inbox",
     "Outage",

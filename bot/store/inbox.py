@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from bot.errors import BeyondBound
 from bot.store.database import Database
-from bot.store.rows import is_message, is_thread, key_columns, now, touch_thread
+from bot.store.question_bounds import bound_reached
+from bot.store.rows import (
+    is_message,
+    is_thread,
+    key_columns,
+    now,
+    refuse_turn,
+    touch_thread,
+)
 from bot.store.schema import inbox, threads, turns
 from bot.store.uninterrupted import uninterrupted
+from bot.values.limits import BoundReached, QuestionBounds
 from bot.values.messages import IncomingMessage, MessageKey, ThreadKey
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A question that was claimed."""
+
+    reached: BoundReached | None
+    """The bound that it is beyond: it is refused."""
 
 
 class Inbox:
@@ -19,14 +39,27 @@ class Inbox:
         self._database = database
 
     @uninterrupted
-    async def claim(self, message: IncomingMessage, *, attempts: int = 0) -> bool:
-        """Claim a question. Returns: true for the first claim of this message and revision, ever.
+    async def claim(
+        self,
+        message: IncomingMessage,
+        *,
+        attempts: int = 0,
+        bounds: QuestionBounds | None = None,
+    ) -> Claim | None:
+        """Claim a question. Returns: `None` unless it is the first claim of this revision, ever.
 
-        `attempts`: 1 when its work begins now, which saves a `begin_attempt`.
+        Args:
+            message: the question.
+            attempts: 1 when its work begins now, which saves a `begin_attempt`.
+            bounds: of the questions of its author and its channel. Beyond one it is claimed all the
+                same, and refused in its thread, so that a restart does not answer it. `None`: it
+                counts towards none.
         """
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Connection) -> Claim | None:
             thread_id = touch_thread(connection, message.thread)
+            reached = None if bounds is None else bound_reached(connection, message, bounds)
+            counts = bounds is not None and reached is None
             claimed = connection.execute(
                 sqlite_insert(inbox)
                 .values(
@@ -34,13 +67,18 @@ class Inbox:
                     revision=message.revision,
                     thread_id=thread_id,
                     author=message.author.id,
+                    counts_for=message.author.id if counts else "",
                     incoming=message.to_json(),
-                    attempts=attempts,
+                    attempts=attempts if reached is None else 0,
                     claimed_at=now(),
                 )
                 .on_conflict_do_nothing()
             )
-            return claimed.rowcount == 1
+            if claimed.rowcount != 1:
+                return None
+            if reached is not None:
+                refuse_turn(connection, thread_id, message, BeyondBound(reached))
+            return Claim(reached)
 
         return await self._database.write(work)
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from bot.errors import UserFacingError
 from bot.store.picture_files import suffix_of
 from bot.store.schema import (
     feedback,
@@ -114,6 +115,28 @@ def upsert_turn(
         .returning(turns.c.id)
     )
     return int(row.scalar_one())
+
+
+def refuse_turn(
+    connection: Connection, thread_id: int, message: IncomingMessage, refusal: UserFacingError
+) -> None:
+    """Write down that a question is refused; one that is in its thread already stays as it is."""
+    connection.execute(
+        sqlite_insert(turns)
+        .values(
+            thread_id=thread_id,
+            message=message.key.message,
+            revision=message.revision,
+            author_name=message.author.name,
+            question=message.text.strip(),
+            state=Outcome.REFUSED,
+            answer=refusal.sentence(message.locale),
+            receipt=Receipt().to_json(),
+            may_pass=refusal.may_pass,
+        )
+        .on_conflict_do_nothing()
+    )
+    set_title_if_empty(connection, message.thread, message.text.strip())
 
 
 def set_pictures(
@@ -240,6 +263,7 @@ def erase_threads(connection: Connection, condition: Sequence[ColumnElement[bool
 
 def _emptied() -> dict[str, Any]:
     """What an erased claim keeps: enough not to answer a late copy of its message."""
+    # `counts_for` stays for a day: deleting a question does not make room for another one.
     return {"incoming": {}, "author": "", "ended_at": func.coalesce(inbox.c.ended_at, now())}
 
 

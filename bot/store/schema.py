@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     String,
@@ -56,11 +57,16 @@ inbox = Table(
     # None: the thread was erased, and the claim stays.
     Column("thread_id", ForeignKey("threads.id", ondelete="SET NULL"), index=True),
     Column("author", String, nullable=False, default="", index=True),
+    # The user whose bounds it counts towards, also once its text is erased; empty: nobody's,
+    # because it was refused or they want to be forgotten.
+    Column("counts_for", String, nullable=False, default=""),
     Column("incoming", JSON, nullable=False),  # the IncomingMessage; {} once it is erased
     Column("attempts", Integer, nullable=False, default=0),
     Column("claimed_at", DateTime(timezone=True), nullable=False),
     Column("ended_at", DateTime(timezone=True), nullable=True, index=True),
     UniqueConstraint("platform", "team", "channel", "message", "revision"),
+    Index("ix_inbox_user_claims", "platform", "counts_for", "claimed_at"),
+    Index("ix_inbox_channel_claims", "platform", "team", "channel", "claimed_at"),
 )
 
 # One row per question, with its latest answer.

@@ -24,6 +24,7 @@ from bot.store.late import LateWrites
 from bot.store.listing import Listing
 from bot.store.people import People
 from bot.store.picture_files import PictureFiles, suffix_of
+from bot.store.question_bounds import DAY
 from bot.store.replies import Replies
 from bot.store.rows import (
     as_turns,
@@ -274,6 +275,11 @@ class Store:
             connection.execute(
                 delete(inbox).where(inbox.c.thread_id.is_(None), inbox.c.claimed_at < old)
             )
+            connection.execute(
+                update(inbox)
+                .where(inbox.c.author == "", inbox.c.claimed_at < now() - DAY)
+                .values(counts_for="")
+            )
 
         await self._database.write(work)
         return await self._forget([threads.c.touched_at < now() - age])
@@ -305,6 +311,12 @@ class Store:
             )
             connection.execute(
                 delete(people).where(people.c.platform == platform, people.c.person == author)
+            )
+            connection.execute(
+                update(inbox)
+                .where(inbox.c.platform == platform, inbox.c.counts_for == author)
+                .where(*([] if team is None else [inbox.c.team == team]))
+                .values(counts_for="")
             )
             connection.execute(
                 delete(guests).where(guests.c.person == author, guests.c.thread_id.in_(ours))

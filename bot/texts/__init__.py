@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
+from math import ceil
 from string import Formatter
 
 LANGUAGES = ("en", "ja")
@@ -52,6 +53,14 @@ def load() -> None:
 def say(locale: str, key: str, **values: object) -> str:
     """The sentence in the user's language, its values filled in."""
     return _SENTENCES.format(catalogue(language_of(locale))[key], **values)
+
+
+def duration(locale: str, seconds: float) -> str:
+    """How long that is, in whole seconds, minutes or hours; never less than it is."""
+    for unit_s, key in ((3600, "wait_hours"), (60, "wait_minutes")):
+        if seconds > 2 * unit_s:
+            return say(locale, key, count=ceil(seconds / unit_s))
+    return say(locale, "wait_seconds", count=max(1, ceil(seconds)))
 
 
 def sentences(

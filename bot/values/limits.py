@@ -17,3 +17,30 @@ class PictureLimits:
     max_pixels: int = 50_000_000
     """Four times as many for JPEG; each pixel takes 4 to 8 bytes while it is decoded."""
     max_side_px: int = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionBounds:
+    """How many questions one user, and one channel, may ask; 0 is no bound.
+
+    Of the questions of the last minute and of the last 24 hours those count that were let through;
+    waiting ones count as running.
+    """
+
+    user_at_once: int = 0
+    user_per_minute: int = 0
+    user_per_day: int = 0
+    channel_at_once: int = 0
+    channel_per_minute: int = 0
+    channel_per_day: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundReached:
+    """A bound that a question is beyond."""
+
+    key: str
+    """Of its sentence."""
+    limit: int
+    until: float | None
+    """When the next question is let through, in seconds since 1970; `None`: when one ends."""

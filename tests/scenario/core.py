@@ -19,7 +19,7 @@ from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.store import Store, running_store
-from bot.values.limits import FollowUps, PictureLimits
+from bot.values.limits import FollowUps, PictureLimits, QuestionBounds
 from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
 from inference.engine import Engine
 from tests.engines import HeldLoad, ScriptedModel, running_held, running_on_device
@@ -52,7 +52,7 @@ class Core:
             self.engine,
             self.attachments,
             InFlightQuestions(),
-            Access(questions_per_user=10),
+            Access(),
         )
 
     def adapter_parts(self, follow_ups: FollowUps) -> dict[str, Any]:
@@ -78,6 +78,7 @@ async def running_core(
     *,
     max_waiting: int = 10,
     questions_per_user: int = 10,
+    bounds: QuestionBounds | None = None,
     options: AnswerOptions | None = None,
     allow: Mapping[str, AllowList] | None = None,
     pictures_per_question: int = 2,
@@ -87,7 +88,8 @@ async def running_core(
 
     `allow`: lists of who may ask, by platform. `load`: loads the model meanwhile.
     """
-    access = Access(questions_per_user=questions_per_user, lists=allow)
+    access = Access(allow)
+    bounds = replace(bounds or QuestionBounds(), user_at_once=questions_per_user)
     questions = InFlightQuestions()
     async with (
         running_store(folder) as store,
@@ -101,7 +103,7 @@ async def running_core(
             PictureLimits(max_bytes=100_000), pictures_per_question=pictures_per_question
         )
         yield Core(
-            answers=_answers(store, engine, attachments, questions, access, options),
+            answers=_answers(store, engine, attachments, questions, access, options, bounds),
             store=store,
             questions=questions,
             engine=engine,
@@ -126,6 +128,7 @@ def _answers(
     questions: InFlightQuestions,
     access: Access,
     options: AnswerOptions | None = None,
+    bounds: QuestionBounds | None = None,
 ) -> Answers:
     return Answers(
         store=store,
@@ -134,6 +137,7 @@ def _answers(
         attachments=attachments,
         access=access,
         options=options or AnswerOptions(),
+        bounds=bounds or QuestionBounds(),
     )
 
 

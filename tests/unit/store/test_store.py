@@ -88,7 +88,7 @@ async def test_a_question_claimed_twice_is_claimed_once(store: Store) -> None:
 
 async def test_of_many_claims_at_once_one_wins(store: Store) -> None:
     claims = await asyncio.gather(*(store.inbox.claim(incoming()) for _ in range(20)))
-    assert sum(claims) == 1
+    assert sum(claim is not None for claim in claims) == 1
 
 
 async def test_of_two_bots_on_one_database_one_wins(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_of_two_bots_on_one_database_one_wins(tmp_path: Path) -> None:
         claims = await asyncio.gather(
             *(s.inbox.claim(m) for m in messages for s in (first, second))
         )
-    assert sum(claims) == len(messages)
+    assert sum(claim is not None for claim in claims) == len(messages)
 
 
 async def test_another_revision_of_a_question_can_be_claimed(store: Store) -> None:

@@ -1,0 +1,1 @@
+"""What keeps one person's number from taking everybody else's turn."""

@@ -1,0 +1,110 @@
+"""How many questions a user and a channel have asked lately, counted within the claim.
+
+Counted from the inbox, the windows survive a restart and hold for all processes of one database.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, and_, func, not_, select
+
+from bot.store.rows import is_message, now
+from bot.store.schema import inbox
+from bot.values.limits import BoundReached, QuestionBounds
+from bot.values.messages import IncomingMessage
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+RUNS_AT_MOST = timedelta(hours=1)
+"""What has not ended by then counts as running no more: its platform may be gone."""
+
+USER_LOCK, CHANNEL_LOCK = 1, 2
+
+
+def bound_reached(
+    connection: Connection, message: IncomingMessage, bounds: QuestionBounds
+) -> BoundReached | None:
+    """The bound that a question is beyond, if any. To be called before its row is inserted."""
+    _lock(connection, message)
+    user = [
+        inbox.c.platform == message.key.platform,
+        inbox.c.counts_for == message.author.id,
+    ]
+    channel = [
+        inbox.c.platform == message.key.platform,
+        inbox.c.team == message.key.team,
+        inbox.c.channel == message.key.channel,
+        inbox.c.counts_for != "",
+    ]
+    running = (
+        (bounds.user_at_once, user, "too_many_at_once"),
+        (bounds.channel_at_once, channel, "channel_at_once"),
+    )
+    for limit, whose, key in running:
+        if limit and _count_running(connection, message, whose) >= limit:
+            return BoundReached(key=key, limit=limit, until=None)
+    windows = (
+        (bounds.user_per_minute, user, MINUTE, "too_many_a_minute"),
+        (bounds.user_per_day, user, DAY, "too_many_a_day"),
+        (bounds.channel_per_minute, channel, MINUTE, "channel_a_minute"),
+        (bounds.channel_per_day, channel, DAY, "channel_a_day"),
+    )
+    # The one that lasts longest: who comes back in time is let through.
+    full = [
+        BoundReached(key=key, limit=limit, until=at.timestamp())
+        for limit, whose, window, key in windows
+        if limit and (at := _full_until(connection, whose, window, limit)) is not None
+    ]
+    return max(full, key=lambda reached: reached.until or 0, default=None)
+
+
+def _count_running(
+    connection: Connection, message: IncomingMessage, whose: list[ColumnElement[bool]]
+) -> int:
+    """How many have not ended, apart from other versions of this question."""
+    running = connection.execute(
+        select(func.count())
+        .select_from(inbox)
+        .where(
+            *whose,
+            inbox.c.claimed_at > now() - RUNS_AT_MOST,
+            inbox.c.ended_at.is_(None),
+            not_(and_(*is_message(message.key))),
+        )
+    )
+    return int(running.scalar_one())
+
+
+def _full_until(
+    connection: Connection, whose: list[ColumnElement[bool]], window: timedelta, limit: int
+) -> datetime | None:
+    """When a window has room again; `None`: it has room now."""
+    present = now()
+    oldest_that_counts = connection.execute(
+        select(inbox.c.claimed_at)
+        .where(*whose, inbox.c.claimed_at > present - window)
+        .order_by(inbox.c.claimed_at.desc())
+        .offset(limit - 1)
+        .limit(1)
+    ).scalar_one_or_none()
+    if oldest_that_counts is None:
+        return None
+    # SQLite gives back no time zone. A clock that was set back makes nobody wait for longer.
+    at: datetime = oldest_that_counts.replace(tzinfo=oldest_that_counts.tzinfo or UTC)
+    return min(at, present) + window
+
+
+def _lock(connection: Connection, message: IncomingMessage) -> None:
+    """Let no other process count at the same time; SQLite has one writer anyway.
+
+    The user's lock comes before the channel's, everywhere: so nobody waits in a circle.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    key = message.key
+    for kind, name in (
+        (USER_LOCK, f"{key.platform}/{message.author.id}"),
+        (CHANNEL_LOCK, f"{key.platform}/{key.team}/{key.channel}"),
+    ):
+        connection.execute(select(func.pg_advisory_xact_lock(kind, func.hashtext(name))))
