@@ -7,6 +7,7 @@ from typing import Any
 
 from inference.errors import TooManyPictures
 from inference.models.family import Family
+from inference.prompts.neutral import Neutraliser
 from inference.types import Message, Picture
 
 
@@ -18,15 +19,7 @@ class Renderer:
         self._processor = processor
         self._family = family
         self._max_pictures = max_pictures
-        self._control_tokens = sorted(
-            {
-                *processor.tokenizer.all_special_tokens,
-                *processor.tokenizer.get_added_vocab(),
-                str(getattr(processor, "image_token", "<image>")),
-            },
-            key=len,
-            reverse=True,
-        )
+        self._neutraliser = Neutraliser(processor, family)
         self._bos = processor.tokenizer.bos_token
 
     def render(self, messages: tuple[Message, ...]) -> tuple[str, tuple[Picture, ...]]:
@@ -46,11 +39,8 @@ class Renderer:
         return self._bos is not None and prompt.startswith(self._bos)
 
     def escape(self, text: str) -> str:
-        """Return text in which nothing is a control token or a picture's placeholder."""
-        for token in self._control_tokens:
-            if len(token) > 1:
-                text = text.replace(token, f"{token[0]} {token[1:]}")
-        return text
+        """Return text in which nothing is a control token, a picture's placeholder or a role."""
+        return self._neutraliser.neutral(text)
 
     def _escaped(self, message: Message) -> Message:
         return replace(message, text=self.escape(message.text))
