@@ -7,6 +7,7 @@ earlier turns, oldest first, then the question's own except its first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -14,6 +15,9 @@ from bot.errors import UserFacingError
 from bot.store import StoredPicture, Turn
 from bot.values.messages import Outcome
 from inference.types import Message, ModelInfo, Picture, Role
+
+MAX_SPEAKER_CHARS = 64
+"""Of a name before a question; platforms allow longer ones."""
 
 CountTokens = Callable[[tuple[Message, ...]], Awaitable[int]]
 ReadPicture = Callable[[StoredPicture], Awaitable[Picture]]
@@ -116,6 +120,11 @@ def _was_said(turn: Turn) -> bool:
     return turn.outcome in {Outcome.ANSWERED, Outcome.STOPPED} and bool(turn.answer)
 
 
+def _as_speaker(name: str) -> str:
+    """A name before what its bearer asks: on one line, and no words of somebody else's in it."""
+    return " ".join(re.sub(r"[:：﹕︓ː\s]+", " ", name).split())[:MAX_SPEAKER_CHARS]
+
+
 class _Draft:
     """Writes the messages for a number of dropped turns."""
 
@@ -176,5 +185,5 @@ class _Draft:
         """A question as the model gets it: with its author's name where several people ask."""
         text = turn.question
         if self._says_who and turn.author_name:
-            text = f"{turn.author_name}: {text}"
+            text = f"{_as_speaker(turn.author_name)}: {text}"
         return Message(role=Role.USER, text=text, pictures=tuple(pictures))
