@@ -8,6 +8,12 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 
 from bot.platforms.listening import cannot_listen
+from bot.platforms.listening.connections import (
+    MAX_CONNECTIONS,
+    BoundedSite,
+    Connections,
+    in_use,
+)
 
 EVENTS, INSTALL, REDIRECT = "/slack/events", "/slack/install", "/slack/oauth_redirect"
 MAX_BODY_BYTES = 1_000_000
@@ -42,7 +48,7 @@ class HttpServer:
 
     async def open(self) -> None:
         """Listen. Raises: PlatformUnavailable."""
-        server = web.Application(client_max_size=MAX_BODY_BYTES)
+        server = web.Application(middlewares=[in_use], client_max_size=MAX_BODY_BYTES)
         if self._takes_events:
             server.router.add_post(EVENTS, self._events)
         if self._oauth is not None:
@@ -51,7 +57,9 @@ class HttpServer:
         self._runner = web.AppRunner(server, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            # Slack calls from few addresses, through the operator's proxy from one.
+            connections = Connections(most_per_sender=MAX_CONNECTIONS)
+            await BoundedSite(self._runner, self._host, self._port, connections).start()
         except OSError as exc:
             raise cannot_listen(
                 "Slack's HTTP mode", self._host, self._port, exc, settings="SLACK_HTTP_"

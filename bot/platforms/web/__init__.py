@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def make(services: AdapterServices, settings: PlaygroundSettings) -> Playground:
     """The adapter."""
+    from bot.platforms.listening.senders import Senders
     from bot.platforms.web.server import Playground
     from bot.platforms.web.uploads import Uploads
 
@@ -34,6 +35,7 @@ def make(services: AdapterServices, settings: PlaygroundSettings) -> Playground:
         port=settings.port,
         password=revealed(settings.password),
         allowed_hosts=settings.allowed_hosts,
+        senders=Senders(settings.trusted_proxies, setting="PLAYGROUND_TRUSTED_PROXIES"),
         threads=settings.threads,
         sharing=settings.sharing,
         model_name=common.model,

@@ -11,6 +11,8 @@ from aiohttp import web
 from bot.core.erasure import Erasure
 from bot.core.model_limits import limitations, question_locale, reads_text
 from bot.platforms.listening import cannot_listen
+from bot.platforms.listening.connections import BoundedSite, Connections, in_use
+from bot.platforms.listening.senders import Senders
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.changes import Changes
@@ -56,13 +58,15 @@ class Playground:
         port: int,
         password: str | None,
         allowed_hosts: frozenset[str] = frozenset(),
+        senders: Senders | None = None,
         threads: Literal["private", "team"] = "private",
         sharing: bool = True,
         model_name: str = "",
     ) -> None:
         """Take the core, the settings, and the folder where the key of the sessions lies.
 
-        `model_name`: shown until the model is loaded and says its own.
+        `senders`: tells them apart; by default by their addresses alone. `model_name`: shown until
+        the model is loaded and says its own.
         """
         self._core = core
         self._uploads = uploads
@@ -92,6 +96,8 @@ class Playground:
         self._model_name = model_name
         self._samples: list[Path] = []
         self._password = password
+        self._senders = senders or Senders()
+        self._connections = Connections(self._senders)
         self._hosts = Hosts(host, allowed=allowed_hosts, any_other=password is not None)
         self._runner: web.AppRunner | None = None
 
@@ -121,7 +127,7 @@ class Playground:
             ) from None
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            await BoundedSite(self._runner, self._host, self._port, self._connections).start()
         except OSError as exc:
             raise cannot_listen(
                 "The playground", self._host, self._port, exc, settings="PLAYGROUND_"
@@ -142,6 +148,7 @@ class Playground:
         self._me.sessions = sessions
         app = web.Application(
             middlewares=[
+                in_use,
                 failures_are_sentences,
                 guard(hosts=self._hosts, password=self._password),
                 identify(sessions),

@@ -42,6 +42,13 @@ class PlaygroundSettings(SettingsGroup):
         description="Host names under which the playground may be asked, besides its own address "
         "and `localhost`; by default any if there is a password, and no others if there is none.",
     )
+    trusted_proxies: Ids = Field(
+        frozenset(),
+        examples=["127.0.0.1"],
+        description="Addresses or networks of proxies in front of the playground, whose "
+        "`X-Forwarded-For` says who asks. Without them, all visitors behind a proxy share the "
+        "limits of one address.",
+    )
     threads: Literal["private", "team"] = Field(
         "private",
         examples=["team"],
@@ -70,6 +77,18 @@ class PlaygroundSettings(SettingsGroup):
             if not _HOST_NAME.fullmatch(host):
                 raise ValueError("host names are given without a scheme, a port and a path")
         return hosts
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: frozenset[str]) -> frozenset[str]:
+        for proxy in proxies:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError:
+                raise ValueError(
+                    "proxies are given as addresses (127.0.0.1) or networks (10.0.0.0/8)"
+                ) from None
+        return proxies
 
 
 def is_loopback(host: str) -> bool:
