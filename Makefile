@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+LOCK := pyproject.toml requirements/install.sh $(wildcard requirements/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families test-heavy packages format clean
+.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families test-heavy packages lock upgrade format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ test-families: $(VENV)/.dev-installed ## the tests of the fast path with every f
 test-heavy: $(VENV)/.dev-installed packages ## the tests that take minutes: faults, fuzzing, building
 	$(PYTEST) -m heavy
 
+lock: $(VENV)/.maintenance-installed ## after a change of dependencies: lock versions and hashes
+	$(BIN)/python -m tests.project.lock --write
+
+upgrade: $(VENV)/.maintenance-installed ## lock the newest versions
+	$(BIN)/python -m tests.project.lock --write --upgrade
+
 packages: ## Debian's packages for the tests: Chromium, zsh, fish
 	@tests/install_packages.sh
 
@@ -60,21 +66,25 @@ $(VENV)/.made:
 	@echo "Making $(VENV) …"
 	@$(PYTHON) -m venv --clear $(VENV) 2>/dev/null \
 	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) \
-	       && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	       && $(PYTHON) -m pip --python $(BIN)/python install --quiet --require-hashes --requirement requirements/build.txt; }
 	@$(BIN)/python -m pip --version >/dev/null
 	@touch $@
 
-$(VENV)/.run-installed: $(VENV)/.made pyproject.toml constraints.txt
+$(VENV)/.run-installed: $(VENV)/.made $(LOCK)
 	@echo "Installing; the first time this takes a few minutes …"
-	@$(PIP) --editable .
+	@requirements/install.sh $(VENV) run
 	@touch $@
 
-$(VENV)/.demo-installed: $(VENV)/.made pyproject.toml constraints.txt
+$(VENV)/.demo-installed: $(VENV)/.made $(LOCK)
 	@echo "Installing; the first time this takes a few minutes …"
-	@$(PIP) --editable '.[demo]'
+	@requirements/install.sh $(VENV) run demo
 	@touch $@ $(VENV)/.run-installed
 
-$(VENV)/.dev-installed: $(VENV)/.made pyproject.toml constraints.txt
+$(VENV)/.dev-installed: $(VENV)/.made $(LOCK)
 	@echo "Installing; the first time this takes a few minutes …"
-	@$(PIP) --editable '.[dev]'
+	@requirements/install.sh $(VENV) run demo dev
 	@touch $@ $(VENV)/.run-installed $(VENV)/.demo-installed
+
+$(VENV)/.maintenance-installed: $(VENV)/.dev-installed
+	@requirements/install.sh $(VENV) run demo dev maintenance
+	@touch $@

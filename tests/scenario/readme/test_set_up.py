@@ -88,7 +88,8 @@ async def test_three_commands_open_the_playground_and_one_asks_it(
     (started,) = shown("Try it", "text")
     async with Terminal(machine).running(clone_and_run) as bot:
         await bot.shows(started)
-        assert "--constraint constraints.txt --editable ." in machine.installed
+        assert "--require-hashes" in machine.installed
+        assert "--no-build-isolation --editable ." in machine.installed
         ask, answer = shown("At the terminal", "sh")[0], shown("At the terminal", "text")[0]
         await Terminal(machine).run(ask, answer)
     assert "stopping: running answers have 10 s to end" in bot.text
