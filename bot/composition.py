@@ -92,7 +92,9 @@ async def running_services(
             starting_engine(devices, max_waiting=settings.max_waiting)
         )
         attachments = Attachments(
-            settings.picture_limits, pictures_per_question=settings.pictures_per_question
+            settings.picture_limits,
+            pictures_per_question=settings.pictures_per_question,
+            pictures_per_thread=settings.pictures_per_thread,
         )
         stack.callback(attachments.close)
         questions = InFlightQuestions()
@@ -107,6 +109,7 @@ async def running_services(
                 system_prompt=settings.system_prompt,
                 temperature=settings.temperature,
                 max_new_tokens=settings.max_new_tokens,
+                timeout_s=settings.answer_timeout_s,
             ),
         )
         # However the bot ends: questions in flight are left to the next start.

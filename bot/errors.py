@@ -29,6 +29,7 @@ class UserFacingError(Exception):
             "no_picture_usable",
             "pictures_needed_again",
             "question_too_long",
+            "text_too_long",
             "thread_forgotten",
         }
     )

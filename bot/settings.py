@@ -219,7 +219,16 @@ class Settings(SettingsGroup):
     questions_per_channel_per_day: int = Field(
         0, ge=0, examples=["5000"], description="Questions per channel in 24 hours; 0 is no bound."
     )
+    question_max_characters: int = Field(
+        40_000, ge=1, description="Longest question that is read, in characters."
+    )
+    answer_timeout_s: float = Field(
+        900,
+        gt=0,
+        description="Seconds that an answer may take; what it has by then is shown, and it stops.",
+    )
     pictures_per_question: int = Field(8, ge=1, le=32, description="Pictures used per question.")
+    pictures_per_thread: int = Field(200, ge=1, description="Pictures that a thread keeps.")
     picture_max_mb: float = Field(30, gt=0, description="Largest picture file that is used.")
     picture_max_megapixels: float = Field(
         50,
@@ -286,6 +295,7 @@ class Settings(SettingsGroup):
     def question_bounds(self) -> QuestionBounds:
         """How many questions users and channels may ask."""
         return QuestionBounds(
+            text_characters=self.question_max_characters,
             user_at_once=self.questions_per_user,
             user_per_minute=self.questions_per_user_per_minute,
             user_per_day=self.questions_per_user_per_day,

@@ -28,7 +28,7 @@ from bot.core.thread_queues import ThreadQueues, Ticket
 from bot.core.turns import Turns, asked_again
 from bot.errors import Busy, UserFacingError, refusal_of
 from bot.store import Store, Turn
-from bot.texts import say
+from bot.texts import duration, say
 from bot.values.limits import QuestionBounds
 from bot.values.messages import (
     Author,
@@ -282,18 +282,22 @@ class Answers:
         model = await self._model_for(question, reply)
         thread = message.thread
         await self._ledger.catch_up()  # it may hold an earlier answer of this thread
+        sampling = self._options.sampling(model.sampling, again=message.again)
         turns, channel = await asyncio.gather(
             self._turns.history_up_to(message),
             self._store.channels.settings(thread.platform, thread.team, thread.channel),
         )
-        sampling = self._options.sampling(model.sampling, again=message.again)
         conversation = await self._conversation(
             turns, model, sampling, channel.system_prompt or self._options.system_prompt
         )
         question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
         finished = await self._generate(message, conversation, sampling, reply)
         text = reply.text.strip()
+        timeout_s = self._options.timeout_s
         if not text:
+            if finished is None:
+                wait = duration(message.locale, timeout_s)
+                raise UserFacingError("answer_timed_out", wait=wait)
             raise UserFacingError("empty_answer")
         return Ending(
             outcome=Outcome.ANSWERED,
@@ -301,13 +305,16 @@ class Answers:
             receipt=with_notes(
                 message.locale,
                 question.receipt,
-                finished.reason,
+                finished,
                 (
                     *notes_on(model, message.text, len(conversation.pictures), message.locale),
                     channel.note,
                 ),
+                timeout_s=timeout_s,
             ),
-            timings={"first_token_s": finished.first_token_s, "total_s": finished.total_s},
+            timings={}
+            if finished is None
+            else {"first_token_s": finished.first_token_s, "total_s": finished.total_s},
         )
 
     async def _model_for(self, question: InFlight, reply: Reply) -> ModelInfo:
@@ -364,14 +371,14 @@ class Answers:
         conversation: Conversation,
         sampling: Sampling,
         reply: Reply,
-    ) -> Finished:
+    ) -> Finished | None:
         request = GenerationRequest(
             messages=conversation.messages,
             sampling=sampling,
             user_id=message.user.id_everywhere,
             thread=message.thread.id_everywhere,
         )
-        return await stream_answer(self._engine, request, reply)
+        return await stream_answer(self._engine, request, reply, timeout_s=self._options.timeout_s)
 
     # -- tasks --------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ class AnswerOptions:
     system_prompt: str | None = None
     temperature: float | None = None
     max_new_tokens: int | None = None
+    timeout_s: float = 900
+    """How long an answer may take, from the device starting on it."""
 
     def __post_init__(self) -> None:
         """Clean what was written: an environment may hold anything."""

@@ -73,16 +73,24 @@ class Attachments:
     """Fetches and normalises, a bounded number at a time. Lives as long as the bot."""
 
     def __init__(
-        self, limits: PictureLimits, *, pictures_per_question: int, workers: int = 2
+        self,
+        limits: PictureLimits,
+        *,
+        pictures_per_question: int,
+        pictures_per_thread: int = 200,
+        workers: int = 2,
     ) -> None:
         self._limits = limits
         self._pictures_per_question = pictures_per_question
+        self._pictures_per_thread = pictures_per_thread
         self.fetch_within_s: float = FETCH_WITHIN_S
         # Own threads: decoding must not block the loop's other helpers, and their number bounds
         # the memory that decoding takes.
         self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decode")
 
-    async def fetch(self, attachments: tuple[Attachment, ...], open_: Open) -> FetchedPictures:
+    async def fetch(
+        self, attachments: tuple[Attachment, ...], open_: Open, *, num_in_thread: int = 0
+    ) -> FetchedPictures:
         """Fetch and normalise a message's attachments. Refuses; never raises for one.
 
         The first that can be used are, and no more are fetched than are needed. A message that
@@ -92,10 +100,15 @@ class Attachments:
         batch = _Batch(open_, until=asyncio.get_running_loop().time() + self.fetch_within_s)
         results: dict[int, NormalisedPicture | PictureRefused] = {}
         waiting = deque(enumerate(tried))
+        room = max(0, self._pictures_per_thread - num_in_thread)
+        limit = min(self._pictures_per_question, room)
         while waiting:
-            wanted = self._pictures_per_question - _count_pictures(results)
+            wanted = limit - _count_pictures(results)
             if not wanted:
-                results |= {index: self._one_too_many(file) for index, file in waiting}
+                results |= {
+                    index: self._one_too_many(file, is_thread_full=limit == room)
+                    for index, file in waiting
+                }
                 break
             now = [waiting.popleft() for _ in range(min(wanted, len(waiting)))]
             fetched = await asyncio.gather(*(self._try_one(file, batch) for _, file in now))
@@ -117,7 +130,12 @@ class Attachments:
         except PictureRefused as refusal:
             return refusal
 
-    def _one_too_many(self, attachment: Attachment) -> PictureRefused:
+    def _one_too_many(self, attachment: Attachment, *, is_thread_full: bool) -> PictureRefused:
+        if attachment.kind:
+            return NotAPicture(attachment.kind, name=short_name(attachment.name))
+        if is_thread_full:
+            name, limit = short_name(attachment.name), self._pictures_per_thread
+            return PictureRefused("thread_full", name=name, limit=limit)
         return PictureRefused(
             "pictures_too_many",
             name=short_name(attachment.name),

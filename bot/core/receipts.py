@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from bot.core.conversation import Conversation
 from bot.store import StoredPicture, Turn
-from bot.texts import say
+from bot.texts import duration, say
 from bot.values.messages import Receipt, ReceiptPicture
-from inference.types import FinishReason, ModelInfo
+from inference.types import Finished, FinishReason, ModelInfo
 
 
 def receipt_of(locale: str, model: ModelInfo, turn: Turn, conversation: Conversation) -> Receipt:
@@ -50,13 +50,23 @@ def _dropped_picture(locale: str, picture: StoredPicture, reason: str) -> str:
 
 
 def with_notes(
-    locale: str, receipt: Receipt, reason: FinishReason, further: Iterable[str]
+    locale: str,
+    receipt: Receipt,
+    finished: Finished | None,
+    further: Iterable[str],
+    *,
+    timeout_s: float,
 ) -> Receipt:
-    """The receipt with a note on an early end, then the further ones that are not empty."""
+    """The receipt with a note on an early end, then the further ones that are not empty.
+
+    `finished`: `None`: the answer took longer than `timeout_s`.
+    """
     notes = []
-    match reason:
+    match finished and finished.reason:
+        case None:
+            notes.append(say(locale, "ended_timeout", wait=duration(locale, timeout_s)))
         case FinishReason.LENGTH:
-            notes.append(say(locale, "ended_length"))
+            notes.append(say(locale, "ended_length", count=finished.new_tokens if finished else 0))
         case FinishReason.NEXT_TURN:
             notes.append(say(locale, "ended_next_turn"))
         case FinishReason.REPETITION:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 
 from bot.core.reply import Reply
@@ -12,10 +13,31 @@ from inference.errors import EngineDead
 from inference.types import Finished, GenerationRequest, Queued, Started, TextDelta
 
 
-async def stream_answer(engine: Engine, request: GenerationRequest, reply: Reply) -> Finished:
-    """Show the answer as it is generated. Raises: InferenceError."""
+async def stream_answer(
+    engine: Engine, request: GenerationRequest, reply: Reply, *, timeout_s: float
+) -> Finished | None:
+    """Show the answer as it is generated. Returns: `None`: its time was over before its end.
+
+    `timeout_s`: from the device starting on it. Raises: InferenceError.
+    """
+    try:
+        async with asyncio.timeout(None) as clock:
+            return await _stream(engine, request, reply, clock, timeout_s)
+    except TimeoutError:
+        if not clock.expired():
+            raise
+        return None
+
+
+async def _stream(
+    engine: Engine,
+    request: GenerationRequest,
+    reply: Reply,
+    clock: asyncio.Timeout,
+    timeout_s: float,
+) -> Finished:
     unseen = ""  # the reply starts with the first character that can be seen
-    # aclosing: when a question is stopped, the device must be free at once.
+    # aclosing: when a question is stopped, or its time is over, the device must be free at once.
     async with aclosing(engine.stream(request)) as events:
         async for event in events:
             reply.submitted()
@@ -23,6 +45,7 @@ async def stream_answer(engine: Engine, request: GenerationRequest, reply: Reply
                 case Queued(position):
                     reply.status(Status(Stage.QUEUED, position))
                 case Started():
+                    clock.reschedule(asyncio.get_running_loop().time() + timeout_s)
                     reply.status(Status(Stage.READING))
                 case TextDelta(text):
                     text = clean(text)

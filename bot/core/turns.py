@@ -9,9 +9,9 @@ from bot.core.attachments import Attachments
 from bot.core.in_flight import InFlight
 from bot.core.model_limits import question_locale
 from bot.errors import UserFacingError
-from bot.store import Store, Turn
+from bot.store import Store, StoredPicture, Turn
 from bot.texts import say
-from bot.values.messages import Exchange, IncomingMessage, Outcome, Receipt, ThreadKey
+from bot.values.messages import Exchange, IncomingMessage, Outcome, Receipt
 from bot.values.pictures import NormalisedPicture
 from inference.types import ModelInfo
 
@@ -51,12 +51,16 @@ class Turns:
         if message.again or (message.keeps_pictures and await self._has_turn(message)):
             await self._reopen(message, model)
             return
-        fetched = await self._attachments.fetch(message.attachments, exchange.open)
+        known = await self._pictures_beside(message) if message.attachments else ()
+        fetched = await self._attachments.fetch(
+            message.attachments, exchange.open, num_in_thread=len(known)
+        )
         skipped = tuple(refusal.sentence(message.locale) for refusal in fetched.refusals)
         pictures = fetched.pictures
         if any(attachment.earlier for attachment in message.attachments):
-            known = await self._digests(message.thread)
-            pictures = tuple(new for new in pictures if new.picture.digest not in known)
+            # Found again, they are not stored twice.
+            digests = {picture.digest for picture in known}
+            pictures = tuple(new for new in pictures if new.picture.digest not in digests)
         can_do_without = all(
             attachment.earlier or attachment.aside for attachment in message.attachments
         )
@@ -71,10 +75,15 @@ class Turns:
             receipt=receipt,
         )
 
-    async def _digests(self, thread: ThreadKey) -> frozenset[str]:
-        """Pictures the thread already has: found again, they are not stored twice."""
-        turns = await self._store.turns(thread)
-        return frozenset(picture.digest for turn in turns for picture in turn.pictures)
+    async def _pictures_beside(self, message: IncomingMessage) -> tuple[StoredPicture, ...]:
+        """The pictures that other turns of the thread have."""
+        turns = await self._store.turns(message.thread)
+        return tuple(
+            picture
+            for turn in turns
+            if turn.message != message.key.message
+            for picture in turn.pictures
+        )
 
     async def history_up_to(self, message: IncomingMessage) -> tuple[Turn, ...]:
         """The thread's turns, the last of which is this question's. Raises: UserFacingError."""

@@ -26,6 +26,8 @@ def bound_reached(
     connection: Connection, message: IncomingMessage, bounds: QuestionBounds
 ) -> BoundReached | None:
     """The bound that a question is beyond, if any. To be called before its row is inserted."""
+    if 0 < bounds.text_characters < len(message.text):
+        return BoundReached(key="text_too_long", limit=bounds.text_characters, until=None)
     _lock(connection, message)
     user = [
         inbox.c.platform == message.key.platform,

@@ -27,6 +27,8 @@ class QuestionBounds:
     waiting ones count as running.
     """
 
+    text_characters: int = 0
+    """Of one question."""
     user_at_once: int = 0
     user_per_minute: int = 0
     user_per_day: int = 0

@@ -82,6 +82,7 @@ async def running_core(
     options: AnswerOptions | None = None,
     allow: Mapping[str, AllowList] | None = None,
     pictures_per_question: int = 2,
+    pictures_per_thread: int = 200,
     load: HeldLoad | None = None,
 ) -> AsyncIterator[Core]:
     """The core with its state in `folder`.
@@ -100,7 +101,9 @@ async def running_core(
         ) as engine,
     ):
         attachments = Attachments(
-            PictureLimits(max_bytes=100_000), pictures_per_question=pictures_per_question
+            PictureLimits(max_bytes=100_000),
+            pictures_per_question=pictures_per_question,
+            pictures_per_thread=pictures_per_thread,
         )
         yield Core(
             answers=_answers(store, engine, attachments, questions, access, options, bounds),

@@ -34,13 +34,13 @@ class HangingRunner(TorchRunner):
 class HangingAttachments(Attachments):
     """As a decoder that does not come to an end, on a thread that nobody can stop."""
 
-    async def fetch(self, *arguments: Any) -> FetchedPictures:
+    async def fetch(self, *arguments: Any, **options: Any) -> FetchedPictures:
         """See `Attachments.fetch`."""
         if await asyncio.to_thread(SIGN.exists):
             await asyncio.get_running_loop().run_in_executor(
                 ThreadPoolExecutor(1), time.sleep, LONG_S
             )
-        return await super().fetch(*arguments)
+        return await super().fetch(*arguments, **options)
 
 
 if __name__ == "__main__":

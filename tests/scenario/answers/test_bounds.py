@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.answer_options import AnswerOptions
 from bot.values.limits import QuestionBounds
 from bot.values.messages import Outcome, ReplyLimits
 from tests.engines import ScriptedModel
@@ -126,3 +127,85 @@ async def test_of_a_users_flood_five_questions_are_taken_and_all_others_are_answ
         asked = {request.messages[-1].text for request in backend.requests}
         assert asked == {f"f{i}" for i in range(5)} | {f"o{i}" for i in range(10)}
         assert await store.inbox.unfinished() == []
+
+
+async def test_an_answer_that_takes_too_long_ends_with_what_it_has_and_the_model_stops(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    backend.hold()
+    backend.release(2)
+    options = AnswerOptions(timeout_s=0.3)
+    async with running_answers(tmp_path, backend, options=options) as (answers, _):
+        exchange = FakeExchange()
+        await answers.ask(message("q"), exchange)
+        assert exchange.ending.outcome is Outcome.ANSWERED
+        assert exchange.ending.text == "answer to"
+        assert exchange.ending.receipt.notes == (
+            "The answer took longer than 1 s and was cut off here.",
+        )
+        backend.release()
+        await answers.ask(message("next", in_thread="2"), FakeExchange())
+        assert backend.steps_taken == 2 + len(["answer", "to", "next"]), "the first had stopped"
+
+
+async def test_an_answer_without_a_word_in_its_time_is_a_sentence(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    backend.hold()
+    options = AnswerOptions(timeout_s=0.05)
+    async with running_answers(tmp_path, backend, options=options) as (answers, _):
+        exchange = FakeExchange()
+        await answers.ask(message("q", locale="ja"), exchange)
+        assert exchange.ending.outcome is Outcome.REFUSED
+        assert exchange.ending.text.startswith("回答に 1 秒以上かかったため、中止しました。")
+
+
+async def test_the_time_of_an_answer_does_not_run_while_it_waits(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    backend.hold()
+    options = AnswerOptions(timeout_s=0.5)
+    async with running_answers(tmp_path, backend, options=options) as (answers, _):
+        first, second = FakeExchange(), FakeExchange()
+        asked = [
+            answers.ask(message("1", in_thread="1"), first),
+            answers.ask(message("2", in_thread="2"), second),
+        ]
+        await asked[0]  # its time is over
+        backend.release()
+        await asked[1]
+        assert first.ending.outcome is Outcome.REFUSED
+        assert second.ending.text == "answer to 2"
+
+
+async def test_a_text_that_is_too_long_is_refused_before_anything_is_done(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    async with running_answers(tmp_path, backend, bounds=QuestionBounds(text_characters=10)) as (
+        answers,
+        _,
+    ):
+        exchange = red()
+        await answers.ask(message("12345678901", "red"), exchange)
+        assert exchange.ending.text == "Your question is too long: I read 10 characters at most."
+        assert not exchange.ending.may_pass
+        assert exchange.opened == []
+        await answers.ask(message("1234567890"), FakeExchange())
+        assert len(backend.requests) == 1
+
+
+async def test_a_full_thread_takes_no_more_pictures_and_says_so(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    async with running_answers(tmp_path, backend, pictures_per_thread=1) as (answers, _):
+        await answers.ask(message("1", "red"), red())
+        exchange = red()
+        await answers.ask(message("2", "blue"), exchange)
+        assert exchange.opened == []
+        assert "this thread has 1 picture, as many as a thread keeps" in exchange.ending.text
+        follow_up = red()
+        await answers.ask(message("3"), follow_up)
+        assert [picture.number for picture in follow_up.ending.receipt.pictures] == [1]
+        elsewhere = red()
+        await answers.ask(message("4", "blue", in_thread="2"), elsewhere)
+        assert elsewhere.ending.outcome is Outcome.ANSWERED

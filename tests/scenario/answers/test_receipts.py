@@ -64,7 +64,10 @@ async def test_the_receipt_says_when_the_model_sees_a_picture_smaller(tmp_path: 
 @pytest.mark.parametrize(
     ("reason", "note"),
     [
-        (FinishReason.LENGTH, "The answer reached the maximum length and was cut off here."),
+        (
+            FinishReason.LENGTH,
+            "The answer reached the maximum length (1 token) and was cut off here.",
+        ),
         (
             FinishReason.NEXT_TURN,
             "The model began to ask itself the next question, so the answer was cut off here.",
