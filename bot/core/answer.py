@@ -16,6 +16,7 @@ from dataclasses import replace
 from bot.core.access import Access
 from bot.core.answer_options import AnswerOptions
 from bot.core.attachments import Attachments
+from bot.core.bounds.fair_gate import FairGate
 from bot.core.bounds.refusals import Refusals
 from bot.core.conversation import Conversation, fit_to_context
 from bot.core.in_flight import InFlight, InFlightQuestions, end_tasks
@@ -48,6 +49,10 @@ from inference.types import Finished, GenerationRequest, ModelInfo, Sampling
 
 log = logging.getLogger(__name__)
 
+PREPARED_AT_ONCE = 8
+"""Questions whose pictures are fetched, or whose tokens are counted: it bounds their memory."""
+PREPARED_PER_USER = 2
+
 MAX_ATTEMPTS = 3
 """After so many crashes of the process a question is given up, with a sentence."""
 
@@ -74,6 +79,8 @@ class Answers:
         self._access = access
         self._options = options
         self._queues = ThreadQueues()
+        # Downloads, decoders and tokenizers are everybody's.
+        self._preparing = FairGate(PREPARED_AT_ONCE, per_user=PREPARED_PER_USER)
         self._questions = questions
         self._tasks: set[asyncio.Task[bool]] = set()
         self._draining = False
@@ -270,7 +277,8 @@ class Answers:
         reply.status(Status(Stage.LOADING if self.model is None else Stage.READING))
         turn = None if question.is_new else await self._store.turn(message)
         if turn is None:
-            await self._turns.open(question, exchange, self.model)
+            async with self._preparing.turn(message.user):
+                await self._turns.open(question, exchange, self.model)
         elif turn.outcome is not None:
             # The process ended after the answer was stored and before it was delivered.
             return Ending(
@@ -283,13 +291,14 @@ class Answers:
         thread = message.thread
         await self._ledger.catch_up()  # it may hold an earlier answer of this thread
         sampling = self._options.sampling(model.sampling, again=message.again)
-        turns, channel = await asyncio.gather(
-            self._turns.history_up_to(message),
-            self._store.channels.settings(thread.platform, thread.team, thread.channel),
-        )
-        conversation = await self._conversation(
-            turns, model, sampling, channel.system_prompt or self._options.system_prompt
-        )
+        async with self._preparing.turn(message.user):
+            turns, channel = await asyncio.gather(
+                self._turns.history_up_to(message),
+                self._store.channels.settings(thread.platform, thread.team, thread.channel),
+            )
+            conversation = await self._conversation(
+                turns, model, sampling, channel.system_prompt or self._options.system_prompt
+            )
         question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
         finished = await self._generate(message, conversation, sampling, reply)
         text = reply.text.strip()

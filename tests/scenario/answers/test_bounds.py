@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bot.core.answer_options import AnswerOptions
 from bot.values.limits import QuestionBounds
-from bot.values.messages import Outcome, ReplyLimits
+from bot.values.messages import Attachment, Outcome, ReplyLimits
 from tests.engines import ScriptedModel
-from tests.scenario.core import message, red, running_answers, running_core, thread
+from tests.scenario.core import RED, message, red, running_answers, running_core, thread
 from tests.scenario.exchange import FakeExchange
 from tests.waiting import until
 
@@ -209,3 +210,36 @@ async def test_a_full_thread_takes_no_more_pictures_and_says_so(
         elsewhere = red()
         await answers.ask(message("4", "blue", in_thread="2"), elsewhere)
         assert elsewhere.ending.outcome is Outcome.ANSWERED
+
+
+class HeldDownload(FakeExchange):
+    """A platform that sends nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go_on = asyncio.Event()
+
+    async def open(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        self.opened.append(attachment.ref)
+        await self.may_go_on.wait()
+        yield RED
+
+
+async def test_a_users_slow_downloads_take_nobody_elses_turn(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    async with running_answers(tmp_path, backend) as (answers, _):
+        slow = [HeldDownload() for _ in range(10)]
+        waiting = [
+            answers.ask(message(f"s{i}", "red", in_thread=f"s{i}"), exchange)
+            for i, exchange in enumerate(slow)
+        ]
+        await until(lambda: sum(len(exchange.opened) for exchange in slow) == 2)
+        other = red()
+        await answers.ask(message("o", "red", in_thread="o", author="bob"), other)
+        assert other.ending.outcome is Outcome.ANSWERED
+        assert sum(len(exchange.opened) for exchange in slow) == 2, "two at a time of one user"
+        for exchange in slow:
+            exchange.may_go_on.set()
+        await asyncio.gather(*waiting)
+        assert all(exchange.ending.outcome is Outcome.ANSWERED for exchange in slow)
