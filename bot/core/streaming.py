@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 from bot.core.reply import Reply
-from bot.values.cleaning import clean, is_unseen
+from bot.values.cleaning import StreamCleaner, is_unseen
 from bot.values.messages import Stage, Status
 from inference.engine import Engine
 from inference.errors import EngineDead
@@ -37,6 +37,7 @@ async def _stream(
     timeout_s: float,
 ) -> Finished:
     unseen = ""  # the reply starts with the first character that can be seen
+    cleaner = StreamCleaner()
     # aclosing: when a question is stopped, or its time is over, the device must be free at once.
     async with aclosing(engine.stream(request)) as events:
         async for event in events:
@@ -48,7 +49,7 @@ async def _stream(
                     clock.reschedule(asyncio.get_running_loop().time() + timeout_s)
                     reply.status(Status(Stage.READING))
                 case TextDelta(text):
-                    text = clean(text)
+                    text = cleaner.push(text)
                     if not reply.text:
                         text = unseen = (unseen + text).lstrip()
                         if is_unseen(text):

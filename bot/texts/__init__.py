@@ -1,7 +1,7 @@
 """Every sentence the bot says: one catalogue per language, one key per sentence.
 
 A value may choose between two forms: ``{count} {count:question|questions}`` takes the first where
-the count is 1.
+the count is 1. A name from right to left does not turn the sentence that it stands in.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from functools import cache
 from importlib import resources
 from math import ceil
 from string import Formatter
+
+from bot.values.cleaning import isolated
 
 LANGUAGES = ("en", "ja")
 
@@ -24,7 +26,7 @@ class _SentenceFormatter(Formatter):
         if bar:
             return one if value == 1 else several
         formatted: str = super().format_field(value, format_spec)
-        return formatted
+        return isolated(formatted)
 
 
 _SENTENCES = _SentenceFormatter()

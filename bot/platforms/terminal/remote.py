@@ -16,7 +16,7 @@ from yarl import URL
 
 from bot.platforms.terminal.pictures import PictureFile, TerminalError
 from bot.platforms.terminal.status_line import StatusLine
-from bot.values.cleaning import clean_name
+from bot.values.cleaning import StreamCleaner, clean, clean_name
 from bot.values.messages import Ending, Outcome, Receipt, ReceiptPicture
 from inference.safe_messages import safe_message
 
@@ -147,7 +147,7 @@ class _Playground:
         except ValueError:
             answer = None
         if isinstance(answer, dict):
-            return answer
+            return _cleaned(answer)
         if response.status < 400:
             raise TerminalError(f"What answers at {self._url} is no llava-bot.")
         return {}
@@ -220,6 +220,7 @@ class RemoteTerminal:
         self, thread: str, form: aiohttp.FormData, out: TextIO | None, status: StatusLine
     ) -> Ending:
         begun = time.perf_counter()
+        cleaner = StreamCleaner()
         timings: dict[str, float] = {}
         path = f"/api/threads/{thread}/messages"
         async with aclosing(self._playground.events(path, form)) as events:
@@ -229,17 +230,33 @@ class RemoteTerminal:
                 elif name == "delta":
                     timings.setdefault("first_token_s", time.perf_counter() - begun)
                     status.clear()
-                    _print(str(data["text"]), out)
+                    _print(cleaner.push(str(data["text"])), out)
                 elif name in {"done", "error"}:
                     timings["total_s"] = time.perf_counter() - begun
                     if "first_token_s" in timings:
                         _print("\n", out)
-                    return _ending(name, data, timings)
+                    return _ending(name, _cleaned(data), timings)
         raise TerminalError("The answer broke off: the bot has stopped. Please ask again.")
 
 
 def _why(exc: Exception) -> str:
     return safe_message(exc) or type(exc).__name__
+
+
+def _cleaned(said: dict[str, Any]) -> dict[str, Any]:
+    """What another bot says: nothing in it steers this terminal."""
+    return {key: _cleaned_value(value) for key, value in said.items()}
+
+
+def _cleaned_value(value: Any) -> Any:
+    match value:
+        case str():
+            return clean(value)
+        case list():
+            return [_cleaned_value(one) for one in value]
+        case dict():
+            return _cleaned(value)
+    return value
 
 
 def _print(text: str, out: TextIO | None) -> None:

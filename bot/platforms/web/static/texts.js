@@ -2,6 +2,8 @@
 
 let sentences = {};
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufeff]/;
+
 /** Take the sentences and write them into every element that names one. */
 export function useTexts(texts, root = document) {
   sentences = texts;
@@ -22,7 +24,12 @@ export function t(key, values = {}) {
   return sentence.replace(/\{(\w+)(?::(?:\.(\d)f|([^|}]*)\|([^}]*)))?\}/g, (whole, name, decimals, one, several) => {
     const value = values[name] ?? whole;
     if (decimals !== undefined) return value.toFixed(decimals);
-    if (several === undefined) return value;
+    if (several === undefined) return isolated(value);
     return value === 1 ? one : several;
   });
+}
+
+/** A value within a sentence; one from right to left does not turn what stands around it. */
+function isolated(value) {
+  return RIGHT_TO_LEFT.test(value) ? `\u2068${value}\u2069` : value;
 }
