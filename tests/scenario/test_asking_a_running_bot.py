@@ -117,12 +117,14 @@ async def asked(client: Client | str, folder: Path, *more: str, **settings: str)
 async def test_a_password_comes_from_the_address_or_the_settings(
     tmp_path: Path, picture: str
 ) -> None:
-    async with running_playground(tmp_path / "bot", ScriptedModel(), password="pä:ss") as client:
+    async with running_playground(
+        tmp_path / "bot", ScriptedModel(), password="pä:ssword"
+    ) as client:
         answer = (0, "answer to What?\n")
         port = client.playground.address.rpartition(":")[2]
-        assert await asked(f"http://me:p%C3%A4%3Ass@127.0.0.1:{port}", tmp_path) == answer
-        assert await asked(client, tmp_path, PLAYGROUND_PASSWORD="pä:ss") == answer
-        code, said = await asked(client, tmp_path, PLAYGROUND_PASSWORD="wrong")
+        assert await asked(f"http://me:p%C3%A4%3Assword@127.0.0.1:{port}", tmp_path) == answer
+        assert await asked(client, tmp_path, PLAYGROUND_PASSWORD="pä:ssword") == answer
+        code, said = await asked(client, tmp_path, PLAYGROUND_PASSWORD="wrong-one")
         assert code == 1
         assert said.startswith(f"The bot at http://127.0.0.1:{port} wants its password: set")
 

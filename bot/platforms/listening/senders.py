@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-ONE_SENDER_BITS: Final = 64
-"""The prefix of IPv6 that one household or one host has for itself."""
+ONE_SENDER_BITS: Final = 48
+"""The prefix of IPv6 that one customer may have for themselves, and change addresses within."""
 MAX_HOPS: Final = 20
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -13,6 +10,7 @@ from aiohttp.typedefs import Middleware
 
 from bot.errors import UserFacingError, refusal_of
 from bot.platforms.web.gate.origins import Hosts, is_cross_site
+from bot.platforms.web.gate.passwords import Password
 from bot.texts import say
 from inference.errors import safe_traceback
 
@@ -46,13 +44,17 @@ def locale_of(request: web.Request) -> str:
 
 
 def refusal(request: web.Request, status: int, key: str, **values: object) -> web.Response:
-    """A refusal as JSON, its sentence in the visitor's language."""
+    """A refusal as JSON, its sentence in the visitor's language.
+
+    `wait_s` among the values also becomes `Retry-After`.
+    """
+    headers = {"Retry-After": str(values["wait_s"])} if "wait_s" in values else {}
     return web.json_response(
-        {"error": say(locale_of(request), key, **values)}, status=status, headers=HEADERS
+        {"error": say(locale_of(request), key, **values)}, status=status, headers=HEADERS | headers
     )
 
 
-def guard(*, hosts: Hosts, password: str | None) -> Middleware:
+def guard(*, hosts: Hosts, password: Password | None) -> Middleware:
     """Refuse other sites' pages, foreign host names (DNS rebinding) and a wrong password."""
 
     @web.middleware
@@ -63,7 +65,9 @@ def guard(*, hosts: Hosts, password: str | None) -> Middleware:
             return refusal(request, 403, "http_wrong_host")
         if is_cross_site(request):
             return refusal(request, 403, "http_cross_site")
-        if password is not None and not _has_password(request, password):
+        if password is not None and (refused := password.check(request)) is not None:
+            if refused.wait_s:
+                return refusal(request, 429, "http_guessing", wait_s=refused.wait_s)
             response = refusal(request, 401, "http_password")
             response.headers["WWW-Authenticate"] = 'Basic realm="llava-bot", charset="UTF-8"'
             return response
@@ -94,20 +98,3 @@ async def failures_are_sentences(
     except Exception as exc:  # noqa: BLE001 - the border to the network: nothing may leak through
         log.error("a request failed: %s", safe_traceback(exc))
         return refusal(request, 500, refusal_of(exc).key)
-
-
-def basic_credentials(request: web.Request) -> tuple[bytes, bytes] | None:
-    """(user name, password) of HTTP Basic, if the request has any."""
-    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        name, _, password = base64.b64decode(encoded, validate=True).partition(b":")
-    except (binascii.Error, ValueError):
-        return None
-    return name, password
-
-
-def _has_password(request: web.Request, password: str) -> bool:
-    credentials = basic_credentials(request)
-    return credentials is not None and secrets.compare_digest(credentials[1], password.encode())

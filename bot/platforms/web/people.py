@@ -15,7 +15,7 @@ from enum import StrEnum
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from bot.platforms.web.guard import basic_credentials
+from bot.platforms.web.gate.passwords import basic_credentials
 from bot.platforms.web.keys import PLATFORM
 from bot.platforms.web.person.sessions import Sessions
 from bot.store import Store
@@ -64,10 +64,10 @@ def identify(sessions: Sessions | None) -> Middleware:
     async def middleware(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        person = request[PERSON] = _person(request, sessions)
+        request[PERSON] = _person(request, sessions)
         response = await handler(request)
         # A stream, which is prepared here, belongs to a thread, and so to somebody known.
-        if sessions is not None and person.kind is Kind.SESSION and not response.prepared:
+        if sessions is not None and not response.prepared:
             _keep(sessions, request, response)
         return response
 
@@ -75,12 +75,21 @@ def identify(sessions: Sessions | None) -> Middleware:
 
 
 def _keep(sessions: Sessions, request: web.Request, response: web.StreamResponse) -> None:
-    """Give new visitors their cookie, and prolong it with each visit to the page."""
+    """Give new visitors their cookie, and prolong it with each visit to the page.
+
+    A name is a person without one. But a browser with a session has known the password: it is not
+    shut out when somebody at its address guesses.
+    """
     is_page = request.path == "/"
     # Not beside styles and scripts: several new sessions at once would overwrite each other.
     is_new = NEW_SESSION in request and request.path.startswith("/api/")
     if (is_page or is_new) and sessions.cookie not in response.cookies:
-        sessions.set(request, response, request[PERSON].id.removeprefix(SESSION))
+        person = request[PERSON]
+        if person.kind is Kind.SESSION:
+            session = person.id.removeprefix(SESSION)
+        else:
+            session = sessions.read(request) or sessions.new()
+        sessions.set(request, response, session)
 
 
 def _person(request: web.Request, sessions: Sessions | None) -> Person:

@@ -19,6 +19,7 @@ from bot.platforms.web.changes import Changes
 from bot.platforms.web.export import ExportHandlers
 from bot.platforms.web.feedback import FeedbackHandlers
 from bot.platforms.web.gate.origins import Hosts
+from bot.platforms.web.gate.passwords import Password
 from bot.platforms.web.guard import failures_are_sentences, guard, locale_of
 from bot.platforms.web.keys import PLATFORM
 from bot.platforms.web.listing import ListingHandlers
@@ -72,6 +73,8 @@ class Playground:
         self._uploads = uploads
         self._host = host
         self._port = port
+        self._senders = senders or Senders()
+        self._connections = Connections(self._senders)
         # Without a password there is one person, with whom there is nothing to share.
         access = ThreadAccess(
             store,
@@ -84,7 +87,9 @@ class Playground:
         self._questions = QuestionHandlers(
             core=core, store=store, uploads=uploads, access=access, changes=changes
         )
-        self._sharing = SharingHandlers(store=store, access=access, changes=changes)
+        self._sharing = SharingHandlers(
+            store=store, access=access, changes=changes, senders=self._senders
+        )
         self._beside = (
             ListingHandlers(store=store, erasure=erasure, access=access, changes=changes),
             ExportHandlers(store=store, access=access),
@@ -96,8 +101,6 @@ class Playground:
         self._model_name = model_name
         self._samples: list[Path] = []
         self._password = password
-        self._senders = senders or Senders()
-        self._connections = Connections(self._senders)
         self._hosts = Hosts(host, allowed=allowed_hosts, any_other=password is not None)
         self._runner: web.AppRunner | None = None
 
@@ -144,13 +147,17 @@ class Playground:
     def _build(self) -> web.AppRunner:
         """Routes and files. Reads the disk, so it runs in a thread."""
         self._samples = sorted((STATIC / "samples").glob("*.jpg"))
-        sessions = None if self._password is None else Sessions(load_key(self._folder))
+        sessions = password = None
+        if self._password is not None:
+            key = load_key(self._folder)
+            sessions = Sessions(key)
+            password = Password(self._password, key=key, sessions=sessions, senders=self._senders)
         self._me.sessions = sessions
         app = web.Application(
             middlewares=[
                 in_use,
                 failures_are_sentences,
-                guard(hosts=self._hosts, password=self._password),
+                guard(hosts=self._hosts, password=password),
                 identify(sessions),
             ],
             client_max_size=self._uploads.max_total_bytes,

@@ -11,6 +11,8 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from bot.settings import Ids, SettingsGroup
 
+LEAST_CHARACTERS = 8
+"""Of a password. Guessing is slowed down, which shorter ones would not survive for long."""
 _HOST_NAME = re.compile(r"[\w.-]+|[\da-fA-F:]+")
 
 
@@ -34,7 +36,8 @@ class PlaygroundSettings(SettingsGroup):
         None,
         validate_default=True,
         examples=["some-long-words"],
-        description="Password of the playground; the user name given with it says who asks.",
+        description="Password of the playground, of 8 characters or more; the user name given with "
+        "it says who asks.",
     )
     allowed_hosts: Ids = Field(
         frozenset(),
@@ -63,11 +66,13 @@ class PlaygroundSettings(SettingsGroup):
 
     @field_validator("password")
     @classmethod
-    def _needed_when_others_can_reach_the_playground(
+    def _keeps_others_out(
         cls, password: SecretStr | None, info: ValidationInfo
     ) -> SecretStr | None:
         if password is None and not is_loopback(info.data.get("host", "localhost")):
             raise ValueError("it is needed when PLAYGROUND_HOST is not a loopback address")
+        if password is not None and len(password.get_secret_value()) < LEAST_CHARACTERS:
+            raise ValueError(f"it must have at least {LEAST_CHARACTERS} characters")
         return password
 
     @field_validator("allowed_hosts")

@@ -6,9 +6,11 @@ from typing import Any
 
 from aiohttp import web
 
+from bot.platforms.listening.senders import Senders
 from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.bodies import flag, json_object
 from bot.platforms.web.changes import Changes
+from bot.platforms.web.gate.guesses import Guesses
 from bot.platforms.web.guard import HttpRefusal, refusal
 from bot.platforms.web.people import name_of, person_of
 from bot.store import Share, Store
@@ -17,8 +19,12 @@ from bot.store import Share, Store
 class SharingHandlers:
     """Handlers over the store."""
 
-    def __init__(self, *, store: Store, access: ThreadAccess, changes: Changes) -> None:
+    def __init__(
+        self, *, store: Store, access: ThreadAccess, changes: Changes, senders: Senders
+    ) -> None:
         self._store = store
+        self._senders = senders
+        self._guesses = Guesses("links to threads")
         self._access = access
         self._changes = changes
 
@@ -62,8 +68,12 @@ class SharingHandlers:
     async def _open(self, request: web.Request) -> web.Response:
         self._require_sharing()
         token, person = request.match_info["token"], person_of(request)
+        sender = self._senders.of(request)
+        if wait_s := self._guesses.wait_s(sender):
+            raise HttpRefusal(429, "http_guessing_links", wait_s=wait_s)
         thread = await self._store.sharing.open_link(token, person.id)
         if thread is None:
+            self._guesses.failed(sender, token[:64].encode("utf-8", "replace"))
             return refusal(request, 404, "http_no_link")
         self._changes.tell(thread, {person.id})
         return web.json_response({"thread_id": thread.thread})

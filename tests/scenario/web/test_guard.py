@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from pathlib import Path
 
 import aiohttp
@@ -158,6 +159,89 @@ async def test_with_a_password_nothing_is_shown_without_it(
                     assert "Basic" in response.headers["WWW-Authenticate"]
             async with client.http.get(path, headers=basic("x:pässword")) as response:
                 assert response.status == 200
+
+
+class OneBrowser:
+    """What a browser sends along: a password, and the cookies it was given."""
+
+    def __init__(self, client: Client, host: str) -> None:
+        self._client = client
+        self._host = host
+        self._jar = aiohttp.CookieJar(unsafe=True)
+
+    async def tries(self, password: str, path: str = "/") -> tuple[int, dict[str, str], bytes]:
+        connector = aiohttp.TCPConnector(local_addr=(self._host, 0))
+        auth = {"Authorization": aiohttp.encode_basic_auth("", password)}
+        async with (
+            aiohttp.ClientSession(
+                self._client.playground.address,
+                connector=connector,
+                connector_owner=True,
+                cookie_jar=self._jar,
+                headers=auth,
+            ) as http,
+            http.get(path) as response,
+        ):
+            return response.status, dict(response.headers), await response.read()
+
+
+async def test_who_guesses_the_password_has_to_wait_and_others_do_not(
+    tmp_path: Path, backend: ScriptedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running_playground(tmp_path, backend, password="some long words") as client:
+        colleague = OneBrowser(client, "127.0.0.2")  # behind the same address as the attacker
+        assert (await colleague.tries("some long words"))[0] == 200
+        attacker = OneBrowser(client, "127.0.0.2")
+        tried = [(await attacker.tries(f"guess {number}"))[0] for number in range(30)]
+        assert tried == [401] * 5 + [429] * 25
+        # The right one is not tried out either while one waits: guessing would go on.
+        status, headers, body = await attacker.tries("some long words")
+        assert status == 429
+        assert int(headers["Retry-After"]) > 0
+        assert json.loads(body)["error"].startswith("Too many wrong passwords. Try again in 1 sec")
+        assert (await colleague.tries("some long words", "/api/threads"))[0] == 200
+        assert (await OneBrowser(client, "127.0.0.1").tries("some long words"))[0] == 200
+        # A known browser has its own five, and no more.
+        tried = [(await colleague.tries(f"guess {number}"))[0] for number in range(7)]
+        assert tried == [401] * 5 + [429] * 2
+    (line,) = [it.getMessage() for it in caplog.records if "127.0.0.2" in it.getMessage()]
+    assert line.startswith("127.0.0.2 guesses the playground's password")
+    assert "guess 1" not in caplog.text
+
+
+async def test_an_open_page_with_an_old_password_keeps_nobody_out(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    async with running_playground(tmp_path, backend, password="some long words") as client:
+        page = OneBrowser(client, "127.0.0.1")
+        assert {(await page.tries("an old password"))[0] for _ in range(20)} == {401}
+        assert (await page.tries("some long words"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "sent", ["x" * 100_000, "Basic " + "A" * 6000, "Basic", "Bearer x", "Basic é"]
+)
+async def test_an_odd_authorization_is_a_wrong_password(
+    tmp_path: Path, backend: ScriptedModel, sent: str
+) -> None:
+    async with (
+        running_playground(tmp_path, backend, password="some long words") as client,
+        client.http.get("/", headers={"Authorization": sent}) as response,
+    ):
+        assert response.status in {400, 401}
+
+
+async def test_links_to_threads_cannot_be_guessed_quickly(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    async with running_playground(tmp_path, backend, password="some long words") as client:
+        auth = {"Authorization": aiohttp.encode_basic_auth("ann", "some long words")}
+        statuses = []
+        for number in range(8):
+            path = f"/api/shared/{number}"
+            async with client.http.post(path, headers=auth) as response:
+                statuses.append(response.status)
+        assert statuses == [404] * 5 + [429] * 3
 
 
 async def test_an_unknown_address_gets_a_sentence(client: Client) -> None:

@@ -78,7 +78,12 @@ async def test_the_same_name_is_the_same_person_on_every_device(team: Client) ->
         await desk.answer(thread, "q")
         assert (await phone.get(f"/api/threads/{thread}"))[0] == 200
         assert (await me(phone))["name"] == "änn"
-        assert not list(phone.http.cookie_jar)  # the name is the person: no session is needed
+        # The name alone is the person: the browser's session is somebody else.
+        path = f"/api/threads/{thread}"
+        async with phone.http.get(path, headers=signed_in("")) as response:
+            assert response.status == 404
+        phone.http.cookie_jar.clear()
+        assert (await phone.get(path))[0] == 200
 
 
 async def test_a_session_survives_a_restart(tmp_path: Path, backend: ScriptedModel) -> None:

@@ -53,10 +53,10 @@ def test_arguments_override_the_environment_which_overrides_the_file(
 
 def test_the_playgrounds_former_names_are_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("LLAVA_BOT_HOST=192.0.2.1\nPLAYGROUND_PORT=1\n")
-    monkeypatch.setenv("LLAVA_BOT_PASSWORD", "secret")
+    monkeypatch.setenv("LLAVA_BOT_PASSWORD", "some-secret")
     monkeypatch.setenv("LLAVA_BOT_PORT", "2")
     playground = load_playground()
-    assert (playground.host, revealed(playground.password)) == ("192.0.2.1", "secret")
+    assert (playground.host, revealed(playground.password)) == ("192.0.2.1", "some-secret")
     assert playground.port == 2  # the environment wins over the file, whatever the name
     monkeypatch.setenv("PLAYGROUND_PORT", "3")
     assert load_playground().port == 3
@@ -332,14 +332,17 @@ def test_a_home_that_comes_with_a_cache_is_kept(
 
 
 def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PLAYGROUND_PASSWORD", "hunter2")
+    monkeypatch.setenv("PLAYGROUND_PASSWORD", "hunter2hunter2")
     assert "hunter2" not in repr(load_playground())
 
 
 def test_a_playground_for_others_needs_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="PLAYGROUND_PASSWORD: it is needed when"):
         load_playground(playground_host="192.0.2.1")
-    monkeypatch.setenv("PLAYGROUND_PASSWORD", "x")
+    monkeypatch.setenv("PLAYGROUND_PASSWORD", "1234567")
+    with pytest.raises(ConfigurationError, match="PASSWORD: it must have at least 8 characters"):
+        load_playground(playground_host="192.0.2.1")
+    monkeypatch.setenv("PLAYGROUND_PASSWORD", "12345678")
     assert load_playground(playground_host="192.0.2.1")
 
 

@@ -74,7 +74,7 @@ class MeHandlers:
         for thread, people in readers:
             self._changes.tell(thread, people)
         response = web.json_response({"questions": count})
-        if self.sessions is not None and person.kind is Kind.SESSION:
+        if self.sessions is not None:
             self.sessions.end(response)
         return response
 
