@@ -49,7 +49,7 @@ lock: $(VENV)/.maintenance-installed ## after a change of dependencies: lock ver
 upgrade: $(VENV)/.maintenance-installed ## lock the newest versions
 	$(BIN)/python -m tests.project.lock --write --upgrade
 
-packages: ## Debian's packages for the tests: Chromium, zsh, fish
+packages: ## Debian's packages for the tests: Chromium, zsh, fish, PostgreSQL
 	@tests/install_packages.sh
 
 format: $(VENV)/.dev-installed ## write the code the way `make test` wants it

@@ -26,6 +26,7 @@ from bot.platforms.platform import Platform, PlatformUnavailable
 from bot.platforms.registry import PLATFORMS
 from bot.platforms.terminal.pictures import locale_of_environment
 from bot.platforms.terminal.terminal import Terminal
+from bot.settings import revealed
 from bot.store import Store
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.serving.fleet import Devices
@@ -131,11 +132,17 @@ async def _run(
     *,
     open_page: bool,
 ) -> int:
+    settings = configuration.bot
     signals = _Signals()
     for number in interrupts.ending_signals():
         asyncio.get_running_loop().add_signal_handler(number, signals.received)
     async with (
-        running_services(configuration, devices, state=configuration.bot.data_dir) as services,
+        running_services(
+            configuration,
+            devices,
+            state=settings.data_dir,
+            database_url=revealed(settings.database_url),
+        ) as services,
         _running_sweep(services.store, services.settings.thread_days),
     ):
         # In a thread: the SDKs are imported there.

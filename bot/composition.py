@@ -28,7 +28,7 @@ from bot.core.in_flight import InFlightQuestions
 from bot.platforms.registry import PLATFORMS
 from bot.platforms.services import AdapterServices
 from bot.settings import Settings
-from bot.store import running_store
+from bot.store import address_of, running_store
 from inference.names import check_name
 from inference.progress import StreamProgress
 from inference.serving.backend import Backend
@@ -81,13 +81,19 @@ def devices_of(settings: Settings, *, quiet: bool = False) -> Devices:
 
 @asynccontextmanager
 async def running_services(
-    configuration: Configuration, devices: Devices, *, state: Path
+    configuration: Configuration, devices: Devices, *, state: Path, database_url: str | None = None
 ) -> AsyncIterator[Services]:
-    """The core, with its store in `state`. Questions wait for the devices to load the model."""
+    """The core, with its store in `state`. Questions wait for the devices to load the model.
+
+    `database_url`: where the store's database is instead.
+
+    Raises: DatabaseUnusable.
+    """
     settings = configuration.bot
     await asyncio.to_thread(texts.load)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(running_store(state))
+        url = None if database_url is None else address_of(database_url)
+        store = await stack.enter_async_context(running_store(state, url=url))
         engine = await stack.enter_async_context(
             starting_engine(devices, max_waiting=settings.max_waiting)
         )

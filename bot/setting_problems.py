@@ -8,7 +8,7 @@ from typing import Any
 
 from inference.spelling import nearest
 
-SECRET_WORDS = ("PASSWORD", "TOKEN", "SECRET")
+SECRET_WORDS = ("PASSWORD", "TOKEN", "SECRET", "DATABASE_URL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -252,6 +252,12 @@ class Settings(SettingsGroup):
         examples=["/srv/llava-bot"],
         description="The private directory for all state; by default the platform's usual place.",
     )
+    database_url: SecretStr | None = Field(
+        None,
+        examples=["postgresql+asyncpg://bot:…@db.example.org/llava_bot"],
+        description="A PostgreSQL database, for several processes that share the work; by default "
+        "SQLite in `DATA_DIR`.",
+    )
     drain_s: float = Field(
         10,
         ge=0,
@@ -312,6 +318,14 @@ class Settings(SettingsGroup):
             max_pixels=int(self.picture_max_megapixels * 1e6),
             max_side_px=self.picture_side_px,
         )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, database_url: SecretStr | None) -> SecretStr | None:
+        scheme = (revealed(database_url) or "postgresql").partition(":")[0]
+        if scheme not in {"postgresql+asyncpg", "postgresql", "postgres"}:
+            raise ValueError("it must begin with postgresql+asyncpg://")
+        return database_url
 
     @field_validator("data_dir")
     @classmethod

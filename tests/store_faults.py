@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import event
 
 from bot.store import Store
+from bot.store.database.sqlite import SqliteDatabase
 from bot.texts import say
 
 LONG = "word " * 4000
@@ -27,8 +28,13 @@ STEPS = {
 """A step of a question's life → what it alone does to the database."""
 
 
+def _sqlite(store: Store) -> SqliteDatabase:
+    assert isinstance(store.database, SqliteDatabase)
+    return store.database
+
+
 def database_of(store: Store) -> Path:
-    return Path(str(store.database.url.database))
+    return Path(str(_sqlite(store).url.database))
 
 
 @contextmanager
@@ -46,7 +52,7 @@ def locked(store: Store) -> Iterator[None]:
 
 @contextmanager
 def _with_pragma(store: Store, during: str, after: str) -> Iterator[None]:
-    engine = store.database._engine
+    engine = _sqlite(store)._engine
 
     def on(connection: Any, *_: Any) -> None:
         connection.execute(during)
@@ -81,14 +87,14 @@ def replaced(store: Store) -> Iterator[None]:
     path = database_of(store)
     away = path.with_name("away")
     away.mkdir()
-    store.database._engine.dispose()
+    _sqlite(store)._engine.dispose()
     for file in path.parent.glob("llava-bot.db*"):
         file.rename(away / file.name)
     path.write_bytes(b"no database" * 1000)
     try:
         yield
     finally:
-        store.database._engine.dispose()
+        _sqlite(store)._engine.dispose()
         for file in path.parent.glob("llava-bot.db*"):
             file.unlink()
         for file in away.iterdir():

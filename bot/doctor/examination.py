@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.configuration import Configuration
-from bot.doctor import machine, model, playground
+from bot.doctor import database, machine, model, playground
 from bot.platforms.entry import PlatformEntry
 from bot.platforms.findings import Finding, Status
 from bot.platforms.platform import PlatformUnavailable
@@ -27,7 +27,13 @@ Check = Callable[[Configuration], Sequence[Finding]]
 """Looks at one thing; run in a thread."""
 
 CHECKS: dict[str, tuple[Check, ...]] = {
-    "This machine": (machine.python, machine.clock, machine.folder, machine.disk),
+    "This machine": (
+        machine.python,
+        machine.clock,
+        machine.folder,
+        machine.disk,
+        database.database,
+    ),
     "The model": (model.model,),
     "The playground": (playground.listening,),
 }

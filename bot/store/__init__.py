@@ -1,6 +1,6 @@
 """What the bot remembers: threads, turns, pictures, and the inbox of claimed questions."""
 
-from bot.store.database import DatabaseUnusable, StoreFailed
+from bot.store.database import DatabaseUnusable, StoreFailed, address_of, open_database
 from bot.store.health import Outage, StoreHealth
 from bot.store.inbox import Claim, Inbox
 from bot.store.people import People
@@ -25,5 +25,7 @@ __all__ = [
     "StoredPicture",
     "ThreadSummary",
     "Turn",
+    "address_of",
+    "open_database",
     "running_store",
 ]

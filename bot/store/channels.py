@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.store.database import Database
+from bot.store.database.statements import insert_into
 from bot.store.rows import is_thread
 from bot.store.schema import channels, inbox, threads
 from bot.store.uninterrupted import uninterrupted
@@ -49,7 +49,7 @@ class Channels:
 
         def work(connection: Connection) -> None:
             connection.execute(
-                sqlite_insert(channels)
+                insert_into(connection, channels)
                 .values(platform=platform, team=team, channel=channel, **values)
                 .on_conflict_do_update(index_elements=["platform", "team", "channel"], set_=values)
             )

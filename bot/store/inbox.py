@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.errors import BeyondBound
 from bot.store.database import Database
+from bot.store.database.statements import insert_into
 from bot.store.question_bounds import bound_reached
 from bot.store.rows import (
     is_message,
@@ -61,7 +61,7 @@ class Inbox:
             reached = None if bounds is None else bound_reached(connection, message, bounds)
             counts = bounds is not None and reached is None
             claimed = connection.execute(
-                sqlite_insert(inbox)
+                insert_into(connection, inbox)
                 .values(
                     **key_columns(message.key),
                     revision=message.revision,

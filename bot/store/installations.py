@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, event, select
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import Connection, select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.store.database import Database, set_pragmas
+from bot.store.database import Database
 from bot.store.schema import slack_bots
 from bot.store.uninterrupted import uninterrupted
 
@@ -21,9 +21,7 @@ class Installations:
 
         The caller disposes of it.
         """
-        engine = create_async_engine(self._database.url.set(drivername="sqlite+aiosqlite"))
-        event.listen(engine.sync_engine, "connect", set_pragmas)
-        return engine
+        return self._database.make_engine()
 
     @uninterrupted
     async def teams(self, client_id: str) -> list[tuple[str, str | None]]:

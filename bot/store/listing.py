@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     func,
@@ -19,7 +20,8 @@ from sqlalchemy import (
 )
 
 from bot.store.database import Database
-from bot.store.folding import folded
+from bot.store.database.folding import folded
+from bot.store.database.statements import occurs
 from bot.store.rows import as_turns, is_thread
 from bot.store.schema import shares, threads, turn_pictures, turns
 from bot.store.sharing import visible_to
@@ -169,23 +171,18 @@ def _visible(person: str | None, *, with_shared: bool) -> ColumnElement[bool]:
 # -- searching --------------------------------------------------------------------------------
 
 
-def _occurs(word: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    # No LIKE: it has wildcards, and knows the case of ASCII only.
-    return func.instr(func.folded(column), word) > 0
-
-
 def _mentions(word: str) -> ColumnElement[bool]:
     """The condition that a word occurs in a thread."""
     in_turn = select(turns.c.id).where(
         turns.c.thread_id == threads.c.id,
-        or_(_occurs(word, turns.c.question), _occurs(word, turns.c.answer)),
+        or_(occurs(word, turns.c.question), occurs(word, turns.c.answer)),
     )
     in_picture = (
         select(turn_pictures.c.turn_id)
         .select_from(turn_pictures.join(turns))
-        .where(turns.c.thread_id == threads.c.id, _occurs(word, turn_pictures.c.name))
+        .where(turns.c.thread_id == threads.c.id, occurs(word, turn_pictures.c.name))
     )
-    return or_(_occurs(word, threads.c.title), in_turn.exists(), in_picture.exists())
+    return or_(occurs(word, threads.c.title), in_turn.exists(), in_picture.exists())
 
 
 def _matches(
@@ -278,4 +275,4 @@ def _position(cursor: str) -> Any:
         raise ValueError(cursor) from None
     if abs(number) > MAX_ID:
         raise ValueError(cursor)
-    return tuple_(literal(touched_at, threads.c.touched_at.type), literal(number))
+    return tuple_(literal(touched_at, threads.c.touched_at.type), literal(number, BigInteger))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.store.database import Database
+from bot.store.database.statements import insert_into
 from bot.store.schema import people, shares, threads
 from bot.store.uninterrupted import uninterrupted
 
@@ -36,7 +36,7 @@ class People:
 
         def work(connection: Connection) -> None:
             connection.execute(
-                sqlite_insert(people)
+                insert_into(connection, people)
                 .values(platform=platform, person=person, locale=locale)
                 .on_conflict_do_update(
                     index_elements=["platform", "person"], set_={"locale": locale}
@@ -68,7 +68,7 @@ class People:
 
         def work(connection: Connection) -> None:
             connection.execute(
-                sqlite_insert(people)
+                insert_into(connection, people)
                 .values(platform=platform, person=person, name=name)
                 .on_conflict_do_update(index_elements=["platform", "person"], set_={"name": name})
             )

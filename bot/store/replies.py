@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.store.database import Database, StoreFailed
+from bot.store.database.statements import insert_into
 from bot.store.late import LateWrites
 from bot.store.rows import is_message, is_thread, now
 from bot.store.schema import feedback, inbox, replies, threads
@@ -49,7 +49,7 @@ class Replies:
             thread_id = found.scalar_one_or_none()
             if thread_id is None:
                 return
-            made = sqlite_insert(replies).values(
+            made = insert_into(connection, replies).values(
                 thread_id=thread_id, message=question.message, part=part, reply=reply
             )
             connection.execute(
@@ -158,7 +158,7 @@ class Replies:
             if thread_id is None:
                 return False
             connection.execute(
-                sqlite_insert(feedback)
+                insert_into(connection, feedback)
                 .values(thread_id=thread_id, message=question.message, author=author, good=good)
                 .on_conflict_do_update(
                     index_elements=["thread_id", "message", "author"], set_={"good": good}

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, tuple_, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.errors import UserFacingError
+from bot.store.database.statements import insert_into
 from bot.store.picture_files import suffix_of
 from bot.store.schema import (
     feedback,
@@ -62,7 +62,7 @@ def is_thread(thread: ThreadKey) -> list[Any]:
 
 def touch_thread(connection: Connection, thread: ThreadKey, *, owner: str = "") -> int:
     """Create the thread, or mark it as used now; an owner stays. Returns: its id."""
-    made = sqlite_insert(threads).values(
+    made = insert_into(connection, threads).values(
         platform=thread.platform,
         team=thread.team,
         channel=thread.channel,
@@ -109,7 +109,7 @@ def upsert_turn(
         "may_pass": True,
     }
     row = connection.execute(
-        sqlite_insert(turns)
+        insert_into(connection, turns)
         .values(thread_id=thread_id, message=message.key.message, **values)
         .on_conflict_do_update(index_elements=["thread_id", "message"], set_=values)
         .returning(turns.c.id)
@@ -122,7 +122,7 @@ def refuse_turn(
 ) -> None:
     """Write down that a question is refused; one that is in its thread already stays as it is."""
     connection.execute(
-        sqlite_insert(turns)
+        insert_into(connection, turns)
         .values(
             thread_id=thread_id,
             message=message.key.message,
@@ -162,7 +162,7 @@ def set_pictures(
     for position, new in enumerate(new_pictures):
         picture = new.picture
         connection.execute(
-            sqlite_insert(pictures)
+            insert_into(connection, pictures)
             .values(
                 digest=picture.digest,
                 suffix=suffix_of(picture.data),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bot.store.database import Database
+from bot.store.database.statements import insert_into
 from bot.store.rows import is_thread
 from bot.store.schema import guests, inbox, shares, threads
 from bot.store.uninterrupted import uninterrupted
@@ -132,7 +132,7 @@ class Sharing:
                 return None
             chosen = {"can_ask": can_ask, "shared_by": shared_by}
             made = connection.execute(
-                sqlite_insert(shares)
+                insert_into(connection, shares)
                 .values(thread_id=thread_id, token=token, **chosen)
                 .on_conflict_do_update(index_elements=["thread_id"], set_=chosen)
                 .returning(shares.c.token)
@@ -174,7 +174,7 @@ class Sharing:
                 return None
             if row.owner != person:
                 connection.execute(
-                    sqlite_insert(guests)
+                    insert_into(connection, guests)
                     .values(thread_id=row.id, person=person)
                     .on_conflict_do_nothing()
                 )

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy import URL, Connection, and_, delete, or_, select, update
 
 from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels
@@ -57,15 +57,22 @@ from inference.types import Picture
 
 CLAIMS_KEPT = timedelta(days=7)
 HURRIED_BUSY_S = 1.0
+PICTURES = "pictures"
+"""What is held while picture files and the rows that refer to them may differ."""
 KEYS_AT_ONCE = 200
 """Threads erased by one statement: SQLite bounds the depth of a condition."""
 
 
 @asynccontextmanager
-async def running_store(folder: Path) -> AsyncIterator[Store]:
-    """Open the store in a folder, creating and migrating it as needed; closed on every exit."""
+async def running_store(folder: Path, *, url: URL | None = None) -> AsyncIterator[Store]:
+    """Open the store in a folder, creating and migrating it as needed; closed on every exit.
+
+    `url`: where its database is, unless that is SQLite's, in the folder.
+
+    Raises: DatabaseUnusable.
+    """
     await asyncio.to_thread(make_folder, folder)
-    async with open_database(folder / DATABASE) as database:
+    async with open_database(url or folder / DATABASE) as database:
         store = Store(database, PictureFiles(folder / "pictures"))
         await store.sweep()
         try:
@@ -77,8 +84,8 @@ async def running_store(folder: Path) -> AsyncIterator[Store]:
 class Store:
     """Threads, turns and pictures; its other parts are attributes of their own.
 
-    Made by `running_store`. Where the disk or SQLite fails, every method raises `StoreFailed`;
-    `late` takes what must be written all the same.
+    Made by `running_store`. Where the disk or the database fails, every method raises
+    `StoreFailed`; `late` takes what must be written all the same.
     """
 
     def __init__(self, database: Database, files: PictureFiles) -> None:
@@ -92,8 +99,6 @@ class Store:
         self.listing = Listing(database)
         self.channels = Channels(database)
         self.installations = Installations(database)
-        # A picture must not be swept between writing its file and the row that refers to it.
-        self._sweeping = asyncio.Lock()
 
     @property
     def database(self) -> Database:
@@ -129,7 +134,8 @@ class Store:
         When it is asked again, its pictures stay as they are and `new_pictures` is ignored.
         Returns: false when its thread was erased after the claim; then nothing is saved.
         """
-        async with self._sweeping:
+        # A picture must not be swept between writing its file and the row that refers to it.
+        async with self._database.shared(PICTURES) if new_pictures else nullcontext():
             # Files first, and before the database is locked for writing.
             if new_pictures:
                 files = [new.picture for new in new_pictures]
@@ -145,9 +151,9 @@ class Store:
                 return thread_id is not None
 
             begun = await self._database.write(work)
-            if not begun:
-                await self._sweep_files()
-            return begun
+        if not begun:
+            await self.sweep()
+        return begun
 
     @uninterrupted
     async def turn(self, message: IncomingMessage) -> Turn | None:
@@ -335,11 +341,11 @@ class Store:
 
     async def _erase(self, work: Callable[[Connection], tuple[int, list[tuple[str, str]]]]) -> int:
         """Erase rows, and the picture files that nothing refers to any more."""
-        async with self._sweeping:
+        async with self._database.exclusive(PICTURES):
             count, files = await self._database.write(work)
             await asyncio.to_thread(self._remove_files, files)
         if count:
-            await self._database.empty_log()
+            await self._database.scrub()
         return count
 
     # -- pictures -----------------------------------------------------------------------------
@@ -378,18 +384,14 @@ class Store:
 
     @uninterrupted
     async def sweep(self) -> None:
-        """Remove what a crash left behind. Call it at the start."""
-        async with self._sweeping:
-            await self._sweep_files()
-
-    async def _sweep_files(self) -> None:
         """Remove picture files without a row: a crash came between the two."""
 
         def work(connection: Connection) -> set[str]:
             return set(connection.execute(select(pictures.c.digest)).scalars())
 
-        known = await self._database.read(work)
-        await asyncio.to_thread(self._files.keep_only, known)
+        async with self._database.exclusive(PICTURES):
+            known = await self._database.read(work)
+            await asyncio.to_thread(self._files.keep_only, known)
 
     def _write_files(self, new_pictures: Sequence[Picture]) -> None:
         for picture in new_pictures:

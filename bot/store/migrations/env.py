@@ -1,4 +1,4 @@
-"""Alembic's entry: migrates the connection that `bot.store.database.migrate` hands over."""
+"""Alembic's entry: migrates the connection that `bot.store.database.migrating` hands over."""
 
 from alembic import context
 

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from sqlalchemy import exc as sqlalchemy_errors
 
 from bot.errors import refusal_of
-from bot.store.database import DatabaseUnusable, migrate
+from bot.store.database import DatabaseUnusable
+from bot.store.database.sqlite import migrate
 from inference.errors import GenerationFailed, QueueFull, safe_traceback
 from inference.failures import in_one_line
 from inference.safe_messages import is_disk_full, safe_message
@@ -159,7 +160,7 @@ def test_of_a_traceback_our_own_frames_are_told_and_the_innermost(tmp_path: Path
     head, *frames = safe_traceback(cause).splitlines()
     assert head == "sqlalchemy.exc.DatabaseError: file is not a database"
     files = [frame.split()[1].partition(":")[0] for frame in frames]
-    assert (files[0], len(files)) == ("bot/store/database.py", 3)
+    assert (files[0], len(files)) == ("bot/store/database/sqlite.py", 3)
     assert "sqlalchemy" not in "".join(files[:-1])
 
 

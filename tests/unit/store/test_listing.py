@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event
 
-from bot.store import Store, ThreadSummary, running_store
+from bot.store import Store, ThreadSummary
 from bot.values.messages import (
     Author,
     Ending,
@@ -21,12 +19,6 @@ from bot.values.messages import (
 )
 from bot.values.pictures import NormalisedPicture
 from tests.pictures import plain_picture
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with running_store(tmp_path) as store:
-        yield store
 
 
 def thread_key(name: str) -> ThreadKey:
@@ -103,17 +95,19 @@ async def test_a_page_costs_the_same_few_queries_however_many_threads_it_shows(
     for number in range(12):
         await ask(store, question(str(number), "the same"), picture="a.png")
     statements: list[str] = []
-    engine: Engine = store.database._engine
 
     def count(_c: object, _x: object, statement: str, *_: object) -> None:
         statements.append(statement)
 
-    event.listen(engine, "before_cursor_execute", count)
+    event.listen(Engine, "before_cursor_execute", count)
     counts = []
-    for limit in (2, 12):
-        statements.clear()
-        await store.listing.page("web", "t", "c", words="same", limit=limit)
-        counts.append(len(statements))
+    try:
+        for limit in (2, 12):
+            statements.clear()
+            await store.listing.page("web", "t", "c", words="same", limit=limit)
+            counts.append(len(statements))
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
     assert counts[0] == counts[1] <= 4
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,12 +35,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     for module in ("inbox", "question_bounds", "rows", "store"):
         monkeypatch.setattr(f"bot.store.{module}.now", clock)
     return clock
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with running_store(tmp_path) as store:
-        yield store
 
 
 def question(message: str, *, author: str = "ann", channel: str = "c") -> IncomingMessage:

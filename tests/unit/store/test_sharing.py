@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-
 from bot.store import Share, Store, running_store
-from bot.store.database import migrate
+from bot.store.database.sqlite import migrate
 from bot.values.messages import Author, IncomingMessage, MessageKey, Receipt, ThreadKey
 
 
 def thread(name: str) -> ThreadKey:
     return ThreadKey(platform="web", team="t", channel="c", thread=name)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with running_store(tmp_path) as store:
-        yield store
 
 
 async def ask(store: Store, in_thread: str, author: str) -> None:

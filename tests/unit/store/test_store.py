@@ -1,84 +1,39 @@
-"""What the store remembers, claims and forgets. Real SQLite, real files."""
+"""What the store remembers, claims and forgets, on both databases. Real files."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import sqlite3
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, event, func, select
+from sqlalchemy import Connection, Engine, event, select
 
-from bot.store import DatabaseUnusable, Store, running_store
-from bot.store.database import migrate, open_database
-from bot.store.schema import inbox, metadata
+from bot.store import Store
+from bot.store.schema import metadata
 from bot.values.messages import (
-    Attachment,
-    Author,
-    Ending,
-    IncomingMessage,
-    MessageKey,
     Outcome,
     Receipt,
-    ReceiptPicture,
-    ThreadKey,
 )
-from bot.values.pictures import NormalisedPicture
 from tests.pictures import plain_picture
-
-THREAD = ThreadKey(platform="web", team="t", channel="c", thread="1")
-RED, BLUE = (250, 0, 0), (0, 0, 250)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with running_store(tmp_path) as store:
-        yield store
+from tests.unit.store.conftest import OpenStore
+from tests.unit.store.questions import BLUE, RED, THREAD, ask, ending, incoming, new
 
 
-def database_bytes(folder: Path) -> bytes:
-    """All that lies on disk of the database, its log included."""
-    return b"".join(file.read_bytes() for file in folder.glob("llava-bot.db*"))
+async def all_rows(store: Store) -> str:
+    """Everything that the tables hold, as text."""
 
+    def work(connection: Connection) -> str:
+        return "".join(
+            str(row)
+            for table in metadata.sorted_tables
+            for row in connection.execute(select(table))
+        )
 
-def names_in(folder: Path) -> set[str]:
-    return {it.name for it in folder.iterdir()}
-
-
-def incoming(message: str = "m1", **changes: object) -> IncomingMessage:
-    return replace(
-        IncomingMessage(
-            key=MessageKey(platform="web", team="t", channel="c", message=message),
-            thread=THREAD,
-            author=Author(id="u", name="Ann"),
-            text="What is it?",
-            attachments=(Attachment(name="a.png", ref="x", size_bytes=3),),
-        ),
-        **changes,  # type: ignore[arg-type]
-    )
-
-
-def new(colour: tuple[int, int, int] = RED, name: str = "a.png") -> NormalisedPicture:
-    return NormalisedPicture(name=name, picture=plain_picture(colour), notes=(("note_flat", {}),))
-
-
-def ending(text: str = "A cat.") -> Ending:
-    receipt = Receipt(pictures=(ReceiptPicture(number=1, name="a.png"),), skipped=("b",))
-    return Ending(outcome=Outcome.ANSWERED, text=text, receipt=receipt)
-
-
-async def ask(store: Store, message: IncomingMessage, *pictures: NormalisedPicture) -> None:
-    assert await store.inbox.claim(message)
-    assert await store.begin_turn(
-        message, question=message.text, new_pictures=pictures, receipt=Receipt()
-    )
+    return await store.database.read(work)
 
 
 async def test_a_question_claimed_twice_is_claimed_once(store: Store) -> None:
@@ -91,8 +46,8 @@ async def test_of_many_claims_at_once_one_wins(store: Store) -> None:
     assert sum(claim is not None for claim in claims) == 1
 
 
-async def test_of_two_bots_on_one_database_one_wins(tmp_path: Path) -> None:
-    async with running_store(tmp_path) as first, running_store(tmp_path) as second:
+async def test_of_two_bots_on_one_database_one_wins(open_store: OpenStore) -> None:
+    async with open_store() as first, open_store() as second:
         messages = [incoming(f"m{i}") for i in range(10)]
         claims = await asyncio.gather(
             *(s.inbox.claim(m) for m in messages for s in (first, second))
@@ -105,10 +60,10 @@ async def test_another_revision_of_a_question_can_be_claimed(store: Store) -> No
     assert await store.inbox.claim(incoming(revision=1))
 
 
-async def test_a_claim_outlives_the_process(tmp_path: Path) -> None:
-    async with running_store(tmp_path) as store:
+async def test_a_claim_outlives_the_process(open_store: OpenStore) -> None:
+    async with open_store() as store:
         await store.inbox.claim(incoming())
-    async with running_store(tmp_path) as store:
+    async with open_store() as store:
         assert not await store.inbox.claim(incoming())
         assert await store.inbox.unfinished() == [incoming()]
 
@@ -127,14 +82,16 @@ async def test_attempts_are_counted_and_a_stop_in_good_order_takes_one_off(store
     assert await store.inbox.begin_attempt(incoming()) == 3
 
 
-async def test_picture_files_without_a_row_are_removed_at_the_start(tmp_path: Path) -> None:
-    async with running_store(tmp_path) as store:
+async def test_picture_files_without_a_row_are_removed_at_the_start(
+    open_store: OpenStore, tmp_path: Path
+) -> None:
+    async with open_store() as store:
         await ask(store, incoming(), new(RED))
     folder = tmp_path / "pictures" / "ab"
     folder.mkdir(exist_ok=True)
     for name in ("abcdef.png", "abcdef.part"):
         (folder / name).write_bytes(b"left by a crash")
-    async with running_store(tmp_path):
+    async with open_store():
         names = {path.stem for path in (tmp_path / "pictures").rglob("*.*")}
     assert names == {plain_picture(RED).digest}
 
@@ -171,10 +128,10 @@ async def test_a_turn_holds_question_pictures_answer_and_receipt(store: Store) -
     )
 
 
-async def test_the_pixels_stay(tmp_path: Path) -> None:
-    async with running_store(tmp_path) as store:
+async def test_the_pixels_stay(open_store: OpenStore) -> None:
+    async with open_store() as store:
         await ask(store, incoming(), new(RED))
-    async with running_store(tmp_path) as store:
+    async with open_store() as store:
         (turn,) = await store.turns(THREAD)
         picture = await store.read_picture(turn.pictures[0])
         assert picture.data == plain_picture(RED).data
@@ -227,18 +184,18 @@ async def test_the_same_picture_is_kept_once(store: Store, tmp_path: Path) -> No
     assert len(list((tmp_path / "pictures").rglob("*.png"))) == 1
 
 
-async def test_a_forgotten_thread_leaves_no_text_and_no_picture_on_disk(
+async def test_a_forgotten_thread_leaves_no_text_and_no_picture(
     store: Store, tmp_path: Path
 ) -> None:
     other = replace(THREAD, thread="2")
     await ask(store, incoming("m1", text="secret-question"), new(RED), new(BLUE))
     await store.answer_turn(incoming("m1"), ending("secret-answer"))
     await ask(store, incoming("m2", thread=other), new(BLUE))
-    assert b"secret" in database_bytes(tmp_path)
+    assert "secret" in await all_rows(store)
     assert await store.forget_thread(THREAD)
     assert await store.turns(THREAD) == ()
     assert await store.inbox.unfinished() == [incoming("m2", thread=other)]
-    assert b"secret" not in database_bytes(tmp_path)
+    assert "secret" not in await all_rows(store)
     files = [f.read_bytes() for f in (tmp_path / "pictures").rglob("*.png")]
     assert files == [plain_picture(BLUE).data]  # the other thread's stays
     assert not await store.forget_thread(THREAD)
@@ -279,41 +236,6 @@ async def test_threads_are_listed_newest_first_by_their_first_question(store: St
     assert (await store.listing.page("web", "t", "elsewhere")).threads == ()
 
 
-async def test_the_database_is_private_and_crash_safe(store: Store, tmp_path: Path) -> None:
-    def work(connection: Connection) -> dict[str, object]:
-        names = ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
-        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names}
-
-    pragmas = await store.database.read(work)
-    assert pragmas == {
-        "journal_mode": "wal",
-        "synchronous": 2,
-        "foreign_keys": 1,
-        "secure_delete": 1,
-    }
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["why?a=b#c%41 d", "?mode=memory", "file:x", "100%", ":memory:", "a;b&c", "'\"", "写真 é"],
-)
-async def test_the_database_lies_in_its_folder_whatever_that_is_called(
-    name: str, tmp_path: Path
-) -> None:
-    folder = tmp_path / name
-    async with running_store(folder) as store:
-        await ask(store, incoming(), new(RED))
-        # Slack's SDK has connections of its own.
-        engine = await asyncio.to_thread(store.installations.make_engine)
-        async with engine.connect() as connection:
-            assert (await connection.execute(select(func.count(inbox.c.id)))).scalar() == 1
-        await engine.dispose()
-    assert names_in(tmp_path) == {name}
-    assert names_in(folder) == {"llava-bot.db", "pictures"}
-    async with running_store(folder) as store:
-        assert len(await store.turns(THREAD)) == 1
-
-
 async def test_a_cancelled_caller_does_not_leave_the_database_locked(store: Store) -> None:
     for i in range(60):
         task = asyncio.create_task(store.inbox.claim(incoming(f"m{i}")))
@@ -324,41 +246,17 @@ async def test_a_cancelled_caller_does_not_leave_the_database_locked(store: Stor
             await store.make_thread(THREAD)
 
 
-async def test_the_migrations_make_the_schema_that_the_queries_use(tmp_path: Path) -> None:
-    async with open_database(tmp_path / "x.db") as database:
-        differences = await database.read(
-            lambda c: compare_metadata(MigrationContext.configure(c), metadata)
-        )
+async def test_the_migrations_make_the_schema_that_the_queries_use(store: Store) -> None:
+    differences = await store.database.read(
+        lambda c: compare_metadata(MigrationContext.configure(c), metadata)
+    )
     assert differences == []
 
 
-async def test_a_file_that_is_no_database_gets_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "llava-bot.db").write_bytes(b"not a database at all, " * 100)
-    with pytest.raises(DatabaseUnusable, match=r"cannot be used .DatabaseError.: it is damaged"):
-        async with running_store(tmp_path):
-            pass
-
-
-async def test_a_reopened_database_is_not_migrated_again(tmp_path: Path) -> None:
+async def test_a_reopened_database_is_not_migrated_again(open_store: OpenStore) -> None:
     for _ in range(2):
-        async with running_store(tmp_path) as store:
+        async with open_store() as store:
             assert await store.inbox.unfinished() == []
-
-
-async def test_a_database_of_the_first_version_keeps_its_questions(tmp_path: Path) -> None:
-    await asyncio.to_thread(migrate, tmp_path / "llava-bot.db", to="0001")
-    database = sqlite3.connect(tmp_path / "llava-bot.db")
-    database.execute("INSERT INTO threads VALUES (1, 'web', 't', 'c', '1', 'Old', '2026-11-22')")
-    old = json.dumps(incoming().to_json())
-    database.execute(
-        "INSERT INTO inbox VALUES (1, 'web', 't', 'c', 'm1', 0, 1, ?, 0, '2026-11-22', NULL)",
-        (old,),
-    )
-    database.commit()
-    database.close()
-    async with running_store(tmp_path) as store:
-        assert await store.inbox.unfinished() == [incoming()]
-        assert await store.title(THREAD) == "Old"
 
 
 async def test_a_claim_outlives_the_forgetting_of_its_thread(store: Store) -> None:
@@ -367,16 +265,6 @@ async def test_a_claim_outlives_the_forgetting_of_its_thread(store: Store) -> No
     assert not await store.inbox.claim(incoming())
     assert await store.inbox.latest(incoming().key) is None
     assert await store.inbox.unfinished() == []
-
-
-async def test_an_sqlite_that_is_too_old_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
-    monkeypatch.setattr("sqlite3.sqlite_version", "3.34.1")
-    with pytest.raises(DatabaseUnusable, match=r"has SQLite 3\.34\.1, .* needs 3\.35 or newer"):
-        async with running_store(tmp_path):
-            pass
 
 
 async def test_a_questions_notice_is_no_part_of_its_reply(store: Store) -> None:

@@ -1,39 +1,33 @@
-"""Open the database: connection, durability, migrations."""
+"""SQLite, the default: one file in the bot's folder, for one process."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, DBAPIError
-from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bot.errors import CommandFailed, UserFacingError
 from bot.private_files import make_file
-from bot.store.folding import add_folding
-from bot.store.health import Kind, Outages
-from inference.safe_messages import is_disk_full, safe_message
+from bot.store.database.base import BUSY_S, Database
+from bot.store.database.failures import DatabaseUnusable
+from bot.store.database.folding import add_folding
+from bot.store.database.migrating import upgrade
 
 T = TypeVar("T")
 
 NUM_READERS = 2
 WRITES_PER_CHECKPOINT = 200
-MIGRATIONS = Path(__file__).parent / "migrations"
 OLDEST_SQLITE = (3, 35)  # the first that knows RETURNING
-BUSY_S = 5.0
-"""How long a transaction waits for another process's lock."""
 LEAST_BUSY_S = 0.05
 
 PRAGMAS = (
@@ -41,64 +35,29 @@ PRAGMAS = (
     "PRAGMA synchronous = FULL",  # a claim must survive a power cut
     "PRAGMA foreign_keys = ON",
     f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}",
-    "PRAGMA wal_autocheckpoint = 0",  # not within somebody's commit: see `Database.write`
+    "PRAGMA wal_autocheckpoint = 0",  # not within somebody's commit: see `SqliteDatabase.write`
     "PRAGMA secure_delete = ON",  # erased data is overwritten, not only unlinked
 )
 
 
-class DatabaseUnusable(CommandFailed):
-    """The database cannot be opened; `str(exc)` is one sentence with the remedy."""
-
-
-class StoreFailed(UserFacingError):
-    """The store cannot be used now: locked, full, read-only, gone or damaged.
-
-    The transaction had no effect, unless its commit failed: then it may have reached the disk.
-    """
-
-    def __init__(self, exc: BaseException) -> None:
-        super().__init__("disk_full" if is_disk_full(exc) else "store_failed")
-        self.reason = _reason_of(exc)
-        """SQLite's or the system's name of the error, and what it means, for the log."""
-        self.args = (f"{self.key}: {self.reason}",)
-
-
-def _reason_of(exc: BaseException) -> str:
-    cause = exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
-    name = getattr(cause, "sqlite_errorname", None)
-    if name is None and isinstance(cause, OSError):
-        name = errno.errorcode.get(cause.errno or 0)
-    meaning = safe_message(exc)
-    return f"{name or type(cause).__name__}{f' ({meaning})' if meaning else ''}"
-
-
-@contextmanager
-def store_failures() -> Iterator[None]:
-    """Raise failures of the disk and of SQLite as `StoreFailed`."""
-    try:
-        yield
-    except (DBAPIError, NoConnection, sqlite3.Error, OSError) as exc:
-        raise StoreFailed(exc) from exc
-
-
-class Database:
+class SqliteDatabase(Database):
     """Runs transactions on threads of its own: one thread hop per transaction.
 
     One thread does all writes, as SQLite takes one writer at a time; readers have threads of
-    their own. Made by `open_database`.
+    their own.
     """
 
     def __init__(self, engine: Engine) -> None:
+        super().__init__()
         self._engine = engine
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-write")
         self._readers = ThreadPoolExecutor(NUM_READERS, thread_name_prefix="store-read")
         self._num_writes = 0
-        self.outages = Outages()
-        self.busy_s = BUSY_S
+        self._held: dict[str, asyncio.Lock] = {}
 
     @property
     def url(self) -> URL:
-        """Its address, for an SDK's own connections."""
+        """Its address."""
         return self._engine.url
 
     async def write(self, work: Callable[[Connection], T]) -> T:
@@ -130,18 +89,17 @@ class Database:
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, transaction)
 
-    @contextmanager
-    def _watched(self, kind: Kind) -> Iterator[None]:
-        """Note how a transaction ends."""
-        try:
-            with store_failures():
-                yield
-        except StoreFailed as exc:
-            self.outages.failed(kind, exc.reason)
-            raise
-        self.outages.succeeded(kind)
+    @asynccontextmanager
+    async def exclusive(self, what: str) -> AsyncIterator[None]:
+        """Hold `what` alone; there is no other process."""
+        async with self._held.setdefault(what, asyncio.Lock()):
+            yield
 
-    async def empty_log(self) -> None:
+    def shared(self, what: str) -> contextlib.AbstractAsyncContextManager[None]:
+        """Hold `what`, alone, too: there is one writer in any case."""
+        return self.exclusive(what)
+
+    async def scrub(self) -> None:
         """Truncate the write-ahead log, which still holds erased data."""
         await asyncio.get_running_loop().run_in_executor(self._writer, self._checkpoint, "TRUNCATE")
 
@@ -149,33 +107,31 @@ class Database:
         with self._engine.connect() as connection:
             connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
 
-    def close(self) -> None:
-        """Finish the transactions in flight, then close. Blocking."""
+    def make_engine(self) -> AsyncEngine:
+        """Connections for an SDK that brings its own queries. Blocking.
+
+        The caller disposes of it.
+        """
+        engine = create_async_engine(self.url.set(drivername="sqlite+aiosqlite"))
+        event.listen(engine.sync_engine, "connect", set_pragmas)
+        return engine
+
+    async def close(self) -> None:
+        """Finish the transactions in flight, then close."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
         self._writer.shutdown()
         self._readers.shutdown()
         self._engine.dispose()
 
 
-@asynccontextmanager
-async def open_database(path: Path) -> AsyncIterator[Database]:
-    """Open the SQLite database at `path`, creating and migrating it as needed.
-
-    Raises:
-        DatabaseUnusable: the file is not a database, or a newer llava-bot wrote it.
-    """
-    # In a thread: it reads the migrations' files.
-    database = await asyncio.to_thread(_open, path)
-    try:
-        yield database
-    finally:
-        await asyncio.to_thread(database.close)
-
-
-def _open(path: Path) -> Database:
+def open_sqlite(path: Path) -> SqliteDatabase:
+    """Open the file, created and migrated as needed. Blocking. Raises: DatabaseUnusable."""
     with contextlib.suppress(OSError):  # then SQLite says what is wrong
         make_file(path)  # SQLite's own files beside it get the mode of this one
     migrate(path)
-    return Database(_engine_at(path))
+    return SqliteDatabase(_engine_at(path))
 
 
 def _engine_at(path: Path) -> Engine:
@@ -195,13 +151,10 @@ def migrate(path: Path, *, to: str = "head") -> None:
             f"This Python has SQLite {sqlite3.sqlite_version}, and llava-bot needs 3.35 or newer: "
             "use a newer Python, or a newer system."
         )
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     database = _engine_at(path)
     try:
         with database.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, to)
+            upgrade(connection, to=to)
     except (DatabaseError, CommandError) as exc:
         raise DatabaseUnusable(
             f"The database {path} cannot be used ({type(exc).__name__}): it is damaged, or a newer "

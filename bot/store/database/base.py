@@ -1,0 +1,80 @@
+"""What every database does for the store: transactions, and a log of its outages."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.store.database.failures import StoreFailed, store_failures
+from bot.store.health import Kind, Outages
+
+T = TypeVar("T")
+
+BUSY_S = 5.0
+"""How long a transaction waits for another process's lock, or for a server that restarts."""
+
+
+class Database(ABC):
+    """Runs the store's transactions without blocking the loop. Made by `open_database`.
+
+    The work of a transaction is written once, for SQLAlchemy's synchronous connections; where the
+    databases differ, it asks `bot.store.database.statements`. It may run more than once, and must
+    change nothing but the database.
+    """
+
+    def __init__(self) -> None:
+        self.busy_s = BUSY_S
+        self.outages = Outages()
+
+    @abstractmethod
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction that changes something, atomically. Raises: StoreFailed."""
+
+    @abstractmethod
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction that changes nothing. Raises: StoreFailed."""
+
+    @abstractmethod
+    def exclusive(self, what: str) -> AbstractAsyncContextManager[None]:
+        """Wait until nobody holds `what`, in no process on this database, and hold it alone.
+
+        Raises: StoreFailed.
+        """
+
+    @abstractmethod
+    def shared(self, what: str) -> AbstractAsyncContextManager[None]:
+        """Wait until nobody holds `what` alone, and hold it together with others.
+
+        Raises: StoreFailed.
+        """
+
+    @abstractmethod
+    async def scrub(self) -> None:
+        """Remove what erased rows have left behind in the database's files."""
+
+    @abstractmethod
+    def make_engine(self) -> AsyncEngine:
+        """Connections for an SDK that brings its own queries. Blocking.
+
+        The caller disposes of it.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish the transactions in flight, then close."""
+
+    @contextmanager
+    def _watched(self, kind: Kind) -> Iterator[None]:
+        """Note how a transaction ends."""
+        try:
+            with store_failures():
+                yield
+        except StoreFailed as exc:
+            self.outages.failed(kind, exc.reason)
+            raise
+        self.outages.succeeded(kind)

@@ -1,0 +1,207 @@
+"""PostgreSQL: one database that several processes share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import URL, Connection, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bot.store.database.base import BUSY_S, Database
+from bot.store.database.failures import sqlstate_of, store_failures
+from bot.store.database.loop_thread import LoopThread
+from bot.store.database.opening import prepare
+from bot.store.health import Kind
+from bot.store.schema import metadata
+
+T = TypeVar("T")
+
+NUM_CONNECTIONS = 10
+NUM_HOLDERS = 10
+"""Connections that hold a lock; apart, since their holders need one of the others."""
+CONNECT_S = 5.0
+STATEMENT_S = 30.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
+
+ROLLED_BACK: Final = frozenset({"40001", "40P01"})
+"""A serialisation failure and a deadlock: the transaction had no effect, even at its commit."""
+PASSING: Final = ROLLED_BACK | {
+    "23503",  # another process removed or used the same picture at the same moment
+    "53300",  # too many connections
+    "57P01",  # the server is stopping,
+    "57P02",  # has crashed,
+    "57P03",  # or is starting
+}
+
+
+class PostgresqlDatabase(Database):
+    """Runs transactions over a pool of connections, many at once, on a loop of its own.
+
+    There, neither the driver's search for certificates nor a thousand rows hold the bot's loop up.
+
+    A transaction that the server has rolled back, or that found no server, is tried again until
+    `busy_s` have passed.
+    """
+
+    def __init__(self, url: URL) -> None:
+        super().__init__()
+        self._url = url
+        self._thread = LoopThread("store")
+        self._engine = engine_at(url, pool_size=NUM_CONNECTIONS)
+        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._holders = engine_at(url, pool_size=NUM_HOLDERS)
+
+    @property
+    def url(self) -> URL:
+        """Its address, with the password, which its text leaves out."""
+        return self._url
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction that changes something, atomically. Raises: StoreFailed."""
+        return await self._thread.run(self._run("write", self._engine, work))
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run queries that change nothing. Raises: StoreFailed."""
+        return await self._thread.run(self._run("read", self._reader, work))
+
+    async def _run(self, kind: Kind, engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+        until = time.monotonic() + self.busy_s
+        pause_s = FIRST_PAUSE_S
+        with self._watched(kind):
+            while True:
+                is_committing = False
+                try:
+                    async with engine.connect() as connection:
+                        done = await connection.run_sync(work)
+                        is_committing = True
+                        await connection.commit()
+                        return done
+                except Exception as exc:
+                    may_pass = sqlstate_of(exc) in ROLLED_BACK if is_committing else passes(exc)
+                    if not may_pass or time.monotonic() + pause_s > until:
+                        raise
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def exclusive(self, what: str) -> AbstractAsyncContextManager[None]:
+        """Wait until nobody holds `what`, in no process, and hold it alone. Raises: StoreFailed."""
+        return self._holding("pg_advisory_xact_lock", what)
+
+    def shared(self, what: str) -> AbstractAsyncContextManager[None]:
+        """Wait until nobody holds `what` alone, and hold it with others. Raises: StoreFailed."""
+        return self._holding("pg_advisory_xact_lock_shared", what)
+
+    @asynccontextmanager
+    async def _holding(self, function: str, what: str) -> AsyncIterator[None]:
+        connection = await self._thread.run(self._hold(function, what))
+        try:
+            yield
+        finally:
+            # It rolls back, and so lets go.
+            await asyncio.shield(self._thread.run(connection.close()))
+
+    async def _hold(self, function: str, what: str) -> AsyncConnection:
+        with store_failures():
+            connection = await self._holders.connect()
+            try:
+                await connection.execute(text(f"SELECT {function}(:key)"), {"key": lock_key(what)})
+            except BaseException:
+                await connection.close()
+                raise
+            return connection
+
+    async def scrub(self) -> None:
+        """Have the server reuse the space of erased rows at once."""
+        tables = ", ".join(table.name for table in metadata.sorted_tables)
+
+        def work(connection: Connection) -> None:
+            connection.exec_driver_sql(f"VACUUM {tables}")
+
+        await self.read(work)
+
+    def make_engine(self) -> AsyncEngine:
+        """Connections for an SDK that brings its own queries; the caller disposes of it."""
+        return engine_at(self._url, pool_size=4)
+
+    async def close(self) -> None:
+        """Close the connections; transactions in flight have ended."""
+
+        async def dispose() -> None:
+            await self._engine.dispose()
+            await self._holders.dispose()
+
+        await self._thread.run(dispose())
+        await self._thread.close()
+
+
+async def open_postgresql(url: URL) -> PostgresqlDatabase:
+    """Open the database, migrated as needed. Raises: DatabaseUnusable."""
+
+    async def migrated() -> None:
+        engine = engine_at(url, pool_size=1)
+        try:
+            await prepare(engine)
+        finally:
+            await engine.dispose()
+
+    # On a loop and a thread of its own: it reads the migrations' files.
+    await asyncio.to_thread(asyncio.run, migrated())
+    return PostgresqlDatabase(url)
+
+
+def engine_at(url: URL, *, pool_size: int) -> AsyncEngine:
+    """Connections to the server, made when they are needed and kept; at most `pool_size`."""
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=BUSY_S,
+        hide_parameters=True,  # without them, an exception's text holds nothing people wrote
+        connect_args={
+            "timeout": CONNECT_S,
+            "command_timeout": STATEMENT_S,
+            "server_settings": {
+                "application_name": "llava-bot",
+                "jit": "off",  # it takes longer than these queries
+                "lock_timeout": f"{BUSY_S * 1000:.0f}",
+                "statement_timeout": f"{STATEMENT_S * 1000:.0f}",
+                "timezone": "UTC",
+            },
+        },
+    )
+    event.listen(engine.sync_engine, "before_cursor_execute", _without_nul, retval=True)
+    return engine
+
+
+def _without_nul(
+    _connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any
+) -> tuple[str, Any]:
+    """A model may write U+0000, which PostgreSQL cannot store."""
+    if isinstance(parameters, tuple) and any(_has_nul(value) for value in parameters):
+        parameters = tuple(
+            value.replace("\0", "") if _has_nul(value) else value for value in parameters
+        )
+    return statement, parameters
+
+
+def _has_nul(value: object) -> bool:
+    return isinstance(value, str) and "\0" in value
+
+
+def passes(exc: BaseException) -> bool:
+    """Whether a transaction that failed before its commit may succeed in a moment."""
+    if isinstance(exc, DBAPIError) and exc.connection_invalidated:
+        return True
+    state = sqlstate_of(exc)
+    return state in PASSING or state.startswith("08") or isinstance(exc, ConnectionError)
+
+
+def lock_key(what: str) -> int:
+    """The number by which the server knows a lock."""
+    return zlib.crc32(f"llava-bot {what}".encode())
