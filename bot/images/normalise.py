@@ -60,8 +60,8 @@ def check_size(name: str, size_bytes: int, limits: PictureLimits) -> None:
         raise PictureRefused(
             "picture_too_large",
             name=short_name(name),
-            size_mb=size_bytes / 1e6,
-            limit_mb=limits.max_bytes / 1e6,
+            size_bytes=size_bytes,
+            limit_bytes=limits.max_bytes,
         )
 
 

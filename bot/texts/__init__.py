@@ -13,15 +13,18 @@ from importlib import resources
 from math import ceil
 from string import Formatter
 
+from bot.texts.sizes import size
 from bot.values.cleaning import isolated
 
 LANGUAGES = ("en", "ja")
 
 
 class _SentenceFormatter(Formatter):
-    """Python's own formatting, and the choice between two forms: ``{count:one|several}``."""
+    """Python's own formatting, sizes, and the choice between two forms: ``{count:one|several}``."""
 
     def format_field(self, value: object, format_spec: str) -> str:
+        if format_spec == "size" and isinstance(value, int):
+            return size(value)
         one, bar, several = format_spec.partition("|")
         if bar:
             return one if value == 1 else several

@@ -18,7 +18,7 @@ async def json_object(request: web.Request, *, max_bytes: int = MAX_BYTES) -> di
     async for chunk in request.content.iter_any():
         data += chunk
         if len(data) > max_bytes:
-            raise HttpRefusal(413, "http_too_large", limit_mb=max_bytes / 1e6)
+            raise HttpRefusal(413, "http_too_large", limit_bytes=max_bytes)
     try:
         found = json.loads(data or b"{}")
     except (ValueError, RecursionError):

@@ -139,7 +139,7 @@ class Uploads:
                 while piece := await _in_time(part.read_chunk(CHUNK_BYTES)):
                     data += piece
                     if len(data) > MAX_TEXT_BYTES:
-                        raise BadUpload(413, "http_too_large", limit_mb=MAX_TEXT_BYTES / 1e6)
+                        raise BadUpload(413, "http_too_large", limit_bytes=MAX_TEXT_BYTES)
                 text = data.decode("utf-8", "replace")
             elif part.name == "images":
                 files += 1
@@ -149,7 +149,7 @@ class Uploads:
                 size = await self._save(part, path)
                 total += size
                 if total > self.max_total_bytes:
-                    raise BadUpload(413, "http_too_large", limit_mb=self.max_total_bytes / 1e6)
+                    raise BadUpload(413, "http_too_large", limit_bytes=self.max_total_bytes)
                 if not size and not part.filename:
                     continue  # a browser's form in which no file was chosen
                 attachments.append(
@@ -165,7 +165,7 @@ class Uploads:
             while piece := await _in_time(part.read_chunk(CHUNK_BYTES)):
                 size += len(piece)
                 if size > self.max_total_bytes:
-                    raise BadUpload(413, "http_too_large", limit_mb=self.max_total_bytes / 1e6)
+                    raise BadUpload(413, "http_too_large", limit_bytes=self.max_total_bytes)
                 if size <= self._max_file_bytes:
                     await asyncio.to_thread(file.write, piece)
         return size

@@ -109,7 +109,7 @@ async def test_the_limits_that_a_page_checks_are_those_of_the_server(client: Cli
     assert limits["file_mb"] == 0.1
     assert limits["pictures_per_question"] == 2
     narrow = plain_picture((0, 0, 0), (limits["aspect"] + 1, 1)).data
-    too_narrow, too_large = "too narrow", f"the limit is {limits['file_mb']:.0f} MB"
+    too_narrow, too_large = "too narrow", "it is 100.1 KB; the limit is 100 KB"
     for data, sentence in ((narrow, too_narrow), (bytes(100_001), too_large)):
         stream = await client.answer(await client.make_thread(), "q", ("a.png", data))
         assert sentence in error_of(stream)["message"]

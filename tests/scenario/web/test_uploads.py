@@ -36,7 +36,7 @@ async def test_a_file_beyond_the_byte_limit_is_named_and_the_rest_is_used(
     stream = await client.answer(thread, "q", ("huge.png", bytes(150_000)), ("a.png", RED))
     receipt = stream[-1][1]["receipt"]
     assert [p["name"] for p in receipt["pictures"]] == ["a.png"]
-    assert "“huge.png” was left out: it is 0.1 MB" in receipt["skipped"][0]
+    assert "“huge.png” was left out: it is 150 KB; the limit is 100 KB." in receipt["skipped"][0]
 
 
 async def post_form(

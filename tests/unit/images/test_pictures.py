@@ -320,7 +320,7 @@ def test_a_jpeg_may_have_four_times_as_many_pixels_since_it_is_decoded_at_a_frac
 
 def test_too_many_bytes_are_refused_by_their_number() -> None:
     assert refusal(bytes(2_000_000), limits=PictureLimits(max_bytes=1_000_000)) == (
-        "“photo.jpg” was left out: it is 2.0 MB; the limit is 1 MB."
+        "“photo.jpg” was left out: it is 2 MB; the limit is 1 MB."
     )
 
 

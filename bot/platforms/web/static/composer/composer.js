@@ -87,7 +87,7 @@ export class Composer {
     if (thread.waiting) return this.#note(t("page_one_waits"));
     const bytes = draft.pictures.reduce((sum, { file }) => sum + file.size, 0);
     if (bytes > (this.#limits.upload_mb ?? Infinity) * 1e6) {
-      return this.#note(t("page_too_large", { limit_mb: Math.floor(this.#limits.upload_mb) }));
+      return this.#note(t("page_too_large", { limit_bytes: Math.round(this.#limits.upload_mb * 1e6) }));
     }
     this.#sending = true;
     const problems = await Promise.all(draft.pictures.map(({ checked }) => checked));

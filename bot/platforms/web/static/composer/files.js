@@ -26,7 +26,7 @@ export async function examine(file, limits) {
   const refused = (key, values) => ({ problem: t(key, { name, ...values }) });
   if (!file.size) return refused("picture_empty");
   if (file.size > limits.file_mb * 1e6) {
-    return refused("picture_too_large", { size_mb: file.size / 1e6, limit_mb: limits.file_mb });
+    return refused("picture_too_large", { size_bytes: file.size, limit_bytes: Math.round(limits.file_mb * 1e6) });
   }
   let head;
   try {
