@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 LOCK := pyproject.toml requirements/install.sh $(wildcard requirements/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families test-heavy packages lock upgrade format clean
+.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families test-heavy packages lock upgrade audit format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ lock: $(VENV)/.maintenance-installed ## after a change of dependencies: lock ver
 
 upgrade: $(VENV)/.maintenance-installed ## lock the newest versions
 	$(BIN)/python -m tests.project.lock --write --upgrade
+
+audit: $(VENV)/.maintenance-installed ## ask PyPI which locked packages have known vulnerabilities
+	$(BIN)/python -m tests.project.audit
 
 packages: ## Debian's packages for the tests: Chromium, zsh, fish, PostgreSQL
 	@tests/install_packages.sh
