@@ -93,7 +93,9 @@ async def running_services(
     await asyncio.to_thread(texts.load)
     async with AsyncExitStack() as stack:
         url = None if database_url is None else address_of(database_url)
-        store = await stack.enter_async_context(running_store(state, url=url))
+        store = await stack.enter_async_context(
+            running_store(state, url=url, pictures_at=settings.pictures_at)
+        )
         engine = await stack.enter_async_context(
             starting_engine(devices, max_waiting=settings.max_waiting)
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from inference.spelling import nearest
 
-SECRET_WORDS = ("PASSWORD", "TOKEN", "SECRET", "DATABASE_URL")
+SECRET_WORDS = ("ACCESS_KEY", "ACCESS_KEY_ID", "DATABASE_URL", "PASSWORD", "SECRET", "TOKEN")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
@@ -23,6 +24,7 @@ from pydantic import (
 )
 
 from bot.values.limits import FollowUps, PictureLimits, QuestionBounds
+from bot.values.picture_places import PictureBucket, PicturePlace, parse_pictures_url
 from inference.types import CacheQuantization, DType, EngineChoice, ModelSpec, Quantization
 
 
@@ -258,6 +260,23 @@ class Settings(SettingsGroup):
         description="A PostgreSQL database, for several processes that share the work; by default "
         "SQLite in `DATA_DIR`.",
     )
+    pictures_url: str | None = Field(
+        None,
+        examples=["s3://bucket/pictures?endpoint=https://s3.example.org&region=us-east-1"],
+        description="Where pictures are kept, if not in `DATA_DIR`: `file:///folder`, or a bucket "
+        "of an S3-compatible store. Several bots on one database share it.",
+    )
+    aws_access_key_id: SecretStr | None = Field(
+        None,
+        examples=["…"],
+        description="For `s3://`: the key's id; without keys they come from the machine's role.",
+    )
+    aws_secret_access_key: SecretStr | None = Field(
+        None, examples=["…"], description="For `s3://`: the secret key."
+    )
+    aws_session_token: SecretStr | None = Field(
+        None, examples=["…"], description="For `s3://`: the session's token, of temporary keys."
+    )
     drain_s: float = Field(
         10,
         ge=0,
@@ -311,6 +330,21 @@ class Settings(SettingsGroup):
         )
 
     @property
+    def pictures_at(self) -> PicturePlace | None:
+        """Where pictures are kept; `None`: beside the database."""
+        if self.pictures_url is None:
+            return None
+        place = parse_pictures_url(self.pictures_url)
+        if isinstance(place, PictureBucket):
+            return replace(
+                place,
+                access_key_id=self.aws_access_key_id,
+                secret_access_key=self.aws_secret_access_key,
+                session_token=self.aws_session_token,
+            )
+        return place
+
+    @property
     def picture_limits(self) -> PictureLimits:
         """The bounds on pictures."""
         return PictureLimits(
@@ -326,6 +360,13 @@ class Settings(SettingsGroup):
         if scheme not in {"postgresql+asyncpg", "postgresql", "postgres"}:
             raise ValueError("it must begin with postgresql+asyncpg://")
         return database_url
+
+    @field_validator("pictures_url")
+    @classmethod
+    def _place_is_understood(cls, url: str | None) -> str | None:
+        if url is not None:
+            parse_pictures_url(url)
+        return url
 
     @field_validator("data_dir")
     @classmethod

@@ -4,6 +4,7 @@ from bot.store.database import DatabaseUnusable, StoreFailed, address_of, open_d
 from bot.store.health import Outage, StoreHealth
 from bot.store.inbox import Claim, Inbox
 from bot.store.people import People
+from bot.store.pictures import PicturesUnusable
 from bot.store.replies import Replies
 from bot.store.sharing import Sharing
 from bot.store.store import Store, running_store
@@ -16,6 +17,7 @@ __all__ = [
     "Outage",
     "Ownership",
     "People",
+    "PicturesUnusable",
     "Replies",
     "Share",
     "Sharing",

@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 
 from bot.errors import UserFacingError
 from bot.store.database.statements import insert_into
-from bot.store.picture_files import suffix_of
 from bot.store.schema import (
     feedback,
     inbox,
@@ -146,7 +145,7 @@ def set_pictures(
     new_pictures: Sequence[NormalisedPicture],
     locale: str,
 ) -> None:
-    """Give a turn its pictures, numbered on from the thread's last.
+    """Give a turn its pictures, numbered on from the thread's last. Their own rows exist.
 
     `locale`: the language that the notes on them are kept in.
     """
@@ -160,24 +159,12 @@ def set_pictures(
     )
     first_number = highest.scalar_one() + 1
     for position, new in enumerate(new_pictures):
-        picture = new.picture
-        connection.execute(
-            insert_into(connection, pictures)
-            .values(
-                digest=picture.digest,
-                suffix=suffix_of(picture.data),
-                width_px=picture.width_px,
-                height_px=picture.height_px,
-                size_bytes=len(picture.data),
-            )
-            .on_conflict_do_nothing()
-        )
         connection.execute(
             insert(turn_pictures).values(
                 turn_id=turn_id,
                 position=position,
                 number=first_number + position,
-                digest=picture.digest,
+                digest=new.picture.digest,
                 name=new.name,
                 notes=sentences(locale, new.notes),
             )
@@ -208,7 +195,13 @@ def _pictures_by_turn(
     if not turn_ids:
         return {}
     rows = connection.execute(
-        select(turn_pictures, pictures.c.suffix, pictures.c.width_px, pictures.c.height_px)
+        select(
+            turn_pictures,
+            pictures.c.suffix,
+            pictures.c.file,
+            pictures.c.width_px,
+            pictures.c.height_px,
+        )
         .join(pictures)
         .where(turn_pictures.c.turn_id.in_(turn_ids))
         .order_by(turn_pictures.c.turn_id, turn_pictures.c.position)
@@ -219,6 +212,7 @@ def _pictures_by_turn(
             StoredPicture(
                 digest=row.digest,
                 suffix=row.suffix,
+                file=row.file,
                 number=row.number,
                 name=row.name,
                 notes=tuple(row.notes),
@@ -231,12 +225,12 @@ def _pictures_by_turn(
 
 # -- erasing ------------------------------------------------------------------------------------
 
-Erased = tuple[int, list[tuple[str, str]]]
-"""(how many, (digest, suffix) of the pictures that nothing refers to any more)."""
 
+def erase_questions(connection: Connection, condition: Sequence[ColumnElement[bool]]) -> int:
+    """Erase the questions of the inbox's rows that meet a condition; their claims stay, empty.
 
-def erase_questions(connection: Connection, condition: Sequence[ColumnElement[bool]]) -> Erased:
-    """Erase the questions of the inbox's rows that meet a condition; their claims stay, empty."""
+    Returns: how many.
+    """
     asked = select(inbox.c.thread_id, inbox.c.message).where(*condition).distinct()
     gone = connection.execute(
         delete(turns).where(tuple_(turns.c.thread_id, turns.c.message).in_(asked))
@@ -250,29 +244,21 @@ def erase_questions(connection: Connection, condition: Sequence[ColumnElement[bo
     untitled = {"title": "", "is_named": False}
     connection.execute(update(threads).where(threads.c.id.in_(in_threads)).values(**untitled))
     connection.execute(update(inbox).where(*condition).values(**_emptied()))
-    return gone.rowcount, _unused_pictures(connection)
+    return gone.rowcount
 
 
-def erase_threads(connection: Connection, condition: Sequence[ColumnElement[bool]]) -> Erased:
-    """Erase the threads that meet a condition; the claims of their questions stay, empty."""
+def erase_threads(connection: Connection, condition: Sequence[ColumnElement[bool]]) -> int:
+    """Erase the threads that meet a condition; the claims of their questions stay, empty.
+
+    Returns: how many.
+    """
     in_threads = select(threads.c.id).where(*condition)
     connection.execute(update(inbox).where(inbox.c.thread_id.in_(in_threads)).values(**_emptied()))
     gone = connection.execute(delete(threads).where(*condition))
-    return gone.rowcount, _unused_pictures(connection)
+    return gone.rowcount
 
 
 def _emptied() -> dict[str, Any]:
     """What an erased claim keeps: enough not to answer a late copy of its message."""
     # `counts_for` stays for a day: deleting a question does not make room for another one.
     return {"incoming": {}, "author": "", "ended_at": func.coalesce(inbox.c.ended_at, now())}
-
-
-def _unused_pictures(connection: Connection) -> list[tuple[str, str]]:
-    """Delete the rows of pictures that no turn refers to. Returns: their files."""
-    unused = (
-        ~select(turn_pictures.c.turn_id).where(turn_pictures.c.digest == pictures.c.digest).exists()
-    )
-    swept = connection.execute(
-        delete(pictures).where(unused).returning(pictures.c.digest, pictures.c.suffix)
-    )
-    return [(row.digest, row.suffix) for row in swept]

@@ -86,15 +86,33 @@ turns = Table(
     UniqueConstraint("thread_id", "message"),
 )
 
-# Their bytes are in files beside the database, named by digest.
+# Their bytes are in a folder or a bucket (`bot.store.pictures`).
 pictures = Table(
     "pictures",
     metadata,
     Column("digest", String, primary_key=True),
     Column("suffix", String, nullable=False),
+    Column("file", String, nullable=False),  # no other row ever has the same
     Column("width_px", Integer, nullable=False),
     Column("height_px", Integer, nullable=False),
     Column("size_bytes", Integer, nullable=False),
+    # Being written: it stays, though no turn refers to it yet.
+    Column("reserved_until", DateTime(timezone=True), nullable=True),
+)
+
+# Files of removed rows, until they are removed too.
+discarded_pictures = Table(
+    "discarded_pictures",
+    metadata,
+    Column("file", String, primary_key=True),
+)
+
+# One row: the id that says whose the pictures of a shared folder or bucket are.
+identity = Table(
+    "identity",
+    metadata,
+    Column("one", Integer, primary_key=True),
+    Column("id", String, nullable=False),
 )
 
 turn_pictures = Table(

@@ -6,8 +6,9 @@ Every method is one transaction, none blocks the loop, and a cancellation interr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,14 @@ from sqlalchemy import URL, Connection, and_, delete, or_, select, update
 
 from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels
-from bot.store.database import Database, open_database, store_failures
+from bot.store.database import Database, open_database
 from bot.store.health import StoreHealth
 from bot.store.inbox import Inbox
 from bot.store.installations import Installations
 from bot.store.late import LateWrites
 from bot.store.listing import Listing
 from bot.store.people import People
-from bot.store.picture_files import PictureFiles, suffix_of
+from bot.store.pictures import PictureGone, Pictures, discard_unused, running_pictures, settle
 from bot.store.question_bounds import DAY
 from bot.store.replies import Replies
 from bot.store.rows import (
@@ -51,30 +52,38 @@ from bot.store.schema import (
 from bot.store.sharing import Sharing
 from bot.store.uninterrupted import uninterrupted
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
+from bot.values.picture_places import PictureFolder, PicturePlace
 from bot.values.pictures import NormalisedPicture
 from bot.values.turns import PictureFile, StoredPicture, Turn
 from inference.types import Picture
 
 CLAIMS_KEPT = timedelta(days=7)
 HURRIED_BUSY_S = 1.0
-PICTURES = "pictures"
 """What is held while picture files and the rows that refer to them may differ."""
 KEYS_AT_ONCE = 200
 """Threads erased by one statement: SQLite bounds the depth of a condition."""
 
 
 @asynccontextmanager
-async def running_store(folder: Path, *, url: URL | None = None) -> AsyncIterator[Store]:
+async def running_store(
+    folder: Path, *, url: URL | None = None, pictures_at: PicturePlace | None = None
+) -> AsyncIterator[Store]:
     """Open the store in a folder, creating and migrating it as needed; closed on every exit.
 
-    `url`: where its database is, unless that is SQLite's, in the folder.
+    `url`: where its database is, unless that is SQLite's, in the folder. `pictures_at`: where
+    pictures are kept, unless that is beside it.
 
-    Raises: DatabaseUnusable.
+    Raises:
+        DatabaseUnusable: the database cannot be opened.
+        PicturesUnusable: pictures cannot be kept where they should.
     """
     await asyncio.to_thread(make_folder, folder)
-    async with open_database(url or folder / DATABASE) as database:
-        store = Store(database, PictureFiles(folder / "pictures"))
-        await store.sweep()
+    place = pictures_at or PictureFolder(folder / "pictures")
+    async with (
+        open_database(url or folder / DATABASE) as database,
+        running_pictures(database, place) as kept,
+    ):
+        store = Store(database, kept)
         try:
             yield store
         finally:
@@ -88,9 +97,9 @@ class Store:
     `StoreFailed`; `late` takes what must be written all the same.
     """
 
-    def __init__(self, database: Database, files: PictureFiles) -> None:
+    def __init__(self, database: Database, kept: Pictures) -> None:
         self._database = database
-        self._files = files
+        self._pictures = kept
         self.late = LateWrites()
         self.inbox = Inbox(database)
         self.replies = Replies(database, self.late)
@@ -134,26 +143,26 @@ class Store:
         When it is asked again, its pictures stay as they are and `new_pictures` is ignored.
         Returns: false when its thread was erased after the claim; then nothing is saved.
         """
-        # A picture must not be swept between writing its file and the row that refers to it.
-        async with self._database.shared(PICTURES) if new_pictures else nullcontext():
+        while True:
             # Files first, and before the database is locked for writing.
-            if new_pictures:
-                files = [new.picture for new in new_pictures]
-                await asyncio.to_thread(self._write_files, files)
+            files = await self._pictures.write([new.picture for new in new_pictures])
 
-            def work(connection: Connection) -> bool:
+            def work(connection: Connection, files: dict[str, str] = files) -> bool:
                 thread_id = set_title_if_empty(connection, message.thread, question)
                 if thread_id is not None:
+                    settle(connection, files)
                     turn_id = upsert_turn(connection, thread_id, message, question, receipt)
                     is_edit = message.revision and not (message.again or message.keeps_pictures)
                     if new_pictures or is_edit:
                         set_pictures(connection, thread_id, turn_id, new_pictures, message.locale)
                 return thread_id is not None
 
-            begun = await self._database.write(work)
-        if not begun:
-            await self.sweep()
-        return begun
+            # Gone: this process slept for longer than a reservation lasts.
+            with contextlib.suppress(PictureGone):
+                begun = await self._database.write(work)
+                if not begun:
+                    await self._pictures.release(files)
+                return begun
 
     @uninterrupted
     async def turn(self, message: IncomingMessage) -> Turn | None:
@@ -339,13 +348,18 @@ class Store:
     async def _forget(self, condition: Sequence[Any]) -> int:
         return await self._erase(lambda connection: erase_threads(connection, condition))
 
-    async def _erase(self, work: Callable[[Connection], tuple[int, list[tuple[str, str]]]]) -> int:
-        """Erase rows, and the picture files that nothing refers to any more."""
-        async with self._database.exclusive(PICTURES):
-            count, files = await self._database.write(work)
-            await asyncio.to_thread(self._remove_files, files)
+    async def _erase(self, work: Callable[[Connection], int]) -> int:
+        """Erase rows, and the pictures that nothing refers to any more."""
+
+        def erase(connection: Connection) -> int:
+            count = work(connection)
+            discard_unused(connection)
+            return count
+
+        count = await self._database.write(erase)
         if count:
             await self._database.scrub()
+        await self._pictures.remove_discarded()
         return count
 
     # -- pictures -----------------------------------------------------------------------------
@@ -353,7 +367,7 @@ class Store:
     @uninterrupted
     async def read_picture(self, stored: StoredPicture) -> Picture:
         """The picture with its bytes. Raises: OSError when its file is gone."""
-        data = await asyncio.to_thread(self._files.read, stored.digest, stored.suffix)
+        data = await self._pictures.read(stored.file)
         return Picture(
             digest=stored.digest,
             data=data,
@@ -365,39 +379,19 @@ class Store:
     async def picture_file(self, thread: ThreadKey, number: int) -> PictureFile | None:
         """A thread's picture as it is on disk; `None`: no such picture."""
 
-        def work(connection: Connection) -> tuple[str, str] | None:
+        def work(connection: Connection) -> tuple[str, str, str] | None:
             found = connection.execute(
-                select(pictures.c.digest, pictures.c.suffix)
+                select(pictures.c.digest, pictures.c.suffix, pictures.c.file)
                 .join(turn_pictures)
                 .join(turns)
                 .join(threads)
                 .where(*is_thread(thread), turn_pictures.c.number == number)
             )
             row = found.first()
-            return None if row is None else (row.digest, row.suffix)
+            return None if row is None else (row.digest, row.suffix, row.file)
 
-        location = await self._database.read(work)
-        if location is None:
+        found = await self._database.read(work)
+        if found is None:
             return None
-        data = await asyncio.to_thread(self._files.read, *location)
-        return PictureFile(digest=location[0], suffix=location[1], data=data)
-
-    @uninterrupted
-    async def sweep(self) -> None:
-        """Remove picture files without a row: a crash came between the two."""
-
-        def work(connection: Connection) -> set[str]:
-            return set(connection.execute(select(pictures.c.digest)).scalars())
-
-        async with self._database.exclusive(PICTURES):
-            known = await self._database.read(work)
-            await asyncio.to_thread(self._files.keep_only, known)
-
-    def _write_files(self, new_pictures: Sequence[Picture]) -> None:
-        for picture in new_pictures:
-            with store_failures():
-                self._files.write(picture.digest, suffix_of(picture.data), picture.data)
-
-    def _remove_files(self, files: Sequence[tuple[str, str]]) -> None:
-        for digest, suffix in files:
-            self._files.remove(digest, suffix)
+        digest, suffix, file = found
+        return PictureFile(digest=digest, suffix=suffix, data=await self._pictures.read(file))

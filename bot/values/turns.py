@@ -16,6 +16,8 @@ class StoredPicture:
     digest: str
     suffix: str
     """``png`` or ``jpg``."""
+    file: str
+    """Where its bytes are, for the store alone."""
     number: int
     """In the thread, from 1."""
     name: str = field(repr=False)

@@ -75,8 +75,8 @@ async def test_a_deleted_question_is_forgotten_with_its_pictures_and_its_answer(
     await until(lambda: len(chat.seen(asked)) == 1)
     (turn,) = await chat.store.turns(chat.thread_key(asked))
     assert turn.question == "what is it?"
-    folder = chat.store._files._folder
-    assert len([it for it in folder.rglob("*.*") if it.is_file()]) == 1
+    files = chat.store._pictures._files
+    assert len([name for names in files.names(older_than_s=0) for name in names]) == 1
 
 
 async def test_deleting_a_question_that_is_being_answered_stops_the_model(chat: Chat) -> None:

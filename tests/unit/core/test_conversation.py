@@ -20,6 +20,7 @@ def stored(number: int) -> StoredPicture:
     return StoredPicture(
         digest=f"d{number}",
         suffix="png",
+        file=f"d{number}.png",
         number=number,
         name=f"{number}.png",
         notes=(),
