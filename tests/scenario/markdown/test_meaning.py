@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from playwright.async_api import Page, expect
 
 from bot.core.splitting import open_fence
 from tests.formulas import FORMULAS, NO_FORMULAS
+from tests.masked_links import HONEST, MASKED, NO_LINKS
 from tests.scenario.markdown.conftest import ANSWER
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
+TAG = re.compile(r"<[^>]*>")
 SHOW = """async (texts) => {
     const {showMarkdown} = await import('/static/markdown.js');
     return texts.map((text) => {
@@ -138,7 +141,7 @@ MEANT = {
     # What may not be there is text, or a link.
     '<b onclick="x()">a</b> <script>': '<p>&lt;b onclick="x()"&gt;a&lt;/b&gt; &lt;script&gt;</p>',
     "[a](https://example.org/b) https://example.org/c. ": (
-        '<p><a href="https://example.org/b">a</a> '
+        '<p><a href="https://example.org/b">a</a><span class="host"> (example.org)</span> '
         '<a href="https://example.org/c">https://example.org/c</a>.</p>'
     ),
     "「https://example.org/c」、x": (
@@ -148,10 +151,11 @@ MEANT = {
         "<p>[a](javascript:b) [c](data:d,e) [f](file:///g) [h](//i.j)</p>"
     ),
     "![a chart](https://example.org/b.png)": (
-        '<p><a href="https://example.org/b.png">a chart</a></p>'
+        '<p><a href="https://example.org/b.png">a chart</a>'
+        '<span class="host"> (example.org)</span></p>'
     ),
     "[![a](https://example.org/b.png)](https://example.org/c)": (
-        '<p><a href="https://example.org/c">a</a></p>'
+        '<p><a href="https://example.org/c">a</a><span class="host"> (example.org)</span></p>'
     ),
     "example.org and a@example.org": "<p>example.org and a@example.org</p>",
     # A definition would change what stands above it.
@@ -164,6 +168,17 @@ MEANT = {
 
 async def test_markdown_is_shown_as_it_is_meant(page: Page) -> None:
     assert dict(zip(MEANT, await shown(page, *MEANT), strict=True)) == MEANT
+
+
+async def test_a_link_says_where_it_leads(page: Page) -> None:
+    for text, html in zip(MASKED, await shown(page, *MASKED), strict=True):
+        assert TAG.sub("", html) == MASKED[text]
+        assert '<span class="host"> (' in html
+    for text, html in zip(HONEST, await shown(page, *HONEST), strict=True):
+        assert (TAG.sub("", html), "span" in html) == (HONEST[text], False)
+    for text, html in zip(NO_LINKS, await shown(page, *NO_LINKS), strict=True):
+        # An address within it leads to itself.
+        assert re.search(r'<a href="(?!https://bank\.test")', html) is None, text
 
 
 async def test_formulas_are_mathml_and_money_is_not(page: Page) -> None:

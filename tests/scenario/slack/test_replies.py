@@ -91,7 +91,7 @@ async def test_what_is_not_settled_yet_does_not_end_a_stream(stage: Stage) -> No
     await until(lambda: text_of(reply).endswith("`x + y`"))
     stage.backend.release()
     assert text_of(await stage.answered(ts)) == (
-        "first **two words** and [a link](https://example.org) or `x + y`\n\n"
+        "first **two words** and [a link](https://example.org) (example.org) or `x + y`\n\n"
         "```\na          | b\n-----------|--\n1 and more | 2\n```\n\n- ☑ done"
     )
     assert "chat.appendStream" in methods(slack)

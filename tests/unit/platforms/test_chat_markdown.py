@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,8 +11,10 @@ from hypothesis import strategies as st
 from bot.platforms.chat.markdown.parser import parse
 from bot.platforms.chat.markdown.tables import MAX_WIDTH, aligned, width
 from bot.platforms.discord.replies.markdown import discord_markdown
+from bot.platforms.slack.replies.blocks import unpinged
 from bot.platforms.slack.replies.markdown import slack_markdown
 from tests.formulas import FORMULAS, NO_FORMULAS
+from tests.masked_links import HONEST, MASKED, NO_LINKS, PIECES
 
 TABLE = "| Item | Price |\n|:--|--:|\n| **Bolt** | $3.20 |\n| りんご | 5 |"
 ALIGNED = "```\nItem   | Price\n-------|------\nBolt   | $3.20\nりんご |     5\n```"
@@ -37,11 +41,11 @@ BOTH = {
     "$$\n\\frac{a}{b}\n$$": "```\n\\frac{a}{b}\n```",
     "    indented": "```\nindented\n```",
     # Links lead to http alone; pictures are links.
-    "[a](https://b.org/c_d) <https://b.org>": "[a](https://b.org/c_d) https://b.org",
-    "![a](https://b.org/c.png)": "[a](https://b.org/c.png)",
+    "[a](https://b.org/c_d) <https://b.org>": "[a](https://b.org/c_d) (b.org) https://b.org",
+    "![a](https://b.org/c.png)": "[a](https://b.org/c.png) (b.org)",
     "[a](javascript:b)": "[a]\\(javascript:b)",
     # Text stays text.
-    "\\*a\\* \\_b\\_ 1\\. \\! &amp; &lt;b&gt;": "\\*a\\* \\_b\\_ 1. ! & <b>",
+    "\\*a\\* \\_b\\_ 1\\. \\! &amp; &lt;b&gt;": "\\*a\\* \\_b\\_ 1. ! & \\<b\\>",
     "1\\. a": "1\\. a",
     "<b>a</b>": "<b>a</b>",
     "It costs $5 and $10.": "It costs $5 and $10.",
@@ -198,3 +202,48 @@ def test_escaped_text_says_in_slack_what_it_said(text: str) -> None:
     written = slack_markdown(f"x{escaped}", complete=True)
     nodes = [it for it in parse(written).walk() if it.type in {"text", "text_special"}]
     assert "".join(it.content for it in nodes) == f"x{plain}"
+
+
+# -- links, pings and receipts that are none ----------------------------------------------------
+
+WRITERS = {
+    "slack": lambda text: unpinged(slack_markdown(text, complete=True)),
+    "discord": lambda text: discord_markdown(text, complete=True),
+}
+CODE = re.compile(
+    r"^ *(`{3,})[^\n]*$(?:.|\n)*?^ *\1$|(?<!\\)(`+)(?!`).*?(?<!`)\2(?!`)", re.MULTILINE
+)
+MASK = re.compile(
+    r"(?<!\\)\[([^\]\n]*)\]\((https?://([^/?#)\s]*)[^)\s]*)\)(?: \(([^)\s]*)\))?", re.IGNORECASE
+)
+"""A link as a careless reader of Markdown finds it, and the host beside it."""
+
+
+@pytest.mark.parametrize("chat", WRITERS)
+def test_a_link_says_where_it_leads(chat: str) -> None:
+    for text, read in MASKED.items():
+        written = WRITERS[chat](text)
+        assert MASK.sub(r"\1 (\4)", written).replace("**", "") == read
+    for text, read in HONEST.items():
+        assert MASK.sub(r"\1", WRITERS[chat](text)) == read
+    for text in NO_LINKS:
+        assert "](" not in WRITERS[chat](text)
+
+
+@pytest.mark.parametrize("chat", WRITERS)
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
+def test_no_text_hides_a_link_pings_or_looks_like_a_receipt(chat: str, text: str) -> None:
+    written = WRITERS[chat](text)
+    prose = CODE.sub("x", written)
+    for shown, _, host, beside in MASK.findall(prose):
+        assert host.lower() in {beside.replace("\\_", "_"), shown}, written
+    if chat == "slack":
+        assert not re.search(r"<[!@#]|<\w+:[^>\s|]*\|", written)
+    else:
+        assert not re.search(r"(?<!\\)<[@#]", prose), written
+        assert not re.search(r"^-# ", prose, re.MULTILINE), written
+
+
+def test_a_host_is_shown_with_every_sign_of_it() -> None:
+    assert slack_markdown("[a](https://b_c_d.org)", complete=True).endswith(r" (b\_c\_d.org)")

@@ -10,15 +10,15 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.tree import SyntaxTreeNode
 
 from bot.platforms.chat.markdown.formulas import formula_block, formula_inline
+from bot.platforms.chat.markdown.links import is_link
 
-HTTP = re.compile(r"https?://", re.IGNORECASE)
 LINE_BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 MAX_NESTING = 40
 
 
 class _Parser(MarkdownIt):
     def validateLink(self, url: str) -> bool:  # noqa: N802 - the name is markdown-it's
-        return HTTP.match(url) is not None
+        return is_link(url)
 
 
 def parse(text: str) -> SyntaxTreeNode:

@@ -10,6 +10,7 @@ from markdown_it.tree import SyntaxTreeNode
 
 from bot.platforms.chat.markdown.dialect import Dialect
 from bot.platforms.chat.markdown.growing import settled
+from bot.platforms.chat.markdown.links import host_beside
 from bot.platforms.chat.markdown.parser import parse
 from bot.platforms.chat.markdown.tables import aligned
 
@@ -114,17 +115,17 @@ class _Renderer:
         text = ""
         for is_text, group in groupby(nodes, key=lambda node: node.type == "text"):
             if is_text:
-                text += self._dialect.text("".join(node.content for node in group))
+                text = _joined(text, self._dialect.text("".join(node.content for node in group)))
                 continue
             for node in group:
-                text += self._span(node, text.rpartition("\n")[2])
+                text = _joined(text, self._span(node, text.rpartition("\n")[2]))
         return text
 
     def _span(self, node: SyntaxTreeNode, line: str) -> str:
         dialect = self._dialect
         if node.type == "text_special":
-            is_escape = node.markup.startswith("\\")
-            return dialect.escaped(node.content, line) if is_escape else node.content
+            # An entity is no mark either: `&lt;` means what an escaped `<` does.
+            return dialect.escaped(node.content, line)
         if node.type in {"softbreak", "hardbreak"}:
             return "\n"
         if node.type == "code_inline":
@@ -132,12 +133,24 @@ class _Renderer:
         if node.type == "formula":
             return dialect.code(" ".join(node.content.split()))
         if node.type == "image":
-            return dialect.link(node.content or str(node.attrs["src"]), str(node.attrs["src"]))
+            text, target = dialect.text(node.content), str(node.attrs["src"])
+            return self._link(text, node.content, target)
         inner = self._inline(node.children)
         if node.type == "link":
-            return dialect.link(inner, str(node.attrs["href"]))
+            return self._link(inner, _plain(node.children), str(node.attrs["href"]))
         mark = MARKS.get(node.type, node.markup)
         return f"{mark}{inner}{mark}"
+
+    def _link(self, text: str, plain: str, target: str) -> str:
+        """A link, and the host it leads to where its text does not say so."""
+        host = host_beside(plain or target, target).replace("_", "\\_")
+        link = self._dialect.link(text or target, target)
+        return f"{link} ({host})" if host else link
+
+
+def _joined(text: str, more: str) -> str:
+    """Both, with no link where they meet: `[a]&lpar;https://b.org)` is none."""
+    return f"{text}\\{more}" if text.endswith("]") and more.startswith("(") else text + more
 
 
 def _plain(nodes: Sequence[SyntaxTreeNode]) -> str:

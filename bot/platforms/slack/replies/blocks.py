@@ -19,13 +19,16 @@ MAX_LENGTH = 3900
 MAX_CONTEXT = 2900
 MAX_PROMPT = 2000
 
-PING = re.compile(r"<(?=[!@#])")
+PING = re.compile(r"<(?=[!@#]|\w+:[^>\s|]*\|)")
 
 Block = dict[str, Any]
 
 
 def unpinged(text: str) -> str:
-    """The model's text without pings: Slack reads ``<@…>`` and ``<!…>`` as such."""
+    """The model's text without pings and without Slack's own links, whose text hides the target.
+
+    Slack reads ``<@…>``, ``<!…>`` and ``<https://…|text>`` as such.
+    """
     return PING.sub("<\u2060", text)
 
 

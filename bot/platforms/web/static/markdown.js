@@ -2,6 +2,7 @@
 
 import { withCodeBlocks } from "./markdown/code_blocks.js";
 import { settled } from "./markdown/growing.js";
+import { withHosts } from "./markdown/links.js";
 import { morph } from "./markdown/morph.js";
 import { htmlOf, splitBlocks } from "./markdown/parser.js";
 import { sanitize } from "./markdown/sanitizer.js";
@@ -49,6 +50,7 @@ function levelHeadings(container) {
 function nodeOf(block) {
   const fragment = sanitize(htmlOf(block));
   withCodeBlocks(fragment);
+  withHosts(fragment);
   const node = fragment.firstElementChild;
   if (node) node.source = block.source;
   return node;

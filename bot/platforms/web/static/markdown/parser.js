@@ -3,6 +3,7 @@
 
 import markdownit from "../vendor/markdown-it/markdown-it.mjs";
 import { formulas } from "./formulas.js";
+import { isLink } from "./links.js";
 import { imagesAreLinks, lineBreaks, taskLists, writtenNumbers } from "./rules.js";
 
 const parser = markdownit({ html: false, linkify: true, breaks: true, maxNesting: 40 });
@@ -11,7 +12,7 @@ parser.disable("reference");
 // "Total\n---" is a line and a rule: what models mean, and what stays when the rule arrives.
 parser.disable("lheading");
 parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
-parser.validateLink = (url) => /^https?:\/\//i.test(url);
+parser.validateLink = isLink;
 parser.use(formulas).use(lineBreaks).use(imagesAreLinks).use(taskLists).use(writtenNumbers);
 
 const { rules } = parser.renderer;
