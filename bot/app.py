@@ -26,7 +26,7 @@ from bot.platforms.platform import Platform, PlatformUnavailable
 from bot.platforms.registry import PLATFORMS
 from bot.platforms.terminal.pictures import locale_of_environment
 from bot.platforms.terminal.terminal import Terminal
-from bot.settings import revealed
+from bot.settings import Settings, revealed
 from bot.store import Store
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.serving.fleet import Devices
@@ -143,7 +143,7 @@ async def _run(
             state=settings.data_dir,
             database_url=revealed(settings.database_url),
         ) as services,
-        _running_sweep(services.store, services.settings.thread_days),
+        _running_sweep(services.store, services.settings),
     ):
         # In a thread: the SDKs are imported there.
         made = await asyncio.to_thread(_make_platforms, services, configuration, platforms)
@@ -335,13 +335,18 @@ def _lock_data_dir(data_dir: Path) -> None:
 
 
 @asynccontextmanager
-async def _running_sweep(store: Store, thread_days: int) -> AsyncIterator[None]:
-    """Erase expired threads now and every hour."""
+async def _running_sweep(store: Store, settings: Settings) -> AsyncIterator[None]:
+    """Erase what is kept no longer, now and every hour."""
 
     async def sweep() -> None:
         while True:
             try:
-                gone = await store.forget_older_than(timedelta(days=thread_days))
+                gone = await store.room.tidy()
+                if settings.thread_days:
+                    age = timedelta(days=settings.thread_days)
+                    gone += await store.forget_older_than(age)
+                if max_bytes := settings.picture_limits.max_kept_bytes:
+                    await store.room.make_room(max_bytes)
             except Exception as exc:  # noqa: BLE001 - retried in an hour
                 log.error("expired threads were not erased: %s", safe_traceback(exc))
             else:
@@ -349,9 +354,6 @@ async def _running_sweep(store: Store, thread_days: int) -> AsyncIterator[None]:
                     log.info("%d expired threads erased", gone)
             await asyncio.sleep(SWEEP_INTERVAL_S)
 
-    if not thread_days:
-        yield
-        return
     sweeping = asyncio.create_task(sweep(), name="sweep")
     try:
         yield

@@ -27,6 +27,7 @@ class UserFacingError(Exception):
             "gave_up",
             "needs_picture",
             "no_picture_usable",
+            "pictures_gone",
             "pictures_needed_again",
             "question_too_long",
             "text_too_long",

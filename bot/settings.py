@@ -243,6 +243,12 @@ class Settings(SettingsGroup):
         ge=336,
         description="Pictures are scaled down to this longer side before they are stored.",
     )
+    pictures_max_gb: float = Field(
+        20,
+        ge=0,
+        description="Disk for pictures. Beyond it, those of the thread that was used longest ago "
+        "are deleted first; 0 is no bound.",
+    )
     thread_days: int = Field(
         30,
         ge=0,
@@ -351,6 +357,7 @@ class Settings(SettingsGroup):
             max_bytes=int(self.picture_max_mb * 1e6),
             max_pixels=int(self.picture_max_megapixels * 1e6),
             max_side_px=self.picture_side_px,
+            max_kept_bytes=int(self.pictures_max_gb * 1e9),
         )
 
     @field_validator("database_url")

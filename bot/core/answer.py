@@ -370,6 +370,8 @@ class Answers:
             count_tokens=self._engine.prompt_tokens,
             read_picture=self._store.read_picture,
         )
+        if conversation.gone and not conversation.pictures:
+            raise UserFacingError("pictures_gone", limit_gb=self._turns.max_kept_gb)
         if model.needs_picture and not conversation.pictures:
             raise UserFacingError("needs_picture")
         return conversation

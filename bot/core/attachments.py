@@ -80,7 +80,7 @@ class Attachments:
         pictures_per_thread: int = 200,
         workers: int = 2,
     ) -> None:
-        self._limits = limits
+        self.limits = limits
         self._pictures_per_question = pictures_per_question
         self._pictures_per_thread = pictures_per_thread
         self.fetch_within_s: float = FETCH_WITHIN_S
@@ -146,7 +146,7 @@ class Attachments:
         if attachment.kind:
             raise NotAPicture(attachment.kind, name=short_name(attachment.name))
         if attachment.size_bytes is not None:
-            check_size(attachment.name, attachment.size_bytes, self._limits)
+            check_size(attachment.name, attachment.size_bytes, self.limits)
         try:
             batch.check_time()
             async with batch.downloading, asyncio.timeout_at(batch.until):
@@ -159,7 +159,7 @@ class Attachments:
             raise PictureRefused("picture_unreachable", name=short_name(attachment.name)) from None
         async with batch.decoding:
             return await asyncio.get_running_loop().run_in_executor(
-                self._decoders, normalise, attachment.name, data, self._limits
+                self._decoders, normalise, attachment.name, data, self.limits
             )
 
     async def _read(self, attachment: Attachment, open_: Open) -> bytes:
@@ -167,7 +167,7 @@ class Attachments:
         data = bytearray()
         async for piece in open_(attachment):
             data += piece
-            check_size(attachment.name, max(1, len(data)), self._limits)
+            check_size(attachment.name, max(1, len(data)), self.limits)
         return bytes(data)
 
     def close(self) -> None:

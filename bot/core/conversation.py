@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from bot.errors import UserFacingError
-from bot.store import StoredPicture, Turn
+from bot.store import GonePicture, StoredPicture, Turn
 from bot.values.messages import Outcome
 from inference.types import Message, ModelInfo, Picture, Role
 
@@ -35,6 +35,8 @@ class Conversation:
     """Pictures beyond the number the model takes."""
     no_room: tuple[StoredPicture, ...] = ()
     """Pictures that do not fit its context."""
+    gone: tuple[GonePicture, ...] = ()
+    """Pictures that the store keeps no more."""
 
 
 async def fit_to_context(
@@ -87,6 +89,7 @@ async def fit_to_context(
         dropped_turns=sum(1 for turn in earlier[:dropped] if _was_said(turn)),
         left_out=left_out,
         no_room=tuple(no_room),
+        gone=tuple(picture for turn in turns for picture in turn.gone),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bot.core.conversation import Conversation
-from bot.store import StoredPicture, Turn
+from bot.store import GonePicture, StoredPicture, Turn
 from bot.texts import duration, say
 from bot.values.messages import Receipt, ReceiptPicture
 from inference.types import Finished, FinishReason, ModelInfo
@@ -21,6 +21,8 @@ def receipt_of(locale: str, model: ModelInfo, turn: Turn, conversation: Conversa
     no_room = say(locale, "note_no_room")
     dropped += [_dropped_picture(locale, picture, too_many) for picture in conversation.left_out]
     dropped += [_dropped_picture(locale, picture, no_room) for picture in conversation.no_room]
+    gone = say(locale, "note_gone")
+    dropped += [_dropped_picture(locale, picture, gone) for picture in conversation.gone]
     return Receipt(
         pictures=tuple(
             ReceiptPicture(
@@ -45,7 +47,7 @@ def _notes(locale: str, model: ModelInfo, picture: StoredPicture) -> tuple[str, 
     return (*picture.notes, say(locale, "note_seen_smaller", width=seen[0], height=seen[1]))
 
 
-def _dropped_picture(locale: str, picture: StoredPicture, reason: str) -> str:
+def _dropped_picture(locale: str, picture: StoredPicture | GonePicture, reason: str) -> str:
     return say(locale, "dropped_picture", number=picture.number, name=picture.name, reason=reason)
 
 

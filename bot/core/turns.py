@@ -40,6 +40,11 @@ class Turns:
         self._store = store
         self._attachments = attachments
 
+    @property
+    def max_kept_gb(self) -> float:
+        """How many pictures are kept."""
+        return self._attachments.limits.max_kept_bytes / 1e9
+
     async def open(self, question: InFlight, exchange: Exchange, model: ModelInfo | None) -> None:
         """Fetch the pictures and store the question.
 
@@ -120,6 +125,8 @@ class Turns:
         )
         if not begun:
             raise UserFacingError("thread_forgotten")
+        if new_pictures and (max_bytes := self._attachments.limits.max_kept_bytes):
+            await self._store.room.make_room(max_bytes)
 
     async def _has_turn(self, message: IncomingMessage) -> bool:
         """Whether some revision of the question has been stored."""

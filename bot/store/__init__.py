@@ -8,11 +8,12 @@ from bot.store.pictures import PicturesUnusable
 from bot.store.replies import Replies
 from bot.store.sharing import Sharing
 from bot.store.store import Store, running_store
-from bot.values.turns import Ownership, Share, StoredPicture, ThreadSummary, Turn
+from bot.values.turns import GonePicture, Ownership, Share, StoredPicture, ThreadSummary, Turn
 
 __all__ = [
     "Claim",
     "DatabaseUnusable",
+    "GonePicture",
     "Inbox",
     "Outage",
     "Ownership",

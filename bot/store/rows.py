@@ -12,6 +12,7 @@ from bot.errors import UserFacingError
 from bot.store.database.statements import insert_into
 from bot.store.schema import (
     feedback,
+    gone_pictures,
     inbox,
     pictures,
     replies,
@@ -22,7 +23,7 @@ from bot.store.schema import (
 from bot.texts import sentences
 from bot.values.messages import IncomingMessage, MessageKey, Outcome, Receipt, ThreadKey
 from bot.values.pictures import NormalisedPicture
-from bot.values.turns import StoredPicture, Turn
+from bot.values.turns import GonePicture, StoredPicture, Turn
 
 TITLE_LENGTH = 80
 PENDING = "pending"
@@ -149,15 +150,19 @@ def set_pictures(
 
     `locale`: the language that the notes on them are kept in.
     """
-    connection.execute(delete(turn_pictures).where(turn_pictures.c.turn_id == turn_id))
+    for table in (turn_pictures, gone_pictures):
+        connection.execute(delete(table).where(table.c.turn_id == turn_id))
     if not new_pictures:
         return
-    highest = connection.execute(
-        select(func.coalesce(func.max(turn_pictures.c.number), 0))
-        .join(turns)
-        .where(turns.c.thread_id == thread_id)
+    highest = (
+        connection.execute(
+            select(func.coalesce(func.max(table.c.number), 0))
+            .join(turns)
+            .where(turns.c.thread_id == thread_id)
+        ).scalar_one()
+        for table in (turn_pictures, gone_pictures)
     )
-    first_number = highest.scalar_one() + 1
+    first_number = max(highest) + 1
     for position, new in enumerate(new_pictures):
         connection.execute(
             insert(turn_pictures).values(
@@ -173,7 +178,8 @@ def set_pictures(
 
 def as_turns(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Turn, ...]:
     """Rows of turns as values, with their pictures."""
-    shown = _pictures_by_turn(connection, [row.id for row in rows])
+    ids = [row.id for row in rows]
+    shown, gone = _pictures_by_turn(connection, ids), _gone_by_turn(connection, ids)
     return tuple(
         Turn(
             message=row.message,
@@ -184,6 +190,7 @@ def as_turns(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Turn, ..
             receipt=Receipt.from_json(row.receipt),
             may_pass=row.may_pass,
             pictures=tuple(shown.get(row.id, ())),
+            gone=tuple(gone.get(row.id, ())),
         )
         for row in rows
     )
@@ -221,6 +228,18 @@ def _pictures_by_turn(
             )
         )
     return shown
+
+
+def _gone_by_turn(connection: Connection, turn_ids: Sequence[int]) -> dict[int, list[GonePicture]]:
+    gone: dict[int, list[GonePicture]] = {}
+    for row in connection.execute(
+        select(gone_pictures)
+        .where(gone_pictures.c.turn_id.in_(turn_ids))
+        .order_by(gone_pictures.c.turn_id, gone_pictures.c.number)
+    ):
+        found = GonePicture(number=row.number, name=row.name)
+        gone.setdefault(row.turn_id, []).append(found)
+    return gone
 
 
 # -- erasing ------------------------------------------------------------------------------------

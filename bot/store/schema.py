@@ -126,6 +126,15 @@ turn_pictures = Table(
     Column("notes", JSON, nullable=False),  # what was done to it, as sentences for the user
 )
 
+# Pictures of turns that had to make room for newer ones.
+gone_pictures = Table(
+    "gone_pictures",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),  # in the thread, from 1
+    Column("name", Text, nullable=False),
+)
+
 # The platform's messages that hold a question's answer, so that a restart continues in them.
 replies = Table(
     "replies",

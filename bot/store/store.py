@@ -25,8 +25,8 @@ from bot.store.late import LateWrites
 from bot.store.listing import Listing
 from bot.store.people import People
 from bot.store.pictures import PictureGone, Pictures, discard_unused, running_pictures, settle
-from bot.store.question_bounds import DAY
 from bot.store.replies import Replies
+from bot.store.room import Room, drop_surplus_unasked
 from bot.store.rows import (
     as_turns,
     erase_questions,
@@ -108,6 +108,7 @@ class Store:
         self.listing = Listing(database)
         self.channels = Channels(database)
         self.installations = Installations(database)
+        self.room = Room(database, self._erase)
 
     @property
     def database(self) -> Database:
@@ -225,6 +226,8 @@ class Store:
 
         def work(connection: Connection) -> None:
             touch_thread(connection, thread, owner=owner)
+            if owner:
+                drop_surplus_unasked(connection, owner)
 
         await self._database.write(work)
 
@@ -289,11 +292,6 @@ class Store:
             old = now() - CLAIMS_KEPT
             connection.execute(
                 delete(inbox).where(inbox.c.thread_id.is_(None), inbox.c.claimed_at < old)
-            )
-            connection.execute(
-                update(inbox)
-                .where(inbox.c.author == "", inbox.c.claimed_at < now() - DAY)
-                .values(counts_for="")
             )
 
         await self._database.write(work)

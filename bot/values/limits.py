@@ -11,12 +11,14 @@ FollowUps = Literal["thread", "mention"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureLimits:
-    """Which files are read at all, and how large a picture is stored."""
+    """Which files are read at all, how large a picture is stored, and how many are."""
 
     max_bytes: int = 30_000_000
     max_pixels: int = 50_000_000
     """Four times as many for JPEG; each pixel takes 4 to 8 bytes while it is decoded."""
     max_side_px: int = 2048
+    max_kept_bytes: int = 0
+    """Of all pictures in the store together; 0 is no bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,15 @@ class StoredPicture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GonePicture:
+    """A picture of a thread that had to make room for newer ones."""
+
+    number: int
+    """In the thread, from 1."""
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFile:
     """A normalised picture as it is on disk."""
 
@@ -48,6 +57,7 @@ class Turn:
     answer: str | None = field(repr=False)
     receipt: Receipt
     pictures: tuple[StoredPicture, ...]
+    gone: tuple[GonePicture, ...] = ()
     may_pass: bool = True
     """Of a refused one: whether it may succeed when it is asked again."""
 

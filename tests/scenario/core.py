@@ -83,6 +83,7 @@ async def running_core(
     allow: Mapping[str, AllowList] | None = None,
     pictures_per_question: int = 2,
     pictures_per_thread: int = 200,
+    picture_limits: Mapping[str, int] | None = None,
     load: HeldLoad | None = None,
 ) -> AsyncIterator[Core]:
     """The core with its state in `folder`.
@@ -101,7 +102,7 @@ async def running_core(
         ) as engine,
     ):
         attachments = Attachments(
-            PictureLimits(max_bytes=100_000),
+            PictureLimits(max_bytes=100_000, **picture_limits or {}),
             pictures_per_question=pictures_per_question,
             pictures_per_thread=pictures_per_thread,
         )

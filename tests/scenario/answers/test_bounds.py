@@ -243,3 +243,21 @@ async def test_a_users_slow_downloads_take_nobody_elses_turn(
             exchange.may_go_on.set()
         await asyncio.gather(*waiting)
         assert all(exchange.ending.outcome is Outcome.ANSWERED for exchange in slow)
+
+
+async def test_asked_about_a_picture_that_made_room_the_user_is_told_so(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    limits = {"max_kept_bytes": len(RED) + len(RED) // 2}
+    async with running_answers(tmp_path, backend, picture_limits=limits) as (answers, _):
+        await answers.ask(message("1", "red", in_thread="old"), red())
+        await answers.ask(message("2", "blue", in_thread="new"), red())
+        about_it = FakeExchange()
+        await answers.ask(message("3", in_thread="old"), about_it)
+        assert about_it.ending.outcome is Outcome.REFUSED
+        assert about_it.ending.text.startswith("The pictures of this thread are gone: I keep ")
+        another = red()
+        await answers.ask(message("4", "blue", in_thread="old"), another)
+        assert another.ending.outcome is Outcome.ANSWERED
+        (dropped,) = another.ending.receipt.dropped
+        assert dropped.endswith("it was deleted to make room for newer ones.")
