@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from bot.store import Store, running_store
+from bot.store import Store
 from bot.values.limits import BoundReached, QuestionBounds
 from bot.values.messages import Author, IncomingMessage, MessageKey, Outcome, ThreadKey
+from tests.unit.store.conftest import OpenStore
 
 THREAD = ThreadKey(platform="chat", team="t", channel="c", thread="1")
 
@@ -44,6 +45,11 @@ def question(message: str, *, author: str = "ann", channel: str = "c") -> Incomi
         author=Author(id=author),
         text="What is it?",
     )
+
+
+def in_own_thread(message: str, author: str) -> IncomingMessage:
+    """A question that waits for no other one of its thread."""
+    return replace(question(message, author=author), thread=replace(THREAD, thread=message))
 
 
 async def reached(
@@ -121,14 +127,30 @@ async def test_what_never_ended_blocks_nobody_for_ever(store: Store, clock: Cloc
     assert await reached(store, question("2"), bounds) is None
 
 
-async def test_the_windows_hold_across_restarts_and_processes(tmp_path: Path) -> None:
+async def test_the_windows_hold_across_restarts_and_processes(open_store: OpenStore) -> None:
     bounds = QuestionBounds(user_per_minute=2)
-    async with running_store(tmp_path) as first, running_store(tmp_path) as second:
+    async with open_store() as first, open_store() as second:
         assert await reached(first, question("1"), bounds) is None
         assert await reached(second, question("2"), bounds) is None
         assert await reached(first, question("3"), bounds) is not None
-    async with running_store(tmp_path) as third:
+    async with open_store() as third:
         assert await reached(third, question("4"), bounds) is not None
+
+
+async def test_of_many_questions_at_once_in_several_processes_no_more_than_the_bound_are_let_in(
+    open_store: OpenStore,
+) -> None:
+    bounds = QuestionBounds(user_per_minute=5, channel_per_minute=7)
+    async with open_store() as first, open_store() as second:
+        claims = await asyncio.gather(
+            *(
+                reached(store, in_own_thread(f"{author}{number}{index}", author), bounds)
+                for number in range(6)
+                for author in ("ann", "bob")
+                for index, store in enumerate((first, second))
+            )
+        )
+    assert claims.count(None) == 7
 
 
 async def test_deleting_questions_makes_no_room_and_being_forgotten_does(
