@@ -20,6 +20,7 @@ HONEST = {
     "[evil.test](https://evil.test/a)": "evil.test",
     "[See evil.test.](https://www.evil.test)": "See evil.test.",
     "[www.evil.test/b](https://evil.test)": "www.evil.test/b",
+    "http://localhost:80/a": "http://localhost:80/a",
     "https://evil.test/a and <https://evil.test>": "https://evil.test/a and https://evil.test",
 }
 """The text says where it leads."""

@@ -25,7 +25,7 @@ def is_link(target: str) -> bool:
 def host_beside(text: str, target: str) -> str:
     """The host to show beside a link's text; empty where the text names it."""
     link = LINK.match(target)
-    if link is None:
+    if link is None or text == target:
         return ""
     named = {_bare(name) for name in NAMED.findall(text)}
     return "" if named == {_bare(link["host"])} else link["host"].lower() + (link["port"] or "")

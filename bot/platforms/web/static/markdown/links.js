@@ -18,6 +18,7 @@ export function isLink(url) {
 /** Put the host beside every link of a fragment whose text does not name it. */
 export function withHosts(fragment) {
   for (const link of fragment.querySelectorAll("a[href]")) {
+    if (link.textContent === link.getAttribute("href")) continue;
     const { host, hostname } = new URL(link.getAttribute("href"));
     const named = new Set((link.textContent.match(NAMED) ?? []).map(bare));
     if (named.size !== 1 || !named.has(bare(hostname))) link.after(el("span", { class: "host" }, ` (${host})`));
