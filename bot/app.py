@@ -21,6 +21,7 @@ from bot.composition import Services, devices_of, loading_devices, running_servi
 from bot.configuration import Configuration
 from bot.deadline import Deadline
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
+from bot.logs.native import native_output_withheld
 from bot.platforms.entry import PlatformEntry
 from bot.platforms.platform import Platform, PlatformUnavailable
 from bot.platforms.registry import PLATFORMS
@@ -59,6 +60,7 @@ def run_terminal(
         ConfigurationError: no folder for temporary files is writable.
         ModelUnavailable: its message is one sentence for the operator.
     """
+    private_files.keep_private()
     _check_temporary_folder()
 
     async def run(devices: Devices, state: Path) -> int:
@@ -100,10 +102,11 @@ def run(
         ConfigurationError: no platform could be started, or another bot uses the directory.
         ModelUnavailable: the model cannot be loaded. Every page that waits for it has been told.
     """
+    private_files.keep_private()
     settings = configuration.bot
     platforms = _with_sound_settings(configuration, platforms)
     _lock_data_dir(settings.data_dir)
-    with devices_of(settings) as devices:
+    with native_output_withheld(), devices_of(settings) as devices:
         interrupts.raise_keyboard_interrupt()
         return asyncio.run(_run(configuration, devices, platforms, open_page=open_page))
 

@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 log = logging.getLogger(__name__)
 
 FILE, FOLDER = 0o600, 0o700
@@ -51,6 +56,17 @@ def make_file(path: Path) -> None:
 
 def _opener(path: str, flags: int) -> int:
     return os.open(path, flags, FILE)
+
+
+def keep_private() -> None:
+    """From here on, no file of this process is anybody else's business, nor of its children.
+
+    What it creates is private whatever the shell's umask, a library's temporary files too. No core
+    is dumped: it would hold what people asked, and the tokens.
+    """
+    os.umask(OTHERS)
+    if resource is not None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def protect(folder: Path) -> None:

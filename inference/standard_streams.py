@@ -114,7 +114,8 @@ def _prepare() -> _Output | None:
     if sys.stderr is None:
         sys.stderr = _text(_Errors(_nowhere(os.O_WRONLY), "w"), "utf-8", "backslashreplace")
     elif _is_file(sys.stderr):
-        errors = _Errors(sys.stderr.fileno(), "w", closefd=False)
+        # A descriptor of Python's own: what native code writes to stderr can go another way.
+        errors = _Errors(os.dup(sys.stderr.fileno()), "w", closefd=False)
         sys.stderr = _text(errors, sys.stderr.encoding, "backslashreplace", like=sys.stderr)
     return output
 
