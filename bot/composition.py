@@ -25,6 +25,7 @@ from bot.core.attachments import Attachments
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
+from bot.images.decoding.pool import running_pool
 from bot.platforms.registry import PLATFORMS
 from bot.platforms.services import AdapterServices
 from bot.settings import Settings
@@ -99,12 +100,13 @@ async def running_services(
         engine = await stack.enter_async_context(
             starting_engine(devices, max_waiting=settings.max_waiting)
         )
+        decoding = await stack.enter_async_context(running_pool(settings.picture_limits))
+        decoding.warm_up()
         attachments = Attachments(
-            settings.picture_limits,
+            decoding,
             pictures_per_question=settings.pictures_per_question,
             pictures_per_thread=settings.pictures_per_thread,
         )
-        stack.callback(attachments.close)
         questions = InFlightQuestions()
         answers = Answers(
             store=store,

@@ -238,6 +238,12 @@ class Settings(SettingsGroup):
         description="Largest picture that is decoded; a JPEG, which is decoded at a fraction of "
         "its size, may have four times as many.",
     )
+    picture_decode_s: int = Field(
+        5,
+        ge=1,
+        le=600,
+        description="Seconds of processor time that decoding one picture may take.",
+    )
     picture_side_px: int = Field(
         2048,
         ge=336,
@@ -358,6 +364,7 @@ class Settings(SettingsGroup):
             max_pixels=int(self.picture_max_megapixels * 1e6),
             max_side_px=self.picture_side_px,
             max_kept_bytes=int(self.pictures_max_gb * 1e9),
+            decode_s=self.picture_decode_s,
         )
 
     @field_validator("database_url")

@@ -224,7 +224,7 @@ class Answers:
                 self._ledger.keep_late(question, ending)
             # Undelivered, it stays in the inbox; the next start delivers it.
         except asyncio.CancelledError:  # a shutdown
-            if question.is_attempted:
+            if question.may_be_put_back:
                 await self._ledger.put_back(question)
             raise
         return True
@@ -333,7 +333,7 @@ class Answers:
         """
         if (model := self.model) is not None:
             return model
-        if question.is_attempted:
+        if question.may_be_put_back:
             await self._ledger.put_back(question)
         try:
             model = await self._engine.admitted()

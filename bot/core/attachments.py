@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from bot.errors import NotAPicture, PictureRefused
+from bot.images.decoding.pool import DecodingPool
 from bot.images.file_names import PICTURE_SUFFIXES, short_name
-from bot.images.normalise import check_size, normalise
+from bot.images.normalise import check_size
 from bot.values.limits import PictureLimits
 from bot.values.messages import Attachment
 from bot.values.pictures import NormalisedPicture
@@ -37,9 +37,13 @@ class FetchedPictures:
 class _Batch:
     """One question's attachments while they are fetched."""
 
-    def __init__(self, open_: Open, *, until: float) -> None:
+    def __init__(
+        self, open_: Open, *, until: float, asker: Hashable, on_setback: Callable[[], None]
+    ) -> None:
         """`until`: when the downloads must have ended, in the loop's time."""
         self.open = open_
+        self.asker = asker
+        self.on_setback = on_setback
         self.until = until
         self.downloading = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
         self.decoding = asyncio.Lock()
@@ -70,34 +74,41 @@ def latest(shown: Sequence[Sequence[Attachment]], limit: int) -> list[Attachment
 
 
 class Attachments:
-    """Fetches and normalises, a bounded number at a time. Lives as long as the bot."""
+    """Fetches what a pool of processes decodes. Lives as long as the bot."""
 
     def __init__(
         self,
-        limits: PictureLimits,
+        decoding: DecodingPool,
         *,
         pictures_per_question: int,
         pictures_per_thread: int = 200,
-        workers: int = 2,
     ) -> None:
-        self.limits = limits
+        self._decoding = decoding
+        self.limits: PictureLimits = decoding.limits
         self._pictures_per_question = pictures_per_question
         self._pictures_per_thread = pictures_per_thread
         self.fetch_within_s: float = FETCH_WITHIN_S
-        # Own threads: decoding must not block the loop's other helpers, and their number bounds
-        # the memory that decoding takes.
-        self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decode")
 
     async def fetch(
-        self, attachments: tuple[Attachment, ...], open_: Open, *, num_in_thread: int = 0
+        self,
+        attachments: tuple[Attachment, ...],
+        open_: Open,
+        *,
+        num_in_thread: int = 0,
+        asker: Hashable = None,
+        on_setback: Callable[[], None] = lambda: None,
     ) -> FetchedPictures:
         """Fetch and normalise a message's attachments. Refuses; never raises for one.
 
         The first that can be used are, and no more are fetched than are needed. A message that
         names hundreds of files costs a few attempts, and one sentence for the rest.
+
+        `asker`: people's pictures are decoded in turn. `on_setback`: called when one has crashed
+        its decoder or reached its limit.
         """
         tried = attachments[: self._pictures_per_question + SPARE_FILES]
-        batch = _Batch(open_, until=asyncio.get_running_loop().time() + self.fetch_within_s)
+        until = asyncio.get_running_loop().time() + self.fetch_within_s
+        batch = _Batch(open_, until=until, asker=asker, on_setback=on_setback)
         results: dict[int, NormalisedPicture | PictureRefused] = {}
         waiting = deque(enumerate(tried))
         room = max(0, self._pictures_per_thread - num_in_thread)
@@ -158,8 +169,8 @@ class Attachments:
         except OSError:
             raise PictureRefused("picture_unreachable", name=short_name(attachment.name)) from None
         async with batch.decoding:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._decoders, normalise, attachment.name, data, self.limits
+            return await self._decoding.decode(
+                attachment.name, data, asker=batch.asker, on_setback=batch.on_setback
             )
 
     async def _read(self, attachment: Attachment, open_: Open) -> bytes:
@@ -169,7 +180,3 @@ class Attachments:
             data += piece
             check_size(attachment.name, max(1, len(data)), self.limits)
         return bytes(data)
-
-    def close(self) -> None:
-        """Stop the decoder threads."""
-        self._decoders.shutdown(wait=False, cancel_futures=True)

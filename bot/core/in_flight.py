@@ -26,6 +26,7 @@ class InFlight:
         self._reached: BoundReached | None = None
         self._is_new = False
         self._is_attempted = False
+        self._must_count = False
         self._is_superseded = False
         self._is_stopped = False
         self._work: asyncio.Task[Ending] | None = None
@@ -57,6 +58,11 @@ class InFlight:
     def is_attempted(self) -> bool:
         """Whether this run of the bot has counted an attempt at it."""
         return self._is_attempted
+
+    @property
+    def may_be_put_back(self) -> bool:
+        """Whether the attempt may go uncounted; not where something has crashed or hung in it."""
+        return self._is_attempted and not self._must_count
 
     @property
     def is_stopped(self) -> bool:
@@ -91,6 +97,10 @@ class InFlight:
     def attempt_put_back(self) -> None:
         """The inbox no longer counts it."""
         self._is_attempted = False
+
+    def attempt_must_count(self) -> None:
+        """What it asks for has crashed or hung: it must not be taken up for ever."""
+        self._must_count = True
 
     def receipt_known(self, receipt: Receipt) -> None:
         """What the answer uses and leaves out has been decided, so far."""

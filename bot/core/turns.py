@@ -58,7 +58,11 @@ class Turns:
             return
         known = await self._pictures_beside(message) if message.attachments else ()
         fetched = await self._attachments.fetch(
-            message.attachments, exchange.open, num_in_thread=len(known)
+            message.attachments,
+            exchange.open,
+            num_in_thread=len(known),
+            asker=message.user,
+            on_setback=question.attempt_must_count,
         )
         skipped = tuple(refusal.sentence(message.locale) for refusal in fetched.refusals)
         pictures = fetched.pictures

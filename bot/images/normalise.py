@@ -1,24 +1,25 @@
 """Decode, bound and normalise what people send.
 
-Everything here is plain and slow: call it in a thread, never on the event loop. The type is
-decided from the bytes, the limits hold before anything is decoded, and what comes out is upright,
-RGB, bounded and without metadata.
+Everything here is plain and slow, and codecs crash: the bot calls it in processes of their own
+(`bot/images/decoding/`). The type is decided from the bytes, the limits hold before anything is
+decoded, and what comes out is upright, RGB, bounded and without metadata.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 import warnings
 from dataclasses import replace
 from functools import cache, partial
 
 import pillow_heif
-from PIL import Image, ImageCms
+from PIL import AvifImagePlugin, Image, ImageCms
 
 from bot.errors import NotAPicture, PictureRefused
 from bot.images.containers.metadata import pixels_of
-from bot.images.containers.parts import Pixels, orientation_of
+from bot.images.containers.parts import Pixels, TooManyParts, orientation_of
 from bot.images.containers.signatures import other_kind, picture_format
 from bot.images.damage import Decoded, decode
 from bot.images.file_names import short_name
@@ -31,6 +32,8 @@ from bot.values.pictures import NormalisedPicture, Notes
 from inference.types import Picture
 
 LOSSY = {"JPEG", "WEBP", "HEIF", "AVIF"}
+
+_CODEC_THREADS = 4
 
 MIN_SIDE_PX = 32
 """Smaller pictures are enlarged: some models refuse less than one patch."""
@@ -75,25 +78,36 @@ def normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPictur
         PictureRefused: with a sentence that names the file and the reason.
     """
     check_size(name, len(data), limits)
-    _prepare_pillow()
+    prepare()
+    kind = check_kind(name, data)
     name = short_name(name)
-    kind = picture_format(data)
-    if kind is None:
-        other = other_kind(data)
-        raise (
-            NotAPicture(other, name=name) if other else PictureRefused("picture_unknown", name=name)
-        )
     try:
         return _normalise(name, kind, data, limits)
     except PictureRefused:
         raise
+    except TooManyParts as exc:
+        raise PictureRefused("picture_too_many_parts", name=name, limit=exc.limit) from None
+    except MemoryError:
+        raise PictureRefused("picture_too_much_memory", name=name) from None
     except Exception:  # noqa: BLE001 - decoders raise anything at all on damaged files
         raise PictureRefused("picture_damaged", name=name) from None
 
 
+def check_kind(name: str, data: bytes) -> str:
+    """The picture's format, by its first bytes. Raises: PictureRefused: it is no picture."""
+    kind = picture_format(data)
+    if kind is not None:
+        return kind
+    name, other = short_name(name), other_kind(data)
+    raise NotAPicture(other, name=name) if other else PictureRefused("picture_unknown", name=name)
+
+
 @cache
-def _prepare_pillow() -> None:
+def prepare() -> None:
+    """Load the decoders: all modules that any picture needs."""
     Image.init()
+    # As many threads as a large photo profits from; on a large machine they would be a hundred.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = min(_CODEC_THREADS, os.cpu_count() or 1)
     # Only the pictures themselves are used, and anything that is read may be broken.
     pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     # Pillow warns of odd metadata, which is thrown away here anyway.

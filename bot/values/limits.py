@@ -17,6 +17,8 @@ class PictureLimits:
     max_pixels: int = 50_000_000
     """Four times as many for JPEG; each pixel takes 4 to 8 bytes while it is decoded."""
     max_side_px: int = 2048
+    decode_s: int = 5
+    """Processor time, in whole seconds, that decoding one may take."""
     max_kept_bytes: int = 0
     """Of all pictures in the store together; 0 is no bound."""
 

@@ -23,6 +23,7 @@ from bot.values.limits import FollowUps, PictureLimits, QuestionBounds
 from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
 from inference.engine import Engine
 from tests.engines import HeldLoad, ScriptedModel, running_held, running_on_device
+from tests.hostile_pictures.decoding import shared_pool
 from tests.pictures import encode
 from tests.scenario.exchange import FakeExchange
 
@@ -101,8 +102,9 @@ async def running_core(
             else running_held(load, max_waiting=max_waiting)
         ) as engine,
     ):
+        decoding = shared_pool(PictureLimits(max_bytes=100_000, **picture_limits or {}))
         attachments = Attachments(
-            PictureLimits(max_bytes=100_000, **picture_limits or {}),
+            decoding,
             pictures_per_question=pictures_per_question,
             pictures_per_thread=pictures_per_thread,
         )
@@ -113,7 +115,7 @@ async def running_core(
             engine=engine,
             attachments=attachments,
         )
-        attachments.close()
+        decoding.close()
 
 
 @asynccontextmanager

@@ -17,6 +17,10 @@ _INTEGERS = {1: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4}
 class TooManyParts(Exception):
     """More parts than any picture has: reading on would take seconds."""
 
+    def __init__(self, limit: int = MAX_PARTS) -> None:
+        super().__init__()
+        self.limit = limit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pixels:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import CommandFailed, PictureRefused
-from bot.images.normalise import check_size, normalise
+from bot.images.decoding.pool import DecodingPool, running_pool
+from bot.images.normalise import check_size
 from bot.platforms.terminal.fetch import fetch, is_address
 from bot.values.limits import PictureLimits
 
@@ -52,7 +53,10 @@ async def read_pictures(
     """
     if sources.count(STDIN) > 1:
         raise TerminalError("Standard input holds one picture: name - only once.")
-    return tuple([await _read_picture(source, limits, check=check) for source in sources])
+    if not (check and sources):
+        return tuple([await _read_picture(source, limits) for source in sources])
+    async with running_pool(limits, processes=1) as decoding:
+        return tuple([await _read_picture(source, limits, decoding) for source in sources])
 
 
 def read_question(question: str, sources: Sequence[str]) -> str:
@@ -71,7 +75,9 @@ def read_question(question: str, sources: Sequence[str]) -> str:
     return text
 
 
-async def _read_picture(source: str, limits: PictureLimits, *, check: bool) -> PictureFile:
+async def _read_picture(
+    source: str, limits: PictureLimits, decoding: DecodingPool | None = None
+) -> PictureFile:
     try:
         if is_address(source):
             name = source.rsplit("/", 1)[-1].split("?", maxsplit=1)[0]
@@ -80,8 +86,8 @@ async def _read_picture(source: str, limits: PictureLimits, *, check: bool) -> P
             name, data = STDIN_NAME, await asyncio.to_thread(_read_stdin_picture, limits)
         else:
             name, data = Path(source).name, await asyncio.to_thread(_read_file, source, limits)
-        if check:
-            await asyncio.to_thread(normalise, name, data, limits)
+        if decoding is not None:
+            await decoding.decode(name, data)
     except PictureRefused as exc:
         raise TerminalError(exc.sentence(locale_of_environment())) from None
     return PictureFile(name=name, data=data)

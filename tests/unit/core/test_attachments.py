@@ -10,14 +10,15 @@ import pytest
 from bot.core.attachments import SPARE_FILES, Attachments
 from bot.values.limits import PictureLimits
 from bot.values.messages import Attachment
+from tests.hostile_pictures.decoding import shared_pool
 from tests.scenario.core import RED
 
 
 @pytest.fixture
 def attachments() -> Iterator[Attachments]:
-    attachments = Attachments(PictureLimits(), pictures_per_question=2)
-    yield attachments
-    attachments.close()
+    decoding = shared_pool(PictureLimits())
+    yield Attachments(decoding, pictures_per_question=2)
+    decoding.close()
 
 
 @pytest.mark.parametrize(
