@@ -1,0 +1,1 @@
+"""Chaos: the real bot under faults, on Slack, Discord and the playground at once."""

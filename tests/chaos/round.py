@@ -1,0 +1,284 @@
+"""One round of chaos: ask and break, heal, wait for quiet, check."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from bot.errors import EXIT_ENGINE_DEAD
+from tests.chaos.faults import FAULTS, Scene, forget
+from tests.chaos.leftovers import leftovers_on_disk, states
+from tests.chaos.on_discord import ChaosDiscord, DiscordPeople
+from tests.chaos.on_playground import UNREACHABLE, PlaygroundPeople
+from tests.chaos.on_slack import ChaosSlack, SlackPeople
+from tests.chaos.people import People
+from tests.chaos.process import BotProcess, Zygote
+from tests.scenario.command import environment
+from tests.servers.discord.server import running_discord
+from tests.servers.slack.server import running_slack
+
+DISK_MB = 48
+QUIET_WITHIN_S = 120
+"""How long everything may take to come to its end once it is healed, on a busy machine."""
+CALM_S = 1.0
+"""Quiet is what stays quiet for so long."""
+SPARE_DESCRIPTORS = 4
+"""A connection kept for its next use, more or less."""
+SPARE_THREADS = 10
+"""The loop's helper threads are made as they are needed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a round does."""
+
+    seed: int
+    faults: int
+    gap_s: float
+    """Between two faults, on average."""
+    asked_per_s: float
+    model: Path
+    only: tuple[str, ...] = ()
+    """The faults to choose from; none: all."""
+
+
+@dataclass
+class Report:
+    """What happened in a round, or in several."""
+
+    faults: Counter[str] = field(default_factory=Counter)
+    done: Counter[str] = field(default_factory=Counter)
+    questions: Counter[str] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    starts: int = 0
+    seconds: float = 0
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, other: Report) -> None:
+        """Count another round in."""
+        self.faults += other.faults
+        self.done += other.done
+        self.questions += other.questions
+        self.states += other.states
+        self.starts += other.starts
+        self.seconds += other.seconds
+        self.problems += other.problems
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[bool]:
+    """A disk of its own at a folder, where that may be mounted. Yields: whether it is."""
+    options = f"size={DISK_MB}m,mode=0700"
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", options, "chaos", str(folder)]
+    is_mounted = os.geteuid() == 0 and not _returncode(mount)
+    try:
+        yield is_mounted
+    finally:
+        if is_mounted:
+            _returncode(["/bin/umount", "--lazy", str(folder)])
+
+
+def _returncode(command: list[str]) -> int:
+    return subprocess.run(command, capture_output=True, check=False).returncode
+
+
+class Round:
+    """One round over one directory. Made by `running_round`."""
+
+    def __init__(
+        self, plan: Plan, scene: Scene, people: list[People], tell: Callable[[str], None]
+    ) -> None:
+        self._plan = plan
+        self._scene = scene
+        self._people = people
+        self._tell = tell
+        self._going = True
+        self.report = Report()
+
+    async def run(self) -> Report:
+        """Break things, heal them, and look at what is left."""
+        began = time.monotonic()
+        bot = self._scene.bot
+        await bot.start()
+        await bot.wait_until_ready()
+        supervising = asyncio.create_task(bot.supervise(allowed=frozenset({EXIT_ENGINE_DEAD})))
+        asking = asyncio.create_task(self._ask())
+        await self._break()
+        self._going = False
+        await asking
+        await self._heal()
+        await bot.wait_until_ready()
+        await self._quiet("after the faults")
+        held = await self._held()
+        await bot.restart(signal.SIGTERM)
+        await bot.wait_until_ready()
+        await self._quiet("after a restart")
+        await self._compare(held)
+        supervising.cancel()
+        await asyncio.gather(supervising, return_exceptions=True)
+        await bot.end(signal.SIGTERM)
+        self._check()
+        self.report.seconds = time.monotonic() - began
+        return self.report
+
+    # -- asking and breaking ------------------------------------------------------------------
+
+    async def _ask(self) -> None:
+        while self._going:
+            await self._scene.random.choice(self._people).do_something()
+            await asyncio.sleep(self._scene.random.expovariate(self._plan.asked_per_s))
+
+    async def _break(self) -> None:
+        random = self._scene.random
+        names = list(self._plan.only or FAULTS)
+        weights = [FAULTS[name][0] for name in names]
+        running: set[asyncio.Task[None]] = set()
+        for number in range(self._plan.faults):
+            await asyncio.sleep(random.expovariate(1 / self._plan.gap_s))
+            (name,) = random.choices(names, weights)
+            task = asyncio.create_task(self._inject(name, random.uniform(0.1, 1.5)))
+            running.add(task)
+            if name.startswith("SIG"):
+                await task  # a start takes as long as it takes
+            self.report.faults[name] += 1
+            if (number + 1) % 20 == 0:
+                asked = sum(len(it.questions) for it in self._people)
+                self._tell(
+                    f"{number + 1} faults, {asked} questions, {self._scene.bot.starts} starts"
+                )
+        await asyncio.gather(*running)
+
+    async def _inject(self, name: str, lasts_s: float) -> None:
+        async with FAULTS[name][1](self._scene, lasts_s):
+            pass
+
+    async def _heal(self) -> None:
+        scene = self._scene
+        for order in scene.orders.iterdir():
+            order.unlink(missing_ok=True)
+        forget(scene.slack.faults)
+        forget(scene.discord.faults)
+        scene.discord.gateway.rules.resumes = True
+
+    # -- afterwards ---------------------------------------------------------------------------
+
+    async def _quiet(self, when: str) -> None:
+        """Wait until nothing waits for its end; what still does is a problem."""
+        until = time.monotonic() + QUIET_WITHIN_S
+        calm_since: float | None = None
+        while time.monotonic() < until:
+            with suppress(*UNREACHABLE):
+                await self._scene.playground.look()
+                if any(it.waiting() for it in self._people):
+                    calm_since = None
+                else:
+                    calm_since = calm_since or time.monotonic()
+                    if time.monotonic() - calm_since > CALM_S:
+                        return
+            await asyncio.sleep(0.1)
+        for people in self._people:
+            for waiting in people.waiting():
+                self.report.problems.append(f"{people.name}: {waiting} has no end {when}")
+
+    async def _held(self) -> tuple[Counter[str], int]:
+        await self._scene.playground.rest()
+        await asyncio.sleep(CALM_S)
+        bot = self._scene.bot
+        return Counter(bot.descriptors()), bot.num_threads()
+
+    async def _compare(self, held: tuple[Counter[str], int]) -> None:
+        """What the process held after the faults, against what a new one holds."""
+        for people in self._people:
+            for _ in range(2):
+                await people.do_something()
+        await self._quiet("at the end")
+        descriptors, threads = await self._held()
+        more = held[0] - descriptors
+        if more.total() > SPARE_DESCRIPTORS:
+            self.report.problems.append(f"descriptors are left over: {dict(more)}")
+        if held[1] > threads + SPARE_THREADS:
+            self.report.problems.append(
+                f"threads are left over: {held[1]}, after a start {threads}"
+            )
+
+    def _check(self) -> None:
+        report = self.report
+        for people in self._people:
+            report.problems += people.problems()
+            report.questions[people.name] += len(people.questions)
+            report.done.update({f"{people.name}: {it}": n for it, n in people.done.items()})
+        report.problems += leftovers_on_disk(self._scene.data_dir)
+        report.problems += self._scene.bot.problems
+        report.states = states(self._scene.data_dir)
+        report.starts = self._scene.bot.starts
+
+
+@asynccontextmanager
+async def running_round(
+    plan: Plan, zygote: Zygote, folder: Path, tell: Callable[[str], None]
+) -> AsyncIterator[Round]:
+    """A round with its servers and its directory in `folder`."""
+    data_dir, orders = folder / "data", folder / "orders"
+    for path in (data_dir, orders):
+        path.mkdir(parents=True, mode=0o700)
+    random = Random(plan.seed)  # noqa: S311 - the same faults in every run
+    async with AsyncExitStack() as stack:
+        is_own_disk = stack.enter_context(small_disk(data_dir))
+        slack, discord = ChaosSlack(), ChaosDiscord()
+        await stack.enter_async_context(running_slack(slack=slack))
+        await stack.enter_async_context(running_discord(discord=discord))
+        port = _free_port()
+        settings = {
+            "SLACK_BOT_TOKEN": slack.workspace.bot_token,
+            "SLACK_APP_TOKEN": slack.workspace.app_token,
+            "SLACK_API_URL": slack.api_url,
+            "DISCORD_BOT_TOKEN": discord.world.token,
+            "DISCORD_RESOLVE_TO": discord.address,
+            "DISCORD_CA_FILE": str(discord.ca_file),
+            "DRAIN_S": "1",
+            "MAX_WAITING": "1000",
+            "QUESTIONS_PER_USER": "1000",
+            "CHAOS_ORDERS": str(orders),
+            "OMP_NUM_THREADS": "1",
+        }
+        bot = BotProcess(
+            zygote,
+            arguments=(
+                *("run", "--port", str(port), "--model", str(plan.model)),
+                *("--temperature", "1", "--max-new-tokens", "12"),
+            ),
+            settings=environment(data_dir, **settings),
+            log=folder / "log",
+        )
+        stack.push_async_callback(bot.end, signal.SIGKILL)
+        playground = PlaygroundPeople(f"http://127.0.0.1:{port}", random)
+        stack.push_async_callback(playground.close)
+        scene = Scene(
+            random=random,
+            bot=bot,
+            slack=slack,
+            discord=discord,
+            playground=playground,
+            data_dir=data_dir,
+            orders=orders,
+            is_own_disk=is_own_disk,
+        )
+        people = [SlackPeople(slack, random), DiscordPeople(discord, random), playground]
+        yield Round(plan, scene, people, tell)
+
+
+def _free_port() -> int:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port: int = taken.getsockname()[1]
+        return port
