@@ -157,6 +157,10 @@ class Answers:
         message = asked_again(latest, turn)
         return self.ask(message, exchange_for(message))
 
+    async def recorded(self, key: MessageKey) -> None:
+        """See `Core.recorded`."""
+        await self._questions.wait_until_recorded(key)
+
     def stop(self, key: MessageKey) -> bool:
         """Stop a question, waiting or running; false when it is not in flight."""
         return self._questions.stop(key)
@@ -204,6 +208,7 @@ class Answers:
 
     async def _process(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> bool:
         """From the claim to the final edit, which takes the question off the inbox."""
+        question.recorded()
         try:
             async with running_reply(exchange) as reply:
                 if question.is_stopped:

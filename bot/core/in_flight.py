@@ -30,6 +30,7 @@ class InFlight:
         self._is_superseded = False
         self._is_stopped = False
         self._work: asyncio.Task[Ending] | None = None
+        self._recorded = asyncio.Event()
         self._ended = asyncio.Event()
 
     # -- what is known of it ------------------------------------------------------------------
@@ -74,6 +75,10 @@ class InFlight:
         """Whether a later version of it is answered instead, in the same reply."""
         return self._is_superseded
 
+    async def wait_until_recorded(self) -> None:
+        """Return when the inbox holds it, or it has ended without that."""
+        await self._recorded.wait()
+
     async def wait_until_ended(self) -> None:
         """Return when it is no longer in flight."""
         await self._ended.wait()
@@ -85,6 +90,10 @@ class InFlight:
         self._is_new = True
         self._is_attempted = attempt_begun and reached is None
         self._reached = reached
+
+    def recorded(self) -> None:
+        """The inbox holds it: from now on its platform may forget it."""
+        self._recorded.set()
 
     def completed(self, message: IncomingMessage) -> None:
         """The platform has added what the event lacked."""
@@ -127,6 +136,7 @@ class InFlight:
 
     def ended(self) -> None:
         """It is no longer in flight."""
+        self._recorded.set()
         self._ended.set()
 
 
@@ -197,6 +207,11 @@ class InFlightQuestions:
         for question in self._of_message(later.key):
             if question.message.revision < later.revision:
                 question.superseded_by(later)
+
+    async def wait_until_recorded(self, key: MessageKey) -> None:
+        """Return when the inbox holds every version of a question that is in flight."""
+        for question in self._of_message(key):
+            await question.wait_until_recorded()
 
     async def stop_and_wait(self, key: MessageKey) -> None:
         """Stop a question and return when it has ended."""

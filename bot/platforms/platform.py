@@ -63,6 +63,13 @@ class Core(Protocol):
         """Answer a question once more; `None` when there is nothing to do. Raises: Busy."""
         ...
 
+    async def recorded(self, key: MessageKey) -> None:
+        """Return when a question that was asked is claimed, or has ended without a claim.
+
+        Before that, its platform is not told that it has arrived: a crash would lose it.
+        """
+        ...
+
     def stop(self, key: MessageKey) -> bool:
         """Stop a question; false when it is not in flight."""
         ...

@@ -1,4 +1,7 @@
-"""`llava-bot` whose model and decoders hang once the file `HANGS_WITH` is there."""
+"""`llava-bot` whose model and decoders hang once the file `HANGS_WITH` is there.
+
+Its claims hang once the file `HOLDS_CLAIMS` is there.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,13 @@ from unittest import mock
 
 from bot.__main__ import main
 from bot.core.attachments import Attachments, FetchedPictures
+from bot.store import Inbox
 from inference.execution.runner import SequenceInputs
 from inference.execution.torch_runner import FinishedStep, TorchRunner
 from inference.scheduling.sequences import Plan
 
 SIGN = Path(os.environ["HANGS_WITH"])
+HOLDS_CLAIMS = Path(os.environ.get("HOLDS_CLAIMS", SIGN.with_name("no-file")))
 LONG_S = 600
 
 
@@ -43,9 +48,20 @@ class HangingAttachments(Attachments):
         return await super().fetch(*arguments, **options)
 
 
+class HangingInbox(Inbox):
+    """As a disk that does not write."""
+
+    async def claim(self, *arguments: Any, **options: Any) -> Any:
+        """See `Inbox.claim`."""
+        if await asyncio.to_thread(HOLDS_CLAIMS.exists):
+            await asyncio.sleep(LONG_S)
+        return await super().claim(*arguments, **options)
+
+
 if __name__ == "__main__":
     with (
         mock.patch("inference.backends.assemble_batching.TorchRunner", HangingRunner),
         mock.patch("bot.composition.Attachments", HangingAttachments),
+        mock.patch("bot.store.store.Inbox", HangingInbox),
     ):
         sys.exit(main())

@@ -1,4 +1,9 @@
-"""Buttons, the message shortcut, modals and the slash command."""
+"""Buttons, the message shortcut, modals and the slash command.
+
+Slack gets the acknowledgement when a listener returns. What asks or changes something returns once
+that is in the store. A modal and a command must be acknowledged within three seconds: what may take
+longer runs in the background.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import html
 import json
 import logging
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from slack_bolt.async_app import AsyncApp
@@ -49,6 +54,7 @@ class InteractionHandler:
         message_handler: MessageHandler,
         workspaces: Workspaces,
         pictures: Pictures,
+        in_background: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._core = core
         self._store = store
@@ -56,6 +62,7 @@ class InteractionHandler:
         self._message_handler = message_handler
         self._workspaces = workspaces
         self._pictures = pictures
+        self._in_background = in_background
 
     def register(self, app: AsyncApp) -> None:
         """Register every listener with the app."""
@@ -76,34 +83,42 @@ class InteractionHandler:
         self._core.stop(message_key(team, channel, message))
 
     async def _on_again(self, ack: Any, body: Event, context: Event) -> None:
-        await ack()
         workspace = await self._workspace(context)
         channel, message = blocks.key_from(body["actions"][0]["value"])
-        if not self._message_handler.intake.is_open or not self._allowed(workspace, body, channel):
+        self._message_handler.check_open()
+        if not self._allowed(workspace, body, channel):
+            await ack()
             return
         key = message_key(workspace.team, channel, message)
         try:
             begun = await self._core.ask_again(key, self._message_handler.exchange)
+            is_gone = begun is None and await self._store.inbox.latest(key) is None
         except UserFacingError as refusal:
-            await self._refuse(workspace, body, refusal)
-            return
-        if begun is None and await self._store.inbox.latest(key) is None:
-            await self._refuse(workspace, body, UserFacingError("question_forgotten"))
+            self._in_background(self._refuse(workspace, body, refusal))
+        else:
+            if is_gone:
+                gone = UserFacingError("question_forgotten")
+                self._in_background(self._refuse(workspace, body, gone))
+            await self._core.recorded(key)
+        await ack()
 
     async def _on_feedback(self, ack: Any, body: Event, context: Event) -> None:
-        await ack()
         workspace = await self._workspace(context)
         opinion, channel, message = json.loads(body["actions"][0]["value"])
         key = message_key(workspace.team, channel, message)
         try:
             await self._store.replies.rate(key, _user(body), good=opinion == "good")
         except StoreFailed as failed:
-            await notify_refusal(workspace, channel, _user(body), failed)
+            self._in_background(notify_refusal(workspace, channel, _user(body), failed))
+        await ack()
 
     # -- ask about this picture ---------------------------------------------------------------
 
     async def _on_shortcut(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
+        self._in_background(self._open_modal(body, context))
+
+    async def _open_modal(self, body: Event, context: Event) -> None:
         workspace = await self._workspace(context)
         message, channel = body["message"], body["channel"]["id"]
         # A trigger lives three seconds: what takes longer to look up is left out.
@@ -134,7 +149,6 @@ class InteractionHandler:
         return bool(info.get("is_member") or info.get("is_im"))
 
     async def _on_ask(self, ack: Any, body: Event, context: Event) -> None:
-        await ack()
         workspace = await self._workspace(context)
         view = body["view"]
         about = json.loads(view["private_metadata"])
@@ -142,8 +156,7 @@ class InteractionHandler:
         thread = thread_key(workspace.team, about["channel"], about["thread_ts"])
         # Escaped, as the text of a message is: a modal sends it as it was typed.
         text = html.escape((_input(view, "question") or "").strip(), quote=False)
-        if not self._message_handler.intake.is_open:
-            return
+        self._message_handler.check_open()
         message = IncomingMessage(
             key=message_key(workspace.team, about["channel"], view["id"]),
             thread=thread,
@@ -153,19 +166,28 @@ class InteractionHandler:
             sent_at=time.time(),
             context=Origin(AskedBy.MODAL, about["ts"]).to_context(),
         )
+        refused: UserFacingError | None = None
         if not self._core.allows(thread, author):
-            refusal = UserFacingError("not_allowed")
-            await notify_refusal(workspace, about["channel"], author.id, refusal)
-            return
-        try:
-            self._core.ask(message, self._message_handler.exchange(message))
-        except UserFacingError as refusal:
-            await notify_refusal(workspace, about["channel"], author.id, refusal)
+            refused = UserFacingError("not_allowed")
+        else:
+            try:
+                self._core.ask(message, self._message_handler.exchange(message))
+            except UserFacingError as refusal:
+                refused = refusal
+        if refused is not None:
+            told = notify_refusal(workspace, about["channel"], author.id, refused)
+            self._in_background(told)
+        await self._core.recorded(message.key)
+        await ack()
 
     # -- /llava -------------------------------------------------------------------------------
 
     async def _on_command(self, ack: Any, body: Event, context: Event, respond: Any) -> None:
+        """Its sentence says that it was done; until then it only arrived."""
         await ack()
+        self._in_background(self._run_command(body, context, respond))
+
+    async def _run_command(self, body: Event, context: Event, respond: Any) -> None:
         workspace = await self._workspace(context)
         team, user, channel = workspace.team, body["user_id"], body["channel_id"]
         person = await workspace.person(user)
@@ -217,11 +239,11 @@ class InteractionHandler:
         return bool(info.get("creator") == user)
 
     async def _on_settings(self, ack: Any, body: Event, context: Event) -> None:
-        await ack()
         workspace = await self._workspace(context)
         view = body["view"]
         channel = json.loads(view["private_metadata"])["channel"]
         if not await self._is_admin(workspace, _user(body), channel):
+            await ack()
             return
         follow_ups = _input(view, "follow_ups") or "default"
         chosen = ChannelSettings(
@@ -232,7 +254,8 @@ class InteractionHandler:
         try:
             await self._store.channels.choose(PLATFORM, workspace.team, channel, chosen)
         except StoreFailed as failed:
-            await notify_refusal(workspace, channel, _user(body), failed)
+            self._in_background(notify_refusal(workspace, channel, _user(body), failed))
+        await ack()
 
     # -- helpers ------------------------------------------------------------------------------
 

@@ -39,6 +39,10 @@ log = logging.getLogger(__name__)
 READ_WITHIN_S = 3
 
 
+class NotTaken(Exception):
+    """An event must not be acknowledged: nothing has been done about it."""
+
+
 class MessageHandler:
     """Handles messages, edits and deletions. Lives as long as the adapter.
 
@@ -72,10 +76,14 @@ class MessageHandler:
 
     # -- messages -----------------------------------------------------------------------------
 
+    def check_open(self) -> None:
+        """Raises: NotTaken, during a shutdown: Slack delivers the event to the next start."""
+        if not self.intake.is_open:
+            raise NotTaken
+
     async def on_event(self, workspace: Workspace, event: Event) -> None:
         """A message was sent, edited or deleted; or the bot was mentioned."""
-        if not self.intake.is_open:
-            return
+        self.check_open()
         event = well_formed(event)
         changed = event.get("message") or {}
         match event.get("subtype"):
@@ -114,7 +122,10 @@ class MessageHandler:
             )
 
     async def on_message(self, message: SlackMessage, *, from_history: bool = False) -> None:
-        """Handle one copy of a person's message. `from_history`: see `Intake.on_message`."""
+        """Handle one copy of a person's message; return once it may be acknowledged.
+
+        `from_history`: see `Intake.on_message`.
+        """
         is_first = self._adapter.pictures.copies.note(message)
         if not message.is_reply and not message.is_addressed:
             return  # the channel's own talk
@@ -126,6 +137,7 @@ class MessageHandler:
         if not handled.is_addressed:
             return
         if handled.command is None:
+            await self._core.recorded(message.key)
             await self._replay_early(message)
         elif is_first and not from_history:
             await self.run_command(handled.command, message)
@@ -238,6 +250,7 @@ class MessageHandler:
             return
         if await self.intake.on_edit(message):
             await self.on_message(message)
+        await self._core.recorded(message.key)
 
     async def _on_delete(self, workspace: Workspace, event: Event, ts: str) -> None:
         previous = event.get("previous_message") or {}

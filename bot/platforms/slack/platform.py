@@ -25,7 +25,7 @@ from bot.platforms.slack.events import PLATFORM, Event
 from bot.platforms.slack.http import HttpServer
 from bot.platforms.slack.installation import installation_store, oauth_flow
 from bot.platforms.slack.interaction_handler import InteractionHandler
-from bot.platforms.slack.message_handler import MessageHandler
+from bot.platforms.slack.message_handler import MessageHandler, NotTaken
 from bot.platforms.slack.pictures.finder import Pictures
 from bot.platforms.slack.pictures.links import Links
 from bot.platforms.slack.replies.context import AdapterContext
@@ -36,6 +36,7 @@ from bot.platforms.slack.workspaces import NotInstalled, Workspace, Workspaces
 from bot.settings import revealed
 from bot.store import Store
 from bot.values.messages import IncomingMessage
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ class Slack:
             message_handler=self._message_handler,
             workspaces=self._workspaces,
             pictures=self._adapter.pictures,
+            in_background=self._adapter.in_background,
         )
         self._backfill = Backfill(
             store=store, workspaces=self._workspaces, message_handler=self._message_handler
@@ -197,6 +199,9 @@ class Slack:
             authorize=authorize,  # type: ignore[arg-type] # None is bolt's "not installed"
             signing_secret=revealed(self._settings.signing_secret) or "",
             request_verification_enabled=not self._settings.app_token,
+            # An event is acknowledged when its listener returns, which is when what it asks for is
+            # in the store: Slack delivers it again if the process ends before that.
+            process_before_response=True,
         )
         app.event("message")(self._message)
         app.event("app_mention")(self._message)
@@ -207,6 +212,7 @@ class Slack:
         # Everything else is acknowledged: Slack would send it again otherwise.
         app.event(re.compile(".*"))(_nothing)
         app.action(re.compile(".*"))(_acknowledge)
+        app.error(_failed)
         return app
 
     async def _message(self, context: Event, event: Event) -> None:
@@ -269,6 +275,12 @@ def _result(workspace: Workspace, enterprise: str | None) -> AuthorizeResult:
 
 async def _nothing() -> None:
     """An event that is not for us."""
+
+
+async def _failed(error: Exception) -> None:
+    """The event is not acknowledged: Slack delivers it again, and the cause may have gone."""
+    if not isinstance(error, NotTaken):
+        log.error("an event was not handled: %s", safe_traceback(error))
 
 
 async def _acknowledge(ack: Callable[[], Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,9 @@ from bot.platforms.slack.pictures.finder import Pictures
 from bot.platforms.slack.workspaces import Workspaces
 from bot.store import Store
 from bot.values.messages import MessageKey
+from inference.errors import safe_traceback
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +28,12 @@ class AdapterContext:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that nobody waits for."""
+        """Do something that nobody waits for; its failure goes to the log."""
         task = asyncio.create_task(work, name="slack-aside")
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            log.error("something beside an answer failed: %s", safe_traceback(exc))
