@@ -209,11 +209,11 @@ async def _drain(services: Services, started: Platforms, signals: _Signals, exit
     deadline = Deadline()
     deadline.begin(drain_s + CLOSING_S, exit_code=exit_code)
     await _within(CLOSE_WITHIN_S, (platform.stop_intake() for platform in started.values()))
+    services.store.hurry()
     if drain_s:
         log.info("stopping: running answers have %g s to end", drain_s)
         await _first_completed(services.answers.drain(drain_s), signals.stop_now.wait())
         deadline.begin(CLOSING_S, exit_code=exit_code)
-    services.store.hurry()
     await services.answers.drain(0)
 
 

@@ -58,8 +58,7 @@ from bot.values.turns import PictureFile, StoredPicture, Turn
 from inference.types import Picture
 
 CLAIMS_KEPT = timedelta(days=7)
-HURRIED_BUSY_S = 1.0
-"""What is held while picture files and the rows that refer to them may differ."""
+HURRIED_BUSY_S = 0.5
 KEYS_AT_ONCE = 200
 """Threads erased by one statement: SQLite bounds the depth of a condition."""
 
