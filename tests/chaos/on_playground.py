@@ -44,17 +44,17 @@ class PlaygroundPeople(People):
             "ask again": (5, lambda: self._post("again")),
         }
 
-    async def _question(self, *, with_picture: bool = False) -> bool:
-        try:
+    def _question(self, *, with_picture: bool = False) -> None:
+        self._follow(self._ask_in_new_thread(with_picture=with_picture))
+
+    async def _ask_in_new_thread(self, *, with_picture: bool) -> None:
+        with suppress(*UNREACHABLE):
             async with self._http.post("/api/threads") as response:
                 if response.status != 201:
-                    return False
+                    return
                 thread = (await response.json())["thread_id"]
-        except UNREACHABLE:
-            return False
-        self._threads.append(thread)
-        self._follow(self._ask(thread, with_picture=with_picture))
-        return True
+            self._threads.append(thread)
+            await self._ask(thread, with_picture=with_picture)
 
     def _follow_up(self) -> bool:
         if not self._threads:
@@ -82,14 +82,16 @@ class PlaygroundPeople(People):
                     async for _ in events(response):
                         pass
 
-    async def _post(self, what: str) -> bool:
+    def _post(self, what: str) -> bool:
         if not self._threads:
             return False
-        thread = self.random.choice(self._threads[-20:])
+        self._follow(self._posted(self.random.choice(self._threads[-20:]), what))
+        return True
+
+    async def _posted(self, thread: str, what: str) -> None:
         with suppress(*UNREACHABLE):
             async with self._http.post(f"/api/threads/{thread}/{what}") as response:
                 await response.read()
-        return True
 
     def cut(self) -> None:
         """Break the connections of those who follow an answer."""

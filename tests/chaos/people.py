@@ -43,8 +43,6 @@ class People(ABC):
         self.questions: dict[str, Question] = {}
         self.done: Counter[str] = Counter()
         """What they did, by kind."""
-        self.names: dict[str, str] = {}
-        """Another name of a question → its id, for reports."""
 
     @abstractmethod
     def doings(self) -> dict[str, tuple[int, Callable[[], Any]]]:
@@ -54,15 +52,12 @@ class People(ABC):
     def seen(self) -> Seen:
         """What the platform shows now."""
 
-    async def do_something(self) -> None:
+    def do_something(self) -> None:
         """One of them does one thing."""
         doings = self.doings()
         kinds = list(doings)
         (kind,) = self.random.choices(kinds, [doings[it][0] for it in kinds])
-        done = doings[kind][1]()
-        if hasattr(done, "__await__"):
-            done = await done
-        if done is not False:
+        if doings[kind][1]() is not False:
             self.done[kind] += 1
 
     def picture(self) -> bytes:
