@@ -95,6 +95,10 @@ async def failures_are_sentences(
         return refusal(request, exc.status, exc.key, **exc.values)
     except UserFacingError as exc:
         return refusal(request, 503, exc.key, **exc.values)
+    except ConnectionError as exc:
+        if request.transport is not None:
+            log.error("a request failed: %s", safe_traceback(exc))
+        return refusal(request, 500, refusal_of(exc).key)  # else to nobody: the sender hung up
     except Exception as exc:  # noqa: BLE001 - the border to the network: nothing may leak through
         log.error("a request failed: %s", safe_traceback(exc))
         return refusal(request, 500, refusal_of(exc).key)

@@ -13,6 +13,7 @@ from aiohttp import web
 from bot.core.titles import Titles
 from bot.core.turns import asked_again
 from bot.errors import Busy, UserFacingError
+from bot.platforms.listening.senders import Senders
 from bot.platforms.platform import Core
 from bot.platforms.web.access import Access, ThreadAccess
 from bot.platforms.web.bodies import json_object
@@ -23,7 +24,7 @@ from bot.platforms.web.keys import message_key
 from bot.platforms.web.people import LOCAL, name_of
 from bot.platforms.web.retries import keeps_pictures
 from bot.platforms.web.streams import stream
-from bot.platforms.web.uploads import MAX_TEXT_BYTES, BadUpload, Uploads
+from bot.platforms.web.uploads import MAX_TEXT_BYTES, Uploads
 from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.messages import Author, IncomingMessage, ThreadKey
@@ -43,8 +44,10 @@ class QuestionHandlers:
         uploads: Uploads,
         access: ThreadAccess,
         changes: Changes,
+        senders: Senders,
     ) -> None:
         self._core = core
+        self._senders = senders
         self._changes = changes
         self._titles = Titles(store)
         self._store = store
@@ -76,10 +79,9 @@ class QuestionHandlers:
     async def _ask(self, request: web.Request) -> web.StreamResponse:
         access = await self._access.to_ask(request)
         message_id = uuid.uuid4().hex
-        try:
-            form = await self._uploads.receive(request, message_id)
-        except BadUpload as exc:
-            return refusal(request, exc.status, exc.key, **exc.values)
+        form = await self._uploads.receive(
+            request, message_id, sender=self._senders.of(request), person=access.person.id
+        )
         try:
             access = await self._access.to_ask(request)  # deleted during the upload, for example
             name = await name_of(self._store, access.person)

@@ -85,7 +85,12 @@ class Playground:
         changes = self._changes = Changes(access)
         self._threads = ThreadHandlers(store=store, erasure=erasure, access=access, changes=changes)
         self._questions = QuestionHandlers(
-            core=core, store=store, uploads=uploads, access=access, changes=changes
+            core=core,
+            store=store,
+            uploads=uploads,
+            access=access,
+            changes=changes,
+            senders=self._senders,
         )
         self._sharing = SharingHandlers(
             store=store, access=access, changes=changes, senders=self._senders

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from aiohttp import BodyPartReader, ClientError, MultipartReader, web
+from aiohttp import BodyPartReader, ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.errors import UserFacingError
 from bot.images.file_names import PICTURE_SUFFIXES
 from bot.images.opening import MAX_ASPECT, REDUCED_FACTOR
+from bot.platforms.web.gate.forms import BoundedForm
+from bot.platforms.web.gate.places import AllTaken, Places
+from bot.platforms.web.guard import HttpRefusal
 from bot.private_files import create, make_folder
 from bot.values.limits import PictureLimits
 from bot.values.messages import Attachment
@@ -24,14 +28,11 @@ from inference.safe_messages import is_disk_full
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = 256 * 1024
 MAX_TEXT_BYTES = 100_000
-MAX_AT_ONCE = 4
-"""Forms that are received concurrently; further ones wait."""
-IDLE_S = 30
-"""A sender who is silent for this long is gone."""
 SPARE_FILES = 8
 """This many files beyond the limit are still named in the receipt."""
+OTHER_PARTS = 8
+"""This many parts may be no files: the text, and fields that nobody knows."""
 
 
 # A malformed form, or a sender who has hung up: not our failure.
@@ -39,28 +40,10 @@ _BROKEN = (
     HttpProcessingError,
     ClientError,
     ConnectionError,
-    TimeoutError,
+    TypeError,
     ValueError,
     AssertionError,
 )
-
-T = TypeVar("T")
-
-
-async def _in_time(reading: Coroutine[Any, Any, T]) -> T:
-    """Do not wait forever for a silent sender. Raises: TimeoutError."""
-    async with asyncio.timeout(IDLE_S):
-        return await reading
-
-
-class BadUpload(Exception):
-    """Not the expected form; `key` and `values` make the sentence."""
-
-    def __init__(self, status: int, key: str, **values: object) -> None:
-        super().__init__(key)
-        self.status = status
-        self.key = key
-        self.values = values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +62,7 @@ class Uploads:
         self._limits = limits
         self._max_file_bytes = limits.max_bytes
         self._max_files = max_files
-        self._receiving = asyncio.Semaphore(MAX_AT_ONCE)
+        self._places = Places()
 
     @property
     def max_total_bytes(self) -> int:
@@ -99,17 +82,38 @@ class Uploads:
             "types": sorted(PICTURE_SUFFIXES),
         }
 
-    async def receive(self, request: web.Request, message_id: str) -> Form:
-        """Read a form of ``text`` and ``images`` to disk. Raises: BadUpload."""
+    async def receive(
+        self, request: web.Request, message_id: str, *, sender: str, person: str
+    ) -> Form:
+        """Read a form of ``text`` and ``images`` to disk.
+
+        `sender` and `person`: who takes a place for it, if it has files.
+
+        Raises:
+            HttpRefusal: it is no such form, or exceeds a bound.
+            UserFacingError: it cannot be kept.
+        """
         if not request.content_type.startswith("multipart/"):
-            raise BadUpload(400, "http_bad_request")
+            raise HttpRefusal(400, "http_bad_request")
         try:
-            async with self._receiving:
-                return await self._read_form(await request.multipart(), message_id)
+            form = BoundedForm(
+                request,
+                max_bytes=self.max_total_bytes,
+                max_parts=self._max_files + SPARE_FILES + OTHER_PARTS,
+            )
+            async with AsyncExitStack() as place:
+
+                async def begin_files() -> None:
+                    async with form.pause():
+                        await place.enter_async_context(self._places.taken(sender, person))
+
+                return await self._read(form, message_id, begin_files)
         except BaseException as exc:
             await self.discard(message_id)
+            if isinstance(exc, AllTaken):
+                raise HttpRefusal(503, "http_uploads_busy") from None
             if isinstance(exc, _BROKEN):
-                raise BadUpload(400, "http_bad_request") from None
+                raise HttpRefusal(400, "http_bad_request") from None
             if isinstance(exc, OSError):  # ours: a full disk, for example
                 log.error("an upload could not be written: %s", in_one_line(exc))
                 full = is_disk_full(exc)
@@ -127,45 +131,39 @@ class Uploads:
                 if folder.name not in message_ids:
                     await self.discard(folder.name)
 
-    async def _read_form(self, form: MultipartReader, message_id: str) -> Form:
+    async def _read(
+        self, form: BoundedForm, message_id: str, begin_files: Callable[[], Awaitable[None]]
+    ) -> Form:
         text = ""
         attachments: list[Attachment] = []
-        total = files = 0
-        while (part := await _in_time(form.next())) is not None:
-            if not isinstance(part, BodyPartReader):
-                raise BadUpload(400, "http_bad_request")
-            if part.name == "text":
-                data = bytearray()
-                while piece := await _in_time(part.read_chunk(CHUNK_BYTES)):
-                    data += piece
-                    if len(data) > MAX_TEXT_BYTES:
-                        raise BadUpload(413, "http_too_large", limit_bytes=MAX_TEXT_BYTES)
-                text = data.decode("utf-8", "replace")
-            elif part.name == "images":
-                files += 1
-                if files > self._max_files + SPARE_FILES:
-                    raise BadUpload(400, "http_too_many", limit=self._max_files)
-                path = self._folder / message_id / str(len(attachments))
-                size = await self._save(part, path)
-                total += size
-                if total > self.max_total_bytes:
-                    raise BadUpload(413, "http_too_large", limit_bytes=self.max_total_bytes)
-                if not size and not part.filename:
-                    continue  # a browser's form in which no file was chosen
-                attachments.append(
-                    Attachment(name=part.filename or "picture", ref=str(path), size_bytes=size)
-                )
+        files = 0
+        while (part := await form.next_part()) is not None:
+            if part.name != "images":
+                data = await form.read_short(part, max_bytes=MAX_TEXT_BYTES)
+                if part.name == "text":
+                    text = data.decode("utf-8", "replace")
+                continue
+            files += 1
+            if files > self._max_files + SPARE_FILES:
+                raise HttpRefusal(400, "http_too_many", limit=self._max_files)
+            if files == 1:
+                await begin_files()
+            path = self._folder / message_id / str(len(attachments))
+            size = await self._save(form, part, path)
+            if not size and not part.filename:
+                continue  # a browser's form in which no file was chosen
+            attachments.append(
+                Attachment(name=part.filename or "picture", ref=str(path), size_bytes=size)
+            )
         return Form(text=text, attachments=tuple(attachments))
 
-    async def _save(self, part: BodyPartReader, path: Path) -> int:
+    async def _save(self, form: BoundedForm, part: BodyPartReader, path: Path) -> int:
         """Write a file up to the limit; beyond it only count. Returns: its size in bytes."""
         await asyncio.to_thread(make_folder, path.parent)
         size = 0
         with await asyncio.to_thread(create, path) as file:
-            while piece := await _in_time(part.read_chunk(CHUNK_BYTES)):
+            while piece := await form.read(part):
                 size += len(piece)
-                if size > self.max_total_bytes:
-                    raise BadUpload(413, "http_too_large", limit_bytes=self.max_total_bytes)
                 if size <= self._max_file_bytes:
                     await asyncio.to_thread(file.write, piece)
         return size

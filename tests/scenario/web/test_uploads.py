@@ -159,7 +159,7 @@ async def test_a_sender_who_hangs_up_leaves_no_file_and_no_noise(
 async def test_silent_senders_do_not_block_others(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.platforms.web.uploads.IDLE_S", 0.3)
+    monkeypatch.setattr("bot.platforms.web.gate.forms.IDLE_S", 0.3)
     thread = await client.make_thread()
     address = client.playground.address.removeprefix("http://")
     quiet = []
@@ -202,8 +202,8 @@ async def test_an_upload_without_end_is_cut_off(client: Client) -> None:
     thread = await client.make_thread()
     async with await client.ask(thread, "q", ("a.png", bytes(400_000))) as response:
         assert response.status == 413
-        assert "larger than" in (await response.json())["error"]
-    assert not list((client.folder / "uploads").iterdir())
+        assert "larger than 300 KB" in (await response.json())["error"]
+    assert not list((client.folder / "uploads").glob("*"))
 
 
 def form_of(text: bytes, *, name: bytes = b"a.png", data: bytes = RED) -> bytes:

@@ -73,7 +73,7 @@ async def test_an_upload_is_private_while_it_waits(tmp_path: Path) -> None:
     uploads = Uploads(tmp_path / "uploads", PictureLimits(max_bytes=1000), max_files=1)
 
     async def receive(request: web.Request) -> web.Response:
-        await uploads.receive(request, "1")
+        await uploads.receive(request, "1", sender="", person="")
         return web.Response()
 
     app = web.Application()
