@@ -150,6 +150,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_models_arguments(models)
 
+    store = command(
+        "store",
+        "store migrate --from DATA_DIR [OPTION]...",
+        "move what the bot remembers into the PostgreSQL database of DATABASE_URL",
+    )
+    store.add_argument("what", choices=["migrate"], help="compare, too; the folder stays as it is")
+    store.add_argument(
+        "--from",
+        dest="source",
+        required=True,
+        metavar="DIR",
+        help="the DATA_DIR of a bot that has kept it in SQLite, and that has been stopped",
+    )
+
     completion = command(
         "completion",
         "completion {bash,zsh,fish}",
@@ -164,17 +178,17 @@ def build_parser() -> argparse.ArgumentParser:
             help="ask the bot that runs there, instead of loading a model; with a password, "
             "http://name:password@host or PLAYGROUND_PASSWORD",
         )
-    for quiet in (ask, chat, bench):
+    for quiet in (ask, chat, bench, store):
         quiet.add_argument(
             "-q", "--quiet", action="store_true", help="print answers and errors, nothing else"
         )
-    for logging in (ask, chat, doctor, manifest, bench, models):
+    for logging in (ask, chat, doctor, manifest, bench, models, store):
         logging.add_argument(
             "--verbose", action="store_true", help="log on stderr, as `run` does (LOG_LEVEL)"
         )
     for operators in (run, doctor):
         add_setting_arguments(operators, platforms=True)
-    for users in (ask, chat, bench):
+    for users in (ask, chat, bench, store):
         add_setting_arguments(users, platforms=False)
     parser.commands = commands.choices
     return parser

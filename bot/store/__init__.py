@@ -3,6 +3,7 @@
 from bot.store.database import DatabaseUnusable, StoreFailed, address_of, open_database
 from bot.store.health import Outage, StoreHealth
 from bot.store.inbox import Claim, Inbox
+from bot.store.moving import Moved, move_store
 from bot.store.people import People
 from bot.store.pictures import PicturesUnusable
 from bot.store.replies import Replies
@@ -15,6 +16,7 @@ __all__ = [
     "DatabaseUnusable",
     "GonePicture",
     "Inbox",
+    "Moved",
     "Outage",
     "Ownership",
     "People",
@@ -29,6 +31,7 @@ __all__ = [
     "ThreadSummary",
     "Turn",
     "address_of",
+    "move_store",
     "open_database",
     "running_store",
 ]

@@ -86,16 +86,18 @@ async def running_core(
     pictures_per_thread: int = 200,
     picture_limits: Mapping[str, int] | None = None,
     load: HeldLoad | None = None,
+    store_at: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Core]:
     """The core with its state in `folder`.
 
     `allow`: lists of who may ask, by platform. `load`: loads the model meanwhile.
+    `store_at`: where the store keeps rows and pictures, if not in the folder.
     """
     access = Access(allow)
     bounds = replace(bounds or QuestionBounds(), user_at_once=questions_per_user)
     questions = InFlightQuestions()
     async with (
-        running_store(folder) as store,
+        running_store(folder, **(store_at or {})) as store,
         (
             running_on_device(lambda: backend, max_waiting=max_waiting)
             if load is None

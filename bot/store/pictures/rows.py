@@ -96,11 +96,11 @@ def forget_discarded(connection: Connection, files: Sequence[str]) -> None:
     connection.execute(delete(discarded_pictures).where(discarded_pictures.c.file.in_(files)))
 
 
-def identify(connection: Connection) -> str:
-    """This database's id, made once."""
+def identify(connection: Connection, *, chosen: str | None = None) -> str:
+    """This database's id, made once; `chosen`: what it is to be, if it has none yet."""
     connection.execute(
         insert_into(connection, identity)
-        .values(one=1, id=secrets.token_hex(16))
+        .values(one=1, id=chosen or secrets.token_hex(16))
         .on_conflict_do_nothing()
     )
     return str(connection.execute(select(identity.c.id)).scalar_one())
