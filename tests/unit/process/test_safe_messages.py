@@ -133,7 +133,7 @@ def test_nothing_that_an_exception_was_given_is_told(
     for name, value in attributes.items():
         try:
             setattr(failure, name, value)
-        except (AttributeError, TypeError):
+        except (AttributeError, TypeError, DeprecationWarning):
             continue
     if wrapped:
         failure = sqlalchemy_errors.OperationalError(SECRET, {SECRET: SECRET}, failure)
