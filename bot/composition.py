@@ -30,13 +30,12 @@ from bot.platforms.registry import PLATFORMS
 from bot.platforms.services import AdapterServices
 from bot.settings import Settings
 from bot.store import address_of, running_store
+from inference.backends.load_beside import ModelsOfOneDevice
 from inference.names import check_name
 from inference.progress import StreamProgress
-from inference.serving.backend import Backend
 from inference.serving.fleet import Devices
 from inference.serving.load_state import LoadState
 from inference.serving.starting import StartingEngine, starting_engine
-from inference.types import ModelSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,36 +47,38 @@ class Services(AdapterServices):
 
 @contextmanager
 def loading_devices(settings: Settings, *, quiet: bool = False) -> Iterator[Devices]:
-    """Devices that have begun to load. Raises: ModelUnavailable: there is no such model."""
-    with devices_of(settings, quiet=quiet) as devices:
+    """Devices that have begun to load the first model.
+
+    Raises: ModelUnavailable: there is no such model.
+    """
+    with devices_of(settings, quiet=quiet, all_models=False) as devices:
         devices.start()
         yield devices
 
 
-def devices_of(settings: Settings, *, quiet: bool = False) -> Devices:
-    """One thread per device, for the model that the settings name; see `Devices`.
+def devices_of(settings: Settings, *, quiet: bool = False, all_models: bool = True) -> Devices:
+    """One thread per device, for the models that the settings name; see `Devices`.
 
-    `quiet`: print nothing of the load.
+    `quiet`: print nothing of the load. `all_models`: not the first alone.
 
     Raises:
         ModelUnavailable: there is no such model; its message is one sentence for the operator.
     """
-    check_name(settings.model)
+    specs = settings.model_specs if all_models else {"": settings.model_spec}
+    for spec in specs.values():
+        check_name(spec.name)
     state = LoadState(StreamProgress(io.StringIO() if quiet else sys.stderr))
-
-    def load(spec: ModelSpec) -> Backend:
-        # It imports torch and transformers, which take seconds: the bot listens before.
-        from inference.backends.load import load_model
-
-        return load_model(spec, cache_dir=settings.data_dir / "models", progress=state)
-
-    return Devices(
-        [
-            partial(load, replace(settings.model_spec, device=device))
-            for device in settings.devices or (settings.device,)
-        ],
-        state,
-    )
+    names = list(specs)
+    devices = [
+        ModelsOfOneDevice(
+            [replace(spec, device=device) for spec in specs.values()],
+            cache_dir=settings.data_dir / "models",
+            progress=state,
+        )
+        for device in settings.devices or (settings.device,)
+    ]
+    first, *others = [[partial(device.load, i) for device in devices] for i in range(len(names))]
+    return Devices(first, state, name=names[0], beside=dict(zip(names[1:], others, strict=True)))
 
 
 @asynccontextmanager

@@ -19,11 +19,13 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from bot.values.limits import FollowUps, PictureLimits, QuestionBounds
+from bot.values.named_models import NamedModel, parse_models
 from bot.values.picture_places import PictureBucket, PicturePlace, parse_pictures_url
 from inference.types import CacheQuantization, DType, EngineChoice, ModelSpec, Quantization
 
@@ -122,6 +124,13 @@ class Settings(SettingsGroup):
     )
     model_revision: str | None = Field(
         None, examples=["main"], description="A branch, tag or commit of the model's repository."
+    )
+    models: Annotated[tuple[NamedModel, ...] | None, BeforeValidator(parse_models)] = Field(
+        None,
+        examples=["quick=pocket,good=Qwen/Qwen3-VL-8B-Instruct:nf4"],
+        description="Several models at once, in place of `MODEL`: `name=model`, with `:nf4`, "
+        "`:int8` or `:none` where one is not quantized as `QUANTIZE` says. Admins choose one per "
+        "channel; the first answers everywhere else.",
     )
     hf_token: SecretStr | None = Field(
         None, examples=["hf_…"], description="Token of the model hub, for models that require one."
@@ -310,8 +319,26 @@ class Settings(SettingsGroup):
     )
 
     @property
+    def model_specs(self) -> dict[str, ModelSpec]:
+        """What to load, and how to hold it, by name; the first answers where none is chosen.
+
+        One model that has no name is called "".
+        """
+        spec = self._model_spec
+        if self.models is None:
+            return {"": spec}
+        return {
+            one.name: replace(spec, name=one.model, quantize=one.quantize or self.quantize)
+            for one in self.models
+        }
+
+    @property
     def model_spec(self) -> ModelSpec:
-        """What to load, and how to hold it."""
+        """The first model: the only one, for most."""
+        return next(iter(self.model_specs.values()))
+
+    @property
+    def _model_spec(self) -> ModelSpec:
         return ModelSpec(
             name=self.model,
             revision=self.model_revision,
@@ -381,6 +408,17 @@ class Settings(SettingsGroup):
         if url is not None:
             parse_pictures_url(url)
         return url
+
+    @field_validator("models")
+    @classmethod
+    def _in_place_of_model(
+        cls, models: tuple[NamedModel, ...] | None, info: ValidationInfo
+    ) -> tuple[NamedModel, ...] | None:
+        single = ("model", "model_revision")
+        defaults = [cls.model_fields[name].default for name in single]
+        if models is not None and [info.data.get(name) for name in single] != defaults:
+            raise ValueError("MODEL is set too: name it among MODELS, or leave one of them out")
+        return models
 
     @field_validator("data_dir")
     @classmethod

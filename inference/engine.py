@@ -68,3 +68,16 @@ class Engine(Protocol):
         prefilled again.
         """
         ...
+
+
+class Engines(Engine, Protocol):
+    """One engine per model. Itself it is the first model's; `clear_caches` clears all of them."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the models are called, the first one's first; empty where there is only one."""
+        ...
+
+    def of(self, name: str) -> Engine:
+        """Return a model's engine; the first one's where no model is called that."""
+        ...

@@ -231,6 +231,8 @@ class ModelSpec:
     """Most tokens of a picture, for models where they follow its size."""
     cache_tokens: int | None = None
     """Capacity of the KV cache, in tokens of all sequences."""
+    cache_share: float = 1.0
+    """The cache's share of the device's free memory, where `cache_tokens` does not say."""
     quantize_cache: CacheQuantization = "auto"
     """``auto`` is int8 if the weights have fewer than 16 bits."""
     engine: EngineChoice = "auto"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -79,6 +79,23 @@ async def running_held(load: HeldLoad, *, max_waiting: int) -> AsyncIterator[Sta
     devices.start()
     try:
         async with starting_engine(devices, max_waiting=max_waiting) as engine:
+            yield engine
+    finally:
+        await asyncio.to_thread(devices.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def running_models(
+    models: Mapping[str, SingleRequestModel], *, max_waiting: int
+) -> AsyncIterator[StartingEngine]:
+    """Loaded models on one device, the first of which answers where nothing is chosen."""
+    first, *others = models
+    loads = {name: [lambda model=model: SequentialBackend(model)] for name, model in models.items()}
+    devices = Devices(loads[first], name=first, beside={name: loads[name] for name in others})
+    devices.start()
+    try:
+        async with starting_engine(devices, max_waiting=max_waiting) as engine:
+            await engine.loaded()
             yield engine
     finally:
         await asyncio.to_thread(devices.__exit__, None, None, None)

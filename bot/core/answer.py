@@ -22,7 +22,7 @@ from bot.core.conversation import Conversation, fit_to_context
 from bot.core.in_flight import InFlight, InFlightQuestions, end_tasks
 from bot.core.ledger import Ledger
 from bot.core.model_limits import notes_on
-from bot.core.receipts import receipt_of, with_notes
+from bot.core.receipts import receipt_of, which_model, with_notes
 from bot.core.reply import Reply, running_reply
 from bot.core.streaming import stream_answer
 from bot.core.thread_queues import ThreadQueues, Ticket
@@ -42,7 +42,7 @@ from bot.values.messages import (
     Status,
     ThreadKey,
 )
-from inference.engine import Engine
+from inference.engine import Engine, Engines
 from inference.errors import InferenceError, ModelUnavailable, safe_traceback
 from inference.progress import LoadProgress
 from inference.types import Finished, GenerationRequest, ModelInfo, Sampling
@@ -64,7 +64,7 @@ class Answers:
         self,
         *,
         store: Store,
-        engine: Engine,
+        engine: Engines,
         attachments: Attachments,
         access: Access,
         options: AnswerOptions,
@@ -89,8 +89,13 @@ class Answers:
 
     @property
     def model(self) -> ModelInfo | None:
-        """The model that answers; `None` until it is loaded."""
+        """The model that answers where a channel chose no other; `None` until it is loaded."""
         return self._engine.model
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """What the models are called, the default's first; empty where there is only one."""
+        return self._engine.names
 
     @property
     def load_progress(self) -> LoadProgress | None:
@@ -275,15 +280,18 @@ class Answers:
         message = await exchange.complete(question.message)
         question.completed(message)
         await ticket.wait_for_turn()
+        thread = message.thread
+        channel = await self._store.channels.settings(thread.platform, thread.team, thread.channel)
+        engine = self._engine.of(channel.model)
         if not message.text.strip():
             # The default question is put in a language that the model understands.
-            await self._model_for(question, reply)
+            await self._model_for(question, reply, engine)
         await self._count_attempt(question)
-        reply.status(Status(Stage.LOADING if self.model is None else Stage.READING))
+        reply.status(Status(Stage.LOADING if engine.model is None else Stage.READING))
         turn = None if question.is_new else await self._store.turn(message)
         if turn is None:
             async with self._preparing.turn(message.user):
-                await self._turns.open(question, exchange, self.model)
+                await self._turns.open(question, exchange, engine.model)
         elif turn.outcome is not None:
             # The process ended after the answer was stored and before it was delivered.
             return Ending(
@@ -292,20 +300,16 @@ class Answers:
                 receipt=turn.receipt,
                 may_pass=turn.may_pass,
             )
-        model = await self._model_for(question, reply)
-        thread = message.thread
+        model = await self._model_for(question, reply, engine)
         await self._ledger.catch_up()  # it may hold an earlier answer of this thread
         sampling = self._options.sampling(model.sampling, again=message.again)
         async with self._preparing.turn(message.user):
-            turns, channel = await asyncio.gather(
-                self._turns.history_up_to(message),
-                self._store.channels.settings(thread.platform, thread.team, thread.channel),
-            )
+            turns = await self._turns.history_up_to(message)
             conversation = await self._conversation(
-                turns, model, sampling, channel.system_prompt or self._options.system_prompt
+                turns, engine, model, sampling, channel.system_prompt or self._options.system_prompt
             )
         question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
-        finished = await self._generate(message, conversation, sampling, reply)
+        finished = await self._generate(message, engine, conversation, sampling, reply)
         text = reply.text.strip()
         timeout_s = self._options.timeout_s
         if not text:
@@ -323,6 +327,7 @@ class Answers:
                 (
                     *notes_on(model, message.text, len(conversation.pictures), message.locale),
                     channel.note,
+                    which_model(self._engine.names, channel.model, message.locale),
                 ),
                 timeout_s=timeout_s,
             ),
@@ -331,17 +336,17 @@ class Answers:
             else {"first_token_s": finished.first_token_s, "total_s": finished.total_s},
         )
 
-    async def _model_for(self, question: InFlight, reply: Reply) -> ModelInfo:
+    async def _model_for(self, question: InFlight, reply: Reply, engine: Engine) -> ModelInfo:
         """Wait for the model. If it cannot be loaded, the question is left to the next start.
 
         Waiting is no attempt: a process that ends during the load says nothing of the question.
         """
-        if (model := self.model) is not None:
+        if (model := engine.model) is not None:
             return model
         if question.may_be_put_back:
             await self._ledger.put_back(question)
         try:
-            model = await self._engine.admitted()
+            model = await engine.admitted()
         except ModelUnavailable:
             await asyncio.get_running_loop().create_future()  # until `drain`, which is near
             raise
@@ -363,6 +368,7 @@ class Answers:
     async def _conversation(
         self,
         turns: tuple[Turn, ...],
+        engine: Engine,
         model: ModelInfo,
         sampling: Sampling,
         system_prompt: str | None,
@@ -372,7 +378,7 @@ class Answers:
             model=model,
             reserve_tokens=min(sampling.max_new_tokens, model.context_tokens // 4),
             system_prompt=system_prompt,
-            count_tokens=self._engine.prompt_tokens,
+            count_tokens=engine.prompt_tokens,
             read_picture=self._store.read_picture,
         )
         if conversation.gone and not conversation.pictures:
@@ -384,6 +390,7 @@ class Answers:
     async def _generate(
         self,
         message: IncomingMessage,
+        engine: Engine,
         conversation: Conversation,
         sampling: Sampling,
         reply: Reply,
@@ -394,7 +401,7 @@ class Answers:
             user_id=message.user.id_everywhere,
             thread=message.thread.id_everywhere,
         )
-        return await stream_answer(self._engine, request, reply, timeout_s=self._options.timeout_s)
+        return await stream_answer(engine, request, reply, timeout_s=self._options.timeout_s)
 
     # -- tasks --------------------------------------------------------------------------------
 

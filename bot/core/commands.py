@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -11,7 +12,7 @@ from bot.core.model_limits import limitations
 from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.messages import Author, ThreadKey
-from inference.engine import Engine
+from inference.engine import Engines
 
 RATINGS_DAYS = 30
 
@@ -26,6 +27,7 @@ class Command(StrEnum):
     MUTE = "mute"
     UNMUTE = "unmute"
     SETTINGS = "settings"
+    MODEL = "model"
 
 
 JAPANESE = {
@@ -37,6 +39,7 @@ JAPANESE = {
     "ミュート": Command.MUTE,
     "ミュート解除": Command.UNMUTE,
     "設定": Command.SETTINGS,
+    "モデル": Command.MODEL,
 }
 
 
@@ -52,11 +55,19 @@ def parse(text: str) -> Command | None:
     return Command(words) if words in set(Command) else None
 
 
+def parse_with_argument(text: str) -> tuple[Command, str]:
+    """The command that a text is, and the word after it, if it takes one; else, help."""
+    first, _, argument = text.strip().partition(" ")
+    if argument and parse(first) is Command.MODEL:
+        return Command.MODEL, argument.strip()
+    return parse(text) or Command.HELP, ""
+
+
 class Commands:
     """Runs commands; each ends in a sentence. Lives as long as the bot."""
 
     def __init__(
-        self, *, store: Store, questions: InFlightQuestions, erasure: Erasure, engine: Engine
+        self, *, store: Store, questions: InFlightQuestions, erasure: Erasure, engine: Engines
     ) -> None:
         self._store = store
         self._questions = questions
@@ -74,13 +85,19 @@ class Commands:
         locale: str,
         is_admin: bool,
         one_person_everywhere: bool = False,
+        channel: str = "",
+        argument: str = "",
     ) -> str:
         """Run a command. Returns: what was done, or that the store failed, as a sentence.
 
-        `thread`: where it was used, if in a thread. `one_person_everywhere`: the author's id is
-        the same in every team of the platform.
+        `thread`: where it was used, if in a thread; `channel`: else, where a command is about the
+        channel. `one_person_everywhere`: the author's id is the same in every team of the platform.
+        `argument`: the words after a command that takes some.
         """
         try:
+            if command is Command.MODEL:
+                place = (platform, team, channel if thread is None else thread.channel)
+                return await self._model(place, argument, locale, is_admin=is_admin)
             return await self._run(
                 command,
                 platform=platform,
@@ -131,6 +148,34 @@ class Commands:
             case _:
                 unmuted = await self._store.channels.mute(thread, muted=False)
                 return say(locale, "unmuted" if unmuted else "no_such_thread")
+
+    async def _model(
+        self, place: tuple[str, str, str], name: str, locale: str, *, is_admin: bool
+    ) -> str:
+        """List the models, or choose one for a channel."""
+        names = self._engine.names
+        if not names:
+            model = self._engine.model
+            return say(locale, "model_alone", model="…" if model is None else model.name)
+        chosen = await self._store.channels.settings(*place)
+        if name:
+            if not is_admin:
+                return say(locale, "model_admins")
+            if (name := name.lower()) not in names:
+                return say(locale, "model_unknown", models=", ".join(names))
+            await self._store.channels.choose(*place, replace(chosen, model=name))
+            return say(locale, "model_chosen", model=name)
+        current = chosen.model if chosen.model in names else names[0]
+        lines = [
+            say(
+                locale,
+                "model_current" if one == current else "model_other",
+                name=one,
+                model="…" if (model := self._engine.of(one).model) is None else model.name,
+            )
+            for one in names
+        ]
+        return "\n".join([say(locale, "models"), *lines])
 
     def _help(self, locale: str) -> str:
         model = self._engine.model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bot.core.conversation import Conversation
@@ -49,6 +49,18 @@ def _notes(locale: str, model: ModelInfo, picture: StoredPicture) -> tuple[str, 
 
 def _dropped_picture(locale: str, picture: StoredPicture | GonePicture, reason: str) -> str:
     return say(locale, "dropped_picture", number=picture.number, name=picture.name, reason=reason)
+
+
+def which_model(names: Sequence[str], chosen: str, locale: str) -> str:
+    """Which of several models answered; empty where there is only one.
+
+    Args:
+        names: of the models, the default's first.
+        chosen: for the channel; empty is the default.
+    """
+    if not names:
+        return ""
+    return say(locale, "answered_by", model=chosen if chosen in names else names[0])
 
 
 def with_notes(

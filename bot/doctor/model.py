@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import psutil
 
@@ -17,12 +17,15 @@ from bot.doctor.quantities import gigabytes
 from bot.platforms.findings import Finding
 from bot.settings import Settings
 from inference.errors import ModelUnavailable
+from inference.types import ModelSpec
 
 if TYPE_CHECKING:
     # It brings transformers along, which takes a second.
     from inference.backends.survey import Survey
 
 GPU_S = 10
+
+Models: TypeAlias = "list[tuple[ModelSpec, Survey]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,24 +43,26 @@ def model(configuration: Configuration) -> list[Finding]:
     from inference.backends.survey import survey
 
     settings = configuration.bot
-    try:
-        found = survey(settings.model_spec, cache_dir=settings.data_dir / "models")
-    except ModelUnavailable as exc:
-        return [Finding(f"the model {settings.model} is not known", str(exc))]
+    models: Models = []
+    for spec in settings.model_specs.values():
+        try:
+            models.append((spec, survey(spec, cache_dir=settings.data_dir / "models")))
+        except ModelUnavailable as exc:
+            return [Finding(f"the model {spec.name} is not known", str(exc))]
     cards = gpus()
     available = psutil.virtual_memory().available
     return [
-        _weights(settings, found),
-        *_gpu(settings, found, cards),
-        *_memory(settings, found, cards, available_bytes=available),
+        *(_weights(spec, found) for spec, found in models),
+        *_gpu(settings, models, cards),
+        *_memory(settings, models, cards, available_bytes=available),
     ]
 
 
-def _weights(settings: Settings, found: Survey) -> Finding:
+def _weights(spec: ModelSpec, found: Survey) -> Finding:
     """Where the weights are, and whether what is missing fits the disk."""
     from inference.backends.survey import Place
 
-    name = f"the model {settings.model}"
+    name = f"the model {spec.name}"
     match found.place:
         case Place.BUILT:
             return Finding(f"{name} is built")
@@ -77,14 +82,14 @@ def _weights(settings: Settings, found: Survey) -> Finding:
     return Finding(f"{what}, where {gigabytes(free)} are free")
 
 
-def _gpu(settings: Settings, found: Survey, cards: Sequence[Gpu]) -> list[Finding]:
-    """Whether there is a GPU, its driver works, and the model fits it."""
+def _gpu(settings: Settings, models: Models, cards: Sequence[Gpu]) -> list[Finding]:
+    """Whether there is a GPU, its driver works, and the models fit it."""
     wanted = [*(settings.devices or (settings.device,))]
     if not cards:
         if any(name.startswith("cuda") for name in wanted):
             fix = "set DEVICE to auto or cpu, or install the card's driver (nvidia-smi shows it)."
             return [Finding(f"no GPU is found, and DEVICE is {', '.join(wanted)}", fix)]
-        return [_without_gpu(found)]
+        return [_without_gpu(models)]
     findings = [
         Finding(
             f"{card.name}: {gigabytes(card.free_bytes)} of {gigabytes(card.total_bytes)} free, "
@@ -95,25 +100,41 @@ def _gpu(settings: Settings, found: Survey, cards: Sequence[Gpu]) -> list[Findin
     if metadata.version("torch").endswith("+cpu") and wanted != ["cpu"]:
         fix = "install torch for CUDA (https://pytorch.org/get-started/locally)."
         findings.append(Finding("the installed torch is the one without GPUs", fix, warning=True))
-    return [*findings, *_fits(settings, found, max(cards, key=lambda card: card.free_bytes))]
+    return [*findings, *_fits(settings, models, max(cards, key=lambda card: card.free_bytes))]
 
 
-def _without_gpu(found: Survey) -> Finding:
-    if found.is_pocket:
+def _without_gpu(models: Models) -> Finding:
+    if _are_pocket(models):
         return Finding("no GPU: the pocket model needs none")
     fix = "expect minutes for an answer; MODEL=pocket is quick without a GPU."
     return Finding("no GPU is found, so the processor runs the model", fix, warning=True)
 
 
-def _fits(settings: Settings, found: Survey, card: Gpu) -> list[Finding]:
+def _are_pocket(models: Models) -> bool:
+    return all(found.is_pocket for _, found in models)
+
+
+def _needed(models: Models, *, on_gpu: bool) -> int | None:
+    """Memory of all models together; `None`: that of one is not known."""
+    needs = [found.needed_bytes(spec.quantize, on_gpu=on_gpu) for spec, found in models]
+    return None if None in needs else sum(filter(None, needs))
+
+
+def _fits(settings: Settings, models: Models, card: Gpu) -> list[Finding]:
     from inference.backends.survey import RATIO
 
-    if settings.device == "cpu" or found.is_pocket:
+    if settings.device == "cpu" or _are_pocket(models):
         return []
-    needs = {bits: found.needed_bytes(bits, on_gpu=True) for bits in RATIO}
-    needed = needs[settings.quantize]
+    needed = _needed(models, on_gpu=True)
     if needed is None:
         return []
+    if len(models) > 1:
+        what = f"the models take about {gigabytes(needed)} there"
+        if needed < card.free_bytes:
+            return [Finding(what)]
+        return [Finding(f"{what}, more than is free", "take one out, smaller ones, or :nf4.")]
+    found = models[0][1]
+    needs = {bits: found.needed_bytes(bits, on_gpu=True) for bits in RATIO}
     what = f"the model takes about {gigabytes(needed)} there (QUANTIZE={settings.quantize})"
     fitting = [bits for bits, size in needs.items() if size is not None and size < card.free_bytes]
     if settings.quantize in fitting:
@@ -123,19 +144,22 @@ def _fits(settings: Settings, found: Survey, card: Gpu) -> list[Finding]:
 
 
 def _memory(
-    settings: Settings, found: Survey, cards: Sequence[Gpu], *, available_bytes: int
+    settings: Settings, models: Models, cards: Sequence[Gpu], *, available_bytes: int
 ) -> list[Finding]:
-    """Whether the model fits the machine's memory, where the processor runs it."""
-    if cards and settings.device != "cpu" and not found.is_pocket:
+    """Whether the models fit the machine's memory, where the processor runs them."""
+    if cards and settings.device != "cpu" and not _are_pocket(models):
         return []
     available = available_bytes
-    needed = found.needed_bytes(settings.quantize, on_gpu=False)
+    needed = _needed(models, on_gpu=False)
     if needed is None:
         return [Finding(f"{gigabytes(available)} of memory available")]
-    what = f"{gigabytes(available)} of memory available, the model takes about {gigabytes(needed)}"
+    take = "the model takes" if len(models) == 1 else "the models take"
+    what = f"{gigabytes(available)} of memory available, {take} about {gigabytes(needed)}"
     if available >= needed:
         return [Finding(what)]
-    fix = "close what uses the memory." if found.is_pocket else "choose a smaller one, or pocket."
+    fix = (
+        "close what uses the memory." if _are_pocket(models) else "choose a smaller one, or pocket."
+    )
     return [Finding(what, fix, warning=available > needed / 2)]
 
 

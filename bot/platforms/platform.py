@@ -31,6 +31,11 @@ class Core(Protocol):
         ...
 
     @property
+    def model_names(self) -> tuple[str, ...]:
+        """What the models are called, the default's first; empty where there is only one."""
+        ...
+
+    @property
     def load_progress(self) -> LoadProgress | None:
         """How far the load of the model is; `None` once it is done."""
         ...

@@ -25,7 +25,12 @@ class Channels:
 
         def work(connection: Connection) -> ChannelSettings:
             found = connection.execute(
-                select(channels.c.system_prompt, channels.c.note, channels.c.follow_ups).where(
+                select(
+                    channels.c.system_prompt,
+                    channels.c.note,
+                    channels.c.follow_ups,
+                    channels.c.model,
+                ).where(
                     channels.c.platform == platform,
                     channels.c.team == team,
                     channels.c.channel == channel,
@@ -45,6 +50,7 @@ class Channels:
             "system_prompt": settings.system_prompt,
             "note": settings.note,
             "follow_ups": settings.follow_ups,
+            "model": settings.model,
         }
 
         def work(connection: Connection) -> None:

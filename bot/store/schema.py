@@ -194,6 +194,7 @@ channels = Table(
     Column("system_prompt", Text, nullable=False),
     Column("note", Text, nullable=False),
     Column("follow_ups", String, nullable=False),
+    Column("model", String, nullable=False, server_default=""),
 )
 
 # The next three are slack-sdk's (slack_sdk.oauth, 3.47): its stores read and write them, and a

@@ -128,6 +128,8 @@ class ChannelSettings:
     """Shown under every answer."""
     follow_ups: str = ""
     """``thread`` or ``mention``, as `Settings.follow_ups`."""
+    model: str = ""
+    """The name of one of several models."""
 
     def __post_init__(self) -> None:
         """Clean what was written."""

@@ -231,7 +231,8 @@ def _cache_pages(
         pages = pages_for(spec.cache_tokens)
     elif device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
-        pages = min(max(0, free - RESERVED_BYTES) // bytes_per_page, pages_for(MAX_CACHE_TOKENS))
+        room = int((free - RESERVED_BYTES) * spec.cache_share)
+        pages = min(max(0, room) // bytes_per_page, pages_for(MAX_CACHE_TOKENS))
     else:
         pages = max(pages_for(CPU_CACHE_TOKENS), 2 * needed)
     if pages < needed:

@@ -89,6 +89,11 @@ def load_model(spec: ModelSpec, *, cache_dir: Path, progress: Progress) -> Backe
         ModelUnavailable: its message is one sentence for the operator.
     """
     loaded = load_weights(spec, cache_dir=cache_dir, progress=progress)
+    return warmed_up(loaded, spec, cache_dir=cache_dir, progress=progress)
+
+
+def warmed_up(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path, progress: Progress) -> Backend:
+    """Choose the path of a loaded model and run it once; see `load_model`."""
     progress.report(LoadProgress(phase=Phase.WARMING_UP))
     backend = backend_of(loaded, spec, cache_dir=cache_dir)
     why_not = backend.model.why_not_fast

@@ -30,15 +30,38 @@ CANCEL_TIMEOUT_S = 1.0
 class DeviceThread:
     """Loads the model on entry and runs work in order; joined on exit."""
 
-    def __init__(self, load: Load, *, after: DeviceThread | None = None) -> None:
-        """Take what loads the model. `after`: it loads first, and this one only if it could."""
+    def __init__(
+        self, load: Load, *, after: DeviceThread | None = None, on: DeviceThread | None = None
+    ) -> None:
+        """Take what loads the model.
+
+        `after`: it loads first, and this one only if it could. `on`: the same holds, and both
+        models share its OS thread, because they share its device: their steps alternate.
+        """
         self._loaded: Future[Backend] = Future()
         self._work: queue.SimpleQueue[Callable[[Backend], None] | None] = queue.SimpleQueue()
-        self.hangs = False
-        """Whether the device has stopped responding; then exit does not join the thread."""
+        self._hangs = False
         # A daemon: an interrupted download must not keep the process alive.
-        self._thread = threading.Thread(target=self._run, args=(load,), name="device", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="device", daemon=True)
+        self._load = load
         self._after = after
+        self._on = on
+        self.is_shared = on is not None
+        """Whether several models have their steps run on this OS thread."""
+        if on is not None:
+            on.is_shared = True
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the device has stopped responding; then exit does not join the thread."""
+        return self._hangs if self._on is None else self._on.hangs
+
+    def stopped_responding(self) -> None:
+        """Note that the device hangs."""
+        if self._on is None:
+            self._hangs = True
+        else:
+            self._on.stopped_responding()
 
     def __enter__(self) -> Self:
         """Start the thread and wait for the model to load. Raises: ModelUnavailable."""
@@ -48,7 +71,10 @@ class DeviceThread:
 
     def start(self) -> None:
         """Start the thread; it loads the model."""
-        self._thread.start()
+        if self._on is None:
+            self._thread.start()
+        else:
+            self._on.when_loaded(self._load_beside)
 
     def when_loaded(self, tell: Callable[[], None]) -> None:
         """Call a function, on any thread, once the load has ended, well or badly."""
@@ -64,6 +90,8 @@ class DeviceThread:
         _value: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
+        if self._on is not None:
+            return  # the other's exit joins the OS thread
         self._work.put(None)
         if self._thread.ident is None:
             return
@@ -80,13 +108,34 @@ class DeviceThread:
 
     def submit(self, work: Callable[[Backend], None]) -> None:
         """Run a function on the thread, without waiting. It must not raise."""
-        self._work.put(work)
+        if self._on is None:
+            self._work.put(work)
+        else:
+            self._on.submit(lambda _: work(self.backend))
 
-    def _run(self, load: Load) -> None:
+    def _load_beside(self) -> None:
+        """Load on the other's thread, which runs work now, or fail as it did."""
+        assert self._on is not None  # noqa: S101 - its only caller
+        try:
+            self._on.check_loaded()
+        except ModelUnavailable as exc:
+            self._loaded.set_exception(ModelUnavailable(str(exc)))
+        else:
+            self._on.submit(lambda _: self._try_to_load())
+
+    def _run(self) -> None:
+        self._try_to_load()
+        if self._loaded.exception() is not None:
+            return
+        backend = self._loaded.result()
+        while (work := self._work.get()) is not None:
+            work(backend)
+
+    def _try_to_load(self) -> None:
         try:
             if self._after is not None:
                 self._after.check_loaded()
-            backend = load()
+            backend = self._load()
         except ModelUnavailable as exc:
             self._loaded.set_exception(exc)
             return
@@ -96,5 +145,3 @@ class DeviceThread:
             self._loaded.set_exception(ModelUnavailable(sentence))
             return
         self._loaded.set_result(backend)
-        while (work := self._work.get()) is not None:
-            work(backend)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -36,17 +36,33 @@ MAX_HOMES = 10_000
 class Devices:
     """The devices' OS threads: they load the models from `start` on and are joined on exit."""
 
-    def __init__(self, loads: Sequence[Load], state: LoadState | None = None) -> None:
+    def __init__(
+        self,
+        loads: Sequence[Load],
+        state: LoadState | None = None,
+        *,
+        name: str = "",
+        beside: Mapping[str, Sequence[Load]] | None = None,
+    ) -> None:
         """Take one function per device that loads its model; at least one.
 
-        `state`: where they report; the exit cancels a load through it.
+        `state`: where they report; the exit cancels a load through it. `beside`: further models by
+        name, each with one function per device: they share the devices with the first, `name`.
         """
+        self.name = name
         self.state = state or LoadState()
         self.threads: list[DeviceThread] = []
         for load in loads:
             # One after the other: each fills the machine's memory before it fills a card's.
             before = self.threads[-1] if self.threads else None
             self.threads.append(DeviceThread(load, after=before))
+        self.beside = {
+            name: [
+                DeviceThread(load, on=thread)
+                for load, thread in zip(others, self.threads, strict=True)
+            ]
+            for name, others in (beside or {}).items()
+        }
 
     def __enter__(self) -> Self:
         """Load nothing yet: settings and ports can be checked before."""
@@ -54,8 +70,13 @@ class Devices:
 
     def start(self) -> None:
         """Begin to load; `starting_engine` waits for it."""
-        for thread in self.threads:
+        for thread in self.all_threads:
             thread.start()
+
+    @property
+    def all_threads(self) -> list[DeviceThread]:
+        """Those of every model, in the order in which they load."""
+        return [*self.threads, *(thread for others in self.beside.values() for thread in others)]
 
     def __exit__(
         self,
@@ -64,7 +85,7 @@ class Devices:
         traceback: TracebackType | None,
     ) -> None:
         self.state.cancel()
-        for thread in reversed(self.threads):
+        for thread in reversed(self.all_threads):
             thread.__exit__(type_, value, traceback)
 
 
@@ -170,17 +191,19 @@ RunningEngine: TypeAlias = Worker | Fleet
 
 
 @asynccontextmanager
-async def running_engine(devices: Devices, *, max_waiting: int) -> AsyncIterator[RunningEngine]:
+async def running_engine(
+    threads: Sequence[DeviceThread], *, max_waiting: int
+) -> AsyncIterator[RunningEngine]:
     """Connect loaded devices to the running event loop; every exit ends every stream.
 
     Args:
-        devices: entered and loaded; they outlive the engine.
+        threads: one model's, entered and loaded; they outlive the engine.
         max_waiting: most waiting requests per device, besides those that run.
     """
     async with AsyncExitStack() as stack:
         workers = [
             await stack.enter_async_context(running_worker(thread, max_waiting=max_waiting))
-            for thread in devices.threads
+            for thread in threads
         ]
         if len(workers) == 1:
             yield workers[0]

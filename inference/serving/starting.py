@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 
 from inference.errors import ModelUnavailable, QueueFull
 from inference.progress import LoadProgress
+from inference.serving.device_thread import DeviceThread
 from inference.serving.fleet import Devices, RunningEngine, running_engine
+from inference.serving.load_state import LoadState
 from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo
 
 
 class StartingEngine:
-    """Implements `inference.engine.Engine`. Made by `starting_engine`."""
+    """Implements `inference.engine.Engines`. Made by `starting_engine`.
 
-    def __init__(self, devices: Devices, *, max_waiting: int) -> None:
-        self._state = devices.state
+    With several models it is the first one's engine, and has the others `beside` it.
+    """
+
+    def __init__(
+        self,
+        state: LoadState,
+        *,
+        max_waiting: int,
+        name: str = "",
+        beside: Mapping[str, StartingEngine] | None = None,
+    ) -> None:
+        self._state = state
         self._max_waiting = max_waiting
+        self._by_name = {name: self, **beside} if beside else {}
         self._num_waiting = 0
         self._ready = asyncio.Event()
         self._engine: RunningEngine | None = None
         self._failure: ModelUnavailable | None = None
         self.died = asyncio.Event()
-        """Set when the engine cannot go on and the process must restart."""
+        """Set when the engine, or one beside it, cannot go on and the process must restart."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """See `Engines.names`."""
+        return tuple(self._by_name)
+
+    def of(self, name: str) -> StartingEngine:
+        """See `Engines.of`."""
+        return self._by_name.get(name, self)
 
     @property
     def model(self) -> ModelInfo | None:
@@ -61,14 +83,14 @@ class StartingEngine:
                 yield event
 
     async def clear_caches(self) -> None:
-        """See `Engine.clear_caches`. Before the model is loaded nothing is cached."""
-        if self._engine is not None:
-            await self._engine.clear_caches()
+        """See `Engine.clear_caches`. Before the models are loaded nothing is cached."""
+        for engine in self._by_name.values() or [self]:
+            if engine._engine is not None:
+                await engine._engine.clear_caches()
 
     def started(self, engine: RunningEngine) -> None:
         """Pass on what waits, and everything from now on."""
         self._engine = engine
-        self.died = engine.died
         self._ready.set()
 
     def failed(self, failure: ModelUnavailable) -> None:
@@ -90,32 +112,52 @@ async def starting_engine(devices: Devices, *, max_waiting: int) -> AsyncIterato
 
     Args:
         devices: entered; they outlive the engine.
-        max_waiting: most requests that wait for the model to be loaded; then, per device, for their
+        max_waiting: most requests that wait for a model to be loaded; then, per device, for their
             turn.
     """
+
+    def made(name: str = "", beside: Mapping[str, StartingEngine] | None = None) -> StartingEngine:
+        return StartingEngine(devices.state, max_waiting=max_waiting, name=name, beside=beside)
+
+    beside = {other: made() for other in devices.beside}
+    first = made(devices.name, beside)
+    engines = [(first, devices.threads)]
+    engines += [(beside[other], threads) for other, threads in devices.beside.items()]
+    watches: list[asyncio.Task[None]] = []
+
+    async def watch(engine: RunningEngine) -> None:
+        await engine.died.wait()
+        first.died.set()
+
     async with AsyncExitStack() as stack:
-        engine = StartingEngine(devices, max_waiting=max_waiting)
 
         async def start() -> None:
             try:
-                await _all_loaded(devices)
-                running = running_engine(devices, max_waiting=max_waiting)
-                engine.started(await stack.enter_async_context(running))
+                await _all_loaded(devices.all_threads)
             except ModelUnavailable as exc:
-                engine.failed(exc)
+                for engine, _ in engines:
+                    engine.failed(exc)
+                return
+            for engine, threads in engines:
+                running = await stack.enter_async_context(
+                    running_engine(threads, max_waiting=max_waiting)
+                )
+                watches.append(asyncio.create_task(watch(running), name="watch-for-death"))
+                engine.started(running)
 
         starting = asyncio.create_task(start(), name="start-engine")
         try:
-            yield engine
+            yield first
         finally:
-            starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
+            for task in (starting, *watches):
+                task.cancel()
+            await asyncio.gather(starting, *watches, return_exceptions=True)
 
 
-async def _all_loaded(devices: Devices) -> None:
+async def _all_loaded(threads: Sequence[DeviceThread]) -> None:
     """Wait for every device. Raises: ModelUnavailable."""
     loop = asyncio.get_running_loop()
-    for thread in devices.threads:
+    for thread in threads:
         ended = asyncio.Event()
 
         def tell(ended: asyncio.Event = ended) -> None:

@@ -68,7 +68,7 @@ class Worker:
         self._dead: EngineDead | None = None
         self.died = asyncio.Event()
         """Set when the engine cannot go on and the process must restart."""
-        self._step_loop = _StepLoop(self._loop, self._deliver, self._die)
+        self._step_loop = _StepLoop(device, self._loop, self._deliver, self._die)
         self._watchdog = asyncio.create_task(self._watch(), name="watch-engine")
 
     @property
@@ -142,7 +142,7 @@ class Worker:
                 await asyncio.wait_for(self.on_device(lambda _backend: None), STOP_TIMEOUT_S)
             except TimeoutError:
                 log.error("the device is still busy after %.0f s", STOP_TIMEOUT_S)
-                self._device.hangs = True
+                self._device.stopped_responding()
         self._prepare_pool.shutdown(wait=False, cancel_futures=True)
 
     # -- on the loop --------------------------------------------------------------------------
@@ -217,7 +217,7 @@ class Worker:
             busy_since = self._step_loop.busy_since
             if busy_since is not None and now - busy_since > STEP_TIMEOUT_S:
                 log.error("the device has not responded for %.0f s", now - busy_since)
-                self._device.hangs = True
+                self._device.stopped_responding()
                 self._die(EngineDead("the device does not answer"))
                 return
             for job in list(self._jobs):
@@ -232,10 +232,12 @@ class _StepLoop:
 
     def __init__(
         self,
+        device: DeviceThread,
         loop: asyncio.AbstractEventLoop,
         deliver: Callable[[list[JobEvent]], None],
         die: Callable[[EngineDead], None],
     ) -> None:
+        self._device = device
         self._loop = loop
         self._deliver = deliver
         self._die = die
@@ -246,9 +248,16 @@ class _StepLoop:
         """When the step in flight began, or last flushed its events."""
         self.ended = False
         self._events: list[JobEvent] = []
+        self._has_yielded = False
+        """Whether its next step is queued behind those of other models on the device."""
 
     def run(self, backend: Backend) -> None:
-        """Step until nothing is left to do."""
+        """Step until nothing is left to do; where the device is shared, in turn with others."""
+        if not self._has_yielded:
+            self._step_in_turn(backend)
+
+    def _step_in_turn(self, backend: Backend) -> None:
+        self._has_yielded = False
         try:
             while not self.ended and (self.inbox or self.clear_requests or backend.is_busy):
                 self.busy_since = time.monotonic()
@@ -259,6 +268,10 @@ class _StepLoop:
                 if backend.is_busy:
                     backend.step(self)
                 self.flush()
+                if self._device.is_shared:
+                    self._has_yielded = True
+                    self._device.submit(self._step_in_turn)
+                    return
         except EngineDead as exc:
             self._end(exc)
         except Exception as exc:  # noqa: BLE001 - crosses the thread: all streams must end with it

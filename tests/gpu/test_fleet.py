@@ -48,7 +48,7 @@ async def test_both_gpus_answer_threads_and_one_goes_on_when_the_other_fails(
     try:
         for device in devices.threads:
             await asyncio.to_thread(device.check_loaded)
-        async with running_engine(devices, max_waiting=8) as fleet:
+        async with running_engine(devices.threads, max_waiting=8) as fleet:
             assert isinstance(fleet, Fleet)
             assert [worker.model.device for worker in fleet._workers] == ["cuda:0", "cuda:1"]
             await asyncio.gather(*(answer(fleet, f"thread {i}", f"{i}") for i in range(8)))

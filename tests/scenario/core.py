@@ -21,8 +21,8 @@ from bot.core.in_flight import InFlightQuestions
 from bot.store import Store, running_store
 from bot.values.limits import FollowUps, PictureLimits, QuestionBounds
 from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
-from inference.engine import Engine
-from tests.engines import HeldLoad, ScriptedModel, running_held, running_on_device
+from inference.engine import Engines
+from tests.engines import HeldLoad, ScriptedModel, running_held, running_models
 from tests.hostile_pictures.decoding import shared_pool
 from tests.pictures import encode
 from tests.scenario.exchange import FakeExchange
@@ -39,7 +39,7 @@ class Core:
     answers: Answers
     store: Store
     questions: InFlightQuestions
-    engine: Engine
+    engine: Engines
     attachments: Attachments
 
     @property
@@ -86,12 +86,14 @@ async def running_core(
     pictures_per_thread: int = 200,
     picture_limits: Mapping[str, int] | None = None,
     load: HeldLoad | None = None,
+    beside: Mapping[str, ScriptedModel] | None = None,
     store_at: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Core]:
     """The core with its state in `folder`.
 
-    `allow`: lists of who may ask, by platform. `load`: loads the model meanwhile.
-    `store_at`: where the store keeps rows and pictures, if not in the folder.
+    `allow`: lists of who may ask, by platform. `load`: loads the model meanwhile. `beside`: further
+    models by name; `backend` is then called "first". `store_at`: where the store keeps rows and
+    pictures, if not in the folder.
     """
     access = Access(allow)
     bounds = replace(bounds or QuestionBounds(), user_at_once=questions_per_user)
@@ -99,7 +101,7 @@ async def running_core(
     async with (
         running_store(folder, **(store_at or {})) as store,
         (
-            running_on_device(lambda: backend, max_waiting=max_waiting)
+            running_models({"first": backend, **(beside or {})}, max_waiting=max_waiting)
             if load is None
             else running_held(load, max_waiting=max_waiting)
         ) as engine,
@@ -131,7 +133,7 @@ async def running_answers(
 
 def _answers(
     store: Store,
-    engine: Engine,
+    engine: Engines,
     attachments: Attachments,
     questions: InFlightQuestions,
     access: Access,

@@ -26,6 +26,7 @@ from bot.platforms.discord.events import (
 from bot.platforms.discord.message_handler import MessageHandler
 from bot.platforms.discord.modals import (
     ASK_MODAL,
+    MAX_OPTIONS,
     MAX_QUESTION,
     SETTINGS_MODAL,
     ask_modal,
@@ -119,6 +120,7 @@ class InteractionHandler:
         group = app_commands.Group(name="llava", description=_word("discord_llava"))
         for command, (name, description) in SUBCOMMANDS.items():
             group.add_command(self._subcommand(command, name, description))
+        group.add_command(self._model_subcommand())
         tree.add_command(
             app_commands.Command(name="ask", description=_word("discord_ask"), callback=ask)
         )
@@ -133,6 +135,22 @@ class InteractionHandler:
             await self._command(interaction, command)
 
         return app_commands.Command(name=name, description=_word(description), callback=run)
+
+    def _model_subcommand(self) -> app_commands.Command[Any, ..., None]:
+        @app_commands.describe(name=_word("discord_llava_model_name"))
+        async def run(interaction: Interaction, name: str = "") -> None:
+            await self._command(interaction, Command.MODEL, argument=name)
+
+        command = app_commands.Command[Any, ..., None](
+            name="model", description=_word("discord_llava_model"), callback=run
+        )
+
+        @command.autocomplete("name")
+        async def names(_: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+            fitting = [one for one in self._core.model_names if typed.lower() in one]
+            return [app_commands.Choice(name=one, value=one) for one in fitting[:MAX_OPTIONS]]
+
+        return command
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -246,7 +264,9 @@ class InteractionHandler:
 
     # -- /llava -------------------------------------------------------------------------------
 
-    async def _command(self, interaction: Interaction, command: Command) -> None:
+    async def _command(
+        self, interaction: Interaction, command: Command, *, argument: str = ""
+    ) -> None:
         locale, channel = self._locale(interaction), _message_channel(interaction)
         if command is Command.SETTINGS:
             await self._settings(interaction, locale)
@@ -267,6 +287,8 @@ class InteractionHandler:
             user=interaction.user,
             locale=locale,
             is_admin=_may_manage(interaction),
+            channel=self._channel_id(interaction) or "",
+            argument=argument,
         )
         await self._say_sentence(interaction, sentence)
 
@@ -285,7 +307,9 @@ class InteractionHandler:
         except StoreFailed as failed:
             await self._say(interaction, failed.key, locale)
             return
-        await interaction.response.send_modal(settings_modal(channel, chosen, locale))
+        await interaction.response.send_modal(
+            settings_modal(channel, chosen, locale, self._core.model_names)
+        )
 
     async def _chosen(self, interaction: Interaction, channel: str, fields: dict[str, str]) -> None:
         locale = self._locale(interaction)

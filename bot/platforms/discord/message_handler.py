@@ -256,8 +256,10 @@ class MessageHandler:
         user: discord.User | discord.Member,
         locale: str,
         is_admin: bool,
+        channel: str = "",
+        argument: str = "",
     ) -> str:
-        """Run a command, written or chosen. Returns: what was done."""
+        """Run a command, written or chosen; see `Commands.run`. Returns: what was done."""
         if command in IN_THREADS and thread is None:
             return say(locale, "discord_in_which_thread", command=command.value)
         author = author_of(user)
@@ -272,4 +274,6 @@ class MessageHandler:
             locale=locale,
             is_admin=is_admin,
             one_person_everywhere=True,
+            channel=channel,
+            argument=argument,
         )

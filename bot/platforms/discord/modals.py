@@ -6,7 +6,7 @@ opened before a restart is still taken after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import discord
@@ -19,6 +19,7 @@ ASK_MODAL, SETTINGS_MODAL = "llava-ask", "llava-settings"
 MAX_QUESTION = 3000
 MAX_PROMPT = 2000
 MAX_LABEL = 45
+MAX_OPTIONS = 25
 FORGOTTEN_AFTER_S = 60
 """By discord.py, which has no use for it once it is shown."""
 
@@ -31,8 +32,10 @@ def ask_modal(target: str, locale: str) -> ui.Modal:
     return modal
 
 
-def settings_modal(channel: str, chosen: ChannelSettings, locale: str) -> ui.Modal:
-    """Shows what is chosen for a channel."""
+def settings_modal(
+    channel: str, chosen: ChannelSettings, locale: str, models: Sequence[str] = ()
+) -> ui.Modal:
+    """Shows what is chosen for a channel. `models`: the names to choose from, if several."""
     modal = _modal(f"{SETTINGS_MODAL}:{channel}", locale)
     for name, value in (("system_prompt", chosen.system_prompt), ("note", chosen.note)):
         field = _text(name, MAX_PROMPT, default=value or None)
@@ -45,6 +48,12 @@ def settings_modal(channel: str, chosen: ChannelSettings, locale: str) -> ui.Mod
             default=value == (chosen.follow_ups or "default"),
         )
     modal.add_item(_label(say(locale, "settings_follow_ups"), select))
+    if models:
+        names: ui.Select[Any] = ui.Select(custom_id="model", min_values=1, max_values=1)
+        current = chosen.model if chosen.model in models else models[0]
+        for name in models[:MAX_OPTIONS]:
+            names.add_option(label=name, value=name, default=name == current)
+        modal.add_item(_label(say(locale, "settings_model"), names))
     return modal
 
 
@@ -94,4 +103,5 @@ def chosen_in(fields: Mapping[str, str]) -> ChannelSettings:
         system_prompt=fields.get("system_prompt", "").strip(),
         note=fields.get("note", "").strip(),
         follow_ups="" if follow_ups == "default" else follow_ups,
+        model=fields.get("model", ""),
     )

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from slack_bolt.async_app import AsyncApp
 from yarl import URL
 
-from bot.core.commands import Command, Commands, parse
+from bot.core.commands import Command, Commands, parse_with_argument
 from bot.errors import UserFacingError
 from bot.platforms.platform import Core
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
@@ -192,7 +192,10 @@ class InteractionHandler:
         team, user, channel = workspace.team, body["user_id"], body["channel_id"]
         person = await workspace.person(user)
         words, thread = self._with_thread(team, body.get("text") or "")
-        command = parse(words) or Command.HELP
+        command, argument = parse_with_argument(words)
+        is_admin = person.is_admin
+        if argument:
+            is_admin = await self._is_admin(workspace, user, channel)
         if command is Command.SETTINGS:
             if not await self._is_admin(workspace, user, channel):
                 await respond(say(person.locale, "settings_admins"), response_type="ephemeral")
@@ -202,7 +205,7 @@ class InteractionHandler:
             except StoreFailed as failed:
                 await respond(failed.sentence(person.locale), response_type="ephemeral")
                 return
-            view = blocks.settings_view(channel, chosen, person.locale)
+            view = blocks.settings_view(channel, chosen, person.locale, self._core.model_names)
             await self._open(workspace, body, view)
             return
         sentence = await self._commands.run(
@@ -212,7 +215,9 @@ class InteractionHandler:
             thread=thread,
             author=Author(id=user),
             locale=person.locale,
-            is_admin=person.is_admin,
+            is_admin=is_admin,
+            channel=channel,
+            argument=argument,
         )
         await respond(sentence, response_type="ephemeral")
 
@@ -250,6 +255,7 @@ class InteractionHandler:
             system_prompt=(_input(view, "system_prompt") or "").strip(),
             note=(_input(view, "note") or "").strip(),
             follow_ups="" if follow_ups == "default" else follow_ups,
+            model=_input(view, "model") or "",
         )
         try:
             await self._store.channels.choose(PLATFORM, workspace.team, channel, chosen)

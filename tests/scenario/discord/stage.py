@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -95,6 +95,7 @@ async def running_bot(
     allow: AllowList | None = None,
     answer_options: AnswerOptions | None = None,
     load: HeldLoad | None = None,
+    beside: Mapping[str, ScriptedModel] | None = None,
     wait: bool = True,
     **options: Any,
 ) -> AsyncIterator[Stage]:
@@ -108,6 +109,7 @@ async def running_bot(
         options=answer_options,
         max_waiting=1000,
         load=load,
+        beside=beside,
         allow={"discord": allow} if allow is not None else None,
     ) as core:
         answers, store = core.answers, core.store

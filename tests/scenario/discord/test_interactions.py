@@ -128,7 +128,7 @@ async def test_the_modal_and_the_commands_are_in_the_members_language(stage: Sta
     assert by_name["Ask about this picture"]["name_localizations"]["ja"] == "この画像について質問"
     subcommands = [it["name"] for it in by_name["llava"]["options"]]
     assert subcommands == [
-        "help", "status", "forget-me", "forget-thread", "mute", "unmute", "settings",
+        "help", "status", "forget-me", "forget-thread", "mute", "unmute", "settings", "model",
     ]  # fmt: skip
 
 

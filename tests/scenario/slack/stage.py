@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +106,7 @@ async def running_bot(
     allow: AllowList | None = None,
     answer_options: AnswerOptions | None = None,
     load: HeldLoad | None = None,
+    beside: Mapping[str, ScriptedModel] | None = None,
     **options: Any,
 ) -> AsyncIterator[Stage]:
     """The adapter, connected, over a core with its state in `folder`."""
@@ -115,6 +116,7 @@ async def running_bot(
         options=answer_options,
         max_waiting=1000,
         load=load,
+        beside=beside,
         allow={"slack": allow} if allow is not None else None,
     ) as core:
         answers, store = core.answers, core.store

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+from tests.engines import ScriptedModel
 from tests.scenario.core import RED
-from tests.scenario.slack.stage import Stage
+from tests.scenario.slack.stage import Stage, context_of, running_bot
+from tests.servers.slack.server import LocalSlack
 from tests.waiting import until
 
 BOT = "<@U0BOT>"
 
 
-async def opened_view(stage: Stage) -> dict[str, object]:
+async def opened_view(stage: Stage) -> dict[str, Any]:
     await until(lambda: bool(stage.slack.workspace.views))
     return stage.slack.workspace.views.popitem()[1]
 
@@ -79,6 +84,30 @@ async def test_settings_sent_by_somebody_else_are_not_taken(stage: Stage) -> Non
     slack.submit(await opened_view(stage), {"note": "hacked"}, user="U2BEN")
     await stage.quiet()
     assert (await stage.store.channels.settings("slack", "T1", "C1")).note == ""
+
+
+async def test_a_channels_model_is_chosen_by_its_admins_with_a_word_or_in_the_settings(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
+) -> None:
+    good = ScriptedModel(name="large/one")
+    async with running_bot(tmp_path, slack, backend, beside={"good": good}) as stage:
+        slack.command("model", user="U2BEN")
+        assert "• good: large/one" in await told(stage)
+        slack.command("model good", user="U2BEN")
+        assert "Only admins" in await told(stage)
+        slack.command("model good")
+        assert "the model good answers" in await told(stage)
+        ts = slack.say(f"{BOT} what is it?")
+        assert "Answered by the model good." in context_of(await stage.answered(ts))
+        slack.command("settings")
+        view = await opened_view(stage)
+        (names,) = [it["element"] for it in view["blocks"] if it["block_id"] == "model"]
+        assert [it["value"] for it in names["options"]] == ["first", "good"]
+        assert names["initial_option"]["value"] == "good"
+        slack.submit(view, {"note": "a note", "model": "first"})
+        await stage.quiet()
+        chosen = await stage.store.channels.settings("slack", "T1", "C1")
+        assert (chosen.model, chosen.note) == ("first", "a note")
 
 
 async def test_a_word_to_the_bot_is_answered_to_one_person_alone_and_once(stage: Stage) -> None:

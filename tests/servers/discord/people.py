@@ -209,6 +209,7 @@ class People:
     def slash(
         self,
         name: str,
+        /,
         *,
         user: str = ANN,
         channel: str = PICTURES,

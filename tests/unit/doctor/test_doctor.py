@@ -54,7 +54,7 @@ def configured(
 ) -> Configuration:
     groups = [
         Settings.model_validate({"data_dir": tmp_path, **settings}),
-        PlaygroundSettings.model_validate({"host": host, "port": port, "password": "x"}),
+        PlaygroundSettings.model_validate({"host": host, "port": port, "password": "a password"}),
         SlackSettings.model_validate(slack or {}),
         DiscordSettings.model_validate({}),
     ]

@@ -375,4 +375,41 @@ def test_every_example_is_a_value_that_the_setting_takes(group: type[SettingsGro
     examples = {
         name: field.examples[0] for name, field in group.model_fields.items() if field.examples
     }
+    several = {name: examples.pop(name) for name in ("models",) if name in examples}
     assert group.model_validate(examples)
+    assert group.model_validate(several)  # in place of `model`
+
+
+def test_several_models_have_names_and_a_precision_of_their_own() -> None:
+    settings = load_settings(
+        models="Quick=pocket, good=Qwen/Qwen3-VL-8B-Instruct:nf4,plain=owner/name", quantize="int8"
+    )
+    specs = settings.model_specs
+    assert {name: (spec.name, spec.quantize) for name, spec in specs.items()} == {
+        "quick": ("pocket", "int8"),
+        "good": ("Qwen/Qwen3-VL-8B-Instruct", "nf4"),
+        "plain": ("owner/name", "int8"),
+    }
+    assert settings.model_spec == specs["quick"]
+    assert list(load_settings(model="owner/name").model_specs) == [""]
+
+
+@pytest.mark.parametrize(
+    ("models", "problem"),
+    [
+        ("pocket", "it has the form name=model,name=model"),
+        ("a=", "it has the form"),
+        ("a=pocket,A=owner/name", "two models are called a"),
+        ("a b=pocket", "a name has letters"),
+        ("a=pockt", "Did you mean pocket?"),
+    ],
+)
+def test_models_that_cannot_be_are_named(models: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match="MODELS: ") as refused:
+        load_settings(models=models)
+    assert problem in str(refused.value)
+
+
+def test_one_model_and_several_are_not_set_together() -> None:
+    with pytest.raises(ConfigurationError, match="MODELS: MODEL is set too"):
+        load_settings(model="owner/name", models="a=pocket")

@@ -24,7 +24,7 @@ async def running(*generators: ScriptedModel, max_waiting: int = 4) -> AsyncIter
     try:
         for thread in devices.threads:
             await asyncio.to_thread(thread.check_loaded)
-        async with running_engine(devices, max_waiting=max_waiting) as engine:
+        async with running_engine(devices.threads, max_waiting=max_waiting) as engine:
             assert isinstance(engine, Fleet)
             yield engine
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from bot.texts import say
@@ -18,6 +19,7 @@ MAX_LENGTH = 3900
 """Slack takes 4,000 characters where a message is updated; counted as UTF-16 to be sure."""
 MAX_CONTEXT = 2900
 MAX_PROMPT = 2000
+MAX_OPTIONS = 100
 
 PING = re.compile(r"<(?=[!@#]|\w+:[^>\s|]*\|)")
 
@@ -167,8 +169,10 @@ def ask_view(about: dict[str, str], locale: str) -> Block:
     )
 
 
-def settings_view(channel: str, chosen: ChannelSettings, locale: str) -> Block:
-    """Shows what is chosen for a channel."""
+def settings_view(
+    channel: str, chosen: ChannelSettings, locale: str, models: Sequence[str] = ()
+) -> Block:
+    """Shows what is chosen for a channel. `models`: the names to choose from, if several."""
 
     def text(value: str) -> Block:
         field = {
@@ -201,7 +205,20 @@ def settings_view(channel: str, chosen: ChannelSettings, locale: str) -> Block:
         _input(locale, "system_prompt", "settings_system_prompt", text(chosen.system_prompt)),
         _input(locale, "note", "settings_note", text(chosen.note)),
         _input(locale, "follow_ups", "settings_follow_ups", select),
+        *([_model_input(locale, models, chosen.model)] if models else []),
     )
+
+
+def _model_input(locale: str, models: Sequence[str], chosen: str) -> Block:
+    options = [{"text": _plain(name), "value": name} for name in models[:MAX_OPTIONS]]
+    current = models.index(chosen) if chosen in models else 0
+    select = {
+        "type": "static_select",
+        "action_id": "value",
+        "options": options,
+        "initial_option": options[current],
+    }
+    return _input(locale, "model", "settings_model", select)
 
 
 def sentence_view(sentence: str, locale: str) -> Block:

@@ -1,0 +1,59 @@
+"""Several models, each by the name that people choose it by."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import get_args
+
+from inference.errors import ModelUnavailable
+from inference.names import check_name
+from inference.types import Quantization
+
+FORM = "name=model,name=model"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,29}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedModel:
+    """One of several models."""
+
+    name: str
+    """What people call it."""
+    model: str
+    """As `MODEL`."""
+    quantize: Quantization | None = None
+    """`None`: as `QUANTIZE`."""
+
+
+def parse_models(given: object) -> object:
+    """Parse `quick=pocket,good=owner/name:nf4`. Raises: ValueError: its message is a rule."""
+    if not isinstance(given, str):
+        return given
+    models = tuple(_parse(part.strip()) for part in given.split(",") if part.strip())
+    names = [model.name for model in models]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two models are called {twice}")
+    return models or None
+
+
+def _parse(part: str) -> NamedModel:
+    name, equals, model = (piece.strip() for piece in part.partition("="))
+    if not equals or not model:
+        raise ValueError(f"it has the form {FORM}")
+    if _NAME.fullmatch(name.lower()) is None:
+        raise ValueError("a name has letters, digits, dots and hyphens, at most 30")
+    rest, colon, precision = model.rpartition(":")
+    for quantize in get_args(Quantization):
+        if colon and rest and precision == quantize:
+            return NamedModel(name=name.lower(), model=_known(rest), quantize=quantize)
+    return NamedModel(name=name.lower(), model=_known(model))
+
+
+def _known(model: str) -> str:
+    try:
+        check_name(model)
+    except ModelUnavailable as exc:
+        raise ValueError(str(exc).replace("MODEL", "MODELS").removesuffix(".")) from None
+    return model
