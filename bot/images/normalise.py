@@ -118,7 +118,13 @@ def prepare() -> None:
 
 def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> NormalisedPicture:
     pixels = pixels_of(kind, data)
-    opener = Opener(name, kind, max_pixels=limits.max_pixels, max_side_px=limits.max_side_px)
+    opener = Opener(
+        name,
+        kind,
+        max_pixels=limits.max_pixels,
+        max_side_px=limits.max_side_px,
+        scans=pixels.scans,
+    )
     decoded = _decode(opener, kind, pixels)
     notes = _damage_notes(name, decoded, pixels)
     if kind == "AVIF":

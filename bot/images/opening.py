@@ -18,11 +18,14 @@ MAX_ASPECT = 50
 class Opener:
     """Opens one file, or variants of its bytes. It remembers what the header says."""
 
-    def __init__(self, name: str, kind: str, *, max_pixels: int, max_side_px: int) -> None:
+    def __init__(
+        self, name: str, kind: str, *, max_pixels: int, max_side_px: int, scans: int = 1
+    ) -> None:
         self._name = name
         self._kind = kind
         self._max_pixels = max_pixels
         self._max_side_px = max_side_px
+        self._scans = scans
         self.size = (0, 0)
         self.is_deep = False
         """It has 16 bits a channel, of which Pillow decodes the upper eight."""
@@ -47,8 +50,9 @@ class Opener:
 
     def _check(self, file: ImageFile.ImageFile) -> None:
         width, height = file.size
-        # A progressive JPEG is held whole.
-        is_reducible = self._kind == "JPEG" and not file.info.get("progressive")
+        # A progressive JPEG is held whole, and so is any other of several scans.
+        is_held = self._scans > 1 or file.info.get("progressive")
+        is_reducible = self._kind == "JPEG" and not is_held
         max_pixels = self._max_pixels * (REDUCED_FACTOR if is_reducible else 1)
         if width * height > max_pixels:
             raise PictureRefused(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bot.images.containers.parts import MAX_PARTS, Pixels, TooManyParts, orientation_of
+from bot.images.containers.parts import MAX_PARTS, MAX_SCANS, Pixels, TooManyParts, orientation_of
 
 SOI, EOI, SOS = b"\xff\xd8", b"\xff\xd9", 0xDA
 APP0, APP1, APP2, APP14, COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xFE
@@ -13,6 +13,9 @@ _JFIF = b"\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0"
 _ADOBE_LENGTH = 12
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 _AFTER_PIXELS = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+
+_SCAN = re.compile(rb"\xff\xda\0(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
+"""The beginning of a scan: its length fits the number of its components."""
 
 
 def strip_jpeg(data: bytes) -> Pixels:
@@ -29,7 +32,10 @@ def strip_jpeg(data: bytes) -> Pixels:
         if marker == SOS:
             kept.append(data[at:])
             return Pixels(
-                data=b"".join(kept), orientation=orientation_of(exif), profile=_whole(profile)
+                data=b"".join(kept),
+                orientation=orientation_of(exif),
+                profile=_whole(profile),
+                scans=_count_scans(data, at),
             )
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         if marker in {0x00, 0xFF} or marker in _STANDALONE or length < 2:
@@ -49,6 +55,15 @@ def strip_jpeg(data: bytes) -> Pixels:
             kept.append(data[at : at + 2 + length])
         at += 2 + length
     raise TooManyParts
+
+
+def _count_scans(data: bytes, start: int) -> int:
+    count = 0
+    for _ in _SCAN.finditer(data, start):
+        count += 1
+        if count > MAX_SCANS:
+            raise TooManyParts(MAX_SCANS)
+    return count
 
 
 def _whole(parts: dict[int, bytes]) -> bytes | None:

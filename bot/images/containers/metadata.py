@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 
 from bot.images.containers.jpeg import strip_jpeg
-from bot.images.containers.parts import MAX_PARTS, Pixels, TooManyParts, orientation_of
+from bot.images.containers.parts import MAX_FRAMES, MAX_PARTS, Pixels, TooManyParts, orientation_of
 from bot.images.containers.png import strip_png
 from bot.images.containers.tiff import strip_tiff
 
@@ -26,6 +26,7 @@ def strip_webp(data: bytes) -> Pixels:
     exif = b""
     profile = None
     missing = 0
+    frames = 0
     at = 12
     for _ in range(MAX_PARTS):
         if at + 8 > len(data):
@@ -39,6 +40,9 @@ def strip_webp(data: bytes) -> Pixels:
             kept.append(kind + struct.pack("<IB", 10, body[0] & 0x12) + body[1:])
         elif kind in {b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"}:
             kept.append(whole)
+            frames += kind == b"ANMF"
+            if frames > MAX_FRAMES:
+                raise TooManyParts(MAX_FRAMES)
             missing = max(0, at - len(data))  # a file that was cut off must still look so
         elif kind == b"EXIF":
             exif = exif or body
@@ -59,7 +63,7 @@ def strip_gif(data: bytes) -> Pixels:
     start = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
     kept = [data[:start]]
     at = start
-    sub_blocks = 0
+    sub_blocks = frames = 0
     for _ in range(MAX_PARTS):
         begin, what = at, data[at : at + 1]
         if what == b"!":
@@ -67,6 +71,9 @@ def strip_gif(data: bytes) -> Pixels:
         elif what == b"," and at + 10 <= len(data):
             flags = data[at + 9]
             at += 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+            frames += 1
+            if frames > MAX_FRAMES:
+                raise TooManyParts(MAX_FRAMES)
         else:
             break
         while at < len(data) and (size := data[at]):

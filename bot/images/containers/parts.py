@@ -9,6 +9,11 @@ from dataclasses import dataclass
 MAX_PARTS = 100_000
 """Chunks, segments or blocks in one file. At 30 MB, the pixels take less than 10,000 of them."""
 
+MAX_FRAMES = 10_000
+"""Of one animation: nearly seven minutes at 25 a second. Sixty of them are looked at."""
+MAX_SCANS = 100
+"""Of one JPEG: encoders write at most thirty. Each goes over all pixels, whatever it holds."""
+
 ORIENTATION_TAG = 0x0112
 _INTEGERS = {1: 1, 3: 2, 4: 4, 6: 1, 8: 2, 9: 4}
 """TIFF's types of whole numbers and their bytes."""
@@ -33,6 +38,8 @@ class Pixels:
     """How to turn it upright: 1 to 8, as EXIF counts. 1 where decoders turn it themselves."""
     profile: bytes | None = None
     """Its ICC profile, where the container has one; not checked."""
+    scans: int = 1
+    """How often a JPEG goes over its pixels; more than once, they are all held in memory."""
     white_is_zero: bool = False
     """Grey of 16 bits and more whose values count darkness."""
     more_pages: bool = False

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bot.images.containers.parts import MAX_PARTS, Pixels, TooManyParts, orientation_of
+from bot.images.containers.parts import MAX_FRAMES, MAX_PARTS, Pixels, TooManyParts, orientation_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_PROFILE_BYTES = 8_000_000
@@ -72,6 +72,8 @@ def _sorted_chunks(data: bytes) -> _Chunks:
             if kind == b"acTL":
                 chunks.single.setdefault(kind, body)
             chunks.frames += kind == b"fcTL"
+            if chunks.frames > MAX_FRAMES:
+                raise TooManyParts(MAX_FRAMES)
             later = chunks.animation_after if chunks.pixels else chunks.animation_before
             later.append(_chunk(kind, body))
         elif kind in _SINGLE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from bot.images.containers.parts import ORIENTATION_TAG, Pixels
+from bot.images.containers.parts import ORIENTATION_TAG, Pixels, TooManyParts
 
 BITS_TAG, PHOTOMETRIC_TAG, ICC_PROFILE_TAG = 258, 262, 34675
 _NEEDED = {
@@ -12,6 +12,9 @@ _NEEDED = {
     338, 339, 347, *range(512, 522), 529, 530, 531, 532, ICC_PROFILE_TAG,
 }  # fmt: skip
 """Size, depth, compression, meaning of the samples, where they lie, palette, tables of JPEG."""
+
+MAX_ENTRIES = 4_096
+"""Of one directory: a page has some twenty, a camera's raw file a hundred."""
 
 
 def strip_tiff(data: bytes) -> Pixels:
@@ -25,6 +28,8 @@ def strip_tiff(data: bytes) -> Pixels:
     entry_bytes, count_kind, offset_kind = (20, "Q", "Q") if is_big else (12, "H", "I")
     (start,) = struct.unpack_from(f"{order}{offset_kind}", data, 8 if is_big else 4)
     (count,) = struct.unpack_from(f"{order}{count_kind}", data, start)
+    if count > MAX_ENTRIES:
+        raise TooManyParts(MAX_ENTRIES)
     first = start + struct.calcsize(count_kind)
     end = first + entry_bytes * count
     if end > len(data):
