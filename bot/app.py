@@ -11,6 +11,7 @@ import webbrowser
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,6 +20,7 @@ from filelock import FileLock, Timeout
 from bot import interrupts, private_files
 from bot.composition import Services, devices_of, loading_devices, running_services
 from bot.configuration import Configuration
+from bot.core.processes.takeover import running_takeover
 from bot.deadline import Deadline
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.logs.native import native_output_withheld
@@ -29,6 +31,7 @@ from bot.platforms.terminal.pictures import locale_of_environment
 from bot.platforms.terminal.terminal import Terminal
 from bot.settings import Settings, revealed
 from bot.store import Store
+from bot.values.messages import IncomingMessage
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.serving.fleet import Devices
 from inference.serving.starting import StartingEngine
@@ -192,7 +195,13 @@ async def _serve(
         _announce(started, open_page=open_page)
         # Last: until here a mistake in the settings costs no download.
         devices.start()
-        await _first_completed(_run_engine(engine), signals.stop.wait())
+        async with running_takeover(
+            services.store,
+            {platform.name for platform in started.values()},
+            partial(_resume, started),
+            is_ready=lambda: engine.model is not None,
+        ):
+            await _first_completed(_run_engine(engine), signals.stop.wait())
         exit_code = EXIT_ENGINE_DEAD if engine.died.is_set() else 0
         await _drain(services, started, signals, exit_code)
         if not signals.stop.is_set():
@@ -290,13 +299,24 @@ async def _start_platforms(made: Platforms) -> Platforms:
 
 
 async def _resume_unfinished(services: Services, made: Platforms) -> None:
-    by_name = {platform.name: platform for platform in made.values()}
-    for message in await services.store.inbox.unfinished():
-        platform = by_name.get(message.key.platform)
-        if platform is None:
-            log.warning("a question of %s waits for that platform", message.key.platform)
-        else:
-            platform.resume(message)
+    inbox = services.store.inbox
+    if not services.store.lease.is_shared:
+        for message in await inbox.unfinished():
+            _resume(made, message)
+        return
+    platforms = {platform.name for platform in made.values()}
+    while taken := await inbox.take_over(platforms, left=True):
+        for message in taken:
+            _resume(made, message)
+
+
+def _resume(platforms: Platforms, message: IncomingMessage) -> None:
+    by_name = {platform.name: platform for platform in platforms.values()}
+    platform = by_name.get(message.key.platform)
+    if platform is None:
+        log.warning("a question of %s waits for that platform", message.key.platform)
+    else:
+        platform.resume(message)
 
 
 def _announce(started: Platforms, *, open_page: bool) -> None:

@@ -109,6 +109,7 @@ async def running_services(
             pictures_per_thread=settings.pictures_per_thread,
         )
         questions = InFlightQuestions()
+        store.lease.on_lost = questions.abandon_all
         answers = Answers(
             store=store,
             questions=questions,

@@ -22,6 +22,8 @@ from bot.core.conversation import Conversation, fit_to_context
 from bot.core.in_flight import InFlight, InFlightQuestions, end_tasks
 from bot.core.ledger import Ledger
 from bot.core.model_limits import notes_on
+from bot.core.processes.fenced import fenced
+from bot.core.processes.order import wait_for_earlier
 from bot.core.receipts import receipt_of, which_model, with_notes
 from bot.core.reply import Reply, running_reply
 from bot.core.streaming import stream_answer
@@ -199,7 +201,8 @@ class Answers:
         message = question.message
         if not self._questions.accepts(message.thread) or self._questions.is_copy(question):
             return False
-        attempt_begun = ticket.is_called  # the claim then counts the first attempt as well
+        # The claim then counts the first attempt as well; other processes may be before it.
+        attempt_begun = ticket.is_called and not self._store.lease.is_shared
         try:
             claim = await self._ledger.claim(message, attempts=int(attempt_begun))
         except Exception as exc:  # noqa: BLE001 - whatever failed, the user is waiting
@@ -214,6 +217,7 @@ class Answers:
     async def _process(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> bool:
         """From the claim to the final edit, which takes the question off the inbox."""
         question.recorded()
+        exchange = fenced(exchange, self._store.lease)
         try:
             async with running_reply(exchange) as reply:
                 if question.is_stopped:
@@ -230,9 +234,8 @@ class Answers:
             is_kept = await self._ledger.keep(question, ending)
             if await reply.finish(ending):
                 await self._ledger.end(question, None if is_kept else ending)
-            elif not is_kept:
-                self._ledger.keep_late(question, ending)
-            # Undelivered, it stays in the inbox; the next start delivers it.
+            else:
+                await self._ledger.undelivered(question, None if is_kept else ending)
         except asyncio.CancelledError:  # a shutdown
             if question.may_be_put_back:
                 await self._ledger.put_back(question)
@@ -280,6 +283,7 @@ class Answers:
         message = await exchange.complete(question.message)
         question.completed(message)
         await ticket.wait_for_turn()
+        await wait_for_earlier(self._store, message)
         thread = message.thread
         channel = await self._store.channels.settings(thread.platform, thread.team, thread.channel)
         engine = self._engine.of(channel.model)

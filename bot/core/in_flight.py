@@ -72,7 +72,7 @@ class InFlight:
 
     @property
     def is_superseded(self) -> bool:
-        """Whether a later version of it is answered instead, in the same reply."""
+        """Whether its reply is left to a later version of it, or to another process."""
         return self._is_superseded
 
     async def wait_until_recorded(self) -> None:
@@ -131,6 +131,11 @@ class InFlight:
         if later.key != self._message.key or later.revision <= self._message.revision:
             msg = "only a later version of the same question supersedes it"
             raise ValueError(msg)
+        self._is_superseded = True
+        self.stop()
+
+    def taken_over(self) -> None:
+        """Stop without a word: another process answers it, in the same reply."""
         self._is_superseded = True
         self.stop()
 
@@ -212,6 +217,12 @@ class InFlightQuestions:
         """Return when the inbox holds every version of a question that is in flight."""
         for question in self._of_message(key):
             await question.wait_until_recorded()
+
+    async def abandon_all(self) -> None:
+        """Leave all of them to other processes; return when this one works on none."""
+        for question in self._questions:
+            question.taken_over()
+        await _stop_and_wait(list(self._questions))
 
     async def stop_and_wait(self, key: MessageKey) -> None:
         """Stop a question and return when it has ended."""

@@ -106,9 +106,21 @@ class Ledger:
         except StoreFailed:
             self._store.late.add(write)
 
-    def keep_late(self, question: InFlight, ending: Ending) -> None:
-        """Keep an answer that could be neither stored nor delivered yet."""
-        self._store.late.add(lambda: self._keep(question, ending))
+    async def undelivered(self, question: InFlight, unkept: Ending | None) -> None:
+        """Leave an answer that could not be delivered to the next start.
+
+        `unkept`: it could not be stored yet either.
+        """
+
+        async def write() -> None:
+            if unkept is not None:
+                await self._keep(question, unkept)
+            await self._store.inbox.release(question.message)
+
+        try:
+            await write()
+        except StoreFailed:
+            self._store.late.add(write)
 
     async def put_back(self, question: InFlight) -> None:
         """Leave the question to a later attempt, or the next start's: this one does not count."""

@@ -6,6 +6,7 @@ from bot.store.inbox import Claim, Inbox
 from bot.store.moving import Moved, move_store
 from bot.store.people import People
 from bot.store.pictures import PicturesUnusable
+from bot.store.processes.lease import Lease
 from bot.store.replies import Replies
 from bot.store.sharing import Sharing
 from bot.store.store import Store, running_store
@@ -16,6 +17,7 @@ __all__ = [
     "DatabaseUnusable",
     "GonePicture",
     "Inbox",
+    "Lease",
     "Moved",
     "Outage",
     "Ownership",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, update
@@ -9,6 +10,14 @@ from sqlalchemy import Connection, func, select, update
 from bot.errors import BeyondBound
 from bot.store.database import Database
 from bot.store.database.statements import insert_into
+from bot.store.processes.lease import Lease
+from bot.store.processes.owned import (
+    end_earlier_revisions,
+    has_earlier,
+    is_revision,
+    still_owns,
+    take_over,
+)
 from bot.store.question_bounds import bound_reached
 from bot.store.rows import (
     is_message,
@@ -35,8 +44,9 @@ class Claim:
 class Inbox:
     """The inbox's part of the store."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, lease: Lease) -> None:
         self._database = database
+        self._lease = lease
 
     @uninterrupted
     async def claim(
@@ -57,6 +67,7 @@ class Inbox:
         """
 
         def work(connection: Connection) -> Claim | None:
+            self._lease.check(connection)
             thread_id = touch_thread(connection, message.thread)
             reached = None if bounds is None else bound_reached(connection, message, bounds)
             counts = bounds is not None and reached is None
@@ -71,11 +82,13 @@ class Inbox:
                     incoming=message.to_json(),
                     attempts=attempts if reached is None else 0,
                     claimed_at=now(),
+                    owner=self._lease.id,
                 )
                 .on_conflict_do_nothing()
             )
             if claimed.rowcount != 1:
                 return None
+            end_earlier_revisions(connection, message)
             if reached is not None:
                 refuse_turn(connection, thread_id, message, BeyondBound(reached))
             return Claim(reached)
@@ -95,13 +108,52 @@ class Inbox:
         return await self._database.read(work)
 
     @uninterrupted
+    async def take_over(
+        self, platforms: Collection[str], *, left: bool = False
+    ) -> list[IncomingMessage]:
+        """Own the questions of processes that have lost their lease, oldest first, some at once.
+
+        Args:
+            platforms: the names of those that this process runs.
+            left: also those whose answers could not be delivered.
+        """
+
+        def work(connection: Connection) -> list[IncomingMessage]:
+            return take_over(connection, self._lease, platforms, left=left)
+
+        return await self._database.write(work)
+
+    @uninterrupted
+    async def has_earlier(self, message: IncomingMessage) -> bool | None:
+        """Whether a question of its thread comes first that another process has.
+
+        `None`: one does, and its answer has not begun.
+        """
+        return await self._database.read(lambda c: has_earlier(c, message, self._lease))
+
+    @uninterrupted
+    async def release(self, message: IncomingMessage) -> None:
+        """Leave an answer that could not be delivered to the next start of a process."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                update(inbox)
+                .where(*is_revision(message), inbox.c.owner == self._lease.id)
+                .values(owner=None)
+            )
+
+        await self._database.write(work)
+
+    @uninterrupted
     async def begin_attempt(self, message: IncomingMessage) -> int:
         """Count an attempt to answer a question. Returns: the number of attempts so far."""
 
         def work(connection: Connection) -> int:
+            if not still_owns(connection, message, self._lease):
+                return 0
             counted = connection.execute(
                 update(inbox)
-                .where(*is_message(message.key), inbox.c.revision == message.revision)
+                .where(*is_revision(message))
                 .values(attempts=inbox.c.attempts + 1)
                 .returning(inbox.c.attempts)
             )
@@ -114,11 +166,10 @@ class Inbox:
         """The answer was delivered: the question is never resumed."""
 
         def work(connection: Connection) -> None:
-            connection.execute(
-                update(inbox)
-                .where(*is_message(message.key), inbox.c.revision == message.revision)
-                .values(ended_at=now())
-            )
+            if still_owns(connection, message, self._lease):
+                connection.execute(
+                    update(inbox).where(*is_revision(message)).values(ended_at=now())
+                )
 
         await self._database.write(work)
 
@@ -127,11 +178,10 @@ class Inbox:
         """Leave a question to the next start; this attempt does not count."""
 
         def work(connection: Connection) -> None:
-            connection.execute(
-                update(inbox)
-                .where(*is_message(message.key), inbox.c.revision == message.revision)
-                .values(attempts=inbox.c.attempts - 1)
-            )
+            if still_owns(connection, message, self._lease):
+                connection.execute(
+                    update(inbox).where(*is_revision(message)).values(attempts=inbox.c.attempts - 1)
+                )
 
         await self._database.write(work)
 

@@ -64,9 +64,20 @@ inbox = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("claimed_at", DateTime(timezone=True), nullable=False),
     Column("ended_at", DateTime(timezone=True), nullable=True, index=True),
+    # The process that answers it (`processes.id`); None: nobody's, until the next start.
+    Column("owner", String, nullable=True, index=True),
     UniqueConstraint("platform", "team", "channel", "message", "revision"),
     Index("ix_inbox_user_claims", "platform", "counts_for", "claimed_at"),
     Index("ix_inbox_channel_claims", "platform", "team", "channel", "claimed_at"),
+)
+
+# The processes that share the work, on PostgreSQL; one without a row has lost its questions.
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
 )
 
 # One row per question, with its latest answer.

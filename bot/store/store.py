@@ -25,6 +25,8 @@ from bot.store.late import LateWrites
 from bot.store.listing import Listing
 from bot.store.people import People
 from bot.store.pictures import PictureGone, Pictures, discard_unused, running_pictures, settle
+from bot.store.processes.lease import Lease, running_lease
+from bot.store.processes.owned import still_owns
 from bot.store.replies import Replies
 from bot.store.room import Room, drop_surplus_unasked
 from bot.store.rows import (
@@ -81,8 +83,9 @@ async def running_store(
     async with (
         open_database(url or folder / DATABASE) as database,
         running_pictures(database, place) as kept,
+        running_lease(database) as lease,
     ):
-        store = Store(database, kept)
+        store = Store(database, kept, lease)
         try:
             yield store
         finally:
@@ -96,11 +99,12 @@ class Store:
     `StoreFailed`; `late` takes what must be written all the same.
     """
 
-    def __init__(self, database: Database, kept: Pictures) -> None:
+    def __init__(self, database: Database, kept: Pictures, lease: Lease) -> None:
         self._database = database
         self._pictures = kept
         self.late = LateWrites()
-        self.inbox = Inbox(database)
+        self.lease = lease
+        self.inbox = Inbox(database, lease)
         self.replies = Replies(database, self.late)
         self.people = People(database)
         self.sharing = Sharing(database)
@@ -141,13 +145,16 @@ class Store:
         """Save a question with its pictures before it is answered.
 
         When it is asked again, its pictures stay as they are and `new_pictures` is ignored.
-        Returns: false when its thread was erased after the claim; then nothing is saved.
+        Returns: false when its thread was erased after the claim, or another process has taken the
+        question; then nothing is saved.
         """
         while True:
             # Files first, and before the database is locked for writing.
             files = await self._pictures.write([new.picture for new in new_pictures])
 
             def work(connection: Connection, files: dict[str, str] = files) -> bool:
+                if not still_owns(connection, message, self.lease):
+                    return False
                 thread_id = set_title_if_empty(connection, message.thread, question)
                 if thread_id is not None:
                     settle(connection, files)
@@ -184,10 +191,12 @@ class Store:
 
     @uninterrupted
     async def answer_turn(self, message: IncomingMessage, ending: Ending) -> None:
-        """Save the answer; does nothing if the thread was erased meanwhile."""
+        """Save the answer, unless the thread was erased meanwhile, or the question taken."""
         thread_id = select(threads.c.id).where(*is_thread(message.thread)).scalar_subquery()
 
         def work(connection: Connection) -> None:
+            if not still_owns(connection, message, self.lease):
+                return
             connection.execute(
                 update(turns)
                 .where(

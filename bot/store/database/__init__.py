@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from bot.store.database.base import Database
-from bot.store.database.failures import DatabaseUnusable, StoreFailed, store_failures
+from bot.store.database.failures import DatabaseUnusable, LeaseExpired, StoreFailed, store_failures
 from bot.store.database.opening import address_of
 from bot.store.database.postgresql import open_postgresql
 from bot.store.database.sqlite import open_sqlite
@@ -18,6 +18,7 @@ from bot.store.database.sqlite import open_sqlite
 __all__ = [
     "Database",
     "DatabaseUnusable",
+    "LeaseExpired",
     "StoreFailed",
     "address_of",
     "open_database",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import ClassVar, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -27,6 +27,9 @@ class Database(ABC):
     change nothing but the database.
     """
 
+    is_shared: ClassVar[bool] = False
+    """Whether other processes may use it at the same time."""
+
     def __init__(self) -> None:
         self.busy_s = BUSY_S
         self.outages = Outages()
@@ -38,20 +41,6 @@ class Database(ABC):
     @abstractmethod
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction that changes nothing. Raises: StoreFailed."""
-
-    @abstractmethod
-    def exclusive(self, what: str) -> AbstractAsyncContextManager[None]:
-        """Wait until nobody holds `what`, in no process on this database, and hold it alone.
-
-        Raises: StoreFailed.
-        """
-
-    @abstractmethod
-    def shared(self, what: str) -> AbstractAsyncContextManager[None]:
-        """Wait until nobody holds `what` alone, and hold it together with others.
-
-        Raises: StoreFailed.
-        """
 
     @abstractmethod
     async def scrub(self) -> None:

@@ -36,6 +36,14 @@ class StoreFailed(UserFacingError):
         self.args = (f"{self.key}: {self.reason}",)
 
 
+class LeaseExpired(StoreFailed):
+    """This process may not claim a question now: it could not renew its lease in time."""
+
+    def __init__(self) -> None:
+        super().__init__(TimeoutError())
+        self.reason = "LeaseExpired"
+
+
 def cause_of(exc: BaseException) -> BaseException:
     """The driver's own exception, where SQLAlchemy has wrapped it."""
     cause = exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc

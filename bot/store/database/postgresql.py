@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-import zlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, Connection, event, text
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.store.database.base import BUSY_S, Database
-from bot.store.database.failures import sqlstate_of, store_failures
+from bot.store.database.failures import LeaseExpired, sqlstate_of
 from bot.store.database.loop_thread import LoopThread
 from bot.store.database.opening import prepare
 from bot.store.health import Kind
@@ -23,8 +21,6 @@ from bot.store.schema import metadata
 T = TypeVar("T")
 
 NUM_CONNECTIONS = 10
-NUM_HOLDERS = 10
-"""Connections that hold a lock; apart, since their holders need one of the others."""
 CONNECT_S = 5.0
 STATEMENT_S = 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
@@ -49,13 +45,14 @@ class PostgresqlDatabase(Database):
     `busy_s` have passed.
     """
 
+    is_shared = True
+
     def __init__(self, url: URL) -> None:
         super().__init__()
         self._url = url
         self._thread = LoopThread("store")
         self._engine = engine_at(url, pool_size=NUM_CONNECTIONS)
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._holders = engine_at(url, pool_size=NUM_HOLDERS)
 
     @property
     def url(self) -> URL:
@@ -89,33 +86,6 @@ class PostgresqlDatabase(Database):
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    def exclusive(self, what: str) -> AbstractAsyncContextManager[None]:
-        """Wait until nobody holds `what`, in no process, and hold it alone. Raises: StoreFailed."""
-        return self._holding("pg_advisory_xact_lock", what)
-
-    def shared(self, what: str) -> AbstractAsyncContextManager[None]:
-        """Wait until nobody holds `what` alone, and hold it with others. Raises: StoreFailed."""
-        return self._holding("pg_advisory_xact_lock_shared", what)
-
-    @asynccontextmanager
-    async def _holding(self, function: str, what: str) -> AsyncIterator[None]:
-        connection = await self._thread.run(self._hold(function, what))
-        try:
-            yield
-        finally:
-            # It rolls back, and so lets go.
-            await asyncio.shield(self._thread.run(connection.close()))
-
-    async def _hold(self, function: str, what: str) -> AsyncConnection:
-        with store_failures():
-            connection = await self._holders.connect()
-            try:
-                await connection.execute(text(f"SELECT {function}(:key)"), {"key": lock_key(what)})
-            except BaseException:
-                await connection.close()
-                raise
-            return connection
-
     async def scrub(self) -> None:
         """Have the server reuse the space of erased rows at once."""
         tables = ", ".join(table.name for table in metadata.sorted_tables)
@@ -131,12 +101,7 @@ class PostgresqlDatabase(Database):
 
     async def close(self) -> None:
         """Close the connections; transactions in flight have ended."""
-
-        async def dispose() -> None:
-            await self._engine.dispose()
-            await self._holders.dispose()
-
-        await self._thread.run(dispose())
+        await self._thread.run(self._engine.dispose())
         await self._thread.close()
 
 
@@ -196,12 +161,9 @@ def _has_nul(value: object) -> bool:
 
 def passes(exc: BaseException) -> bool:
     """Whether a transaction that failed before its commit may succeed in a moment."""
+    if isinstance(exc, LeaseExpired):  # a new one begins as soon as the old work has stopped
+        return True
     if isinstance(exc, DBAPIError) and exc.connection_invalidated:
         return True
     state = sqlstate_of(exc)
     return state in PASSING or state.startswith("08") or isinstance(exc, ConnectionError)
-
-
-def lock_key(what: str) -> int:
-    """The number by which the server knows a lock."""
-    return zlib.crc32(f"llava-bot {what}".encode())

@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,7 +52,6 @@ class SqliteDatabase(Database):
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store-write")
         self._readers = ThreadPoolExecutor(NUM_READERS, thread_name_prefix="store-read")
         self._num_writes = 0
-        self._held: dict[str, asyncio.Lock] = {}
 
     @property
     def url(self) -> URL:
@@ -88,16 +86,6 @@ class SqliteDatabase(Database):
                 return work(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, transaction)
-
-    @asynccontextmanager
-    async def exclusive(self, what: str) -> AsyncIterator[None]:
-        """Hold `what` alone; there is no other process."""
-        async with self._held.setdefault(what, asyncio.Lock()):
-            yield
-
-    def shared(self, what: str) -> contextlib.AbstractAsyncContextManager[None]:
-        """Hold `what`, alone, too: there is one writer in any case."""
-        return self.exclusive(what)
 
     async def scrub(self) -> None:
         """Truncate the write-ahead log, which still holds erased data."""

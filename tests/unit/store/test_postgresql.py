@@ -116,7 +116,7 @@ async def test_a_server_that_restarts_costs_nobody_a_question(
         store.database.busy_s = 0.2
         with pytest.raises(StoreFailed):
             await store.inbox.claim(incoming("m2"))
-        store.database.busy_s = 20
+        store.database.busy_s = 60
         claiming = asyncio.create_task(store.inbox.claim(incoming("m3")))
         await asyncio.to_thread(postgresql.start)
         assert await claiming

@@ -1,0 +1,144 @@
+"""A process's lease: while it lasts, its questions are its own; afterwards another takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from bot.store.database import Database, LeaseExpired, StoreFailed
+from bot.store.schema import processes
+
+log = logging.getLogger(__name__)
+
+LEASE_S = 10.0
+RENEW_S = 2.5
+
+
+class Lease:
+    """This process among those that share the database. Made by `running_lease`.
+
+    The database's clock decides when a lease expires. This process counts from before it asked
+    for the renewal, by a clock that runs on while it is paused: it gives up no later than others
+    take its questions.
+    """
+
+    def __init__(self, database: Database, *, lease_s: float = LEASE_S) -> None:
+        self._database = database
+        self._lease_s = lease_s
+        self._until = -math.inf if database.is_shared else math.inf
+        self.id = uuid.uuid4().hex
+        """The owner of the questions that are claimed under this lease."""
+        self.on_lost: Callable[[], Awaitable[None]] = _nothing
+        """Stops the work on questions that may be another's now. They are written no more."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether there may be other processes."""
+        return self._database.is_shared
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody else can have taken this process's questions."""
+        return time.monotonic() < self._until
+
+    async def join(self) -> None:
+        """Begin a lease under a new id. Raises: StoreFailed."""
+        self.id = uuid.uuid4().hex
+        started = time.monotonic()
+        values = {"id": self.id, "started_at": func.now(), "expires_at": self._expiry()}
+        await self._database.write(lambda c: c.execute(insert(processes).values(values)))
+        self._until = started + self._lease_s
+
+    async def renew(self) -> None:
+        """Make it last from now on, unless it has expired. Raises: StoreFailed."""
+        started = time.monotonic()
+
+        def work(connection: Connection) -> bool:
+            renewed = connection.execute(
+                update(processes)
+                .where(processes.c.id == self.id, processes.c.expires_at > func.clock_timestamp())
+                .values(expires_at=self._expiry())
+            )
+            return renewed.rowcount == 1
+
+        is_renewed = await self._database.write(work)
+        self._until = started + self._lease_s if is_renewed else -math.inf
+
+    async def leave(self) -> None:
+        """End it: others take at once what was left unfinished. Raises: StoreFailed."""
+        self._until = -math.inf
+        await self._database.write(
+            lambda c: c.execute(delete(processes).where(processes.c.id == self.id))
+        )
+
+    def check(self, connection: Connection) -> None:
+        """Keep the lease from being taken during a transaction. Raises: LeaseExpired."""
+        if not self._database.is_shared:
+            return
+        found = connection.execute(
+            select(processes.c.id)
+            .where(processes.c.id == self.id, processes.c.expires_at > func.clock_timestamp())
+            .with_for_update(read=True, key_share=True)
+        )
+        if found.first() is None:
+            raise LeaseExpired
+
+    def _expiry(self) -> object:
+        return func.clock_timestamp() + timedelta(seconds=self._lease_s)
+
+    async def keep(self) -> None:
+        """Renew it for ever; when it is lost, stop the work and begin a new one."""
+        while True:
+            await asyncio.sleep(min(RENEW_S, self._lease_s / 4))
+            with contextlib.suppress(StoreFailed):  # there is time until the lease expires
+                await self.renew()
+            if not self.is_held:
+                log.error("this process lost its lease: what it was answering is left to others")
+                await self.on_lost()
+                await self._join_again()
+
+    async def _join_again(self) -> None:
+        while True:
+            try:
+                await self.join()
+            except StoreFailed:
+                await asyncio.sleep(1)
+            else:
+                log.warning("this process has a lease again")
+                return
+
+
+async def _nothing() -> None:
+    pass
+
+
+@asynccontextmanager
+async def running_lease(database: Database) -> AsyncIterator[Lease]:
+    """A lease that is renewed for as long as the context lasts. Raises: StoreFailed.
+
+    Where the database is one process's alone, it never expires, and the database knows nothing.
+    """
+    lease = Lease(database)
+    if not database.is_shared:
+        yield lease
+        return
+    await lease.join()
+    keeping = asyncio.create_task(lease.keep(), name="lease")
+    try:
+        yield lease
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        try:
+            await lease.leave()
+        except StoreFailed:
+            log.warning("the lease was not given back: it expires by itself")

@@ -1,0 +1,197 @@
+"""Several processes on one database: who owns a question, who takes it, and who writes no more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, Connection, select, text
+
+from bot.store import Store, running_store
+from bot.store.database import LeaseExpired
+from bot.store.schema import inbox, processes
+from bot.values.messages import Outcome, Receipt
+from tests.unit.store.questions import THREAD, ask, ending, incoming
+from tests.waiting import until
+
+WEB = {"web"}
+
+
+@pytest.fixture
+async def three(postgresql_url: URL, tmp_path: Path) -> AsyncIterator[list[Store]]:
+    """Three processes' stores on one database."""
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(running_store(tmp_path, url=postgresql_url))
+            for _ in range(3)
+        ]
+
+
+async def expire(store: Store) -> None:
+    """The database finds that a process has not renewed its lease; the process does not know."""
+    past = text("UPDATE processes SET expires_at = clock_timestamp() WHERE id = :id")
+    await store.database.write(lambda c: c.execute(past, {"id": store.lease.id}))
+
+
+def holds(store: Store) -> bool:
+    return store.lease.is_held
+
+
+async def owner_of(store: Store, message: str) -> str | None:
+    def work(connection: Connection) -> str | None:
+        found = connection.execute(select(inbox.c.owner).where(inbox.c.message == message))
+        owner: str | None = found.scalar_one()
+        return owner
+
+    return await store.database.read(work)
+
+
+async def test_a_question_of_a_process_that_lives_is_not_taken(three: list[Store]) -> None:
+    first, second, _ = three
+    await ask(first, incoming())
+    assert await second.inbox.take_over(WEB) == []
+    await first.lease.renew()
+    assert await second.inbox.take_over(WEB, left=True) == []
+
+
+async def test_what_a_dead_process_left_is_taken_by_exactly_one_other(three: list[Store]) -> None:
+    dead, *others = three
+    asked = [incoming(f"m{number}") for number in range(30)]
+    for message in asked:
+        await dead.inbox.claim(message)
+    await expire(dead)
+    taken = await asyncio.gather(*(store.inbox.take_over(WEB) for store in others * 4))
+    found = sorted(message.key.message for some in taken for message in some)
+    assert found == sorted(message.key.message for message in asked)
+    assert await owner_of(dead, "m0") in {store.lease.id for store in others}
+
+
+async def test_a_question_is_taken_only_where_its_platform_runs(three: list[Store]) -> None:
+    dead, other, _ = three
+    await dead.inbox.claim(incoming())
+    await expire(dead)
+    assert await other.inbox.take_over({"slack"}) == []
+    assert await other.inbox.take_over(WEB) == [incoming()]
+
+
+async def test_who_lost_a_question_writes_nothing_of_it_any_more(three: list[Store]) -> None:
+    paused, taker, _ = three
+    await ask(paused, incoming())
+    await expire(paused)
+    assert await taker.inbox.take_over(WEB) == [incoming()]
+
+    await paused.answer_turn(incoming(), ending("stale"))
+    await paused.inbox.end(incoming())
+    await paused.inbox.release(incoming())
+    await paused.inbox.put_back(incoming())
+    assert await paused.inbox.begin_attempt(incoming()) == 0
+    assert not await paused.begin_turn(
+        incoming(), question="stale", new_pictures=(), receipt=Receipt()
+    )
+
+    (turn,) = await taker.turns(THREAD)
+    assert (turn.question, turn.outcome) == ("What is it?", None)
+    assert await owner_of(taker, "m1") == taker.lease.id
+    assert await taker.inbox.begin_attempt(incoming()) == 1
+    await taker.answer_turn(incoming(), ending("A cat."))
+    await taker.inbox.end(incoming())
+    (turn,) = await taker.turns(THREAD)
+    assert (turn.answer, turn.outcome) == ("A cat.", Outcome.ANSWERED)
+    assert await taker.inbox.unfinished() == []
+
+
+async def test_a_lease_that_has_expired_is_lost_even_if_nobody_took_anything(
+    three: list[Store],
+) -> None:
+    store, other, _ = three
+    before = store.lease.id
+    await expire(store)
+    await store.lease.renew()
+    assert not holds(store)
+    store.database.busy_s = 0.1
+    with pytest.raises(LeaseExpired):
+        await store.inbox.claim(incoming())
+    assert not await other.inbox.knows(incoming().key)
+    await store.lease.join()
+    assert holds(store)
+    assert store.lease.id != before
+    assert await store.inbox.claim(incoming())
+
+
+async def test_a_process_that_loses_its_lease_stops_its_work_and_begins_anew(
+    postgresql_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.processes.lease.RENEW_S", 0.05)
+    async with running_store(tmp_path, url=postgresql_url) as store:
+        before, stopped = store.lease.id, asyncio.Event()
+
+        async def stop() -> None:
+            assert (store.lease.id, store.lease.is_held) == (before, False)
+            stopped.set()
+
+        store.lease.on_lost = stop
+        await expire(store)
+        await until(lambda: stopped.is_set() and store.lease.is_held)
+        assert store.lease.id != before
+
+
+async def test_a_process_that_ends_in_good_order_leaves_its_questions_at_once(
+    postgresql_url: URL, tmp_path: Path
+) -> None:
+    async with running_store(tmp_path, url=postgresql_url) as other:
+        async with running_store(tmp_path, url=postgresql_url) as ending_one:
+            await ending_one.inbox.claim(incoming())
+        assert await other.inbox.take_over(WEB) == [incoming()]
+
+
+async def test_an_answer_that_could_not_be_delivered_is_left_to_a_start(three: list[Store]) -> None:
+    first, second, _ = three
+    await first.inbox.claim(incoming())
+    await first.inbox.release(incoming())
+    assert await second.inbox.take_over(WEB) == []
+    assert await second.inbox.take_over(WEB, left=True) == [incoming()]
+
+
+async def test_a_question_follows_those_of_its_thread_that_other_processes_have(
+    three: list[Store],
+) -> None:
+    first, second, third = three
+    earlier, own, later = incoming("m1"), incoming("m2"), incoming("m3")
+    elsewhere = incoming("m4", thread=replace(THREAD, thread="2"))
+    await first.inbox.claim(earlier)
+    for message in (own, later, elsewhere):
+        await second.inbox.claim(message)
+    assert await first.inbox.has_earlier(earlier) is False
+    assert await second.inbox.has_earlier(own) is None  # it has not begun
+    assert await second.inbox.has_earlier(elsewhere) is False
+    await first.inbox.begin_attempt(earlier)
+    assert await second.inbox.has_earlier(own) is True
+    await first.inbox.end(earlier)
+    assert await second.inbox.has_earlier(own) is False
+    assert await second.inbox.has_earlier(later) is False  # its own come in its own order
+    assert third.lease.is_held
+
+
+async def test_a_later_version_of_a_question_ends_the_earlier_one_of_another_process(
+    three: list[Store],
+) -> None:
+    first, second, _ = three
+    await ask(first, incoming())
+    edited = incoming(revision=1, text="What is that?")
+    await ask(second, edited)
+    await first.answer_turn(incoming(), ending("to the earlier one"))
+    assert [turn.outcome for turn in await second.turns(THREAD)] == [None]
+    assert await second.inbox.unfinished() == [edited]
+
+
+async def test_the_one_process_of_an_sqlite_store_has_a_lease_for_ever(tmp_path: Path) -> None:
+    async with running_store(tmp_path) as store:
+        assert store.lease.is_held
+        await ask(store, incoming())
+        await store.answer_turn(incoming(), ending())
+        rows = await store.database.read(lambda c: c.execute(select(processes)).all())
+        assert rows == []
