@@ -16,6 +16,7 @@ from bot.platforms.discord.events import message_key, thread_key
 from bot.platforms.discord.platform import Discord
 from bot.platforms.discord.settings import DiscordSettings, DiscordTiming
 from bot.store import Store
+from bot.values.limits import QuestionBounds
 from bot.values.messages import MessageKey, ThreadKey
 from tests.engines import HeldLoad, ScriptedModel
 from tests.scenario.core import running_core
@@ -94,6 +95,8 @@ async def running_bot(
     follow_ups: Any = "thread",
     allow: AllowList | None = None,
     answer_options: AnswerOptions | None = None,
+    bounds: QuestionBounds | None = None,
+    questions_per_user: int = 10,
     load: HeldLoad | None = None,
     beside: Mapping[str, ScriptedModel] | None = None,
     wait: bool = True,
@@ -107,6 +110,8 @@ async def running_bot(
         folder,
         backend,
         options=answer_options,
+        bounds=bounds,
+        questions_per_user=questions_per_user,
         max_waiting=1000,
         load=load,
         beside=beside,

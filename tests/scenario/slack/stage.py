@@ -17,6 +17,7 @@ from bot.platforms.slack.platform import Slack
 from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.slack.socket import WatchdogTimeouts
 from bot.store import Store
+from bot.values.limits import QuestionBounds
 from bot.values.messages import MessageKey, ThreadKey
 from tests.engines import HeldLoad, ScriptedModel
 from tests.scenario.core import running_core
@@ -105,6 +106,8 @@ async def running_bot(
     follow_ups: Any = "thread",
     allow: AllowList | None = None,
     answer_options: AnswerOptions | None = None,
+    bounds: QuestionBounds | None = None,
+    questions_per_user: int = 10,
     load: HeldLoad | None = None,
     beside: Mapping[str, ScriptedModel] | None = None,
     **options: Any,
@@ -114,6 +117,8 @@ async def running_bot(
         folder,
         backend,
         options=answer_options,
+        bounds=bounds,
+        questions_per_user=questions_per_user,
         max_waiting=1000,
         load=load,
         beside=beside,
