@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections import defaultdict
+from collections.abc import Coroutine, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from typing import TypeVar
 
 from bot.values.limits import BoundReached
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 
 log = logging.getLogger(__name__)
+
+K = TypeVar("K")
 
 CANCEL_WITHIN_S = 0.7
 """How long a cancelled question may take to end: a platform or a disk may keep it waiting."""
@@ -149,7 +153,10 @@ class InFlightQuestions:
     """All questions in flight, in the order they came. Lives as long as the bot."""
 
     def __init__(self) -> None:
-        self._questions: list[InFlight] = []
+        self._questions: dict[InFlight, None] = {}
+        # Looked through for each event: it must not take longer the more there are.
+        self._by_message: defaultdict[MessageKey, list[InFlight]] = defaultdict(list)
+        self._by_thread: defaultdict[ThreadKey, list[InFlight]] = defaultdict(list)
         self._closed: list[ThreadKey] = []
 
     @property
@@ -161,12 +168,16 @@ class InFlightQuestions:
     def tracked(self, message: IncomingMessage) -> Iterator[InFlight]:
         """Track a question for as long as the context lasts."""
         question = InFlight(message)
-        self._questions.append(question)
+        self._questions[question] = None
+        self._by_message[message.key].append(question)
+        self._by_thread[message.thread].append(question)
         try:
             yield question
         finally:
             question.ended()
-            self._questions.remove(question)
+            del self._questions[question]
+            _remove(self._by_message, message.key, question)
+            _remove(self._by_thread, message.thread, question)
 
     def is_copy(self, question: InFlight) -> bool:
         """Whether an earlier one is the same version of the same question.
@@ -183,17 +194,17 @@ class InFlightQuestions:
 
     def of_thread(self, thread: ThreadKey) -> list[InFlight]:
         """A thread's questions."""
-        return self._matching(lambda message: message.thread == thread)
+        return list(self._by_thread.get(thread, ()))
 
     def of_author(self, platform: str, team: str | None, author: str) -> list[InFlight]:
         """A person's questions, in one team or (`None`) in all."""
-        return self._matching(
-            lambda message: (
-                message.author.id == author
-                and message.key.platform == platform
-                and team in {None, message.key.team}
-            )
-        )
+        return [
+            question
+            for question in self._questions
+            if question.message.author.id == author
+            and question.message.key.platform == platform
+            and team in {None, question.message.key.team}
+        ]
 
     def latest(self, key: MessageKey) -> IncomingMessage | None:
         """The latest revision of a question in flight."""
@@ -252,10 +263,13 @@ class InFlightQuestions:
         return thread not in self._closed
 
     def _of_message(self, key: MessageKey) -> list[InFlight]:
-        return self._matching(lambda message: message.key == key)
+        return list(self._by_message.get(key, ()))
 
-    def _matching(self, matches: Callable[[IncomingMessage], bool]) -> list[InFlight]:
-        return [question for question in self._questions if matches(question.message)]
+
+def _remove(index: defaultdict[K, list[InFlight]], key: K, question: InFlight) -> None:
+    index[key].remove(question)
+    if not index[key]:
+        del index[key]
 
 
 async def _stop_and_wait(questions: list[InFlight]) -> None:
