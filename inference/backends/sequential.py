@@ -1,9 +1,11 @@
-"""The sequential backend: one request at a time, for models that answer it in one call."""
+"""The sequential backend: one request at a time, for models that answer it in one call.
+
+Users take turns, one request each, however many one of them has.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -60,7 +62,12 @@ class SequentialBackend:
 
     def __init__(self, model: SingleRequestModel) -> None:
         self.wrapped = model
-        self._waiting: deque[Job] = deque()
+        self._waiting: dict[Job, int] = {}
+        """By arrival, with the number of its turn: a user's next request has the next one."""
+        self._turn = 0
+        """Of the request that was run last."""
+        self._last_turn: dict[str, int] = {}
+        """Of each user who waits."""
         self._positions: dict[Job, int] = {}
 
     @property
@@ -87,7 +94,8 @@ class SequentialBackend:
 
     def step(self, output: StepOutput) -> None:
         """Run the next request to its end; meanwhile, waiting ones learn their positions."""
-        job = self._waiting.popleft()
+        job = self._by_turns()[0]
+        self._turn = self._waiting.pop(job)
         if job.cancelled:
             self._positions.pop(job, None)
             return
@@ -116,11 +124,19 @@ class SequentialBackend:
         output.emit(job, outcome)
 
     def _add(self, job: Job) -> None:
-        self._waiting.append(job)
+        user = job.request.user_id
+        # Behind those of this turn, so that a user with many is not put off by every new one.
+        turn = max(self._turn, self._last_turn.get(user, 0)) + 1
+        self._last_turn = {one: last for one, last in self._last_turn.items() if last > self._turn}
+        self._last_turn[user] = self._waiting[job] = turn
+
+    def _by_turns(self) -> list[Job]:
+        """Return the waiting requests in the order they will run, if no other comes."""
+        return sorted(self._waiting, key=lambda job: self._waiting[job])
 
     def _emit_positions(self, output: StepOutput) -> None:
-        self._waiting = deque(job for job in self._waiting if not job.cancelled)
-        positions = {job: position for position, job in enumerate(self._waiting, start=1)}
+        self._waiting = {job: turn for job, turn in self._waiting.items() if not job.cancelled}
+        positions = {job: position for position, job in enumerate(self._by_turns(), start=1)}
         for job, position in positions.items():
             if self._positions.get(job) != position:
                 output.emit(job, Queued(position))
