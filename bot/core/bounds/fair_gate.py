@@ -12,10 +12,11 @@ from bot.values.messages import UserKey
 
 
 class FairGate:
-    """Of those that wait, the user with the fewest inside goes first.
+    """Of those that wait, a question of the user with the fewest inside goes first.
 
-    Of users with as many inside, the one whose last turn is longest ago does. One user's questions
-    stay in their order. Lives as long as the bot, and needs its loop.
+    Of users with as many inside, each has one turn after the other: a user's next question has the
+    next turn. One user's questions stay in their order. Lives as long as the bot, and needs its
+    loop.
     """
 
     def __init__(self, limit: int, *, per_user: int | None = None) -> None:
@@ -23,10 +24,10 @@ class FairGate:
         self._limit = limit
         self._per_user = per_user or limit
         self._inside: Counter[UserKey] = Counter()
-        self._waiting: dict[UserKey, deque[asyncio.Future[None]]] = {}
-        self._turns = counter(1)
-        self._last_turn: dict[UserKey, int] = {}
-        """Of users who are inside or wait."""
+        self._waiting: dict[UserKey, deque[_Waiting]] = {}
+        self._turn = 0
+        """Of the last one that was let in."""
+        self._arrivals = counter()
 
     @property
     def is_empty(self) -> bool:
@@ -36,21 +37,21 @@ class FairGate:
     @asynccontextmanager
     async def turn(self, user: UserKey) -> AsyncIterator[None]:
         """Wait for a user's turn, and hold it."""
-        entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(user, deque()).append(entered)
+        queue = self._waiting.setdefault(user, deque())
+        turn = (queue[-1].turn if queue else self._turn) + 1
+        waiting = _Waiting(turn, next(self._arrivals))
+        queue.append(waiting)
         self._let_in()
         try:
-            await entered
+            await waiting.entered
             yield
         finally:
-            if entered.done() and not entered.cancelled():
+            if waiting.entered.done() and not waiting.entered.cancelled():
                 self._inside[user] -= 1
                 if not self._inside[user]:
                     del self._inside[user]
             else:
-                self._leave_queue(user, entered)
-            if user not in self._inside and user not in self._waiting:
-                self._last_turn.pop(user, None)
+                self._leave_queue(user, waiting)
             self._let_in()
 
     def _let_in(self) -> None:
@@ -59,20 +60,30 @@ class FairGate:
             if not users:
                 return
             user = min(users, key=self._precedence)
-            entered = self._waiting[user].popleft()
+            first = self._waiting[user].popleft()
             if not self._waiting[user]:
                 del self._waiting[user]
-            if not entered.cancelled():
+            if not first.entered.cancelled():
                 self._inside[user] += 1
-                self._last_turn[user] = next(self._turns)
-                entered.set_result(None)
+                self._turn = max(self._turn, first.turn)
+                first.entered.set_result(None)
 
-    def _precedence(self, user: UserKey) -> tuple[int, int]:
-        return self._inside[user], self._last_turn.get(user, 0)
+    def _precedence(self, user: UserKey) -> tuple[int, int, int]:
+        first = self._waiting[user][0]
+        return self._inside[user], first.turn, first.arrival
 
-    def _leave_queue(self, user: UserKey, entered: asyncio.Future[None]) -> None:
-        queue = self._waiting.get(user)
-        if queue is not None and entered in queue:
-            queue.remove(entered)
+    def _leave_queue(self, user: UserKey, waiting: _Waiting) -> None:
+        queue = self._waiting.get(user, deque())
+        if waiting in queue:
+            queue.remove(waiting)
             if not queue:
                 del self._waiting[user]
+
+
+class _Waiting:
+    """A question before the gate."""
+
+    def __init__(self, turn: int, arrival: int) -> None:
+        self.turn = turn
+        self.arrival = arrival
+        self.entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
