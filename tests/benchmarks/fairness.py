@@ -22,6 +22,7 @@ from typing import Any
 from bot import texts
 from bot.app import freeze_garbage
 from bot.platforms.discord.settings import PACE_S
+from bot.platforms.slack.socket import WatchdogTimeouts
 from inference.types import GenerationRequest
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
@@ -60,7 +61,11 @@ async def slack(folder: Path) -> Any:
     async with running_slack() as server:
         server.rules.rates = False
         async with on_slack.running_bot(
-            folder, server, SteadyModel(), questions_per_user=QUESTIONS_PER_USER
+            folder,
+            server,
+            SteadyModel(),
+            questions_per_user=QUESTIONS_PER_USER,
+            timeouts=WatchdogTimeouts(),
         ) as stage:
 
             def ask(user: int, text: str) -> Callable[[], bool]:
