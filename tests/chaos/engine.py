@@ -1,4 +1,7 @@
-"""A device that fails on command: an order is a file in the folder `CHAOS_ORDERS`."""
+"""A device that fails on command: an order is a file in the folder `CHAOS_ORDERS`.
+
+Its name is ``kind=value=process``: a start's warm-up is over before an order names its process.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ class ChaosRunner(TorchRunner):
     def start(self, plan: Plan[SequenceInputs]) -> FinishedStep:
         """See `Runner.start`."""
         for order in sorted(Path(os.environ["CHAOS_ORDERS"]).iterdir()):
-            kind, _, value = order.name.partition("=")
+            kind, value, process = order.name.split("=")
+            if process != str(os.getpid()):
+                continue
             with contextlib.suppress(FileNotFoundError):
                 order.unlink()
             self._obey(kind, value)

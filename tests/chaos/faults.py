@@ -214,8 +214,9 @@ def model_fails(order: str) -> Inject:
 
     @asynccontextmanager
     async def inject(scene: Scene, lasts_s: float) -> AsyncIterator[None]:
+        await scene.bot.wait_until_ready()
         value = f"{lasts_s:.2f}" if order == engine.HANG else ""
-        path = scene.orders / f"{order}={value}"
+        path = scene.orders / f"{order}={value}={scene.bot.pid}"
         path.touch()
         try:
             await asyncio.sleep(lasts_s)

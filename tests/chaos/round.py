@@ -253,6 +253,11 @@ async def running_round(
             "DRAIN_S": "1",
             "MAX_WAITING": "1000",
             "QUESTIONS_PER_USER": "1000",
+            "QUESTIONS_PER_USER_PER_MINUTE": "0",
+            "QUESTIONS_PER_USER_PER_DAY": "0",
+            "QUESTIONS_PER_CHANNEL": "0",
+            "QUESTIONS_PER_CHANNEL_PER_MINUTE": "0",
+            "QUESTIONS_PER_CHANNEL_PER_DAY": "0",
             "CHAOS_ORDERS": str(orders),
             "OMP_NUM_THREADS": "1",
         }
