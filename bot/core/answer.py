@@ -164,9 +164,9 @@ class Answers:
         message = asked_again(latest, turn)
         return self.ask(message, exchange_for(message))
 
-    async def recorded(self, key: MessageKey) -> None:
+    async def recorded(self, key: MessageKey) -> bool:
         """See `Core.recorded`."""
-        await self._questions.wait_until_recorded(key)
+        return await self._questions.wait_until_recorded(key)
 
     def stop(self, key: MessageKey) -> bool:
         """Stop a question, waiting or running; false when it is not in flight."""
@@ -209,6 +209,7 @@ class Answers:
             await self._refusals.unclaimed(question, exchange, exc)
         else:
             if claim is None:
+                question.recorded()
                 return False
             question.claimed(attempt_begun=attempt_begun, reached=claim.reached)
             await self._process(question, exchange, ticket)

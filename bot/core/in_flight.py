@@ -34,7 +34,8 @@ class InFlight:
         self._is_superseded = False
         self._is_stopped = False
         self._work: asyncio.Task[Ending] | None = None
-        self._recorded = asyncio.Event()
+        self._decided = asyncio.Event()
+        self._is_recorded = False
         self._ended = asyncio.Event()
 
     # -- what is known of it ------------------------------------------------------------------
@@ -79,9 +80,10 @@ class InFlight:
         """Whether its reply is left to a later version of it, or to another process."""
         return self._is_superseded
 
-    async def wait_until_recorded(self) -> None:
-        """Return when the inbox holds it, or it has ended without that."""
-        await self._recorded.wait()
+    async def wait_until_recorded(self) -> bool:
+        """Wait for the claim, or for an end without one. Returns: whether it is recorded."""
+        await self._decided.wait()
+        return self._is_recorded
 
     async def wait_until_ended(self) -> None:
         """Return when it is no longer in flight."""
@@ -96,8 +98,9 @@ class InFlight:
         self._reached = reached
 
     def recorded(self) -> None:
-        """The inbox holds it: from now on its platform may forget it."""
-        self._recorded.set()
+        """The inbox holds it, or its user was told why not: its platform may forget it."""
+        self._is_recorded = True
+        self._decided.set()
 
     def completed(self, message: IncomingMessage) -> None:
         """The platform has added what the event lacked."""
@@ -145,7 +148,7 @@ class InFlight:
 
     def ended(self) -> None:
         """It is no longer in flight."""
-        self._recorded.set()
+        self._decided.set()
         self._ended.set()
 
 
@@ -224,10 +227,13 @@ class InFlightQuestions:
             if question.message.revision < later.revision:
                 question.superseded_by(later)
 
-    async def wait_until_recorded(self, key: MessageKey) -> None:
-        """Return when the inbox holds every version of a question that is in flight."""
-        for question in self._of_message(key):
-            await question.wait_until_recorded()
+    async def wait_until_recorded(self, key: MessageKey) -> bool:
+        """Wait until all versions of a question that are in flight are recorded, or have ended.
+
+        Returns: whether one is, or none was in flight.
+        """
+        recorded = [await question.wait_until_recorded() for question in self._of_message(key)]
+        return any(recorded) or not recorded
 
     async def abandon_all(self) -> None:
         """Leave all of them to other processes; return when this one works on none."""

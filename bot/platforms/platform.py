@@ -68,10 +68,11 @@ class Core(Protocol):
         """Answer a question once more; `None` when there is nothing to do. Raises: Busy."""
         ...
 
-    async def recorded(self, key: MessageKey) -> None:
-        """Return when a question that was asked is claimed, or has ended without a claim.
+    async def recorded(self, key: MessageKey) -> bool:
+        """Wait until a question that was asked is claimed, or has ended without a claim.
 
-        Before that, its platform is not told that it has arrived: a crash would lose it.
+        Before that, its platform is not told that it has arrived: a crash would lose it. Returns:
+        false if it ended without a word, as in a shutdown.
         """
         ...
 

@@ -195,6 +195,16 @@ guests = Table(
     Column("person", String, primary_key=True, index=True),
 )
 
+# Responses that were promised to people ("thinking") and are not given yet, with what they can be
+# given with.
+deferrals = Table(
+    "deferrals",
+    metadata,
+    Column("platform", String, primary_key=True),
+    Column("id", String, primary_key=True),
+    Column("held", JSON, nullable=False),
+)
+
 # What the admins of a channel chose.
 channels = Table(
     "channels",

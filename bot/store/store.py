@@ -18,6 +18,7 @@ from sqlalchemy import URL, Connection, and_, delete, or_, select, update
 from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels
 from bot.store.database import Database, open_database
+from bot.store.deferrals import Deferrals
 from bot.store.health import StoreHealth
 from bot.store.inbox import Inbox
 from bot.store.installations import Installations
@@ -110,6 +111,7 @@ class Store:
         self.sharing = Sharing(database)
         self.listing = Listing(database)
         self.channels = Channels(database)
+        self.deferrals = Deferrals(database)
         self.installations = Installations(database)
         self.room = Room(database, self._erase)
 

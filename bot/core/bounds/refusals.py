@@ -73,3 +73,4 @@ class Refusals:
         )
         self._ledger.refuse(question, ending)
         await Reply(exchange).finish(ending)
+        question.recorded()

@@ -16,6 +16,7 @@ from bot.errors import UserFacingError
 from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.attachments import passing_attachment
 from bot.platforms.discord.connection import Client
+from bot.platforms.discord.deferrals import Deferrals
 from bot.platforms.discord.events import (
     PLATFORM,
     MessageChannel,
@@ -90,12 +91,19 @@ class InteractionHandler:
     """
 
     def __init__(
-        self, *, core: Core, store: Store, messages: MessageHandler, adapter: AdapterContext
+        self,
+        *,
+        core: Core,
+        store: Store,
+        messages: MessageHandler,
+        adapter: AdapterContext,
+        deferrals: Deferrals,
     ) -> None:
         self._core = core
         self._store = store
         self._messages = messages
         self._adapter = adapter
+        self._deferrals = deferrals
         self._targets: LRUCache[str, tuple[Attachment, ...]] = LRUCache(MAX_TARGETS)
         self.translator = CommandTranslator()
 
@@ -163,22 +171,29 @@ class InteractionHandler:
         if refusal is not None or channel is None:
             await self._say(interaction, refusal or "not_allowed", locale)
             return
+        async with self._deferrals.recorded(interaction, locale) as deferral:
+            response = await self._deferred(interaction)
+            guild, message_id = str(interaction.guild_id or ""), str(response)
+            links = self._adapter.pictures.of_text(question)
+            message = IncomingMessage(
+                key=message_key(guild, str(channel.id), message_id),
+                thread=thread_at(channel, message_id),
+                author=author_of(interaction.user),
+                text=question.strip(),
+                attachments=(passing_attachment(picture), *links),
+                locale=locale,
+                sent_at=time.time(),
+                context=Origin(AskedBy.COMMAND, token=Token.of(interaction)).to_context(),
+            )
+            deferral.is_kept = await self._ask(interaction, message)
+
+    async def _deferred(self, interaction: Interaction) -> int:
+        """Show that the bot thinks. Returns: the id of the message that shows it."""
         deferred = await interaction.response.defer(thinking=True)
         response = None if deferred is None else deferred.message_id
         if response is None:  # an old answer of Discord's names no message
             response = (await interaction.original_response()).id
-        guild, message_id = str(interaction.guild_id or ""), str(response)
-        message = IncomingMessage(
-            key=message_key(guild, str(channel.id), message_id),
-            thread=thread_at(channel, message_id),
-            author=author_of(interaction.user),
-            text=question.strip(),
-            attachments=(passing_attachment(picture), *self._adapter.pictures.of_text(question)),
-            locale=locale,
-            sent_at=time.time(),
-            context=Origin(AskedBy.COMMAND, token=Token.of(interaction)).to_context(),
-        )
-        await self._ask(interaction, message)
+        return response
 
     async def _ask_about(self, interaction: Interaction, message: discord.Message) -> None:
         """The modal says in its id which message it is about: it outlives a restart."""
@@ -202,7 +217,6 @@ class InteractionHandler:
         if refusal is not None or channel is None:
             await self._say(interaction, refusal or "not_allowed", locale)
             return
-        await interaction.response.defer(thinking=True, ephemeral=True)
         guild = str(interaction.guild_id or "")
         message = IncomingMessage(
             key=message_key(guild, str(channel.id), str(interaction.id)),
@@ -214,17 +228,21 @@ class InteractionHandler:
             sent_at=time.time(),
             context=Origin(AskedBy.MODAL, target, Token.of(interaction)).to_context(),
         )
-        await self._ask(interaction, message)
+        async with self._deferrals.recorded(interaction, locale) as deferral:
+            await interaction.response.defer(thinking=True, ephemeral=True)
+            deferral.is_kept = await self._ask(interaction, message)
 
     def _pictures_of(self, target: str) -> tuple[Attachment, ...]:
         """Pictures of the message asked about; none after a restart: they are looked up later."""
         return tuple(replace(picture, earlier=True) for picture in self._targets.get(target, ()))
 
-    async def _ask(self, interaction: Interaction, message: IncomingMessage) -> None:
+    async def _ask(self, interaction: Interaction, message: IncomingMessage) -> bool:
+        """Returns: whether the question is claimed, or its user was told why not."""
         try:
             self._core.ask(message, self._messages.exchange(message))
         except UserFacingError as refusal:
             await self._say(interaction, refusal.key, message.locale, **refusal.values)
+        return await self._core.recorded(message.key)
 
     # -- buttons ------------------------------------------------------------------------------
 
@@ -271,26 +289,27 @@ class InteractionHandler:
         if command is Command.SETTINGS:
             await self._settings(interaction, locale)
             return
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        if channel is None:
-            await self._say(interaction, "not_allowed", locale)
-            return
-        refusal = self._refusal(interaction)
-        if refusal is not None and command not in ALWAYS:
-            await self._say(interaction, refusal, locale)
-            return
-        thread = thread_at(channel, "")
-        sentence = await self._messages.sentence_for(
-            command,
-            thread=thread if thread.thread else None,
-            guild=str(interaction.guild_id or ""),
-            user=interaction.user,
-            locale=locale,
-            is_admin=_may_manage(interaction),
-            channel=self._channel_id(interaction) or "",
-            argument=argument,
-        )
-        await self._say_sentence(interaction, sentence)
+        async with self._deferrals.recorded(interaction, locale):
+            await interaction.response.defer(ephemeral=True, thinking=True)
+            if channel is None:
+                await self._say(interaction, "not_allowed", locale)
+                return
+            refusal = self._refusal(interaction)
+            if refusal is not None and command not in ALWAYS:
+                await self._say(interaction, refusal, locale)
+                return
+            thread = thread_at(channel, "")
+            sentence = await self._messages.sentence_for(
+                command,
+                thread=thread if thread.thread else None,
+                guild=str(interaction.guild_id or ""),
+                user=interaction.user,
+                locale=locale,
+                is_admin=_may_manage(interaction),
+                channel=self._channel_id(interaction) or "",
+                argument=argument,
+            )
+            await self._say_sentence(interaction, sentence)
 
     async def _settings(self, interaction: Interaction, locale: str) -> None:
         channel = self._channel_id(interaction)

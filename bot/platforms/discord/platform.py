@@ -10,6 +10,7 @@ from bot.core.erasure import Erasure
 from bot.images.public_web import PublicWeb
 from bot.platforms.discord.backfill import Backfill
 from bot.platforms.discord.connection import Connection
+from bot.platforms.discord.deferrals import Deferrals
 from bot.platforms.discord.events import PLATFORM
 from bot.platforms.discord.interaction_handler import InteractionHandler
 from bot.platforms.discord.locales import Locales
@@ -83,14 +84,27 @@ class Discord:
             commands=commands,
             erasure=erasure,
             adapter=self._adapter,
-            catch_up=lambda shard: self._backfill.catch_up(self._messages, shard),
+            catch_up=self._catch_up,
             backfill_channel=lambda channel: self._backfill.backfill_channel(
                 self._messages, channel
             ),
         )
+        self._deferrals = Deferrals(self._adapter, responses)
+        self._has_ended_deferrals = False
         self._interactions = InteractionHandler(
-            core=core, store=store, messages=self._messages, adapter=self._adapter
+            core=core,
+            store=store,
+            messages=self._messages,
+            adapter=self._adapter,
+            deferrals=self._deferrals,
         )
+
+    async def _catch_up(self, shard: int) -> None:
+        """A shard has a new session."""
+        if not self._has_ended_deferrals:  # once: later ones are this run's own
+            self._has_ended_deferrals = True
+            self._adapter.in_background(self._deferrals.end_those_left())
+        await self._backfill.catch_up(self._messages, shard)
 
     async def _forget(self, question: IncomingMessage) -> None:
         await self._messages.forget(question)

@@ -1,0 +1,144 @@
+"""“llava-bot is thinking…” is a promise: written down before it is made, kept even after a crash.
+
+Discord takes a first response within three seconds; a command's question is known by the message
+that this response makes. So the promise is made before the question can be claimed. A process that
+ends in between leaves it to the next one, which says that the command was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import discord
+
+from bot.platforms.discord.api import DiscordRefused, read
+from bot.platforms.discord.events import PLATFORM, message_key
+from bot.platforms.discord.origin import Token
+from bot.platforms.discord.replies.context import AdapterContext
+from bot.platforms.discord.replies.responses import ORIGINAL, Responses
+from bot.store import StoreFailed
+from bot.texts import say
+from bot.values.messages import TryLater
+from inference.errors import safe_traceback
+
+log = logging.getLogger(__name__)
+
+RECORD_WITHIN_S = 1.0
+"""A store that is slow must not cost the person the response: then it is made unrecorded."""
+ENDS_WITHIN_S = 10.0
+"""A promise that is older is no process's any more."""
+
+Interaction = discord.Interaction[discord.Client]
+
+
+@dataclass(slots=True)
+class Deferral:
+    """A promise of this run."""
+
+    is_kept: bool = True
+    """Whether the response was given, or its question is claimed."""
+
+
+class Deferrals:
+    """Records them, and ends those of an earlier run. Lives as long as the adapter."""
+
+    def __init__(self, adapter: AdapterContext, responses: Responses) -> None:
+        self._adapter = adapter
+        self._connection = adapter.connection
+        self._store = adapter.store
+        self._responses = responses
+
+    @asynccontextmanager
+    async def recorded(self, interaction: Interaction, locale: str) -> AsyncIterator[Deferral]:
+        """Within it a response is deferred, and given or its question claimed."""
+        token = Token.of(interaction)
+        id_ = str(interaction.id)
+        held: dict[str, Any] = {
+            "application": token.application,
+            "token": token.token,
+            "given_at": token.given_at,
+            "guild": str(interaction.guild_id or ""),
+            "channel": str(interaction.channel_id or ""),
+            "locale": locale,
+        }
+        recording = asyncio.ensure_future(self._begin(id_, held))
+        await asyncio.wait({recording}, timeout=RECORD_WITHIN_S)
+        deferral = Deferral()
+        try:
+            yield deferral
+        except Exception:  # Discord may show all the same that the bot thinks
+            self._adapter.in_background(self._settle(id_, held, token))
+            raise
+        await recording
+        if deferral.is_kept:
+            await self._end(id_)
+
+    async def _settle(self, id_: str, held: dict[str, Any], token: Token) -> None:
+        try:
+            await self._end_one(id_, held, token)
+            await self._end(id_)
+        except Exception as exc:  # noqa: BLE001 - the end of a task; the next start tries again
+            log.error("a response stays as it is: %s", safe_traceback(exc))
+
+    async def _begin(self, id_: str, held: dict[str, Any]) -> None:
+        try:
+            await self._store.deferrals.begin(PLATFORM, id_, held)
+        except StoreFailed:
+            log.warning("a response is promised without a record: the store fails")
+
+    async def _end(self, id_: str) -> None:
+        try:
+            await self._store.deferrals.end(PLATFORM, id_)
+        except StoreFailed:
+            self._store.late.add(lambda: self._store.deferrals.end(PLATFORM, id_))
+
+    # -- after a crash ------------------------------------------------------------------------
+
+    async def end_those_left(self) -> None:
+        """Say in each response that an earlier run promised that its command was lost."""
+        try:
+            await self._end_those_left()
+        except Exception as exc:  # noqa: BLE001 - the end of a task
+            log.error("responses of an earlier run stay as they are: %s", safe_traceback(exc))
+
+    async def _end_those_left(self) -> None:
+        left = await self._store.deferrals.unended(PLATFORM)
+        for id_, held in left.items():
+            token = Token(held["application"], held["token"], held["given_at"])
+            await asyncio.sleep(max(0, token.given_at + ENDS_WITHIN_S - time.time()))
+            if id_ not in await self._store.deferrals.unended(PLATFORM):
+                continue  # another process has kept it
+            await self._end_one(id_, held, token)
+            await self._end(id_)
+
+    async def _end_one(self, id_: str, held: dict[str, Any], token: Token) -> None:
+        if not token.is_good:
+            return
+        try:
+            response = await read(
+                lambda: self._response(token), timeout_s=self._connection.timeout_s
+            )
+        except (DiscordRefused, TryLater) as exc:
+            log.info("a response cannot be read: %s", exc)
+            return
+        for message in (id_, str(response.id)):
+            if await self._store.inbox.knows(message_key(held["guild"], held["channel"], message)):
+                return  # it is answered
+        if not response.flags.loading:
+            return
+        try:
+            await self._responses.show(token, say(held["locale"], "discord_command_lost"))
+        except (DiscordRefused, TryLater) as exc:
+            log.info("a response stays as it is: %s", exc)
+
+    async def _response(self, token: Token) -> discord.WebhookMessage:
+        webhook = discord.Webhook.partial(
+            token.application, token.token, client=self._connection.client
+        )
+        return await webhook.fetch_message(cast("int", ORIGINAL))
