@@ -9,7 +9,7 @@ import os
 import stat
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -26,7 +26,7 @@ class EnvFile:
     """What a `.env` says, and where."""
 
     path: Path
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
     """By name as it is written; a name without `=` sets nothing."""
     lines: Mapping[str, int]
     """The line that each was set in last, counted from 1."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from inference.spelling import nearest
@@ -16,7 +16,7 @@ class Setting:
     """A setting as somebody has set it, or has not."""
 
     variable: str
-    value: object = None
+    value: object = field(default=None, repr=False)
     origin: str = ""
     """Where it was set, as it follows `it is 7`."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bot.values.cleaning import clean_words
 from inference.types import Sampling
@@ -15,7 +15,7 @@ AGAIN_TEMPERATURE = 0.6
 class AnswerOptions:
     """What the operator chooses; `None` leaves it to the model."""
 
-    system_prompt: str | None = None
+    system_prompt: str | None = field(default=None, repr=False)
     temperature: float | None = None
     max_new_tokens: int | None = None
     timeout_s: float = 900

@@ -158,7 +158,7 @@ class ReceiptPicture:
     number: int
     """Its number in the thread, from 1."""
     name: str = field(repr=False)
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), repr=False)
     """What was done to it (shrunk, first frame), as sentences for the user."""
 
 
@@ -167,11 +167,11 @@ class Receipt:
     """What an answer used and what it left out, in the user's language."""
 
     pictures: tuple[ReceiptPicture, ...] = ()
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = field(default=(), repr=False)
     """One sentence for each picture that could not be used."""
-    dropped: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = field(default=(), repr=False)
     """What no longer fits the model's context."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), repr=False)
     """How the answer ended, where that is worth a word."""
 
     def to_json(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class StoredPicture:
     number: int
     """In the thread, from 1."""
     name: str = field(repr=False)
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = field(repr=False)
     width_px: int
     height_px: int
 

@@ -7,7 +7,7 @@ attention over the gathered pages.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class FinishedStep:
     """Implements `StepInFlight`: the CPU has computed it already."""
 
-    tokens: list[int]
+    tokens: list[int] = field(repr=False)
 
     def wait(self) -> list[int]:
         """See `StepInFlight.wait`."""

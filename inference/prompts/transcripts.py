@@ -7,7 +7,7 @@ second tokenisation may differ, and the cached pages that hold the first would n
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from cachetools import LRUCache
@@ -25,11 +25,11 @@ Digests: TypeAlias = tuple[str, ...]
 class Transcript:
     """A prompt and its answer."""
 
-    tokens: list[int]
+    tokens: list[int] = field(repr=False)
     """Of both."""
     spans: tuple[PictureSpan, ...]
     """The prompt's pictures in `tokens`."""
-    answer: str
+    answer: str = field(repr=False)
     """Its text as a later prompt renders it, stripped."""
 
 

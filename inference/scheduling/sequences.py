@@ -14,7 +14,7 @@ Inputs = TypeVar("Inputs")
 class Sequence(Generic[Inputs]):
     """One request in the engine. Its tokens only ever grow."""
 
-    tokens: list[int]
+    tokens: list[int] = field(repr=False)
     """The prompt, then the generated tokens."""
     inputs: Inputs
     """What the runner needs of the request; opaque to the scheduler."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_PARTS = 100_000
 """Chunks, segments or blocks in one file. At 30 MB, the pixels take less than 10,000 of them."""
@@ -31,12 +31,12 @@ class TooManyParts(Exception):
 class Pixels:
     """A file that holds nothing but what its pixels need."""
 
-    data: bytes
-    still: bytes | None = None
+    data: bytes = field(repr=False)
+    still: bytes | None = field(default=None, repr=False)
     """The same without its animation, where the file can be read so, too."""
     orientation: int = 1
     """How to turn it upright: 1 to 8, as EXIF counts. 1 where decoders turn it themselves."""
-    profile: bytes | None = None
+    profile: bytes | None = field(default=None, repr=False)
     """Its ICC profile, where the container has one; not checked."""
     scans: int = 1
     """How often a JPEG goes over its pixels; more than once, they are all held in memory."""

@@ -21,12 +21,12 @@ _HEADER_BYTES = 13
 class _Chunks:
     """The chunks that matter, sorted."""
 
-    single: dict[bytes, bytes] = field(default_factory=dict)
+    single: dict[bytes, bytes] = field(default_factory=dict, repr=False)
     """The first of each kind of which there is one."""
-    pixels: list[bytes] = field(default_factory=list)
-    animation_before: list[bytes] = field(default_factory=list)
+    pixels: list[bytes] = field(default_factory=list, repr=False)
+    animation_before: list[bytes] = field(default_factory=list, repr=False)
     """Complete chunks that precede the pixels."""
-    animation_after: list[bytes] = field(default_factory=list)
+    animation_after: list[bytes] = field(default_factory=list, repr=False)
     frames: int = 0
     damaged: bool = False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import discord
@@ -42,11 +42,11 @@ Part = discord.Message | discord.MessageSnapshot
 @dataclass(frozen=True, slots=True)
 class _Found:
     attachment: Attachment
-    key: str
+    key: str = field(repr=False)
     """The same picture in two places has the same key."""
     small: bool = False
     """It is shown beside something else."""
-    originals: tuple[str, ...] = ()
+    originals: tuple[str, ...] = field(default=(), repr=False)
     """The addresses that Discord's copy stands for."""
 
 

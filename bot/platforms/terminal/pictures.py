@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.errors import CommandFailed, PictureRefused
@@ -30,8 +30,8 @@ class TerminalError(CommandFailed):
 class PictureFile:
     """A picture named on the command line, read and known to be usable."""
 
-    name: str
-    data: bytes
+    name: str = field(repr=False)
+    data: bytes = field(repr=False)
 
 
 def locale_of_environment() -> str:

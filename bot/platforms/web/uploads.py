@@ -7,7 +7,7 @@ import logging
 import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ _BROKEN = (
 class Form:
     """A posted question."""
 
-    text: str
+    text: str = field(repr=False)
     attachments: tuple[Attachment, ...]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
@@ -20,7 +20,7 @@ class Formula:
     """TeX between its signs."""
 
     markup: str
-    content: str
+    content: str = field(repr=False)
     end: int
     """Where the text goes on."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import discord
@@ -37,7 +37,7 @@ class Destination:
     channel: int
     reply_to: int | None = None
     """The question, if it is in the same channel."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), repr=False)
     """What the user should know about it."""
 
 

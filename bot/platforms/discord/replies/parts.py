@@ -10,7 +10,7 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import discord
 from discord import ui
@@ -81,9 +81,9 @@ class Part:
 
     channel: int
     message: int
-    text: str
+    text: str = field(repr=False)
     """What it is to hold."""
-    sent: str | None = None
+    sent: str | None = field(default=None, repr=False)
     """What it holds; `None`: not known for sure."""
     has_buttons: bool | None = None
 

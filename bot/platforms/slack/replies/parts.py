@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.platforms.slack.api import UNSUPPORTED, Kind, SlackRefused, Unsure
@@ -41,7 +41,7 @@ class Part:
     """One message of the reply."""
 
     ts: str
-    text: str | None = None
+    text: str | None = field(default=None, repr=False)
     """Its text; `None`: not known for sure."""
     streaming: bool = False
 

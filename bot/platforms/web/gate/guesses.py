@@ -73,7 +73,7 @@ class Guesses:
 
 @dataclass(slots=True)
 class _Failures:
-    latest: deque[bytes] = field(default_factory=lambda: deque(maxlen=8))
+    latest: deque[bytes] = field(default_factory=lambda: deque(maxlen=8), repr=False)
     count: int = 0
     last_at: float = 0
     may_try_at: float = 0
