@@ -30,7 +30,7 @@ class Engine(Protocol):
         ...
 
     async def admitted(self) -> ModelInfo:
-        """Wait for the model with a request, of which only so many may wait.
+        """Wait for the model before a request, of which only so many may wait.
 
         Raises:
             QueueFull: as many requests wait for the model as the queue holds.

@@ -296,6 +296,8 @@ class Answers:
         turn = None if question.is_new else await self._store.turn(message)
         if turn is None:
             async with self._preparing.turn(message.user):
+                if engine.model is not None:
+                    await engine.admitted()  # a full queue costs no download
                 await self._turns.open(question, exchange, engine.model)
         elif turn.outcome is not None:
             # The process ended after the answer was stored and before it was delivered.

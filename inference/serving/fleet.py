@@ -114,7 +114,8 @@ class Fleet:
         return self.model
 
     async def admitted(self) -> ModelInfo:
-        """See `Engine.admitted`."""
+        """See `Engine.admitted`: the least loaded device has room if any has."""
+        min(self._living() or self._workers[:1], key=lambda one: one.load).check_room()
         return self.model
 
     async def prompt_tokens(self, messages: tuple[Message, ...]) -> int:

@@ -67,7 +67,7 @@ class StartingEngine:
             raise QueueFull(self._max_waiting)
         self._num_waiting += 1
         try:
-            return await self.loaded()
+            return await (await self._running()).admitted()
         finally:
             self._num_waiting -= 1
 

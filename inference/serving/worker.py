@@ -87,7 +87,13 @@ class Worker:
 
     async def admitted(self) -> ModelInfo:
         """See `Engine.admitted`."""
+        self.check_room()
         return self.model
+
+    def check_room(self) -> None:
+        """Raises: QueueFull: no further request may wait."""
+        if len(self._jobs) >= self._max_jobs:
+            raise QueueFull(self._max_waiting)
 
     @property
     def load(self) -> int:
@@ -175,8 +181,7 @@ class Worker:
     def _open(self, request: GenerationRequest) -> Job:
         if self._dead is not None:
             raise EngineDead(str(self._dead))
-        if len(self._jobs) >= self._max_jobs:
-            raise QueueFull(self._max_waiting)
+        self.check_room()
         job = Job(request)
         self._jobs.add(job)
         return job

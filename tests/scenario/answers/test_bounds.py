@@ -165,16 +165,15 @@ async def test_the_time_of_an_answer_does_not_run_while_it_waits(
     tmp_path: Path, backend: ScriptedModel
 ) -> None:
     backend.hold()
-    options = AnswerOptions(timeout_s=0.5)
+    options = AnswerOptions(timeout_s=1.5)
     async with running_answers(tmp_path, backend, options=options) as (answers, _):
         first, second = FakeExchange(), FakeExchange()
-        asked = [
-            answers.ask(message("1", in_thread="1"), first),
-            answers.ask(message("2", in_thread="2"), second),
-        ]
-        await asked[0]  # its time is over
+        running = answers.ask(message("1", in_thread="1"), first)
+        await until(lambda: len(backend.requests) == 1)
+        waiting = answers.ask(message("2", in_thread="2"), second)
+        await running  # its time is over
         backend.release()
-        await asked[1]
+        await waiting
         assert first.ending.outcome is Outcome.REFUSED
         assert second.ending.text == "answer to 2"
 

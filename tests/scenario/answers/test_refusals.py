@@ -12,7 +12,7 @@ from bot.values.messages import (
 )
 from inference.errors import EngineDead
 from tests.engines import ScriptedModel
-from tests.scenario.core import Core, message, running_answers, thread
+from tests.scenario.core import Core, message, red, running_answers, thread
 from tests.scenario.exchange import FakeExchange
 from tests.waiting import until
 
@@ -50,17 +50,19 @@ async def test_a_model_that_needs_a_picture_says_so(tmp_path: Path) -> None:
 async def test_a_full_queue_gets_a_sentence(tmp_path: Path, backend: ScriptedModel) -> None:
     backend.hold()
     async with running_answers(tmp_path, backend, max_waiting=1) as (answers, _):
-        exchanges = [FakeExchange() for _ in range(3)]
+        taken = [FakeExchange() for _ in range(2)]
         tasks = [
             answers.ask(message(f"q{i}", in_thread=str(i)), exchange)
-            for i, exchange in enumerate(exchanges)
+            for i, exchange in enumerate(taken)
         ]
-        await until(lambda: any(exchange.endings for exchange in exchanges))
+        await until(lambda: any(status.position == 1 for it in taken for status in it.statuses))
+        exchange = red()
+        await answers.ask(message("q", "red", in_thread="2"), exchange)
         backend.release()
         await asyncio.gather(*tasks)
-    refused = [e.ending for e in exchanges if e.ending.outcome is Outcome.REFUSED]
-    (ending,) = refused
-    assert ending.text == (
+    assert exchange.ending.outcome is Outcome.REFUSED
+    assert exchange.opened == [], "nothing is downloaded"
+    assert exchange.ending.text == (
         "Too many questions are waiting right now (1). Please try again in a minute."
     )
 
