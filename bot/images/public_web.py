@@ -1,23 +1,32 @@
 """Fetch pictures that people link to: from public hosts only.
 
-A question must not reach into the operator's network, wherever its links redirect.
+A question must not reach into the operator's network, wherever its links redirect and whatever
+their names resolve to the next time: the address that a socket connects to is the one that is
+checked. No proxy of the environment is used, as it would resolve names by itself.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import asyncio
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
+from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
+from bot.images.public_addresses import is_public, may_be_asked
+
 CHUNK_BYTES = 64 * 1024
 TIMEOUT_S = 60
+"""Of a link, with all that it redirects to."""
 MAX_REDIRECTS = 5
+CONNECTIONS = 32
+CONNECTIONS_PER_HOST = 4
+"""A question with many links is nobody's tool to load a host with."""
 
 Visit = Callable[[URL], tuple[aiohttp.ClientSession, dict[str, str]]]
 """Chooses session and headers for one address on the way. Raises: OSError, not to go there."""
@@ -44,6 +53,14 @@ class PublicResolver(AbstractResolver):
         await self._resolver.close()
 
 
+def public_socket(found: AddrInfoType) -> socket.socket:
+    """The socket for one address that is about to be connected to. Raises: OSError."""
+    family, kind, protocol, _, address = found
+    if not is_public(str(address[0])):
+        raise OSError("not a public host")
+    return socket.socket(family, kind, protocol)
+
+
 class PublicWeb:
     """Fetches by address. Lives as long as the adapter."""
 
@@ -61,16 +78,21 @@ class PublicWeb:
 
     def visit(self, url: URL) -> tuple[aiohttp.ClientSession, dict[str, str]]:
         """See `Visit`."""
-        if url.scheme not in {"http", "https"} or not url.host:
-            raise OSError("no web address")
         if f"{url.host}:{url.port}" in self._private_hosts:
             if self._private is None:
                 self._private = cookieless_session()
             return self._private, {}
-        if _is_private_literal(url.host):
-            raise OSError("not a public host")
+        if not may_be_asked(url):
+            raise OSError("not a public address of the web")
         if self._public is None:
-            self._public = cookieless_session(aiohttp.TCPConnector(resolver=PublicResolver()))
+            self._public = cookieless_session(
+                aiohttp.TCPConnector(
+                    resolver=PublicResolver(),
+                    socket_factory=public_socket,
+                    limit=CONNECTIONS,
+                    limit_per_host=CONNECTIONS_PER_HOST,
+                )
+            )
         return self._public, {}
 
     async def fetch(self, address: str) -> AsyncGenerator[bytes, None]:
@@ -97,9 +119,13 @@ async def following(
     """
     try:
         url = URL(address)
+        until = asyncio.get_running_loop().time() + TIMEOUT_S
         for _ in range(MAX_REDIRECTS + 1):
+            url = url.with_user(None)  # a stranger's name and password are no use of ours
             session, headers = visit(url)
-            async with session.get(url, headers=headers, allow_redirects=False) as response:
+            async with session.get(
+                url, headers=headers, allow_redirects=False, timeout=_rest_of(until)
+            ) as response:
                 if response.status in {301, 302, 303, 307, 308}:
                     url = url.join(URL(response.headers["Location"]))
                     continue
@@ -110,6 +136,14 @@ async def following(
     except (aiohttp.ClientError, TimeoutError, ValueError, LookupError) as exc:
         raise OSError(type(exc).__name__) from None
     raise OSError("it leads from address to address without end")
+
+
+def _rest_of(until: float) -> aiohttp.ClientTimeout:
+    """What is left of the time for all addresses on the way. Raises: TimeoutError."""
+    left_s = until - asyncio.get_running_loop().time()
+    if left_s <= 0:
+        raise TimeoutError
+    return aiohttp.ClientTimeout(total=left_s)
 
 
 def cookieless_session(
@@ -127,18 +161,3 @@ def cookieless_session(
         trust_env=trust_env,
         headers={"User-Agent": "llava-bot"},
     )
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    return ip.is_global and not ip.is_multicast and (inner is None or inner.is_global)
-
-
-def _is_private_literal(host: str) -> bool:
-    """A numeric address is not resolved, so it is checked here."""
-    try:
-        return not is_public(host)
-    except ValueError:
-        return False
