@@ -13,7 +13,7 @@ from bot.values.messages import Attachment
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import Stage, context_of, running_bot, text_of
-from tests.servers.faults import Fault
+from tests.servers.faults import Fault, Faults
 from tests.servers.slack.server import LocalSlack
 from tests.waiting import until
 
@@ -156,3 +156,20 @@ async def test_a_modals_notice_is_made_once_although_the_call_breaks_off(stage: 
     await stage.answered(ts)
     assert stage.replies(ts)[0]["text"] == "<@U1ANN> asks: what?"
     assert len(stage.replies(ts)) == 2
+
+
+async def test_a_process_that_ends_before_slacks_status_does_leaves_its_end_to_the_next(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
+) -> None:
+    backend.hold()
+    async with running_bot(tmp_path, slack, backend) as stage:
+        ts = slack.say(f"{BOT} what is it?")
+        await until(lambda: slack.workspace.sessions.get(("C1", ts)) == "processing")
+        slack.faults.next("agents.sessions.setStatus", Fault(slow_s=60), times=9)
+        backend.release()
+        await stage.answered(ts)
+    slack.faults = Faults()
+    async with running_bot(tmp_path, slack, backend):
+        await until(lambda: slack.workspace.sessions[("C1", ts)] == "active")
+    assert len(slack.workspace.by_bot("C1", ts)) == 1
+    assert len(backend.requests) == 1

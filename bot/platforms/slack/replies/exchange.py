@@ -54,6 +54,7 @@ class SlackExchange:
         self._locale = message.locale
         self._workspace: Workspace | None = None
         self._in_session = False
+        self._begun = begun
         self._parts = Parts(message, replies=adapter.store.replies, stop=adapter.stop, unsure=begun)
 
     @property
@@ -168,9 +169,11 @@ class SlackExchange:
             if exc.error not in CANNOT_WRITE:
                 raise
             await self._tell_directly(workspace.api, exc.error)
-        if workspace.has_sessions.has_worked(self._channel):
-            # Even if an earlier revision of the question, or an earlier run, began it.
-            self._adapter.in_background(self._end_session(workspace))
+        may_have_begun = self._begun and workspace.has_sessions.may_try(self._channel)
+        if may_have_begun or workspace.has_sessions.has_worked(self._channel):
+            # Even if an earlier revision of the question, or an earlier run, began it. Before the
+            # question leaves the inbox: after a crash it is ended again, and so is its session.
+            await self._end_session(workspace)
 
     def _last_text(self, ending: Ending) -> str:
         shown = self._parts.last_text
@@ -198,9 +201,24 @@ class SlackExchange:
         return True
 
     async def _end_session(self, workspace: Workspace) -> None:
+        """Once; if Slack asks for later, in the background, so that the answer need not wait."""
+        try:
+            await self._set_session(workspace, "active")
+        except TryLater:
+            self._adapter.in_background(self._end_session_patiently(workspace))
+        except SlackRefused as exc:
+            self._not_ended(workspace, exc)
+
+    async def _end_session_patiently(self, workspace: Workspace) -> None:
         try:
             await self._set_session(workspace, "active", patiently=True)
         except (SlackRefused, TryLater) as exc:
+            self._not_ended(workspace, exc)
+
+    def _not_ended(self, workspace: Workspace, exc: SlackRefused | TryLater) -> None:
+        if isinstance(exc, SlackRefused) and exc.error in UNSUPPORTED:
+            workspace.has_sessions.note_refusal(self._channel)
+        else:
             log.warning("Slack still shows its status: %s", exc)
 
     async def _set_session(
