@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from bot.texts import say
 from tests.chaos.people import People, Question, Seen
 from tests.servers.discord.gateway import Gateway
 from tests.servers.discord.interactions import Asked
@@ -14,6 +15,7 @@ from tests.servers.discord.people import button_ids
 from tests.servers.discord.server import LocalDiscord
 from tests.servers.discord.state import ANN, BEN, BOT, KEI, LOADING, PICTURES, TEXT, Json, World
 
+LOST = {say(locale, "discord_command_lost") for locale in ("en", "ja")}
 MENTION = f"<@{BOT}>"
 CHANNELS = (PICTURES, "100000004194305011", "100000004194305012")
 
@@ -157,6 +159,8 @@ class DiscordPeople(People):
                     seen.ended[question] += 1
                 elif action == "stop":
                     seen.unended.add(question)
+            if message["content"] in LOST:
+                seen.ended[message["id"]] += 1
             if message["flags"] & LOADING:
                 seen.unended.add(f"the response {message['id']}")
         return seen
