@@ -115,7 +115,7 @@ async def running_services(
             questions=questions,
             engine=engine,
             attachments=attachments,
-            access=Access(_allow_lists(configuration)),
+            access=Access(_allow_lists(configuration), is_silent=settings.refuse == "silence"),
             bounds=settings.question_bounds,
             options=AnswerOptions(
                 system_prompt=settings.system_prompt,

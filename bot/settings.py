@@ -312,6 +312,11 @@ class Settings(SettingsGroup):
         description="Whether follow-ups in the bot's threads need a mention: `thread` (they do "
         "not) or `mention`.",
     )
+    refuse: Literal["sentence", "silence"] = Field(
+        "sentence",
+        description="What people who may not ask get: a `sentence`, once per hour and channel, or "
+        "`silence`. What only they see (a slash command of Discord's) always says it.",
+    )
     fetch_links: bool = Field(
         True,
         examples=["false"],

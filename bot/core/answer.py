@@ -34,7 +34,6 @@ from bot.store import Store, Turn
 from bot.texts import duration, say
 from bot.values.limits import QuestionBounds
 from bot.values.messages import (
-    Author,
     Ending,
     Exchange,
     IncomingMessage,
@@ -78,7 +77,7 @@ class Answers:
         self._turns = Turns(store, attachments)
         self._ledger = Ledger(store, self._turns, bounds)
         self._refusals = Refusals(self._ledger)
-        self._access = access
+        self.access = access
         self._options = options
         self._queues = ThreadQueues()
         # Downloads, decoders and tokenizers are everybody's.
@@ -171,10 +170,6 @@ class Answers:
     def stop(self, key: MessageKey) -> bool:
         """Stop a question, waiting or running; false when it is not in flight."""
         return self._questions.stop(key)
-
-    def allows(self, thread: ThreadKey, author: Author) -> bool:
-        """Whether this person may ask in this channel at all."""
-        return self._access.allows(thread, author)
 
     def first_in_flight(self, thread: ThreadKey) -> MessageKey | None:
         """The thread's first question that has not ended."""

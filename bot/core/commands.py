@@ -30,6 +30,9 @@ class Command(StrEnum):
     MODEL = "model"
 
 
+ALWAYS = {Command.HELP, Command.FORGET_ME}
+"""Commands of those who may not ask, too: nobody loses the right to be forgotten."""
+
 JAPANESE = {
     "ヘルプ": Command.HELP,
     "使い方": Command.HELP,

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from bot.values.messages import Author, Exchange, IncomingMessage, MessageKey, ThreadKey
+from bot.core.access import Access
+from bot.values.messages import Exchange, IncomingMessage, MessageKey, ThreadKey
 from inference.progress import LoadProgress
 from inference.types import ModelInfo
 
@@ -84,8 +85,9 @@ class Core(Protocol):
         """The thread's first question that has not ended."""
         ...
 
-    def allows(self, thread: ThreadKey, author: Author) -> bool:
-        """Whether this user may ask in this channel."""
+    @property
+    def access(self) -> Access:
+        """Who may ask. Adapters ask before they fetch or keep anything."""
         ...
 
 

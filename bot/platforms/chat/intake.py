@@ -14,13 +14,13 @@ from typing import Any, Generic, Protocol, TypeVar
 from cachetools import LRUCache
 
 from bot.core.addressing import Addressing, MessageFacts
-from bot.core.commands import Command, parse
+from bot.core.commands import ALWAYS, Command, parse
 from bot.core.erasure import Erasure
 from bot.errors import UserFacingError
 from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.platform import Core
 from bot.store import Replies
-from bot.values.messages import Exchange, IncomingMessage, MessageKey, ThreadKey
+from bot.values.messages import Author, Exchange, IncomingMessage, MessageKey, ThreadKey
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,9 @@ class ChatMessage(Protocol):
 
     @property
     def thread(self) -> ThreadKey: ...
+
+    @property
+    def author(self) -> Author: ...
 
     @property
     def sent_at(self) -> float:
@@ -74,7 +77,7 @@ class IntakeHooks(Protocol[M_contra]):
         ...
 
     async def run_command(self, command: Command, message: M_contra) -> None:
-        """Run a command and say what was done; or say that this person may not ask here."""
+        """Run a command, of somebody who may, and say what was done."""
         ...
 
     async def tell(self, message: M_contra, sentence: str, **values: Any) -> None:
@@ -148,19 +151,27 @@ class Intake(Generic[M]):
         if not addressed:
             return IGNORED
         command = parse(message.text)
+        if command not in ALWAYS and not self._allows(message):
+            # No refusal to a user who did not call on the bot, nor long after.
+            if not from_history and (message.mentions_bot or message.is_direct):
+                self._refuse(message)
+            return Handled(is_addressed=True)
         if command is None:
             await self._ask(message, from_history=from_history)
         return Handled(is_addressed=True, command=command)
+
+    def _allows(self, message: M) -> bool:
+        return self._core.access.allows(message.thread, message.author)
+
+    def _refuse(self, message: M) -> None:
+        """Say that this person may not ask, if that is to be said now."""
+        if self._core.access.says_no(message.thread, message.author):
+            self._tell(message, "not_allowed")
 
     async def _ask(self, message: M, *, from_history: bool) -> None:
         question = await self._hooks.question_of(message, from_history=from_history)
         if message.key in self._deleted:
             return  # meanwhile
-        if not self._core.allows(question.thread, question.author):
-            # No refusal to a user who did not call on the bot, nor long after.
-            if not from_history and (message.mentions_bot or message.is_direct):
-                self._tell(message, "not_allowed")
-            return
         try:
             self._core.ask(question, self._hooks.exchange(question))
         except UserFacingError as refusal:
@@ -182,7 +193,7 @@ class Intake(Generic[M]):
         try:
             async with self.locks.of(message.thread):
                 is_question = await self._core.latest(message.key) is not None
-                if is_question:
+                if is_question and self._allows(message):
                     question = await self._hooks.question_of(message, from_history=False)
                     await self._core.revise(question, self._hooks.exchange(question))
         except UserFacingError as refusal:

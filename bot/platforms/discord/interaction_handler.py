@@ -11,7 +11,7 @@ import discord
 from cachetools import LRUCache
 from discord import app_commands
 
-from bot.core.commands import Command
+from bot.core.commands import ALWAYS, Command
 from bot.errors import UserFacingError
 from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.attachments import passing_attachment
@@ -49,9 +49,6 @@ log = logging.getLogger(__name__)
 ANSWER_WITHIN_S = 2.5
 """Discord waits three seconds for the first response."""
 MAX_TARGETS = 1000
-ALWAYS = {Command.HELP, Command.FORGET_ME}
-"""For users who may not ask here, too."""
-
 Interaction = discord.Interaction[discord.Client]
 
 SUBCOMMANDS = {
@@ -249,6 +246,9 @@ class InteractionHandler:
     async def on_button(self, interaction: Interaction, action: str, key: MessageKey) -> None:
         """See `InteractionListener`."""
         locale = self._locale(interaction)
+        if not self._may_ask(interaction):
+            await self._say(interaction, "not_allowed", locale)
+            return
         match action:
             case layout.STOP:
                 self._core.stop(key)
@@ -305,7 +305,7 @@ class InteractionHandler:
                 guild=str(interaction.guild_id or ""),
                 user=interaction.user,
                 locale=locale,
-                is_admin=_may_manage(interaction),
+                is_admin=self._is_admin(interaction),
                 channel=self._channel_id(interaction) or "",
                 argument=argument,
             )
@@ -317,7 +317,7 @@ class InteractionHandler:
         if refusal is not None:
             await self._say(interaction, refusal, locale)
             return
-        if channel is None or not _may_manage(interaction):
+        if channel is None or not self._is_admin(interaction):
             await self._say(interaction, "discord_settings_admins", locale)
             return
         team = str(interaction.guild_id or "")
@@ -332,7 +332,7 @@ class InteractionHandler:
 
     async def _chosen(self, interaction: Interaction, channel: str, fields: dict[str, str]) -> None:
         locale = self._locale(interaction)
-        if not _may_manage(interaction):
+        if not self._may_ask(interaction) or not self._is_admin(interaction):
             await self._say(interaction, "discord_settings_admins", locale)
             return
         sentence, team = "discord_settings_saved", str(interaction.guild_id or "")
@@ -373,13 +373,18 @@ class InteractionHandler:
 
     def _refusal(self, interaction: Interaction) -> str | None:
         """Why this person may not ask here now."""
-        channel = _message_channel(interaction)
         if not self._messages.intake.is_open:
             return "shutting_down"
-        if channel is None:
-            return "not_allowed"
-        allowed = self._core.allows(thread_at(channel, ""), author_of(interaction.user))
-        return None if allowed else "not_allowed"
+        return None if self._may_ask(interaction) else "not_allowed"
+
+    def _may_ask(self, interaction: Interaction) -> bool:
+        channel, author = _message_channel(interaction), author_of(interaction.user)
+        return channel is not None and self._core.access.allows(thread_at(channel, ""), author)
+
+    def _is_admin(self, interaction: Interaction) -> bool:
+        """Whether this person is on the list of admins, or may manage the channel."""
+        listed = self._core.access.is_admin(PLATFORM, str(interaction.user.id))
+        return listed or _may_manage(interaction)
 
     async def _say(self, interaction: Interaction, key: str, locale: str, **values: object) -> None:
         await self._say_sentence(interaction, say(locale, key, **values))

@@ -175,9 +175,6 @@ class MessageHandler:
 
     async def run_command(self, command: Command, message: DiscordMessage) -> None:
         """See `IntakeHooks`."""
-        if not self._core.allows(message.thread, message.author):
-            await self.tell(message, "not_allowed")
-            return
         in_thread = not message.begins_thread or message.thread.thread != message.key.message
         sentence = await self.sentence_for(
             command,
@@ -272,7 +269,7 @@ class MessageHandler:
             thread=thread,
             author=author,
             locale=locale,
-            is_admin=is_admin,
+            is_admin=is_admin or self._core.access.is_admin(PLATFORM, author.id),
             one_person_everywhere=True,
             channel=channel,
             argument=argument,

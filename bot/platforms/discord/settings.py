@@ -59,6 +59,12 @@ class DiscordSettings(SettingsGroup):
         description="Discord: answer direct messages; where lists of servers, channels or roles "
         "are set, only those from users in `DISCORD_USERS`.",
     )
+    admins: Ids = Field(
+        frozenset(),
+        examples=["123456789012345678"],
+        description="Discord: people who, like those who may manage a channel, may mute and "
+        "forget threads of others and choose a channel's settings.",
+    )
     shard_count: Annotated[int, Field(ge=1)] | None = Field(
         None,
         examples=["4"],
@@ -120,6 +126,7 @@ class DiscordSettings(SettingsGroup):
             users=self.users,
             roles=self.roles,
             direct=self.direct_messages,
+            admins=self.admins,
         )
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from slack_bolt.async_app import AsyncApp
 from yarl import URL
 
-from bot.core.commands import Command, Commands, parse_with_argument
+from bot.core.commands import ALWAYS, Command, Commands, parse_with_argument
 from bot.errors import UserFacingError
 from bot.platforms.platform import Core
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
@@ -78,15 +78,16 @@ class InteractionHandler:
 
     async def _on_stop(self, ack: Any, body: Event, context: Event) -> None:
         await ack()
-        team = (await self._workspace(context)).team
+        workspace = await self._workspace(context)
         channel, message = blocks.key_from(body["actions"][0]["value"])
-        self._core.stop(message_key(team, channel, message))
+        if self._may_ask(workspace, channel, _author(body)):
+            self._core.stop(message_key(workspace.team, channel, message))
 
     async def _on_again(self, ack: Any, body: Event, context: Event) -> None:
         workspace = await self._workspace(context)
         channel, message = blocks.key_from(body["actions"][0]["value"])
         self._message_handler.check_open()
-        if not self._allowed(workspace, body, channel):
+        if not self._may_ask(workspace, channel, _author(body)):
             await ack()
             return
         key = message_key(workspace.team, channel, message)
@@ -105,6 +106,9 @@ class InteractionHandler:
     async def _on_feedback(self, ack: Any, body: Event, context: Event) -> None:
         workspace = await self._workspace(context)
         opinion, channel, message = json.loads(body["actions"][0]["value"])
+        if not self._may_ask(workspace, channel, _author(body)):
+            await ack()
+            return
         key = message_key(workspace.team, channel, message)
         try:
             await self._store.replies.rate(key, _user(body), good=opinion == "good")
@@ -121,6 +125,8 @@ class InteractionHandler:
     async def _open_modal(self, body: Event, context: Event) -> None:
         workspace = await self._workspace(context)
         message, channel = body["message"], body["channel"]["id"]
+        if not self._may_ask(workspace, channel, _author(body)):
+            return
         # A trigger lives three seconds: what takes longer to look up is left out.
         person, may_write = await asyncio.gather(
             _in_time(workspace.person(_user(body)), Person()),
@@ -152,7 +158,10 @@ class InteractionHandler:
         workspace = await self._workspace(context)
         view = body["view"]
         about = json.loads(view["private_metadata"])
-        author = Author(id=_user(body), team=str(body["user"].get("team_id") or ""))
+        author = _author(body)
+        if not self._may_ask(workspace, about["channel"], author):
+            await ack()
+            return
         thread = thread_key(workspace.team, about["channel"], about["thread_ts"])
         # Escaped, as the text of a message is: a modal sends it as it was typed.
         text = html.escape((_input(view, "question") or "").strip(), quote=False)
@@ -166,16 +175,10 @@ class InteractionHandler:
             sent_at=time.time(),
             context=Origin(AskedBy.MODAL, about["ts"]).to_context(),
         )
-        refused: UserFacingError | None = None
-        if not self._core.allows(thread, author):
-            refused = UserFacingError("not_allowed")
-        else:
-            try:
-                self._core.ask(message, self._message_handler.exchange(message))
-            except UserFacingError as refusal:
-                refused = refusal
-        if refused is not None:
-            told = notify_refusal(workspace, about["channel"], author.id, refused)
+        try:
+            self._core.ask(message, self._message_handler.exchange(message))
+        except UserFacingError as refusal:
+            told = notify_refusal(workspace, about["channel"], author.id, refusal)
             self._in_background(told)
         await self._core.recorded(message.key)
         await ack()
@@ -190,10 +193,13 @@ class InteractionHandler:
     async def _run_command(self, body: Event, context: Event, respond: Any) -> None:
         workspace = await self._workspace(context)
         team, user, channel = workspace.team, body["user_id"], body["channel_id"]
-        person = await workspace.person(user)
         words, thread = self._with_thread(team, body.get("text") or "")
         command, argument = parse_with_argument(words)
-        is_admin = person.is_admin
+        author = Author(id=user, team=str(body.get("team_id") or ""))
+        if command not in ALWAYS and not self._may_ask(workspace, channel, author):
+            return
+        person = await workspace.person(user)
+        is_admin = person.is_admin or self._core.access.is_admin(PLATFORM, user)
         if argument:
             is_admin = await self._is_admin(workspace, user, channel)
         if command is Command.SETTINGS:
@@ -213,7 +219,7 @@ class InteractionHandler:
             platform=PLATFORM,
             team=team,
             thread=thread,
-            author=Author(id=user),
+            author=author,
             locale=person.locale,
             is_admin=is_admin,
             channel=channel,
@@ -234,8 +240,12 @@ class InteractionHandler:
         return " ".join(words), thread
 
     async def _is_admin(self, workspace: Workspace, user: str, channel: str) -> bool:
-        """Whether a user is a workspace admin, created the channel, or is in their own DM."""
-        if (await workspace.person(user)).is_admin or channel.startswith("D"):
+        """Whether a user is an admin, here or there, created the channel, or is in their own DM."""
+        if (
+            self._core.access.is_admin(PLATFORM, user)
+            or (await workspace.person(user)).is_admin
+            or channel.startswith("D")
+        ):
             return True
         try:
             info = (await workspace.api.read("conversations.info", channel=channel))["channel"]
@@ -247,7 +257,8 @@ class InteractionHandler:
         workspace = await self._workspace(context)
         view = body["view"]
         channel = json.loads(view["private_metadata"])["channel"]
-        if not await self._is_admin(workspace, _user(body), channel):
+        may_ask = self._may_ask(workspace, channel, _author(body))
+        if not may_ask or not await self._is_admin(workspace, _user(body), channel):
             await ack()
             return
         follow_ups = _input(view, "follow_ups") or "default"
@@ -269,9 +280,15 @@ class InteractionHandler:
         # bolt's: in a channel shared between workspaces, the body names the other one.
         return await self._workspaces.of(str(context.get("team_id") or ""))
 
-    def _allowed(self, workspace: Workspace, body: Event, channel: str) -> bool:
-        thread = thread_key(workspace.team, channel, "")
-        return self._core.allows(thread, Author(id=_user(body)))
+    def _may_ask(self, workspace: Workspace, channel: str, author: Author) -> bool:
+        """Whether this person may ask there; if not, it is said, where it is to be said now."""
+        thread, access = thread_key(workspace.team, channel, ""), self._core.access
+        if access.allows(thread, author):
+            return True
+        if access.says_no(thread, author):
+            refusal = UserFacingError("not_allowed")
+            self._in_background(notify_refusal(workspace, channel, author.id, refusal))
+        return False
 
     async def _open(self, workspace: Workspace, body: Event, view: blocks.Block) -> None:
         try:
@@ -290,6 +307,11 @@ async def _in_time(answer: Awaitable[T], otherwise: T) -> T:
         return await asyncio.wait_for(answer, TRIGGER_S)
     except TimeoutError:
         return otherwise
+
+
+def _author(body: Event) -> Author:
+    """Who pressed, chose or sent it."""
+    return Author(id=_user(body), team=str(body["user"].get("team_id") or ""))
 
 
 def _user(body: Event) -> str:

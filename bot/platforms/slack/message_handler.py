@@ -32,7 +32,7 @@ from bot.platforms.slack.replies.exchange import SlackExchange
 from bot.platforms.slack.shapes import is_ts, well_formed
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import StoreFailed
-from bot.values.messages import IncomingMessage, TryLater
+from bot.values.messages import Author, IncomingMessage, TryLater
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,8 @@ class MessageHandler:
         if not message.is_reply and not message.is_addressed:
             return  # the channel's own talk
         async with self.intake.locks.of(message.thread):
-            if not from_history and message.is_reply and self._is_fresh():
+            is_live = message.is_reply and not from_history
+            if is_live and self._is_fresh() and self._allows(message):
                 for skipped in await self._fetch_skipped(message):
                     await self._handle(skipped, from_history=True)
             handled = await self._handle(message, from_history=from_history)
@@ -146,8 +147,12 @@ class MessageHandler:
         handled = await self.intake.handle(message, from_history=from_history)
         if not handled.is_addressed:
             self._adapter.pictures.earlier.mark_unread(message.thread)
-            self._early.keep(message)
+            if self._allows(message):
+                self._early.keep(message)
         return handled
+
+    def _allows(self, message: SlackMessage) -> bool:
+        return self._core.access.allows(message.thread, message.author)
 
     async def _fetch_skipped(self, message: SlackMessage) -> list[SlackMessage]:
         """The thread's messages between its last question and this one, which did not arrive.
@@ -208,9 +213,6 @@ class MessageHandler:
 
     async def run_command(self, command: Command, message: SlackMessage) -> None:
         """See `IntakeHooks`."""
-        if not self._core.allows(message.thread, message.author):
-            await self.tell(message, "not_allowed")
-            return
         person = await message.workspace.person(message.author.id)
         sentence = await self._commands.run(
             command,
@@ -219,7 +221,7 @@ class MessageHandler:
             thread=message.thread if message.is_reply or message.is_direct else None,
             author=message.author,
             locale=person.locale,
-            is_admin=person.is_admin,
+            is_admin=person.is_admin or self._core.access.is_admin(PLATFORM, message.author.id),
         )
         await notify(
             message.workspace,
@@ -268,7 +270,7 @@ class MessageHandler:
         """Somebody pressed Slack's own stop button."""
         thread = thread_key(team, str(event.get("channel")), str(event.get("thread_ts")))
         key = self._core.first_in_flight(thread)
-        if key is not None:
+        if key is not None and self._core.access.allows(thread, Author(id=str(event.get("user")))):
             self._core.stop(key)
 
 

@@ -57,7 +57,8 @@ class SlackSettings(SettingsGroup):
     teams: Ids = Field(
         frozenset(),
         examples=["T0123ABCD"],
-        description="Slack: workspaces (`T…`) that may ask; empty allows all.",
+        description="Slack: workspaces (`T…`) that may ask; in channels shared with another "
+        "workspace, its people need it on the list. Empty allows all.",
     )
     channels: Ids = Field(
         frozenset(),
@@ -68,6 +69,16 @@ class SlackSettings(SettingsGroup):
         frozenset(),
         examples=["U0123ABCD"],
         description="Slack: people (`U…`) who may ask; empty allows all.",
+    )
+
+    direct_messages: bool = Field(
+        True, examples=["false"], description="Slack: answer direct messages."
+    )
+    admins: Ids = Field(
+        frozenset(),
+        examples=["U0123ABCD"],
+        description="Slack: people (`U…`) who, like the workspace's admins, may mute and forget "
+        "threads of others and choose a channel's settings.",
     )
 
     @field_validator("api_url")
@@ -85,7 +96,14 @@ class SlackSettings(SettingsGroup):
     @property
     def allow_list(self) -> AllowList:
         """Who may ask."""
-        return AllowList(teams=self.teams, channels=self.channels, users=self.users)
+        return AllowList(
+            teams=self.teams,
+            channels=self.channels,
+            users=self.users,
+            direct=self.direct_messages,
+            direct_prefix="D",
+            admins=self.admins,
+        )
 
     def check(self) -> None:
         """Look at the tokens without asking Slack.

@@ -74,6 +74,22 @@ class Chat(Protocol):
         """Ann chooses “Ask about this picture” and fills the modal in."""
         ...
 
+    def choose_ask(self, message: str) -> None:
+        """Ann chooses “Ask about this picture”."""
+        ...
+
+    def open_modals(self) -> int:
+        """So many are open, of anybody."""
+        ...
+
+    def fill_in(self, question: str) -> None:
+        """Ann fills in the modal that is open."""
+        ...
+
+    def downloads(self) -> int:
+        """So many files has the bot fetched from the platform."""
+        ...
+
     def command(self, words: str, *, who: str = "ann", thread: str | None = None) -> None:
         """The slash command, with words after it."""
         ...

@@ -78,9 +78,21 @@ class DiscordChat:
         self._discord.press(message, button, user=PEOPLE[who])
 
     async def ask_about(self, message: str, question: str) -> None:
+        self.choose_ask(message)
+        await until(lambda: self.open_modals() > 0)
+        self.fill_in(question)
+
+    def choose_ask(self, message: str) -> None:
         self._discord.use_menu(message)
-        await until(lambda: bool(self._discord.interactions.modals))
+
+    def open_modals(self) -> int:
+        return len(self._discord.interactions.modals)
+
+    def fill_in(self, question: str) -> None:
         self._discord.submit({"question": question})
+
+    def downloads(self) -> int:
+        return len(self._discord.downloads)
 
     def command(self, words: str, *, who: str = "ann", thread: str | None = None) -> None:
         name = SUBCOMMANDS.get(words, words)
@@ -144,10 +156,12 @@ async def running_on_discord(
     backend: ScriptedModel,
     *,
     allow_people: tuple[str, ...] = (),
+    admins: tuple[str, ...] = (),
     **options: Any,
 ) -> AsyncIterator[DiscordChat]:
     """A bot in a local Discord."""
-    if allow_people:
-        options["allow"] = AllowList(users=frozenset(PEOPLE[it] for it in allow_people))
+    if allow_people or admins:
+        users, chosen = ({PEOPLE[it] for it in them} for them in (allow_people, admins))
+        options["allow"] = AllowList(users=frozenset(users), admins=frozenset(chosen))
     async with running_bot(folder, discord, backend, **options) as stage:
         yield DiscordChat(stage)

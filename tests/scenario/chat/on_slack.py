@@ -77,10 +77,22 @@ class SlackChat:
         self._slack.press(answer.id, action, user=PEOPLE[who], side=side)
 
     async def ask_about(self, message: str, question: str) -> None:
+        self.choose_ask(message)
+        await until(lambda: self.open_modals() > 0)
+        self.fill_in(question)
+
+    def choose_ask(self, message: str) -> None:
         self._slack.use_shortcut(message)
-        await until(lambda: bool(self._slack.workspace.views))
+
+    def open_modals(self) -> int:
+        return len(self._slack.workspace.views)
+
+    def fill_in(self, question: str) -> None:
         view = self._slack.workspace.views.popitem()[1]
         self._slack.submit(view, {"question": question})
+
+    def downloads(self) -> int:
+        return len(self._slack.downloads)
 
     def command(self, words: str, *, who: str = "ann", thread: str | None = None) -> None:
         link = ""
@@ -146,10 +158,12 @@ async def running_on_slack(
     backend: ScriptedModel,
     *,
     allow_people: tuple[str, ...] = (),
+    admins: tuple[str, ...] = (),
     **options: Any,
 ) -> AsyncIterator[SlackChat]:
     """A bot in a local Slack."""
-    if allow_people:
-        options["allow"] = AllowList(users=frozenset(PEOPLE[it] for it in allow_people))
+    if allow_people or admins:
+        users, chosen = ({PEOPLE[it] for it in them} for them in (allow_people, admins))
+        options["allow"] = AllowList(users=frozenset(users), admins=frozenset(chosen))
     async with running_bot(folder, slack, backend, **options) as stage:
         yield SlackChat(stage)
