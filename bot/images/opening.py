@@ -8,9 +8,12 @@ import sys
 from PIL import Image, ImageFile
 
 from bot.errors import PictureRefused
+from bot.images.containers.parts import TooManyParts
 
 REDUCED_FACTOR = 4
 """A JPEG is decoded at a fraction of its size, so it may have that many times more pixels."""
+MAX_SCANNED_PIXELS = 1_000_000_000
+"""Of all scans of a JPEG together: twenty at 50 megapixels. They take about a second."""
 MAX_ASPECT = 50
 """A picture this many times longer than wide shows nothing at a model's size."""
 
@@ -35,6 +38,7 @@ class Opener:
 
         Raises:
             PictureRefused: it is too large or too narrow.
+            TooManyParts: its scans go over too many pixels.
             Exception: anything at all, as decoders do.
         """
         file: ImageFile.ImageFile = Image.open(io.BytesIO(data), formats=(self._kind,))
@@ -62,6 +66,8 @@ class Opener:
                 height=height,
                 limit_mp=max_pixels / 1e6,
             )
+        if self._scans * width * height > MAX_SCANNED_PIXELS:
+            raise TooManyParts(MAX_SCANNED_PIXELS // (width * height))
         if max(width, height) > MAX_ASPECT * min(width, height):
             raise PictureRefused("picture_too_narrow", name=self._name, width=width, height=height)
 

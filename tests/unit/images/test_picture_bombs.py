@@ -65,6 +65,14 @@ def test_as_many_parts_as_a_picture_may_have_are_decoded(data: bytes) -> None:
     assert normalise("a", data, PictureLimits()).picture.width_px > 0
 
 
+def test_the_more_pixels_a_jpeg_has_the_fewer_scans_may_go_over_them() -> None:
+    begun = time.process_time()
+    said = refusal(jpeg_of_many_scans(90, 7_000))
+    assert said == "it is made of more than 20 parts, which no picture needs."
+    assert time.process_time() - begun < 4, "making it takes most of that"
+    assert normalise("a", jpeg_of_many_scans(60, 1_000), PictureLimits()).picture.width_px == 1_000
+
+
 def test_a_long_chain_of_pages_is_not_walked() -> None:
     begun = time.process_time()
     assert refusal(tiff_of_many_pages(1_000_000)) == "the file is damaged or incomplete."
