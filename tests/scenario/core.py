@@ -18,6 +18,7 @@ from bot.core.attachments import Attachments
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
+from bot.images.decoding.pool import DecodingPool
 from bot.store import Store, running_store
 from bot.values.limits import FollowUps, PictureLimits, QuestionBounds
 from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
@@ -88,12 +89,13 @@ async def running_core(
     load: HeldLoad | None = None,
     beside: Mapping[str, ScriptedModel] | None = None,
     store_at: Mapping[str, Any] | None = None,
+    decoding: DecodingPool | None = None,
 ) -> AsyncIterator[Core]:
     """The core with its state in `folder`.
 
     `allow`: lists of who may ask, by platform. `load`: loads the model meanwhile. `beside`: further
     models by name; `backend` is then called "first". `store_at`: where the store keeps rows and
-    pictures, if not in the folder.
+    pictures, if not in the folder. `decoding`: closed at the end.
     """
     access = Access(allow)
     bounds = replace(bounds or QuestionBounds(), user_at_once=questions_per_user)
@@ -106,9 +108,9 @@ async def running_core(
             else running_held(load, max_waiting=max_waiting)
         ) as engine,
     ):
-        decoding = shared_pool(PictureLimits(max_bytes=100_000, **picture_limits or {}))
+        own = decoding or shared_pool(PictureLimits(max_bytes=100_000, **picture_limits or {}))
         attachments = Attachments(
-            decoding,
+            own,
             pictures_per_question=pictures_per_question,
             pictures_per_thread=pictures_per_thread,
         )
@@ -119,7 +121,7 @@ async def running_core(
             engine=engine,
             attachments=attachments,
         )
-        decoding.close()
+        own.close()
 
 
 @asynccontextmanager
