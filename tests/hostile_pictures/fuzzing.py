@@ -1,0 +1,112 @@
+"""Sends hostile pictures through the pool, and keeps the score."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.errors import PictureRefused
+from bot.images.decoding.pool import DecodingPool
+from tests.hostile_pictures.mutations import hostile_file
+
+HANG_S = 5.0
+"""Longer than this, nothing may take: of a processor, or on a machine with nothing else to do."""
+CRASHED = "picture_undecodable"
+
+
+@dataclass(slots=True)
+class Score:
+    """What became of the files."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """`decoded`, or the key of the sentence."""
+    crashes: list[int] = field(default_factory=list)
+    """Numbers of the files that crashed their decoder: allowed, each got its sentence."""
+    at_limit: list[int] = field(default_factory=list)
+    """Numbers of the files that reached the limit of time."""
+    unexpected: list[str] = field(default_factory=list)
+    """What was neither decoded nor refused by a sentence: never."""
+    slowest_s: float = 0
+    slowest: int = -1
+
+    @property
+    def count(self) -> int:
+        """Of all files."""
+        return self.outcomes.total() + len(self.unexpected)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it."""
+        return {
+            "files": self.count,
+            "outcomes": dict(self.outcomes.most_common()),
+            "crashes": self.crashes,
+            "at_limit": self.at_limit,
+            "unexpected": self.unexpected,
+            "slowest_s": round(self.slowest_s, 2),
+            "slowest": self.slowest,
+            "bot_peak_mb": peak_mb(),
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Score:
+        """What an earlier run had reached."""
+        return cls(
+            outcomes=Counter(value["outcomes"]),
+            crashes=value["crashes"],
+            at_limit=value["at_limit"],
+            unexpected=value["unexpected"],
+            slowest_s=value["slowest_s"],
+            slowest=value["slowest"],
+        )
+
+
+def peak_mb() -> float:
+    """The most memory that this process, the bot's part, has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+async def fuzz(
+    pool: DecodingPool, seed: int, numbers: Iterable[int], score: Score, *, at_once: int
+) -> None:
+    """Decode the files of these numbers, some at once."""
+    waiting = iter(numbers)
+
+    async def work(person: int) -> None:
+        for number in waiting:
+            data = await asyncio.to_thread(hostile_file, seed, number)
+            await _decode(pool, data, person, number, score)
+
+    await asyncio.gather(*(work(person) for person in range(at_once)))
+
+
+async def _decode(pool: DecodingPool, data: bytes, person: int, number: int, score: Score) -> None:
+    begun = time.monotonic()
+    outcome = "decoded"
+    try:
+        result = await pool.decode("hostile", data, asker=person)
+        if max(result.picture.width_px, result.picture.height_px) > pool.limits.max_side_px:
+            score.unexpected.append(f"{number}: larger than the limit")
+            return
+    except PictureRefused as refusal:
+        if "hostile" not in refusal.sentence("en") or "hostile" not in refusal.sentence("ja"):
+            score.unexpected.append(f"{number}: a sentence without the name: {refusal.key}")
+            return
+        outcome = refusal.key
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it is a finding
+        score.unexpected.append(f"{number}: {type(exc).__name__}")
+        return
+    took = time.monotonic() - begun
+    score.outcomes[outcome] += 1
+    if outcome == CRASHED:
+        score.crashes.append(number)
+    elif outcome == "picture_takes_too_long":
+        score.at_limit.append(number)
+    if took > score.slowest_s:
+        score.slowest_s, score.slowest = took, number
