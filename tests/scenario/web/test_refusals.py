@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.images.file_names import PICTURE_SUFFIXES
+from bot.values.limits import QuestionBounds
 from tests.engines import ScriptedModel
 from tests.pictures import plain_picture
 from tests.scenario.core import BLUE, RED
@@ -114,3 +115,18 @@ async def test_the_limits_that_a_page_checks_are_those_of_the_server(client: Cli
         stream = await client.answer(await client.make_thread(), "q", ("a.png", data))
         assert sentence in error_of(stream)["message"]
     assert (limits["megapixels"], limits["jpeg_megapixels"]) == (50, 200)
+
+
+async def test_beyond_a_bound_the_question_stays_in_its_thread_and_can_be_asked_again(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    bounds = QuestionBounds(user_per_minute=1)
+    async with running_playground(tmp_path, backend, bounds=bounds) as client:
+        thread = await client.make_thread()
+        await client.answer(thread, "first")
+        error = error_of(await client.answer(thread, "second"))
+        assert error["message"].startswith("You have asked 1 question in the last minute.")
+        assert error["retry"] is True
+        shown = (await client.get(f"/api/threads/{thread}"))[1]["turns"][-1]
+        assert (shown["question"], shown["state"], shown["retry"]) == ("second", "refused", True)
+        assert len(backend.requests) == 1
