@@ -251,6 +251,8 @@ class ReplyLimits:
     False: the text still grows, and its end may mean something else with the next word."""
     pace_s: float = 0.05
     """Seconds between two edits."""
+    refusal_pace_s: float = 0
+    """Seconds between two of one user's refusals, where each takes from a rate that all share."""
 
 
 class TryLater(Exception):

@@ -36,7 +36,7 @@ from tests.servers.slack.server import running_slack
 FLOODS = (5, 500)
 FLOOD_EVERY_S = 0.02
 OTHERS = 20
-OTHERS_AFTER_S = 1.0
+OTHERS_AFTER_S = 0.2
 ANSWER_S = 0.1
 QUESTIONS_PER_USER = 5
 WITHIN_S = 600

@@ -35,12 +35,12 @@ class Refusals:
     ) -> Ending:
         """Wait until the user may be told. Raises: BeyondBound, always.
 
-        A platform takes so many messages a minute from the bot: a user's refusals are sent at the
-        pace of one reply, so that a flood of them holds up nobody. The thread's next question does
-        not wait for that.
+        A chat takes so many messages a minute from the bot: one user's refusals are sent one after
+        the other, so that a flood of them holds up nobody. The thread's next question does not wait
+        for that.
         """
         ticket.leave()
-        await self._pace(question.message.user, exchange.limits.pace_s)
+        await self._pace(question.message.user, exchange.limits.refusal_pace_s)
         # For the user's language and name. `again`, because its pictures are not needed.
         completed = await exchange.complete(replace(question.message, again=True))
         question.completed(replace(completed, again=question.message.again))

@@ -84,7 +84,7 @@ async def test_a_copy_of_a_refused_question_gets_no_second_sentence(
 class SlowExchange(FakeExchange):
     """On a platform that takes few messages from the bot."""
 
-    limits = ReplyLimits(pace_s=3600)
+    limits = ReplyLimits(refusal_pace_s=3600)
 
 
 async def test_a_flood_of_refusals_is_paced_and_the_thread_goes_on_meanwhile(

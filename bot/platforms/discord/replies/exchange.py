@@ -40,6 +40,8 @@ from bot.values.messages import (
 log = logging.getLogger(__name__)
 
 FIRST_PACE_S = 0.2
+REFUSAL_PACE_S = 2.0
+"""Each makes a thread and a message."""
 """Until there is a message: the first word must not wait behind the typing indicator."""
 TYPING_S = 8
 """Discord shows the typing indicator for about ten seconds."""
@@ -85,6 +87,7 @@ class DiscordExchange:
             measure=layout.length,
             render=discord_markdown,
             pace_s=pace_s,
+            refusal_pace_s=REFUSAL_PACE_S,
         )
 
     # -- the question -------------------------------------------------------------------------

@@ -38,6 +38,7 @@ from bot.values.messages import (
 log = logging.getLogger(__name__)
 
 FIRST_PACE_S = 1.0
+REFUSAL_PACE_S = 2.0
 
 
 class SlackExchange:
@@ -68,6 +69,7 @@ class SlackExchange:
             measure=blocks.length,
             render=slack_markdown,
             pace_s=pace_s,
+            refusal_pace_s=REFUSAL_PACE_S,
         )
 
     # -- the question -------------------------------------------------------------------------
