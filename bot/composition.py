@@ -109,7 +109,6 @@ async def running_services(
             pictures_per_thread=settings.pictures_per_thread,
         )
         questions = InFlightQuestions()
-        store.lease.on_lost = questions.abandon_all
         answers = Answers(
             store=store,
             questions=questions,
@@ -124,6 +123,7 @@ async def running_services(
                 timeout_s=settings.answer_timeout_s,
             ),
         )
+        store.lease.on_lost = answers.abandon
         # However the bot ends: questions in flight are left to the next start.
         stack.push_async_callback(answers.drain, 0)
         erasure = Erasure(store, questions, engine)

@@ -185,6 +185,10 @@ class Answers:
         self._draining = True
         await end_tasks(self._tasks, within_s=timeout_s)
 
+    async def abandon(self) -> None:
+        """Leave those in flight to other processes."""
+        await end_tasks(self._tasks, within_s=0)
+
     # -- the life of a question ---------------------------------------------------------------
 
     async def _answer(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> bool:

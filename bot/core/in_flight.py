@@ -77,7 +77,7 @@ class InFlight:
 
     @property
     def is_superseded(self) -> bool:
-        """Whether its reply is left to a later version of it, or to another process."""
+        """Whether a later version of it is answered instead, in the same reply."""
         return self._is_superseded
 
     async def wait_until_recorded(self) -> bool:
@@ -138,11 +138,6 @@ class InFlight:
         if later.key != self._message.key or later.revision <= self._message.revision:
             msg = "only a later version of the same question supersedes it"
             raise ValueError(msg)
-        self._is_superseded = True
-        self.stop()
-
-    def taken_over(self) -> None:
-        """Stop without a word: another process answers it, in the same reply."""
         self._is_superseded = True
         self.stop()
 
@@ -234,12 +229,6 @@ class InFlightQuestions:
         """
         recorded = [await question.wait_until_recorded() for question in self._of_message(key)]
         return any(recorded) or not recorded
-
-    async def abandon_all(self) -> None:
-        """Leave all of them to other processes; return when this one works on none."""
-        for question in self._questions:
-            question.taken_over()
-        await _stop_and_wait(list(self._questions))
 
     async def stop_and_wait(self, key: MessageKey) -> None:
         """Stop a question and return when it has ended."""

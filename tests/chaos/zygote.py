@@ -14,10 +14,13 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn
 from unittest import mock
 
 from tests.chaos.engine import ChaosRunner
+from tests.chaos.several.model import ScriptedDevices
 
 LOOK_EVERY_S = 0.02
 
@@ -52,11 +55,18 @@ def _run(order: dict[str, Any]) -> NoReturn:
 
     code = 1
     try:
-        with mock.patch("inference.backends.assemble_batching.TorchRunner", ChaosRunner):
+        with _model_of(order["environment"]):
             code = main()
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _model_of(environment: Mapping[str, str]) -> AbstractContextManager[object]:
+    """The real engine on a device that fails on command; or a scripted model."""
+    if environment.get("CHAOS_MODEL") == "scripted":
+        return mock.patch("bot.composition.Devices", ScriptedDevices)
+    return mock.patch("inference.backends.assemble_batching.TorchRunner", ChaosRunner)
 
 
 def _tell(**what: int) -> None:

@@ -1,0 +1,1 @@
+"""Several processes on one PostgreSQL: one after the other is killed, and no question is lost."""
