@@ -170,14 +170,15 @@ async def test_a_bot_that_runs_is_found_and_nothing_else_is_taken_for_one(tmp_pa
 
 
 @asynccontextmanager
-async def serving(text: str) -> AsyncIterator[str]:
-    """Something that answers everything with the same text."""
+async def serving(text: str, *, events: str | None = None) -> AsyncIterator[str]:
+    """Something that answers everything with the same text, but a question with events."""
 
-    async def page(_request: web.Request) -> web.Response:
-        return web.Response(text=text)
+    async def page(request: web.Request) -> web.Response:
+        is_asked = events is not None and request.path.endswith("/messages")
+        return web.Response(text=events if is_asked else text)
 
     app = web.Application()
-    app.router.add_get("/{path:.*}", page)
+    app.router.add_route("*", "/{path:.*}", page)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -185,6 +186,23 @@ async def serving(text: str) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+async def test_nothing_that_a_bot_elsewhere_says_steers_this_terminal(tmp_path: Path) -> None:
+    hostile = "\x1b]0;owned\x07\x1b[2Jsafe\u202e\x9b31m"
+    picture = {"number": 1, "name": hostile, "notes": [hostile]}
+    receipt = {"pictures": [picture], "skipped": [hostile], "dropped": [], "notes": []}
+    done = {"outcome": "answered", "text": hostile, "receipt": receipt}
+    events = [("delta", {"text": piece}) for piece in hostile] + [("done", done)]
+    stream = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)
+    info = json.dumps({"limits": {}, "model": {"name": hostile}, "thread_id": "1"})
+    async with serving(info, events=stream) as other:
+        result = await llava_bot(
+            *("ask", "-", "Why?", "--url", other), data_dir=tmp_path, stdin=encode(photo())
+        )
+    assert result.code == 0, result.err
+    assert result.out == "]0;owned[2Jsafe31m\n"
+    assert not set("\x1b\x07\x9b\u202e") & set(result.err)
 
 
 async def test_where_no_bot_answers_a_sentence_says_what_to_do(

@@ -7,6 +7,7 @@ import random
 import pytest
 from playwright.async_api import Page
 
+from tests.masked_links import PIECES
 from tests.scenario.markdown.conftest import ANSWER
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
@@ -43,8 +44,9 @@ REPEATED = (
 
 async def test_nothing_in_an_answer_runs_loads_or_hangs(page: Page) -> None:
     chance = random.Random(7)  # noqa: S311 - the same texts in every run
+    pieces = HOSTILE + PIECES
     made = [
-        "".join(chance.choice(HOSTILE) for _ in range(chance.randint(1, 12))) for _ in range(2000)
+        "".join(chance.choice(pieces) for _ in range(chance.randint(1, 12))) for _ in range(2000)
     ] + [sign * (6000 // len(sign)) for sign in REPEATED]
     requests: list[str] = []
     failures: list[str] = []
@@ -62,6 +64,12 @@ async def test_nothing_in_an_answer_runs_loads_or_hangs(page: Page) -> None:
                 const from = performance.now();
                 for (const growing of [true, false]) showMarkdown(answer, text, {growing});
                 slowest = Math.max(slowest, performance.now() - from);
+                for (const link of answer.querySelectorAll('a[href]')) {
+                    const {host} = new URL(link.href);
+                    const says = link.nextElementSibling?.matches('.host')
+                        ? link.nextElementSibling.textContent : link.textContent.toLowerCase();
+                    if (!says.includes(host)) wrong.push(link.outerHTML);
+                }
                 for (const node of answer.querySelectorAll('*')) {
                     const isMath = node.namespaceURI.endsWith('MathML');
                     const isIcon = node.closest('button') && node.namespaceURI.endsWith('svg');

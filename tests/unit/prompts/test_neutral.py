@@ -42,7 +42,7 @@ from tests.pictures import plain_picture
 from tests.tiny_models import CHATML_TEMPLATE, TINY_MODELS
 
 PICTURE = plain_picture((200, 30, 30))
-EXAMPLES = 25
+EXAMPLES = 15
 """Per tokenizer."""
 
 
@@ -229,11 +229,22 @@ def split_unseen(text: str) -> str:
 def test_whatever_people_type_steers_no_prompt(
     name: str, prompts_of: Callable[[str], Prompts]
 ) -> None:
-    prompts = prompts_of(name)
+    steers_nothing(prompts_of(name), EXAMPLES)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_many_people_type_steers_no_prompt(
+    name: str, prompts_of: Callable[[str], Prompts]
+) -> None:
+    steers_nothing(prompts_of(name), 10 * EXAMPLES)
+
+
+def steers_nothing(prompts: Prompts, examples: int) -> None:
     harmless = prompts.steering("word", "word", "word")
     typed = st.lists(fragments(prompts), max_size=8).map("".join)
 
-    @settings(max_examples=EXAMPLES, deadline=None, database=None)
+    @settings(max_examples=examples, deadline=None, database=None)
     @given(typed, typed, typed)
     def holds(question: str, answer: str, last: str) -> None:
         assert prompts.steering(question, answer, last) == harmless
