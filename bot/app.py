@@ -24,6 +24,9 @@ from bot.core.processes.takeover import running_takeover
 from bot.deadline import Deadline
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.logs.native import native_output_withheld
+from bot.monitoring.health import Health
+from bot.monitoring.server import running_monitoring
+from bot.monitoring.settings import MonitoringSettings
 from bot.platforms.entry import PlatformEntry
 from bot.platforms.platform import Platform, PlatformUnavailable
 from bot.platforms.registry import PLATFORMS
@@ -150,7 +153,14 @@ async def _run(
             database_url=revealed(settings.database_url),
         ) as services,
         _running_sweep(services.store, services.settings),
+        running_monitoring(
+            configuration.of(MonitoringSettings),
+            Health(services.answers, services.store),
+            services.metrics,
+        ) as monitored_at,
     ):
+        if monitored_at is not None:
+            log.info("health checks and metrics are at %s", monitored_at)
         # In a thread: the SDKs are imported there.
         made = await asyncio.to_thread(_make_platforms, services, configuration, platforms)
         return await _serve(services, devices, made, signals, open_page=open_page)

@@ -26,6 +26,7 @@ from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.images.decoding.pool import running_pool
+from bot.monitoring.metrics import Metrics
 from bot.platforms.registry import PLATFORMS
 from bot.platforms.services import AdapterServices
 from bot.settings import Settings
@@ -43,6 +44,7 @@ class Services(AdapterServices):
     """The parts of a running bot, the engine included."""
 
     engine: StartingEngine
+    metrics: Metrics
 
 
 @contextmanager
@@ -109,7 +111,9 @@ async def running_services(
             pictures_per_thread=settings.pictures_per_thread,
         )
         questions = InFlightQuestions()
+        metrics = Metrics()
         answers = Answers(
+            on_ending=metrics.question_ended,
             store=store,
             questions=questions,
             engine=engine,
@@ -131,6 +135,7 @@ async def running_services(
             settings=settings,
             store=store,
             engine=engine,
+            metrics=metrics,
             answers=answers,
             erasure=erasure,
             addressing=Addressing(store, questions, settings.follow_ups),

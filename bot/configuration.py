@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from bot.env_file import read_env_file
 from bot.errors import ConfigurationError
+from bot.monitoring.settings import MonitoringSettings
 from bot.platforms.registry import PLATFORMS
 from bot.setting_problems import Setting, problem
 from bot.settings import Settings, SettingsGroup, choices_of
@@ -47,9 +48,15 @@ class Configuration:
         return cast("Group", self._groups[group])
 
 
+def further_groups() -> dict[str, type[SettingsGroup]]:
+    """Title → settings, of all that only a running bot has."""
+    of_platforms = {platform.title: platform.settings for platform in PLATFORMS}
+    return {**of_platforms, "monitoring": MonitoringSettings}
+
+
 def setting_groups() -> list[type[SettingsGroup]]:
-    """The bot's own settings, then each platform's."""
-    return [Settings, *(platform.settings for platform in PLATFORMS)]
+    """The bot's own settings, then the further ones."""
+    return [Settings, *further_groups().values()]
 
 
 def variables() -> list[str]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from bot.platforms.registry import PLATFORMS
+from bot.configuration import further_groups
 from bot.settings import Settings, SettingsGroup, choices_of
 
 SECRET = "Others on this machine can read it in the list of processes: better in .env."  # noqa: S105
@@ -31,10 +31,10 @@ def add_setting_arguments(parser: argparse.ArgumentParser, *, platforms: bool) -
         if name in beginnings:
             section = parser.add_argument_group(f"settings: {beginnings[name]}")
         _add(section, Settings, name)
-    for platform in PLATFORMS if platforms else ():
-        section = parser.add_argument_group(f"settings: {platform.title}")
-        for name in platform.settings.model_fields:
-            _add(section, platform.settings, name)
+    for title, group in further_groups().items() if platforms else ():
+        section = parser.add_argument_group(f"settings: {title}")
+        for name in group.model_fields:
+            _add(section, group, name)
 
 
 def _add(section: argparse._ArgumentGroup, group: type[SettingsGroup], name: str) -> None:

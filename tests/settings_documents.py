@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bot.platforms.registry import PLATFORMS
+from bot.configuration import further_groups
 from bot.settings import Settings, SettingsGroup
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +49,7 @@ NOTES = {
     "`LLAVA_BOT_PASSWORD` are still read. Who sees what: [playground.md](playground.md#people).",
     "Slack": "Set-up: [slack.md](slack.md#set-up).",
     "Discord": "Set-up: [discord.md](discord.md#set-up).",
+    "monitoring": "What is there: [operations.md](operations.md#see-how-it-is).",
 }
 
 
@@ -90,7 +91,7 @@ def sections() -> dict[str, list[Row]]:
     for row in rows(Settings):
         title = beginnings.get(row.variable, title)
         found.setdefault(title, []).append(row)
-    return found | {platform.title: list(rows(platform.settings)) for platform in PLATFORMS}
+    return found | {title: list(rows(group)) for title, group in further_groups().items()}
 
 
 def page() -> str:

@@ -71,8 +71,11 @@ class Answers:
         options: AnswerOptions,
         bounds: QuestionBounds,
         questions: InFlightQuestions,
+        on_ending: Callable[[IncomingMessage, Ending], None] = lambda *_: None,
     ) -> None:
+        """`on_ending`: called with each question that ended, and how."""
         self._store = store
+        self._on_ending = on_ending
         self._engine = engine
         self._turns = Turns(store, attachments)
         self._ledger = Ledger(store, self._turns, bounds)
@@ -231,6 +234,7 @@ class Answers:
             if question.is_superseded:
                 await self._ledger.end(question)
                 return True
+            self._on_ending(question.message, ending)
             is_kept = await self._ledger.keep(question, ending)
             if await reply.finish(ending):
                 await self._ledger.end(question, None if is_kept else ending)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from bot.core.in_flight import InFlightQuestions
 from bot.images.decoding.pool import DecodingPool
 from bot.store import Store, running_store
 from bot.values.limits import FollowUps, PictureLimits, QuestionBounds
-from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
+from bot.values.messages import Attachment, Author, Ending, IncomingMessage, MessageKey, ThreadKey
 from inference.engine import Engines
 from tests.engines import HeldLoad, ScriptedModel, running_held, running_models
 from tests.hostile_pictures.decoding import shared_pool
@@ -90,6 +90,7 @@ async def running_core(
     beside: Mapping[str, ScriptedModel] | None = None,
     store_at: Mapping[str, Any] | None = None,
     decoding: DecodingPool | None = None,
+    on_ending: Callable[[IncomingMessage, Ending], None] = lambda *_: None,
 ) -> AsyncIterator[Core]:
     """The core with its state in `folder`.
 
@@ -115,7 +116,9 @@ async def running_core(
             pictures_per_thread=pictures_per_thread,
         )
         yield Core(
-            answers=_answers(store, engine, attachments, questions, access, options, bounds),
+            answers=_answers(
+                store, engine, attachments, questions, access, options, bounds, on_ending
+            ),
             store=store,
             questions=questions,
             engine=engine,
@@ -141,8 +144,10 @@ def _answers(
     access: Access,
     options: AnswerOptions | None = None,
     bounds: QuestionBounds | None = None,
+    on_ending: Callable[[IncomingMessage, Ending], None] = lambda *_: None,
 ) -> Answers:
     return Answers(
+        on_ending=on_ending,
         store=store,
         questions=questions,
         engine=engine,

@@ -1,0 +1,70 @@
+"""Serves health checks and metrics over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from bot.errors import ConfigurationError
+from bot.monitoring.health import Health
+from bot.monitoring.metrics import Metrics
+from bot.monitoring.settings import MonitoringSettings
+from bot.platforms.listening import cannot_listen
+
+
+@asynccontextmanager
+async def running_monitoring(
+    settings: MonitoringSettings, health: Health, metrics: Metrics
+) -> AsyncIterator[str | None]:
+    """Listen for as long as the context lasts; yields the address, if it listens.
+
+    Raises: ConfigurationError: it cannot listen there.
+    """
+    if settings.port is None:
+        yield None
+        return
+    metrics.watch(health)
+    runner = web.AppRunner(_app(health, metrics), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port)
+        try:
+            await site.start()
+        except OSError as exc:
+            raise ConfigurationError(
+                str(
+                    cannot_listen(
+                        "Monitoring",
+                        settings.host,
+                        settings.port,
+                        exc,
+                        settings=settings.prefix,
+                    )
+                )
+            ) from None
+        host, port = runner.addresses[0][:2]
+        yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+def _app(health: Health, metrics: Metrics) -> web.Application:
+    async def alive(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def ready(_: web.Request) -> web.Response:
+        return web.json_response(health.to_json(), status=200 if health.is_ready else 503)
+
+    async def scraped(_: web.Request) -> web.Response:
+        return web.Response(
+            body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    app = web.Application(client_max_size=1024)
+    app.add_routes(
+        [web.get("/healthz", alive), web.get("/readyz", ready), web.get("/metrics", scraped)]
+    )
+    return app

@@ -1,0 +1,120 @@
+"""Health checks and metrics say how the bot is, and nothing of anybody."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from bot.errors import ConfigurationError
+from bot.monitoring.health import Health
+from bot.monitoring.metrics import Metrics
+from bot.monitoring.server import running_monitoring
+from bot.monitoring.settings import MonitoringSettings
+from tests.engines import HeldLoad, ScriptedModel
+from tests.scenario.core import Core, message, red, running_core
+from tests.scenario.exchange import FakeExchange
+from tests.store_faults import locked
+from tests.waiting import until
+
+
+@asynccontextmanager
+async def monitored(core: Core, metrics: Metrics) -> AsyncIterator[aiohttp.ClientSession]:
+    health = Health(core.answers, core.store)
+    settings = MonitoringSettings.model_validate({"port": 0})
+    async with (
+        running_monitoring(settings, health, metrics) as address,
+        aiohttp.ClientSession(address) as http,
+    ):
+        yield http
+
+
+async def sample(http: aiohttp.ClientSession, name: str, **labels: str) -> float | None:
+    """One value of `/metrics`."""
+    async with http.get("/metrics") as response:
+        assert response.headers["Content-Type"].startswith("text/plain")
+        families = text_string_to_metric_families(await response.text())
+    values = [
+        one.value
+        for family in families
+        for one in family.samples
+        if one.name == f"llava_bot_{name}" and one.labels == labels
+    ]
+    return values[0] if values else None
+
+
+async def test_it_is_alive_at_once_and_ready_when_the_model_is_loaded(tmp_path: Path) -> None:
+    load = HeldLoad(ScriptedModel())
+    async with (
+        running_core(tmp_path, ScriptedModel(), load=load) as core,
+        monitored(core, Metrics()) as http,
+    ):
+        async with http.get("/healthz") as response:
+            assert response.status == 200
+        async with http.get("/readyz") as response:
+            assert response.status == 503
+            assert (await response.json())["model"] == "starting"
+        assert await sample(http, "ready") == 0
+        load.finish()
+        await until(lambda: core.answers.model is not None)
+        async with http.get("/readyz") as response:
+            assert response.status == 200
+            assert await response.json() == {
+                "ready": True,
+                "model": "loaded",
+                "questions_in_flight": 0,
+                "store": {"works": True, "outages": [], "late_writes": 0, "lost_writes": 0},
+            }
+        assert await sample(http, "model_loaded") == 1
+
+
+async def test_questions_are_counted_by_how_they_ended_and_no_words_are_told(
+    tmp_path: Path,
+) -> None:
+    metrics, model = Metrics(), ScriptedModel()
+    async with (
+        running_core(tmp_path, model, on_ending=metrics.question_ended) as core,
+        monitored(core, metrics) as http,
+    ):
+        await core.answers.ask(message("secret-words", "red"), red())
+        model.raises = RuntimeError("secret-words")
+        await core.answers.ask(message("secret-words two"), FakeExchange())
+        assert await sample(http, "questions_total", platform="test", outcome="answered") == 1
+        assert await sample(http, "questions_total", platform="test", outcome="refused") == 1
+        assert await sample(http, "time_to_first_token_seconds_count") == 1
+        assert await sample(http, "generation_seconds_sum") == 0.02
+        async with http.get("/metrics") as response:
+            assert "secret" not in await response.text()
+
+
+async def test_a_store_that_fails_is_told_until_it_works_again(tmp_path: Path) -> None:
+    async with (
+        running_core(tmp_path, ScriptedModel()) as core,
+        monitored(core, Metrics()) as http,
+    ):
+        with locked(core.store):
+            await core.answers.ask(message("one"), FakeExchange())
+            async with http.get("/readyz") as response:
+                assert response.status == 503
+                (outage,) = (await response.json())["store"]["outages"]
+                assert (outage["kind"], outage["for_s"] >= 0) == ("write", True)
+            assert await sample(http, "store_works") == 0
+        await core.answers.ask(message("two"), FakeExchange())
+        await until(lambda: core.store.health.works)
+        assert await sample(http, "store_works") == 1
+
+
+async def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with running_core(tmp_path, ScriptedModel()) as core:
+            health = Health(core.answers, core.store)
+            settings = MonitoringSettings.model_validate({"port": port})
+            with pytest.raises(ConfigurationError, match="set MONITORING_PORT to a free port"):
+                async with running_monitoring(settings, health, Metrics()):
+                    pass
