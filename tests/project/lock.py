@@ -35,7 +35,7 @@ TORCH = re.compile(r"torch|triton|nvidia-.+|cuda-.+")
 EXTRAS: Mapping[str, Sequence[str]] = {
     "run": (),
     "demo": ("demo",),
-    "dev": ("dev", "plot"),
+    "dev": ("dev", "plot", "s3"),
     "maintenance": ("maintenance",),
 }
 """The parts, in the order in which they are installed, by the extras that need them."""

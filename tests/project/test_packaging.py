@@ -67,7 +67,7 @@ def test_each_dependency_is_imported_or_says_why_it_is_there() -> None:
 def test_each_imported_package_is_a_dependency() -> None:
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
-    declared = {names_of(it) for it in [*project["dependencies"], *extras["plot"]]}
+    declared = {names_of(it) for it in [*project["dependencies"], *extras["plot"], *extras["s3"]]}
     ours = {"llava-bot"}
     assert imported_distributions() - declared - set(BROUGHT_ALONG) - ours == set()
     assert set(BROUGHT_ALONG.values()) <= declared
