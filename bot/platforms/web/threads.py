@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -12,12 +13,13 @@ from bot.core.titles import MAX_TITLE, Titles
 from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.bodies import json_object
 from bot.platforms.web.changes import Changes
-from bot.platforms.web.guard import HttpRefusal, refusal
+from bot.platforms.web.guard import HttpRefusal, locale_of, refusal
 from bot.platforms.web.keys import message_key, thread_key
 from bot.platforms.web.people import person_of
 from bot.platforms.web.retries import keeps_pictures
 from bot.platforms.web.sharing import share_json
 from bot.store import Store, Turn
+from bot.texts import say
 from bot.values.cleaning import clean_name
 from bot.values.messages import Outcome
 
@@ -60,7 +62,12 @@ class ThreadHandlers:
         authors = await self._store.sharing.authors(key)
         ratings = await self._store.replies.ratings_by(key, access.person.id)
         shown = [
-            _turn_json(key.thread, turn, is_mine=access.wrote(authors.get(turn.message, "")))
+            _turn_json(
+                key.thread,
+                turn,
+                is_mine=access.wrote(authors.get(turn.message, "")),
+                locale=locale_of(request),
+            )
             | {"good": ratings.get(turn.message)}
             for turn in turns
         ]
@@ -139,7 +146,12 @@ def picture_url(thread_id: str, number: int) -> str:
     return f"/api/threads/{thread_id}/pictures/{number}"
 
 
-def _turn_json(thread_id: str, turn: Turn, *, is_mine: bool) -> dict[str, Any]:
+def _turn_json(thread_id: str, turn: Turn, *, is_mine: bool, locale: str) -> dict[str, Any]:
+    gone = tuple(
+        say(locale, "picture_gone", number=picture.number, name=picture.name)
+        for picture in turn.gone
+    )
+    receipt = replace(turn.receipt, dropped=turn.receipt.dropped + gone)
     return {
         "message_id": turn.message,
         "author": {"name": turn.author_name, "is_me": is_mine},
@@ -156,5 +168,5 @@ def _turn_json(thread_id: str, turn: Turn, *, is_mine: bool) -> dict[str, Any]:
         ],
         "state": turn.outcome or "pending",
         "answer": turn.answer,
-        "receipt": turn.receipt.to_json(),
+        "receipt": receipt.to_json(),
     }

@@ -334,3 +334,17 @@ async def test_an_answer_cut_at_its_maximum_length_says_so(
     thread = await client.make_thread()
     stream = await client.answer(thread, "q")
     assert "maximum length" in stream[-1][1]["receipt"]["notes"][0]
+
+
+async def test_a_picture_that_made_room_is_named_in_its_thread(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    limits = {"max_kept_bytes": 1}
+    async with running_playground(tmp_path, backend, picture_limits=limits) as client:
+        thread = await client.make_thread()
+        await client.answer(thread, "What?", ("cat.png", RED))
+        _, shown = await client.get(f"/api/threads/{thread}")
+    assert shown["turns"][0]["pictures"] == []
+    assert shown["turns"][0]["receipt"]["dropped"][-1] == (
+        "Picture 1 (“cat.png”) was deleted to make room for newer ones."
+    )
