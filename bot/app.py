@@ -33,7 +33,7 @@ from bot.platforms.registry import PLATFORMS
 from bot.platforms.terminal.pictures import locale_of_environment
 from bot.platforms.terminal.terminal import Terminal
 from bot.settings import Settings, revealed
-from bot.store import Store
+from bot.store import Store, StoreFailed
 from bot.values.messages import IncomingMessage
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.serving.fleet import Devices
@@ -105,7 +105,8 @@ def run(
     """Run the bot until a signal or the engine's death. Returns: the exit code.
 
     Raises:
-        ConfigurationError: no platform could be started, or another bot uses the directory.
+        ConfigurationError: no platform could be started, another bot uses the directory, or the
+            store cannot be used.
         ModelUnavailable: the model cannot be loaded. Every page that waits for it has been told.
     """
     private_files.keep_private()
@@ -114,7 +115,13 @@ def run(
     _lock_data_dir(settings.data_dir)
     with native_output_withheld(), devices_of(settings) as devices:
         interrupts.raise_keyboard_interrupt()
-        return asyncio.run(_run(configuration, devices, platforms, open_page=open_page))
+        try:
+            return asyncio.run(_run(configuration, devices, platforms, open_page=open_page))
+        except StoreFailed as exc:  # during the start: later ones have their ends
+            raise ConfigurationError(
+                f"The bot cannot start, because its store fails ({exc.reason}): make room on the "
+                "disk, or see what else uses the database. Nothing is lost."
+            ) from None
 
 
 def _with_sound_settings(

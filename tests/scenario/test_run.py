@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import socket
@@ -25,6 +26,7 @@ from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
 from bot.settings import Settings
+from bot.store import StoreFailed
 from bot.values.limits import PictureLimits
 from tests.pictures import plain_picture
 from tests.scenario.command import RunningBot, llava_bot, running_bot
@@ -290,6 +292,23 @@ def test_a_data_directory_without_file_locks_gets_a_sentence(
     monkeypatch.setattr("bot.app.FileLock.acquire", mock.Mock(side_effect=NotImplementedError))
     with pytest.raises(ConfigurationError, match="without locks"):
         app._lock_data_dir(tmp_path)
+
+
+def test_a_store_that_fails_during_the_start_gets_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def fails(*_: object, **__: object) -> int:
+        raise StoreFailed(OSError(errno.ENOSPC, "no space left"))
+
+    monkeypatch.setattr(app, "_run", fails)
+    for name in ("devices_of", "native_output_withheld"):
+        monkeypatch.setattr(app, name, lambda *_: contextlib.nullcontext())
+    for name in ("interrupts", "private_files"):
+        monkeypatch.setattr(app, name, mock.Mock())
+    monkeypatch.setattr(app, "_lock_data_dir", mock.Mock())
+    configuration = SimpleNamespace(bot=Settings.model_validate({"data_dir": tmp_path}))
+    with pytest.raises(ConfigurationError, match=r"its store fails \(ENOSPC.*make room"):
+        app.run(configuration, platforms=[])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

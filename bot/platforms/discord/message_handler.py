@@ -74,6 +74,7 @@ class MessageHandler:
         self._catch_up = catch_up
         self._backfill_channel = backfill_channel
         self._questions = QuestionBuilder(adapter.connection, adapter.pictures)
+        self._started_at = time.time()
         self._edits: LRUCache[MessageKey, float] = LRUCache(MAX_EDITS)
         self.intake: Intake[DiscordMessage] = Intake(
             core=core,
@@ -170,8 +171,9 @@ class MessageHandler:
         return await self._questions.build(message, from_history=from_history)
 
     def exchange(self, question: IncomingMessage) -> DiscordExchange:
-        """See `IntakeHooks`."""
-        return DiscordExchange(self._adapter, question)
+        """See `IntakeHooks`. An earlier run may have told why it could not take the question."""
+        begun = question.sent_at < self._started_at
+        return DiscordExchange(self._adapter, question, begun=begun)
 
     async def run_command(self, command: Command, message: DiscordMessage) -> None:
         """See `IntakeHooks`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,7 @@ class MessageHandler:
         self._adapter = adapter
         self._is_fresh = is_fresh
         self._early = EarlyMessages()
+        self._started_at = time.time()
         self.intake: Intake[SlackMessage] = Intake(
             core=core,
             addressing=addressing,
@@ -208,8 +210,9 @@ class MessageHandler:
         )
 
     def exchange(self, question: IncomingMessage) -> SlackExchange:
-        """See `IntakeHooks`."""
-        return SlackExchange(self._adapter, question)
+        """See `IntakeHooks`. An earlier run may have told why it could not take the question."""
+        begun = question.sent_at < self._started_at
+        return SlackExchange(self._adapter, question, begun=begun)
 
     async def run_command(self, command: Command, message: SlackMessage) -> None:
         """See `IntakeHooks`."""

@@ -115,3 +115,40 @@ async def test_an_edit_while_the_question_itself_could_not_be_taken_is_told_so(c
         await until(lambda: chat.told() == [SENTENCE])
     chat.edit(asked, "@bot good evening")
     await says(chat, asked, "answer to good evening")
+
+
+async def test_a_sentence_whose_record_was_lost_with_its_process_becomes_the_answer(
+    place: Place,
+) -> None:
+    async with place.running() as chat:
+        with locked(chat.store):
+            one, two = (chat.say(f"@bot {it}", ("red.png", RED)) for it in ("one", "two"))
+            for asked in (one, two):
+                await says(chat, asked, SENTENCE)
+            await quiet(chat)
+            chat.store.late._waiting.clear()  # as a process that is killed loses them
+    async with place.running() as chat:
+        for asked, text in ((one, "one"), (two, "two")):
+            await says(chat, asked, f"answer to {text}")
+            assert len(chat.seen(asked)) == 1
+
+
+async def test_two_such_sentences_in_one_thread_become_the_answers_of_their_own_questions(
+    place: Place,
+) -> None:
+    async with place.running() as chat:
+        asked = chat.say("@bot zero")
+        await answered(chat, asked)
+        with locked(chat.store):
+            for text in ("one", "two"):
+                chat.say(f"@bot {text}", thread=asked)
+            await until(lambda: len(landed(chat, asked)) == 3)
+            await quiet(chat)
+            chat.store.late._waiting.clear()
+    async with place.running() as chat:
+        await until(lambda: [it.text for it in landed(chat, asked)][1:] == answers("one", "two"))
+        assert len(chat.seen(asked)) == 3
+
+
+def answers(*texts: str) -> list[str]:
+    return [f"answer to {text}" for text in texts]

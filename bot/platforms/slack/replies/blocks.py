@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.texts import say
@@ -54,6 +54,18 @@ def key_from(value: str) -> tuple[str, str]:
     """(channel, message) of a button's value."""
     channel, message = json.loads(value)
     return channel, message
+
+
+def question_of(event: Mapping[str, Any]) -> tuple[str, str] | None:
+    """(channel, message) of the question that a message of the bot's answers, by its buttons."""
+    for block in event.get("blocks") or ():
+        for element in block.get("elements") or ():
+            if element.get("action_id") in {STOP, AGAIN}:
+                try:
+                    return key_from(str(element.get("value")))
+                except ValueError:
+                    return None
+    return None
 
 
 def running(text: str, key: MessageKey, locale: str) -> list[Block]:

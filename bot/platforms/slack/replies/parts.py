@@ -100,11 +100,15 @@ class Parts:
         except (SlackRefused, StoreFailed) as exc:
             log.warning("the thread could not be read: %s", exc)
         self._unsure = False
-        for event in found:
-            if str(event["ts"]) not in known and not is_notice(event):
-                await self._keep(number, Part(str(event["ts"])))
-                self._edited(workspace)
-                return True
+        unknown = [it for it in found if str(it["ts"]) not in known and not is_notice(it)]
+        ours = (self._key.channel, self._key.message)
+        # A stream has no buttons while it grows; those of any other message name its question.
+        for question in (ours, None):
+            for event in unknown:
+                if blocks.question_of(event) == question:
+                    await self._keep(number, Part(str(event["ts"])))
+                    self._edited(workspace)
+                    return True
         return False
 
     # -- while it grows -----------------------------------------------------------------------
