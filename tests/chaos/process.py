@@ -14,9 +14,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from bot.errors import EXIT_ENGINE_DEAD
 from tests.scenario.command import environment
 from tests.waiting import until
 
+STORE_FAILS = "The bot cannot start, because its store fails"
 START_S = 180
 """Bounds the wait for a start; on a busy machine it takes long."""
 
@@ -130,7 +132,7 @@ class BotProcess:
         os.kill(self.pid, number)
         await until(lambda: not self.is_running, timeout_s=START_S)
         code = self._zygote.ended[self.pid]
-        if code not in {0, -number}:
+        if code not in {0, -number, EXIT_ENGINE_DEAD}:  # it may have been about to end
             self.problems.append(f"the process ended with {code} upon {number.name}")
 
     async def restart(self, number: signal.Signals) -> None:
@@ -139,15 +141,18 @@ class BotProcess:
             await self.end(number)
             await self.start()
 
-    async def supervise(self, *, allowed: frozenset[int]) -> None:
-        """Start it again whenever it has ended by itself, for ever."""
+    async def supervise(self) -> None:
+        """Start it again whenever it has ended by itself, for ever.
+
+        It may for a device that is lost, and for a store that cannot be used at the start.
+        """
         while True:
             await asyncio.sleep(0.05)
             async with self._changing:
                 if self.is_running or self._is_expected_to_end:
                     continue
                 code = self._zygote.ended[self.pid]
-                if code not in allowed:
+                if code != EXIT_ENGINE_DEAD and STORE_FAILS not in self.log():
                     self.problems.append(f"the process ended by itself with {code}")
                 await self.start()
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from bot.errors import EXIT_ENGINE_DEAD
 from tests.chaos.faults import FAULTS, Scene, forget
 from tests.chaos.leftovers import leftovers_on_disk, states
 from tests.chaos.on_discord import ChaosDiscord, DiscordPeople
@@ -121,7 +120,7 @@ class Round:
                 people.do_something()
         await self._quiet("before the faults")
         before = await self._held()
-        supervising = asyncio.create_task(bot.supervise(allowed=frozenset({EXIT_ENGINE_DEAD})))
+        supervising = asyncio.create_task(bot.supervise())
         asking = asyncio.create_task(self._ask())
         await self._break()
         self._going = False
