@@ -101,11 +101,13 @@ class Attachments:
         """Fetch and normalise a message's attachments. Refuses; never raises for one.
 
         The first that can be used are, and no more are fetched than are needed. A message that
-        names hundreds of files costs a few attempts, and one sentence for the rest.
+        names hundreds of files costs a few attempts, and one sentence for the rest. The same file
+        is fetched once.
 
         `asker`: people's pictures are decoded in turn. `on_setback`: called when one has crashed
         its decoder or reached its limit.
         """
+        attachments = tuple(dict.fromkeys(attachments))
         tried = attachments[: self._pictures_per_question + SPARE_FILES]
         until = asyncio.get_running_loop().time() + self.fetch_within_s
         batch = _Batch(open_, until=until, asker=asker, on_setback=on_setback)

@@ -66,6 +66,19 @@ async def test_a_message_with_a_thousand_links_costs_a_few_attempts_and_one_sent
     assert rest == "1390 more files were left out: only the first 10 are looked at."
 
 
+async def test_the_same_link_is_fetched_once(attachments: Attachments) -> None:
+    tried: list[str] = []
+
+    async def open_(attachment: Attachment) -> AsyncIterator[bytes]:
+        tried.append(attachment.ref)
+        yield RED
+
+    fetched = await attachments.fetch(links(1) * 700, open_)
+    assert tried == ["0"]
+    assert [picture.name for picture in fetched.pictures] == ["0.png"]
+    assert fetched.refusals == ()
+
+
 async def test_the_first_pictures_that_can_be_used_are_and_no_more_are_fetched(
     attachments: Attachments,
 ) -> None:
