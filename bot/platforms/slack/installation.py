@@ -5,13 +5,13 @@ from __future__ import annotations
 from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.oauth.async_oauth_settings import AsyncOAuthSettings
 from slack_sdk.oauth.installation_store.sqlalchemy import AsyncSQLAlchemyInstallationStore
-from slack_sdk.oauth.state_store.sqlalchemy import AsyncSQLAlchemyOAuthStateStore
 from slack_sdk.web.async_client import AsyncWebClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.platforms.slack.http import INSTALL, REDIRECT
 from bot.platforms.slack.manifest import BOT_SCOPES
 from bot.platforms.slack.settings import SlackSettings
+from bot.platforms.slack.states import States
 from bot.settings import revealed
 
 STATE_S = 600
@@ -38,7 +38,7 @@ def oauth_flow(
             install_path=INSTALL,
             redirect_uri_path=REDIRECT,
             installation_store=installations,
-            state_store=AsyncSQLAlchemyOAuthStateStore(expiration_seconds=STATE_S, engine=engine),
+            state_store=States(expiration_seconds=STATE_S, engine=engine),
             authorization_url=settings.api_url.removesuffix("api/") + "oauth/v2/authorize",
         ),
     )

@@ -140,7 +140,7 @@ class Slack:
                 app,
                 host=self._settings.http_host,
                 port=self._settings.http_port,
-                takes_events=in_http_mode,
+                signing_secret=revealed(self._settings.signing_secret) if in_http_mode else None,
                 oauth=oauth,
             )
             await self.http.open()

@@ -35,7 +35,7 @@ async def test_slacks_http_mode_names_the_setting_that_is_wrong(host: str, remed
     app = AsyncApp(signing_secret="x", token="xoxb-1")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        server = HttpServer(app, host=host, port=port, takes_events=True, oauth=None)
+        server = HttpServer(app, host=host, port=port, signing_secret="x", oauth=None)
         with pytest.raises(PlatformUnavailable, match=f"set {remedy}"):
             await server.open()
         await server.close()
