@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.engines import ScriptedModel
 from tests.pictures import plain_picture
 from tests.scenario.playground import running_playground
-from tests.scenario.typing_terminal import (
+from tests.scenario.terminal.typing_terminal import (
     CTRL_A,
     CTRL_C,
     CTRL_D,
