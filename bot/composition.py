@@ -25,6 +25,7 @@ from bot.core.attachments import Attachments
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
+from bot.core.processes.elsewhere import Elsewhere
 from bot.images.decoding.pool import running_pool
 from bot.monitoring.metrics import Metrics
 from bot.platforms.registry import PLATFORMS
@@ -110,7 +111,7 @@ async def running_services(
             pictures_per_question=settings.pictures_per_question,
             pictures_per_thread=settings.pictures_per_thread,
         )
-        questions = InFlightQuestions()
+        questions = InFlightQuestions(store.signals.tell)
         metrics = Metrics()
         answers = Answers(
             on_ending=metrics.question_ended,
@@ -131,6 +132,7 @@ async def running_services(
         # However the bot ends: questions in flight are left to the next start.
         stack.push_async_callback(answers.drain, 0)
         erasure = Erasure(store, questions, engine)
+        store.signals.hear(Elsewhere(questions, engine).follow)
         yield Services(
             settings=settings,
             store=store,

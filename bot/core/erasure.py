@@ -36,7 +36,7 @@ class Erasure:
         Its author deleted it and gets no sentence: if the store fails, it is erased later.
         """
         await self.stop(key)
-        await self._engine.clear_caches()
+        await self._clear_caches()
         try:
             return await self._erase(partial(self._store.forget_question, key))
         except StoreFailed:
@@ -46,7 +46,7 @@ class Erasure:
         """Forget a thread; false when there is none. Raises: StoreFailed."""
         with self._questions.closed(thread):
             await self._questions.stop_thread(thread)
-            await self._engine.clear_caches()
+            await self._clear_caches()
             return await self._erase(partial(self._store.forget_thread, thread))
 
     async def threads(self, threads: Sequence[ThreadKey]) -> int:
@@ -55,7 +55,7 @@ class Erasure:
             for thread in threads:
                 closed.enter_context(self._questions.closed(thread))
                 await self._questions.stop_thread(thread)
-            await self._engine.clear_caches()
+            await self._clear_caches()
             return await self._erase(partial(self._store.forget_threads, threads))
 
     async def author(self, platform: str, team: str | None, author: str) -> int:
@@ -69,8 +69,12 @@ class Erasure:
                 closed.enter_context(self._questions.closed(thread))
                 await self._questions.stop_thread(thread)
             await self._questions.stop_author(platform, team, author)
-            await self._engine.clear_caches()
+            await self._clear_caches()
             return await self._erase(partial(self._store.forget_author, platform, team, author))
+
+    async def _clear_caches(self) -> None:
+        await self._engine.clear_caches()
+        self._questions.forgotten()
 
     async def _owned(self, platform: str, team: str | None, author: str) -> list[ThreadKey]:
         try:

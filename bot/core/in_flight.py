@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TypeVar
 
 from bot.values.limits import BoundReached
@@ -150,12 +151,19 @@ class InFlight:
 class InFlightQuestions:
     """All questions in flight, in the order they came. Lives as long as the bot."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell_others: Callable[..., None] = lambda **_: None) -> None:
+        """`tell_others`: what is stopped here may be in flight in another process."""
+        self._tell_others = tell_others
         self._questions: dict[InFlight, None] = {}
         # Looked through for each event: it must not take longer the more there are.
         self._by_message: defaultdict[MessageKey, list[InFlight]] = defaultdict(list)
         self._by_thread: defaultdict[ThreadKey, list[InFlight]] = defaultdict(list)
         self._closed: list[ThreadKey] = []
+
+    @property
+    def all(self) -> list[InFlight]:
+        """In the order they came."""
+        return list(self._questions)
 
     @property
     def count(self) -> int:
@@ -185,7 +193,7 @@ class InFlightQuestions:
         """
         versions = [
             other
-            for other in self._of_message(question.message.key)
+            for other in self.of_message(question.message.key)
             if other.message.revision == question.message.revision
         ]
         return versions[0] is not question
@@ -206,19 +214,25 @@ class InFlightQuestions:
 
     def latest(self, key: MessageKey) -> IncomingMessage | None:
         """The latest revision of a question in flight."""
-        found = [question.message for question in self._of_message(key)]
+        found = [question.message for question in self.of_message(key)]
         return max(found, key=lambda message: message.revision, default=None)
 
     def stop(self, key: MessageKey) -> bool:
-        """Stop a question; false when it is not in flight."""
-        found = self._of_message(key)
+        """Stop a question; false when it is not in flight here."""
+        self._tell_others(do="stop", **asdict(key))
+        return self.stop_here(key)
+
+    def stop_here(self, key: MessageKey) -> bool:
+        """As `stop`, in this process alone."""
+        found = self.of_message(key)
         for question in found:
             question.stop()
         return bool(found)
 
     def supersede(self, later: IncomingMessage) -> None:
         """Stop earlier revisions of a question without a word."""
-        for question in self._of_message(later.key):
+        self._tell_others(do="supersede", **asdict(later.key), revision=later.revision)
+        for question in self.of_message(later.key):
             if question.message.revision < later.revision:
                 question.superseded_by(later)
 
@@ -227,22 +241,29 @@ class InFlightQuestions:
 
         Returns: whether one is, or none was in flight.
         """
-        recorded = [await question.wait_until_recorded() for question in self._of_message(key)]
+        recorded = [await question.wait_until_recorded() for question in self.of_message(key)]
         return any(recorded) or not recorded
 
     async def stop_and_wait(self, key: MessageKey) -> None:
-        """Stop a question and return when it has ended."""
-        await _stop_and_wait(self._of_message(key))
+        """Stop a question and return when it has ended here."""
+        self._tell_others(do="stop", **asdict(key))
+        await _stop_and_wait(self.of_message(key))
 
     async def stop_thread(self, thread: ThreadKey) -> None:
         """Stop a thread's questions, and those that come meanwhile; return when none is left."""
+        self._tell_others(do="stop thread", **asdict(thread))
         while found := self.of_thread(thread):
             await _stop_and_wait(found)
 
     async def stop_author(self, platform: str, team: str | None, author: str) -> None:
         """Stop a person's questions, and those that come meanwhile; return when none is left."""
+        self._tell_others(do="stop author", platform=platform, team=team, author=author)
         while found := self.of_author(platform, team, author):
             await _stop_and_wait(found)
+
+    def forgotten(self) -> None:
+        """What they were about must be in no other process's caches either."""
+        self._tell_others(do="clear")
 
     @contextmanager
     def closed(self, thread: ThreadKey) -> Iterator[None]:
@@ -257,7 +278,8 @@ class InFlightQuestions:
         """Whether a thread takes questions."""
         return thread not in self._closed
 
-    def _of_message(self, key: MessageKey) -> list[InFlight]:
+    def of_message(self, key: MessageKey) -> list[InFlight]:
+        """The versions of a question."""
         return list(self._by_message.get(key, ()))
 
 

@@ -7,6 +7,7 @@ from bot.store.moving import Moved, move_store
 from bot.store.people import People
 from bot.store.pictures import PicturesUnusable
 from bot.store.processes.lease import Lease
+from bot.store.processes.signals import Signal, Signals
 from bot.store.replies import Replies
 from bot.store.sharing import Sharing
 from bot.store.store import Store, running_store
@@ -26,6 +27,8 @@ __all__ = [
     "Replies",
     "Share",
     "Sharing",
+    "Signal",
+    "Signals",
     "Store",
     "StoreFailed",
     "StoreHealth",

@@ -18,6 +18,7 @@ from bot.store.processes.owned import (
     still_owns,
     take_over,
 )
+from bot.store.processes.signals import Signals
 from bot.store.question_bounds import bound_reached
 from bot.store.rows import (
     is_message,
@@ -44,9 +45,10 @@ class Claim:
 class Inbox:
     """The inbox's part of the store."""
 
-    def __init__(self, database: Database, lease: Lease) -> None:
+    def __init__(self, database: Database, lease: Lease, signals: Signals) -> None:
         self._database = database
         self._lease = lease
+        self._signals = signals
 
     @uninterrupted
     async def claim(
@@ -102,6 +104,21 @@ class Inbox:
         def work(connection: Connection) -> list[IncomingMessage]:
             rows = connection.execute(
                 select(inbox.c.incoming).where(inbox.c.ended_at.is_(None)).order_by(inbox.c.id)
+            )
+            return [IncomingMessage.from_json(row.incoming) for row in rows]
+
+        return await self._database.read(work)
+
+    @uninterrupted
+    async def unfinished_of(self, thread: ThreadKey) -> list[IncomingMessage]:
+        """A thread's questions that have not ended, in whatever process, oldest first."""
+
+        def work(connection: Connection) -> list[IncomingMessage]:
+            rows = connection.execute(
+                select(inbox.c.incoming)
+                .select_from(inbox.join(threads))
+                .where(*is_thread(thread), inbox.c.ended_at.is_(None))
+                .order_by(inbox.c.id)
             )
             return [IncomingMessage.from_json(row.incoming) for row in rows]
 
@@ -170,6 +187,7 @@ class Inbox:
                 connection.execute(
                     update(inbox).where(*is_revision(message)).values(ended_at=now())
                 )
+                self._signals.tell_with(connection, do="ended", thread=message.thread.thread)
 
         await self._database.write(work)
 

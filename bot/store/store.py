@@ -28,6 +28,7 @@ from bot.store.people import People
 from bot.store.pictures import PictureGone, Pictures, discard_unused, running_pictures, settle
 from bot.store.processes.lease import Lease, running_lease
 from bot.store.processes.owned import still_owns
+from bot.store.processes.signals import Signals, running_signals
 from bot.store.replies import Replies
 from bot.store.room import Room, drop_surplus_unasked
 from bot.store.rows import (
@@ -85,8 +86,9 @@ async def running_store(
         open_database(url or folder / DATABASE) as database,
         running_pictures(database, place) as kept,
         running_lease(database) as lease,
+        running_signals(database) as signals,
     ):
-        store = Store(database, kept, lease)
+        store = Store(database, kept, lease, signals)
         try:
             yield store
         finally:
@@ -100,12 +102,13 @@ class Store:
     `StoreFailed`; `late` takes what must be written all the same.
     """
 
-    def __init__(self, database: Database, kept: Pictures, lease: Lease) -> None:
+    def __init__(self, database: Database, kept: Pictures, lease: Lease, signals: Signals) -> None:
         self._database = database
         self._pictures = kept
         self.late = LateWrites()
         self.lease = lease
-        self.inbox = Inbox(database, lease)
+        self.signals = signals
+        self.inbox = Inbox(database, lease, signals)
         self.replies = Replies(database, self.late)
         self.people = People(database)
         self.sharing = Sharing(database)

@@ -18,6 +18,7 @@ from bot.core.attachments import Attachments
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
+from bot.core.processes.elsewhere import Elsewhere
 from bot.images.decoding.pool import DecodingPool
 from bot.store import Store, running_store
 from bot.values.limits import FollowUps, PictureLimits, QuestionBounds
@@ -100,7 +101,6 @@ async def running_core(
     """
     access = Access(allow)
     bounds = replace(bounds or QuestionBounds(), user_at_once=questions_per_user)
-    questions = InFlightQuestions()
     async with (
         running_store(folder, **(store_at or {})) as store,
         (
@@ -109,16 +109,20 @@ async def running_core(
             else running_held(load, max_waiting=max_waiting)
         ) as engine,
     ):
+        questions = InFlightQuestions(store.signals.tell)
+        store.signals.hear(Elsewhere(questions, engine).follow)
         own = decoding or shared_pool(PictureLimits(max_bytes=100_000, **picture_limits or {}))
         attachments = Attachments(
             own,
             pictures_per_question=pictures_per_question,
             pictures_per_thread=pictures_per_thread,
         )
+        answers = _answers(
+            store, engine, attachments, questions, access, options, bounds, on_ending
+        )
+        store.lease.on_lost = answers.abandon
         yield Core(
-            answers=_answers(
-                store, engine, attachments, questions, access, options, bounds, on_ending
-            ),
+            answers=answers,
             store=store,
             questions=questions,
             engine=engine,

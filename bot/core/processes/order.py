@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
-from bot.store import Store
+from bot.store import Signal, Store
 from bot.values.messages import IncomingMessage
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 0.5
+LOOK_AGAIN_S = 2.0
+"""Looks without a signal: one may be missed."""
 NOT_BEGUN_S = 20.0
 """How long a question waits for one before it that no process has begun."""
 
@@ -24,9 +26,16 @@ async def wait_for_earlier(store: Store, message: IncomingMessage) -> None:
     if not store.lease.is_shared:
         return
     until = time.monotonic() + NOT_BEGUN_S
-    pause_s = FIRST_PAUSE_S
-    while (earlier := await store.inbox.has_earlier(message)) is not False:
-        if earlier is None and time.monotonic() > until:
-            return
-        await asyncio.sleep(pause_s)
-        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+    ended = asyncio.Event()
+
+    def hear(signal: Signal) -> None:
+        if signal["do"] == "ended" and signal["thread"] == message.thread.thread:
+            ended.set()
+
+    with store.signals.heard_by(hear):
+        while (earlier := await store.inbox.has_earlier(message)) is not False:
+            if earlier is None and time.monotonic() > until:
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), LOOK_AGAIN_S)
+            ended.clear()

@@ -5,26 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import asdict
 from typing import Final
 
 from aiohttp import web
 
 from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.guard import HEADERS
+from bot.platforms.web.keys import PLATFORM, thread_key
 from bot.platforms.web.people import person_of
-from bot.store import StoreFailed
+from bot.store import Signal, Signals, StoreFailed
 from bot.values.messages import ThreadKey
 
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S: Final = 15
+MOST_READERS: Final = 100
+"""What a signal to other processes has room for."""
 
 
 class Changes:
     """Who follows, and what they have not been told yet. Lives as long as the playground."""
 
-    def __init__(self, access: ThreadAccess) -> None:
+    def __init__(self, access: ThreadAccess, signals: Signals) -> None:
         self._access = access
+        self._signals = signals
+        signals.hear(self.hear)
         self._followers: dict[_Follower, str] = {}
         self._announcing: set[asyncio.Task[None]] = set()
 
@@ -42,7 +48,21 @@ class Changes:
         return await self._access.readers(thread)
 
     def announce(self, thread: ThreadKey) -> None:
-        """A thread changed: tell those who may read it. Returns at once."""
+        """A thread changed: tell those who may read it, here and elsewhere. Returns at once."""
+        self._signals.tell(do="changed", **asdict(thread))
+        self._announce_here(thread)
+
+    def hear(self, signal: Signal) -> None:
+        """A thread changed, or is gone, in another process."""
+        if signal["do"] in {"changed", "gone"} and signal["platform"] == PLATFORM:
+            thread = thread_key(str(signal["thread"]))
+            if signal["do"] == "changed":
+                self._announce_here(thread)
+            else:
+                readers = signal["readers"]
+                self._tell_here(thread, None if readers is None else set(readers))
+
+    def _announce_here(self, thread: ThreadKey) -> None:
         if self._followers:
             task = asyncio.create_task(self._announce(thread))
             self._announcing.add(task)
@@ -50,12 +70,17 @@ class Changes:
 
     async def _announce(self, thread: ThreadKey) -> None:
         try:
-            self.tell(thread, await self.readers(thread))
+            self._tell_here(thread, await self.readers(thread))
         except StoreFailed:
             log.warning("pages were not told of a change: the store cannot be read")
 
     def tell(self, thread: ThreadKey, readers: set[str] | None) -> None:
-        """Tell these people at once."""
+        """Tell these people at once, here and elsewhere."""
+        known = None if readers is None else sorted(readers)[:MOST_READERS]
+        self._signals.tell(do="gone", **asdict(thread), readers=known)
+        self._tell_here(thread, readers)
+
+    def _tell_here(self, thread: ThreadKey, readers: set[str] | None) -> None:
         for follower, person in self._followers.items():
             if readers is None or person in readers:
                 follower.add(thread.thread)

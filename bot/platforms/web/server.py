@@ -82,7 +82,7 @@ class Playground:
             sharing=sharing and password is not None and threads != "team",
         )
         self._folder = folder
-        changes = self._changes = Changes(access)
+        changes = self._changes = Changes(access, store.signals)
         self._threads = ThreadHandlers(store=store, erasure=erasure, access=access, changes=changes)
         self._questions = QuestionHandlers(
             core=core,

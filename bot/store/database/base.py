@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import ClassVar, TypeVar
 
 from sqlalchemy import Connection
@@ -41,6 +41,17 @@ class Database(ABC):
     @abstractmethod
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction that changes nothing. Raises: StoreFailed."""
+
+    def listening(
+        self,
+        channel: str,  # noqa: ARG002 - those who share a database listen
+        heard: Callable[[str], object],  # noqa: ARG002
+    ) -> AbstractAsyncContextManager[None]:
+        """Call `heard`, on a thread of the database's, with what is told in a channel.
+
+        After a time in which something may have been missed, it is called with an empty text.
+        """
+        return nullcontext()
 
     @abstractmethod
     async def scrub(self) -> None:

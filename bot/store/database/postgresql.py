@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.store.database.base import BUSY_S, Database
-from bot.store.database.failures import LeaseExpired, sqlstate_of
+from bot.store.database.failures import LeaseExpired, StoreFailed, sqlstate_of, store_failures
 from bot.store.database.loop_thread import LoopThread
 from bot.store.database.opening import prepare
 from bot.store.health import Kind
@@ -23,6 +25,8 @@ T = TypeVar("T")
 NUM_CONNECTIONS = 10
 CONNECT_S = 5.0
 STATEMENT_S = 30.0
+LISTEN_AGAIN_S = 0.5
+STILL_THERE_S = 15.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5
 
 ROLLED_BACK: Final = frozenset({"40001", "40P01"})
@@ -86,6 +90,32 @@ class PostgresqlDatabase(Database):
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
+    @asynccontextmanager
+    async def listening(self, channel: str, heard: Callable[[str], object]) -> AsyncIterator[None]:
+        """Call `heard`, on the database's thread, with what is told in a channel.
+
+        After a time in which something may have been missed, it is called with an empty text.
+        """
+        listening = asyncio.ensure_future(self._thread.run(self._listen(channel, heard)))
+        try:
+            yield
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def _listen(self, channel: str, heard: Callable[[str], object]) -> None:
+        engine = engine_at(self._url, pool_size=1)
+        is_first = True
+        try:
+            while True:
+                with contextlib.suppress(StoreFailed), store_failures():
+                    async with engine.connect() as connection:
+                        await _hear(connection, channel, heard, missed=not is_first)
+                is_first = False
+                await asyncio.sleep(LISTEN_AGAIN_S)
+        finally:
+            await engine.dispose()
+
     async def scrub(self) -> None:
         """Have the server reuse the space of erased rows at once."""
         tables = ", ".join(table.name for table in metadata.sorted_tables)
@@ -103,6 +133,24 @@ class PostgresqlDatabase(Database):
         """Close the connections; transactions in flight have ended."""
         await self._thread.run(self._engine.dispose())
         await self._thread.close()
+
+
+async def _hear(
+    connection: AsyncConnection, channel: str, heard: Callable[[str], object], *, missed: bool
+) -> None:
+    """Listen until the connection is cut. Raises: the driver's errors."""
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    cut = asyncio.Event()
+    driver.add_termination_listener(lambda *_: cut.set())
+    await driver.add_listener(channel, lambda *told: heard(told[-1]))
+    if missed:
+        heard("")
+    while not cut.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STILL_THERE_S):
+                await cut.wait()
+                break
+        await driver.fetchval("SELECT 1")  # a connection may be cut without a word
 
 
 async def open_postgresql(url: URL) -> PostgresqlDatabase:

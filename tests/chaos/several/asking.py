@@ -66,7 +66,8 @@ class Askers:
     async def new_thread(self) -> str | None:
         """Make a thread. Returns: its id; `None`: nobody could be reached."""
         with suppress(*UNREACHABLE):
-            async with self._http.post(f"{self._somebody().address}/api/threads") as response:
+            path = f"{self._somebody().address}/api/threads"
+            async with self._http.post(path, raise_for_status=True) as response:
                 thread: str = (await response.json())["thread_id"]
                 self._threads[thread] = []
                 return thread
@@ -115,7 +116,7 @@ class Askers:
                     if turn["question"] == name and turn["state"] != "pending":
                         self.report.waits_s.append(time.monotonic() - began)
                         return
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(1)
 
     def _somebody(self) -> Member:
         return self._random.choice([it for it in self._team if it.is_up] or self._team)
@@ -128,7 +129,7 @@ class Askers:
         for thread, accepted in self._threads.items():
             turns = await self._turns(thread)
             while self._is_pending(turns, accepted) and time.monotonic() < until:
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(1)
                 turns = await self._turns(thread)
             self._count(accepted, turns)
         await self._http.close()
@@ -171,6 +172,7 @@ class Askers:
         await self._http.close()
 
     async def _turns(self, thread: str) -> list[dict[str, Any]]:
-        async with self._http.get(f"{self._somebody().address}/api/threads/{thread}") as response:
+        path = f"{self._somebody().address}/api/threads/{thread}"
+        async with self._http.get(path, raise_for_status=True) as response:
             turns: list[dict[str, Any]] = (await response.json())["turns"]
             return turns

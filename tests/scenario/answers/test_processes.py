@@ -1,0 +1,131 @@
+"""Two bots on one PostgreSQL: what is asked of one is done by the other, once and in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, text
+
+from bot.core.processes.takeover import running_takeover
+from bot.values.messages import Outcome
+from tests.engines import ScriptedModel
+from tests.postgresql import postgresql, postgresql_url
+from tests.scenario.core import Core, message, running_core
+from tests.scenario.exchange import FakeExchange
+from tests.waiting import until
+
+__all__ = ["postgresql", "postgresql_url"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    core: Core
+    model: ScriptedModel
+
+
+@pytest.fixture
+async def bots(postgresql_url: URL, tmp_path: Path) -> AsyncIterator[list[Bot]]:
+    async with AsyncExitStack() as stack:
+        models = [ScriptedModel(), ScriptedModel()]
+        for model in models:
+            model.hold()
+        yield [
+            Bot(
+                await stack.enter_async_context(
+                    running_core(tmp_path, model, store_at={"url": postgresql_url})
+                ),
+                model,
+            )
+            for model in models
+        ]
+        for model in models:
+            model.release()
+
+
+async def expire(bot: Bot) -> None:
+    """Its lease has expired by the database's clock, and by its own."""
+    store = bot.core.store
+    past = text("UPDATE processes SET expires_at = clock_timestamp() WHERE id = :id")
+    await store.database.write(lambda c: c.execute(past, {"id": store.lease.id}))
+    store.lease._until = 0
+
+
+async def test_what_a_bot_that_lost_its_lease_was_answering_another_answers_in_its_stead(
+    bots: list[Bot],
+) -> None:
+    paused, other = bots
+    stale, taken_up = FakeExchange(), FakeExchange()
+    asked = paused.core.answers.ask(message("q"), stale)
+    await until(lambda: len(paused.model.requests) == 1)
+    before = len(stale.shown)
+    await expire(paused)
+    other.model.release()
+
+    async with running_takeover(
+        other.core.store,
+        {"test"},
+        lambda found: tasks.append(other.core.answers.resume(found, taken_up)),
+        is_ready=lambda: True,
+    ):
+        tasks: list[asyncio.Task[bool]] = []
+        await until(lambda: bool(taken_up.endings), timeout_s=20)
+    assert taken_up.ending.text == "answer to q"
+
+    paused.model.answer = lambda _: "stale"
+    paused.model.release()  # it goes on in the middle of its work
+    await asyncio.wait([asked], timeout=20)
+    assert (len(stale.shown), stale.endings) == (before, [])
+    (turn,) = await other.core.store.turns(message("q").thread)
+    assert (turn.outcome, turn.answer) == (Outcome.ANSWERED, "answer to q")
+
+
+async def test_a_question_waits_for_the_one_before_it_in_another_process(bots: list[Bot]) -> None:
+    first, second = bots
+    exchanges = [FakeExchange(), FakeExchange()]
+    first.core.answers.ask(message("a"), exchanges[0])
+    await until(lambda: len(first.model.requests) == 1)
+    second.model.release()
+    later = second.core.answers.ask(message("b"), exchanges[1])
+    await asyncio.sleep(0.5)
+    assert second.model.requests == []
+    first.model.release()
+    await later
+    shown = [turn.text for turn in second.model.requests[0].messages]
+    assert shown == ["a", "answer to a", "b"]
+
+
+async def test_stop_edit_and_deletion_reach_the_process_that_answers(bots: list[Bot]) -> None:
+    answering, other = bots
+    thread = {name: message(name, in_thread=name).thread for name in ("a", "b", "c")}
+    exchanges = {name: FakeExchange() for name in thread}
+    tasks = {
+        name: answering.core.answers.ask(message(name, in_thread=name), exchanges[name])
+        for name in thread
+    }
+    store = other.core.store
+    for in_thread in thread.values():
+        while await store.turns(in_thread) == ():  # noqa: ASYNC110 - another bot writes it
+            await asyncio.sleep(0.02)
+    other.model.release()
+
+    assert not other.core.answers.stop(message("a", in_thread="a").key)  # not here
+    await tasks["a"]
+    assert exchanges["a"].ending.outcome is Outcome.STOPPED
+
+    edited = replace(message("b", in_thread="b"), text="better", edited_at=5.0)
+    here = FakeExchange()
+    revised = await other.core.answers.revise(edited, here)
+    assert revised is not None
+    await revised
+    await tasks["b"]
+    assert (here.ending.text, exchanges["b"].endings) == ("answer to better", [])
+
+    assert await other.core.erasure.thread(thread["c"])
+    await tasks["c"]
+    assert await store.turns(thread["c"]) == ()
+    assert [turn.answer for turn in await store.turns(thread["b"])] == ["answer to better"]
