@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from bot.errors import PictureRefused
 from bot.images.decoding.fair_slots import FairSlots, NoRoom
@@ -31,6 +30,10 @@ _ATTEMPTS = 2
 """A decoder that crashes may have been the victim of something else: once more, elsewhere."""
 _BACKSTOP_S = 5.0
 """How much later than the process itself the bot ends what has reached its limit."""
+
+
+Result: TypeAlias = NormalisedPicture | dict[str, Any]
+"""A picture, or what has ended its decoding."""
 
 
 class DecodingPool:
@@ -74,32 +77,27 @@ class DecodingPool:
         check_kind(name, data)
         name = short_name(name)
         for _ in range(_ATTEMPTS):
-            answer, payload = await self._decode_once(name, data, asker)
-            if "result" in answer:
-                with contextlib.suppress(BrokenFrame):
-                    return picture_in(
-                        name, answer["result"], payload, max_side_px=self.limits.max_side_px
-                    )
+            result = await self._decode_once(name, data, asker)
+            if isinstance(result, NormalisedPicture):
+                return result
             on_setback()
-            if answer.get("ended") == "time":
+            if result.get("ended") == "time":
                 limit_s = self._decoding.processor_s
                 raise PictureRefused("picture_takes_too_long", name=name, limit_s=limit_s)
-            log.warning("a picture has crashed its decoder (exit code %s)", answer.get("code"))
+            log.warning("a picture has crashed its decoder (exit code %s)", result.get("code"))
         raise PictureRefused("picture_undecodable", name=name)
 
-    async def _decode_once(
-        self, name: str, data: bytes, asker: Hashable
-    ) -> tuple[dict[str, Any], bytes]:
+    async def _decode_once(self, name: str, data: bytes, asker: Hashable) -> Result:
         try:
             process = await self._slots.acquire(asker)
         except NoRoom:
             raise PictureRefused("picture_no_room", name=name, waiting=MAX_WAITING) from None
         stop = threading.Event()
         self._working[process] = stop
-        work = self._in_thread(process.decode, data, self._decoding, stop)
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._threads, self._decode_in, process, name, data, stop)
         work.add_done_callback(lambda done: self._done(process, done))
 
-        loop = asyncio.get_running_loop()
         backstop = loop.call_later(self._decoding.wall_s + _BACKSTOP_S, process.kill)
         try:
             return await asyncio.shield(work)
@@ -113,16 +111,24 @@ class DecodingPool:
         finally:
             backstop.cancel()
 
-    def _done(
-        self, process: DecodingProcess, work: asyncio.Future[tuple[dict[str, Any], bytes]]
-    ) -> None:
+    def _decode_in(
+        self, process: DecodingProcess, name: str, data: bytes, stop: threading.Event
+    ) -> Result:
+        """In a thread of the pool. Raises: PictureRefused, OSError, Stopped."""
+        answer, payload = process.decode(data, self._decoding, stop)
+        if "result" not in answer:
+            return answer
+        try:
+            max_side_px = self.limits.max_side_px
+            return picture_in(name, answer["result"], payload, max_side_px=max_side_px)
+        except BrokenFrame:
+            return {"ended": "crash"}
+
+    def _done(self, process: DecodingProcess, work: asyncio.Future[Result]) -> None:
         if not work.cancelled():
             work.exception()  # whoever still waits for it has it too
         del self._working[process]
         self._slots.release(process)
-
-    def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
 
     def close(self) -> None:
         """End what is being decoded, and the threads."""

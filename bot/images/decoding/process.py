@@ -200,6 +200,8 @@ def _environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PYTHONIOENCODING": "utf-8",
         "LC_ALL": "C.UTF-8",
+        # Pixels lie in large blocks: in large pages, a photo costs a tenth of the page faults.
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         "MALLOC_ARENA_MAX": "2",  # more cost address space, which is limited, and nothing else
         **{name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
     }

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from bot.errors import PictureRefused
 from bot.images.decoding.confinement import Confinement
-from bot.images.decoding.frames import BrokenFrame, read_frame, write_frame
+from bot.images.decoding.frames import BrokenFrame, read_frame, widen, write_frame
 from bot.images.decoding.limits import DecodingLimits
 from bot.images.decoding.results import result_of_picture, result_of_refusal
 from bot.images.normalise import normalise, prepare
@@ -43,6 +43,8 @@ def main() -> None:
     # What is here stays: children then share its pages, and never walk them.
     gc.collect()
     gc.freeze()
+    widen(REQUESTS)
+    widen(ANSWERS)
     with contextlib.suppress(BrokenFrame, BotGone, BrokenPipeError):
         write_frame(ANSWERS, {"ready": True})
         while True:
@@ -66,6 +68,7 @@ def _decode_apart(
     Returns: `result`, a header, and its payload; or `ended` by `time` or by a `crash`.
     """
     reader, writer = os.pipe()
+    widen(writer)
     child = os.fork()
     if child == 0:
         _decode_and_exit(data, limits, confinement, writer)
