@@ -102,26 +102,28 @@ def _others() -> tuple[bytes, ...]:
     )
 
 
-@cache
-def bombs() -> tuple[bytes, ...]:
+def bombs() -> tuple[Callable[[], bytes], ...]:
     """Few, because each costs a second: as large as is allowed, and what goes beyond."""
-    wide = Image.new("L", (7_000, 7_000))
     return (
-        encode(wide, "PNG", compress_level=9),
-        encode(wide, "GIF"),
-        encode(wide, "TIFF", compression="tiff_adobe_deflate"),
-        encode(Image.new("1", (30_000, 30_000)), "PNG"),
-        encode(Image.new("1", (1, 60_000)), "PNG"),
-        files.jpeg_of_many_scans(90, 7_000),
-        files.jpeg_of_many_scans(5_000, 3_000),
-        files.png_of_many_chunks(2_400_000),
-        files.png_of_many_frames(100_000),
-        files.gif_of_many_frames(100_000),
-        files.tiff_of_many_pages(1_000_000),
-        encode(photo()) + bytes(LARGE_BYTES),
-        b"\xff\xd8" + bytes(25 * MEGABYTE),
-        b"\xff" * 25 * MEGABYTE,
+        lambda: encode(_large(), "PNG", compress_level=9),
+        lambda: encode(_large(), "GIF"),
+        lambda: encode(_large(), "TIFF", compression="tiff_adobe_deflate"),
+        lambda: encode(Image.new("1", (30_000, 30_000)), "PNG"),
+        lambda: encode(Image.new("1", (1, 60_000)), "PNG"),
+        lambda: files.jpeg_of_many_scans(90, 3_000),
+        lambda: files.jpeg_of_many_scans(5_000, 3_000),
+        lambda: files.png_of_many_chunks(2_400_000),
+        lambda: files.png_of_many_frames(100_000),
+        lambda: files.gif_of_many_frames(100_000),
+        lambda: files.tiff_of_many_pages(1_000_000),
+        lambda: encode(photo()) + bytes(LARGE_BYTES),
+        lambda: b"\xff\xd8" + bytes(25 * MEGABYTE),
+        lambda: b"\xff" * 25 * MEGABYTE,
     )
+
+
+def _large() -> Image.Image:
+    return Image.new("L", (7_000, 7_000))
 
 
 BOMB_EVERY = 2_500
@@ -131,7 +133,7 @@ def hostile_file(seed: int, number: int) -> bytes:
     """File `number` of a seed."""
     chance = random.Random(f"{seed}/{number}")  # noqa: S311 - it must come out the same again
     if number % BOMB_EVERY == BOMB_EVERY - 1:
-        return bombs()[number // BOMB_EVERY % len(bombs())]
+        return bombs()[number // BOMB_EVERY % len(bombs())]()
     data = bytearray(chance.choice(seeds()))
     for _ in range(chance.choice((0, 1, 1, 1, 2, 3, 8))):
         chance.choice(_MUTATIONS)(chance, data)
