@@ -3,6 +3,7 @@
 from bot.store.database import DatabaseUnusable, StoreFailed, address_of, open_database
 from bot.store.health import Outage, StoreHealth
 from bot.store.inbox import Claim, Inbox
+from bot.store.leases import LEASE_S, Leases
 from bot.store.moving import Moved, move_store
 from bot.store.people import People
 from bot.store.pictures import PicturesUnusable
@@ -14,11 +15,13 @@ from bot.store.store import Store, running_store
 from bot.values.turns import GonePicture, Ownership, Share, StoredPicture, ThreadSummary, Turn
 
 __all__ = [
+    "LEASE_S",
     "Claim",
     "DatabaseUnusable",
     "GonePicture",
     "Inbox",
     "Lease",
+    "Leases",
     "Moved",
     "Outage",
     "Ownership",

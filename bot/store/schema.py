@@ -187,6 +187,15 @@ shares = Table(
     Column("shared_by", Text, nullable=False),  # the owner's name
 )
 
+# Connections that only one process may hold, on PostgreSQL (`bot.store.leases`).
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)
+
 # Who has opened such a link.
 guests = Table(
     "guests",

@@ -23,6 +23,7 @@ from bot.store.health import StoreHealth
 from bot.store.inbox import Inbox
 from bot.store.installations import Installations
 from bot.store.late import LateWrites
+from bot.store.leases import Leases
 from bot.store.listing import Listing
 from bot.store.people import People
 from bot.store.pictures import PictureGone, Pictures, discard_unused, running_pictures, settle
@@ -116,6 +117,7 @@ class Store:
         self.channels = Channels(database)
         self.deferrals = Deferrals(database)
         self.installations = Installations(database)
+        self.leases = Leases(database)
         self.room = Room(database, self._erase)
 
     @property

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import logging
 import sys
 import time
@@ -12,12 +14,15 @@ import aiohttp
 import discord
 from discord import app_commands
 
+from bot.platforms.chat.tenure import CLOSING_S, Tenure
 from bot.platforms.discord.api import UNREACHABLE_PAUSE_S, Budget, DiscordRefused, read
+from bot.platforms.discord.invitation import application_of
 from bot.platforms.discord.network import Network
 from bot.platforms.discord.parsing import State
 from bot.platforms.discord.settings import DiscordSettings, DiscordTiming
 from bot.platforms.platform import PlatformUnavailable
 from bot.settings import revealed
+from bot.store import Leases
 from bot.values.messages import MessageKey, TryLater
 from inference.errors import safe_traceback
 from inference.failures import in_one_line
@@ -51,6 +56,21 @@ CLOSED_FOR_GOOD = {
     4013: "Discord does not know one of the intents: update llava-bot.",
 }
 """Closing code of the gateway → what to do; trying again would not help."""
+
+
+class TenureLost(Exception):
+    """The connection may be another process's soon."""
+
+
+def leases_of(settings: DiscordSettings) -> list[str]:
+    """A lease per shard that this process connects; one for all where Discord says how many."""
+    token = revealed(settings.bot_token) or ""
+    application = application_of(token) or hashlib.sha256(token.encode()).hexdigest()[:16]
+    count = settings.shard_count
+    if count is None:
+        return [f"discord {application} gateway"]
+    shards = sorted(settings.shard_ids) or range(count)
+    return [f"discord {application} shard {shard} of {count}" for shard in shards]
 
 
 class GatewayListener(Protocol):
@@ -152,9 +172,10 @@ class Client(discord.AutoShardedClient):
 class Connection:
     """Holds the client of the moment. Lives as long as the adapter."""
 
-    def __init__(self, settings: DiscordSettings, timing: DiscordTiming) -> None:
+    def __init__(self, settings: DiscordSettings, timing: DiscordTiming, leases: Leases) -> None:
         self._settings = settings
         self._timing = timing
+        self._tenure = Tenure(leases, [leases_of(settings)], what="Discord")
         self._network: Network | None = None
         self._client: Client | None = None
         self._running: asyncio.Task[None] | None = None
@@ -236,25 +257,26 @@ class Connection:
             await asyncio.gather(self._running, return_exceptions=True)
             self._running = None
         await self._drop_client()
+        await self._tenure.end()
 
     async def _run(self, messages: GatewayListener, interactions: InteractionListener) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                if self._client is None:
-                    await self._make(messages, interactions)
-                if not self._logged_in.is_set():
-                    await self._log_in()
+                await self._be_logged_in(messages, interactions)
+                await self._tenure.begin()
                 began_at = time.monotonic()
                 publishing = asyncio.create_task(
                     self._publish_commands(interactions.translator), name="commands"
                 )
                 try:
-                    await self.client.connect()
+                    await self._connected()
                 finally:
                     publishing.cancel()
                     if time.monotonic() - began_at > LASTED_S:
                         pause_s = FIRST_PAUSE_S
+            except TenureLost:
+                pause_s = 0
             except discord.PrivilegedIntentsRequired:
                 self.sees_all_messages = False
                 log.warning("Discord sends mentions only: %s.", CONTENT_INTENT)
@@ -273,9 +295,50 @@ class Connection:
                 why = in_one_line(exc) if isinstance(exc, UNREACHABLE) else safe_traceback(exc)
                 log.warning("no connection to Discord (%s): trying again in %.0f s", why, pause_s)
             await self._drop_client()
+            # Another process may reach Discord where this one does not.
+            await self._tenure.end()
             await asyncio.sleep(pause_s)
             pause_s = min(max(2 * pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
         await self._drop_client()
+        await self._tenure.end()
+
+    async def _connected(self) -> None:
+        """Stay connected. Raises: TenureLost; what discord.py gives up with."""
+        connecting = asyncio.create_task(self.client.connect(), name="discord-gateway")
+        losing = asyncio.create_task(self._tenure.lost(), name="discord-lease")
+        try:
+            await asyncio.wait({connecting, losing}, return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done():
+                raise TenureLost
+            await connecting
+        finally:
+            for task in (connecting, losing):
+                task.cancel()
+            await asyncio.gather(connecting, losing, return_exceptions=True)
+
+    async def leave_gateway(self) -> None:
+        """Let another process connect, if there may be one; replies are still written."""
+        if not self._tenure.is_shared or self._running is None:
+            return
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+        self._running = None
+        client = self._client
+        if client is not None:
+            ending = [shard.disconnect() for shard in client.shards.values()]
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING_S):
+                    await asyncio.gather(*ending, return_exceptions=True)
+        await self._tenure.end()
+
+    async def _be_logged_in(
+        self, messages: GatewayListener, interactions: InteractionListener
+    ) -> None:
+        """Replies can be written, also by a process that stands by."""
+        if self._client is None:
+            await self._make(messages, interactions)
+        if not self._logged_in.is_set():
+            await self._log_in()
 
     async def _log_in(self) -> None:
         await self.client.login(revealed(self._settings.bot_token) or "")
@@ -336,6 +399,10 @@ class Connection:
         self._logged_in.clear()
         if client is not None:
             try:
-                await client.close()
+                async with asyncio.timeout(CLOSING_S):
+                    await client.close()
+            except TimeoutError:
+                # Nobody answers the close: without their session the sockets are cut.
+                await client.http.close()
             except Exception as exc:  # noqa: BLE001 - what cannot be closed is dropped all the same
                 log.info("closing: %s", safe_traceback(exc))

@@ -51,7 +51,7 @@ class Discord:
     ) -> None:
         """`private_hosts`: see `PublicWeb`."""
         self._core = core
-        self.connection = Connection(settings, timing)
+        self.connection = Connection(settings, timing, store.leases)
         responses = Responses(self.connection)
         self._pictures = Pictures(
             connection=self.connection,
@@ -120,9 +120,10 @@ class Discord:
     async def stop_intake(self) -> None:
         """Take no more input; the next start finds what is sent from now on.
 
-        The connection stays: replies in flight need it.
+        What replies in flight need stays connected.
         """
         self._messages.intake.is_open = False
+        await self.connection.leave_gateway()
 
     async def close(self) -> None:
         """Close every connection."""

@@ -25,6 +25,7 @@ from bot.platforms.slack.events import PLATFORM, Event
 from bot.platforms.slack.http import HttpServer
 from bot.platforms.slack.installation import installation_store, oauth_flow
 from bot.platforms.slack.interaction_handler import InteractionHandler
+from bot.platforms.slack.leased_socket import LeasedSocket
 from bot.platforms.slack.message_handler import MessageHandler, NotTaken
 from bot.platforms.slack.pictures.finder import Pictures
 from bot.platforms.slack.pictures.links import Links
@@ -115,6 +116,7 @@ class Slack:
         )
         self._store = store
         self.socket: Socket | None = None
+        self._leased: LeasedSocket | None = None
         self.http: HttpServer | None = None
         self._catching_up: asyncio.Task[None] | None = None
 
@@ -152,7 +154,13 @@ class Slack:
                 after_gap=self._backfill.catch_up,
                 timeouts=self._timeouts,
             )
-            await self.socket.open()
+            self._leased = LeasedSocket(
+                self.socket,
+                self._store.leases,
+                app_token,
+                after_standby=self._backfill.catch_up,
+            )
+            await self._leased.open()
         # Beside new events: a workspace may have hundreds of channels to read.
         self._catching_up = asyncio.create_task(self._backfill.catch_up(), name="slack-backfill")
 
@@ -162,8 +170,8 @@ class Slack:
         if self._catching_up is not None:
             self._catching_up.cancel()
             await asyncio.gather(self._catching_up, return_exceptions=True)
-        if self.socket is not None:
-            await self.socket.close()
+        if self._leased is not None:
+            await self._leased.close()
         if self.http is not None:
             await self.http.close()
 

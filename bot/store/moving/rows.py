@@ -25,7 +25,7 @@ from sqlalchemy import (
 from bot.store.schema import metadata
 
 ROWS_AT_ONCE = 500
-NOT_MOVED: Final = frozenset({"discarded_pictures", "identity", "processes"})
+NOT_MOVED: Final = frozenset({"discarded_pictures", "identity", "leases", "processes"})
 """Tables of what runs, or of where files are."""
 EMPTIED: Final = frozenset({("inbox", "owner"), ("pictures", "reserved_until")})
 """Columns that name a process, or what it was doing."""

@@ -99,6 +99,7 @@ async def running_bot(
     questions_per_user: int = 10,
     load: HeldLoad | None = None,
     beside: Mapping[str, ScriptedModel] | None = None,
+    store_at: Mapping[str, Any] | None = None,
     wait: bool = True,
     **options: Any,
 ) -> AsyncIterator[Stage]:
@@ -115,6 +116,7 @@ async def running_bot(
         max_waiting=1000,
         load=load,
         beside=beside,
+        store_at=store_at,
         allow={"discord": allow} if allow is not None else None,
     ) as core:
         answers, store = core.answers, core.store

@@ -109,6 +109,7 @@ async def running_bot(
     bounds: QuestionBounds | None = None,
     questions_per_user: int = 10,
     load: HeldLoad | None = None,
+    store_at: Mapping[str, Any] | None = None,
     beside: Mapping[str, ScriptedModel] | None = None,
     **options: Any,
 ) -> AsyncIterator[Stage]:
@@ -121,6 +122,7 @@ async def running_bot(
         questions_per_user=questions_per_user,
         max_waiting=1000,
         load=load,
+        store_at=store_at,
         beside=beside,
         allow={"slack": allow} if allow is not None else None,
     ) as core:
