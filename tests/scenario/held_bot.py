@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from bot.__main__ import main
@@ -22,14 +23,14 @@ RELEASE = Path(os.environ["HELD_UNTIL"])
 class HeldDevices(Devices):
     """Devices that begin to load once the file is there."""
 
-    def __init__(self, loads: Sequence[Load], state: LoadState) -> None:
+    def __init__(self, loads: Sequence[Load], state: LoadState, **options: Any) -> None:
         def held(load: Load) -> Backend:
             while not RELEASE.exists():
                 state.report(state.latest)
                 time.sleep(0.02)
             return load()
 
-        super().__init__([partial(held, load) for load in loads], state)
+        super().__init__([partial(held, load) for load in loads], state, **options)
 
 
 if __name__ == "__main__":
