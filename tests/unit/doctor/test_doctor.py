@@ -20,7 +20,7 @@ import pytest
 from filelock import FileLock
 
 from bot.configuration import Configuration
-from bot.doctor import examination, machine, model, playground
+from bot.doctor import database, examination, machine, model, playground
 from bot.doctor.examination import Area, examine, is_well
 from bot.doctor.model import Gpu
 from bot.doctor.report import as_document, as_text
@@ -31,6 +31,10 @@ from bot.platforms.web.settings import PlaygroundSettings
 from bot.settings import Settings
 from inference.backends.survey import Place, size_by_name, weight_bytes_in
 from inference.pocket.fetch import pocket_dir
+from tests.postgresql import postgresql
+from tests.servers.postgresql import PostgresqlServer
+
+__all__ = ["postgresql"]
 
 GB = 1_000_000_000
 
@@ -371,3 +375,17 @@ def test_the_report_names_areas_and_counts_what_is_to_do() -> None:
     assert document["findings"][1] == {
         "area": "Here", "status": "warning", "what": "b", "fix": "do it.",
     }  # fmt: skip
+
+
+def test_a_database_that_cannot_be_used_is_found_with_its_remedy(
+    tmp_path: Path, postgresql: PostgresqlServer
+) -> None:
+    assert database.database(configured(tmp_path)) == []
+    url = postgresql.url("migrated")
+    right = configured(tmp_path, database_url=url.render_as_string(hide_password=False))
+    assert the(database.database(right)).is_well
+    wrong = url.set(password="not this").render_as_string(hide_password=False)
+    found = the(database.database(configured(tmp_path, database_url=wrong)))
+    assert "does not let bot in" in found.what
+    assert found.fix == "check the user and the password in DATABASE_URL."
+    assert "not this" not in f"{found}{right.bot!r}"

@@ -413,3 +413,14 @@ def test_models_that_cannot_be_are_named(models: str, problem: str) -> None:
 def test_one_model_and_several_are_not_set_together() -> None:
     with pytest.raises(ConfigurationError, match="MODELS: MODEL is set too"):
         load_settings(model="owner/name", models="a=pocket")
+
+
+def test_the_address_of_a_database_is_a_secret_also_where_it_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://bot:hunter2@db/bot")
+    with pytest.raises(ConfigurationError, match=r"it must begin with postgresql") as failed:
+        load_settings()
+    assert "hunter2" not in str(failed.value)
+    monkeypatch.setenv("DATABASE_URL", "postgresql+asyncpg://bot:hunter2@db/bot")
+    assert "hunter2" not in f"{load_settings()!r}"
