@@ -13,6 +13,15 @@ from bot.monitoring.health import Health
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.settings import MonitoringSettings
 from bot.platforms.listening import cannot_listen
+from bot.platforms.listening.connections import (
+    BoundedSite,
+    Connections,
+    in_use,
+    without_version,
+)
+
+CONNECTIONS = 64
+"""A supervisor and a few scrapers have one each."""
 
 
 @asynccontextmanager
@@ -30,7 +39,8 @@ async def running_monitoring(
     runner = web.AppRunner(_app(health, metrics), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port)
+        connections = Connections(most=CONNECTIONS)
+        site = BoundedSite(runner, settings.host, settings.port, connections)
         try:
             await site.start()
         except OSError as exc:
@@ -63,7 +73,7 @@ def _app(health: Health, metrics: Metrics) -> web.Application:
             body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
-    app = web.Application(client_max_size=1024)
+    app = web.Application(middlewares=[in_use, without_version], client_max_size=1024)
     app.add_routes(
         [web.get("/healthz", alive), web.get("/readyz", ready), web.get("/metrics", scraped)]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,24 @@ def test_no_folder_is_a_crowd(house: str) -> None:
             folder = str(path.parent.relative_to(ROOT))
             counts[folder] = counts.get(folder, 0) + 1
     assert {folder: count for folder, count in counts.items() if count > MAX_MODULES} == {}
+
+
+LISTENING = {"TCPSite": 1, "SockSite": 1, "start_server": 1, "create_server": 0}
+"""What listens → which of its arguments has the address."""
+
+
+@pytest.mark.parametrize("house", HOUSES)
+def test_what_listens_is_bounded_and_tests_listen_for_this_machine_alone(house: str) -> None:
+    found = []
+    for path in modules_of(house):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr not in LISTENING:
+                continue
+            where = ast.unparse(node.args[LISTENING[node.func.attr]]) if node.args else ""
+            if house != "tests" or "127.0.0.1" not in where:
+                found.append(f"{path.relative_to(ROOT)}: {ast.unparse(node)}")
+    # Everything of the bot's own listens through `BoundedSite`.
+    allowed = "bot/platforms/listening/connections.py"
+    assert [each for each in found if not each.startswith(allowed)] == []

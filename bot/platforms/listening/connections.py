@@ -21,8 +21,8 @@ from bot.platforms.listening.senders import Senders, sender_of
 
 log = logging.getLogger(__name__)
 
-MAX_CONNECTIONS: Final = 512
-MAX_PER_SENDER: Final = 128
+MAX_CONNECTIONS: Final = 1024
+MAX_PER_SENDER: Final = 256
 FIRST_REQUEST_S: Final = 20
 """From accepting a connection to the end of its first request's headers."""
 IDLE_S: Final = 130
@@ -249,6 +249,20 @@ async def in_use(
         return await handler(request)
     with connection.in_use():
         return await handler(request)
+
+
+@web.middleware
+async def without_version(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """No response tells the server's version."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as exc:
+        exc.headers["Server"] = "llava-bot"
+        raise
+    response.headers["Server"] = "llava-bot"
+    return response
 
 
 class BoundedSite(web.BaseSite):

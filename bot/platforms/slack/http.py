@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
@@ -19,6 +18,7 @@ from bot.platforms.listening.connections import (
     BoundedSite,
     Connections,
     in_use,
+    without_version,
 )
 from bot.platforms.slack.states import TooManyInstallations
 
@@ -136,17 +136,3 @@ async def _read(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
-
-
-@web.middleware
-async def without_version(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """No response tells the server's version."""
-    try:
-        response = await handler(request)
-    except web.HTTPException as exc:
-        exc.headers["Server"] = "llava-bot"
-        raise
-    response.headers["Server"] = "llava-bot"
-    return response

@@ -55,6 +55,7 @@ async def test_it_is_alive_at_once_and_ready_when_the_model_is_loaded(tmp_path: 
         monitored(core, Metrics()) as http,
     ):
         async with http.get("/healthz") as response:
+            assert response.headers["Server"] == "llava-bot"
             assert response.status == 200
         async with http.get("/readyz") as response:
             assert response.status == 503
