@@ -141,7 +141,7 @@ async def test_killed_between_thinking_and_the_claim_the_person_gets_a_sentence(
         await until(lambda: bool(discord.world.commands), timeout_s=60)
         sign.touch()
         asked = discord.slash("ask", question="what?", file=discord.upload("red.png", RED))
-        await until(lambda: asked.response is not None)
+        await until(lambda: asked.response is not None, timeout_s=60)
         bot.process.kill()
         await bot.exit_code()
     async with running_process(tmp_path, *options, **settings(discord)):

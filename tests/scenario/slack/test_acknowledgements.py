@@ -140,7 +140,7 @@ async def test_killed_before_the_claim_the_next_start_gets_the_question_from_sla
     ) as bot:
         await bot.wait_until_ready()
         slack.use_shortcut(ts)
-        await until(lambda: bool(slack.workspace.views))
+        await until(lambda: bool(slack.workspace.views), timeout_s=60)
         view = slack.workspace.views.popitem()[1]
         sign.touch()
         ack = slack.submit(view, {"question": "what?"})
