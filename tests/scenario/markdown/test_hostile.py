@@ -7,7 +7,7 @@ import random
 import pytest
 from playwright.async_api import Page
 
-from tests.masked_links import PIECES
+from tests.markdown.masked_links import PIECES
 from tests.scenario.markdown.conftest import ANSWER
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]

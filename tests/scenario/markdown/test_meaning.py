@@ -10,8 +10,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from bot.core.splitting import open_fence
-from tests.formulas import FORMULAS, NO_FORMULAS
-from tests.masked_links import HONEST, MASKED, NO_LINKS
+from tests.markdown.formulas import FORMULAS, NO_FORMULAS
+from tests.markdown.masked_links import HONEST, MASKED, NO_LINKS
 from tests.scenario.markdown.conftest import ANSWER
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]

@@ -13,8 +13,8 @@ from bot.platforms.chat.markdown.tables import MAX_WIDTH, aligned, width
 from bot.platforms.discord.replies.markdown import discord_markdown
 from bot.platforms.slack.replies.blocks import unpinged
 from bot.platforms.slack.replies.markdown import slack_markdown
-from tests.formulas import FORMULAS, NO_FORMULAS
-from tests.masked_links import HONEST, MASKED, NO_LINKS, PIECES
+from tests.markdown.formulas import FORMULAS, NO_FORMULAS
+from tests.markdown.masked_links import HONEST, MASKED, NO_LINKS, PIECES
 
 TABLE = "| Item | Price |\n|:--|--:|\n| **Bolt** | $3.20 |\n| りんご | 5 |"
 ALIGNED = "```\nItem   | Price\n-------|------\nBolt   | $3.20\nりんご |     5\n```"

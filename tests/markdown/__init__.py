@@ -1,0 +1,1 @@
+"""Markdown that the page and the chats show alike."""
