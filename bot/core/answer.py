@@ -149,9 +149,9 @@ class Answers:
         return self.ask(revised, exchange)
 
     async def ask_again(
-        self, key: MessageKey, exchange_for: Callable[[IncomingMessage], Exchange]
+        self, key: MessageKey, exchange_for: Callable[[IncomingMessage], Exchange], *, by: str
     ) -> asyncio.Task[bool] | None:
-        """Answer a question once more in its existing reply.
+        """Answer a question once more in its existing reply; `by`: the person who wants it.
 
         `None` when it is unknown, or still being answered. Raises: Busy, StoreFailed.
         """
@@ -163,7 +163,7 @@ class Answers:
         has_answer = turn is not None and turn.outcome is not None
         if self._questions.latest(key) is not None and not has_answer:
             return None
-        message = asked_again(latest, turn)
+        message = replace(asked_again(latest, turn), asked_by=by)
         return self.ask(message, exchange_for(message))
 
     async def recorded(self, key: MessageKey) -> bool:

@@ -29,7 +29,10 @@ def asked_again(
     was_refused = turn is None or turn.outcome is Outcome.REFUSED
     can_start_over = can_fetch or not question.attachments
     return replace(
-        question, revision=question.revision + 1, again=not (was_refused and can_start_over)
+        question,
+        revision=question.revision + 1,
+        again=not (was_refused and can_start_over),
+        asked_by="",
     )
 
 

@@ -64,9 +64,12 @@ class Core(Protocol):
         ...
 
     async def ask_again(
-        self, key: MessageKey, exchange_for: Callable[[IncomingMessage], Exchange]
+        self, key: MessageKey, exchange_for: Callable[[IncomingMessage], Exchange], *, by: str
     ) -> asyncio.Task[bool] | None:
-        """Answer a question once more; `None` when there is nothing to do. Raises: Busy."""
+        """Answer a question once more, for the person `by`; `None` when there is nothing to do.
+
+        Raises: Busy.
+        """
         ...
 
     async def recorded(self, key: MessageKey) -> bool:

@@ -80,7 +80,7 @@ class Inbox:
                     revision=message.revision,
                     thread_id=thread_id,
                     author=message.author.id,
-                    counts_for=message.author.id if counts else "",
+                    counts_for=message.user.id if counts else "",
                     incoming=message.to_json(),
                     attempts=attempts if reached is None else 0,
                     claimed_at=now(),

@@ -31,7 +31,7 @@ def bound_reached(
     _lock(connection, message)
     user = [
         inbox.c.platform == message.key.platform,
-        inbox.c.counts_for == message.author.id,
+        inbox.c.counts_for == message.user.id,
     ]
     channel = [
         inbox.c.platform == message.key.platform,
@@ -106,7 +106,7 @@ def _lock(connection: Connection, message: IncomingMessage) -> None:
         return
     key = message.key
     for kind, name in (
-        (USER_LOCK, f"{key.platform}/{message.author.id}"),
+        (USER_LOCK, f"{key.platform}/{message.user.id}"),
         (CHANNEL_LOCK, f"{key.platform}/{key.team}/{key.channel}"),
     ):
         connection.execute(select(func.pg_advisory_xact_lock(kind, func.hashtext(name))))

@@ -120,13 +120,15 @@ class IncomingMessage:
     """The same question about the same pictures; only a new answer is wanted."""
     keeps_pictures: bool = False
     """Other words about the pictures that its turn has; without a turn, about its attachments."""
+    asked_by: str = ""
+    """Who asks it again, if not its author: bounds and turns are theirs. Not kept."""
     context: dict[str, str] = field(default_factory=dict, repr=False, hash=False)
     """How and where it was asked, for the adapter that made it; opaque to the core."""
 
     @property
     def user(self) -> UserKey:
         """The person who asks."""
-        return UserKey(platform=self.key.platform, id=self.author.id)
+        return UserKey(platform=self.key.platform, id=self.asked_by or self.author.id)
 
     def __post_init__(self) -> None:
         """Clean the words; those that nobody can see are none."""
@@ -135,7 +137,7 @@ class IncomingMessage:
 
     def to_json(self) -> dict[str, Any]:
         """For the inbox."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "asked_by"}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> IncomingMessage:

@@ -139,9 +139,9 @@ async def test_asked_again_after_it_could_not_be_claimed_it_is_answered(
     with locked(store):
         await answers.ask(first, red())
         with pytest.raises(UserFacingError, match="store_failed"):
-            await answers.ask_again(first.key, lambda _: red())
+            await answers.ask_again(first.key, lambda _: red(), by="ann")
     exchange = red()
-    task = await answers.ask_again(first.key, lambda _: exchange)
+    task = await answers.ask_again(first.key, lambda _: exchange, by="ann")
     assert task is not None
     await task
     assert exchange.ending.text == "answer to q"

@@ -273,7 +273,8 @@ class InteractionHandler:
             await self._say(interaction, refusal, locale)
             return
         try:
-            begun = await self._core.ask_again(key, self._messages.exchange)
+            person = str(interaction.user.id)
+            begun = await self._core.ask_again(key, self._messages.exchange, by=person)
         except UserFacingError as exc:
             await self._say(interaction, exc.key, locale, **exc.values)
             return

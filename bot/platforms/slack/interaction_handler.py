@@ -92,7 +92,8 @@ class InteractionHandler:
             return
         key = message_key(workspace.team, channel, message)
         try:
-            begun = await self._core.ask_again(key, self._message_handler.exchange)
+            exchange = self._message_handler.exchange
+            begun = await self._core.ask_again(key, exchange, by=_user(body))
             is_gone = begun is None and await self._store.inbox.latest(key) is None
         except UserFacingError as refusal:
             self._in_background(self._refuse(workspace, body, refusal))

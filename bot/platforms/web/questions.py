@@ -112,6 +112,7 @@ class QuestionHandlers:
             asked_again(last, turn, can_fetch=False),
             locale=locale_of(request),
             author=last.author if access.person != LOCAL else Author(id=LOCAL.id),
+            asked_by="" if access.wrote(last.author.id) else access.person.id,
         )
         return await self._answer(request, again, access)
 
@@ -134,6 +135,7 @@ class QuestionHandlers:
             edited_at=max(time.time(), latest.edited_at + 1e-3),
             again=False,
             keeps_pictures=True,
+            asked_by="" if access.wrote(latest.author.id) else access.person.id,
         )
         exchange = self._exchange(edited)
         events = exchange.follow()

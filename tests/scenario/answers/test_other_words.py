@@ -71,7 +71,7 @@ async def test_other_words_asked_again_stay_the_other_words(
     assert revised is not None
     await revised
     backend.answer = lambda _: "another answer"
-    again = await core.answers.ask_again(question.key, lambda _: FakeExchange())
+    again = await core.answers.ask_again(question.key, lambda _: FakeExchange(), by="ann")
     assert again is not None
     await again
     (turn,) = await core.store.turns(thread())
