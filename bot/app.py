@@ -32,8 +32,8 @@ from bot.platforms.platform import Platform, PlatformUnavailable
 from bot.platforms.registry import PLATFORMS
 from bot.platforms.terminal.pictures import locale_of_environment
 from bot.platforms.terminal.terminal import Terminal
-from bot.settings import Settings, revealed
-from bot.store import Store, StoreFailed
+from bot.settings import revealed
+from bot.store import StoreFailed
 from bot.values.messages import IncomingMessage
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.serving.fleet import Devices
@@ -159,7 +159,7 @@ async def _run(
             state=settings.data_dir,
             database_url=revealed(settings.database_url),
         ) as services,
-        _running_sweep(services.store, services.settings),
+        _running_sweep(services),
         running_monitoring(
             configuration.of(MonitoringSettings),
             Health(services.answers, services.store),
@@ -375,8 +375,9 @@ def _lock_data_dir(data_dir: Path) -> None:
 
 
 @asynccontextmanager
-async def _running_sweep(store: Store, settings: Settings) -> AsyncIterator[None]:
+async def _running_sweep(services: Services) -> AsyncIterator[None]:
     """Erase what is kept no longer, now and every hour."""
+    store, settings = services.store, services.settings
 
     async def sweep() -> None:
         while True:
@@ -384,7 +385,7 @@ async def _running_sweep(store: Store, settings: Settings) -> AsyncIterator[None
                 gone = await store.room.tidy()
                 if settings.thread_days:
                     age = timedelta(days=settings.thread_days)
-                    gone += await store.forget_older_than(age)
+                    gone += await services.erasure.older_than(age)
                 if max_bytes := settings.picture_limits.max_kept_bytes:
                     await store.room.make_room(max_bytes)
             except Exception as exc:  # noqa: BLE001 - retried in an hour

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -75,6 +76,16 @@ class Erasure:
     async def _clear_caches(self) -> None:
         await self._engine.clear_caches()
         self._questions.forgotten()
+
+    async def older_than(self, age: timedelta) -> int:
+        """Forget the threads that nobody used within `age`. Returns: how many. Raises: StoreFailed.
+
+        Questions in flight keep their thread young, so none must be stopped.
+        """
+        count = await self._store.forget_older_than(age)
+        if count:
+            await self._clear_caches()
+        return count
 
     async def _owned(self, platform: str, team: str | None, author: str) -> list[ThreadKey]:
         try:
