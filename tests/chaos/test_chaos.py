@@ -25,6 +25,7 @@ def chaos(folder: Path, checkpoint: Callable[[str], Path], *arguments: str) -> l
     return asyncio.run(run(parse(list(arguments)), folder)).problems
 
 
+@pytest.mark.timeout(300)  # several starts of the bot, on a busy machine
 def test_a_dozen_faults_lose_and_double_nothing(
     tmp_path: Path, tiny_checkpoint: Callable[[str], Path]
 ) -> None:
