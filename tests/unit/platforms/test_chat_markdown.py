@@ -45,11 +45,10 @@ BOTH = {
     "![a](https://b.org/c.png)": "[a](https://b.org/c.png) (b.org)",
     "[a](javascript:b)": "[a]\\(javascript:b)",
     # Text stays text.
-    "\\*a\\* \\_b\\_ 1\\. \\! &amp; &lt;b&gt;": "\\*a\\* \\_b\\_ 1. ! & \\<b\\>",
+    "\\*a\\* \\_b\\_ 1\\. \\! &amp; &lt; b&gt;": "\\*a\\* \\_b\\_ 1. ! & \\< b\\>",
     "1\\. a": "1\\. a",
     "[a]&lpar;https://b.org ": "[a]\\(https://b.org",
     "[a]\\(https://b.org ": "[a]\\(https://b.org",
-    "<b>a</b>": "<b>a</b>",
     "It costs $5 and $10.": "It costs $5 and $10.",
     "`` `a` ``": "`` `a` ``",
     "": "",
@@ -63,6 +62,10 @@ SLACK = {
     "[1]: https://a.org": "\\[1]: https://a.org",
     "a\n===": "a\n\\===",
     "||a|| __ b": "||a|| __ b",
+    # Kept apart from what would make it a link of Slack's own; not in code.
+    "<b>a</b> `<b>`": "<\u2060b>a</b> `<b>`",
+    "<https://b.org|c>": "<\u2060https://b.org|c>",
+    "\\<mailto:a@b.org|c>": "\\<\u2060mailto:a@b.org|c>",
 }
 
 DISCORD = {
@@ -72,6 +75,7 @@ DISCORD = {
     "````\n```\n````": "```\n``\u200b`\n```",
     "||a|| b__c": "\\|\\|a\\|\\| b\\_\\_c",
     "a\n-# b": "a\n\\-# b",
+    "<b>a</b>": "<b>a</b>",
     "&#45;# a\n\n&lt;@1>": "\\-# a\n\n\\<@1>",
     "<@1> <@&2> <#3> <:a:4> <a:b:5> <t:6:R> </c:7> <b>": (
         "\\<@1> \\<@&2> \\<#3> \\<:a:4> \\<a:b:5> \\<t:6:R> \\</c:7> <b>"
@@ -154,7 +158,7 @@ $$
 x = 1
 $$
 
-Prices: $5 and $10. ![a](https://a.org/b.png)
+Prices: $5 < and <b> and <https://a.org|b.org> and $10. ![a](https://a.org/b.png)
 
 ---
 
@@ -204,7 +208,7 @@ def test_escaped_text_says_in_slack_what_it_said(text: str) -> None:
     escaped = "".join(f"\\{it}" if not it.isalnum() and it != " " else it for it in plain)
     written = slack_markdown(f"x{escaped}", complete=True)
     nodes = [it for it in parse(written).walk() if it.type in {"text", "text_special"}]
-    assert "".join(it.content for it in nodes) == f"x{plain}"
+    assert "".join(it.content for it in nodes).replace("\u2060", "") == f"x{plain}"
 
 
 # -- links, pings and receipts that are none ----------------------------------------------------
@@ -242,7 +246,8 @@ def test_no_text_hides_a_link_pings_or_looks_like_a_receipt(chat: str, text: str
     for shown, _, host, beside in MASK.findall(prose):
         assert host.lower() in {beside.replace("\\_", "_"), shown}, written
     if chat == "slack":
-        assert not re.search(r"<[!@#]|<\w+:[^>\s|]*\|", written)
+        assert not re.search(r"<[!@#]", written)
+        assert not re.search(r"<\w+:[^>\s|]*\|", prose), written
     else:
         assert not re.search(r"(?<!\\)<[@#]", prose), written
         assert not re.search(r"^-# ", prose, re.MULTILINE), written

@@ -17,6 +17,9 @@ class Dialect:
     whole_tables = False
     """Whether shown text stays as it is: then a table is shown once it is complete."""
 
+    joiner = ""
+    """What keeps `<` apart from an address, for a chat whose own links begin so."""
+
     def text(self, text: str) -> str:
         """Words; no sign in them was a mark for CommonMark."""
         return text.replace("](", "]\\(")

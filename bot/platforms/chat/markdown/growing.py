@@ -11,8 +11,8 @@ from bot.platforms.chat.markdown.formulas import CLOSING, formula_at, sign_at
 MAX_HELD = 1000
 TABLE_HEAD = re.compile(r"(?:^|\n)[ \t]*\|[^\n]*(?:\n[ \t|:-]*)?\Z")
 """A table's first line, and as much of its second as there is."""
-HALF_LINK = re.compile(r"!?\[[^\]\n]*(?:\](?:\([^)\s]*)?)?\Z|[!\\]\Z")
-"""A link whose target is not complete, or a sign that may begin one or a formula."""
+HALF_LINK = re.compile(r"!?\[[^\]\n]*(?:\](?:\([^)\s]*)?)?\Z|[!\\<]\Z")
+"""A link whose target is not complete, or a sign that may begin one, a formula or a mention."""
 MARKS = re.compile(
     r"(?:^|\n)[ \t>]*(?:(?:[-*+]|\d{1,9}[.)]?)[ \t]*)?(?:\[[ xX]?\]?|[-*+>#|`~_=$\\!]+)?[ \t]*\Z"
 )

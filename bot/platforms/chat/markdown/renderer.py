@@ -115,10 +115,12 @@ class _Renderer:
         text = ""
         for is_text, group in groupby(nodes, key=lambda node: node.type == "text"):
             if is_text:
-                text = _joined(text, self._dialect.text("".join(node.content for node in group)))
+                text = self._joined(
+                    text, self._dialect.text("".join(node.content for node in group))
+                )
                 continue
             for node in group:
-                text = _joined(text, self._span(node, text.rpartition("\n")[2]))
+                text = self._joined(text, self._span(node, text.rpartition("\n")[2]))
         return text
 
     def _span(self, node: SyntaxTreeNode, line: str) -> str:
@@ -141,16 +143,18 @@ class _Renderer:
         mark = MARKS.get(node.type, node.markup)
         return f"{mark}{inner}{mark}"
 
+    def _joined(self, text: str, more: str) -> str:
+        """Both, with no link where they meet: `[a]&lpar;https://b.org)` is none."""
+        if text.endswith("]") and more.startswith("("):
+            return f"{text}\\{more}"
+        is_address = text.endswith("<") and more[:1].isascii() and more[:1].isalpha()
+        return f"{text}{self._dialect.joiner}{more}" if is_address else text + more
+
     def _link(self, text: str, plain: str, target: str) -> str:
         """A link, and the host it leads to where its text does not say so."""
         host = host_beside(plain or target, target).replace("_", "\\_")
         link = self._dialect.link(text or target, target)
         return f"{link} ({host})" if host else link
-
-
-def _joined(text: str, more: str) -> str:
-    """Both, with no link where they meet: `[a]&lpar;https://b.org)` is none."""
-    return f"{text}\\{more}" if text.endswith("]") and more.startswith("(") else text + more
 
 
 def _plain(nodes: Sequence[SyntaxTreeNode]) -> str:

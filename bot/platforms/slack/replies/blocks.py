@@ -21,16 +21,13 @@ MAX_CONTEXT = 2900
 MAX_PROMPT = 2000
 MAX_OPTIONS = 100
 
-PING = re.compile(r"<(?=[!@#]|\w+:[^>\s|]*\|)")
+PING = re.compile(r"<(?=[!@#])")
 
 Block = dict[str, Any]
 
 
 def unpinged(text: str) -> str:
-    """The model's text without pings and without Slack's own links, whose text hides the target.
-
-    Slack reads ``<@…>``, ``<!…>`` and ``<https://…|text>`` as such.
-    """
+    """The model's text without pings: Slack reads ``<@…>`` and ``<!…>`` as such."""
     return PING.sub("<\u2060", text)
 
 

@@ -7,14 +7,27 @@ and formulas become code. Shown text of a stream cannot change, so a table waits
 
 from __future__ import annotations
 
+import re
+
 from bot.platforms.chat.markdown.dialect import Dialect
 from bot.platforms.chat.markdown.renderer import render
+
+OWN_LINK = re.compile(r"<(?=[A-Za-z])")
+"""What may begin a link of Slack's own, ``<https://…|text>``, whose text hides where it leads.
+
+One character decides, so that the shown text of a stream stays as it is.
+"""
 
 
 class SlackDialect(Dialect):
     """Slack's."""
 
     whole_tables = True
+    joiner = "\u2060"
+
+    def text(self, text: str) -> str:
+        """No address stands right behind a ``<``."""
+        return OWN_LINK.sub(f"<{self.joiner}", super().text(text))
 
     def language(self, _info: str, /) -> str:
         """None: older clients show it as the first line of the code."""
