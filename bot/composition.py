@@ -20,7 +20,7 @@ from bot.configuration import Configuration
 from bot.core.access import Access, AllowList
 from bot.core.addressing import Addressing
 from bot.core.answer import Answers
-from bot.core.answer_options import AnswerOptions
+from bot.core.answering.options import AnswerOptions
 from bot.core.attachments import Attachments
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure

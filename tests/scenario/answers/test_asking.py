@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from bot.core.answer_options import AnswerOptions
+from bot.core.answering.options import AnswerOptions
 from bot.values.messages import (
     Outcome,
     Stage,

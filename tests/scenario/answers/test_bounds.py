@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.answer_options import AnswerOptions
+from bot.core.answering.options import AnswerOptions
 from bot.values.limits import QuestionBounds
 from bot.values.messages import Attachment, Outcome, ReplyLimits
 from tests.engines import ScriptedModel

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.core.answer import MAX_ATTEMPTS
+from bot.core.answering.producer import MAX_ATTEMPTS
 from bot.images.decoding.pool import DecodingPool
 from bot.images.decoding.process import DecodingProcess
 from bot.values.limits import PictureLimits

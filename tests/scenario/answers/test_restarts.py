@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.answer import MAX_ATTEMPTS
+from bot.core.answering.producer import MAX_ATTEMPTS
 from bot.errors import Busy
 from bot.values.messages import (
     Outcome,

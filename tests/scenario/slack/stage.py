@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.core.access import AllowList
 from bot.core.answer import Answers
-from bot.core.answer_options import AnswerOptions
+from bot.core.answering.options import AnswerOptions
 from bot.platforms.slack.events import message_key, thread_key
 from bot.platforms.slack.platform import Slack
 from bot.platforms.slack.settings import SlackSettings

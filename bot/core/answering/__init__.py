@@ -1,0 +1,1 @@
+"""From a question whose turn it is to its answer."""

@@ -1,0 +1,185 @@
+"""Answers a claimed question: its pictures, its conversation, and what the model generates."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.core.answering.options import AnswerOptions
+from bot.core.answering.streaming import stream_answer
+from bot.core.bounds.fair_gate import FairGate
+from bot.core.conversation import Conversation, fit_to_context
+from bot.core.in_flight import InFlight
+from bot.core.ledger import Ledger
+from bot.core.model_limits import notes_on
+from bot.core.processes.order import wait_for_earlier
+from bot.core.receipts import receipt_of, which_model, with_notes
+from bot.core.reply import Reply
+from bot.core.thread_queues import Ticket
+from bot.core.turns import Turns
+from bot.errors import UserFacingError
+from bot.store import Store, Turn
+from bot.texts import duration
+from bot.values.messages import Ending, Exchange, IncomingMessage, Outcome, Stage, Status
+from inference.engine import Engine, Engines
+from inference.errors import ModelUnavailable
+from inference.types import Finished, GenerationRequest, ModelInfo, Sampling
+
+PREPARED_AT_ONCE = 8
+"""Questions whose pictures are fetched, or whose tokens are counted: it bounds their memory."""
+PREPARED_PER_USER = 2
+
+MAX_ATTEMPTS = 3
+"""After so many crashes of the process a question is given up, with a sentence."""
+
+
+class AnswerProducer:
+    """Lives as long as the bot."""
+
+    def __init__(
+        self, *, store: Store, engine: Engines, turns: Turns, ledger: Ledger, options: AnswerOptions
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._turns = turns
+        self._ledger = ledger
+        self._options = options
+        # Downloads, decoders and tokenizers are everybody's.
+        self._preparing = FairGate(PREPARED_AT_ONCE, per_user=PREPARED_PER_USER)
+
+    async def answer(
+        self, question: InFlight, exchange: Exchange, ticket: Ticket, reply: Reply
+    ) -> Ending:
+        """Answer a claimed question. Raises: UserFacingError, InferenceError: a sentence says it.
+
+        While it waits, `reply` says for what; `question` learns what the answer uses.
+        """
+        is_loading = self._engine.model is None and ticket.is_called
+        reply.status(Status(Stage.LOADING if is_loading else Stage.QUEUED))
+        message = await exchange.complete(question.message)
+        question.completed(message)
+        await ticket.wait_for_turn()
+        await wait_for_earlier(self._store, message)
+        thread = message.thread
+        channel = await self._store.channels.settings(thread.platform, thread.team, thread.channel)
+        engine = self._engine.of(channel.model)
+        if not message.text.strip():
+            # The default question is put in a language that the model understands.
+            await self._model_for(question, reply, engine)
+        await self._count_attempt(question)
+        reply.status(Status(Stage.LOADING if engine.model is None else Stage.READING))
+        turn = None if question.is_new else await self._store.turn(message)
+        if turn is None:
+            async with self._preparing.turn(message.user):
+                if engine.model is not None:
+                    await engine.admitted()  # a full queue costs no download
+                await self._turns.open(question, exchange, engine.model)
+        elif turn.outcome is not None:
+            # The process ended after the answer was stored and before it was delivered.
+            return Ending(
+                outcome=turn.outcome,
+                text=turn.answer or "",
+                receipt=turn.receipt,
+                may_pass=turn.may_pass,
+            )
+        model = await self._model_for(question, reply, engine)
+        await self._ledger.catch_up()  # it may hold an earlier answer of this thread
+        sampling = self._options.sampling(model.sampling, again=message.again)
+        async with self._preparing.turn(message.user):
+            turns = await self._turns.history_up_to(message)
+            conversation = await self._conversation(
+                turns, engine, model, sampling, channel.system_prompt or self._options.system_prompt
+            )
+        question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
+        finished = await self._generate(message, engine, conversation, sampling, reply)
+        text = reply.text.strip()
+        timeout_s = self._options.timeout_s
+        if not text:
+            if finished is None:
+                wait = duration(message.locale, timeout_s)
+                raise UserFacingError("answer_timed_out", wait=wait)
+            raise UserFacingError("empty_answer")
+        return Ending(
+            outcome=Outcome.ANSWERED,
+            text=text,
+            receipt=with_notes(
+                message.locale,
+                question.receipt,
+                finished,
+                (
+                    *notes_on(model, message.text, len(conversation.pictures), message.locale),
+                    channel.note,
+                    which_model(self._engine.names, channel.model, message.locale),
+                ),
+                timeout_s=timeout_s,
+            ),
+            timings={}
+            if finished is None
+            else {"first_token_s": finished.first_token_s, "total_s": finished.total_s},
+        )
+
+    async def _model_for(self, question: InFlight, reply: Reply, engine: Engine) -> ModelInfo:
+        """Wait for the model. If it cannot be loaded, the question is left to the next start.
+
+        Waiting is no attempt: a process that ends during the load says nothing of the question.
+        """
+        if (model := engine.model) is not None:
+            return model
+        if question.may_be_put_back:
+            await self._ledger.put_back(question)
+        try:
+            model = await engine.admitted()
+        except ModelUnavailable:
+            await asyncio.get_running_loop().create_future()  # until `drain`, which is near
+            raise
+        await self._count_attempt(question)
+        reply.status(Status(Stage.READING))
+        return model
+
+    async def _count_attempt(self, question: InFlight) -> None:
+        """Count before the work: a question that crashes the process must not do so forever."""
+        if question.is_attempted:
+            return  # the claim has counted it
+        try:
+            attempts = await self._store.inbox.begin_attempt(question.message)
+        finally:
+            question.attempt_begun()  # a cancellation takes effect once the store has counted
+        if attempts > MAX_ATTEMPTS:
+            raise UserFacingError("gave_up", attempts=MAX_ATTEMPTS)
+
+    async def _conversation(
+        self,
+        turns: tuple[Turn, ...],
+        engine: Engine,
+        model: ModelInfo,
+        sampling: Sampling,
+        system_prompt: str | None,
+    ) -> Conversation:
+        conversation = await fit_to_context(
+            turns,
+            model=model,
+            reserve_tokens=min(sampling.max_new_tokens, model.context_tokens // 4),
+            system_prompt=system_prompt,
+            count_tokens=engine.prompt_tokens,
+            read_picture=self._store.read_picture,
+        )
+        if conversation.gone and not conversation.pictures:
+            raise UserFacingError("pictures_gone", limit_gb=self._turns.max_kept_gb)
+        if model.needs_picture and not conversation.pictures:
+            raise UserFacingError("needs_picture")
+        return conversation
+
+    async def _generate(
+        self,
+        message: IncomingMessage,
+        engine: Engine,
+        conversation: Conversation,
+        sampling: Sampling,
+        reply: Reply,
+    ) -> Finished | None:
+        request = GenerationRequest(
+            messages=conversation.messages,
+            sampling=sampling,
+            user_id=message.user.id_everywhere,
+            thread=message.thread.id_everywhere,
+        )
+        return await stream_answer(engine, request, reply, timeout_s=self._options.timeout_s)
