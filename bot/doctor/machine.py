@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bot.configuration import Configuration
 from bot.doctor.quantities import gigabytes
+from bot.images.decoding.process import DecodingProcess
 from bot.platforms.findings import Finding
 from bot.private_files import OTHERS
 from bot.settings import Settings
@@ -23,6 +24,8 @@ NOT_BEFORE = time.mktime((2026, 1, 1, 0, 0, 0, 0, 1, 0))
 LEAST_FREE_BYTES = 200_000_000
 """With less, a day of pictures may fill the disk."""
 COMFORTABLE_BYTES = 2_000_000_000
+CONFINEMENT = {"files": "files", "system calls": "network"}
+"""What a decoder must not have: its name in `Confinement`, and words for it."""
 
 
 def python(_configuration: Configuration) -> list[Finding]:
@@ -100,3 +103,25 @@ def existing(path: Path) -> Path:
     while not path.exists() and path != path.parent:
         path = path.parent
     return path
+
+
+def decoding(_configuration: Configuration) -> list[Finding]:
+    """Whether pictures can be decoded, and what their decoders are kept from."""
+    what = "pictures are decoded in processes of their own"
+    process = DecodingProcess()
+    try:
+        process.warm_up()
+    except OSError:
+        return [Finding(f"{what}, which do not start", "see what --verbose says of it.")]
+    finally:
+        process.close()
+    open_to = [words for name, words in CONFINEMENT.items() if name not in process.confined]
+    if open_to:
+        return [
+            Finding(
+                f"{what}, which nothing keeps from {' and '.join(open_to)}",
+                "use Linux 5.13 or newer; in a container, allow Landlock and seccomp.",
+                warning=True,
+            )
+        ]
+    return [Finding(f"{what}, without {' and '.join(CONFINEMENT.values())}")]

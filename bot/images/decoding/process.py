@@ -44,6 +44,8 @@ class DecodingProcess:
         self._busy = threading.Lock()
         self._ending = threading.Lock()
         self._closed = False
+        self.confined: tuple[str, ...] = ()
+        """What it is kept from, by `Confinement`'s names; known once it runs."""
         self.dropped_bytes = 0
         """What codecs have written to standard error; of each picture, as much as a pipe holds."""
 
@@ -134,13 +136,14 @@ class DecodingProcess:
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         try:
-            _read_answer(process, max_payload_bytes=0)
+            header, _ = _read_answer(process, max_payload_bytes=0)
         except BrokenFrame:
             said = self._drop_errors()
             self._end()
             if not self._closed:
                 log.error("a decoding process does not start (%d bytes of reasons)", said)
             raise OSError("a decoding process does not start") from None
+        self.confined = tuple(header.get("confined", ()))
 
     def _drop_errors(self) -> int:
         if self._errors < 0:

@@ -46,7 +46,7 @@ def main() -> None:
     widen(REQUESTS)
     widen(ANSWERS)
     with contextlib.suppress(BrokenFrame, BotGone, BrokenPipeError):
-        write_frame(ANSWERS, {"ready": True})
+        write_frame(ANSWERS, {"confined": _what_holds(confinement)})
         while True:
             header, data = read_frame(partial(os.read, REQUESTS), max_payload_bytes=MAX_FILE_BYTES)
             answer, payload = _decode_apart(data, DecodingLimits.from_json(header), confinement)
@@ -58,6 +58,27 @@ def _prefer_for_the_memory_killer() -> None:
     """Where memory runs out, a picture is lost rather than the bot with its model."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def _what_holds(confinement: Confinement) -> list[str]:
+    """What a child is kept from here; found out by one."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            held = confinement.apply(memory_bytes=1 << 31, processor_s=1)
+            write_frame(writer, {"confined": list(held)})
+        finally:
+            os._exit(0)
+    os.close(writer)
+    try:
+        header, _ = read_frame(partial(os.read, reader), max_payload_bytes=0)
+    except BrokenFrame:
+        return []
+    finally:
+        os.close(reader)
+        os.waitpid(child, 0)
+    return list(header["confined"])
 
 
 def _decode_apart(

@@ -24,6 +24,7 @@ from bot.doctor import database, examination, machine, model, playground
 from bot.doctor.examination import Area, examine, is_well
 from bot.doctor.model import Gpu
 from bot.doctor.report import as_document, as_text
+from bot.images.decoding.process import DecodingProcess
 from bot.platforms.discord.settings import DiscordSettings
 from bot.platforms.findings import Finding, Status
 from bot.platforms.slack.settings import SlackSettings
@@ -110,6 +111,21 @@ def test_the_folder_is_looked_at_and_left_as_it_is(
     assert "no folder" in the(machine.folder(configured(tmp_path / "file" / "data"))).fix
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
     assert the(machine.folder(configured(tmp_path))).status is Status.WRONG
+
+
+def test_what_decoders_are_kept_from_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = the(machine.decoding(configured(tmp_path)))
+    kept_from = "which nothing keeps from" if found.warning else "without files and network"
+    assert found.what.startswith(f"pictures are decoded in processes of their own, {kept_from}")
+    monkeypatch.setattr(DecodingProcess, "warm_up", lambda _: None)
+    found = the(machine.decoding(configured(tmp_path)))
+    assert found.warning
+    assert "nothing keeps from files and network" in found.what
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
+    assert "do not start" in the(machine.decoding(configured(tmp_path))).what
 
 
 @pytest.mark.parametrize(
