@@ -123,7 +123,7 @@ async def test_a_bug_of_ours_ends_in_a_sentence_too(
     async def broken(*_: object) -> None:
         raise ZeroDivisionError(PRIVATE)
 
-    monkeypatch.setattr(answers, "_conversation", broken)
+    monkeypatch.setattr(answers._producer, "_conversation", broken)
     exchange = FakeExchange()
     await answers.ask(message(PRIVATE), exchange)
     assert exchange.ending.text.startswith("Something went wrong on my side")
