@@ -130,7 +130,8 @@ class Askers:
             turns = await self._turns(thread)
             while self._is_pending(turns, accepted) and time.monotonic() < until:
                 await asyncio.sleep(1)
-                turns = await self._turns(thread)
+                with suppress(*UNREACHABLE):
+                    turns = await self._turns(thread)
             self._count(accepted, turns)
         await self._http.close()
         return self.report
@@ -173,6 +174,9 @@ class Askers:
 
     async def _turns(self, thread: str) -> list[dict[str, Any]]:
         path = f"{self._somebody().address}/api/threads/{thread}"
-        async with self._http.get(path, raise_for_status=True) as response:
+        async with self._http.get(path) as response:
+            if response.status == 404:  # never asked in, and dropped with others like it
+                return []
+            response.raise_for_status()
             turns: list[dict[str, Any]] = (await response.json())["turns"]
             return turns
