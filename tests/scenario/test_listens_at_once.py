@@ -80,11 +80,11 @@ async def test_a_question_asked_during_the_load_is_answered_even_after_a_kill_an
     [
         (["--model", "poket"], "There is no model 'poket'. Did you mean pocket?"),
         (
-            ["--host", "192.0.2.1", "--playground-password", "x"],
+            ["--host", "192.0.2.1", "--playground-password", "some-long-words"],
             "set PLAYGROUND_HOST to an address of this machine.",
         ),
         (
-            ["--host", "nosuchhost.invalid", "--playground-password", "x"],
+            ["--host", "nosuchhost.invalid", "--playground-password", "some-long-words"],
             "set PLAYGROUND_HOST to an address of this machine.",
         ),
     ],
