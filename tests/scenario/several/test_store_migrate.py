@@ -128,6 +128,7 @@ async def test_a_database_that_somebody_has_used_is_refused(
     assert await num_threads(postgresql_url, tmp_path / "other") == 1
 
 
+@pytest.mark.heavy
 async def test_a_folder_that_a_bot_runs_on_or_that_holds_none_is_refused(
     source: Path, postgresql_url: URL, tmp_path: Path
 ) -> None:
@@ -141,6 +142,7 @@ async def test_a_folder_that_a_bot_runs_on_or_that_holds_none_is_refused(
     assert (result.code, "DATABASE_URL" in result.last_sentence) == (1, True)
 
 
+@pytest.mark.heavy
 async def test_a_damaged_picture_stops_the_move_and_the_same_command_begins_again(
     source: Path, postgresql_url: URL, tmp_path: Path
 ) -> None:
