@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from cachetools import LRUCache
 from sqlalchemy import Connection, func, select, update
 
 from bot.errors import BeyondBound
@@ -42,6 +43,9 @@ class Claim:
     """The bound that it is beyond: it is refused."""
 
 
+MAX_TAKEN = 200
+
+
 class Inbox:
     """The inbox's part of the store."""
 
@@ -49,6 +53,8 @@ class Inbox:
         self._database = database
         self._lease = lease
         self._signals = signals
+        self._taken: LRUCache[int, IncomingMessage] = LRUCache(MAX_TAKEN)
+        """Questions that another process had, by their rows: they come before newer ones here."""
 
     @uninterrupted
     async def claim(
@@ -135,18 +141,21 @@ class Inbox:
             left: also those whose answers could not be delivered.
         """
 
-        def work(connection: Connection) -> list[IncomingMessage]:
+        def work(connection: Connection) -> dict[int, IncomingMessage]:
             return take_over(connection, self._lease, platforms, left=left)
 
-        return await self._database.write(work)
+        taken = await self._database.write(work)
+        self._taken.update(taken)
+        return list(taken.values())
 
     @uninterrupted
     async def has_earlier(self, message: IncomingMessage) -> bool | None:
-        """Whether a question of its thread comes first that another process has.
+        """Whether a question of its thread comes first that another process has, or had.
 
         `None`: one does, and its answer has not begun.
         """
-        return await self._database.read(lambda c: has_earlier(c, message, self._lease))
+        taken = tuple(self._taken)
+        return await self._database.read(lambda c: has_earlier(c, message, self._lease, taken))
 
     @uninterrupted
     async def release(self, message: IncomingMessage) -> None:

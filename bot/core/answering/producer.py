@@ -57,7 +57,8 @@ class AnswerProducer:
         reply.status(Status(Stage.LOADING if is_loading else Stage.QUEUED))
         message = await exchange.complete(question.message)
         question.completed(message)
-        await ticket.wait_for_turn()
+        if question.is_new or not self._store.lease.is_shared:  # what was taken over comes first
+            await ticket.wait_for_turn()
         await wait_for_earlier(self._store, message)
         thread = message.thread
         channel = await self._store.channels.settings(thread.platform, thread.team, thread.channel)

@@ -11,7 +11,7 @@ from bot.values.messages import IncomingMessage
 
 LOOK_AGAIN_S = 2.0
 """Looks without a signal: one may be missed."""
-NOT_BEGUN_S = 20.0
+NOT_BEGUN_S = 30.0
 """How long a question waits for one before it that no process has begun."""
 
 

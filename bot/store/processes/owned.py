@@ -51,8 +51,8 @@ def end_earlier_revisions(connection: Connection, message: IncomingMessage) -> N
 
 def take_over(
     connection: Connection, lease: Lease, platforms: Collection[str], *, left: bool
-) -> list[IncomingMessage]:
-    """Make the questions of processes without a lease this one's; oldest first.
+) -> dict[int, IncomingMessage]:
+    """Make the questions of processes without a lease this one's; by their ids, oldest first.
 
     `left`: those too that nobody owns, because their answers could not be delivered.
     """
@@ -76,16 +76,18 @@ def take_over(
     )
     ids = list(found.scalars())
     if not ids:
-        return []
+        return {}
     connection.execute(update(inbox).where(inbox.c.id.in_(ids)).values(owner=lease.id))
     taken = connection.execute(
-        select(inbox.c.incoming).where(inbox.c.id.in_(ids)).order_by(inbox.c.id)
+        select(inbox.c.id, inbox.c.incoming).where(inbox.c.id.in_(ids)).order_by(inbox.c.id)
     )
-    return [IncomingMessage.from_json(row.incoming) for row in taken]
+    return {row.id: IncomingMessage.from_json(row.incoming) for row in taken}
 
 
-def has_earlier(connection: Connection, message: IncomingMessage, lease: Lease) -> bool | None:
-    """Whether a question of its thread comes first that another process has.
+def has_earlier(
+    connection: Connection, message: IncomingMessage, lease: Lease, taken: Collection[int]
+) -> bool | None:
+    """Whether a question of its thread comes first that another process has, or had (`taken`).
 
     `None`: one does, and its answer has not begun.
     """
@@ -97,7 +99,7 @@ def has_earlier(connection: Connection, message: IncomingMessage, lease: Lease) 
             inbox.c.id < own.c.id,
             inbox.c.ended_at.is_(None),
             inbox.c.owner.is_not(None),
-            inbox.c.owner != lease.id,
+            or_(inbox.c.owner != lease.id, inbox.c.id.in_(taken)),
         )
     )
     attempts = found.scalar_one_or_none()

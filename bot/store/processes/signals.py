@@ -35,6 +35,7 @@ class Signals:
         self._database = database
         self._own = uuid.uuid4().hex
         self._hearers: list[Callable[[Signal], None]] = []
+        self._is_closed = False
         self._telling: set[asyncio.Task[None]] = set()
 
     def hear(self, hearer: Callable[[Signal], None]) -> None:
@@ -57,7 +58,7 @@ class Signals:
 
     def tell(self, **signal: Any) -> None:
         """Tell the others. Returns at once; where the database fails, nobody hears it."""
-        if self._database.is_shared:
+        if self._database.is_shared and not self._is_closed:
             task = asyncio.create_task(self._tell(self._words(signal)))
             self._telling.add(task)
             task.add_done_callback(self._telling.discard)
@@ -67,6 +68,11 @@ class Signals:
             await self._database.write(lambda c: c.execute(select(func.pg_notify(CHANNEL, words))))
         except StoreFailed:
             log.warning("the other processes were not told")
+
+    async def close(self) -> None:
+        """Tell nothing more, once what has been said is told."""
+        self._is_closed = True
+        await asyncio.gather(*self._telling)
 
     def _words(self, signal: Signal) -> str:
         return json.dumps({**signal, "from": self._own})
@@ -91,4 +97,7 @@ async def running_signals(database: Database) -> AsyncIterator[Signals]:
     async with database.listening(
         CHANNEL, lambda words: loop.call_soon_threadsafe(signals.heard, words)
     ):
-        yield signals
+        try:
+            yield signals
+        finally:
+            await signals.close()

@@ -100,6 +100,24 @@ async def test_a_question_waits_for_the_one_before_it_in_another_process(bots: l
     assert shown == ["a", "answer to a", "b"]
 
 
+async def test_what_is_taken_over_comes_before_the_question_that_waited_for_it(
+    bots: list[Bot],
+) -> None:
+    lost, other = bots
+    lost.core.answers.ask(message("a"), FakeExchange())
+    await until(lambda: len(lost.model.requests) == 1)
+    other.model.release()
+    later, taken_up = FakeExchange(), FakeExchange()
+    waiting = other.core.answers.ask(message("b"), later)
+    await asyncio.sleep(0.3)
+    await expire(lost)
+    for found in await other.core.store.inbox.take_over({"test"}):
+        await asyncio.wait_for(other.core.answers.resume(found, taken_up), 20)
+    await asyncio.wait_for(waiting, 20)
+    asked = [request.messages[-1].text for request in other.model.requests]
+    assert (asked, taken_up.ending.text) == (["a", "b"], "answer to a")
+
+
 async def test_stop_edit_and_deletion_reach_the_process_that_answers(bots: list[Bot]) -> None:
     answering, other = bots
     thread = {name: message(name, in_thread=name).thread for name in ("a", "b", "c")}
