@@ -187,7 +187,10 @@ class Answers:
         store fails to claim it, the user gets a sentence; other copies of the message end silently.
         """
         message = question.message
-        if not self._questions.accepts(message.thread) or self._questions.is_copy(question):
+        if not self._questions.accepts(message.thread):
+            question.recorded()  # delivered again, it would come back after its erasure
+            return False
+        if self._questions.is_copy(question):
             return False
         # The claim then counts the first attempt as well; other processes may be before it.
         attempt_begun = ticket.is_called and not self._store.lease.is_shared

@@ -101,7 +101,7 @@ class InteractionHandler:
             if is_gone:
                 gone = UserFacingError("question_forgotten")
                 self._in_background(self._refuse(workspace, body, gone))
-            await self._core.recorded(key)
+            await self._message_handler.check_recorded(key)
         await ack()
 
     async def _on_feedback(self, ack: Any, body: Event, context: Event) -> None:
@@ -181,7 +181,7 @@ class InteractionHandler:
         except UserFacingError as refusal:
             told = notify_refusal(workspace, about["channel"], author.id, refusal)
             self._in_background(told)
-        await self._core.recorded(message.key)
+        await self._message_handler.check_recorded(message.key)
         await ack()
 
     # -- /llava -------------------------------------------------------------------------------

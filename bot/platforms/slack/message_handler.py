@@ -33,7 +33,7 @@ from bot.platforms.slack.replies.exchange import SlackExchange
 from bot.platforms.slack.shapes import is_ts, well_formed
 from bot.platforms.slack.workspaces import Workspace
 from bot.store import StoreFailed
-from bot.values.messages import Author, IncomingMessage, TryLater
+from bot.values.messages import Author, IncomingMessage, MessageKey, TryLater
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,14 @@ class MessageHandler:
     def check_open(self) -> None:
         """Raises: NotTaken, during a shutdown: Slack delivers the event to the next start."""
         if not self.intake.is_open:
+            raise NotTaken
+
+    async def check_recorded(self, key: MessageKey) -> None:
+        """Wait until a question is claimed, or its user was told why not.
+
+        Raises: NotTaken, where a shutdown came before.
+        """
+        if not await self._core.recorded(key):
             raise NotTaken
 
     async def on_event(self, workspace: Workspace, event: Event) -> None:
@@ -140,7 +148,7 @@ class MessageHandler:
         if not handled.is_addressed:
             return
         if handled.command is None:
-            await self._core.recorded(message.key)
+            await self.check_recorded(message.key)
             await self._replay_early(message)
         elif is_first and not from_history:
             await self.run_command(handled.command, message)
@@ -255,7 +263,7 @@ class MessageHandler:
             return
         if await self.intake.on_edit(message):
             await self.on_message(message)
-        await self._core.recorded(message.key)
+        await self.check_recorded(message.key)
 
     async def _on_delete(self, workspace: Workspace, event: Event, ts: str) -> None:
         previous = event.get("previous_message") or {}

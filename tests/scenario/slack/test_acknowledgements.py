@@ -127,6 +127,23 @@ async def test_what_comes_during_a_shutdown_is_not_acknowledged(stage: Stage) ->
     await asyncio.wait_for(ack, 20)  # Slack delivers it once more
 
 
+async def test_a_question_whose_claim_a_shutdown_cuts_short_is_not_acknowledged(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def never(*_: Any, **__: Any) -> Any:
+        begun.set()
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(stage.store.inbox, "claim", never)
+    ack = (await message(stage))()
+    await asyncio.wait_for(begun.wait(), 10)
+    await stage.answers.drain(0)  # while the socket is still open
+    await asyncio.wait({ack}, timeout=0.3)
+    assert not ack.done()
+
+
 @pytest.mark.heavy
 async def test_killed_before_the_claim_the_next_start_gets_the_question_from_slack_again(
     tmp_path: Path, talkative: str, slack: LocalSlack
