@@ -65,11 +65,13 @@ class PostgresqlDatabase(Database):
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction that changes something, atomically. Raises: StoreFailed."""
-        return await self._thread.run(self._run("write", self._engine, work))
+        with store_failures():
+            return await self._thread.run(self._run("write", self._engine, work))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run queries that change nothing. Raises: StoreFailed."""
-        return await self._thread.run(self._run("read", self._reader, work))
+        with store_failures():
+            return await self._thread.run(self._run("read", self._reader, work))
 
     async def _run(self, kind: Kind, engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
         until = time.monotonic() + self.busy_s
