@@ -1,6 +1,6 @@
 """`llava-bot` whose model and decoders hang once the file `HANGS_WITH` is there.
 
-Its claims hang once the file `HOLDS_CLAIMS` is there.
+What hangs leaves a file beside it. Its claims hang once the file `HOLDS_CLAIMS` is there.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from unittest import mock
 from bot.__main__ import main
 from bot.core.attachments import Attachments, FetchedPictures
 from bot.store import Inbox
+from bot.values.messages import Attachment
 from inference.execution.runner import SequenceInputs
 from inference.execution.torch_runner import FinishedStep, TorchRunner
 from inference.scheduling.sequences import Plan
@@ -32,6 +33,7 @@ class HangingRunner(TorchRunner):
     def start(self, plan: Plan[SequenceInputs]) -> FinishedStep:
         """See `Runner.start`."""
         if SIGN.exists():
+            SIGN.with_name("model-hangs").touch()
             time.sleep(LONG_S)
         return super().start(plan)
 
@@ -39,13 +41,16 @@ class HangingRunner(TorchRunner):
 class HangingAttachments(Attachments):
     """As a decoder that does not come to an end, on a thread that nobody can stop."""
 
-    async def fetch(self, *arguments: Any, **options: Any) -> FetchedPictures:
+    async def fetch(
+        self, attachments: tuple[Attachment, ...], *arguments: Any, **options: Any
+    ) -> FetchedPictures:
         """See `Attachments.fetch`."""
-        if await asyncio.to_thread(SIGN.exists):
+        if attachments and await asyncio.to_thread(SIGN.exists):
+            await asyncio.to_thread(SIGN.with_name("decoder-hangs").touch)
             await asyncio.get_running_loop().run_in_executor(
                 ThreadPoolExecutor(1), time.sleep, LONG_S
             )
-        return await super().fetch(*arguments, **options)
+        return await super().fetch(attachments, *arguments, **options)
 
 
 class HangingInbox(Inbox):

@@ -105,6 +105,8 @@ async def test_whatever_hangs_the_process_ends_in_time_and_its_lock_with_it(
     async with asked_in_slack(tmp_path, talkative, sign=sign, goes_on=True) as bot:
         sign.touch()
         await asyncio.gather(post(bot, "model"), post(bot, "decoder", plain_picture().data))
+        for what in ("model-hangs", "decoder-hangs"):
+            await until((tmp_path / what).exists, timeout_s=START_S)
         with locked(tmp_path):
             began = time.monotonic()
             bot.process.terminate()
