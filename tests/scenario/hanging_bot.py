@@ -45,7 +45,8 @@ class HangingAttachments(Attachments):
         self, attachments: tuple[Attachment, ...], *arguments: Any, **options: Any
     ) -> FetchedPictures:
         """See `Attachments.fetch`."""
-        if attachments and await asyncio.to_thread(SIGN.exists):
+        hangs = await asyncio.to_thread(SIGN.exists)
+        if attachments and hangs:
             await asyncio.to_thread(SIGN.with_name("decoder-hangs").touch)
             await asyncio.get_running_loop().run_in_executor(
                 ThreadPoolExecutor(1), time.sleep, LONG_S

@@ -68,7 +68,11 @@ M_contra = TypeVar("M_contra", bound=ChatMessage, contravariant=True)
 class IntakeHooks(Protocol[M_contra]):
     """What intake leaves to the adapter."""
 
-    async def question_of(self, message: M_contra, *, from_history: bool) -> IncomingMessage:
+    async def author_of(self, message: M_contra) -> Author:
+        """The author with all that lists of who may ask look at; it never raises."""
+        ...
+
+    async def question_of(self, message: M_contra, author: Author) -> IncomingMessage:
         """The message as a question."""
         ...
 
@@ -151,25 +155,23 @@ class Intake(Generic[M]):
         if not addressed:
             return IGNORED
         command = parse(message.text)
-        if command not in ALWAYS and not self._allows(message):
+        author = await self._hooks.author_of(message)
+        if command not in ALWAYS and not self._core.access.allows(message.thread, author):
             # No refusal to a user who did not call on the bot, nor long after.
             if not from_history and (message.mentions_bot or message.is_direct):
                 self._refuse(message)
             return Handled(is_addressed=True)
         if command is None:
-            await self._ask(message, from_history=from_history)
+            await self._ask(message, author)
         return Handled(is_addressed=True, command=command)
-
-    def _allows(self, message: M) -> bool:
-        return self._core.access.allows(message.thread, message.author)
 
     def _refuse(self, message: M) -> None:
         """Say that this person may not ask, if that is to be said now."""
         if self._core.access.says_no(message.thread, message.author):
             self._tell(message, "not_allowed")
 
-    async def _ask(self, message: M, *, from_history: bool) -> None:
-        question = await self._hooks.question_of(message, from_history=from_history)
+    async def _ask(self, message: M, author: Author) -> None:
+        question = await self._hooks.question_of(message, author)
         if message.key in self._deleted:
             return  # meanwhile
         try:
@@ -193,8 +195,9 @@ class Intake(Generic[M]):
         try:
             async with self.locks.of(message.thread):
                 is_question = await self._core.latest(message.key) is not None
-                if is_question and self._allows(message):
-                    question = await self._hooks.question_of(message, from_history=False)
+                author = await self._hooks.author_of(message)
+                if is_question and self._core.access.allows(message.thread, author):
+                    question = await self._hooks.question_of(message, author)
                     await self._core.revise(question, self._hooks.exchange(question))
         except UserFacingError as refusal:
             if is_question or message.mentions_bot:

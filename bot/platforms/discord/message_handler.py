@@ -36,7 +36,7 @@ from bot.platforms.discord.replies.writing import remove
 from bot.platforms.platform import Core
 from bot.store import StoreFailed
 from bot.texts import say
-from bot.values.messages import IncomingMessage, MessageKey, ThreadKey, TryLater
+from bot.values.messages import Author, IncomingMessage, MessageKey, ThreadKey, TryLater
 
 log = logging.getLogger(__name__)
 
@@ -166,9 +166,13 @@ class MessageHandler:
 
     # -- what intake asks of a chat -----------------------------------------------------------
 
-    async def question_of(self, message: DiscordMessage, *, from_history: bool) -> IncomingMessage:
+    async def author_of(self, message: DiscordMessage) -> Author:
         """See `IntakeHooks`."""
-        return await self._questions.build(message, from_history=from_history)
+        return await self._questions.author_of(message)
+
+    async def question_of(self, message: DiscordMessage, author: Author) -> IncomingMessage:
+        """See `IntakeHooks`."""
+        return self._questions.build(message, author)
 
     def exchange(self, question: IncomingMessage) -> DiscordExchange:
         """See `IntakeHooks`. An earlier run may have told why it could not take the question."""

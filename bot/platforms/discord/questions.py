@@ -33,8 +33,8 @@ class QuestionBuilder:
         )
         """(channel, author) → when they showed pictures, and which."""
 
-    async def build(self, message: DiscordMessage, *, from_history: bool) -> IncomingMessage:
-        """The message as a question; one from the history lacks its author's roles."""
+    def build(self, message: DiscordMessage, author: Author) -> IncomingMessage:
+        """The message as a question."""
         edited_at = message.event.edited_at
         locale = locale_of(message.text, message.event.guild)
         text, pictures = message.text, self._pictures_of(message)
@@ -46,7 +46,7 @@ class QuestionBuilder:
         return IncomingMessage(
             key=message.key,
             thread=message.thread,
-            author=await self._member(message) if from_history else message.author,
+            author=author,
             text="\n\n".join(filter(None, (text, *polls))),
             attachments=pictures or self._just_shown(message),
             locale=locale,
@@ -55,8 +55,8 @@ class QuestionBuilder:
             context=Origin().to_context(),
         )
 
-    async def _member(self, message: DiscordMessage) -> Author:
-        """The author with their roles, which the history does not have."""
+    async def author_of(self, message: DiscordMessage) -> Author:
+        """The author with their roles, which messages from the history lack."""
         guild, user = message.event.guild, message.event.author
         if guild is None or isinstance(user, discord.Member):
             return message.author

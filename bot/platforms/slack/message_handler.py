@@ -203,13 +203,16 @@ class MessageHandler:
 
     # -- what intake asks of a chat -----------------------------------------------------------
 
-    async def question_of(self, message: SlackMessage, *, from_history: bool) -> IncomingMessage:
+    async def author_of(self, message: SlackMessage) -> Author:
         """See `IntakeHooks`."""
-        del from_history  # `SlackExchange.complete` looks up what is missing
+        return message.author
+
+    async def question_of(self, message: SlackMessage, author: Author) -> IncomingMessage:
+        """See `IntakeHooks`. `SlackExchange.complete` looks up what is missing."""
         return IncomingMessage(
             key=message.key,
             thread=message.thread,
-            author=message.author,
+            author=author,
             text=message.text,
             attachments=message.attachments,
             sent_at=message.sent_at,
