@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.scenario.chat.chat import Chat, answered, landed, quiet, says
 from tests.scenario.core import BLUE, RED
 from tests.waiting import until
@@ -75,8 +77,12 @@ async def test_a_deleted_question_is_forgotten_with_its_pictures_and_its_answer(
     await until(lambda: len(chat.seen(asked)) == 1)
     (turn,) = await chat.store.turns(chat.thread_key(asked))
     assert turn.question == "what is it?"
-    files = chat.store._pictures._files
-    assert len([name for names in files.names(older_than_s=0) for name in names]) == 1
+
+    def names() -> list[str]:
+        files = chat.store._pictures._files
+        return [name for some in files.names(older_than_s=0) for name in some]
+
+    assert len(await asyncio.to_thread(names)) == 1
 
 
 async def test_deleting_a_question_that_is_being_answered_stops_the_model(chat: Chat) -> None:
