@@ -98,7 +98,11 @@ class PostgresqlDatabase(Database):
 
         After a time in which something may have been missed, it is called with an empty text.
         """
-        listening = asyncio.ensure_future(self._thread.run(self._listen(channel, heard)))
+
+        async def listen() -> None:  # made when it begins: it may be cancelled before that
+            await self._thread.run(self._listen(channel, heard))
+
+        listening = asyncio.create_task(listen())
         try:
             yield
         finally:
