@@ -28,7 +28,8 @@ async def test_an_answer_is_rated_and_its_question_changed_with_its_pictures_kep
         assert box is not None
         assert box["height"] < 60, f"{action} is broken over lines on a phone"
     await page.set_viewport_size({"width": 1280, "height": 800})
-    await bad.click()
+    async with page.expect_response("**/feedback"):
+        await bad.click()
     await page.reload()
     await expect(bad).to_have_attribute("aria-pressed", "true")
     await expect(good).to_have_attribute("aria-pressed", "false")
@@ -56,7 +57,8 @@ async def test_an_earlier_answer_is_rated_and_copied_but_only_the_last_is_asked_
         await expect_answer(page, f"answer to {question}")
     first, second = page.locator("[data-turn]").nth(0), page.locator("[data-turn]").nth(1)
     good = first.get_by_role("button", name="Good answer")
-    await good.click()
+    async with page.expect_response("**/feedback"):
+        await good.click()
     await expect(good).to_have_attribute("aria-pressed", "true")
     await expect(good).to_be_focused()
     await first.locator("[data-action=copy]").click()
