@@ -26,7 +26,7 @@ from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
 from bot.settings import Settings
-from bot.store import StoreFailed
+from bot.store import Store, StoreFailed, running_store
 from bot.values.limits import PictureLimits
 from tests.pictures import plain_picture
 from tests.scenario.command import RunningBot, llava_bot, running_bot
@@ -322,10 +322,15 @@ def test_a_store_that_fails_during_the_start_gets_a_sentence(
 async def test_a_failure_to_listen_names_the_wrong_setting(
     host: str, remedy: str, tmp_path: Path
 ) -> None:
+    async with running_store(tmp_path) as store:
+        await _cannot_listen(store, host, remedy, tmp_path)
+
+
+async def _cannot_listen(store: Store, host: str, remedy: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         playground = Playground(
             core=SimpleNamespace(),
-            store=SimpleNamespace(),  # type: ignore[arg-type]
+            store=store,
             erasure=SimpleNamespace(),  # type: ignore[arg-type]
             uploads=Uploads(tmp_path, PictureLimits(max_bytes=1), max_files=1),
             folder=tmp_path,
