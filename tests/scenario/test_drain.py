@@ -98,6 +98,7 @@ async def test_a_slack_that_accepts_calls_and_never_answers_does_not_hold_up_an_
     assert not any("takes too long" in line or "Traceback" in line for line in bot.log)
 
 
+@pytest.mark.heavy
 async def test_whatever_hangs_the_process_ends_in_time_and_its_lock_with_it(
     tmp_path: Path, talkative: str
 ) -> None:

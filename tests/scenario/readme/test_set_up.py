@@ -31,7 +31,10 @@ from tests.servers.discord.server import running_discord
 from tests.servers.slack.server import running_slack
 from tests.waiting import until
 
-pytestmark = pytest.mark.timeout(400)  # each starts a bot as a user does, with its model
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.timeout(400),  # each starts a bot as a user does, with its model
+]
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CAT = ("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())

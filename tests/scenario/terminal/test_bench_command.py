@@ -11,6 +11,8 @@ import pytest
 
 from tests.scenario.command import llava_bot
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="session")
 def model(tiny_checkpoint: Callable[[str], Path]) -> str:

@@ -32,6 +32,8 @@ from inference.types import Finished, GenerationRequest, Message, ModelSpec, Rol
 from tests.stepper import Stepper
 from tests.tiny_models import byte_tokenizer
 
+pytestmark = pytest.mark.heavy
+
 SMALL = {
     "hidden_size": 64,
     "intermediate_size": 128,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
 from inference.pocket.recipe.evaluate import QUESTION, PocketModel
+
+pytestmark = pytest.mark.heavy
 
 
 def painted(colour: tuple[int, int, int]) -> Image.Image:
