@@ -33,14 +33,6 @@ def test_a_dozen_faults_lose_and_double_nothing(
     assert chaos(tmp_path, tiny_checkpoint, *options) == []
 
 
-@pytest.mark.heavy
-@pytest.mark.timeout(900)
-def test_a_hundred_faults_lose_and_double_nothing(
-    tmp_path: Path, tiny_checkpoint: Callable[[str], Path]
-) -> None:
-    assert chaos(tmp_path, tiny_checkpoint, "--faults", "100", "--seed", "11") == []
-
-
 # -- what it would find -----------------------------------------------------------------------
 
 
