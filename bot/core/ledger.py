@@ -7,6 +7,7 @@ retried later, and known here until then.
 from __future__ import annotations
 
 import logging
+from time import monotonic
 
 from cachetools import LRUCache
 
@@ -45,10 +46,11 @@ class Ledger:
         known = self._unclaimed.get(message.key)
         if known is not None and message.revision <= known.revision:
             return None
+        since = monotonic()  # an outage is one wait, however many wait before the gate
         try:
             async with self._claiming.turn(message.user):
                 return await self._store.inbox.claim(
-                    message, attempts=attempts, bounds=self._bounds
+                    message, attempts=attempts, bounds=self._bounds, since=since
                 )
         except Exception:
             self._unclaimed[message.key] = message

@@ -63,6 +63,7 @@ class Inbox:
         *,
         attempts: int = 0,
         bounds: QuestionBounds | None = None,
+        since: float | None = None,
     ) -> Claim | None:
         """Claim a question. Returns: `None` unless it is the first claim of this revision, ever.
 
@@ -72,6 +73,7 @@ class Inbox:
             bounds: of the questions of its author and its channel. Beyond one it is claimed all the
                 same, and refused in its thread, so that a restart does not answer it. `None`: it
                 counts towards none.
+            since: see `Database.write`.
         """
 
         def work(connection: Connection) -> Claim | None:
@@ -101,7 +103,7 @@ class Inbox:
                 refuse_turn(connection, thread_id, message, BeyondBound(reached))
             return Claim(reached)
 
-        return await self._database.write(work)
+        return await self._database.write(work, since=since)
 
     @uninterrupted
     async def unfinished(self) -> list[IncomingMessage]:

@@ -35,8 +35,12 @@ class Database(ABC):
         self.outages = Outages()
 
     @abstractmethod
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction that changes something, atomically. Raises: StoreFailed."""
+    async def write(self, work: Callable[[Connection], T], *, since: float | None = None) -> T:
+        """Run a transaction that changes something, atomically. Raises: StoreFailed.
+
+        `since`: when its caller began to wait, by `time.monotonic`; an outage is waited out from
+        there, and by default from now.
+        """
 
     @abstractmethod
     async def read(self, work: Callable[[Connection], T]) -> T:

@@ -63,18 +63,24 @@ class PostgresqlDatabase(Database):
         """Its address, with the password, which its text leaves out."""
         return self._url
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction that changes something, atomically. Raises: StoreFailed."""
+    async def write(self, work: Callable[[Connection], T], *, since: float | None = None) -> T:
+        """See `Database.write`."""
         with store_failures():
-            return await self._thread.run(self._run("write", self._engine, work))
+            return await self._thread.run(self._run("write", self._engine, work, since))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run queries that change nothing. Raises: StoreFailed."""
         with store_failures():
             return await self._thread.run(self._run("read", self._reader, work))
 
-    async def _run(self, kind: Kind, engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
-        until = time.monotonic() + self.busy_s
+    async def _run(
+        self,
+        kind: Kind,
+        engine: AsyncEngine,
+        work: Callable[[Connection], T],
+        since: float | None = None,
+    ) -> T:
+        until = (time.monotonic() if since is None else since) + self.busy_s
         pause_s = FIRST_PAUSE_S
         with self._watched(kind):
             while True:

@@ -58,13 +58,13 @@ class SqliteDatabase(Database):
         """Its address."""
         return self._engine.url
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction that changes something, atomically. Raises: StoreFailed.
+    async def write(self, work: Callable[[Connection], T], *, since: float | None = None) -> T:
+        """See `Database.write`.
 
-        It waits for another process's lock until `busy_s` after this call, however many writes
-        are queued before it: they share one outage instead of waiting it out one by one.
+        It waits for another process's lock until `busy_s` after `since`, however many writes are
+        queued before it: they share one outage instead of waiting it out one by one.
         """
-        until = time.monotonic() + self.busy_s
+        until = (time.monotonic() if since is None else since) + self.busy_s
 
         def transaction() -> T:
             with self._watched("write"), self._engine.begin() as connection:
