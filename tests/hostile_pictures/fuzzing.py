@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +17,7 @@ from bot.errors import PictureRefused
 from bot.images.decoding.pool import DecodingPool
 from tests.hostile_pictures.mutations import hostile_file
 
+MAKERS = 2
 CRASHED = "picture_undecodable"
 
 
@@ -33,7 +36,7 @@ class Score:
     slowest_s: float = 0
     slowest: int = -1
     most_memory_mb: float = 0
-    """Of the process that plays the bot; the files are made in it too."""
+    """Of the process that plays the bot."""
 
     @property
     def count(self) -> int:
@@ -75,15 +78,21 @@ def memory_mb() -> float:
 async def fuzz(
     pool: DecodingPool, seed: int, numbers: Iterable[int], score: Score, *, at_once: int
 ) -> None:
-    """Decode the files of these numbers, some at once."""
+    """Decode the files of these numbers, some at once.
+
+    They are made in processes of their own: drawing them takes more memory than the bot's part.
+    """
     waiting = iter(numbers)
+    loop = asyncio.get_running_loop()
+    context = multiprocessing.get_context("spawn")  # threads run here
+    with ProcessPoolExecutor(MAKERS, mp_context=context) as makers:
 
-    async def work(person: int) -> None:
-        for number in waiting:
-            data = await asyncio.to_thread(hostile_file, seed, number)
-            await _decode(pool, data, person, number, score)
+        async def work(person: int) -> None:
+            for number in waiting:
+                data = await loop.run_in_executor(makers, hostile_file, seed, number)
+                await _decode(pool, data, person, number, score)
 
-    await asyncio.gather(*(work(person) for person in range(at_once)))
+        await asyncio.gather(*(work(person) for person in range(at_once)))
 
 
 async def _decode(pool: DecodingPool, data: bytes, person: int, number: int, score: Score) -> None:

@@ -12,7 +12,7 @@ from tests.hostile_pictures.mutations import hostile_file, seeds
 
 LIMITS = PictureLimits()
 MAX_GROWTH_MB = 600
-"""The files are made here too: the largest is of 100 MB, and one of 49 megapixels is drawn."""
+"""Four files at once, the largest of 100 MB, each held twice for a moment."""
 
 
 def in_order(score: Score) -> bool:
