@@ -146,7 +146,7 @@ def running_postgresql() -> Iterator[PostgresqlServer]:
 
 
 def _user() -> str | None:
-    """The server does not run as root: who runs it then; `None`: whoever runs the tests."""
+    """The server does not run as root: who runs it then; `None`: the user who runs the tests."""
     if getpass.getuser() != "root" and os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}

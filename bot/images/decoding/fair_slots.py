@@ -17,8 +17,8 @@ class NoRoom(Exception):
 class FairSlots(Generic[T]):
     """Slots go round the people who wait: each gets one, however many the others ask for.
 
-    Used on one event loop. `max_waiting`: of all people together. When it is reached, whoever has
-    most waiting gives way.
+    Used on one event loop. `max_waiting`: of all people together. When it is reached, the one who
+    has most waiting gives way.
     """
 
     def __init__(self, slots: Iterable[T], *, max_waiting: int) -> None:

@@ -126,7 +126,7 @@ class DecodingPool:
 
     def _done(self, process: DecodingProcess, work: asyncio.Future[Result]) -> None:
         if not work.cancelled():
-            work.exception()  # whoever still waits for it has it too
+            work.exception()  # who still waits for it has it too
         del self._working[process]
         self._slots.release(process)
 

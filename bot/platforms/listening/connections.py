@@ -1,8 +1,8 @@
 """Bounds on connections: how many there are, and how long each may do nothing.
 
-Whoever opens connections and leaves them idle, sends headers byte by byte, or never reads what was
-asked for, only takes from themselves: a newcomer closes the longest idle connection of the sender
-who has the most.
+A sender who opens connections and leaves them idle, sends headers byte by byte, or never reads
+what was asked for, only takes from themselves: a newcomer closes the longest idle connection of the
+sender who has the most.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Moved:
     """Pictures whose file was gone before; their threads show them as gone, as they did."""
 
     def summary(self) -> list[str]:
-        """For whoever has moved it, a line each."""
+        """For the operator, a line each."""
         counts = {name: self.rows[name] for name in ("threads", "turns", "inbox")}
         what = (
             f"Moved and compared: {counts['threads']} threads, {counts['turns']} turns, "

@@ -116,7 +116,7 @@ class Pictures:
         """Remove the files of removed rows, those too that could not be removed before.
 
         Raises:
-            StoreFailed: some could not be removed; they are tried again by whoever calls next.
+            StoreFailed: some could not be removed; the next call tries them again.
         """
         files = await self._database.read(discarded)
         for start in range(0, len(files), FILES_AT_ONCE):

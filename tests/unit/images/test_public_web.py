@@ -208,7 +208,7 @@ async def test_a_name_that_resolves_differently_the_next_time_gains_nothing(
     assert len(asked) == 2
 
 
-async def test_the_address_that_is_connected_to_is_checked_whoever_resolved_it(
+async def test_the_address_that_is_connected_to_is_checked_not_the_one_that_was_resolved(
     inner: Inner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for address in ("127.0.0.1", "::1", "10.0.0.1"):

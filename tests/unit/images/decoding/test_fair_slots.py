@@ -29,7 +29,7 @@ async def test_one_person_with_many_waits_no_longer_than_each_of_the_others() ->
     assert served.count("greedy") == 5
 
 
-async def test_where_too_many_wait_the_last_of_whoever_has_most_gives_way() -> None:
+async def test_where_too_many_wait_the_last_of_the_one_with_most_gives_way() -> None:
     full = slots(max_waiting=3)
     await full.acquire("greedy")
     greedy = [asyncio.create_task(full.acquire("greedy")) for _ in range(3)]

@@ -123,7 +123,9 @@ async def test_what_codecs_write_is_counted_and_reaches_nobody(
     assert "TIFF" not in "".join(capfd.readouterr())
 
 
-async def test_whoever_leaves_frees_the_decoder_at_once(faulty_process: DecodingProcess) -> None:
+async def test_a_question_that_ends_frees_the_decoder_at_once(
+    faulty_process: DecodingProcess,
+) -> None:
     pool = DecodingPool(PictureLimits(decode_s=60), [faulty_process])
     hanging = asyncio.create_task(pool.decode("cat.jpg", faulty("sleep")))
     waiting = asyncio.create_task(pool.decode("dog.jpg", SOUND))
