@@ -21,7 +21,8 @@ from inference.pocket.pip import run_pip
 from inference.progress import LoadCancelled, Progress, StreamProgress
 
 WHEEL = "parts-1.0-py3-none-any.whl"
-HALF_BYTES = 200_000
+HALF_BYTES = 2_000_000
+"""Several of the pieces that pip reads at once."""
 
 
 @pytest.fixture
