@@ -32,10 +32,10 @@ class Gate:
         self.is_open = asyncio.Event()
         write = stage.store.database.write
 
-        async def gated(work: Any) -> Any:
+        async def gated(work: Any, **options: Any) -> Any:
             self.waiting += 1
             await self.is_open.wait()
-            return await write(work)
+            return await write(work, **options)
 
         monkeypatch.setattr(stage.store.database, "write", gated)
 
