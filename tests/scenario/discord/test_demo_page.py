@@ -15,7 +15,7 @@ from tests.servers.discord.demo import running_page
 from tests.servers.discord.server import LocalDiscord
 from tests.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.heavy, pytest.mark.browser]
 
 
 async def test_a_visitor_asks_by_mention_and_by_command_and_stops_on_a_desk_and_a_phone(

@@ -16,7 +16,7 @@ from tests.scenario.slack.stage import running_bot
 from tests.servers.slack.demo import SlackDemo
 from tests.servers.slack.server import LocalSlack, running_slack
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.heavy, pytest.mark.browser]
 
 
 @asynccontextmanager

@@ -22,6 +22,8 @@ from inference.standard_streams import EXIT_BROKEN_PIPE
 from tests.pictures import plain_picture
 from tests.scenario.command import environment, llava_bot
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def picture(tmp_path: Path) -> str:
