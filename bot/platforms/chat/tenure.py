@@ -1,7 +1,7 @@
 """The right to hold a connection, where several processes run the same bot.
 
-A lease is renewed well within its life. A process that cannot renew it lets go of the connection
-before the lease can expire: another may take it from then on, and never before.
+A lease is renewed well within its life. A process that cannot renew it closes the connection before
+the lease can expire: another may take it from then on, and never before.
 """
 
 from __future__ import annotations
