@@ -27,3 +27,19 @@ def backend() -> ScriptedModel:
 async def stage(tmp_path: Path, slack: LocalSlack, backend: ScriptedModel) -> AsyncIterator[Stage]:
     async with running_bot(tmp_path, slack, backend) as stage:
         yield stage
+
+
+@pytest.fixture
+async def http(tmp_path: Path, slack: LocalSlack, backend: ScriptedModel) -> AsyncIterator[Stage]:
+    """The same in HTTP mode."""
+    async with running_bot(
+        tmp_path,
+        slack,
+        backend,
+        app_token=None,
+        signing_secret=slack.signing_secret,
+        http_port=0,
+    ) as stage:
+        assert stage.bot.http is not None
+        slack.event_url = f"{stage.bot.http.address}/slack/events"
+        yield stage

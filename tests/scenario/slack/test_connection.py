@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -169,21 +168,6 @@ async def test_what_is_wrong_with_the_tokens_is_one_sentence(
 
 
 # -- HTTP mode ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def http(tmp_path: Path, slack: LocalSlack, backend: ScriptedModel) -> AsyncIterator[Stage]:
-    async with running_bot(
-        tmp_path,
-        slack,
-        backend,
-        app_token=None,
-        signing_secret=slack.signing_secret,
-        http_port=0,
-    ) as stage:
-        assert stage.bot.http is not None
-        slack.event_url = f"{stage.bot.http.address}/slack/events"
-        yield stage
 
 
 async def test_in_http_mode_everything_works_as_in_socket_mode(http: Stage) -> None:

@@ -8,7 +8,6 @@ import hmac
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -21,19 +20,6 @@ from tests.scenario.slack.test_connection import OAUTH
 from tests.servers.slack.server import LocalSlack
 
 BODY = json.dumps({"token": "t", "challenge": "abc", "type": "url_verification"}).encode()
-
-
-@pytest.fixture
-async def http(tmp_path: Path, slack: LocalSlack, backend: ScriptedModel) -> AsyncIterator[Stage]:
-    async with running_bot(
-        tmp_path,
-        slack,
-        backend,
-        app_token=None,
-        signing_secret=slack.signing_secret,
-        http_port=0,
-    ) as stage:
-        yield stage
 
 
 def signed(secret: str, body: bytes = BODY, *, age_s: int = 0, stamp: str = "") -> dict[str, str]:
