@@ -18,6 +18,17 @@ from bot.errors import EXIT_ENGINE_DEAD
 from tests.scenario.command import environment
 from tests.waiting import until
 
+NO_BOUNDS = {
+    "MAX_WAITING": "1000",
+    "QUESTIONS_PER_USER": "1000",
+    "QUESTIONS_PER_USER_PER_MINUTE": "0",
+    "QUESTIONS_PER_USER_PER_DAY": "0",
+    "QUESTIONS_PER_CHANNEL": "0",
+    "QUESTIONS_PER_CHANNEL_PER_MINUTE": "0",
+    "QUESTIONS_PER_CHANNEL_PER_DAY": "0",
+}
+"""Settings under which people may ask as often as they like."""
+
 STORE_FAILS = "The bot cannot start, because its store fails"
 START_S = 180
 """Bounds the wait for a start; on a busy machine it takes long."""

@@ -23,7 +23,7 @@ from tests.chaos.on_discord import ChaosDiscord, DiscordPeople
 from tests.chaos.on_playground import UNREACHABLE, PlaygroundPeople
 from tests.chaos.on_slack import ChaosSlack, SlackPeople
 from tests.chaos.people import People
-from tests.chaos.process import BotProcess, Zygote
+from tests.chaos.process import NO_BOUNDS, BotProcess, Zygote
 from tests.scenario.command import environment
 from tests.servers.discord.server import running_discord
 from tests.servers.slack.server import running_slack
@@ -252,13 +252,7 @@ async def running_round(
             "DISCORD_RESOLVE_TO": discord.address,
             "DISCORD_CA_FILE": str(discord.ca_file),
             "DRAIN_S": "1",
-            "MAX_WAITING": "1000",
-            "QUESTIONS_PER_USER": "1000",
-            "QUESTIONS_PER_USER_PER_MINUTE": "0",
-            "QUESTIONS_PER_USER_PER_DAY": "0",
-            "QUESTIONS_PER_CHANNEL": "0",
-            "QUESTIONS_PER_CHANNEL_PER_MINUTE": "0",
-            "QUESTIONS_PER_CHANNEL_PER_DAY": "0",
+            **NO_BOUNDS,
             "CHAOS_ORDERS": str(orders),
             "OMP_NUM_THREADS": "1",
         }

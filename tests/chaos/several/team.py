@@ -11,18 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from tests.chaos.process import BotProcess, Zygote
+from tests.chaos.process import NO_BOUNDS, BotProcess, Zygote
 from tests.scenario.command import environment
-
-NO_BOUNDS = {
-    "MAX_WAITING": "1000",
-    "QUESTIONS_PER_USER": "1000",
-    "QUESTIONS_PER_USER_PER_MINUTE": "0",
-    "QUESTIONS_PER_USER_PER_DAY": "0",
-    "QUESTIONS_PER_CHANNEL": "0",
-    "QUESTIONS_PER_CHANNEL_PER_MINUTE": "0",
-    "QUESTIONS_PER_CHANNEL_PER_DAY": "0",
-}
 
 
 class Member:
