@@ -91,6 +91,8 @@ def replaced(store: Store) -> Iterator[None]:
     for file in path.parent.glob("llava-bot.db*"):
         file.rename(away / file.name)
     path.write_bytes(b"no database" * 1000)
+    # Something in the background may have connected between the two: to what was moved away.
+    _sqlite(store)._engine.dispose()
     try:
         yield
     finally:
@@ -100,6 +102,7 @@ def replaced(store: Store) -> Iterator[None]:
         for file in away.iterdir():
             file.rename(path.parent / file.name)
         away.rmdir()
+        _sqlite(store)._engine.dispose()
 
 
 @contextmanager

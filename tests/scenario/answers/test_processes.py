@@ -77,7 +77,7 @@ async def test_what_a_bot_that_lost_its_lease_was_answering_another_answers_in_i
         is_ready=lambda: True,
     ):
         tasks: list[asyncio.Task[bool]] = []
-        await until(lambda: bool(taken_up.endings), timeout_s=20)
+        await until(lambda: bool(taken_up.endings), timeout_s=60)
     # Nobody had taken the question yet when the first one stored its answer: it is delivered.
     assert taken_up.ending.text == "of the first"
 

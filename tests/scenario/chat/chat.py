@@ -141,13 +141,13 @@ def landed(chat: Chat, place: str) -> list[Answer]:
 
 async def answered(chat: Chat, place: str, *, times: int = 1) -> Answer:
     """Wait until so many answers have landed. Returns: the last one."""
-    await until(lambda: len(landed(chat, place)) >= times, timeout_s=20)
+    await until(lambda: len(landed(chat, place)) >= times, timeout_s=60)
     return landed(chat, place)[-1]
 
 
 async def says(chat: Chat, place: str, text: str) -> None:
     """Wait until the last message there is this, in its final form."""
-    await until(lambda: [it.text for it in landed(chat, place)][-1:] == [text], timeout_s=20)
+    await until(lambda: [it.text for it in landed(chat, place)][-1:] == [text], timeout_s=60)
 
 
 async def quiet(chat: Chat) -> None:

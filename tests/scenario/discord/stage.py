@@ -54,7 +54,7 @@ class Stage:
 
     async def answered(self, place: str, *, times: int = 1) -> Json:
         """Wait until so many answers have landed in a thread or channel. Returns: the last one."""
-        await until(lambda: len(self.landed(place)) >= times, timeout_s=20)
+        await until(lambda: len(self.landed(place)) >= times, timeout_s=60)
         return self.landed(place)[-1]
 
     async def quiet(self) -> None:

@@ -63,7 +63,7 @@ async def test_a_session_that_is_lost_is_begun_anew_and_the_gap_is_looked_throug
 async def test_an_invalid_session_is_begun_anew(stage: Stage) -> None:
     discord = stage.discord
     discord.gateway.invalidate()
-    await until(lambda: discord.gateway.identified == 2, timeout_s=20)
+    await until(lambda: discord.gateway.identified == 2, timeout_s=60)
     asked = discord.say(f"{MENTION} hello")
     await stage.answered(asked)
 
@@ -123,7 +123,7 @@ async def test_without_a_network_at_the_start_it_connects_when_there_is_one(
         stage.bot.connection._settings = stage.bot.connection._settings.model_copy(
             update={"ca_file": discord.ca_file}
         )
-        await until(lambda: bool(discord.gateway.connected), timeout_s=20)
+        await until(lambda: bool(discord.gateway.connected), timeout_s=60)
         await stage.bot.close()
 
 
@@ -136,7 +136,7 @@ async def test_each_attempt_without_a_network_is_one_line_with_the_growing_wait(
     discord.ca_file = tmp_path / "ca.pem"
     await asyncio.to_thread(discord.ca_file.write_bytes, ca)
     async with running_bot(tmp_path / "state", discord, backend, wait=False) as stage:
-        await until(lambda: caplog.text.count("trying again in") >= 2, timeout_s=20)
+        await until(lambda: caplog.text.count("trying again in") >= 2, timeout_s=60)
         await stage.bot.close()
     told = [it.getMessage() for it in caplog.records if "trying again in" in it.getMessage()]
     why = "no connection to Discord (ClientConnectorError: Connection refused): trying again in"

@@ -74,7 +74,7 @@ async def test_a_process_that_ends_before_the_claim_leaves_the_sentence_to_the_n
 
 
 async def until_none_is_left(stage: Stage) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await stage.store.deferrals.unended("discord"):  # noqa: ASYNC110 - it polls the store
             await asyncio.sleep(0.02)
 

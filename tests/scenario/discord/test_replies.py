@@ -292,7 +292,7 @@ async def test_a_thread_that_is_opened_again_and_again_ends_in_a_sentence(stage:
     try:
         discord.press(reply, "again")
         await stage.quiet()
-        await until(lambda: not stage.answers.num_in_flight, timeout_s=20)
+        await until(lambda: not stage.answers.num_in_flight, timeout_s=60)
     finally:
         ROUTES[ROUTES.index(monkeypatched)] = route
     assert len(discord.calls("update_channel")) <= 6

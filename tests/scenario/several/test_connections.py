@@ -65,7 +65,7 @@ async def test_discord_has_one_connection_and_a_stop_in_good_order_hands_it_over
         await until(lambda: len(models[0].requests) == 2)
         await first.bot.stop_intake()
         assert discord.gateway.connected == []
-        await until(lambda: on_discord.is_connected(second.bot), timeout_s=20)
+        await until(lambda: on_discord.is_connected(second.bot), timeout_s=60)
         assert len(discord.gateway.connected) == 1
         models[0].release()  # what was in flight ends where it began, without the gateway
         await first.answered(held)
@@ -91,11 +91,11 @@ async def test_discord_is_left_before_the_lease_can_expire(
         with monkeypatch.context() as patched:
             patched.setattr(tenure._leases, "renew", another_has_it)
             patched.setattr(tenure._leases, "acquire", another_has_it)
-            await until(lambda: discord.gateway.connected == [], timeout_s=20)
+            await until(lambda: discord.gateway.connected == [], timeout_s=60)
             assert time.monotonic() < tenure._until
             # Replies are written all the same: they need no gateway.
             await until(stage.bot.connection._logged_in.is_set)
-        await until(lambda: on_discord.is_connected(stage.bot), timeout_s=20)
+        await until(lambda: on_discord.is_connected(stage.bot), timeout_s=60)
 
 
 async def test_slack_sends_each_event_to_one_of_the_processes_and_none_is_lost_by_a_stop(

@@ -104,7 +104,7 @@ async def test_nothing_is_acknowledged_before_the_store_holds_it(
     await asyncio.wait({ack}, timeout=0.3)
     assert not ack.done()
     gate.is_open.set()
-    await asyncio.wait_for(ack, 10)
+    await asyncio.wait_for(ack, 30)
 
 
 async def test_a_question_is_acknowledged_before_its_answer_is_there(
@@ -112,7 +112,7 @@ async def test_a_question_is_acknowledged_before_its_answer_is_there(
 ) -> None:
     backend.hold()
     ack = (await message(stage))()
-    await asyncio.wait_for(ack, 10)
+    await asyncio.wait_for(ack, 30)
     backend.release()
 
 
@@ -138,7 +138,7 @@ async def test_a_question_whose_claim_a_shutdown_cuts_short_is_not_acknowledged(
 
     monkeypatch.setattr(stage.store.inbox, "claim", never)
     ack = (await message(stage))()
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), 30)
     await stage.answers.drain(0)  # while the socket is still open
     await asyncio.wait({ack}, timeout=0.3)
     assert not ack.done()

@@ -171,10 +171,10 @@ def wide_profile() -> bytes:
 
 def test_a_png_of_millions_of_empty_chunks_costs_no_time() -> None:
     data = png_with(PHOTO, *[chunk(b"prVt", b"")] * 2_400_000)
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(PictureRefused):
         normalise("p", data, LIMITS)
-    assert time.monotonic() - begin < 3  # it took 6.2 s
+    assert time.process_time() - begin < 3  # it took 6.2 s
 
 
 def test_a_png_of_as_many_chunks_as_pictures_have_is_fine() -> None:
@@ -239,10 +239,10 @@ def test_the_marks_that_say_how_colours_are_stored_stay(mode: str) -> None:
 
 def test_a_jpeg_of_millions_of_segments_costs_no_time() -> None:
     data = encode(PHOTO, "JPEG")
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(PictureRefused):
         normalise("p", data[:2] + segment(0xFE, b"") * 5_000_000 + data[2:], LIMITS)
-    assert time.monotonic() - begin < 3
+    assert time.process_time() - begin < 3
 
 
 # -- WebP, GIF, TIFF, HEIF, AVIF ----------------------------------------------------------------

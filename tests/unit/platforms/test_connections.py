@@ -48,7 +48,7 @@ class Server:
     async def status(self, *, host: str = "127.0.0.1", sent: bytes = GET) -> int:
         """What a newcomer is answered."""
         reader, _ = await self.open(sent, host=host)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return int((await reader.readline()).split()[1])
 
     async def holds(self, number: int) -> None:
@@ -119,7 +119,7 @@ def asking_for(path: str) -> bytes:
 
 
 async def is_closed(reader: asyncio.StreamReader) -> bool:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         try:
             return await reader.read() == b""
         except ConnectionError:
@@ -250,7 +250,7 @@ async def test_what_is_not_http_is_refused_without_a_version_and_without_noise(
 ) -> None:
     async with listening(tmp_path, Connections()) as server:
         reader, _ = await server.open(sent + b"\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             answer = (await reader.read()).decode()
     assert answer.startswith(("HTTP/1.1 400", "HTTP/1.0 400"))
     assert "Server: llava-bot\r\n" in answer

@@ -18,7 +18,7 @@ from bot.platforms.web.gate.places import (
 
 
 async def take(places: Places, stack: AsyncExitStack, sender: str, person: str) -> None:
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(30):
         await stack.enter_async_context(places.taken(sender, person))
 
 

@@ -132,7 +132,7 @@ async def test_when_the_last_device_fails_the_process_must_restart() -> None:
     async with running(*generators) as fleet:
         with pytest.raises(EngineDead):
             await answer(fleet, "one")
-        await asyncio.wait_for(fleet.died.wait(), 5)
+        await asyncio.wait_for(fleet.died.wait(), 30)
 
 
 async def test_a_thread_moves_to_another_device_when_its_own_is_full() -> None:

@@ -142,5 +142,5 @@ async def test_if_the_engine_of_one_dies_the_process_is_told() -> None:
     async with running_models({"a": ScriptedModel(), "b": second}, max_waiting=4) as engine:
         async with aclosing(engine.of("b").stream(asking("what?"))) as events:
             with pytest.raises(EngineDead):
-                await asyncio.wait_for(_read_to_the_end(events), 5)
-        await asyncio.wait_for(engine.died.wait(), 5)
+                await asyncio.wait_for(_read_to_the_end(events), 30)
+        await asyncio.wait_for(engine.died.wait(), 30)
