@@ -1,4 +1,6 @@
-"""Reads every group of settings: from arguments, the environment and `.env`, in this order."""
+"""Reads every group of settings: from arguments, the environment, systemd's credentials and `.env`,
+in this order.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from typing import TypeVar, cast
 
 from pydantic import ValidationError
 
+from bot.credentials import DIRECTORY, SUFFIX, from_credentials, from_files, is_secret
 from bot.env_file import read_env_file
 from bot.errors import ConfigurationError
 from bot.monitoring.settings import MonitoringSettings
@@ -43,6 +46,11 @@ class Configuration:
         """What every bot has."""
         return self.of(Settings)
 
+    @property
+    def groups(self) -> tuple[SettingsGroup, ...]:
+        """The settings of all owners."""
+        return tuple(self._groups.values())
+
     def of(self, group: type[Group]) -> Group:
         """The settings of one owner."""
         return cast("Group", self._groups[group])
@@ -66,10 +74,21 @@ def variables() -> list[str]:
     ]
 
 
+def secret_variables() -> list[str]:
+    """The settings that may be read from a file of their own."""
+    return [
+        f"{group.prefix}{name.upper()}"
+        for group in setting_groups()
+        for name, field in group.model_fields.items()
+        if is_secret(field.annotation)
+    ]
+
+
 def known_names() -> KnownNames:
     """Every name that a variable may have, and what its value looks like."""
     return KnownNames(
         settings=variables(),
+        files=[f"{variable}{SUFFIX}" for variable in secret_variables()],
         former={
             f"{prefix}{name.upper()}": f"{group.prefix}{name.upper()}"
             for group in setting_groups()
@@ -117,18 +136,36 @@ def read_configuration(**arguments: object) -> Configuration:
         ConfigurationError: a setting is wrong whose default is wrong here, too.
     """
     file = read_env_file(ENV_FILE)
-    sources = [
+    secrets = secret_variables()
+
+    def in_environment(_: str) -> str:
+        return "in the environment"
+
+    def in_file(name: str) -> str:
+        return f"in {file.path}, line {file.lines[name]}"
+
+    named_here = from_files(os.environ, secrets, in_environment)
+    credentials = from_credentials(os.environ.get(DIRECTORY), secrets)
+    named_in_file = from_files(file.values, secrets, in_file)
+    sources: list[Mapping[str, tuple[object, str]]] = [
         _values(arguments, lambda _: "among the arguments"),
-        _values(os.environ, lambda _: "in the environment"),
-        _values(file.values, lambda name: f"in {file.path}, line {file.lines[name]}"),
+        {**_values(os.environ, in_environment), **named_here.values},
+        credentials.values,
+        {**_values(file.values, in_file), **named_in_file.values},
     ]
     known = known_names()
     unknown = [
+        *credentials.unknown,
         *unknown_in_environment(os.environ, known),
         *unknown_in_file(file.path, file.values, file.lines, known),
     ]
     groups: list[SettingsGroup] = []
-    problems = [*file.problems]
+    problems = [
+        *file.problems,
+        *named_here.problems,
+        *credentials.problems,
+        *named_in_file.problems,
+    ]
     for group in setting_groups():
         found = {name: _find(name, group, sources) for name in group.model_fields}
         given = {name: setting.value for name, setting in found.items() if setting.is_set}

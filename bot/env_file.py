@@ -72,7 +72,7 @@ def _bytes_of(path: Path) -> bytes:
         if stat.S_ISDIR(kind.st_mode):
             raise ConfigurationError(f"{path} is a folder: remove it, or put a file there.")
         if stat.S_ISFIFO(kind.st_mode):
-            return _bytes_of_pipe(path)
+            return bytes_of_pipe(path)
         if stat.S_ISREG(kind.st_mode):
             return path.read_bytes()
         if os.path.samestat(kind, Path(os.devnull).stat()):
@@ -94,7 +94,7 @@ def _bytes_of(path: Path) -> bytes:
         ) from None
 
 
-def _bytes_of_pipe(path: Path) -> bytes:
+def bytes_of_pipe(path: Path) -> bytes:
     """What is written to a named pipe. Without a writer, opening it would block for ever."""
     read: list[bytes | OSError] = []
 

@@ -29,11 +29,13 @@ class KnownNames:
     """What begins with one of them is meant for this bot."""
     arguments: Mapping[str, str]
     """The further names of arguments, as a variable would be called, and their settings."""
+    files: Collection[str] = ()
+    """Settings that name the file of another one."""
     shapes: Mapping[str, re.Pattern[str]]
     """What the value of a setting looks like, where it is told by its looks: tokens."""
 
     def __contains__(self, name: str) -> bool:
-        return name in self.settings or name in self.former
+        return name in {*self.settings, *self.former, *self.files}
 
     def meant_in_file(self, name: str, value: str) -> tuple[str, ...]:
         """The settings that a line of the bot's own file was probably to set: all that fit."""
@@ -68,7 +70,7 @@ class KnownNames:
         return ()
 
     def _nearest(self, name: str) -> tuple[str, ...]:
-        found = nearest(name, [*self.settings, *self.former])
+        found = nearest(name, [*self.settings, *self.former, *self.files])
         return () if found is None else (self.former.get(found, found),)
 
     def _by_argument(self, name: str) -> tuple[str, ...]:

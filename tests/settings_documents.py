@@ -36,6 +36,12 @@ an argument, too: `DATA_DIR` is `--data-dir`, and `FETCH_LINKS=false` is `--no-f
 Arguments win over the environment, which wins over `.env`; an empty value counts as not set. \
 `.env` is read once, at the start.
 
+**Secrets in files.** Each token, password and key, and `DATABASE_URL`, can be read from a file: \
+`SLACK_BOT_TOKEN_FILE=/run/secrets/slack_bot_token`, in the environment or in `.env`. A unit of \
+systemd hands them over as credentials of the settings' names \
+(`LoadCredential=slack_bot_token:/etc/llava-bot/slack_bot_token`), which win over `.env`. See \
+[operations.md](operations.md#secrets).
+
 **What is checked.** All settings are read before anything is loaded. A wrong value is told with \
 what it can be and where it was set; a misspelt name is told with the one that was meant. \
 `llava-bot doctor` checks the same, and whether the tokens, the port and the model work.
