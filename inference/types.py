@@ -80,6 +80,8 @@ class GenerationRequest:
     """Stable id of the user; the scheduler is fair across users."""
     thread: str = ""
     """Stable id of the conversation; it stays on the device that holds its cache."""
+    stop: tuple[str, ...] = field(default=(), repr=False)
+    """Texts that end the answer, none of them empty; it is cut before the first that occurs."""
 
 
 class Limitation(StrEnum):

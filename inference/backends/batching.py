@@ -154,7 +154,8 @@ class BatchingBackend:
             inputs=inputs,
         )
         family = self._family
-        text = AnswerText(self._token_bytes, family.turn_marks, family.thinking)
+        stops = job.request.stop
+        text = AnswerText(self._token_bytes, family.turn_marks, family.thinking, stops)
         request = _RunningRequest(job, prompt, text)
         self._scheduler.submit(sequence)
         self._requests[sequence] = request
@@ -310,8 +311,8 @@ class BatchingBackend:
         output.emit(request.job, finished)
 
     def _record(self, request: _RunningRequest) -> None:
-        if request.text.ended is FinishReason.NEXT_TURN:
-            return  # its tokens spell the next turn, too
+        if request.text.ended in {FinishReason.NEXT_TURN, FinishReason.STOP}:
+            return  # its tokens spell what was cut off, too
         try:
             self._prompts.record_answer(request.prompt, request.token_ids, request.emitted)
         except Exception as exc:  # noqa: BLE001 - a follow-up is prefilled anew instead

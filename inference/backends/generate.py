@@ -77,7 +77,9 @@ class GenerateModel:
             stop_ids = frozenset()
             options["eos_token_id"] = None
         listener = _Listener(
-            AnswerText(self._token_bytes, self._family.turn_marks, self._family.thinking),
+            AnswerText(
+                self._token_bytes, self._family.turn_marks, self._family.thinking, request.stop
+            ),
             on_text,
             cancelled,
             stop_ids=stop_ids,

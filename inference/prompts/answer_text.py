@@ -6,6 +6,7 @@ from inference.models.thinking import Thinking
 from inference.prompts.detokenize import Detokenizer, TokenBytes
 from inference.prompts.next_turn import NextTurn
 from inference.prompts.repetition import LoopGuard
+from inference.prompts.stop_strings import StopStrings
 from inference.prompts.thoughts import Thoughts
 from inference.types import FinishReason
 
@@ -18,22 +19,29 @@ class AnswerText:
         token_bytes: TokenBytes,
         turn_marks: tuple[str, str] | None,
         thinking: Thinking = Thinking.NONE,
+        stops: tuple[str, ...] = (),
     ) -> None:
-        """Take the bytes of the model's tokens, and its family's `turn_marks` and `thinking`."""
+        """Take the bytes of the model's tokens, its family's `turn_marks` and `thinking`, and what
+        the asker wants the answer to end before.
+        """
         self._detokenizer = Detokenizer(token_bytes)
         self._thoughts = Thoughts(thinking)
         self._next_turn = NextTurn(turn_marks)
+        self._stops = StopStrings(stops)
         self._loop_guard = LoopGuard()
         self.ended: FinishReason | None = None
-        """NEXT_TURN if the model has begun the next turn, REPETITION if it loops; else None."""
+        """NEXT_TURN if the model has begun the next turn, STOP if it wrote what ends the answer,
+        REPETITION if it loops; else None."""
 
     def push(self, token_id: int) -> str:
         """Add a token. Returns: the text that can be shown now, often none."""
         if self.ended is not None:
             return ""
         text = self._detokenizer.push(token_id)
-        shown = self._next_turn.push(self._thoughts.push(text))
-        if self._next_turn.has_begun:
+        shown = self._stops.push(self._next_turn.push(self._thoughts.push(text)))
+        if self._stops.has_occurred:
+            self.ended = FinishReason.STOP
+        elif self._next_turn.has_begun:
             self.ended = FinishReason.NEXT_TURN
         elif self._loop_guard.push(text):
             self.ended = FinishReason.REPETITION
@@ -41,4 +49,5 @@ class AnswerText:
 
     def flush(self) -> str:
         """End the answer. Returns: the text that was held back."""
-        return self._next_turn.push(self._thoughts.flush()) + self._next_turn.flush()
+        rest = self._next_turn.push(self._thoughts.flush()) + self._next_turn.flush()
+        return self._stops.push(rest) + self._stops.flush()
