@@ -82,6 +82,8 @@ class GenerationRequest:
     """Stable id of the conversation; it stays on the device that holds its cache."""
     stop: tuple[str, ...] = field(default=(), repr=False)
     """Texts that end the answer, none of them empty; it is cut before the first that occurs."""
+    background: bool = False
+    """Never admitted or prefilled ahead of a request that is not."""
 
 
 class Limitation(StrEnum):

@@ -151,6 +151,7 @@ class BatchingBackend:
                 len(prompt.tokens) + sampling.max_new_tokens, self._model.context_tokens
             ),
             user_id=job.request.user_id,
+            background=job.request.background,
             inputs=inputs,
         )
         family = self._family

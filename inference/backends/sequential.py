@@ -1,6 +1,7 @@
 """The sequential backend: one request at a time, for models that answer it in one call.
 
-Users take turns, one request each, however many one of them has.
+Users take turns, one request each, however many one of them has. Background requests come after
+all others.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class SequentialBackend:
         self._waiting: dict[Job, int] = {}
         """By arrival, with the number of its turn: a user's next request has the next one."""
         self._turn = 0
-        """Of the request that was run last."""
+        """The latest that has been run."""
         self._last_turn: dict[str, int] = {}
         """Of each user who waits."""
         self._positions: dict[Job, int] = {}
@@ -95,7 +96,7 @@ class SequentialBackend:
     def step(self, output: StepOutput) -> None:
         """Run the next request to its end; meanwhile, waiting ones learn their positions."""
         job = self._by_turns()[0]
-        self._turn = self._waiting.pop(job)
+        self._turn = max(self._turn, self._waiting.pop(job))
         if job.cancelled:
             self._positions.pop(job, None)
             return
@@ -132,7 +133,7 @@ class SequentialBackend:
 
     def _by_turns(self) -> list[Job]:
         """Return the waiting requests in the order they will run, if no other comes."""
-        return sorted(self._waiting, key=lambda job: self._waiting[job])
+        return sorted(self._waiting, key=lambda job: (job.request.background, self._waiting[job]))
 
     def _emit_positions(self, output: StepOutput) -> None:
         self._waiting = {job: turn for job, turn in self._waiting.items() if not job.cancelled}

@@ -9,6 +9,9 @@ A plan decodes every running sequence, then prefills waiting ones up to a budget
 never waits for somebody else's picture longer than one budget takes. When pages run out, pages that
 no sequence uses go first (`PrefixTree.evict`); then the youngest sequence is preempted: it loses
 its pages, waits, and is prefilled again.
+
+Background sequences take what the others leave: none is admitted while another sequence waits, they
+are preempted before all others, and also to admit one.
 """
 
 from __future__ import annotations
@@ -56,7 +59,8 @@ class Scheduler(Generic[Inputs]):
         self._running: list[Sequence[Inputs]] = []  # by arrival, youngest last
         self._arrivals = counter()
         # Next page that each running prefill computes: others that need the same page wait for it.
-        self._claimed: set[tuple[int, PageKey]] = set()
+        # By whether the prefill is background work, for which only background sequences wait.
+        self._claimed: dict[bool, set[tuple[int, PageKey]]] = {False: set(), True: set()}
         # Left out of new steps until none with it is in flight; then it can be preempted.
         self._held_back: Sequence[Inputs] | None = None
         self._is_short_of_pages = False
@@ -229,18 +233,37 @@ class Scheduler(Generic[Inputs]):
         Returns: False if it must sit out this step; it may have been preempted itself.
         """
         while not self._allocate(sequence, tokens):
-            youngest = self._running[-1]
-            if youngest.is_in_flight:
-                self._held_back = youngest
-                self._is_short_of_pages = True
-                return False
-            self.preempt(youngest)
-            if youngest is sequence:
+            youngest = self._youngest_background() or self._running[-1]
+            if not self._preempt_or_hold(youngest) or youngest is sequence:
                 return False
         return True
 
+    def _preempt_or_hold(self, sequence: Sequence[Inputs]) -> bool:
+        """Preempt a sequence; False if it is in flight: then it is held back until it is not."""
+        if sequence.is_in_flight:
+            self._held_back = sequence
+            self._is_short_of_pages = True
+            return False
+        self.preempt(sequence)
+        return True
+
+    def _youngest_background(self) -> Sequence[Inputs] | None:
+        return next((one for one in reversed(self._running) if one.background), None)
+
     def _admit(self, sequence: Sequence[Inputs]) -> bool:
-        """Move a waiting sequence to the running ones, with its cached pages, if there is room."""
+        """Move a waiting sequence to the running ones, with its cached pages, if there is room.
+
+        Background sequences make room for one that is not.
+        """
+        if sequence.background and not all(other.background for other in self._waiting):
+            return False
+        while not self._admit_where_room_is(sequence):
+            background = None if sequence.background else self._youngest_background()
+            if background is None or not self._preempt_or_hold(background):
+                return False
+        return True
+
+    def _admit_where_room_is(self, sequence: Sequence[Inputs]) -> bool:
         if len(self._running) >= self._max_running:
             return False
         found = self._tree.match(self._sharable_keys(sequence))
@@ -282,7 +305,10 @@ class Scheduler(Generic[Inputs]):
         if len(found) == len(keys):
             return False
         parent = found[-1] if found else self._tree.root
-        return (id(parent), keys[len(found)]) in self._claimed
+        claim = id(parent), keys[len(found)]
+        return claim in self._claimed[False] or (
+            sequence.background and claim in self._claimed[True]
+        )
 
     # -- pages --------------------------------------------------------------------------------
 
@@ -326,11 +352,11 @@ class Scheduler(Generic[Inputs]):
         if sequence.done < sequence.prompt_tokens and index < len(keys):
             parent = sequence._chain[-1] if sequence._chain else self._tree.root
             sequence._claim = (id(parent), keys[index])
-            self._claimed.add(sequence._claim)
+            self._claimed[sequence.background].add(sequence._claim)
 
     def _drop_claim(self, sequence: Sequence[Inputs]) -> None:
         if sequence._claim is not None:
-            self._claimed.discard(sequence._claim)
+            self._claimed[sequence.background].discard(sequence._claim)
             sequence._claim = None
 
     def _free(self, sequence: Sequence[Inputs]) -> None:
@@ -367,9 +393,14 @@ def _chunk_size(sequence: Sequence[Inputs], budget: int) -> int:
     return end - start
 
 
-def _priority(sequence: Sequence[Inputs], active: Counter[str]) -> tuple[bool, bool, int, int]:
-    """Sort key: skipped too often, short, of a user with few running requests, oldest."""
+def _priority(
+    sequence: Sequence[Inputs], active: Counter[str]
+) -> tuple[bool, bool, bool, int, int]:
+    """Sort key: foreground, skipped too often, short, of a user with few running requests, oldest.
+
+    A background sequence that was skipped too often precedes other background sequences alone.
+    """
     if sequence.skipped_steps >= MAX_SKIPPED_STEPS:
-        return False, False, 0, sequence.arrival
+        return sequence.background, False, False, 0, sequence.arrival
     others = active[sequence.user_id] - bool(sequence.pages)
-    return True, not sequence.is_short_prefill, others, sequence.arrival
+    return sequence.background, True, not sequence.is_short_prefill, others, sequence.arrival

@@ -23,6 +23,8 @@ class Sequence(Generic[Inputs]):
     """Prompt and answer together; the sequence ends at this length."""
     user_id: str = ""
     """Id of the user; the scheduler is fair across users."""
+    background: bool = False
+    """Never admitted or prefilled ahead of a sequence that is not, and preempted for it."""
 
     arrival: int = 0
     prompt_tokens: int = 0

@@ -90,10 +90,14 @@ class Worker:
         self.check_room()
         return self.model
 
-    def check_room(self) -> None:
-        """Raises: QueueFull: no further request may wait."""
-        if len(self._jobs) >= self._max_jobs:
-            raise QueueFull(self._max_waiting)
+    def check_room(self, *, background: bool = False) -> None:
+        """Raises: QueueFull: no further request may wait.
+
+        Background requests leave half of the queue to the others.
+        """
+        reserved = (self._max_waiting + 1) // 2 if background else 0
+        if len(self._jobs) >= self._max_jobs - reserved:
+            raise QueueFull(self._max_waiting - reserved)
 
     @property
     def load(self) -> int:
@@ -181,7 +185,7 @@ class Worker:
     def _open(self, request: GenerationRequest) -> Job:
         if self._dead is not None:
             raise EngineDead(str(self._dead))
-        self.check_room()
+        self.check_room(background=request.background)
         job = Job(request)
         self._jobs.add(job)
         return job

@@ -57,11 +57,12 @@ class Recorder:
     def admit_new(self) -> None: ...
 
 
-def request(user: str, number: int = 1) -> GenerationRequest:
+def request(user: str, number: int = 1, *, background: bool = False) -> GenerationRequest:
     return GenerationRequest(
         messages=(Message(role=Role.USER, text=f"{user}{number}"),),
         sampling=Sampling(),
         user_id=user,
+        background=background,
     )
 
 
@@ -119,3 +120,19 @@ def test_one_that_gave_up_is_passed_over() -> None:
     while backend.is_busy:
         backend.step(recorder)
     assert recorder.served == ["bob1"]
+
+
+def test_background_requests_come_after_all_others_and_put_nobody_off() -> None:
+    recorder = Recorder()
+    backend = SequentialBackend(recorder)
+    added(backend, *(request("api", number, background=True) for number in range(2)))
+    added(backend, *(request("ann", number) for number in range(2)))
+    backend.step(recorder)
+    assert recorder.positions == {"ann1": 1, "api0": 2, "api1": 3}
+    added(backend, request("bob"), request("api", 2, background=True))
+    for _ in range(3):
+        backend.step(recorder)
+    added(backend, request("cid"))
+    while backend.is_busy:
+        backend.step(recorder)
+    assert recorder.served == ["ann0", "ann1", "bob1", "api0", "cid1", "api1", "api2"]

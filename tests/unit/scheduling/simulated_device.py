@@ -120,6 +120,7 @@ def request(
     seed: int = 0,
     user_id: str = "",
     picture: str | None = None,
+    background: bool = False,
 ) -> Sequence[None]:
     prompt = [random.Random(seed).randrange(10, 200) for _ in range(tokens)]  # noqa: S311
     pictures: tuple[PictureSpan, ...] = ()
@@ -132,6 +133,7 @@ def request(
         pictures=pictures,
         max_tokens=tokens + new_tokens,
         user_id=user_id,
+        background=background,
     )
 
 

@@ -308,6 +308,7 @@ def test_random_workloads_leak_no_page_and_never_mix_answers(
                     seed=chance.randrange(3),
                     user_id=chance.choice("xyz"),
                     picture=chance.choice([None, "a", "b"]),
+                    background=chance.random() < 0.3,
                 )
             try:
                 scheduler.submit(sequence)

@@ -7,6 +7,7 @@ import gc
 import threading
 import weakref
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -65,6 +66,21 @@ async def test_a_full_queue_rejects_a_request_and_runs_nothing_of_it(
     backend.steps.release(3)
     await asyncio.gather(*tasks)
     assert backend.steps_taken == 3
+
+
+async def test_background_requests_leave_half_of_the_queue_to_others(
+    worker: Worker, backend: ScriptedModel
+) -> None:
+    held = []
+    for text in ("a", "b"):
+        held.append(worker.stream(replace(ask(text), background=True)))
+        await anext(held[-1])
+    with pytest.raises(QueueFull):
+        await anext(worker.stream(replace(ask("c"), background=True)))
+    backend.steps.release(3)
+    assert text_of(await collect(worker, "d")) == "d"
+    for stream in held:
+        await stream.aclose()
 
 
 async def test_closing_a_stream_stops_its_generation_within_one_step(
