@@ -22,6 +22,45 @@ OLDEST_POSTGRESQL: Final = 13  # the first that knows `normalize`
 MIGRATION_LOCK: Final = 1_819_000_001
 NEEDED_RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
+NOT_LET_IN = (
+    "The PostgreSQL server at {server} does not let {user} in: check the user and the password in "
+    "DATABASE_URL."
+)
+NO_RIGHTS = (
+    "{named} does not let {user} make and change tables: GRANT ALL ON SCHEMA public (and on its "
+    "tables, if another user made them) to that user."
+)
+LOCKED = (
+    "{named} is locked, by another llava-bot that migrates it or by another program: wait until "
+    "that has ended, and start again."
+)
+BY_STATE: Final = {
+    "28000": NOT_LET_IN,
+    "28P01": NOT_LET_IN,
+    "3D000": (
+        "The PostgreSQL server at {server} has no database {database}: create it, or name another "
+        "in DATABASE_URL."
+    ),
+    "42501": NO_RIGHTS,
+    "25006": (
+        "{named} takes no changes (it is read-only): end that with ALTER DATABASE … SET "
+        "default_transaction_read_only = off, or name another in DATABASE_URL."
+    ),
+    "55P03": LOCKED,
+    "57014": LOCKED,
+    "53100": (
+        "The PostgreSQL server at {server} has no room left on its disk: make room there, and "
+        "start again."
+    ),
+    "53300": (
+        "The PostgreSQL server at {server} has no connection left for llava-bot: raise its "
+        "max_connections, or end other programs."
+    ),
+}
+"""What is wrong, and what to do, by PostgreSQL's codes of errors."""
+DAMAGED = "{named} is damaged ({error}): see the server's log, and restore it from a backup."
+OTHER = "{named} cannot be used ({error}): the server's log says more."
+
 
 def address_of(database_url: str) -> URL:
     """The address that a person has set, for SQLAlchemy. Raises: DatabaseUnusable."""
@@ -84,33 +123,23 @@ def _check_rights(connection: Connection) -> None:
     rights = " AND ".join(f"has_table_privilege(:name, '{right}')" for right in NEEDED_RIGHTS)
     for table in metadata.sorted_tables:
         if not connection.scalar(text(f"SELECT {rights}"), {"name": table.name}):
-            raise DatabaseUnusable(_no_rights(connection.engine.url))
+            url = connection.engine.url
+            raise DatabaseUnusable(NO_RIGHTS.format(named=_named(url), user=url.username))
 
 
 def _sentence(url: URL, exc: BaseException) -> str:
     """What is wrong, by the code of the error; never its text, which may quote the address."""
     cause = cause_of(exc)
     server = f"{url.host or 'localhost'}:{url.port or 5432}"
-    match sqlstate_of(exc):
-        case "28P01" | "28000":
-            return (
-                f"The PostgreSQL server at {server} does not let {url.username} in: check the "
-                "user and the password in DATABASE_URL."
-            )
-        case "3D000":
-            return (
-                f"The PostgreSQL server at {server} has no database {url.database}: create it, or "
-                "name another in DATABASE_URL."
-            )
-        case "42501":
-            return _no_rights(url)
-        case "":
-            pass
-        case state:
-            return (
-                f"{_named(url)} cannot be used ({type(cause).__name__}, {state}): the server's "
-                "log says more."
-            )
+    if state := sqlstate_of(exc):
+        said = DAMAGED if state.startswith("XX") else BY_STATE.get(state, OTHER)
+        return said.format(
+            server=server,
+            database=url.database,
+            named=_named(url),
+            user=url.username,
+            error=f"{type(cause).__name__}, {state}",
+        )
     if isinstance(cause, socket.gaierror):
         return f"The host {url.host} cannot be found: correct DATABASE_URL."
     if isinstance(cause, ssl.SSLError):
@@ -126,13 +155,6 @@ def _sentence(url: URL, exc: BaseException) -> str:
     return (
         f"DATABASE_URL has an option that asyncpg does not know or take ({type(cause).__name__}): "
         "correct what stands after its question mark."
-    )
-
-
-def _no_rights(url: URL) -> str:
-    return (
-        f"{_named(url)} does not let {url.username} make and change tables: GRANT ALL ON SCHEMA "
-        "public (and on its tables, if another user made them) to that user."
     )
 
 

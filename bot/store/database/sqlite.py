@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -21,6 +21,7 @@ from bot.store.database.base import BUSY_S, Database
 from bot.store.database.failures import DatabaseUnusable
 from bot.store.database.folding import add_folding
 from bot.store.database.migrating import upgrade
+from inference.safe_messages import safe_message
 
 T = TypeVar("T")
 
@@ -33,10 +34,34 @@ PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a claim must survive a power cut
     "PRAGMA foreign_keys = ON",
-    f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}",
     "PRAGMA wal_autocheckpoint = 0",  # not within somebody's commit: see `SqliteDatabase.write`
     "PRAGMA secure_delete = ON",  # erased data is overwritten, not only unlinked
 )
+
+DAMAGED = (
+    "is damaged, or is no database",
+    "restore it from a backup, or move it away, or set DATA_DIR to another directory",
+)
+LOCKED = (
+    "is locked by another program",
+    "wait until its backup or its query has ended, or end that program, and start again",
+)
+READ_ONLY = (
+    "cannot be written by this user",
+    "give this user its file and its folder, or mount the disk for writing",
+)
+UNUSABLE: Final = {
+    3: READ_ONLY,  # SQLITE_PERM
+    5: LOCKED,  # SQLITE_BUSY
+    6: LOCKED,  # SQLITE_LOCKED
+    8: READ_ONLY,  # SQLITE_READONLY
+    10: ("cannot be read or written", "see what the system's log says of the disk"),  # IOERR
+    11: DAMAGED,  # SQLITE_CORRUPT
+    13: ("has no room left on its disk", "make room, and start again"),  # SQLITE_FULL
+    14: ("cannot be opened", "give this user its file and its folder"),  # SQLITE_CANTOPEN
+    26: DAMAGED,  # SQLITE_NOTADB
+}
+"""SQLite's primary result codes: what is wrong with the database, and what to do."""
 
 
 class SqliteDatabase(Database):
@@ -126,7 +151,7 @@ def _engine_at(path: Path) -> Engine:
     """Connections to the file at exactly this path: the address is built, never parsed."""
     address = URL.create("sqlite", database=str(path))
     # Without parameters, an exception's text holds nothing that people wrote.
-    engine = create_engine(address, hide_parameters=True)
+    engine = create_engine(address, hide_parameters=True, connect_args={"timeout": BUSY_S})
     event.listen(engine, "connect", set_pragmas)
     event.listen(engine, "connect", add_folding)
     return engine
@@ -142,14 +167,30 @@ def migrate(path: Path, *, to: str = "head") -> None:
     database = _engine_at(path)
     try:
         with database.begin() as connection:
+            # Python's driver begins none before a change of the schema: a disk that fills up in
+            # the middle would leave half of one behind.
+            connection.exec_driver_sql("BEGIN")
             upgrade(connection, to=to)
-    except (DatabaseError, CommandError) as exc:
+    except CommandError:
         raise DatabaseUnusable(
-            f"The database {path} cannot be used ({type(exc).__name__}): it is damaged, or a newer "
-            "llava-bot wrote it. Move it away, or set DATA_DIR to another directory."
+            f"The database {path} comes from a newer llava-bot: bring this one up to date, or set "
+            "DATA_DIR to another directory."
         ) from None
+    except DatabaseError as exc:
+        raise DatabaseUnusable(_sentence(path, exc)) from None
     finally:
         database.dispose()
+
+
+def _sentence(path: Path, exc: DatabaseError) -> str:
+    """What is wrong, by SQLite's code of the error."""
+    code = getattr(exc.orig, "sqlite_errorcode", None)
+    why, remedy = UNUSABLE.get(
+        code & 0xFF if isinstance(code, int) else 0,
+        ("cannot be used", "see the reason in brackets, or set DATA_DIR to another directory"),
+    )
+    meaning = safe_message(exc) or type(exc).__name__
+    return f"The database {path} {why} ({meaning}): {remedy}."
 
 
 def _be_patient(connection: Connection, busy_s: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,8 @@ from sqlalchemy import URL, Connection, text
 from bot.store import DatabaseUnusable, StoreFailed, running_store
 from bot.store.database import open_database
 from bot.store.database.folding import folded
-from bot.store.database.opening import address_of
+from bot.store.database.opening import MIGRATION_LOCK, address_of
+from bot.store.database.postgresql import engine_at
 from bot.store.schema import channels
 from bot.values.turns import ChannelSettings
 from tests.servers.postgresql import PASSWORD, PostgresqlServer
@@ -95,6 +97,43 @@ async def test_a_user_without_rights_is_named(postgresql: PostgresqlServer) -> N
     async with open_database(url):
         pass
     assert "does not let guest make and change tables" in await refusal(guest)
+
+
+async def test_a_locked_and_a_read_only_database_are_called_so(
+    postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = await asyncio.to_thread(postgresql.new_database)
+    monkeypatch.setattr("bot.store.database.postgresql.BUSY_S", 0.1)
+    locked = text("SELECT pg_advisory_lock(:key)").bindparams(key=MIGRATION_LOCK)
+    async with engine_at(url, pool_size=1).connect() as other:
+        await other.execute(locked)
+        assert "is locked, by another llava-bot that migrates it or" in await refusal(url)
+        await other.rollback()
+        await (await other.get_raw_connection()).driver_connection.close()  # type: ignore[union-attr]
+    read_only = f"ALTER DATABASE {url.database} SET default_transaction_read_only = on"
+    await asyncio.to_thread(postgresql.execute, read_only)
+    assert "takes no changes (it is read-only): end that with ALTER DATABASE" in await refusal(url)
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ("53100", "has no room left on its disk: make room there"),
+        ("53300", "has no connection left for llava-bot: raise its max_connections"),
+        ("XX001", r"is damaged \(DataCorruptedError, XX001\): see the server"),
+    ],
+)
+async def test_a_full_disk_and_a_damaged_database_of_the_server_are_called_so(
+    state: str, sentence: str, postgresql: PostgresqlServer
+) -> None:
+    url = await asyncio.to_thread(postgresql.new_database)
+    raises = f"$$ BEGIN RAISE SQLSTATE '{state}'; END $$"
+    fails = (
+        f"CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS {raises}",
+        "CREATE EVENT TRIGGER refusal ON ddl_command_start EXECUTE FUNCTION refuse()",
+    )
+    await asyncio.to_thread(postgresql.execute, *fails, database=str(url.database))
+    assert re.search(sentence, await refusal(url))
 
 
 async def test_of_processes_that_start_at_once_one_migrates(postgresql: PostgresqlServer) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, select
 
 from bot.store import DatabaseUnusable, running_store
+from bot.store.database import sqlite
 from bot.store.database.sqlite import migrate
 from bot.store.schema import inbox
 from tests.unit.store.questions import BLUE, RED, THREAD, ask, ending, incoming, new
@@ -70,9 +72,61 @@ async def test_the_database_lies_in_its_folder_whatever_that_is_called(
         assert len(await store.turns(THREAD)) == 1
 
 
-async def test_a_file_that_is_no_database_gets_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "llava-bot.db").write_bytes(b"not a database at all, " * 100)
-    with pytest.raises(DatabaseUnusable, match=r"cannot be used .DatabaseError.: it is damaged"):
+def refusal_at_start(path: Path) -> str:
+    with pytest.raises(DatabaseUnusable) as failed:
+        migrate(path)
+    sentence = str(failed.value)
+    assert sentence.startswith(f"The database {path} ")
+    assert "\n" not in sentence
+    return sentence
+
+
+def test_a_file_that_is_no_database_or_a_damaged_one_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "none.db").write_bytes(b"not a database at all, " * 100)
+    assert "is damaged, or is no database (file is not a database): restore it" in refusal_at_start(
+        tmp_path / "none.db"
+    )
+    damaged = tmp_path / "damaged.db"
+    migrate(damaged, to="0001")
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    assert "is damaged, or is no database (database disk image is malformed)" in refusal_at_start(
+        damaged
+    )
+
+
+def test_a_locked_a_full_a_read_only_and_a_missing_place_are_each_called_what_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "llava-bot.db"
+    migrate(path, to="0001")
+    monkeypatch.setattr(sqlite, "BUSY_S", 0.1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert "is locked by another program (database is locked): wait" in refusal_at_start(path)
+    other.close()
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite, "PRAGMAS", (*sqlite.PRAGMAS, "PRAGMA max_page_count = 1"))
+        assert "has no room left on its disk (database or disk is full)" in refusal_at_start(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite, "PRAGMAS", (*sqlite.PRAGMAS, "PRAGMA query_only = 1"))
+        assert "cannot be written by this user (attempt to write a readonly" in refusal_at_start(
+            path
+        )
+    (tmp_path / "folder.db").mkdir()
+    assert "cannot be opened (unable to open database file): give" in refusal_at_start(
+        tmp_path / "folder.db"
+    )
+    migrate(path)
+
+
+async def test_a_newer_database_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "llava-bot.db"
+    await asyncio.to_thread(migrate, path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'x'")
+        database.commit()
+    with pytest.raises(DatabaseUnusable, match=r"comes from a newer llava-bot: bring this one up"):
         async with running_store(tmp_path):
             pass
 
