@@ -22,6 +22,9 @@ BUSY_S = 5.0
 class Database(ABC):
     """Runs the store's transactions without blocking the loop. Made by `open_database`.
 
+    The store reaches its database by these methods alone: whatever fails beneath them is raised as
+    `StoreFailed`, and a cancellation takes effect once the transaction has ended.
+
     The work of a transaction is written once, for SQLAlchemy's synchronous connections; where the
     databases differ, it asks `bot.store.database.statements`. It may run more than once, and must
     change nothing but the database.
@@ -59,7 +62,7 @@ class Database(ABC):
 
     @abstractmethod
     async def scrub(self) -> None:
-        """Remove what erased rows have left behind in the database's files."""
+        """Remove what erased rows have left behind in the database's files. Raises: StoreFailed."""
 
     @abstractmethod
     def make_engine(self) -> AsyncEngine:

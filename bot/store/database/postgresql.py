@@ -19,6 +19,7 @@ from bot.store.database.loop_thread import LoopThread
 from bot.store.database.opening import prepare
 from bot.store.health import Kind
 from bot.store.schema import metadata
+from bot.store.uninterrupted import uninterrupted
 
 T = TypeVar("T")
 
@@ -63,11 +64,13 @@ class PostgresqlDatabase(Database):
         """Its address, with the password, which its text leaves out."""
         return self._url
 
+    @uninterrupted
     async def write(self, work: Callable[[Connection], T], *, since: float | None = None) -> T:
         """See `Database.write`."""
         with store_failures():
             return await self._thread.run(self._run("write", self._engine, work, since))
 
+    @uninterrupted
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run queries that change nothing. Raises: StoreFailed."""
         with store_failures():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -22,6 +23,7 @@ from bot.store.schema import channels
 from bot.values.turns import ChannelSettings
 from tests.servers.postgresql import PASSWORD, PostgresqlServer
 from tests.unit.store.questions import THREAD, ask, ending, incoming, new
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -160,6 +162,33 @@ async def test_a_server_that_restarts_costs_nobody_a_question(
         await asyncio.to_thread(postgresql.start)
         assert await claiming
         assert len(await store.turns(THREAD)) == 1
+
+
+async def test_a_call_that_is_cancelled_leaves_no_transaction_open(
+    postgresql: PostgresqlServer, postgresql_url: URL, tmp_path: Path
+) -> None:
+    async with running_store(tmp_path, url=postgresql_url) as store:
+        await store.channels.choose("web", "t", "c", ChannelSettings())
+        begun = threading.Event()
+
+        def work(connection: Connection) -> None:
+            connection.execute(channels.update().values(note="whole"))
+            begun.set()
+            connection.execute(text("SELECT pg_sleep(0.3)"))
+
+        writing = asyncio.create_task(store.database.write(work))
+        await until(begun.is_set, timeout_s=30)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert await asyncio.to_thread(postgresql.execute, OPEN_TRANSACTIONS) == "0"
+        assert (await store.channels.settings("web", "t", "c")).note == "whole"
+
+
+OPEN_TRANSACTIONS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = 'llava-bot' AND state <> 'idle'
+"""
 
 
 async def test_a_deadlock_is_tried_again(postgresql_url: URL, tmp_path: Path) -> None:
