@@ -106,6 +106,7 @@ class Store:
     def __init__(self, database: Database, kept: Pictures, lease: Lease, signals: Signals) -> None:
         self._database = database
         self._pictures = kept
+        self._must_scrub = False
         self.late = LateWrites()
         self.lease = lease
         self.signals = signals
@@ -370,8 +371,11 @@ class Store:
             return count
 
         count = await self._database.write(erase)
-        if count:
+        # Until it has succeeded once: an erasure that is tried again finds no rows.
+        self._must_scrub = self._must_scrub or count > 0
+        if self._must_scrub:
             await self._database.scrub()
+            self._must_scrub = False
         await self._pictures.remove_discarded()
         return count
 

@@ -18,9 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.private_files import make_file
 from bot.store.database.base import BUSY_S, Database
-from bot.store.database.failures import DatabaseUnusable
+from bot.store.database.failures import DatabaseUnusable, StoreFailed, store_failures
 from bot.store.database.folding import add_folding
 from bot.store.database.migrating import upgrade
+from bot.store.uninterrupted import uninterrupted
 from inference.safe_messages import safe_message
 
 T = TypeVar("T")
@@ -83,6 +84,7 @@ class SqliteDatabase(Database):
         """Its address."""
         return self._engine.url
 
+    @uninterrupted
     async def write(self, work: Callable[[Connection], T], *, since: float | None = None) -> T:
         """See `Database.write`.
 
@@ -99,9 +101,10 @@ class SqliteDatabase(Database):
         self._num_writes += 1
         if self._num_writes % WRITES_PER_CHECKPOINT == 0:
             # On a reader's thread, so that writes need not wait for it.
-            asyncio.get_running_loop().run_in_executor(self._readers, self._checkpoint, "PASSIVE")
+            asyncio.get_running_loop().run_in_executor(self._readers, self._checkpoint)
         return await asyncio.get_running_loop().run_in_executor(self._writer, transaction)
 
+    @uninterrupted
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction that changes nothing. Raises: StoreFailed."""
 
@@ -112,13 +115,23 @@ class SqliteDatabase(Database):
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, transaction)
 
+    @uninterrupted
     async def scrub(self) -> None:
-        """Truncate the write-ahead log, which still holds erased data."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._checkpoint, "TRUNCATE")
+        """Truncate the write-ahead log, which still holds erased data. Raises: StoreFailed."""
 
-    def _checkpoint(self, mode: str) -> None:
-        with self._engine.connect() as connection:
-            connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})")
+        def truncate() -> None:
+            with self._watched("write"), self._engine.connect() as connection:
+                _be_patient(connection, self.busy_s)
+                is_busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
+                if is_busy:  # somebody reads what has been erased
+                    raise _locked()
+
+        await asyncio.get_running_loop().run_in_executor(self._writer, truncate)
+
+    def _checkpoint(self) -> None:
+        """Move what the write-ahead log holds into the database, as far as nobody reads it."""
+        with contextlib.suppress(StoreFailed), store_failures(), self._engine.connect() as opened:
+            opened.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
 
     def make_engine(self) -> AsyncEngine:
         """Connections for an SDK that brings its own queries. Blocking.
@@ -180,6 +193,14 @@ def migrate(path: Path, *, to: str = "head") -> None:
         raise DatabaseUnusable(_sentence(path, exc)) from None
     finally:
         database.dispose()
+
+
+def _locked() -> sqlite3.OperationalError:
+    """What SQLite raises where a lock is not let go; a checkpoint returns it instead."""
+    locked = sqlite3.OperationalError("database is locked")
+    locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    locked.sqlite_errorname = "SQLITE_BUSY"
+    return locked
 
 
 def _sentence(path: Path, exc: DatabaseError) -> str:

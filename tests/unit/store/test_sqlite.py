@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, func, select
 
-from bot.store import DatabaseUnusable, running_store
+from bot.store import DatabaseUnusable, StoreFailed, running_store
 from bot.store.database import sqlite
 from bot.store.database.sqlite import migrate
 from bot.store.schema import inbox
+from tests.store_faults import FAULTS
 from tests.unit.store.questions import BLUE, RED, THREAD, ask, ending, incoming, new
 
 
@@ -129,6 +131,32 @@ async def test_a_newer_database_is_called_so(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnusable, match=r"comes from a newer llava-bot: bring this one up"):
         async with running_store(tmp_path):
             pass
+
+
+@pytest.mark.parametrize("fault", ["locked", "replaced"])
+async def test_what_an_erasure_could_not_overwrite_is_a_store_that_fails_and_is_overwritten_later(
+    fault: str, tmp_path: Path
+) -> None:
+    async with running_store(tmp_path) as store:
+        await ask(store, incoming("m1", text="secret-question"))
+        with FAULTS[fault](store), pytest.raises(StoreFailed):
+            await store.database.scrub()
+        with reading(tmp_path / "llava-bot.db"):
+            store.database.busy_s = 0.1
+            with pytest.raises(StoreFailed, match="SQLITE_BUSY"):
+                await store.forget_thread(THREAD)
+        assert b"secret" in database_bytes(tmp_path)
+        await store.forget_thread(THREAD)  # as the late write does
+        assert b"secret" not in database_bytes(tmp_path)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Somebody else reads the database as it is now, for as long as the context lasts."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM inbox").fetchone()
+        yield
 
 
 async def test_a_database_of_the_first_version_keeps_its_questions(tmp_path: Path) -> None:
