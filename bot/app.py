@@ -386,6 +386,8 @@ async def _running_sweep(services: Services) -> AsyncIterator[None]:
                 if settings.thread_days:
                     age = timedelta(days=settings.thread_days)
                     gone += await services.erasure.older_than(age)
+                if settings.usage_days:
+                    await store.usage.forget_older_than(settings.usage_days)
                 if max_bytes := settings.picture_limits.max_kept_bytes:
                     await store.room.make_room(max_bytes)
             except Exception as exc:  # noqa: BLE001 - retried in an hour

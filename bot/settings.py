@@ -269,6 +269,9 @@ class Settings(SettingsGroup):
         ge=0,
         description="Threads are erased after so many days without a question; 0 keeps them.",
     )
+    usage_days: int = Field(
+        90, ge=0, description="Days that counts of questions are kept; 0 keeps them for ever."
+    )
     data_dir: Path = Field(
         default_factory=default_data_dir,
         validate_default=True,

@@ -223,6 +223,7 @@ class Answers:
             if question.is_superseded:
                 await self._ledger.end(question)
                 return True
+            ending = replace(ending, spent=question.spent)
             self._on_ending(question.message, ending)
             is_kept = await self._ledger.keep(question, ending)
             if await reply.finish(ending):
@@ -258,6 +259,7 @@ class Answers:
             text=refusal.sentence(question.message.locale),
             receipt=question.receipt,
             may_pass=refusal.may_pass,
+            reason=refusal.key,
         )
 
     def _stopped(self, question: InFlight, reply: Reply) -> Ending:

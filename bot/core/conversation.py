@@ -37,6 +37,8 @@ class Conversation:
     """Pictures that do not fit its context."""
     gone: tuple[GonePicture, ...] = ()
     """Pictures that the store keeps no more."""
+    prompt_tokens: int = 0
+    """Its length, as counted."""
 
 
 async def fit_to_context(
@@ -68,8 +70,12 @@ async def fit_to_context(
     budget = model.context_tokens - reserve_tokens
     bare = len(earlier)  # dropping as many leaves the question alone
 
+    lengths: dict[int, int] = {}
+
     async def fits(dropped_turns: int) -> bool:
-        return await count_tokens(draft.messages(dropped_turns)) <= budget
+        length = await count_tokens(draft.messages(dropped_turns))
+        lengths[dropped_turns] = length
+        return length <= budget
 
     no_room: list[StoredPicture] = []
     dropped = 0
@@ -90,6 +96,7 @@ async def fit_to_context(
         left_out=left_out,
         no_room=tuple(no_room),
         gone=tuple(picture for turn in turns for picture in turn.gone),
+        prompt_tokens=lengths[dropped],
     )
 
 

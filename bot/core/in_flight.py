@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from bot.values.limits import BoundReached
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
+from bot.values.usage import Spent
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class InFlight:
     def __init__(self, message: IncomingMessage) -> None:
         self._message = message
         self._receipt = Receipt()
+        self._spent = Spent()
         self._reached: BoundReached | None = None
         self._is_new = False
         self._is_attempted = False
@@ -50,6 +52,11 @@ class InFlight:
     def receipt(self) -> Receipt:
         """As far as it is known yet."""
         return self._receipt
+
+    @property
+    def spent(self) -> Spent:
+        """What it has cost so far."""
+        return self._spent
 
     @property
     def is_new(self) -> bool:
@@ -122,6 +129,10 @@ class InFlight:
     def receipt_known(self, receipt: Receipt) -> None:
         """What the answer uses and leaves out has been decided, so far."""
         self._receipt = receipt
+
+    def spends(self, spent: Spent) -> None:
+        """It has cost so much by now."""
+        self._spent = spent
 
     async def run(self, work: Coroutine[object, object, Ending]) -> Ending:
         """Run the work so that `stop` can cancel it. Raises: what the work raises."""

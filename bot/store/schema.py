@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -66,6 +69,7 @@ inbox = Table(
     Column("ended_at", DateTime(timezone=True), nullable=True, index=True),
     # The process that answers it (`processes.id`); None: nobody's, until the next start.
     Column("owner", String, nullable=True, index=True),
+    Column("is_counted", Boolean, nullable=False, default=False),  # its end is in `usage`
     UniqueConstraint("platform", "team", "channel", "message", "revision"),
     Index("ix_inbox_user_claims", "platform", "counts_for", "claimed_at"),
     Index("ix_inbox_channel_claims", "platform", "team", "channel", "claimed_at"),
@@ -164,6 +168,26 @@ feedback = Table(
     Column("message", String, primary_key=True),
     Column("author", String, primary_key=True),
     Column("good", Boolean, nullable=False),
+)
+
+# How much was asked, in sums; nobody's words. One row for all that has its key in common.
+usage = Table(
+    "usage",
+    metadata,
+    Column("day", Date, primary_key=True),  # in UTC
+    Column("platform", String, primary_key=True),
+    Column("team", String, primary_key=True),
+    Column("channel", String, primary_key=True),
+    Column("person", String, primary_key=True),  # empty: those who want to be forgotten
+    Column("model", String, primary_key=True),  # empty: none ran
+    Column("outcome", String, primary_key=True),  # see `bot.values.usage`
+    Column("reason", String, primary_key=True),  # of a refused one: its sentence's key
+    Column("questions", BigInteger, nullable=False),
+    Column("pictures", BigInteger, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("generated_tokens", BigInteger, nullable=False),
+    Column("first_token_s", Float, nullable=False),
+    Column("generation_s", Float, nullable=False),
 )
 
 # What people chose, where a platform does not send it with each message: their language (Discord),

@@ -56,6 +56,7 @@ from bot.store.schema import (
 )
 from bot.store.sharing import Sharing
 from bot.store.uninterrupted import uninterrupted
+from bot.store.usage import Usage, count, forget_person
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.values.picture_places import PictureFolder, PicturePlace
 from bot.values.pictures import NormalisedPicture
@@ -119,6 +120,7 @@ class Store:
         self.deferrals = Deferrals(database)
         self.installations = Installations(database)
         self.leases = Leases(database)
+        self.usage = Usage(database)
         self.room = Room(database, self._erase)
 
     @property
@@ -199,7 +201,10 @@ class Store:
 
     @uninterrupted
     async def answer_turn(self, message: IncomingMessage, ending: Ending) -> None:
-        """Save the answer, unless the thread was erased meanwhile, or the question taken."""
+        """Save the answer, unless the thread was erased meanwhile, or the question taken.
+
+        Its first answer counts in the usage.
+        """
         thread_id = select(threads.c.id).where(*is_thread(message.thread)).scalar_subquery()
 
         def work(connection: Connection) -> None:
@@ -219,6 +224,7 @@ class Store:
                     may_pass=ending.may_pass,
                 )
             )
+            count(connection, message, ending)
 
         await self._database.write(work)
 
@@ -341,6 +347,7 @@ class Store:
             connection.execute(
                 delete(people).where(people.c.platform == platform, people.c.person == author)
             )
+            forget_person(connection, platform, team, author)
             connection.execute(
                 update(inbox)
                 .where(inbox.c.platform == platform, inbox.c.counts_for == author)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from bot.values.cleaning import clean_name, clean_words
+from bot.values.usage import NOTHING_SPENT, Spent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +234,9 @@ class Ending:
     """False: the question could not be written down, and nothing of it was begun."""
     may_pass: bool = True
     """Of a refused question: whether it may succeed when it is asked again."""
+    reason: str = ""
+    """Of a refused question: the key of its sentence."""
+    spent: Spent = NOTHING_SPENT
 
 
 def as_it_is(text: str, _complete: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from bot.core.answering.meter import Meter
 from bot.core.answering.options import AnswerOptions
 from bot.core.answering.streaming import stream_answer
 from bot.core.bounds.fair_gate import FairGate
@@ -91,7 +92,13 @@ class AnswerProducer:
                 turns, engine, model, sampling, channel.system_prompt or self._options.system_prompt
             )
         question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
-        finished = await self._generate(message, engine, conversation, sampling, reply)
+        meter = Meter(
+            question.spends,
+            model=model.name,
+            pictures=len(conversation.pictures),
+            prompt_tokens=conversation.prompt_tokens,
+        )
+        finished = await self._generate(message, engine, conversation, sampling, reply, meter)
         text = reply.text.strip()
         timeout_s = self._options.timeout_s
         if not text:
@@ -176,6 +183,7 @@ class AnswerProducer:
         conversation: Conversation,
         sampling: Sampling,
         reply: Reply,
+        meter: Meter,
     ) -> Finished | None:
         request = GenerationRequest(
             messages=conversation.messages,
@@ -183,4 +191,4 @@ class AnswerProducer:
             user_id=message.user.id_everywhere,
             thread=message.thread.id_everywhere,
         )
-        return await stream_answer(engine, request, reply, timeout_s=self._options.timeout_s)
+        return await stream_answer(engine, request, reply, meter, timeout_s=self._options.timeout_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
+from bot.core.answering.meter import Meter
 from bot.core.reply import Reply
 from bot.values.cleaning import StreamCleaner, is_unseen
 from bot.values.messages import Stage, Status
@@ -14,7 +15,7 @@ from inference.types import Finished, GenerationRequest, Queued, Started, TextDe
 
 
 async def stream_answer(
-    engine: Engine, request: GenerationRequest, reply: Reply, *, timeout_s: float
+    engine: Engine, request: GenerationRequest, reply: Reply, meter: Meter, *, timeout_s: float
 ) -> Finished | None:
     """Show the answer as it is generated. Returns: `None`: its time was over before its end.
 
@@ -22,7 +23,7 @@ async def stream_answer(
     """
     try:
         async with asyncio.timeout(None) as clock:
-            return await _stream(engine, request, reply, clock, timeout_s)
+            return await _stream(engine, request, reply, meter, clock, timeout_s)
     except TimeoutError:
         if not clock.expired():
             raise
@@ -33,6 +34,7 @@ async def _stream(
     engine: Engine,
     request: GenerationRequest,
     reply: Reply,
+    meter: Meter,
     clock: asyncio.Timeout,
     timeout_s: float,
 ) -> Finished:
@@ -42,6 +44,7 @@ async def _stream(
     async with aclosing(engine.stream(request)) as events:
         async for event in events:
             reply.submitted()
+            meter.saw(event)
             match event:
                 case Queued(position):
                     reply.status(Status(Stage.QUEUED, position))

@@ -70,6 +70,7 @@ class Refusals:
             text=refusal.sentence(message.locale),
             receipt=Receipt(),
             claimed=False,
+            reason=refusal.key,
         )
         self._ledger.refuse(question, ending)
         await Reply(exchange).finish(ending)

@@ -41,10 +41,11 @@ SHOWN = {
     # ids of the platforms, which say who and where, never what
     *("platform", "team", "teams", "channel", "channels", "users", "roles", "user_id", "thread"),
     *("message", "ts", "thread_ts", "id", "owner", "about", "prefix", "next", "asked_by"),
-    *("admins", "direct_prefix"),
+    *("admins", "direct_prefix", "person"),
     # words of ours: text keys, choices, digests, kinds
     *("key", "kind", "digest", "suffix", "event_type", "event_types", "follow_ups", "place"),
     *("markup", "channel_form", "title", "reason", "timings", "locale", "needs_mention_told"),
+    *("outcome",),
     # the operator's: settings but their values, models, machines
     *("path", "lines", "problems", "variable", "origin", "what", "fix", "file", "bucket"),
     *("endpoint", "region", "model", "revision", "device", "family", "weights", "languages"),
