@@ -27,6 +27,7 @@ OTHERS_CLASSES = {
     "AutoModelForImageTextToText",
     "DecodeStream",
     "LlavaForConditionalGeneration",
+    "LoadCredential",  # a directive of systemd
     "StoppingCriteria",
 }
 OTHERS_COMMANDS = {"cd", "curl", "git", "loginctl", "pip", "source", "systemctl"}
