@@ -27,6 +27,7 @@ from bot.logs.native import native_output_withheld
 from bot.monitoring.health import Health
 from bot.monitoring.server import running_monitoring
 from bot.monitoring.settings import MonitoringSettings
+from bot.monitoring.systemd import supervised
 from bot.platforms.entry import PlatformEntry
 from bot.platforms.platform import Platform, PlatformUnavailable
 from bot.platforms.registry import PLATFORMS
@@ -162,9 +163,15 @@ async def _run(
         _running_sweep(services),
         running_monitoring(
             configuration.of(MonitoringSettings),
-            Health(services.answers, services.store),
+            health := Health(services.answers, services.store),
             services.metrics,
         ) as monitored_at,
+        supervised(
+            health,
+            services.engine,
+            until=signals.stop.wait,
+            ends_within_s=settings.drain_s + CLOSING_S,
+        ),
     ):
         if monitored_at is not None:
             log.info("health checks and metrics are at %s", monitored_at)
