@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable, reason
 from bot.platforms.slack.events import PLATFORM, Event
 from bot.platforms.slack.message_handler import MessageHandler
+from bot.platforms.slack.shapes import is_ts
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.store import Store
 from inference.errors import safe_traceback
@@ -22,8 +25,25 @@ MISSED_S = 15 * 60
 MARGIN_S = 60
 THREADS_S = 24 * 3600
 """A thread that began so long ago may still get a follow-up."""
-MAX_THREADS = 50
+MAX_EARLIER = 2000
+"""Messages of a channel's last day that are looked at for threads; the last minutes have no
+bound."""
+MAX_KNOWN_THREADS = 1000
+MAX_OLD_THREADS = 200
+"""Threads that began before what was looked at: each costs a call of its own."""
 PAGE = 200
+
+
+@dataclass(slots=True)
+class History:
+    """What a channel's history says about the last minutes."""
+
+    missed: list[Event] = field(default_factory=list)
+    """The channel's messages of that time, oldest first."""
+    threads: list[str] = field(default_factory=list)
+    """Those with replies of that time, by ts."""
+    begins_at: float = math.inf
+    """The time of the earliest message that was looked at."""
 
 
 class Backfill:
@@ -53,64 +73,47 @@ class Backfill:
                 await self._of_workspace(workspace, since)
 
     async def _of_workspace(self, workspace: Workspace, since: float) -> None:
-        threads: set[tuple[str, str]] = set()
+        seen_since: dict[str, float] = {}
         with _contained("a workspace's channels"):
-            async for channel in self._channels(workspace):
-                with _contained("a channel"):
-                    threads |= await self._of_channel(workspace, channel, since)
-        known = await self._store.recent_threads(
-            PLATFORM, workspace.team, age=timedelta(seconds=THREADS_S), limit=MAX_THREADS
-        )
-        threads |= {(thread.channel, thread.thread) for thread in known}
-        for channel_id, thread_ts in sorted(threads):
-            with _contained("a thread"):
-                await self._of_thread(workspace, channel_id, thread_ts, since)
-
-    async def _channels(self, workspace: Workspace) -> AsyncIterator[dict[str, Any]]:
-        cursor = ""
-        while True:
-            page = await workspace.api.read(
+            async for channel in _listed(
+                workspace,
                 "users.conversations",
+                "channels",
                 types="public_channel,private_channel,mpim,im",
                 exclude_archived="true",
-                limit=PAGE,
-                cursor=cursor or None,
-            )
-            for channel in page["channels"]:
-                yield channel
-            cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
-            if not cursor:
-                return
-
-    async def _of_channel(
-        self, workspace: Workspace, channel: dict[str, Any], since: float
-    ) -> set[tuple[str, str]]:
-        """Handle a channel's messages. Returns: (channel, ts) of its threads with late replies."""
-        page = await workspace.api.read(
-            "conversations.history",
-            channel=channel["id"],
-            oldest=f"{since - THREADS_S + MISSED_S:.6f}",
-            limit=PAGE,
+            ):
+                with _contained("a channel"):
+                    history = await _history(workspace, channel["id"], since)
+                    seen_since[channel["id"]] = history.begins_at
+                    for event in history.missed:
+                        await self._handle(workspace, channel["id"], event, since)
+                    for thread_ts in history.threads:
+                        await self._of_thread(workspace, channel["id"], thread_ts, since)
+        known = await self._store.recent_threads(
+            PLATFORM, workspace.team, age=timedelta(seconds=THREADS_S), limit=MAX_KNOWN_THREADS
         )
-        late = set()
-        for event in reversed(page["messages"]):
-            await self._handle(workspace, channel["id"], event, since)
-            if "ts" in event and float(event.get("latest_reply") or 0) >= since:
-                late.add((channel["id"], str(event["ts"])))
-        return late
+        old = [
+            thread
+            for thread in known
+            if not is_ts(thread.thread)
+            or float(thread.thread) < seen_since.get(thread.channel, math.inf)
+        ]
+        for thread in old[:MAX_OLD_THREADS]:
+            await self._of_thread(workspace, thread.channel, thread.thread, since)
 
     async def _of_thread(
         self, workspace: Workspace, channel: str, thread_ts: str, since: float
     ) -> None:
-        page = await workspace.api.read(
-            "conversations.replies",
-            channel=channel,
-            ts=thread_ts,
-            oldest=f"{since:.6f}",
-            limit=PAGE,
-        )
-        for event in page["messages"]:
-            await self._handle(workspace, channel, event, since)
+        with _contained("a thread"):
+            async for event in _listed(
+                workspace,
+                "conversations.replies",
+                "messages",
+                channel=channel,
+                ts=thread_ts,
+                oldest=f"{since:.6f}",
+            ):
+                await self._handle(workspace, channel, event, since)
 
     async def _handle(self, workspace: Workspace, channel: str, event: Event, since: float) -> None:
         message = self._message_handler.read(workspace, event, channel)
@@ -119,6 +122,48 @@ class Backfill:
         with _contained("a message"):
             if not await self._store.inbox.knows(message.key):
                 await self._message_handler.on_message(message, from_history=True)
+
+
+async def _history(workspace: Workspace, channel: str, since: float) -> History:
+    """Read a channel's history; what could be read, where it breaks off."""
+    history = History()
+    num_read = 0
+    with _contained("a channel's history"):
+        async for event in _listed(
+            workspace,
+            "conversations.history",
+            "messages",
+            channel=channel,
+            oldest=f"{since - THREADS_S + MISSED_S:.6f}",
+        ):
+            num_read += 1
+            if not is_ts(event.get("ts")):
+                continue
+            sent_at = float(event["ts"])
+            if sent_at < since and num_read > MAX_EARLIER:
+                break
+            history.begins_at = min(history.begins_at, sent_at)
+            if sent_at >= since:
+                history.missed.append(event)
+            late = event.get("latest_reply")
+            if is_ts(late) and float(late) >= since:
+                history.threads.append(event["ts"])
+    history.missed.reverse()
+    return history
+
+
+async def _listed(
+    workspace: Workspace, method: str, what: str, **arguments: str
+) -> AsyncIterator[dict[str, Any]]:
+    """Everything that a method lists, page by page."""
+    cursor = ""
+    while True:
+        page = await workspace.api.read(method, limit=PAGE, cursor=cursor or None, **arguments)
+        for one in page[what]:
+            yield one
+        cursor = (page.get("response_metadata") or {}).get("next_cursor") or ""
+        if not cursor:
+            return
 
 
 @contextmanager

@@ -223,24 +223,15 @@ class WebApi:
             for it in self.workspace.messages[arguments["channel"]]
             if it.get("thread_ts") in {None, it["ts"]}
         ]
-        found = [it for it in top if _within(it["ts"], arguments)]
-        limit = int(arguments.get("limit") or 100)
-        return {"messages": list(reversed(found))[:limit], "has_more": len(found) > limit}
+        found = [it for it in reversed(top) if _within(it["ts"], arguments)]
+        return _page(found, arguments, default=100)
 
     def _conversations_replies(self, arguments: Arguments) -> dict[str, Any]:
         thread = self.workspace.thread(arguments["channel"], arguments["ts"])
         if not thread:
             raise ApiError("thread_not_found")
         found = [it for it in thread if _within(it["ts"], arguments)]
-        start = int(arguments.get("cursor") or 0)
-        limit = int(arguments.get("limit") or 1000)
-        page = found[start : start + limit]
-        more = start + limit < len(found)
-        return {
-            "messages": page,
-            "has_more": more,
-            "response_metadata": {"next_cursor": str(start + limit) if more else ""},
-        }
+        return _page(found, arguments, default=1000)
 
     def _files_info(self, arguments: Arguments) -> dict[str, Any]:
         file = self.workspace.files.get(arguments["file"])
@@ -378,6 +369,17 @@ class WebApi:
         self.workspace.views[view_id] = {"id": view_id, **view}
         self.workspace.opened_by[view_id] = arguments["trigger_id"]
         return {"view": self.workspace.views[view_id]}
+
+
+def _page(found: list[Message], arguments: Arguments, *, default: int) -> dict[str, Any]:
+    start = int(arguments.get("cursor") or 0)
+    end = start + int(arguments.get("limit") or default)
+    more = end < len(found)
+    return {
+        "messages": found[start:end],
+        "has_more": more,
+        "response_metadata": {"next_cursor": str(end) if more else ""},
+    }
 
 
 def _within(ts: str, arguments: Arguments) -> bool:
