@@ -10,7 +10,7 @@ import pytest
 from bot.platforms.slack.events import Event
 from bot.platforms.slack.pictures.places import attachments_of
 from bot.values.messages import Attachment
-from tests.engines import ScriptedModel
+from tests.engines import HeldLoad, ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import Stage, context_of, running_bot, text_of
 from tests.servers.faults import Fault, Faults
@@ -143,6 +143,35 @@ async def test_in_a_channel_shared_with_another_workspace_it_is_the_bots_own_tha
         assert stage.bot._catching_up is not None
         await stage.bot._catching_up
         await stage.quiet()
+    assert len(stage.replies(ts)) == 1
+
+
+async def test_a_status_whose_call_breaks_off_becomes_the_answer(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
+) -> None:
+    load = HeldLoad(backend)
+    slack.faults.next("chat.postMessage", Fault(cut="after"))
+    async with running_bot(tmp_path, slack, backend, load=load) as stage:
+        ts = slack.say(f"{BOT} what is it?")
+        await until(lambda: len(_writes(slack)) == 2)
+        load.finish()
+        await stage.answered(ts)
+        await stage.quiet()
+        assert len(stage.replies(ts)) == 1
+
+
+def _writes(slack: LocalSlack) -> list[str]:
+    writes = {"chat.postMessage", "chat.update"}
+    return [method for method, _ in slack.api.calls if method in writes]
+
+
+async def test_a_sentence_whose_call_breaks_off_stands_there_once(stage: Stage) -> None:
+    slack = stage.slack
+    stage.backend.raises = RuntimeError("broken")
+    slack.faults.next("chat.postMessage", Fault(cut="after"))
+    ts = slack.say(f"{BOT} what is it?")
+    await stage.answered(ts)
+    await stage.quiet()
     assert len(stage.replies(ts)) == 1
 
 

@@ -188,7 +188,7 @@ async def test_a_rate_that_is_over_for_long_is_waited_for(stage: Stage) -> None:
     assert text_of(await stage.answered(ts)) == "answer to count"
 
 
-async def test_an_answer_deleted_while_it_grows_is_posted_again(
+async def test_an_answer_deleted_while_it_grows_is_posted_again_once(
     stage: Stage,
 ) -> None:
     slack = stage.slack
@@ -199,8 +199,11 @@ async def test_an_answer_deleted_while_it_grows_is_posted_again(
     stage.backend.release(1)
     await until(lambda: len(stage.replies(ts)) == 1)
     slack.workspace.messages["C1"].remove(stage.replies(ts)[0])
+    slack.faults.next("chat.postMessage", Fault(cut="after"))
     stage.backend.release()
     assert text_of(await stage.answered(ts)) == "one two three"
+    await stage.quiet()
+    assert len(stage.replies(ts)) == 1
 
 
 async def test_where_it_may_not_post_the_bot_tells_the_user_directly(

@@ -81,8 +81,8 @@ class Parts:
             if not self._is_loaded:
                 known = await self._replies.of_question(self._message.thread, self._key)
                 self._held = {part: Part(ts) for part, ts in known.items()}
-                if not self._held and self._unsure:
-                    await self._adopt(workspace, 0)
+                if not self._held:
+                    await self._made(workspace, 0)
                 self._is_loaded = True
         return self._held.get(0)
 
@@ -90,35 +90,47 @@ class Parts:
         self._held[number] = part
         await self._replies.remember_part(self._message.thread, self._key, number, part.ts)
 
-    async def _adopt(self, workspace: Workspace, number: int) -> bool:
-        """Find a message that was posted and, because of a crash, not remembered."""
+    async def _made(self, workspace: Workspace, number: int) -> Part | None:
+        """The message of a part, even one that Slack has made and the store does not know.
+
+        Whoever makes a message asks here first: the call before may have broken off.
+        """
+        if number not in self._held and self._unsure:
+            await self._adopt(workspace, number)
+        return self._held.get(number)
+
+    async def _adopt(self, workspace: Workspace, number: int) -> None:
+        """Find a message that was posted and, because a call or a run broke off, not remembered."""
         found: list[Event] = []
-        known: set[str] = set()
         try:
-            known = await self._replies.of_thread(self._message.thread)
             found = await own_messages(workspace, self._message)
-        except (SlackRefused, StoreFailed) as exc:
+        except SlackRefused as exc:
             log.warning("the thread could not be read: %s", exc)
+        known = {part.ts for part in self._held.values()}
+        # A stream has no buttons while it grows; those of any other message name its question.
+        questions: list[tuple[str, str] | None] = [(self._key.channel, self._key.message)]
+        try:
+            known |= await self._replies.of_thread(self._message.thread)
+            questions.append(None)
+        except StoreFailed:
+            log.warning("an unknown stream is not looked for: the store fails")
         self._unsure = False
         unknown = [it for it in found if str(it["ts"]) not in known and not is_notice(it)]
-        ours = (self._key.channel, self._key.message)
-        # A stream has no buttons while it grows; those of any other message name its question.
-        for question in (ours, None):
+        for question in questions:
             for event in unknown:
                 if blocks.question_of(event) == question:
                     await self._keep(number, Part(str(event["ts"])))
                     self._edited(workspace)
-                    return True
-        return False
+                    return
 
     # -- while it grows -----------------------------------------------------------------------
 
     async def show(self, workspace: Workspace, number: int, text: str) -> None:
         """Make or change a part. Raises: TryLater, SlackRefused."""
-        part = self._held.get(number)
+        if number and number not in self._held:
+            await self._complete(workspace, number - 1)
+        part = await self._made(workspace, number)
         if part is None:
-            if number:
-                await self._complete(workspace, number - 1)
             await self._begin(workspace, number, text)
         elif part.text != text:
             await self._change(workspace, number, part, text)
@@ -127,16 +139,13 @@ class Parts:
     async def wait(self, workspace: Workspace, sentence: str) -> None:
         """Show a status in the message that will become the answer."""
         layout = blocks.waiting(sentence, self._key, self.locale)
-        part = self._held.get(0)
+        part = await self._made(workspace, 0)
         if part is None:
             await self._post(workspace, 0, sentence, layout)
         else:
             await self._update(workspace, 0, part, sentence, layout)
 
     async def _begin(self, workspace: Workspace, number: int, text: str) -> None:
-        if self._unsure and await self._adopt(workspace, number):
-            await self._change(workspace, number, self._held[number], text)
-            return
         if self._may_stream(workspace) and await self._start_stream(workspace, number, text):
             return
         await self._post(workspace, number, text, blocks.running(text, self._key, self.locale))
@@ -271,6 +280,7 @@ class Parts:
                 await self._stop_stream(workspace, part)
                 await workspace.api.write("chat.update", **arguments)
             elif exc.error in GONE:
+                self._held.pop(number, None)
                 await self._post(workspace, number, text, layout)
                 return
             else:
@@ -297,7 +307,7 @@ class Parts:
     async def finish(self, workspace: Workspace, text: str, receipt: list[blocks.Block]) -> None:
         """Give the last part its final text and its receipt; delete the parts after it."""
         last = max(self.shown - 1, 0)
-        part = self._held.get(last)
+        part = await self._made(workspace, last)
         layout = blocks.final(text, receipt)
         if part is None:
             await self._post(workspace, last, text, layout)
