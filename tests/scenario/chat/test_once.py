@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bot.store import Replies, StoreFailed
+from tests.engines import HeldLoad
 from tests.scenario.chat.chat import Chat, Place, answered, landed, quiet
 from tests.scenario.core import RED
 from tests.waiting import until
@@ -64,6 +68,24 @@ async def test_a_message_made_just_before_a_crash_is_found_and_finished(place: P
         (question,) = await chat.store.inbox.unfinished()
         await chat.store.replies.forget_parts(thread, question.key)
     place.backend.release()
+    async with place.running() as chat:
+        await answered(chat, asked)
+        assert len(chat.seen(asked)) == 1
+
+
+async def test_a_message_made_just_before_a_crash_is_found_though_the_store_cannot_be_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place.running(load=HeldLoad(place.backend)) as chat:
+        asked = chat.say("@bot count")
+        await until(lambda: len(chat.seen(asked)) == 1)
+        (question,) = await chat.store.inbox.unfinished()
+        await chat.store.replies.forget_parts(chat.thread_key(asked), question.key)
+
+    async def unreadable(*_: object) -> set[str]:
+        raise StoreFailed(OSError("gone"))
+
+    monkeypatch.setattr(Replies, "of_thread", unreadable)
     async with place.running() as chat:
         await answered(chat, asked)
         assert len(chat.seen(asked)) == 1

@@ -6,6 +6,7 @@ so that a restart, an edit and *Ask again* continue in the same messages.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import time
@@ -38,7 +39,8 @@ OLD_S = 50 * 60
 """Discord limits edits of messages older than an hour: such a one gets only its final text."""
 WORTH_WAITING_S = 15
 """For an edit of an old message; if it is put off for longer, the message is posted again."""
-ADOPTED_FROM = 50
+ADOPTED_FROM = 1000
+"""So many messages after a question are looked through for one of its reply."""
 
 
 def reply_id(channel: int, message: int) -> str:
@@ -225,22 +227,18 @@ class Parts:
         Its buttons name the question that they belong to.
         """
         channel = await self._connection.partial_channel(destination.channel)
-        after = discord.Object(int(self._thread.thread)) if self._thread.team else None
+        asked = discord.Object(int(self._key.message))
 
         async def found() -> list[discord.Message]:
-            return [
-                message async for message in channel.history(limit=ADOPTED_FROM, oldest_first=False)
-            ]
+            return [message async for message in channel.history(limit=ADOPTED_FROM, after=asked)]
 
-        try:
-            known = await self._replies.of_thread(self._thread)
-        except StoreFailed:
-            return False
+        known = {reply_id(part.channel, part.message) for part in self._held.values()}
+        # If the store fails, the buttons alone tell.
+        with contextlib.suppress(StoreFailed):
+            known |= await self._replies.of_thread(self._thread)
         for message in await read(found, timeout_s=self._connection.timeout_s):
             ours = message.author.id == self._connection.bot_user
             is_new = reply_id(destination.channel, message.id) not in known
-            if after is not None and message.id < after.id:
-                continue
             if (
                 ours
                 and is_new
