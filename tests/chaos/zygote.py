@@ -80,14 +80,19 @@ def main() -> None:
     _import_everything()
     children: set[int] = set()
     _tell(ready=True)
+    received = b""
     while True:
-        if select.select([sys.stdin], [], [], LOOK_EVERY_S)[0]:
-            line = sys.stdin.readline()
-            if not line:
+        # Not through `sys.stdin`: `select` does not know of the lines that it has read ahead.
+        if select.select([0], [], [], LOOK_EVERY_S)[0]:
+            some = os.read(0, 1 << 16)
+            if not some:
                 break
+            received += some
+        *orders, received = received.split(b"\n")
+        for order in orders:
             pid = os.fork()
             if pid == 0:
-                _run(json.loads(line))
+                _run(json.loads(order))
             children.add(pid)
             _tell(started=pid)
         while children:
