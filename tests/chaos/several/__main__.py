@@ -51,7 +51,11 @@ async def run(options: argparse.Namespace, zygote: Zygote, folder: Path, url: UR
         killing.cancel()
         await asyncio.gather(killing, return_exceptions=True)
         await asyncio.gather(*asking)
-        return await askers.finish(within_s=SETTLE_S)
+        report = await askers.finish(within_s=SETTLE_S)
+        for member in team:
+            report.starts_s += member.starts_s
+            report.logged.update(member.warnings())
+        return report
 
 
 async def _ask_two(askers: Askers) -> None:
@@ -80,12 +84,16 @@ def told(report: Report) -> str:
     """The figures, a line each."""
     waits = sorted(report.waits_s)
     longest = f"{waits[-1]:.1f} s" if waits else "none"
+    starts = sorted(report.starts_s)
     lines = [
         f"asked {report.asked}, accepted {report.accepted}, answered {report.answered}",
         f"processes killed {report.kills}, answers cut off {report.cut}",
         f"lost {len(report.lost)}, doubled {len(report.doubled)}",
         f"out of order {len(report.out_of_order)}, not answered {report.not_answered.total()}",
-        f"longest wait for an answer that was cut off {longest}",
+        f"longest wait for an answer that was cut off {longest}"
+        + (f", median {waits[len(waits) // 2]:.1f} s" if waits else ""),
+        f"starts: median {starts[len(starts) // 2]:.1f} s, longest {starts[-1]:.1f} s",
+        *(f"logged {count} times: {what}" for what, count in report.logged.most_common(10)),
         *report.problems[:20],
     ]
     return "\n".join(lines)

@@ -37,6 +37,10 @@ class Report:
     not_answered: Counter[str] = field(default_factory=Counter)
     """Those that ended in another way than an answer."""
     kills: int = 0
+    starts_s: list[float] = field(default_factory=list)
+    """How long each start took until it had its model."""
+    logged: Counter[str] = field(default_factory=Counter)
+    """Warnings and errors of the bots, without their numbers."""
     waits_s: list[float] = field(default_factory=list)
     """From a cut to the answer that another process gave, or the same one started again."""
 

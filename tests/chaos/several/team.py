@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,6 +15,8 @@ from sqlalchemy import URL
 
 from tests.chaos.process import NO_BOUNDS, BotProcess, Zygote
 from tests.scenario.command import environment
+
+LEVEL = re.compile(r"\b(?:WARNING|ERROR)\b\W*(.*)")
 
 
 class Member:
@@ -28,15 +32,25 @@ class Member:
         )
         self.address = ""
         self.is_up = False
+        self.starts_s: list[float] = []
+        self._log = folder.with_suffix(".log")
 
     async def start(self) -> None:
         """Start it, and wait until it answers."""
+        began = time.monotonic()
         await self.bot.start()
         await self.bot.wait_until_ready()
+        self.starts_s.append(time.monotonic() - began)
         found = re.search(r"the playground is at (http://\S+)", self.bot.log())
         assert found is not None, self.bot.log()
         self.address = found[1].rstrip("/")
         self.is_up = True
+
+    def warnings(self) -> Counter[str]:
+        """What it has logged as a warning or an error, in all its lives, without numbers."""
+        lines = self._log.read_text(errors="replace").splitlines()
+        words = (LEVEL.search(line) for line in lines)
+        return Counter(re.sub(r"\d+(\.\d+)?", "N", found[1]) for found in words if found)
 
     async def kill(self) -> None:
         """End it as the kernel's memory killer does."""
