@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from bot.core.answering.meter import Meter
 from bot.core.answering.options import AnswerOptions
@@ -18,17 +19,26 @@ from bot.core.reply import Reply
 from bot.core.thread_queues import Ticket
 from bot.core.turns import Turns
 from bot.errors import UserFacingError
-from bot.store import Store, Turn
+from bot.store import Store, StoreFailed, Turn
 from bot.texts import duration
-from bot.values.messages import Ending, Exchange, IncomingMessage, Outcome, Stage, Status
+from bot.values.messages import Ending, Exchange, Outcome, Stage, Status
 from inference.engine import Engine, Engines
 from inference.errors import ModelUnavailable
-from inference.types import Finished, GenerationRequest, ModelInfo, Sampling
+from inference.types import (
+    Finished,
+    GenerationRequest,
+    ModelInfo,
+    Queued,
+    Sampling,
+    Started,
+)
 
 PREPARED_AT_ONCE = 8
 """Questions whose pictures are fetched, or whose tokens are counted: it bounds their memory."""
 PREPARED_PER_USER = 2
 
+RUNS_NEXT = 1
+"""The place in the engine's queue of the one that runs next; it has been taken up."""
 MAX_ATTEMPTS = 3
 """After so many crashes of the process a question is given up, with a sentence."""
 
@@ -98,7 +108,7 @@ class AnswerProducer:
             pictures=len(conversation.pictures),
             prompt_tokens=conversation.prompt_tokens,
         )
-        finished = await self._generate(message, engine, conversation, sampling, reply, meter)
+        finished = await self._generate(question, engine, conversation, sampling, reply, meter)
         text = reply.text.strip()
         timeout_s = self._options.timeout_s
         if not text:
@@ -178,17 +188,29 @@ class AnswerProducer:
 
     async def _generate(
         self,
-        message: IncomingMessage,
+        question: InFlight,
         engine: Engine,
         conversation: Conversation,
         sampling: Sampling,
         reply: Reply,
         meter: Meter,
     ) -> Finished | None:
+        message = question.message
+
+        async def on_place(place: Queued | Started) -> None:
+            """One that only waits is not to blame for the end of the process."""
+            if isinstance(place, Started):
+                with contextlib.suppress(StoreFailed):  # then it goes uncounted
+                    await self._count_attempt(question)
+            elif place.position > RUNS_NEXT and question.may_be_put_back:
+                await self._ledger.put_back(question)
+
         request = GenerationRequest(
             messages=conversation.messages,
             sampling=sampling,
             user_id=message.user.id_everywhere,
             thread=message.thread.id_everywhere,
         )
-        return await stream_answer(engine, request, reply, meter, timeout_s=self._options.timeout_s)
+        return await stream_answer(
+            engine, request, reply, meter, timeout_s=self._options.timeout_s, on_place=on_place
+        )

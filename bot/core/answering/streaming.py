@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from bot.core.answering.meter import Meter
@@ -15,15 +16,29 @@ from inference.types import Finished, GenerationRequest, Queued, Started, TextDe
 
 
 async def stream_answer(
-    engine: Engine, request: GenerationRequest, reply: Reply, meter: Meter, *, timeout_s: float
+    engine: Engine,
+    request: GenerationRequest,
+    reply: Reply,
+    meter: Meter,
+    *,
+    timeout_s: float,
+    on_place: Callable[[Queued | Started], Awaitable[None]],
 ) -> Finished | None:
     """Show the answer as it is generated. Returns: `None`: its time was over before its end.
 
-    `timeout_s`: from the device starting on it. Raises: InferenceError.
+    Args:
+        engine: generates it.
+        request: what is asked.
+        reply: where it is shown.
+        meter: counts what it costs.
+        timeout_s: from the device starting on it.
+        on_place: waited for when its place in the engine's queue changes.
+
+    Raises: InferenceError.
     """
     try:
         async with asyncio.timeout(None) as clock:
-            return await _stream(engine, request, reply, meter, clock, timeout_s)
+            return await _stream(engine, request, reply, meter, clock, timeout_s, on_place)
     except TimeoutError:
         if not clock.expired():
             raise
@@ -37,6 +52,7 @@ async def _stream(
     meter: Meter,
     clock: asyncio.Timeout,
     timeout_s: float,
+    on_place: Callable[[Queued | Started], Awaitable[None]],
 ) -> Finished:
     unseen = ""  # the reply starts with the first character that can be seen
     cleaner = StreamCleaner()
@@ -48,9 +64,11 @@ async def _stream(
             match event:
                 case Queued(position):
                     reply.status(Status(Stage.QUEUED, position))
+                    await on_place(event)
                 case Started():
                     clock.reschedule(asyncio.get_running_loop().time() + timeout_s)
                     reply.status(Status(Stage.READING))
+                    await on_place(event)
                 case TextDelta(text):
                     text = cleaner.push(text)
                     if not reply.text:

@@ -6,9 +6,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from bot.core.answering.producer import MAX_ATTEMPTS
 from bot.errors import Busy
+from bot.store.schema import inbox
 from bot.values.messages import (
     Outcome,
 )
@@ -84,6 +86,28 @@ async def test_a_question_that_keeps_crashing_the_bot_is_given_up_with_a_sentenc
     assert "won't try again" in exchange.ending.text
     assert backend.requests == []
     assert await store.inbox.unfinished() == []
+
+
+async def test_only_what_the_device_has_begun_with_is_blamed_for_the_end_of_the_process(
+    core: Core, backend: ScriptedModel
+) -> None:
+    async def attempts() -> list[int]:
+        counts = select(inbox.c.attempts)
+        return sorted(await core.store.database.read(lambda c: c.execute(counts).scalars()))
+
+    async def until_counted(*expected: int) -> None:
+        async with asyncio.timeout(30):
+            while await attempts() != list(expected):  # noqa: ASYNC110 - they are in the store
+                await asyncio.sleep(0.01)
+
+    backend.hold()
+    exchanges = [FakeExchange() for _ in range(5)]
+    for name, exchange in zip("abcde", exchanges, strict=True):
+        core.answers.ask(message(name, in_thread=name), exchange)
+    await until_counted(0, 0, 0, 1, 1)  # one runs, and another runs next
+    backend.release()
+    await until(lambda: all(exchange.endings for exchange in exchanges), timeout_s=30)
+    await until_counted(1, 1, 1, 1, 1)
 
 
 async def test_clean_restarts_never_give_a_question_up(
