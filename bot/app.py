@@ -34,7 +34,7 @@ from bot.platforms.registry import PLATFORMS
 from bot.platforms.terminal.pictures import locale_of_environment
 from bot.platforms.terminal.terminal import Terminal
 from bot.settings import revealed
-from bot.store import StoreFailed
+from bot.store import LeaseRecord, StoreFailed
 from bot.values.messages import IncomingMessage
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.serving.fleet import Devices
@@ -175,6 +175,8 @@ async def _run(
     ):
         if monitored_at is not None:
             log.info("health checks and metrics are at %s", monitored_at)
+        lock = settings.data_dir / private_files.LOCK
+        await services.store.lease.succeed(LeaseRecord(settings.data_dir, lock))
         # In a thread: the SDKs are imported there.
         made = await asyncio.to_thread(_make_platforms, services, configuration, platforms)
         return await _serve(services, devices, made, signals, open_page=open_page)
@@ -328,6 +330,8 @@ async def _resume_unfinished(services: Services, made: Platforms) -> None:
         for message in await inbox.unfinished():
             _resume(made, message)
         return
+    if not await services.store.lease.is_alone():
+        return  # the others have a model: see `running_takeover`
     platforms = {platform.name for platform in made.values()}
     while taken := await inbox.take_over(platforms, left=True):
         for message in taken:
@@ -359,7 +363,7 @@ def _lock_data_dir(data_dir: Path) -> None:
 
     Raises: ConfigurationError.
     """
-    lock = FileLock(data_dir / "run.lock", mode=private_files.FILE)
+    lock = FileLock(data_dir / private_files.LOCK, mode=private_files.FILE)
     try:
         private_files.protect(data_dir)
         lock.acquire(blocking=False)

@@ -21,11 +21,14 @@ OTHERS = 0o077
 
 DATABASE = "llava-bot.db"
 SESSION_KEY = "session-key"
+LOCK = "run.lock"
+LEASE = "lease.json"
 STATE = (
     DATABASE,
     f"{DATABASE}-wal",
     f"{DATABASE}-shm",
-    "run.lock",
+    LOCK,
+    LEASE,
     "pictures",
     "uploads",
     SESSION_KEY,

@@ -8,6 +8,7 @@ from bot.store.moving import Moved, move_store
 from bot.store.people import People
 from bot.store.pictures import PicturesUnusable
 from bot.store.processes.lease import Lease
+from bot.store.processes.predecessor import Record as LeaseRecord
 from bot.store.processes.signals import Signal, Signals
 from bot.store.replies import Replies
 from bot.store.sharing import Sharing
@@ -21,6 +22,7 @@ __all__ = [
     "GonePicture",
     "Inbox",
     "Lease",
+    "LeaseRecord",
     "Leases",
     "Moved",
     "Outage",

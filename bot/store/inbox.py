@@ -154,7 +154,7 @@ class Inbox:
     async def has_earlier(self, message: IncomingMessage) -> bool | None:
         """Whether a question of its thread comes first that another process has, or had.
 
-        `None`: one does, and its answer has not begun.
+        `None`: one does, and nobody has begun with it.
         """
         taken = tuple(self._taken)
         return await self._database.read(lambda c: has_earlier(c, message, self._lease, taken))

@@ -12,7 +12,7 @@ from bot.values.messages import IncomingMessage
 LOOK_AGAIN_S = 2.0
 """Looks without a signal: one may be missed."""
 NOT_BEGUN_S = 30.0
-"""How long a question waits for one before it that no process has begun."""
+"""How long a question waits for one before it that a process has, and has not begun with."""
 
 
 async def wait_for_earlier(store: Store, message: IncomingMessage) -> None:
@@ -25,7 +25,7 @@ async def wait_for_earlier(store: Store, message: IncomingMessage) -> None:
     """
     if not store.lease.is_shared:
         return
-    until = time.monotonic() + NOT_BEGUN_S
+    begins_by = time.monotonic() + NOT_BEGUN_S
     ended = asyncio.Event()
 
     def hear(signal: Signal) -> None:
@@ -34,7 +34,9 @@ async def wait_for_earlier(store: Store, message: IncomingMessage) -> None:
 
     with store.signals.heard_by(hear):
         while (earlier := await store.inbox.has_earlier(message)) is not False:
-            if earlier is None and time.monotonic() > until:
+            if earlier:
+                begins_by = time.monotonic() + NOT_BEGUN_S
+            elif time.monotonic() > begins_by:
                 return
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), LOOK_AGAIN_S)

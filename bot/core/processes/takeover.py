@@ -30,7 +30,8 @@ async def running_takeover(
         store: where they are.
         platforms: the names of those that this process runs.
         resume: answers one, in the reply that it had begun.
-        is_ready: whether it would be answered now; until then it is left to others.
+        is_ready: whether it would be answered now; until then it is left to others, if there are
+            any.
     """
     if not store.lease.is_shared:
         yield
@@ -49,14 +50,18 @@ async def _take(
     resume: Callable[[IncomingMessage], None],
     is_ready: Callable[[], bool],
 ) -> None:
+    left = True  # once; an answer that could not be delivered is tried again by each start
     while True:
         await asyncio.sleep(EVERY_S)
-        if not (is_ready() and store.lease.is_held):
+        if not store.lease.is_held:
             continue
         try:
-            taken = await store.inbox.take_over(platforms)
+            if not (is_ready() or await store.lease.is_alone()):
+                continue
+            taken = await store.inbox.take_over(platforms, left=left)
         except StoreFailed:
             continue
+        left = left and bool(taken)
         for message in taken:
             try:
                 resume(message)

@@ -15,6 +15,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from bot.store.database import Database, LeaseExpired, StoreFailed
+from bot.store.processes.predecessor import Record
 from bot.store.schema import processes
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Lease:
         self._database = database
         self._lease_s = lease_s
         self._until = -math.inf if database.is_shared else math.inf
+        self._record: Record | None = None
         self.id = uuid.uuid4().hex
         """The owner of the questions that are claimed under this lease."""
         self.on_lost: Callable[[], Awaitable[None]] = _nothing
@@ -50,6 +52,19 @@ class Lease:
         """Whether nobody else can have taken this process's questions."""
         return time.monotonic() < self._until
 
+    async def succeed(self, record: Record) -> None:
+        """Leave to all what the folder's process before this one has not finished; record this.
+
+        Raises: StoreFailed.
+        """
+        if not self.is_shared:
+            return
+        self._record = record
+        predecessor = await asyncio.to_thread(record.predecessor)
+        if predecessor is not None:
+            await self._end(predecessor)
+        await asyncio.to_thread(record.write, self.id)
+
     async def join(self) -> None:
         """Begin a lease under a new id. Raises: StoreFailed."""
         self.id = uuid.uuid4().hex
@@ -57,6 +72,8 @@ class Lease:
         values = {"id": self.id, "started_at": func.now(), "expires_at": self._expiry()}
         await self._database.write(lambda c: c.execute(insert(processes).values(values)))
         self._until = started + self._lease_s
+        if self._record is not None:
+            await asyncio.to_thread(self._record.write, self.id)
 
     async def renew(self) -> None:
         """Make it last from now on, unless it has expired. Raises: StoreFailed."""
@@ -76,9 +93,19 @@ class Lease:
     async def leave(self) -> None:
         """End it: others take at once what was left unfinished. Raises: StoreFailed."""
         self._until = -math.inf
+        await self._end(self.id)
+
+    async def _end(self, lease: str) -> None:
         await self._database.write(
-            lambda c: c.execute(delete(processes).where(processes.c.id == self.id))
+            lambda c: c.execute(delete(processes).where(processes.c.id == lease))
         )
+
+    async def is_alone(self) -> bool:
+        """Whether no other process has a lease now. Raises: StoreFailed."""
+        others = select(processes.c.id).where(
+            processes.c.id != self.id, processes.c.expires_at > func.clock_timestamp()
+        )
+        return await self._database.read(lambda c: c.execute(others.limit(1)).first()) is None
 
     def check(self, connection: Connection) -> None:
         """Keep the lease from being taken during a transaction. Raises: LeaseExpired."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, case, delete, exists, func, or_, select, update
 
 from bot.store.database.statements import is_postgresql
 from bot.store.processes.lease import Lease
 from bot.store.rows import is_message
-from bot.store.schema import inbox, processes
+from bot.store.schema import inbox, processes, turns
 from bot.values.messages import IncomingMessage
 
 TAKEN_AT_ONCE = 20
@@ -89,11 +89,25 @@ def has_earlier(
 ) -> bool | None:
     """Whether a question of its thread comes first that another process has, or had (`taken`).
 
-    `None`: one does, and its answer has not begun.
+    `None`: one does, and nobody has begun with it.
     """
     own = select(inbox.c.id, inbox.c.thread_id).where(*is_revision(message)).subquery()
+    is_alive = exists(
+        select(processes.c.id).where(
+            processes.c.id == inbox.c.owner, processes.c.expires_at > func.clock_timestamp()
+        )
+    )
+    has_turn = exists(
+        select(turns.c.id).where(
+            turns.c.thread_id == inbox.c.thread_id,
+            turns.c.message == inbox.c.message,
+            turns.c.revision == inbox.c.revision,
+        )
+    )
+    # One whose process is dead will be taken over, and its new process waits for nothing of ours.
+    is_certain = or_(inbox.c.attempts > 0, has_turn, ~is_alive)
     found = connection.execute(
-        select(func.max(inbox.c.attempts))
+        select(func.max(case((is_certain, 1), else_=0)))
         .select_from(inbox.join(own, inbox.c.thread_id == own.c.thread_id))
         .where(
             inbox.c.id < own.c.id,
@@ -102,7 +116,7 @@ def has_earlier(
             or_(inbox.c.owner != lease.id, inbox.c.id.in_(taken)),
         )
     )
-    attempts = found.scalar_one_or_none()
-    if attempts is None:
+    certain = found.scalar_one_or_none()
+    if certain is None:
         return False
-    return True if attempts > 0 else None
+    return True if certain else None

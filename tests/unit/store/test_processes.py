@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, Connection, select, text
 
+from bot.private_files import LEASE, LOCK
+from bot.store import LeaseRecord as Record
 from bot.store import Store, running_store
 from bot.store.database import LeaseExpired
 from bot.store.schema import inbox, processes
@@ -168,12 +171,63 @@ async def test_a_question_follows_those_of_its_thread_that_other_processes_have(
     assert await first.inbox.has_earlier(earlier) is False
     assert await second.inbox.has_earlier(own) is None  # it has not begun
     assert await second.inbox.has_earlier(elsewhere) is False
-    await first.inbox.begin_attempt(earlier)
+    await first.begin_turn(earlier, question="?", new_pictures=(), receipt=Receipt())
     assert await second.inbox.has_earlier(own) is True
     await first.inbox.end(earlier)
     assert await second.inbox.has_earlier(own) is False
     assert await second.inbox.has_earlier(later) is False  # its own come in its own order
     assert third.lease.is_held
+
+
+async def test_a_question_of_a_dead_process_comes_first_whether_or_not_it_was_begun(
+    three: list[Store],
+) -> None:
+    dead, other, _ = three
+    await dead.inbox.claim(incoming("m1"))
+    await other.inbox.claim(incoming("m2"))
+    await expire(dead)
+    assert await other.inbox.has_earlier(incoming("m2")) is True
+
+
+async def test_a_process_is_alone_while_no_other_has_a_lease(three: list[Store]) -> None:
+    first, *others = three
+    for other in others:
+        assert not await first.lease.is_alone()
+        await expire(other)
+    assert await first.lease.is_alone()
+
+
+async def test_a_process_that_is_started_again_ends_the_lease_of_the_one_that_was_killed(
+    three: list[Store], tmp_path: Path
+) -> None:
+    killed, started_again, other = three
+    its, copy = (locked(tmp_path / name) for name in ("its folder", "a copy"))
+    await killed.lease.succeed(Record(its, its / LOCK))
+    await killed.inbox.claim(incoming())
+    await asyncio.to_thread(shutil.copy, its / LEASE, copy / LEASE)
+
+    await other.lease.succeed(Record(copy, copy / LOCK))
+    assert await other.inbox.take_over(WEB) == []  # a copy: the original's process may live
+    await started_again.lease.succeed(Record(its, its / LOCK))
+    assert await other.inbox.take_over(WEB) == [incoming()]
+    assert (its / LEASE).stat().st_mode & 0o077 == 0
+    await other.lease.join()  # as after a lease that was lost
+    recorded = await asyncio.to_thread(Record(copy, copy / LOCK).predecessor)
+    assert recorded == other.lease.id
+
+
+def locked(folder: Path) -> Path:
+    """A process's folder."""
+    folder.mkdir()
+    (folder / LOCK).touch()
+    return folder
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"lease": 3}', '{"lease": "x"}', "\xff"])
+def test_a_record_that_says_nothing_certain_names_no_predecessor(text: str, tmp_path: Path) -> None:
+    (tmp_path / LOCK).touch()
+    (tmp_path / LEASE).write_bytes(text.encode("latin-1"))
+    assert Record(tmp_path, tmp_path / LOCK).predecessor() is None
 
 
 async def test_a_later_version_of_a_question_ends_the_earlier_one_of_another_process(
