@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from inference.backends.gpu_memory import GpuMemory
 from inference.device import is_out_of_memory
 from inference.errors import ContextExceeded, EngineDead, GenerationFailed, safe_traceback
 from inference.execution.runner import (
@@ -27,6 +28,7 @@ from inference.execution.runner import (
     StepInFlight,
 )
 from inference.execution.vision import VisionEncoder
+from inference.metrics import Counter, Gauge
 from inference.models.family import Family
 from inference.prompts.answer_text import AnswerText
 from inference.prompts.builder import PromptBuilder
@@ -53,6 +55,13 @@ ATTEMPTS = 3
 """Consecutive steps that run out of memory before a request fails."""
 
 MIN_PREFILL_BUDGET = 64
+
+CACHE_USAGE = Gauge(
+    "kv_cache_usage_perc",
+    "Share of the KV cache that running requests hold, 0 to 1.",
+    ("model", "device"),
+)
+OUT_OF_MEMORY = Counter("step_out_of_memory", "Steps that did not fit the device's memory.")
 
 
 class BatchingBackend:
@@ -104,6 +113,7 @@ class BatchingBackend:
         self._requests: dict[Sequence[SequenceInputs], _RunningRequest] = {}
         self._in_flight: deque[tuple[Plan[SequenceInputs], StepInFlight]] = deque()
         self._out_of_memory = 0
+        self._memory = GpuMemory(model.device)
 
     @property
     def model(self) -> ModelInfo:
@@ -180,6 +190,8 @@ class BatchingBackend:
             log.error("the device failed: %s", safe_traceback(exc))
             raise EngineDead("the device failed") from None
         self._emit_positions(output)
+        CACHE_USAGE.set(self._scheduler.usage, self._model.name, self._model.device)
+        self._memory.note()
 
     # -- a step -------------------------------------------------------------------------------
 
@@ -218,6 +230,7 @@ class BatchingBackend:
     def _undo_out_of_memory(self, output: StepOutput, plan: Plan[SequenceInputs]) -> None:
         """Undo a step that did not fit, free caches and retry with a smaller prefill budget."""
         log.warning("out of memory: retrying a step")
+        OUT_OF_MEMORY.add()
         self._scheduler.undo(plan)
         self._runner.free_memory()
         if torch.cuda.is_available():

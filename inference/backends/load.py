@@ -27,6 +27,7 @@ from inference.backends.checkpoint import (
     weight_files,
 )
 from inference.backends.generate import GenerateModel
+from inference.backends.gpu_memory import GpuMemory
 from inference.backends.hub import check_reachable
 from inference.backends.load_errors import one_sentence
 from inference.backends.placement import placement
@@ -260,6 +261,7 @@ def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:
                 )
             )
         warm_up(backend)
+    GpuMemory(loaded.model.device).note()
     return backend
 
 

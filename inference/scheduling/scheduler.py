@@ -21,9 +21,14 @@ from collections.abc import Sequence as SequenceOf
 from itertools import count as counter
 from typing import Generic
 
+from inference.metrics import Counter as Counted
 from inference.scheduling.pages import PAGE_TOKENS, PagePool, pages_for
 from inference.scheduling.prefix_tree import PageKey, PrefixTree, page_key
 from inference.scheduling.sequences import Inputs, Plan, PrefillChunk, Sequence
+
+PREEMPTIONS = Counted(
+    "num_preemptions", "Sequences that lost their pages to older ones, to be prefilled again."
+)
 
 SHORT_PREFILL_TOKENS = 128
 """A request with at most this much to prefill is a short follow-up: it precedes new pictures."""
@@ -159,11 +164,21 @@ class Scheduler(Generic[Inputs]):
         self._running.remove(sequence)
         self._free(sequence)
         self._enqueue(sequence)
+        PREEMPTIONS.add()
 
     @property
     def free_pages(self) -> SequenceOf[int]:
         """Pages that hold nothing: neither a running sequence's tokens nor a cached prefix."""
         return self._pool.free_pages
+
+    @property
+    def usage(self) -> float:
+        """The share of the pages that running sequences hold, 0 to 1.
+
+        What is cached and evictable counts as free.
+        """
+        free = self._pool.num_free + self._tree.evictable
+        return 1 - free / self._pool.num_usable
 
     def shrink(self) -> None:
         """Free all pages that no sequence uses."""

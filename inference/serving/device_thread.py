@@ -10,18 +10,21 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from inference.errors import ModelUnavailable, safe_traceback
+from inference.metrics import Gauge
 from inference.serving.backend import Backend
 
 log = logging.getLogger(__name__)
 
 Load: TypeAlias = Callable[[], Backend]
 
+LOAD_S = Gauge("model_load_seconds", "How long the model took to load.", ("model", "device"))
 
 CANCEL_TIMEOUT_S = 1.0
 """How long an exit waits for a load that has been cancelled."""
@@ -135,6 +138,7 @@ class DeviceThread:
         try:
             if self._after is not None:
                 self._after.check_loaded()
+            began_at = time.perf_counter()
             backend = self._load()
         except ModelUnavailable as exc:
             self._loaded.set_exception(exc)
@@ -144,4 +148,5 @@ class DeviceThread:
             sentence = f"The model cannot be loaded ({type(exc).__name__})."
             self._loaded.set_exception(ModelUnavailable(sentence))
             return
+        LOAD_S.set(time.perf_counter() - began_at, backend.model.name, backend.model.device)
         self._loaded.set_result(backend)

@@ -11,6 +11,7 @@ from inference.progress import LoadProgress
 from inference.serving.device_thread import DeviceThread
 from inference.serving.fleet import Devices, RunningEngine, running_engine
 from inference.serving.load_state import LoadState
+from inference.serving.observed import Observation
 from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo
 
 
@@ -78,9 +79,11 @@ class StartingEngine:
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """See `Engine.stream`."""
         engine = await self._running()
-        async with aclosing(engine.stream(request)) as events:
-            async for event in events:
-                yield event
+        with Observation(engine.model.name) as observation:
+            async with aclosing(engine.stream(request)) as events:
+                async for event in events:
+                    observation.saw(event)
+                    yield event
 
     async def clear_caches(self) -> None:
         """See `Engine.clear_caches`. Before the models are loaded nothing is cached."""

@@ -23,6 +23,7 @@ from inference.errors import (
     QueueFull,
     safe_traceback,
 )
+from inference.metrics import Counter, Gauge
 from inference.progress import LoadProgress
 from inference.serving.backend import AddJob, Backend, Job
 from inference.serving.device_thread import DeviceThread
@@ -52,6 +53,13 @@ STOP_TIMEOUT_S = 30.0
 """How long a shutdown waits for the step in flight."""
 
 WATCH_INTERVAL_S = 1.0
+
+STEPS = Counter("engine_steps", "Steps that the device has run.", ("device",))
+LAST_STEP = Gauge(
+    "last_step_timestamp_seconds",
+    "When the device last ended a step, or told of its progress in one.",
+    ("device",),
+)
 
 
 class Worker:
@@ -247,6 +255,7 @@ class _StepLoop:
         die: Callable[[EngineDead], None],
     ) -> None:
         self._device = device
+        self._device_name = device.backend.model.device
         self._loop = loop
         self._deliver = deliver
         self._die = die
@@ -276,6 +285,7 @@ class _StepLoop:
                 self.admit_new()
                 if backend.is_busy:
                     backend.step(self)
+                    STEPS.add(self._device_name)
                 self.flush()
                 if self._device.is_shared:
                     self._has_yielded = True
@@ -296,6 +306,7 @@ class _StepLoop:
     def flush(self) -> None:
         """See `StepOutput.flush`."""
         self.busy_since = time.monotonic()
+        LAST_STEP.set(time.time(), self._device_name)
         if self._events:
             events, self._events = self._events, []
             self._loop.call_soon_threadsafe(self._deliver, events)
