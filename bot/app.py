@@ -25,6 +25,7 @@ from bot.deadline import Deadline
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.logs.native import native_output_withheld
 from bot.monitoring.health import Health
+from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import running_monitoring
 from bot.monitoring.settings import MonitoringSettings
 from bot.monitoring.systemd import supervised
@@ -163,8 +164,13 @@ async def _run(
         _running_sweep(services),
         running_monitoring(
             configuration.of(MonitoringSettings),
-            health := Health(services.answers, services.store),
-            services.metrics,
+            health := Health(
+                services.answers,
+                services.store,
+                presences=services.presences,
+                folder=settings.data_dir,
+            ),
+            Metrics(),
         ) as monitored_at,
         supervised(
             health,

@@ -27,11 +27,11 @@ from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.core.processes.elsewhere import Elsewhere
 from bot.images.decoding.pool import running_pool
-from bot.monitoring.metrics import Metrics
 from bot.platforms.registry import PLATFORMS
 from bot.platforms.services import AdapterServices
 from bot.settings import Settings
 from bot.store import address_of, running_store
+from bot.values.presence import Presences
 from inference.backends.load_beside import ModelsOfOneDevice
 from inference.names import check_name
 from inference.progress import StreamProgress
@@ -45,7 +45,6 @@ class Services(AdapterServices):
     """The parts of a running bot, the engine included."""
 
     engine: StartingEngine
-    metrics: Metrics
 
 
 @contextmanager
@@ -112,9 +111,7 @@ async def running_services(
             pictures_per_thread=settings.pictures_per_thread,
         )
         questions = InFlightQuestions(store.signals.tell)
-        metrics = Metrics()
         answers = Answers(
-            on_ending=metrics.question_ended,
             store=store,
             questions=questions,
             engine=engine,
@@ -137,7 +134,7 @@ async def running_services(
             settings=settings,
             store=store,
             engine=engine,
-            metrics=metrics,
+            presences=Presences(),
             answers=answers,
             erasure=erasure,
             addressing=Addressing(store, questions, settings.follow_ups),

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from bot.core.access import Access
+from bot.core.answering import outcomes
 from bot.core.answering.options import AnswerOptions
 from bot.core.answering.producer import AnswerProducer
 from bot.core.attachments import Attachments
@@ -57,11 +58,8 @@ class Answers:
         options: AnswerOptions,
         bounds: QuestionBounds,
         questions: InFlightQuestions,
-        on_ending: Callable[[IncomingMessage, Ending], None] = lambda *_: None,
     ) -> None:
-        """`on_ending`: called with each question that ended, and how."""
         self._store = store
-        self._on_ending = on_ending
         self._engine = engine
         self._turns = Turns(store, attachments)
         self._ledger = Ledger(store, self._turns, bounds)
@@ -132,6 +130,7 @@ class Answers:
             return None
         revised = replace(message, revision=latest.revision + 1)
         self._questions.supersede(revised)
+        outcomes.ANEW.add(message.key.platform, "edited")
         return self.ask(revised, exchange)
 
     async def ask_again(
@@ -150,6 +149,7 @@ class Answers:
         if self._questions.latest(key) is not None and not has_answer:
             return None
         message = replace(asked_again(latest, turn), asked_by=by)
+        outcomes.ANEW.add(key.platform, "asked_again")
         return self.ask(message, exchange_for(message))
 
     async def recorded(self, key: MessageKey) -> bool:
@@ -211,7 +211,8 @@ class Answers:
         question.recorded()
         exchange = fenced(exchange, self._store.lease)
         try:
-            async with running_reply(exchange) as reply:
+            platform, asked_at = question.message.key.platform, question.arrived_at
+            async with running_reply(exchange, platform=platform, asked_at=asked_at) as reply:
                 if question.is_stopped:
                     ending = self._stopped(question, reply)
                 elif question.reached is not None:
@@ -224,7 +225,7 @@ class Answers:
                 await self._ledger.end(question)
                 return True
             ending = replace(ending, spent=question.spent)
-            self._on_ending(question.message, ending)
+            outcomes.QUESTIONS.add(platform, ending.outcome.value)
             is_kept = await self._ledger.keep(question, ending)
             if await reply.finish(ending):
                 await self._ledger.end(question, None if is_kept else ending)
@@ -254,6 +255,7 @@ class Answers:
             if not isinstance(exc, UserFacingError):
                 log.error("a question failed: %s", safe_traceback(exc))
             refusal = refusal_of(exc)
+        outcomes.REFUSALS.add(question.message.key.platform, refusal.key)
         return Ending(
             outcome=Outcome.REFUSED,
             text=refusal.sentence(question.message.locale),

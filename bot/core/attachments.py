@@ -15,8 +15,16 @@ from bot.images.normalise import check_size
 from bot.values.limits import PictureLimits
 from bot.values.messages import Attachment
 from bot.values.pictures import NormalisedPicture
+from inference.metrics import Counter
 
 Open = Callable[[Attachment], AsyncIterator[bytes]]
+
+USED = Counter("pictures", "Pictures that questions brought and that could be used.")
+SKIPPED = Counter(
+    "pictures_skipped",
+    "Files of questions that were not used, by the key of the sentence that says why.",
+    ("reason",),
+)
 
 SPARE_FILES = 8
 """This many files beyond the pictures of a question are still tried, or named in the receipt."""
@@ -130,10 +138,11 @@ class Attachments:
         refusals = [result for result in in_order if isinstance(result, PictureRefused)]
         if surplus := len(attachments) - len(tried):
             refusals.append(PictureRefused("files_not_tried", count=surplus, limit=len(tried)))
-        return FetchedPictures(
-            pictures=tuple(found for found in in_order if not isinstance(found, PictureRefused)),
-            refusals=tuple(refusals),
-        )
+        pictures = [found for found in in_order if not isinstance(found, PictureRefused)]
+        USED.add(by=len(pictures))
+        for refusal in refusals:
+            SKIPPED.add(refusal.key)
+        return FetchedPictures(pictures=tuple(pictures), refusals=tuple(refusals))
 
     async def _try_one(
         self, attachment: Attachment, batch: _Batch

@@ -12,8 +12,11 @@ from bot.core.in_flight import InFlightQuestions
 from bot.store import Store, StoreFailed
 from bot.values.messages import MessageKey, ThreadKey
 from inference.engine import Engine
+from inference.metrics import Counter
 
 T = TypeVar("T")
+
+FORGETS = Counter("forgets", "Times that something was erased, by what.", ("what",))
 
 
 class Erasure:
@@ -36,6 +39,7 @@ class Erasure:
 
         Its author deleted it and gets no sentence: if the store fails, it is erased later.
         """
+        FORGETS.add("question")
         await self.stop(key)
         await self._clear_caches()
         try:
@@ -45,6 +49,7 @@ class Erasure:
 
     async def thread(self, thread: ThreadKey) -> bool:
         """Forget a thread; false when there is none. Raises: StoreFailed."""
+        FORGETS.add("thread")
         with self._questions.closed(thread):
             await self._questions.stop_thread(thread)
             await self._clear_caches()
@@ -52,6 +57,7 @@ class Erasure:
 
     async def threads(self, threads: Sequence[ThreadKey]) -> int:
         """Forget several threads. Returns: how many. Raises: StoreFailed."""
+        FORGETS.add("thread", by=len(threads))
         with ExitStack() as closed:
             for thread in threads:
                 closed.enter_context(self._questions.closed(thread))
@@ -65,6 +71,7 @@ class Erasure:
         Threads of their own go as a whole, with what others asked there. Returns: how many
         questions of theirs.
         """
+        FORGETS.add("person")
         with ExitStack() as closed:
             for thread in await self._owned(platform, team, author):
                 closed.enter_context(self._questions.closed(thread))
@@ -84,6 +91,7 @@ class Erasure:
         """
         count = await self._store.forget_older_than(age)
         if count:
+            FORGETS.add("expired", by=count)
             await self._clear_caches()
         return count
 

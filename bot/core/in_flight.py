@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator
 from collections.abc import Set as AbstractSet
@@ -28,6 +29,8 @@ class InFlight:
 
     def __init__(self, message: IncomingMessage) -> None:
         self._message = message
+        self.arrived_at = time.monotonic()
+        """When its event came, or this run of the bot took it up."""
         self._receipt = Receipt()
         self._spent = Spent()
         self._reached: BoundReached | None = None

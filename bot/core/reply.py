@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from bot.core.answering import outcomes
 from bot.core.splitting import split
 from bot.values.messages import Ending, Exchange, Outcome, ReplyLimits, Status, TryLater
 from inference.errors import safe_traceback
@@ -25,8 +27,14 @@ FIRST_STATUS_WITHIN_S = 0.03
 class Reply:
     """A reply as it grows. Made by `running_reply`; `status` and `append` never wait."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(
+        self, exchange: Exchange, *, platform: str = "", asked_at: float | None = None
+    ) -> None:
+        """`platform`, and when the question came (`time.monotonic`): for what is counted."""
         self._exchange = exchange
+        self._platform = platform
+        self._asked_at = time.monotonic() if asked_at is None else asked_at
+        self._num_writes = 0
         self._status: Status | None = None
         self._text = ""
         self._shown: list[str] = []
@@ -62,8 +70,11 @@ class Reply:
         landed = True
         if ending.outcome is not Outcome.REFUSED:
             self._text = ending.text
-            landed = await _retry_until_delivered(lambda: self._write(complete=True))
-        return landed and await _retry_until_delivered(lambda: self._exchange.end(ending))
+            landed = await self._retry_until_delivered(lambda: self._write(complete=True))
+        landed = landed and await self._retry_until_delivered(lambda: self._exchange.end(ending))
+        outcomes.WRITES.observe(self._num_writes + 1, self._platform)
+        outcomes.DURATION_S.observe(time.monotonic() - self._asked_at, self._platform)
+        return landed
 
     async def write(self) -> None:
         """The writer: at most one call to the platform at a time, `pace_s` apart, until `close`."""
@@ -74,9 +85,11 @@ class Reply:
             try:
                 await self._write()
             except TryLater as later:
+                self._put_off(later.after_s)
                 pause_s = max(pause_s, later.after_s)
                 self._changed.set()
             except Exception as exc:  # noqa: BLE001 - whatever an SDK raises: the next edit repairs it
+                outcomes.EDIT_FAILURES.add(self._platform)
                 log.warning("an edit failed: %s", safe_traceback(exc))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), pause_s)
@@ -103,11 +116,17 @@ class Reply:
         parts = await asyncio.to_thread(_parts, self._text, limits, complete=complete)
         for index, part in enumerate(parts):
             if index == len(self._shown):
-                await self._exchange.show(index, part)
+                await self._show(index, part)
                 self._shown.append(part)
             elif self._shown[index] != part:
-                await self._exchange.show(index, part)
+                await self._show(index, part)
                 self._shown[index] = part
+
+    async def _show(self, index: int, part: str) -> None:
+        self._num_writes += 1
+        await self._exchange.show(index, part)
+        if not self._shown:
+            outcomes.FIRST_TEXT_S.observe(time.monotonic() - self._asked_at, self._platform)
 
     async def _yield_to_the_question(self) -> None:
         """The first status lets the question reach the model first, unless that takes longer."""
@@ -115,48 +134,58 @@ class Reply:
             await asyncio.wait_for(self._submitted.wait(), FIRST_STATUS_WITHIN_S)
         self._submitted.set()
 
+    async def _retry_until_delivered(self, call: Callable[[], Awaitable[None]]) -> bool:
+        """Call until it succeeds; false if rate limits outlasted our patience.
+
+        Gives up, and returns true, after repeated errors.
+        """
+        delay_s = FIRST_RETRY_S
+        attempt = 1
+        waited_s = 0.0
+        while attempt <= FINAL_ATTEMPTS:
+            try:
+                await call()
+            except TryLater as later:
+                if waited_s > PATIENCE_S:
+                    log.warning("the final edit was put off too long")
+                    return False
+                pause_s = min(later.after_s, PATIENCE_S)
+                self._put_off(pause_s)
+                await asyncio.sleep(pause_s)
+                waited_s += pause_s
+            except Exception as exc:  # noqa: BLE001 - whatever an SDK raises: the final text must land
+                outcomes.EDIT_FAILURES.add(self._platform)
+                log.warning("the final edit failed (%d): %s", attempt, safe_traceback(exc))
+                if attempt == FINAL_ATTEMPTS:
+                    return True
+                await asyncio.sleep(delay_s)
+                delay_s *= 2
+                attempt += 1
+            else:
+                return True
+        return True
+
+    def _put_off(self, seconds: float) -> None:
+        outcomes.RATE_WAITS.add(self._platform)
+        outcomes.RATE_WAIT_S.add(self._platform, by=seconds)
+
 
 def _parts(text: str, limits: ReplyLimits, *, complete: bool) -> list[str]:
     return split(limits.render(text, complete), limits)
 
 
 @asynccontextmanager
-async def running_reply(exchange: Exchange) -> AsyncIterator[Reply]:
-    """A reply with its writer. Call `finish` behind the block: two writers never meet."""
-    reply = Reply(exchange)
+async def running_reply(
+    exchange: Exchange, *, platform: str = "", asked_at: float | None = None
+) -> AsyncIterator[Reply]:
+    """A reply with its writer; see `Reply`.
+
+    Call `finish` behind the block: two writers never meet.
+    """
+    reply = Reply(exchange, platform=platform, asked_at=asked_at)
     writer = asyncio.create_task(reply.write(), name="reply-writer")
     try:
         yield reply
     finally:
         reply.close()
         await writer
-
-
-async def _retry_until_delivered(call: Callable[[], Awaitable[None]]) -> bool:
-    """Call until it succeeds; false if rate limits outlasted our patience.
-
-    Gives up, and returns true, after repeated errors.
-    """
-    delay_s = FIRST_RETRY_S
-    attempt = 1
-    waited_s = 0.0
-    while attempt <= FINAL_ATTEMPTS:
-        try:
-            await call()
-        except TryLater as later:
-            if waited_s > PATIENCE_S:
-                log.warning("the final edit was put off too long")
-                return False
-            pause_s = min(later.after_s, PATIENCE_S)
-            await asyncio.sleep(pause_s)
-            waited_s += pause_s
-        except Exception as exc:  # noqa: BLE001 - whatever an SDK raises: the final text must land
-            log.warning("the final edit failed (%d): %s", attempt, safe_traceback(exc))
-            if attempt == FINAL_ATTEMPTS:
-                return True
-            await asyncio.sleep(delay_s)
-            delay_s *= 2
-            attempt += 1
-        else:
-            return True
-    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -69,9 +70,9 @@ def _app(health: Health, metrics: Metrics) -> web.Application:
         return web.json_response(health.to_json(), status=200 if health.is_ready else 503)
 
     async def scraped(_: web.Request) -> web.Response:
-        return web.Response(
-            body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
+        # In a thread: it asks the disk and reads /proc.
+        body = await asyncio.to_thread(metrics.exposition)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application(middlewares=[in_use, without_version], client_max_size=1024)
     app.add_routes(

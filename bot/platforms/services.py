@@ -10,6 +10,7 @@ from bot.core.commands import Commands
 from bot.core.erasure import Erasure
 from bot.settings import Settings
 from bot.store import Store
+from bot.values.presence import Presences
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +23,4 @@ class AdapterServices:
     erasure: Erasure
     addressing: Addressing
     commands: Commands
+    presences: Presences

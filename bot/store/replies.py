@@ -14,9 +14,14 @@ from bot.store.rows import is_message, is_thread, now
 from bot.store.schema import feedback, inbox, replies, threads
 from bot.store.uninterrupted import uninterrupted
 from bot.values.messages import MessageKey, ThreadKey
+from inference.metrics import Counter
 
 NOTICE = -1
 """The `part` of the message that repeats a question which nobody else could see."""
+
+FEEDBACK = Counter(
+    "feedback", "Times that somebody called an answer good or bad.", ("platform", "rating")
+)
 
 
 class Replies:
@@ -166,7 +171,10 @@ class Replies:
             )
             return True
 
-        return await self._database.write(work)
+        is_known = await self._database.write(work)
+        if is_known:
+            FEEDBACK.add(question.platform, "good" if good else "bad")
+        return is_known
 
     @uninterrupted
     async def withdraw(self, thread: ThreadKey, question: MessageKey, author: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from bot.core.processes.elsewhere import Elsewhere
 from bot.images.decoding.pool import DecodingPool
 from bot.store import Store, running_store
 from bot.values.limits import FollowUps, PictureLimits, QuestionBounds
-from bot.values.messages import Attachment, Author, Ending, IncomingMessage, MessageKey, ThreadKey
+from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
 from inference.engine import Engines
 from tests.engines import HeldLoad, ScriptedModel, running_held, running_models
 from tests.hostile_pictures.decoding import shared_pool
@@ -91,7 +91,6 @@ async def running_core(
     beside: Mapping[str, ScriptedModel] | None = None,
     store_at: Mapping[str, Any] | None = None,
     decoding: DecodingPool | None = None,
-    on_ending: Callable[[IncomingMessage, Ending], None] = lambda *_: None,
 ) -> AsyncIterator[Core]:
     """The core with its state in `folder`.
 
@@ -117,9 +116,7 @@ async def running_core(
             pictures_per_question=pictures_per_question,
             pictures_per_thread=pictures_per_thread,
         )
-        answers = _answers(
-            store, engine, attachments, questions, access, options, bounds, on_ending
-        )
+        answers = _answers(store, engine, attachments, questions, access, options, bounds)
         store.lease.on_lost = answers.abandon
         yield Core(
             answers=answers,
@@ -148,10 +145,8 @@ def _answers(
     access: Access,
     options: AnswerOptions | None = None,
     bounds: QuestionBounds | None = None,
-    on_ending: Callable[[IncomingMessage, Ending], None] = lambda *_: None,
 ) -> Answers:
     return Answers(
-        on_ending=on_ending,
         store=store,
         questions=questions,
         engine=engine,

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from cachetools import LRUCache
 
+from bot.core.answering import outcomes
 from bot.core.in_flight import InFlight
 from bot.core.ledger import Ledger
 from bot.core.reply import Reply
@@ -73,5 +74,9 @@ class Refusals:
             reason=refusal.key,
         )
         self._ledger.refuse(question, ending)
-        await Reply(exchange).finish(ending)
+        platform = message.key.platform
+        outcomes.QUESTIONS.add(platform, ending.outcome.value)
+        outcomes.REFUSALS.add(platform, refusal.key)
+        reply = Reply(exchange, platform=platform, asked_at=question.arrived_at)
+        await reply.finish(ending)
         question.recorded()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -20,8 +21,19 @@ from bot.images.file_names import short_name
 from bot.images.normalise import check_kind, check_size
 from bot.values.limits import PictureLimits
 from bot.values.pictures import NormalisedPicture
+from inference.metrics import Counter, Histogram
 
 log = logging.getLogger(__name__)
+
+DECODING_S = Histogram(
+    "picture_decoding_seconds", "Decoding of one picture, once a process has begun with it."
+)
+LOST = Counter(
+    "decoders_lost",
+    "Processes that ended with a picture: they crashed, reached a limit of time, or were killed "
+    "because nobody waited any more.",
+    ("reason",),
+)
 
 PROCESSES = 2
 MAX_WAITING = 64
@@ -81,6 +93,7 @@ class DecodingPool:
             if isinstance(result, NormalisedPicture):
                 return result
             on_setback()
+            LOST.add("time" if result.get("ended") == "time" else "crash")
             if result.get("ended") == "time":
                 limit_s = self._decoding.processor_s
                 raise PictureRefused("picture_takes_too_long", name=name, limit_s=limit_s)
@@ -105,6 +118,7 @@ class DecodingPool:
             stop.set()
             if not work.done():
                 process.kill()
+                LOST.add("left")
             raise
         except (OSError, Stopped):
             raise PictureRefused("picture_undecodable", name=name) from None
@@ -115,7 +129,9 @@ class DecodingPool:
         self, process: DecodingProcess, name: str, data: bytes, stop: threading.Event
     ) -> Result:
         """In a thread of the pool. Raises: PictureRefused, OSError, Stopped."""
+        began_at = time.perf_counter()
         answer, payload = process.decode(data, self._decoding, stop)
+        DECODING_S.observe(time.perf_counter() - began_at)
         if "result" not in answer:
             return answer
         try:

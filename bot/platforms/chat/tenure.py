@@ -14,8 +14,12 @@ import uuid
 from collections.abc import Sequence
 
 from bot.store import LEASE_S, Leases, StoreFailed
+from inference.metrics import Counter, Gauge
 
 log = logging.getLogger(__name__)
+
+HELD = Gauge("leases_held", "1: this process has the right to the connection.", ("platform",))
+LOST = Counter("leases_lost", "Leases that could not be renewed in time.", ("platform",))
 
 RENEW_S = LEASE_S / 4
 CLOSING_S = LEASE_S / 4
@@ -75,6 +79,7 @@ class Tenure:
                 self._names, self._until = names, asked_at + LEASE_S
                 self._lost = asyncio.Event()
                 self._renewing = asyncio.create_task(self._renew(), name="lease")
+                HELD.set(1, self._what.lower())
                 return True
         return False
 
@@ -89,6 +94,7 @@ class Tenure:
         self._renewing.cancel()
         await asyncio.gather(self._renewing, return_exceptions=True)
         self._renewing = None
+        HELD.set(0, self._what.lower())
         names, self._names = self._names, ()
         try:
             await self._leases.release(names, self._owner)
@@ -110,6 +116,7 @@ class Tenure:
             # Otherwise there is time until it expires.
             await asyncio.sleep(min(RENEW_S, max(0.0, self._until - CLOSING_S - time.monotonic())))
         log.warning("%s: the lease could not be renewed, the connection is closed", self._what)
+        LOST.add(self._what.lower())
         self._lost.set()
 
 

@@ -27,6 +27,7 @@ def _make(services: AdapterServices, settings: DiscordSettings) -> Discord:
         settings=settings,
         fetch_links=services.settings.fetch_links,
         pictures_per_question=services.settings.pictures_per_question,
+        presence=services.presences.of(DISCORD.name),
     )
 
 

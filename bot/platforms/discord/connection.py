@@ -24,6 +24,7 @@ from bot.platforms.platform import PlatformUnavailable
 from bot.settings import revealed
 from bot.store import Leases
 from bot.values.messages import MessageKey, TryLater
+from bot.values.presence import Presence
 from inference.errors import safe_traceback
 from inference.failures import in_one_line
 
@@ -108,9 +109,16 @@ class Client(discord.AutoShardedClient):
     """discord.py's client; it passes events on to two listeners."""
 
     def __init__(
-        self, *, messages: GatewayListener, interactions: InteractionListener, **options: Any
+        self,
+        *,
+        messages: GatewayListener,
+        interactions: InteractionListener,
+        presence: Presence,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
+        self._presence = presence
+        self._connected: set[int] = set()
         self._messages = messages
         self.interactions = interactions
 
@@ -149,7 +157,26 @@ class Client(discord.AutoShardedClient):
 
     async def on_shard_ready(self, shard: int) -> None:
         """A new session: Discord does not repeat what was sent before it."""
+        self._shard_connected(shard)
         await self._messages.on_shard_ready(shard)
+
+    async def on_shard_resumed(self, shard: int) -> None:
+        """The session goes on over another connection."""
+        self._shard_connected(shard)
+
+    async def on_shard_disconnect(self, shard: int) -> None:
+        """Nothing comes over it until it is ready, or has resumed."""
+        self._connected.discard(shard)
+        self._presence.disconnected()
+
+    async def on_socket_event_type(self, _event: str) -> None:
+        """Discord sent something."""
+        self._presence.event()
+
+    def _shard_connected(self, shard: int) -> None:
+        self._connected.add(shard)
+        if self._connected >= set(self.shards):
+            self._presence.connected()
 
     async def on_unparsed(self, event: str, channel: int) -> None:
         """An event could not be parsed: it may have been a question."""
@@ -172,8 +199,16 @@ class Client(discord.AutoShardedClient):
 class Connection:
     """Holds the client of the moment. Lives as long as the adapter."""
 
-    def __init__(self, settings: DiscordSettings, timing: DiscordTiming, leases: Leases) -> None:
+    def __init__(
+        self,
+        settings: DiscordSettings,
+        timing: DiscordTiming,
+        leases: Leases,
+        presence: Presence,
+    ) -> None:
         self._settings = settings
+        self._presence = presence
+        presence.places = self._servers
         self._timing = timing
         self._tenure = Tenure(leases, [leases_of(settings)], what="Discord")
         self._network: Network | None = None
@@ -203,6 +238,9 @@ class Connection:
     def bot_user(self) -> int:
         """The bot's own id."""
         return 0 if self.client.user is None else self.client.user.id
+
+    def _servers(self) -> list[str]:
+        return [] if self._client is None else sorted(guild.name for guild in self._client.guilds)
 
     async def partial_channel(self, channel: int | str) -> discord.PartialMessageable:
         """A channel or a thread to read and write in, known or not; waits for the login."""
@@ -264,7 +302,9 @@ class Connection:
         while True:
             try:
                 await self._be_logged_in(messages, interactions)
+                self._presence.disconnected(stands_by=self._tenure.is_shared)
                 await self._tenure.begin()
+                self._presence.stands_by = False
                 began_at = time.monotonic()
                 publishing = asyncio.create_task(
                     self._publish_commands(interactions.translator), name="commands"
@@ -360,6 +400,7 @@ class Connection:
         self._client = Client(
             messages=messages,
             interactions=interactions,
+            presence=self._presence,
             intents=intents,
             allowed_mentions=discord.AllowedMentions.none(),
             connector=self._network.connector(),
@@ -396,6 +437,7 @@ class Connection:
 
     async def _drop_client(self) -> None:
         client, self._client = self._client, None
+        self._presence.disconnected()
         self._logged_in.clear()
         if client is not None:
             try:

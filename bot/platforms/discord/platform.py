@@ -27,6 +27,7 @@ from bot.platforms.discord.settings import DEFAULT_TIMING, DiscordSettings, Disc
 from bot.platforms.platform import Core
 from bot.store import Store
 from bot.values.messages import IncomingMessage
+from bot.values.presence import Presence
 
 
 class Discord:
@@ -48,10 +49,12 @@ class Discord:
         pictures_per_question: int,
         timing: DiscordTiming = DEFAULT_TIMING,
         private_hosts: frozenset[str] = frozenset(),
+        presence: Presence | None = None,
     ) -> None:
         """`private_hosts`: see `PublicWeb`."""
         self._core = core
-        self.connection = Connection(settings, timing, store.leases)
+        self._presence = presence or Presence(PLATFORM)
+        self.connection = Connection(settings, timing, store.leases, self._presence)
         responses = Responses(self.connection)
         self._pictures = Pictures(
             connection=self.connection,
@@ -104,6 +107,7 @@ class Discord:
         if not self._has_ended_deferrals:  # once: later ones are this run's own
             self._has_ended_deferrals = True
             self._adapter.in_background(self._deferrals.end_those_left())
+        self._presence.backfilled()
         await self._backfill.catch_up(self._messages, shard)
 
     async def _forget(self, question: IncomingMessage) -> None:

@@ -26,6 +26,7 @@ def _make(services: AdapterServices, settings: SlackSettings) -> Slack:
         settings=settings,
         fetch_links=services.settings.fetch_links,
         pictures_per_question=services.settings.pictures_per_question,
+        presence=services.presences.of(SLACK.name),
     )
 
 

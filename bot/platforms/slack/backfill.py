@@ -17,6 +17,7 @@ from bot.platforms.slack.message_handler import MessageHandler
 from bot.platforms.slack.shapes import is_ts
 from bot.platforms.slack.workspaces import Workspace, Workspaces
 from bot.store import Store
+from bot.values.presence import Presence
 from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,14 @@ class Backfill:
     """Reads the history of channels and threads. Lives as long as the adapter."""
 
     def __init__(
-        self, *, store: Store, workspaces: Workspaces, message_handler: MessageHandler
+        self,
+        *,
+        store: Store,
+        workspaces: Workspaces,
+        message_handler: MessageHandler,
+        presence: Presence,
     ) -> None:
+        self._presence = presence
         self._store = store
         self._workspaces = workspaces
         self._message_handler = message_handler
@@ -61,6 +68,7 @@ class Backfill:
 
         `gap_s`: seconds without any event.
         """
+        self._presence.backfilled()
         since = time.time() - max(MISSED_S, gap_s + MARGIN_S)
         try:
             teams = await self._workspaces.teams()

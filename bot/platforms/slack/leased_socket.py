@@ -74,6 +74,7 @@ class LeasedSocket:
     async def _stay(self, *, is_open: bool) -> None:
         while True:
             if not is_open:
+                self._socket.presence.disconnected(stands_by=True)
                 await self._tenure.begin()
                 try:
                     await self._socket.open()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -37,6 +37,7 @@ from bot.platforms.slack.workspaces import NotInstalled, Workspace, Workspaces
 from bot.settings import revealed
 from bot.store import Store
 from bot.values.messages import IncomingMessage
+from bot.values.presence import Presence
 from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
@@ -62,9 +63,11 @@ class Slack:
         timeouts: WatchdogTimeouts = DEFAULT_TIMEOUTS,
         api_timeout_s: float = API_TIMEOUT_S,
         private_hosts: frozenset[str] = frozenset(),
+        presence: Presence | None = None,
     ) -> None:
         """`private_hosts`: see `Links`. Raises: PlatformUnavailable."""
         settings.check()
+        self._presence = presence or Presence(PLATFORM)
         self._settings = settings
         self._timeouts = timeouts
         self._api_timeout_s = api_timeout_s
@@ -82,6 +85,7 @@ class Slack:
             installations=self._installations,
             teams=lambda: store.installations.teams(settings.client_id or ""),
         )
+        self._presence.places = lambda: self._workspaces.names
         self._adapter = AdapterContext(
             workspaces=self._workspaces,
             store=store,
@@ -112,7 +116,10 @@ class Slack:
             in_background=self._adapter.in_background,
         )
         self._backfill = Backfill(
-            store=store, workspaces=self._workspaces, message_handler=self._message_handler
+            store=store,
+            workspaces=self._workspaces,
+            message_handler=self._message_handler,
+            presence=self._presence,
         )
         self._store = store
         self.socket: Socket | None = None
@@ -146,6 +153,8 @@ class Slack:
                 oauth=oauth,
             )
             await self.http.open()
+            if in_http_mode:
+                self._presence.connected()
         if (app_token := revealed(self._settings.app_token)) is not None:
             self.socket = Socket(
                 app,
@@ -153,6 +162,7 @@ class Slack:
                 client=self._client(None),
                 after_gap=self._backfill.catch_up,
                 timeouts=self._timeouts,
+                presence=self._presence,
             )
             self._leased = LeasedSocket(
                 self.socket,
@@ -174,6 +184,7 @@ class Slack:
             await self._leased.close()
         if self.http is not None:
             await self.http.close()
+        self._presence.disconnected()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -211,6 +222,7 @@ class Slack:
             # in the store: Slack delivers it again if the process ends before that.
             process_before_response=True,
         )
+        app.use(self._heard)
         app.event("message")(self._message)
         app.event("app_mention")(self._message)
         app.event("agent_session_stopped")(self._stopped)
@@ -222,6 +234,10 @@ class Slack:
         app.action(re.compile(".*"))(_acknowledge)
         app.error(_failed)
         return app
+
+    async def _heard(self, next: Callable[[], Awaitable[Any]]) -> None:  # noqa: A002 - bolt's name
+        self._presence.event()
+        await next()
 
     async def _message(self, context: Event, event: Event) -> None:
         await self._message_handler.on_event(await self._workspace(context), event)

@@ -22,6 +22,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.platforms.platform import PlatformUnavailable
+from bot.values.presence import Presence
 from inference.errors import safe_traceback
 from inference.failures import in_one_line
 
@@ -75,7 +76,9 @@ class Socket:
         client: AsyncWebClient,
         after_gap: Callable[[float], Coroutine[Any, Any, None]],
         timeouts: WatchdogTimeouts,
+        presence: Presence,
     ) -> None:
+        self.presence = presence
         self._app = app
         self._app_token = app_token
         self._client = client
@@ -123,6 +126,7 @@ class Socket:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._watching = self._catching_up = None
+        self.presence.disconnected()
         handler, self._handler = self._handler, None
         await _close(handler)
 
@@ -137,6 +141,9 @@ class Socket:
             now = time.monotonic()
             if await self.is_connected():
                 self._connected_at = now
+                self.presence.connected()
+            else:
+                self.presence.disconnected()
             unconnected_s, quiet_s = now - self._connected_at, now - self._received_at
             if unconnected_s < self._timeouts.unconnected_s and quiet_s < self._timeouts.quiet_s:
                 pause_s = self._timeouts.check_s
@@ -182,6 +189,7 @@ class Socket:
             raise
         old, self._handler = self._handler, handler
         self._received_at = self._connected_at = time.monotonic()
+        self.presence.connected()
         await _close(old)
 
     async def _address(self) -> str:

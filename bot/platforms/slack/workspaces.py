@@ -66,8 +66,11 @@ class NotInstalled(Exception):
 class Workspace:
     """One workspace with the app in it."""
 
-    def __init__(self, *, team: str, bot_user: str, bot: str, token: str, api: SlackApi) -> None:
+    def __init__(
+        self, *, team: str, bot_user: str, bot: str, token: str, api: SlackApi, name: str = ""
+    ) -> None:
         self.team = team
+        self.name = name or team
         self.bot_user = bot_user
         self.bot = bot
         self.token = token
@@ -145,6 +148,11 @@ class Workspaces:
         """(team, enterprise) of every workspace, for `of`."""
         return [("", None)] if self._token else list(await self._teams())
 
+    @property
+    def names(self) -> list[str]:
+        """What those are called that have been used."""
+        return sorted(workspace.name for _, workspace in self._known.values())
+
     def forget(self, team: str) -> None:
         """Its token is no longer valid."""
         self._known.pop(team, None)
@@ -158,6 +166,7 @@ class Workspaces:
             bot=who.get("bot_id", ""),
             token=token,
             api=api,
+            name=str(who.get("team") or ""),
         )
 
     async def _installed(
@@ -178,4 +187,5 @@ class Workspaces:
             bot=bot.bot_id or "",
             token=bot.bot_token,
             api=SlackApi(self._make_client(bot.bot_token)),
+            name=bot.team_name or "",
         )

@@ -39,6 +39,7 @@ def make(services: AdapterServices, settings: PlaygroundSettings) -> Playground:
         threads=settings.threads,
         sharing=settings.sharing,
         model_name=common.model,
+        presence=services.presences.of(PLATFORM),
     )
 
 

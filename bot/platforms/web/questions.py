@@ -28,6 +28,7 @@ from bot.platforms.web.uploads import MAX_TEXT_BYTES, Uploads
 from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.messages import Author, IncomingMessage, ThreadKey
+from bot.values.presence import Presence
 
 MAX_EDIT_BYTES = 6 * MAX_TEXT_BYTES + 100
 """Of a JSON body, in which each character may take six."""
@@ -45,8 +46,10 @@ class QuestionHandlers:
         access: ThreadAccess,
         changes: Changes,
         senders: Senders,
+        presence: Presence,
     ) -> None:
         self._core = core
+        self._presence = presence
         self._senders = senders
         self._changes = changes
         self._titles = Titles(store)
@@ -152,6 +155,7 @@ class QuestionHandlers:
     async def _answer(
         self, request: web.Request, message: IncomingMessage, access: Access
     ) -> web.StreamResponse:
+        self._presence.event()
         exchange = self._register(self._exchange(message))
         events = exchange.follow()
         try:

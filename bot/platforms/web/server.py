@@ -34,6 +34,7 @@ from bot.platforms.web.uploads import Uploads
 from bot.store import Store
 from bot.texts import catalogue, language_of, say
 from bot.values.messages import IncomingMessage
+from bot.values.presence import Presence
 
 STATIC = Path(__file__).parent / "static"
 PAGE_TEXTS = ("page_", "status_", "picture_", "what_")
@@ -63,6 +64,7 @@ class Playground:
         threads: Literal["private", "team"] = "private",
         sharing: bool = True,
         model_name: str = "",
+        presence: Presence | None = None,
     ) -> None:
         """Take the core, the settings, and the folder where the key of the sessions lies.
 
@@ -70,6 +72,7 @@ class Playground:
         the model is loaded and says its own.
         """
         self._core = core
+        self._presence = presence or Presence(PLATFORM)
         self._uploads = uploads
         self._host = host
         self._port = port
@@ -91,6 +94,7 @@ class Playground:
             access=access,
             changes=changes,
             senders=self._senders,
+            presence=self._presence,
         )
         self._sharing = SharingHandlers(
             store=store, access=access, changes=changes, senders=self._senders
@@ -140,12 +144,14 @@ class Playground:
             raise cannot_listen(
                 "The playground", self._host, self._port, exc, settings="PLAYGROUND_"
             ) from None
+        self._presence.connected()
 
     async def stop_intake(self) -> None:
         """The core refuses new questions from now on; running streams continue."""
 
     async def close(self) -> None:
         """Close every connection."""
+        self._presence.disconnected()
         if self._runner is not None:
             await self._runner.cleanup()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
@@ -12,8 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.store.database.failures import StoreFailed, store_failures
 from bot.store.health import Kind, Outages
+from inference.metrics import Counter, Histogram
 
 T = TypeVar("T")
+
+TRANSACTION_S = Histogram(
+    "store_transaction_seconds",
+    "Transactions of the store, with their wait for other processes' locks.",
+    ("kind",),
+    bounds=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+FAILURES = Counter("store_failures", "Transactions that failed, by why.", ("kind", "reason"))
 
 BUSY_S = 5.0
 """How long a transaction waits for another process's lock, or for a server that restarts."""
@@ -77,11 +87,15 @@ class Database(ABC):
 
     @contextmanager
     def _watched(self, kind: Kind) -> Iterator[None]:
-        """Note how a transaction ends."""
+        """Note how a transaction ends, and when."""
+        began_at = time.perf_counter()
         try:
             with store_failures():
                 yield
         except StoreFailed as exc:
             self.outages.failed(kind, exc.reason)
+            FAILURES.add(kind, exc.reason.split()[0])
             raise
+        finally:
+            TRANSACTION_S.observe(time.perf_counter() - began_at, kind)
         self.outages.succeeded(kind)
