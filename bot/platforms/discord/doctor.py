@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import discord
 
+from bot.platforms.clock import clock
 from bot.platforms.discord.connection import CLOSED_FOR_GOOD, CONTENT_INTENT, LOGIN_REFUSED
 from bot.platforms.discord.invitation import invitation
 from bot.platforms.discord.network import Network
@@ -49,6 +50,7 @@ async def examine(settings: DiscordSettings, *, channel: str | None = None) -> l
             ]
         findings = [
             Finding(f"bot token: {client.user}"),
+            await _clock(network),
             _intent(client),
             await _gateway(settings, network),
             *await _servers(client),
@@ -70,6 +72,20 @@ async def _client(network: Network, **options: Any) -> AsyncIterator[discord.Cli
         yield client
     finally:
         await client.close()
+
+
+async def _clock(network: Network) -> Finding:
+    """discord.py shows no headers, so one request is made without it."""
+    try:
+        async with (
+            aiohttp.ClientSession(
+                connector=network.connector(), timeout=aiohttp.ClientTimeout(total=CONNECT_S)
+            ) as session,
+            session.get(f"{discord.http.Route.BASE}/gateway", proxy=network.proxy) as response,
+        ):
+            return clock(response.headers.get("Date"), of="Discord")
+    except (aiohttp.ClientError, OSError) as exc:
+        return Finding("clock", f"Discord's was not read ({in_one_line(exc)}).", unknown=True)
 
 
 def _intent(client: discord.Client) -> Finding:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.platforms.clock import clock
 from bot.platforms.findings import Finding
 from bot.platforms.slack.api import API_TIMEOUT_S, SlackApi, SlackRefused, SlackUnreachable
 from bot.platforms.slack.http import EVENTS
@@ -24,7 +23,6 @@ from bot.settings import revealed
 from bot.values.messages import TryLater
 from inference.failures import in_one_line
 
-MAX_SKEW_S = 30
 HELLO_S = 10
 EVENT_S = 10
 
@@ -90,7 +88,7 @@ async def _token(bot: SlackApi) -> list[Finding]:
     return [
         Finding(f"bot token: {who.get('user')} in {who.get('team')}"),
         *_scopes(headers.get("x-oauth-scopes", "")),
-        _clock(headers.get("date")),
+        clock(headers.get("date"), of="Slack"),
     ]
 
 
@@ -106,18 +104,6 @@ def _scopes(header: str) -> list[Finding]:
         )
         for scope in missing
     ]
-
-
-def _clock(date: str | None) -> Finding:
-    if date is None:
-        return Finding("clock", "Slack's answer has no Date header.", unknown=True)
-    skew_s = time.time() - parsedate_to_datetime(date).timestamp()
-    if abs(skew_s) <= MAX_SKEW_S:
-        return Finding("clock: agrees with Slack's")
-    return Finding(
-        f"this machine's clock is {abs(skew_s):.0f} s {'ahead' if skew_s > 0 else 'behind'}",
-        "set it by NTP (timedatectl set-ntp true): signatures older than 5 minutes are refused.",
-    )
 
 
 async def _channels(bot: SlackApi) -> list[Finding]:

@@ -77,6 +77,7 @@ async def test_a_set_up_that_is_right_needs_no_fix(discord: LocalDiscord) -> Non
     said = "\n".join(str(it) for it in findings)
     assert "Message Content Intent: on" in said
     assert "gateway: Discord lets it in" in said
+    assert "clock: agrees with Discord's" in said
     assert "The Studio: 3 channels it can answer in" in said
     assert "a message was posted and deleted" in said
     assert discord.world.by_bot(PICTURES) == []
@@ -145,6 +146,7 @@ async def test_a_server_that_cannot_be_looked_at_does_not_hide_the_rest(
     said = "\n".join(map(str, await doctor.examine(examined(discord))))
     assert "not seen The Studio" in said
     assert "gateway: Discord lets it in" in said
+    assert "clock: agrees with Discord's" in said
 
 
 async def test_the_command_says_what_is_wrong_and_fails(
