@@ -212,6 +212,9 @@ def _add_doctor_arguments(doctor: argparse.ArgumentParser) -> None:
         metavar="ID",
         help=f"post a message in this channel ({channel_forms}) and delete it",
     )
+    doctor.add_argument(
+        "--quick", action="store_true", help="do not load the model and have it answer once"
+    )
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 

@@ -123,7 +123,14 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
         case "bench":
             return _bench(arguments, configuration.bot)
         case "doctor":
-            return asyncio.run(_doctor(configuration, arguments.channel, as_json=arguments.json))
+            return asyncio.run(
+                _doctor(
+                    configuration,
+                    arguments.channel,
+                    as_json=arguments.json,
+                    asks_model=not arguments.quick,
+                )
+            )
         case "models":
             return _models(arguments)
         case "store":
@@ -215,13 +222,19 @@ def _print_manifest(arguments: argparse.Namespace, configuration: Configuration)
             print(made if isinstance(made, str) else _json(made, indent=2))
 
 
-async def _doctor(configuration: Configuration, channel: str | None, *, as_json: bool) -> int:
+async def _doctor(
+    configuration: Configuration,
+    channel: str | None,
+    *,
+    as_json: bool,
+    asks_model: bool = False,
+) -> int:
     from bot.doctor.examination import asks_others, examine, is_well
     from bot.doctor.report import as_document, as_text
 
     if (others := asks_others(configuration)) and sys.stderr.isatty():
         print(f"Asking {' and '.join(others)}, and looking at this machine …", file=sys.stderr)
-    areas = await examine(configuration, channel=channel)
+    areas = await examine(configuration, channel=channel, asks_model=asks_model)
     print(_json(as_document(areas), indent=2) if as_json else as_text(areas))
     return 0 if is_well(areas) else EXIT_FAILED
 

@@ -34,12 +34,15 @@ class Configuration:
         *,
         unknown: Iterable[str] = (),
         problems: Iterable[str] = (),
+        given: Mapping[str, str] | None = None,
     ) -> None:
         self._groups = {type(group): group for group in groups}
         self.unknown = tuple(unknown)
         """A sentence for each variable that is no setting and was to be one."""
         self.problems = tuple(problems)
         """A sentence for each setting that is wrong, and each line that cannot be understood."""
+        self.given = dict(given or {})
+        """The arguments, by variable, for a process that reads the rest itself: secrets, too."""
 
     @property
     def bot(self) -> Settings:
@@ -181,7 +184,10 @@ def read_configuration(**arguments: object) -> Configuration:
                 groups.append(as_far_as_right)
     if len(groups) < len(setting_groups()):
         raise ConfigurationError("\n".join([*unknown, *problems]))
-    return Configuration(groups, unknown=unknown, problems=problems)
+    by_argument = {
+        name.upper(): str(value) for name, value in arguments.items() if value not in {None, ""}
+    }
+    return Configuration(groups, unknown=unknown, problems=problems, given=by_argument)
 
 
 def _valid(group: type[SettingsGroup], given: Mapping[str, object]) -> SettingsGroup | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.configuration import Configuration
-from bot.doctor import database, machine, model, playground
+from bot.doctor import kept, listening, machine, model
+from bot.doctor.answer import ANSWER_S, answer
 from bot.platforms.entry import PlatformEntry
 from bot.platforms.findings import Finding, Status
 from bot.platforms.platform import PlatformUnavailable
@@ -26,16 +27,21 @@ WRONG_NAME = "correct the name, or remove it."
 Check = Callable[[Configuration], Sequence[Finding]]
 """Looks at one thing; run in a thread."""
 
+MODEL, ANSWER = "The model", "An answer"
+
 CHECKS: dict[str, tuple[Check, ...]] = {
     "This machine": (
         machine.python,
         machine.clock,
         machine.folder,
         machine.disk,
-        database.database,
+        machine.decoding,
+        kept.database,
+        kept.pictures,
     ),
-    "The model": (model.model,),
-    "The playground": (playground.listening,),
+    MODEL: (model.model,),
+    "The playground": (listening.playground,),
+    "Other ports": (listening.monitoring, listening.slack_http),
 }
 """By area, in the order of the report. A new check is a function here."""
 
@@ -55,8 +61,14 @@ def is_well(areas: Sequence[Area]) -> bool:
     return not any(finding.status is Status.WRONG for area in areas for finding in area.findings)
 
 
-async def examine(configuration: Configuration, *, channel: str | None = None) -> list[Area]:
-    """Look at everything at once. With `channel`, its platform's check posts a message there."""
+async def examine(
+    configuration: Configuration, *, channel: str | None = None, asks_model: bool = False
+) -> list[Area]:
+    """Look at everything at once.
+
+    With `channel`, its platform's check posts a message there. `asks_model`: afterwards, load the
+    model and have it answer once.
+    """
     settings = (
         *(Finding(sentence.rstrip("."), WRONG_SETTING) for sentence in configuration.problems),
         *(Finding(sentence.rstrip("."), WRONG_NAME) for sentence in configuration.unknown),
@@ -65,8 +77,21 @@ async def examine(configuration: Configuration, *, channel: str | None = None) -
     platforms = [
         _platform(entry, configuration, channel) for entry in PLATFORMS if entry.doctor is not None
     ]
-    areas = await asyncio.gather(*local, *platforms)
-    return [Area(title="The settings", findings=settings), *areas] if settings else [*areas]
+    areas = [it for it in await asyncio.gather(*local, *platforms) if it.findings or it.remark]
+    if settings:
+        areas = [Area(title="The settings", findings=settings), *areas]
+    if not asks_model:
+        return areas
+    # Alone: nothing that was measured above waits for a processor that loads a model.
+    return [*areas, await _answer(configuration, areas)]
+
+
+async def _answer(configuration: Configuration, areas: Sequence[Area]) -> Area:
+    if not is_well([area for area in areas if area.title == MODEL]):
+        unseen = Finding("an answer", "put right what is wrong with the model.", unknown=True)
+        return Area(title=ANSWER, findings=(unseen,))
+    found = await _in_time("an answer", answer(configuration), ANSWER_S + CHECK_S)
+    return Area(title=ANSWER, findings=tuple(found))
 
 
 def unexamined(problems: str) -> Area:

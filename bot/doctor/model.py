@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import psutil
@@ -24,6 +28,11 @@ if TYPE_CHECKING:
     from inference.backends.survey import Survey
 
 GPU_S = 10
+OLDEST_DRIVERS = {12: (525, 60), 13: (580, 65)}
+"""CUDA's version → the first driver that runs it."""
+PCI = Path("/sys/bus/pci/devices")
+NVIDIA, DISPLAY = "0x10de", "0x03"
+"""Its vendor id, and how the class of a card begins."""
 
 Models: TypeAlias = "list[tuple[ModelSpec, Survey]]"
 
@@ -58,6 +67,14 @@ def model(configuration: Configuration) -> list[Finding]:
     ]
 
 
+def are_here(settings: Settings) -> bool:
+    """Whether every model can be loaded without a download. Raises: ModelUnavailable."""
+    from inference.backends.survey import is_here
+
+    cache_dir = settings.data_dir / "models"
+    return all(is_here(spec, cache_dir=cache_dir) for spec in settings.model_specs.values())
+
+
 def _weights(spec: ModelSpec, found: Survey) -> Finding:
     """Where the weights are, and whether what is missing fits the disk."""
     from inference.backends.survey import Place
@@ -85,6 +102,11 @@ def _weights(spec: ModelSpec, found: Survey) -> Finding:
 def _gpu(settings: Settings, models: Models, cards: Sequence[Gpu]) -> list[Finding]:
     """Whether there is a GPU, its driver works, and the models fit it."""
     wanted = [*(settings.devices or (settings.device,))]
+    if not cards and _has_card_without_driver():
+        fix = "install NVIDIA's driver, 580 or newer; then nvidia-smi shows the card."
+        return [
+            Finding("an NVIDIA card is here, and its driver does not answer", fix, warning=True)
+        ]
     if not cards:
         if any(name.startswith("cuda") for name in wanted):
             fix = "set DEVICE to auto or cpu, or install the card's driver (nvidia-smi shows it)."
@@ -100,7 +122,37 @@ def _gpu(settings: Settings, models: Models, cards: Sequence[Gpu]) -> list[Findi
     if metadata.version("torch").endswith("+cpu") and wanted != ["cpu"]:
         fix = "install torch for CUDA (https://pytorch.org/get-started/locally)."
         findings.append(Finding("the installed torch is the one without GPUs", fix, warning=True))
+    elif wanted != ["cpu"] and (oldest := _driver_needed()) > _version(cards[0].driver):
+        needed = ".".join(map(str, oldest))
+        fix = f"install driver {needed} or newer, or torch for an older CUDA."
+        findings.append(Finding("the driver is too old for the installed torch", fix))
     return [*findings, *_fits(settings, models, max(cards, key=lambda card: card.free_bytes))]
+
+
+def _has_card_without_driver() -> bool:
+    """Whether Linux sees a card of NVIDIA's, which no `nvidia-smi` has listed."""
+    for device in PCI.glob("*"):
+        with suppress(OSError):
+            kind = (device / "class").read_text()
+            if (device / "vendor").read_text().strip() == NVIDIA and kind.startswith(DISPLAY):
+                return True
+    return False
+
+
+def _driver_needed() -> tuple[int, ...]:
+    """By the CUDA that the installed torch was made for, read without importing it."""
+    found = find_spec("torch")
+    if found is None or found.origin is None:
+        return ()
+    with suppress(OSError):
+        text = Path(found.origin).with_name("version.py").read_text(encoding="utf-8")
+        if made_for := re.search(r"^cuda\b[^=\n]*= '(\d+)", text, re.MULTILINE):
+            return OLDEST_DRIVERS.get(int(made_for[1]), ())
+    return ()
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
 def _without_gpu(models: Models) -> Finding:

@@ -1,12 +1,14 @@
 """What the bot remembers: threads, turns, pictures, and the inbox of claimed questions."""
 
 from bot.store.database import DatabaseUnusable, StoreFailed, address_of, open_database
+from bot.store.database.migrating import is_known_version
 from bot.store.health import Outage, StoreHealth
 from bot.store.inbox import Claim, Inbox
 from bot.store.leases import LEASE_S, Leases
 from bot.store.moving import Moved, move_store
 from bot.store.people import People
 from bot.store.pictures import PicturesUnusable
+from bot.store.pictures.opening import open_picture_files
 from bot.store.processes.lease import Lease
 from bot.store.processes.predecessor import Record as LeaseRecord
 from bot.store.processes.signals import Signal, Signals
@@ -41,7 +43,9 @@ __all__ = [
     "ThreadSummary",
     "Turn",
     "address_of",
+    "is_known_version",
     "move_store",
     "open_database",
+    "open_picture_files",
     "running_store",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,6 +86,34 @@ def survey(spec: ModelSpec, *, cache_dir: Path) -> Survey:
             is_pocket=True,
         )
     return _on_the_hub(name, spec)
+
+
+def is_here(spec: ModelSpec, *, cache_dir: Path) -> bool:
+    """Whether a model can be loaded without a download; nobody is asked. Blocking.
+
+    Raises:
+        ModelUnavailable: this is no model's name.
+    """
+    name = resolve_name(spec.name)
+    check_name(name)
+    if is_folder(name):
+        return True
+    if name == POCKET:
+        return pocket_dir(cache_dir).is_dir()
+    config = huggingface_hub.try_to_load_from_cache(name, "config.json", revision=spec.revision)
+    return isinstance(config, str) and _has_all_weights(Path(config).parent)
+
+
+def _has_all_weights(snapshot: Path) -> bool:
+    indexes = [*snapshot.glob("*.index.json")]
+    shards = {
+        shard
+        for it in indexes
+        for shard in json.loads(it.read_bytes()).get("weight_map", {}).values()
+    }
+    if shards:
+        return all((snapshot / shard).exists() for shard in shards)
+    return weight_bytes_in(snapshot) > 0
 
 
 def _on_the_hub(name: str, spec: ModelSpec) -> Survey:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -17,3 +18,11 @@ def upgrade(connection: Connection, *, to: str = "head") -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, to)
+
+
+def is_known_version(version: str) -> bool:
+    """Whether this llava-bot has the migration that a database is at. Blocking, as above."""
+    return any(
+        migration.revision == version
+        for migration in ScriptDirectory(str(MIGRATIONS)).walk_revisions()
+    )

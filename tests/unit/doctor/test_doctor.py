@@ -20,11 +20,12 @@ import pytest
 from filelock import FileLock
 
 from bot.configuration import Configuration
-from bot.doctor import database, examination, machine, model, playground
+from bot.doctor import examination, kept, listening, machine, model, ports
 from bot.doctor.examination import Area, examine, is_well
 from bot.doctor.model import Gpu
 from bot.doctor.report import as_document, as_text
 from bot.images.decoding.process import DecodingProcess
+from bot.monitoring.settings import MonitoringSettings
 from bot.platforms.discord.settings import DiscordSettings
 from bot.platforms.findings import Finding, Status
 from bot.platforms.slack.settings import SlackSettings
@@ -53,6 +54,7 @@ def configured(
     host: str = "127.0.0.1",
     port: int = 0,
     slack: dict[str, str] | None = None,
+    monitoring: dict[str, int] | None = None,
     unknown: Sequence[str] = (),
     problems: Sequence[str] = (),
     **settings: Any,
@@ -62,6 +64,7 @@ def configured(
         PlaygroundSettings.model_validate({"host": host, "port": port, "password": "a password"}),
         SlackSettings.model_validate(slack or {}),
         DiscordSettings.model_validate({}),
+        MonitoringSettings.model_validate(monitoring or {}),
     ]
     return Configuration(groups, unknown=unknown, problems=problems)
 
@@ -232,8 +235,8 @@ def test_a_models_size_is_read_from_its_name(name: str, size: int | None) -> Non
     assert size_by_name(name) == size
 
 
-def card(free_gb: int) -> Gpu:
-    return Gpu(name="RTX", driver="560", total_bytes=24 * GB, free_bytes=free_gb * GB)
+def card(free_gb: int, driver: str = "580.82.07") -> Gpu:
+    return Gpu(name="RTX", driver=driver, total_bytes=24 * GB, free_bytes=free_gb * GB)
 
 
 @pytest.mark.parametrize(
@@ -267,6 +270,46 @@ def test_a_gpu_that_torch_cannot_use_and_one_that_is_not_there_are_told(
     assert "torch for CUDA" in of_status(has(tmp_path), Status.WARNING)
 
 
+@pytest.mark.parametrize(
+    ("made_for", "driver", "fix"),
+    [
+        ("'13.0'", "580.82.07", None),
+        ("'13.0'", "570.1", "install driver 580.65 or newer, or torch for an older CUDA."),
+        ("'12.8'", "570.1", None),
+        ("'12.8'", "470.2", "install driver 525.60 or newer, or torch for an older CUDA."),
+        ("None", "470.2", None),
+    ],
+)
+def test_a_driver_that_is_too_old_for_torch_is_told(
+    made_for: str,
+    driver: str,
+    fix: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "version.py").write_text(f"debug = False\ncuda: Optional[str] = {made_for}\n")
+    torch = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(model, "find_spec", lambda _: torch)
+    monkeypatch.setattr(model, "gpus", lambda: (card(20, driver),))
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "2.11.0")
+    with_memory(monkeypatch)
+    fixes = [it.fix for it in has(tmp_path) if it.status is Status.WRONG]
+    assert fixes == ([] if fix is None else [fix])
+
+
+def test_a_card_whose_driver_does_not_answer_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "PCI", tmp_path)
+    for name, vendor, kind in (("a", "0x8086", "0x030000"), ("b", "0x10de", "0x040300")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "vendor").write_text(f"{vendor}\n")
+        (tmp_path / name / "class").write_text(f"{kind}\n")
+    assert "driver" not in of_status(has(tmp_path), Status.WARNING)
+    (tmp_path / "b" / "class").write_text("0x030200\n")
+    assert "install NVIDIA's driver" in of_status(has(tmp_path), Status.WARNING)
+
+
 def test_the_drivers_tool_is_asked_for_the_gpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,20 +334,20 @@ def test_a_folders_weights_are_counted_once(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_and_a_host_of_others_are_told(tmp_path: Path) -> None:
-    assert the(playground.listening(configured(tmp_path))).is_well
+    assert the(listening.playground(configured(tmp_path))).is_well
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        finding = the(playground.listening(configured(tmp_path, port=port)))
+        finding = the(listening.playground(configured(tmp_path, port=port)))
         assert "set PLAYGROUND_PORT to another" in finding.fix
         lock = FileLock(tmp_path / "run.lock")
         with lock:
             assert (
                 "a bot is running here"
-                in the(playground.listening(configured(tmp_path, port=port))).what
+                in the(listening.playground(configured(tmp_path, port=port))).what
             )
-    elsewhere = the(playground.listening(configured(tmp_path, host="192.0.2.1")))
+    elsewhere = the(listening.playground(configured(tmp_path, host="192.0.2.1")))
     assert "set PLAYGROUND_HOST to an address of this machine" in elsewhere.fix
 
 
@@ -317,7 +360,24 @@ def test_a_port_that_is_taken_and_a_host_of_others_are_told(tmp_path: Path) -> N
     ],
 )
 def test_each_reason_not_to_listen_has_its_own_remedy(failure: OSError, fix: str) -> None:
-    assert fix in playground._fix(failure)
+    assert fix in ports.remedy(failure, "PLAYGROUND_")
+
+
+def test_the_ports_of_health_checks_and_of_slack_are_tried_where_they_are_used(
+    tmp_path: Path,
+) -> None:
+    unused = configured(tmp_path, slack={"bot_token": "xoxb-1", "app_token": "xapp-1"})
+    assert (listening.monitoring(unused), listening.slack_http(unused)) == ([], [])
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        http = {"bot_token": "xoxb-1", "signing_secret": "planted", "http_port": str(port)}
+        both = configured(tmp_path, slack=http, monitoring={"port": port})
+        assert "set MONITORING_PORT to another" in the(listening.monitoring(both)).fix
+        assert "set SLACK_HTTP_PORT to another" in the(listening.slack_http(both)).fix
+    assert the(listening.monitoring(both)).is_well
+    assert the(listening.slack_http(both)).is_well
 
 
 # -- the examination ------------------------------------------------------------------------------
@@ -372,6 +432,45 @@ async def test_a_token_of_the_wrong_shape_is_told_without_asking_anybody(
     assert not is_well(areas)
 
 
+async def test_no_secret_is_in_the_report_whatever_goes_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.platforms.slack.api.READ_ATTEMPTS", 1)
+    planted = "planted0123456789planted0123456789"
+    groups = [
+        Settings.model_validate(
+            {
+                "data_dir": tmp_path,
+                "model": "some/model",
+                "hf_token": planted,
+                "database_url": f"postgresql+asyncpg://bot:{planted}@127.0.0.1:9/bot",
+                "pictures_url": f"file://{tmp_path}/pictures",
+                "aws_access_key_id": planted,
+                "aws_secret_access_key": planted,
+            }
+        ),
+        PlaygroundSettings.model_validate({"port": 0, "password": planted}),
+        SlackSettings.model_validate(
+            {
+                "bot_token": f"xoxb-{planted}",
+                "app_token": f"xapp-{planted}",
+                "client_secret": planted,
+                "signing_secret": planted,
+                "api_url": "http://127.0.0.1:9/api/",
+            }
+        ),
+        DiscordSettings.model_validate(
+            {"bot_token": f"{planted}.{planted[:6]}.{planted}", "resolve_to": "127.0.0.1:9"}
+        ),
+        MonitoringSettings(),
+    ]
+    areas = await examine(Configuration(groups, given={"HF_TOKEN": planted}), asks_model=True)
+    assert "No PostgreSQL server answers" in as_text(areas)
+    assert "Slack cannot be reached" in as_text(areas)
+    assert "Discord cannot be reached" in as_text(areas)
+    assert "planted" not in as_text(areas) + json.dumps(as_document(areas))
+
+
 def test_the_report_names_areas_and_counts_what_is_to_do() -> None:
     findings = (Finding("a"), Finding("b", "do it.", warning=True), Finding("c", "?", unknown=True))
     area = Area(title="Here", findings=findings)
@@ -396,12 +495,11 @@ def test_the_report_names_areas_and_counts_what_is_to_do() -> None:
 def test_a_database_that_cannot_be_used_is_found_with_its_remedy(
     tmp_path: Path, postgresql: PostgresqlServer
 ) -> None:
-    assert database.database(configured(tmp_path)) == []
     url = postgresql.url("migrated")
     right = configured(tmp_path, database_url=url.render_as_string(hide_password=False))
-    assert the(database.database(right)).is_well
+    assert the(kept.database(right)).is_well
     wrong = url.set(password="not this").render_as_string(hide_password=False)
-    found = the(database.database(configured(tmp_path, database_url=wrong)))
+    found = the(kept.database(configured(tmp_path, database_url=wrong)))
     assert "does not let bot in" in found.what
     assert found.fix == "check the user and the password in DATABASE_URL."
     assert "not this" not in f"{found}{right.bot!r}"
