@@ -42,7 +42,6 @@ TOWER: dict[str, Any] = {
     "patch_size": PATCH,
     "image_size": 64 * PATCH,
 }
-MISTRAL = LLAMA | {"model_type": "mistral"}
 
 
 def mistral3(folder: Path) -> Path:
@@ -84,7 +83,7 @@ def pixtral(folder: Path) -> Path:
     tokenizer = byte_tokenizer(*SPECIAL, bos=True)
     config = LlavaConfig(
         vision_config=TOWER,
-        text_config=MISTRAL | {"vocab_size": len(tokenizer)},
+        text_config=LLAMA | {"model_type": "mistral", "vocab_size": len(tokenizer)},
         image_token_index=id_of(tokenizer, "[IMG]"),
         vision_feature_layer=-1,
         vision_feature_select_strategy="full",
