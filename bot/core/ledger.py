@@ -7,6 +7,7 @@ retried later, and known here until then.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from time import monotonic
 
 from cachetools import LRUCache
@@ -64,18 +65,34 @@ class Ledger:
         """Write what the store has refused so far. Raises: StoreFailed."""
         await self._store.late.flush()
 
-    def refuse(self, question: InFlight, ending: Ending) -> None:
-        """End a question that could not be claimed; the store gets it later."""
+    def refuse(self, question: InFlight, ending: Ending) -> Callable[[], None]:
+        """End a question that could not be claimed; the store gets it later.
+
+        Returns: to be called once the user was told. If the process ends before that, the next
+        start tells them.
+        """
         claimed = self._unclaimed.get(question.message.key, question.message)
+        is_written = is_told = False
 
         async def write() -> None:
-            await self._store.inbox.claim(claimed)
-            await self._keep(question, ending)
-            await self._store.inbox.end(claimed)
-            if self._unclaimed.get(claimed.key) is claimed:
-                del self._unclaimed[claimed.key]
+            nonlocal is_written
+            if not is_written:
+                await self._store.inbox.claim(claimed)
+                await self._keep(question, ending)
+                is_written = True
+            if is_told:
+                await self._store.inbox.end(claimed)
+                if self._unclaimed.get(claimed.key) is claimed:
+                    del self._unclaimed[claimed.key]
+
+        def told() -> None:
+            nonlocal is_told
+            is_told = True
+            if is_written:
+                self._store.late.add(write)
 
         self._store.late.add(write)
+        return told
 
     async def keep(self, question: InFlight, ending: Ending) -> bool:
         """Store an answer before it is delivered; false when the store fails."""

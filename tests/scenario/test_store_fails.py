@@ -111,6 +111,27 @@ async def test_of_the_copies_of_a_question_that_cannot_be_claimed_one_is_told(
     assert backend.requests == []
 
 
+async def test_a_process_that_ends_before_its_sentence_was_told_leaves_that_to_the_next(
+    core: Core, backend: ScriptedModel
+) -> None:
+    answers, store = core.answers, core.store
+
+    class Unreachable(FakeExchange):
+        async def end(self, ending: Ending) -> None:
+            await asyncio.Event().wait()
+
+    with FAULTS["full"](store):
+        asked = answers.ask(message(LONG, id="1"), Unreachable())
+        await until(lambda: store.health.late_writes == 1)
+    await store.late.flush()
+    await answers.drain(0)
+    assert asked.cancelled()
+    (ending,) = await restarted(core)
+    assert (ending.outcome, ending.text) == (Outcome.REFUSED, sentence_of("full", "en"))
+    assert await store.inbox.unfinished() == []
+    assert backend.requests == []
+
+
 async def test_a_claim_that_fails_after_it_has_reached_the_disk_is_not_answered_by_the_next_start(
     core: Core, backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

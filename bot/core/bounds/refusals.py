@@ -73,10 +73,11 @@ class Refusals:
             claimed=False,
             reason=refusal.key,
         )
-        self._ledger.refuse(question, ending)
+        told = self._ledger.refuse(question, ending)
         platform = message.key.platform
         outcomes.QUESTIONS.add(platform, ending.outcome.value)
         outcomes.REFUSALS.add(platform, refusal.key)
         reply = Reply(exchange, platform=platform, asked_at=question.arrived_at)
-        await reply.finish(ending)
+        if await reply.finish(ending):
+            told()
         question.recorded()
