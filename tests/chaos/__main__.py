@@ -23,7 +23,9 @@ from pathlib import Path
 
 from tests.chaos.faults import FAULTS
 from tests.chaos.process import running_zygote
-from tests.chaos.round import Plan, Report, running_round
+from tests.chaos.report import Report
+from tests.chaos.results import write_result
+from tests.chaos.round import Plan, running_round
 from tests.tiny_models import TINY_MODELS
 
 FAULTS_PER_ROUND = 200
@@ -40,6 +42,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--only", action="append", choices=list(FAULTS), default=[], help="this fault; repeatable"
     )
     parser.add_argument("--keep", type=Path, help="keep directories and logs there")
+    parser.add_argument("--results", type=Path, help="add each round to this file")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser.parse_args(arguments)
 
@@ -65,9 +68,13 @@ async def run(options: argparse.Namespace, folder: Path) -> Report:
             where = folder / f"seed-{seed}"
             async with running_round(plan, zygote, where, partial(tell, seed)) as round_:
                 report = await round_.run()
+                if report.problems:
+                    round_.keep_evidence(where)
             tell(seed, f"{len(report.problems)} problems, {report.seconds:.0f} s")
             if not report.problems:
                 await asyncio.to_thread(shutil.rmtree, where, ignore_errors=True)
+            if options.results is not None:
+                write_result(options.results, seed, report)
             total.add(report)
             left -= plan.faults
             seed += 1

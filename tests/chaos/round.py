@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -24,6 +25,7 @@ from tests.chaos.on_playground import UNREACHABLE, PlaygroundPeople
 from tests.chaos.on_slack import ChaosSlack, SlackPeople
 from tests.chaos.people import People
 from tests.chaos.process import NO_BOUNDS, BotProcess, Zygote
+from tests.chaos.report import Report
 from tests.scenario.command import environment
 from tests.servers.discord.server import running_discord
 from tests.servers.slack.server import running_slack
@@ -53,29 +55,6 @@ class Plan:
     model: Path
     only: tuple[str, ...] = ()
     """The faults to choose from; none: all."""
-
-
-@dataclass
-class Report:
-    """What happened in a round, or in several."""
-
-    faults: Counter[str] = field(default_factory=Counter)
-    done: Counter[str] = field(default_factory=Counter)
-    questions: Counter[str] = field(default_factory=Counter)
-    states: Counter[str] = field(default_factory=Counter)
-    starts: int = 0
-    seconds: float = 0
-    problems: list[str] = field(default_factory=list)
-
-    def add(self, other: Report) -> None:
-        """Count another round in."""
-        self.faults += other.faults
-        self.done += other.done
-        self.questions += other.questions
-        self.states += other.states
-        self.starts += other.starts
-        self.seconds += other.seconds
-        self.problems += other.problems
 
 
 @contextmanager
@@ -216,6 +195,15 @@ class Round:
             await asyncio.sleep(0.2)
         held = f"{threads} threads, before {before[1]}; descriptors more than before: {dict(more)}"
         self.report.problems.append(f"left over: {held}")
+
+    def keep_evidence(self, folder: Path) -> None:
+        """Write down what each chat shows, for a look at what went wrong."""
+        shown = {
+            "slack": self._scene.slack.workspace.messages,
+            "discord": self._scene.discord.world.messages,
+        }
+        evidence = {name: dict(messages) for name, messages in shown.items()}
+        (folder / "shown.json").write_text(json.dumps(evidence, indent=1, default=str))
 
     def _check(self) -> None:
         report = self.report
