@@ -152,17 +152,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     store = command(
         "store",
-        "store migrate --from DATA_DIR [OPTION]...",
-        "move what the bot remembers into the PostgreSQL database of DATABASE_URL",
+        "store {backup FOLDER | restore FOLDER | migrate --from DATA_DIR} [OPTION]...",
+        "back up, restore or move what the bot remembers",
     )
-    store.add_argument("what", choices=["migrate"], help="compare, too; the folder stays as it is")
-    store.add_argument(
-        "--from",
-        dest="source",
-        required=True,
-        metavar="DIR",
-        help="the DATA_DIR of a bot that has kept it in SQLite, and that has been stopped",
-    )
+    _add_store_arguments(store)
 
     completion = command(
         "completion",
@@ -216,6 +209,25 @@ def _add_doctor_arguments(doctor: argparse.ArgumentParser) -> None:
         "--quick", action="store_true", help="do not load the model and have it answer once"
     )
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+
+def _add_store_arguments(store: argparse.ArgumentParser) -> None:
+    store.add_argument(
+        "what",
+        choices=["backup", "restore", "migrate"],
+        help="backup: a copy in a new folder, also while the bot runs; restore: from there into an "
+        "empty DATA_DIR; migrate: into the PostgreSQL database of DATABASE_URL. All compare what "
+        "they have written",
+    )
+    store.add_argument(
+        "folder", nargs="?", metavar="FOLDER", help="where a backup goes, or comes from"
+    )
+    store.add_argument(
+        "--from",
+        dest="source",
+        metavar="DIR",
+        help="to migrate: the DATA_DIR of a bot that has kept it in SQLite, and has been stopped",
+    )
 
 
 def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:

@@ -134,7 +134,9 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
         case "models":
             return _models(arguments)
         case "store":
-            return _move_store(arguments, configuration.bot)
+            from bot.store_commands import run_store_command
+
+            return run_store_command(arguments, configuration.bot)
         case "manifest":
             _print_manifest(arguments, configuration)
             return 0
@@ -188,30 +190,6 @@ def _models(arguments: argparse.Namespace) -> int:
         print(_json(as_document(card, need, fits), indent=2))
     else:
         print(as_text(card, need, fits))
-    return 0
-
-
-def _move_store(arguments: argparse.Namespace, settings: Settings) -> int:
-    from tqdm import tqdm
-
-    from bot.store import address_of, move_store
-    from bot.values.picture_places import PictureFolder
-
-    if (database_url := revealed(settings.database_url)) is None:
-        raise ConfigurationError("Say where to: set DATABASE_URL to a PostgreSQL database.")
-    place = settings.pictures_at or PictureFolder(settings.data_dir / "pictures")
-    bars: dict[str, tqdm[Any]] = {}
-
-    def progress(what: str, done: int, num: int) -> None:
-        if what not in bars:  # without a terminal, and where nobody wants it, nothing is drawn
-            bars[what] = tqdm(total=num, desc=what, disable=True if arguments.quiet else None)
-        bars[what].update(done)
-
-    source = Path(arguments.source).expanduser()
-    moved = asyncio.run(move_store(source, address_of(database_url), place, progress))
-    for bar in bars.values():
-        bar.close()
-    print("\n".join(moved.summary()))
     return 0
 
 

@@ -23,6 +23,8 @@ DATABASE = "llava-bot.db"
 SESSION_KEY = "session-key"
 LOCK = "run.lock"
 LEASE = "lease.json"
+RESTORING = ".restoring"
+"""A backup on its way into the folder."""
 STATE = (
     DATABASE,
     f"{DATABASE}-wal",
@@ -32,6 +34,7 @@ STATE = (
     "pictures",
     "uploads",
     SESSION_KEY,
+    RESTORING,
 )
 NOT_FOREIGN = frozenset({*STATE, "models", ".env", "lost+found"})
 

@@ -1,5 +1,6 @@
 """What the bot remembers: threads, turns, pictures, and the inbox of claimed questions."""
 
+from bot.store.backup import BackedUp, Restored, back_up, restore
 from bot.store.database import DatabaseUnusable, StoreFailed, address_of, open_database
 from bot.store.database.migrating import is_known_version
 from bot.store.health import Outage, StoreHealth
@@ -19,6 +20,7 @@ from bot.values.turns import GonePicture, Ownership, Share, StoredPicture, Threa
 
 __all__ = [
     "LEASE_S",
+    "BackedUp",
     "Claim",
     "DatabaseUnusable",
     "GonePicture",
@@ -32,6 +34,7 @@ __all__ = [
     "People",
     "PicturesUnusable",
     "Replies",
+    "Restored",
     "Share",
     "Sharing",
     "Signal",
@@ -43,9 +46,11 @@ __all__ = [
     "ThreadSummary",
     "Turn",
     "address_of",
+    "back_up",
     "is_known_version",
     "move_store",
     "open_database",
     "open_picture_files",
+    "restore",
     "running_store",
 ]

@@ -30,7 +30,17 @@ OTHERS_CLASSES = {
     "LoadCredential",  # a directive of systemd
     "StoppingCriteria",
 }
-OTHERS_COMMANDS = {"cd", "curl", "git", "loginctl", "pip", "source", "systemctl"}
+OTHERS_COMMANDS = {
+    "cd",
+    "curl",
+    "git",
+    "loginctl",
+    "pg_dump",
+    "pip",
+    "rsync",
+    "source",
+    "systemctl",
+}
 WORKFLOW = re.compile(r"\.\./\.\./actions/(workflows/[\w-]+\.yml)(?:/badge\.svg)?")
 
 
