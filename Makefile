@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 LOCK := pyproject.toml requirements/install.sh $(wildcard requirements/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families test-heavy packages lock upgrade audit format clean
+.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families test-heavy packages lock upgrade audit docs format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ audit: $(VENV)/.maintenance-installed ## ask PyPI which locked packages have kno
 
 packages: ## Debian's packages for the tests: Chromium, zsh, fish, PostgreSQL
 	@tests/install_packages.sh
+
+docs: $(VENV)/.dev-installed ## the documents as a site, in .cache/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 format: $(VENV)/.dev-installed ## write the code the way `make test` wants it
 	$(BIN)/ruff check --fix
