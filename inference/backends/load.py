@@ -49,10 +49,10 @@ from inference.models import chat_template, family_of
 from inference.models.family import Family
 from inference.models.processor import complete_processor, load_processor
 from inference.models.template_probe import dialect_of
-from inference.models.thinking import Thinking
 from inference.names import POCKET, check_name, is_folder, is_hub_name, resolve_name
 from inference.progress import LoadProgress, Phase, Progress
 from inference.serving.backend import Backend
+from inference.thinking import Thinking
 from inference.types import (
     ModelInfo,
     ModelSpec,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from inference.errors import ModelUnavailable
-from inference.models.thinking import CLOSE, Thinking, opens_thoughts, without_thoughts
+from inference.thinking import CLOSE, Thinking, opens_thoughts, without_thoughts
 from inference.types import Message, Role
 
 _Content: TypeAlias = str | list[dict[str, str]]

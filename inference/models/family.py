@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from inference.models.images import open_picture
-from inference.models.thinking import Thinking
+from inference.thinking import Thinking
 from inference.types import Limitation, Message, Picture, PictureBound, Sampling
 
 DEFAULT_CONTEXT_TOKENS = 2048

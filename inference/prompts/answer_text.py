@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from inference.models.thinking import Thinking
 from inference.prompts.detokenize import Detokenizer, TokenBytes
 from inference.prompts.next_turn import NextTurn
 from inference.prompts.repetition import LoopGuard
 from inference.prompts.stop_strings import StopStrings
 from inference.prompts.thoughts import Thoughts
+from inference.thinking import Thinking
 from inference.types import FinishReason
 
 

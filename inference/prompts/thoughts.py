@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference.models.thinking import CLOSE, OPEN, Thinking
+from inference.thinking import CLOSE, OPEN, Thinking
 
 
 class Thoughts:

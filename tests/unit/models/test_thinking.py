@@ -10,8 +10,8 @@ import pytest
 
 from inference.backends.load import THINKING_TOKENS, load_model
 from inference.models import chat_template
-from inference.models.thinking import Thinking
 from inference.progress import StreamProgress
+from inference.thinking import Thinking
 from inference.types import Message, ModelSpec, Role, TextDelta
 from tests.stepper import Stepper
 from tests.tiny_models.qwen_vl import QWEN_TEMPLATE, qwen3_vl_thinking

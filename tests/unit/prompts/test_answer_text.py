@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from inference.models.thinking import Thinking
 from inference.prompts.answer_text import AnswerText
 from inference.prompts.detokenize import TokenBytes
+from inference.thinking import Thinking
 from inference.types import FinishReason
 from tests.tiny_models import byte_tokenizer, llama_tokenizer
 
