@@ -24,6 +24,7 @@ from bot.core.processes.takeover import running_takeover
 from bot.deadline import Deadline
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.logs.native import native_output_withheld
+from bot.model_server_settings import ModelServerSettings
 from bot.monitoring.health import Health
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import running_monitoring
@@ -78,7 +79,9 @@ def run_terminal(
             return await converse(Terminal(services.answers, locale=locale, quiet=quiet))
 
     with (
-        loading_devices(configuration.bot, quiet=quiet) as devices,
+        loading_devices(
+            configuration.bot, configuration.of(ModelServerSettings), quiet=quiet
+        ) as devices,
         tempfile.TemporaryDirectory(prefix="llava-bot-") as folder,
     ):
         interrupts.raise_keyboard_interrupt()
@@ -115,7 +118,10 @@ def run(
     settings = configuration.bot
     platforms = _with_sound_settings(configuration, platforms)
     _lock_data_dir(settings.data_dir)
-    with native_output_withheld(), devices_of(settings) as devices:
+    with (
+        native_output_withheld(),
+        devices_of(settings, configuration.of(ModelServerSettings)) as devices,
+    ):
         interrupts.raise_keyboard_interrupt()
         try:
             return asyncio.run(_run(configuration, devices, platforms, open_page=open_page))

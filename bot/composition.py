@@ -27,17 +27,23 @@ from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.core.processes.elsewhere import Elsewhere
 from bot.images.decoding.pool import running_pool
+from bot.model_server_settings import ModelServerSettings
 from bot.platforms.registry import PLATFORMS
 from bot.platforms.services import AdapterServices
-from bot.settings import Settings
+from bot.settings import Settings, revealed
 from bot.store import address_of, running_store
 from bot.values.presence import Presences
 from inference.backends.load_beside import ModelsOfOneDevice
-from inference.names import check_name
+from inference.names import check_name, is_remote
 from inference.progress import StreamProgress
+from inference.remote.connecting import RemoteModel
+from inference.remote.options import ServerOptions
 from inference.serving.fleet import Devices
 from inference.serving.load_state import LoadState
 from inference.serving.starting import StartingEngine, starting_engine
+
+PATIENCE_S = 15.0
+"""How long somebody at the terminal waits for a model's server that is down."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,20 +54,37 @@ class Services(AdapterServices):
 
 
 @contextmanager
-def loading_devices(settings: Settings, *, quiet: bool = False) -> Iterator[Devices]:
+def loading_devices(
+    settings: Settings,
+    servers: ModelServerSettings | None = None,
+    *,
+    quiet: bool = False,
+) -> Iterator[Devices]:
     """Devices that have begun to load the first model.
+
+    A model's server that is down is waited for, but not for long.
 
     Raises: ModelUnavailable: there is no such model.
     """
-    with devices_of(settings, quiet=quiet, all_models=False) as devices:
+    with devices_of(
+        settings, servers, quiet=quiet, all_models=False, patience_s=PATIENCE_S
+    ) as devices:
         devices.start()
         yield devices
 
 
-def devices_of(settings: Settings, *, quiet: bool = False, all_models: bool = True) -> Devices:
+def devices_of(
+    settings: Settings,
+    servers: ModelServerSettings | None = None,
+    *,
+    quiet: bool = False,
+    all_models: bool = True,
+    patience_s: float | None = None,
+) -> Devices:
     """One thread per device, for the models that the settings name; see `Devices`.
 
-    `quiet`: print nothing of the load. `all_models`: not the first alone.
+    `servers`: how those of models are talked to. `quiet`: print nothing of the load. `all_models`:
+    not the first alone. `patience_s`: how long a server that is down is waited for.
 
     Raises:
         ModelUnavailable: there is no such model; its message is one sentence for the operator.
@@ -70,17 +93,36 @@ def devices_of(settings: Settings, *, quiet: bool = False, all_models: bool = Tr
     for spec in specs.values():
         check_name(spec.name)
     state = LoadState(StreamProgress(io.StringIO() if quiet else sys.stderr))
-    names = list(specs)
+    options = server_options(servers or ModelServerSettings.model_validate({}))
+    remote = {
+        name: RemoteModel(spec=spec, options=options, patience_s=patience_s)
+        for name, spec in specs.items()
+        if is_remote(spec.name)
+    }
+    local = {name: spec for name, spec in specs.items() if name not in remote}
     devices = [
         ModelsOfOneDevice(
-            [replace(spec, device=device) for spec in specs.values()],
+            [replace(spec, device=device) for spec in local.values()],
             cache_dir=settings.data_dir / "models",
             progress=state,
         )
         for device in settings.devices or (settings.device,)
     ]
-    first, *others = [[partial(device.load, i) for device in devices] for i in range(len(names))]
-    return Devices(first, state, name=names[0], beside=dict(zip(names[1:], others, strict=True)))
+    loads = {name: [partial(device.load, i) for device in devices] for i, name in enumerate(local)}
+    first = next(iter(local), "")
+    return Devices(
+        loads.pop(first, []), state, name=first, beside=loads, remote=remote, names=list(specs)
+    )
+
+
+def server_options(settings: ModelServerSettings) -> ServerOptions:
+    """How the servers of models are talked to."""
+    return ServerOptions(
+        api_key=revealed(settings.api_key),
+        at_once=settings.at_once,
+        first_token_s=settings.first_token_s,
+        between_s=settings.between_s,
+    )
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from bot.credentials import DIRECTORY, SUFFIX, from_credentials, from_files, is_secret
 from bot.env_file import read_env_file
 from bot.errors import ConfigurationError
+from bot.model_server_settings import ModelServerSettings
 from bot.monitoring.settings import MonitoringSettings
 from bot.platforms.registry import PLATFORMS
 from bot.setting_problems import Setting, problem
@@ -62,7 +63,11 @@ class Configuration:
 def further_groups() -> dict[str, type[SettingsGroup]]:
     """Title → settings, of all that only a running bot has."""
     of_platforms = {platform.title: platform.settings for platform in PLATFORMS}
-    return {**of_platforms, "monitoring": MonitoringSettings}
+    return {
+        "model servers": ModelServerSettings,
+        **of_platforms,
+        "monitoring": MonitoringSettings,
+    }
 
 
 def setting_groups() -> list[type[SettingsGroup]]:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from bot.texts import duration, say
 from bot.values.limits import BoundReached
-from inference.errors import EngineDead, InferenceError, QueueFull
+from inference.errors import (
+    ContextExceeded,
+    EngineDead,
+    InferenceError,
+    QueueFull,
+    ServerFailed,
+    TooManyPictures,
+    Trouble,
+)
 from inference.safe_messages import is_disk_full
 
 EXIT_ENGINE_DEAD = 70
@@ -104,6 +112,20 @@ class ConfigurationError(CommandFailed):
     """The operator must change something; `str(exc)` says what, one problem per line."""
 
 
+_OF_SERVERS: Final = {
+    Trouble.DOWN: "server_down",
+    Trouble.KEY: "server_refuses",
+    Trouble.MODEL: "server_refuses",
+    Trouble.BROKEN: "server_broken",
+    Trouble.CUT: "server_cut",
+}
+
+
+def words_of(tokens: int) -> int:
+    """About how many words so many tokens hold, rounded down to tens: three to four tokens."""
+    return tokens * 3 // 40 * 10
+
+
 def refusal_of(exc: BaseException) -> UserFacingError:
     """The sentence for whatever has ended a question."""
     match exc:
@@ -122,5 +144,13 @@ def to_user_facing(exc: InferenceError) -> UserFacingError:
             return Busy("queue_full", waiting=exc.waiting)
         case EngineDead():
             return UserFacingError("engine_dead")
+        case ContextExceeded():
+            return UserFacingError("question_too_long", limit=words_of(exc.context_tokens))
+        case TooManyPictures(limit=0):
+            return UserFacingError("model_takes_no_pictures")
+        case TooManyPictures():
+            return UserFacingError("model_takes_fewer_pictures", limit=exc.limit)
+        case ServerFailed():
+            return UserFacingError(_OF_SERVERS[exc.trouble])
         case _:
             return UserFacingError("generation_failed")

@@ -120,7 +120,8 @@ class Settings(SettingsGroup):
         "pocket",
         examples=["llava-hf/llava-1.5-7b-hf"],
         description="The model: `pocket`, a name on the model hub such as "
-        "`llava-hf/llava-1.5-7b-hf`, or a folder.",
+        "`llava-hf/llava-1.5-7b-hf`, a folder, or `openai:http://host:8000/v1#name` for one that "
+        "an OpenAI-compatible server runs (vLLM, SGLang, llama.cpp, Ollama).",
     )
     model_revision: str | None = Field(
         None, examples=["main"], description="A branch, tag or commit of the model's repository."

@@ -7,10 +7,13 @@ InferenceError
 │   ├── ContextExceeded
 │   └── TooManyPictures
 ├── GenerationFailed      this request is lost, the engine lives
+│   └── ServerFailed      the model runs on a server, which is down, refuses or breaks off
 └── EngineDead            terminal: the process must restart
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 from inference.failures import Failure, describe_failure
 
@@ -55,6 +58,38 @@ class TooManyPictures(RequestRejected):
 
 class GenerationFailed(InferenceError):
     """This request is lost; the engine goes on."""
+
+
+class Trouble(StrEnum):
+    """What is wrong with a model's server."""
+
+    DOWN = "down"
+    """Nobody answers at its address, or not in time."""
+    KEY = "key"
+    """It wants another key, or one at all."""
+    MODEL = "model"
+    """It has no such model, or no such API."""
+    BROKEN = "broken"
+    """It answers with an error of its own, or with what is no answer."""
+    CUT = "cut"
+    """It broke off in the middle of an answer."""
+
+
+_WORDS = {
+    Trouble.DOWN: "it cannot be reached",
+    Trouble.KEY: "it refuses the key",
+    Trouble.MODEL: "it has no such model or API",
+    Trouble.BROKEN: "it fails",
+    Trouble.CUT: "it broke off in the middle of an answer",
+}
+
+
+class ServerFailed(GenerationFailed):
+    """The server of a model cannot answer this request. It is asked again for later ones."""
+
+    def __init__(self, trouble: Trouble, detail: str = "") -> None:
+        super().__init__(f"{_WORDS[trouble]} ({detail})" if detail else _WORDS[trouble])
+        self.trouble = trouble
 
 
 class EngineDead(InferenceError):

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from inference.errors import ModelUnavailable
 from inference.spelling import nearest
 
 POCKET: Final = "pocket"
+REMOTE: Final = "openai:"
+"""Begins the name of a model that an OpenAI-compatible server runs."""
+REMOTE_FORM: Final = "openai:http://host:8000/v1#model"
 
 # The original checkpoints' names → the same weights in the format that transformers loads.
 ALIASES: Final = {
@@ -36,6 +41,54 @@ DOCUMENTED: Final = (
 
 _INTERNVL = re.compile(r"internvl(3_5|3)-(\d+b(?:-a\d+b)?)", re.IGNORECASE)
 _HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteName:
+    """A model that runs on servers of its own."""
+
+    addresses: tuple[str, ...]
+    """Where the API is, without a slash at the end; at least one."""
+    model: str = ""
+    """As the servers call it; empty: the only one that they have."""
+
+
+def is_remote(name: str) -> bool:
+    """Whether a server runs the model: nothing is loaded here."""
+    return name.startswith(REMOTE)
+
+
+def parse_remote(name: str) -> RemoteName:
+    """Take `openai:http://a:8000/v1,http://b:8000/v1#model` apart. Raises: ModelUnavailable."""
+    listed, _, model = name.removeprefix(REMOTE).partition("#")
+    addresses = [part.strip().rstrip("/") for part in listed.split(",") if part.strip()]
+    if not addresses:
+        raise ModelUnavailable(f"MODEL names no server: it has the form {REMOTE_FORM}.")
+    for address in addresses:
+        _check_address(address)
+    return RemoteName(addresses=tuple(dict.fromkeys(addresses)), model=model.strip())
+
+
+def _check_address(address: str) -> None:
+    try:
+        parts = urlsplit(address)
+        is_sound = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        raise ModelUnavailable(f"A server of MODEL has no address: it has the form {REMOTE_FORM}.")
+    if parts.username is not None or parts.query:
+        raise ModelUnavailable(
+            "An address in MODEL holds a password or a query: set MODEL_SERVER_API_KEY instead."
+        )
+
+
+def shown_name(name: str) -> str:
+    """Return what people may see of a name: where its servers are is nobody's business."""
+    if not is_remote(name):
+        return name
+    return parse_remote(name).model
 
 
 def resolve_name(name: str) -> str:
@@ -79,12 +132,16 @@ def _path(name: str) -> Path | None:
 
 def check_name(name: str) -> None:
     """Refuse at once what cannot be a model's name. Raises: ModelUnavailable."""
+    if is_remote(name):
+        parse_remote(name)
+        return
     if name == POCKET or is_hub_name(name) or _path(name) is not None:
         return
     if name.startswith((".", "/", "~")) or "/" in name or "\\" in name:
         raise ModelUnavailable(f"There is no folder '{name}': check MODEL.")
     hint = did_you_mean(name) or (
-        "MODEL is pocket, a name on the model hub (owner/name), or a folder."
+        "MODEL is pocket, a name on the model hub (owner/name), a folder, or a server "
+        f"({REMOTE_FORM})."
     )
     raise ModelUnavailable(f"There is no model '{name}'. {hint}")
 

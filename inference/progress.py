@@ -24,6 +24,7 @@ class Phase(StrEnum):
     """What is being done."""
 
     STARTING = "starting"
+    CONNECTING = "connecting"
     DOWNLOADING = "downloading"
     BUILDING = "building"
     LOADING = "loading"
@@ -163,6 +164,7 @@ class StreamProgress:
 
 _WORDS = {
     Phase.STARTING: "Starting",
+    Phase.CONNECTING: "Connecting to the server of",
     Phase.DOWNLOADING: "Downloading",
     Phase.BUILDING: "Building",
     Phase.LOADING: "Loading",

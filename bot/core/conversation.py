@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bot.errors import UserFacingError
+from bot.errors import UserFacingError, words_of
 from bot.store import GonePicture, StoredPicture, Turn
 from bot.values.messages import Outcome
 from inference.types import Message, ModelInfo, Picture, Role
@@ -85,8 +85,7 @@ async def fit_to_context(
             break
         picture = draft.least_worthy()
         if picture is None:
-            # A word is about four thirds of a token.
-            raise UserFacingError("question_too_long", limit=budget * 3 // 40 * 10)
+            raise UserFacingError("question_too_long", limit=words_of(budget))
         no_room.append(picture)
         del draft.pictures[picture.number]
     return Conversation(

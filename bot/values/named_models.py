@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from inference.errors import ModelUnavailable
-from inference.names import check_name
+from inference.names import check_name, is_remote
 from inference.types import Quantization
 
 FORM = "name=model,name=model"
@@ -30,12 +30,23 @@ def parse_models(given: object) -> object:
     """Parse `quick=pocket,good=owner/name:nf4`. Raises: ValueError: its message is a rule."""
     if not isinstance(given, str):
         return given
-    models = tuple(_parse(part.strip()) for part in given.split(",") if part.strip())
+    models = tuple(_parse(part) for part in _parts(given))
     names = [model.name for model in models]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"two models are called {twice}")
     return models or None
+
+
+def _parts(given: str) -> list[str]:
+    """One per model: a further address of a server belongs to the one before."""
+    parts: list[str] = []
+    for part in filter(None, (piece.strip() for piece in given.split(","))):
+        if parts and part.startswith(("http://", "https://")):
+            parts[-1] = f"{parts[-1]},{part}"
+        else:
+            parts.append(part)
+    return parts
 
 
 def _parse(part: str) -> NamedModel:
@@ -44,6 +55,8 @@ def _parse(part: str) -> NamedModel:
         raise ValueError(f"it has the form {FORM}")
     if _NAME.fullmatch(name.lower()) is None:
         raise ValueError("a name has letters, digits, dots and hyphens, at most 30")
+    if is_remote(model):  # its server decides about precision, and its name may have a colon
+        return NamedModel(name=name.lower(), model=_known(model))
     rest, colon, precision = model.rpartition(":")
     for quantize in get_args(Quantization):
         if colon and rest and precision == quantize:

@@ -22,6 +22,7 @@ from inference.errors import (
     safe_traceback,
 )
 from inference.progress import LoadProgress
+from inference.serving.connection import ConnectedEngine, Connection
 from inference.serving.device_thread import DeviceThread, Load
 from inference.serving.load_state import LoadState
 from inference.serving.worker import Worker, running_worker
@@ -43,13 +44,19 @@ class Devices:
         *,
         name: str = "",
         beside: Mapping[str, Sequence[Load]] | None = None,
+        remote: Mapping[str, Connection] | None = None,
+        names: Sequence[str] | None = None,
     ) -> None:
-        """Take one function per device that loads its model; at least one.
+        """Take one function per device that loads its model; none if servers run all models.
 
         `state`: where they report; the exit cancels a load through it. `beside`: further models by
         name, each with one function per device: they share the devices with the first, `name`.
+        `remote`: models that servers run, by name. `names`: all of them, the first one's first; by
+        default those of the devices come first.
         """
         self.name = name
+        self.remote = dict(remote or {})
+        self.names = tuple(names or (*([name] if loads else []), *(beside or {}), *self.remote))
         self.state = state or LoadState()
         self.threads: list[DeviceThread] = []
         for load in loads:
@@ -188,7 +195,7 @@ class Fleet:
             self.died.set()
 
 
-RunningEngine: TypeAlias = Worker | Fleet
+RunningEngine: TypeAlias = Worker | Fleet | ConnectedEngine
 
 
 @asynccontextmanager

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+    suppress,
+)
+from typing import Any
 
 from inference.errors import ModelUnavailable, QueueFull
 from inference.progress import LoadProgress
+from inference.serving.connection import Connection
 from inference.serving.device_thread import DeviceThread
 from inference.serving.fleet import Devices, RunningEngine, running_engine
 from inference.serving.load_state import LoadState
 from inference.serving.observed import Observation
 from inference.types import GenerationEvent, GenerationRequest, Message, ModelInfo
+
+log = logging.getLogger(__name__)
 
 
 class StartingEngine:
@@ -26,18 +37,21 @@ class StartingEngine:
         state: LoadState,
         *,
         max_waiting: int,
-        name: str = "",
-        beside: Mapping[str, StartingEngine] | None = None,
     ) -> None:
         self._state = state
         self._max_waiting = max_waiting
-        self._by_name = {name: self, **beside} if beside else {}
+        self._by_name: Mapping[str, StartingEngine] = {}
         self._num_waiting = 0
         self._ready = asyncio.Event()
         self._engine: RunningEngine | None = None
         self._failure: ModelUnavailable | None = None
         self.died = asyncio.Event()
         """Set when the engine, or one beside it, cannot go on and the process must restart."""
+
+    def has_beside(self, by_name: Mapping[str, StartingEngine]) -> None:
+        """Take all engines by name, itself included; nothing if it is the only one."""
+        if len(by_name) > 1:
+            self._by_name = dict(by_name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -119,42 +133,86 @@ async def starting_engine(devices: Devices, *, max_waiting: int) -> AsyncIterato
             turn.
     """
 
-    def made(name: str = "", beside: Mapping[str, StartingEngine] | None = None) -> StartingEngine:
-        return StartingEngine(devices.state, max_waiting=max_waiting, name=name, beside=beside)
-
-    beside = {other: made() for other in devices.beside}
-    first = made(devices.name, beside)
-    engines = [(first, devices.threads)]
-    engines += [(beside[other], threads) for other, threads in devices.beside.items()]
-    watches: list[asyncio.Task[None]] = []
-
-    async def watch(engine: RunningEngine) -> None:
-        await engine.died.wait()
-        first.died.set()
-
     async with AsyncExitStack() as stack:
-
-        async def start() -> None:
-            try:
-                await _all_loaded(devices.all_threads)
-            except ModelUnavailable as exc:
-                for engine, _ in engines:
-                    engine.failed(exc)
-                return
-            for engine, threads in engines:
-                running = await stack.enter_async_context(
-                    running_engine(threads, max_waiting=max_waiting)
-                )
-                watches.append(asyncio.create_task(watch(running), name="watch-for-death"))
-                engine.started(running)
-
-        starting = asyncio.create_task(start(), name="start-engine")
+        start = _Start(devices, stack, max_waiting=max_waiting)
         try:
-            yield first
+            start.begin()
+            yield start.first
         finally:
-            for task in (starting, *watches):
-                task.cancel()
-            await asyncio.gather(starting, *watches, return_exceptions=True)
+            await start.end()
+
+
+class _Start:
+    """Has each model's engine started as soon as it is there."""
+
+    def __init__(self, devices: Devices, stack: AsyncExitStack, *, max_waiting: int) -> None:
+        self._devices = devices
+        self._stack = stack
+        self._max_waiting = max_waiting
+        self._tasks: list[asyncio.Task[None]] = []
+        self._states = {name: LoadState() for name in devices.remote}
+        self._engines = {
+            name: StartingEngine(self._states.get(name, devices.state), max_waiting=max_waiting)
+            for name in devices.names
+        }
+        self.first = next(iter(self._engines.values()))
+        self.first.has_beside(self._engines)
+
+    def begin(self) -> None:
+        """Wait for the devices, and connect to the servers."""
+        for name, connection in self._devices.remote.items():
+            self._spawn(self._connect(name, connection))
+        if self._devices.threads:
+            self._spawn(self._load())
+
+    async def end(self) -> None:
+        """Wait no longer."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _load(self) -> None:
+        """The models that the devices load, all of them or none."""
+        try:
+            await _all_loaded(self._devices.all_threads)
+        except ModelUnavailable as exc:
+            self._failed(exc)
+            return
+        for name, threads in {
+            self._devices.name: self._devices.threads,
+            **self._devices.beside,
+        }.items():
+            await self._enter(name, running_engine(threads, max_waiting=self._max_waiting))
+
+    async def _connect(self, name: str, connection: Connection) -> None:
+        """A model that servers run."""
+        try:
+            await self._enter(
+                name, connection.running(self._states[name], max_waiting=self._max_waiting)
+            )
+        except ModelUnavailable as exc:
+            self._failed(exc)
+
+    async def _enter(self, name: str, engine: AbstractAsyncContextManager[RunningEngine]) -> None:
+        running = await self._stack.enter_async_context(engine)
+        self._spawn(self._watch(running))
+        self._engines[name].started(running)
+
+    async def _watch(self, engine: RunningEngine) -> None:
+        await engine.died.wait()
+        self.first.died.set()
+
+    def _failed(self, failure: ModelUnavailable) -> None:
+        """One model that cannot be had ends the bot: the operator has asked for all of them."""
+        for engine in self._engines.values():
+            if engine.model is None:
+                engine.failed(failure)
+        if self.first.model is not None:
+            log.error("%s", failure)
+            self.first.died.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work, name="start-engine"))
 
 
 async def _all_loaded(threads: Sequence[DeviceThread]) -> None:

@@ -8,6 +8,7 @@ from bot.platforms.entry import PlatformEntry
 from bot.platforms.web.keys import PLATFORM
 from bot.platforms.web.settings import PlaygroundSettings
 from bot.settings import revealed
+from inference.names import shown_name
 
 if TYPE_CHECKING:
     from bot.platforms.services import AdapterServices
@@ -38,7 +39,7 @@ def make(services: AdapterServices, settings: PlaygroundSettings) -> Playground:
         senders=Senders(settings.trusted_proxies, setting="PLAYGROUND_TRUSTED_PROXIES"),
         threads=settings.threads,
         sharing=settings.sharing,
-        model_name=common.model,
+        model_name=shown_name(common.model),
         presence=services.presences.of(PLATFORM),
     )
 

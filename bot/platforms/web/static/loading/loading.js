@@ -11,6 +11,7 @@ const PHASES = {
   downloading: "page_loading_downloading",
   building: "page_loading_building",
   loading: "page_loading_loading",
+  connecting: "page_loading_connecting",
   warming_up: "page_loading_warming_up",
 };
 

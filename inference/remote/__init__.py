@@ -1,0 +1,1 @@
+"""A model that OpenAI-compatible servers run (vLLM, SGLang, llama.cpp, Ollama). No torch here."""

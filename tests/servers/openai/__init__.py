@@ -1,0 +1,1 @@
+"""A local OpenAI-compatible server with faults, for what talks to one."""
