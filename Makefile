@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 LOCK := pyproject.toml requirements/install.sh $(wildcard requirements/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families test-heavy packages lock upgrade audit docs format clean
+.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families test-heavy test-vllm packages lock upgrade audit docs format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -35,13 +35,17 @@ imports: $(VENV)/.dev-installed
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.dev-installed packages
-	$(PYTEST) -m "not every_family and not heavy"
+	$(PYTEST) -m "not every_family and not heavy and not vllm"
 
 test-families: $(VENV)/.dev-installed ## the tests of the fast path with every family of models
 	$(PYTEST) -m every_family
 
 test-heavy: $(VENV)/.dev-installed packages ## the tests that take minutes: faults, fuzzing, building
 	$(PYTEST) -m heavy
+
+test-vllm: $(VENV)/.dev-installed ## the model's server is a real vLLM, without a GPU (4 GB on the disk)
+	@tests/vllm/install.sh $(BIN)/python .cache/vllm
+	$(BIN)/python -m pytest -m vllm tests/vllm
 
 lock: $(VENV)/.maintenance-installed ## after a change of dependencies: lock versions and hashes
 	$(BIN)/python -m tests.project.lock --write

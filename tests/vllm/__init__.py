@@ -1,0 +1,1 @@
+"""The remote engine against a real vLLM, which needs no GPU: `make test-vllm`."""

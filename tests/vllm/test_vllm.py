@@ -1,0 +1,170 @@
+"""The remote engine with a real vLLM: what the local server claims about it is true."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import TypeAlias
+
+import pytest
+
+from inference.errors import ContextExceeded, ModelUnavailable
+from inference.remote.connecting import RemoteModel
+from inference.remote.engine import RemoteEngine
+from inference.remote.options import ServerOptions
+from inference.serving.load_state import LoadState
+from inference.types import (
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Message,
+    ModelSpec,
+    Role,
+    Sampling,
+    TextDelta,
+)
+from tests.pictures import plain_picture
+from tests.vllm.server import VllmServer
+
+Colour: TypeAlias = tuple[int, int, int]
+
+RED, WHITE = (200, 30, 30), (255, 255, 255)
+
+
+@asynccontextmanager
+async def connected(*servers: VllmServer, model: str = "tiny") -> AsyncIterator[RemoteEngine]:
+    name = f"openai:{','.join(server.address for server in servers)}#{model}"
+    options = ServerOptions(probe_every_s=0.2, answer_s=60, first_token_s=120)
+    remote = RemoteModel(spec=ModelSpec(name=name), options=options, patience_s=60)
+    async with remote.running(LoadState(), max_waiting=64) as engine:
+        yield engine
+
+
+def request(
+    text: str = "What is this?",
+    *,
+    colour: Colour | None = RED,
+    thread: str = "thread",
+    max_new_tokens: int = 24,
+    ignore_eos: bool = True,
+    temperature: float = 0,
+) -> GenerationRequest:
+    pictures = () if colour is None else (plain_picture(colour),)
+    return GenerationRequest(
+        messages=(Message(role=Role.USER, text=text, pictures=pictures),),
+        sampling=Sampling(
+            temperature=temperature, max_new_tokens=max_new_tokens, ignore_eos=ignore_eos
+        ),
+        thread=thread,
+    )
+
+
+async def answer(engine: RemoteEngine, asked: GenerationRequest) -> tuple[list[str], Finished]:
+    texts, finished = [], None
+    async with aclosing(engine.stream(asked)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                texts.append(event.text)
+            elif isinstance(event, Finished):
+                finished = event
+    assert finished is not None
+    return texts, finished
+
+
+async def test_a_picture_goes_in_and_words_stream_out(server: VllmServer) -> None:
+    async with connected(server) as engine:
+        assert engine.model.device == "vLLM"
+        assert (engine.model.context_tokens, engine.model.max_pictures) == (2048, 2)
+        texts, finished = await answer(engine, request())
+        # Its estimate of the same prompt: text as it counts it, a picture as the probe's was.
+        counted = await engine.prompt_tokens(request().messages)
+    assert len(texts) > 1
+    assert finished.new_tokens == 24
+    assert finished.reason is FinishReason.LENGTH
+    assert abs(finished.prompt_tokens - counted) < 16
+
+
+async def test_the_model_sees_the_picture(server: VllmServer) -> None:
+    async with connected(server) as engine:
+        answers = {
+            colour: "".join((await answer(engine, request(colour=colour)))[0])
+            for colour in (None, RED, WHITE)
+        }
+        again = "".join((await answer(engine, request(colour=RED)))[0])
+    assert answers[RED] == again
+    assert len({*answers.values()}) > 1
+
+
+async def test_a_stop_halts_generation_there(server: VllmServer) -> None:
+    async with connected(server) as engine:
+        asked = request(max_new_tokens=1900, temperature=1)
+        async with aclosing(engine.stream(asked)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    break
+            await server.until("num_requests_running", 1)
+        await server.until("num_requests_running", 0)
+
+
+async def test_fifty_at_once_are_all_answered(server: VllmServer) -> None:
+    async with connected(server) as engine:
+        asked = [request(str(number), thread=str(number)) for number in range(50)]
+        answers = await asyncio.gather(*(answer(engine, one) for one in asked))
+    assert {finished.new_tokens for _, finished in answers} == {24}
+
+
+async def test_a_prompt_that_is_too_long_is_refused_and_one_that_nearly_is_gets_less_room(
+    server: VllmServer,
+) -> None:
+    async with connected(server) as engine:
+        with pytest.raises(ContextExceeded) as refused:
+            await answer(engine, request("word " * 2000, colour=None))
+        assert refused.value.context_tokens == 2048
+        _, finished = await answer(engine, request("word " * 370, colour=None, max_new_tokens=512))
+    assert finished.new_tokens < 512
+    assert finished.prompt_tokens + finished.new_tokens <= 2048
+
+
+async def test_a_wrong_model_and_a_server_that_is_not_there_are_told_at_the_start(
+    server: VllmServer,
+) -> None:
+    with pytest.raises(ModelUnavailable, match=r"no model 'tinny'. Did you mean tiny\?"):
+        async with connected(server, model="tinny"):
+            raise AssertionError
+    name = "openai:http://127.0.0.1:9/v1#tiny"
+    nowhere = RemoteModel(spec=ModelSpec(name=name), patience_s=0)
+    with pytest.raises(ModelUnavailable, match="cannot be reached"):
+        async with nowhere.running(LoadState(), max_waiting=1):
+            raise AssertionError
+
+
+async def test_an_answer_whose_server_is_killed_goes_on_at_the_other(
+    servers: list[VllmServer],
+) -> None:
+    async with connected(*servers) as engine:
+        killed: VllmServer | None = None
+        texts: list[str] = []
+        finished = None
+        asked = request(max_new_tokens=1500, temperature=1)
+        async with aclosing(engine.stream(asked)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    texts.append(event.text)
+                    if len(texts) == 20:
+                        [killed] = [
+                            one
+                            for one in servers
+                            if await asyncio.to_thread(one.figure, "num_requests_running")
+                        ]
+                        await asyncio.to_thread(killed.kill)
+                elif isinstance(event, Finished):
+                    finished = event
+        assert killed is not None
+        assert finished is not None
+        assert finished.new_tokens > 20
+        [alive] = [one for one in servers if one is not killed]
+        assert await asyncio.to_thread(alive.figure, "generation_tokens_total") > 0
+        # The next question of the thread is answered, too.
+        _, finished = await answer(engine, request())
+        assert finished.new_tokens == 24
