@@ -6,6 +6,7 @@ import time
 
 from inference.errors import ServerFailed, Trouble
 from inference.prompts.repetition import LoopGuard
+from inference.prompts.stop_strings import StopStrings
 from inference.prompts.thoughts import Thoughts
 from inference.remote.server import Piece
 from inference.thinking import Thinking
@@ -48,6 +49,7 @@ class Answer:
         self._raw = ""
         self._skips_space = False
         self._thoughts = Thoughts(Thinking.POSSIBLE)
+        self._stops = StopStrings(self.request.stop)
         self._guard = LoopGuard()
 
     @property
@@ -58,7 +60,11 @@ class Answer:
     @property
     def is_over(self) -> bool:
         """Whether its text ends it, though the server would go on."""
-        return self._reason is FinishReason.REPETITION or len(self._raw) > self._most_chars
+        return (
+            self._stops.has_occurred
+            or self._reason is FinishReason.REPETITION
+            or len(self._raw) > self._most_chars
+        )
 
     def begin_attempt(self) -> str:
         """Return what the next server is to go on from; empty: it begins."""
@@ -94,8 +100,10 @@ class Answer:
         if piece.new_tokens is None:
             self._num_tokens += 1
         self._raw += text
-        shown = self._thoughts.push(text)
-        if self._guard.push(text):
+        shown = self._stops.push(self._thoughts.push(text))
+        if self._stops.has_occurred:
+            self._reason = FinishReason.STOP
+        elif self._guard.push(text):
             self._reason = FinishReason.REPETITION
         return self._show(shown)
 
@@ -108,7 +116,7 @@ class Answer:
         now = time.monotonic()
         started_s = now if self._started_s is None else self._started_s
         return [
-            *self._show(self._thoughts.flush()),
+            *self._show(self._stops.push(self._thoughts.flush()) + self._stops.flush()),
             Finished(
                 reason=self._reason or FinishReason.LENGTH,
                 prompt_tokens=prompt_tokens if self.prompt_tokens is None else self.prompt_tokens,

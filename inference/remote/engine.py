@@ -104,7 +104,7 @@ class RemoteEngine:
         If a server fails before the first text, another one takes the request. If it breaks off
         later, another one goes on with the answer, where servers of this kind can.
         """
-        ticket = self._room.enter(request.user_id)
+        ticket = self._room.enter(request.user_id, is_background=request.background)
         try:
             async with aclosing(self._room.positions(ticket)) as positions:
                 async for position in positions:

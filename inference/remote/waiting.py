@@ -13,8 +13,9 @@ from inference.errors import QueueFull
 class Ticket:
     """A request's place. Made by `WaitingRoom.enter`."""
 
-    def __init__(self, user_id: str, number: int) -> None:
+    def __init__(self, user_id: str, number: int, *, is_background: bool) -> None:
         self.user_id = user_id
+        self.is_background = is_background
         self.number = number
         self.is_called = False
         self.position = 0
@@ -43,10 +44,13 @@ class WaitingRoom:
         if not is_free and len(self._waiting) >= self._max_waiting:
             raise QueueFull(max(len(self._waiting), 1))
 
-    def enter(self, user_id: str) -> Ticket:
-        """Take a place; `leave` it in any case. Raises: QueueFull."""
+    def enter(self, user_id: str, *, is_background: bool = False) -> Ticket:
+        """Take a place; `leave` it in any case. `is_background`: behind everybody else.
+
+        Raises: QueueFull.
+        """
         self.check_room()
-        ticket = Ticket(user_id, next(self._numbers))
+        ticket = Ticket(user_id, next(self._numbers), is_background=is_background)
         self._waiting.append(ticket)
         self.update()
         return ticket
@@ -81,8 +85,8 @@ class WaitingRoom:
     def _in_turn(self) -> list[Ticket]:
         """First those of users who have the fewest requests running and waiting before it."""
         before = Counter(ticket.user_id for ticket in self._running)
-        keys: dict[Ticket, tuple[int, int]] = {}
+        keys: dict[Ticket, tuple[bool, int, int]] = {}
         for ticket in sorted(self._waiting, key=lambda one: one.number):
-            keys[ticket] = (before[ticket.user_id], ticket.number)
+            keys[ticket] = (ticket.is_background, before[ticket.user_id], ticket.number)
             before[ticket.user_id] += 1
         return sorted(self._waiting, key=lambda one: keys[one])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,6 +100,15 @@ async def test_an_answer_that_repeats_itself_is_ended_and_the_server_stopped() -
         _, finished = await answer_of(engine, request())
         await until(lambda: server.num_running == 0, timeout_s=30)
     assert finished.reason is FinishReason.REPETITION
+
+
+async def test_a_text_that_ends_the_answer_is_cut_off_and_the_server_stopped() -> None:
+    script = Script(words=["A red", " squ", "are on", " a wall"] + [" and on"] * 400)
+    async with running_openai(script) as server, connected(server) as engine:
+        text, finished = await answer_of(engine, replace(request(), stop=("square",)))
+        await until(lambda: server.num_running == 0, timeout_s=30)
+    assert text == "A red "
+    assert finished.reason is FinishReason.STOP
 
 
 async def test_a_reader_that_is_slow_is_not_cut_off_by_the_servers_time_limit() -> None:

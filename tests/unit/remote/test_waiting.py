@@ -30,3 +30,11 @@ def test_a_place_that_is_given_up_moves_the_others() -> None:
     room.leave(second)
     assert third.position == 1
     room.enter("dave")
+
+
+def test_what_is_asked_in_the_background_waits_behind_everybody() -> None:
+    room = WaitingRoom(lambda: 1, max_waiting=8)
+    room.enter("alice")
+    behind = room.enter("script", is_background=True)
+    before = room.enter("alice")
+    assert (before.position, behind.position) == (1, 2)
