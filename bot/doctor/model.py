@@ -17,10 +17,12 @@ import psutil
 
 from bot.configuration import Configuration
 from bot.doctor.machine import existing
+from bot.doctor.model_servers import model_servers
 from bot.doctor.quantities import gigabytes
 from bot.platforms.findings import Finding
 from bot.settings import Settings
 from inference.errors import ModelUnavailable
+from inference.names import is_remote
 from inference.types import ModelSpec
 
 if TYPE_CHECKING:
@@ -49,11 +51,22 @@ class Gpu:
 
 def model(configuration: Configuration) -> list[Finding]:
     """Look for the model's weights, for a GPU, and at the memory it will take."""
+    settings = configuration.bot
+    specs = settings.model_specs.values()
+    served = [
+        finding
+        for spec in specs
+        if is_remote(spec.name)
+        for finding in model_servers(configuration, spec)
+    ]
+    if served and all(is_remote(spec.name) for spec in specs):
+        return served  # nothing is loaded here
     from inference.backends.survey import survey
 
-    settings = configuration.bot
     models: Models = []
-    for spec in settings.model_specs.values():
+    for spec in specs:
+        if is_remote(spec.name):
+            continue
         try:
             models.append((spec, survey(spec, cache_dir=settings.data_dir / "models")))
         except ModelUnavailable as exc:
@@ -61,6 +74,7 @@ def model(configuration: Configuration) -> list[Finding]:
     cards = gpus()
     available = psutil.virtual_memory().available
     return [
+        *served,
         *(_weights(spec, found) for spec, found in models),
         *_gpu(settings, models, cards),
         *_memory(settings, models, cards, available_bytes=available),
@@ -72,7 +86,10 @@ def are_here(settings: Settings) -> bool:
     from inference.backends.survey import is_here
 
     cache_dir = settings.data_dir / "models"
-    return all(is_here(spec, cache_dir=cache_dir) for spec in settings.model_specs.values())
+    return all(
+        is_remote(spec.name) or is_here(spec, cache_dir=cache_dir)
+        for spec in settings.model_specs.values()
+    )
 
 
 def _weights(spec: ModelSpec, found: Survey) -> Finding:

@@ -49,7 +49,7 @@ from inference.models import chat_template, family_of
 from inference.models.family import Family
 from inference.models.processor import complete_processor, load_processor
 from inference.models.template_probe import dialect_of
-from inference.names import POCKET, check_name, is_folder, is_hub_name, resolve_name
+from inference.names import POCKET, check_name, is_folder, is_hub_name, is_remote, resolve_name
 from inference.progress import LoadProgress, Phase, Progress
 from inference.serving.backend import Backend
 from inference.thinking import Thinking
@@ -107,6 +107,10 @@ def warmed_up(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path, progress: Pro
 def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: Progress) -> Loaded:
     """Load weights and processor; see `load_model`."""
     check_name(spec.name)
+    if is_remote(spec.name):
+        raise ModelUnavailable(
+            "A server runs this model: name one in MODEL that can be loaded here."
+        )
     progress.say(f"Loading the model {spec.name} …")
     # `one_sentence` reports errors; the libraries' retries and hints would bury it.
     transformers.logging.set_verbosity_error()

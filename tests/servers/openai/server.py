@@ -27,6 +27,8 @@ class Script:
     words: list[str] = field(default_factory=lambda: ["A ", "red ", "square", "."])
     model: str = "tiny"
     further_models: tuple[str, ...] = ()
+    is_up: bool = True
+    """Whether it tells its models; one that is loading does not."""
     owned_by: str = "vllm"
     context: int | None = 2048
     max_pictures: int = 99
@@ -83,6 +85,8 @@ class OpenAIServer:
         if (refused := self._check_key(request)) is not None:
             return refused
         script = self.script
+        if not script.is_up:
+            return _error(503, "loading")
         models = [
             {"id": name, "object": "model", "owned_by": script.owned_by}
             | ({} if script.context is None else {"max_model_len": script.context})

@@ -1,0 +1,155 @@
+"""From a setting to an engine: what is waited for, what is told, and what is never imported."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from bot.composition import devices_of
+from bot.configuration import Configuration
+from bot.doctor.model import are_here, model
+from bot.model_server_settings import ModelServerSettings
+from bot.settings import Settings
+from inference.errors import ModelUnavailable
+from inference.names import check_name, parse_remote, shown_name
+from inference.progress import Phase
+from inference.remote.connecting import RemoteModel
+from inference.remote.options import ServerOptions
+from inference.serving.fleet import Devices
+from inference.serving.starting import StartingEngine, starting_engine
+from inference.types import ModelSpec
+from tests.servers.openai.server import Script, running_openai
+from tests.unit.remote.conftest import request
+from tests.waiting import until
+
+WITHOUT_TORCH = """
+import sys
+for heavy in ("torch", "transformers", "bitsandbytes", "numpy"):
+    sys.modules[heavy] = None
+import bot.app, bot.composition, bot.doctor.model_servers
+import inference.remote.connecting, inference.remote.check
+"""
+
+
+def remote(address: str) -> RemoteModel:
+    return RemoteModel(
+        spec=ModelSpec(name=f"openai:{address}#tiny"), options=ServerOptions(probe_every_s=0.02)
+    )
+
+
+async def words_of(engine: StartingEngine) -> str:
+    events = [event async for event in engine.stream(request())]
+    return "".join(getattr(event, "text", "") for event in events)
+
+
+def test_addresses_and_model_are_taken_apart() -> None:
+    name = parse_remote("openai: http://a:8000/v1/ , https://b/v1,http://a:8000/v1#Qwen/Q-3:8b")
+    assert name.addresses == ("http://a:8000/v1", "https://b/v1")
+    assert name.model == "Qwen/Q-3:8b"
+    assert shown_name("openai:http://a:8000/v1#tiny") == "tiny"
+    assert shown_name("pocket") == "pocket"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("openai:", "names no server"),
+        ("openai:#tiny", "names no server"),
+        ("openai:gpu-1:8000/v1#tiny", "has no address"),
+        ("openai:http://#tiny", "has no address"),
+        ("openai:http://a:99999999/v1", "has no address"),
+        ("openai:http://me:secret@a/v1#tiny", "set MODEL_SERVER_API_KEY instead"),
+        ("openai:http://a/v1?key=secret#tiny", "set MODEL_SERVER_API_KEY instead"),
+    ],
+)
+def test_what_is_no_address_is_refused_without_repeating_it(name: str, said: str) -> None:
+    with pytest.raises(ModelUnavailable, match=said) as refused:
+        check_name(name)
+    assert "secret" not in str(refused.value)
+
+
+def test_several_models_may_have_several_servers() -> None:
+    settings = Settings.model_validate(
+        {"models": "quick=pocket, good=openai:http://a/v1,http://b/v1#m:nf4, fine=o/n:nf4"}
+    )
+    specs = settings.model_specs
+    assert specs["good"].name == "openai:http://a/v1,http://b/v1#m:nf4"
+    assert (specs["good"].quantize, specs["fine"].quantize) == ("none", "nf4")
+    assert list(specs) == ["quick", "good", "fine"]
+
+
+async def test_a_server_that_is_not_up_yet_is_waited_for_and_the_load_says_so() -> None:
+    async with running_openai(Script(is_up=False)) as server:
+        devices = Devices([], remote={"": remote(server.address)}, names=[""])
+        async with starting_engine(devices, max_waiting=4) as engine:
+            await until(
+                lambda: (at := engine.load_progress) is not None and at.phase is Phase.CONNECTING,
+                timeout_s=30,
+            )
+            waiting = asyncio.create_task(words_of(engine))
+            await until(lambda: len(server.keys) > 2, timeout_s=30)
+            assert engine.model is None
+            assert not waiting.done()
+            server.script.is_up = True
+            assert await waiting == "A red square."
+
+
+async def test_a_server_that_is_down_keeps_no_other_model_waiting() -> None:
+    async with running_openai() as server:
+        models = {"here": remote(server.address), "away": remote("http://127.0.0.1:9/v1")}
+        devices = Devices([], remote=models, names=["away", "here"])
+        async with starting_engine(devices, max_waiting=4) as engine:
+            assert engine.names == ("away", "here")
+            assert await words_of(engine.of("here")) == "A red square."
+            assert engine.model is None
+
+
+async def test_a_model_that_no_server_has_ends_every_wait() -> None:
+    async with running_openai(Script(model="another")) as server:
+        devices = Devices([], remote={"": remote(server.address)}, names=[""])
+        async with starting_engine(devices, max_waiting=4) as engine:
+            with pytest.raises(ModelUnavailable, match="has no model 'tiny'"):
+                await engine.loaded()
+
+
+def configured(address: str) -> Configuration:
+    groups = [
+        Settings.model_validate({"model": f"openai:{address}#tiny"}),
+        ModelServerSettings.model_validate({"api_key": "k"}),
+    ]
+    return Configuration(groups)
+
+
+async def test_doctor_asks_the_servers_and_nothing_else() -> None:
+    async with running_openai(Script(key="k")) as server:
+        both = configured(f"{server.address},http://127.0.0.1:9/v1")
+        served, down = await asyncio.to_thread(model, both)
+        [alone] = await asyncio.to_thread(model, configured("http://127.0.0.1:9/v1"))
+        server.script.key = "another"
+        [refused] = await asyncio.to_thread(model, configured(server.address))
+    assert served.what.startswith("the model tiny is served by vLLM at http://127.0.0.1:")
+    assert served.is_well
+    assert down.status == "warning"
+    assert alone.status == "wrong"
+    assert "refuses the key: set MODEL_SERVER_API_KEY" in refused.fix
+    assert are_here(both.bot)
+
+
+def test_a_bot_whose_model_a_server_runs_loads_no_torch() -> None:
+    settings = configured("http://127.0.0.1:9/v1")
+    with devices_of(settings.bot, settings.of(ModelServerSettings), quiet=True) as devices:
+        assert devices.all_threads == []
+    imported = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            WITHOUT_TORCH,
+        ],
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert imported.returncode == 0, imported.stderr.decode()
