@@ -171,7 +171,7 @@ async def running_services(
         # However the bot ends: questions in flight are left to the next start.
         stack.push_async_callback(answers.drain, 0)
         erasure = Erasure(store, questions, engine)
-        store.signals.hear(Elsewhere(questions, engine).follow)
+        store.signals.hear(Elsewhere(questions, engine, store.inbox).follow)
         yield Services(
             settings=settings,
             store=store,

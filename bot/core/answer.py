@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from bot.core.access import Access
@@ -22,11 +22,12 @@ from bot.core.bounds.refusals import Refusals
 from bot.core.in_flight import InFlight, InFlightQuestions, end_tasks
 from bot.core.ledger import Ledger
 from bot.core.processes.fenced import fenced
+from bot.core.processes.order import has_ended_elsewhere
 from bot.core.reply import Reply, running_reply
 from bot.core.thread_queues import ThreadQueues, Ticket
 from bot.core.turns import Turns, asked_again
 from bot.errors import Busy, UserFacingError, refusal_of
-from bot.store import Store
+from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.limits import QuestionBounds
 from bot.values.messages import (
@@ -146,7 +147,10 @@ class Answers:
             return None
         turn = await self._store.turn(latest)
         has_answer = turn is not None and turn.outcome is not None
-        if self._questions.latest(key) is not None and not has_answer:
+        if self._questions.latest(key) is not None:
+            if not has_answer:
+                return None
+        elif not await has_ended_elsewhere(self._store, latest, is_delivered_soon=has_answer):
             return None
         message = replace(asked_again(latest, turn), asked_by=by)
         outcomes.ANEW.add(key.platform, "asked_again")
@@ -156,18 +160,23 @@ class Answers:
         """See `Core.recorded`."""
         return await self._questions.wait_until_recorded(key)
 
-    def stop(self, key: MessageKey) -> bool:
-        """Stop a question, waiting or running; false when it is not in flight."""
-        return self._questions.stop(key)
+    async def stop(self, key: MessageKey) -> bool:
+        """See `Core.stop`."""
+        is_here = self._questions.stop(key)
+        return await self._ledger.stop(key) or is_here
 
-    def first_in_flight(self, thread: ThreadKey) -> MessageKey | None:
-        """The thread's first question that has not ended."""
-        found = self._questions.of_thread(thread)
-        return found[0].message.key if found else None
+    async def first_in_flight(self, thread: ThreadKey) -> MessageKey | None:
+        """See `Core.first_in_flight`."""
+        found = [question.message.key for question in self._questions.of_thread(thread)]
+        if self._store.lease.is_shared:
+            with suppress(StoreFailed):
+                unfinished = await self._store.inbox.unfinished_of(thread)
+                found = [*(message.key for message in unfinished), *found]
+        return found[0] if found else None
 
     def resume(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
         """Resume, in a task, a question that an earlier run claimed and did not end."""
-        return self._spawn(message, exchange, self._process)
+        return self._spawn(message, exchange, self._resume)
 
     async def drain(self, timeout_s: float) -> None:
         """Refuse new questions, let those in flight end, and leave the rest to the next start."""
@@ -205,6 +214,12 @@ class Answers:
             question.claimed(attempt_begun=attempt_begun, reached=claim.reached)
             await self._process(question, exchange, ticket)
         return True
+
+    async def _resume(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> bool:
+        """Answer it, unless it was stopped right before its process ended."""
+        if await self._ledger.was_stopped(question.message):
+            question.stop()
+        return await self._process(question, exchange, ticket)
 
     async def _process(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> bool:
         """From the claim to the final edit, which takes the question off the inbox."""

@@ -232,12 +232,7 @@ class InFlightQuestions:
         return max(found, key=lambda message: message.revision, default=None)
 
     def stop(self, key: MessageKey) -> bool:
-        """Stop a question; false when it is not in flight here."""
-        self._tell_others(do="stop", **asdict(key))
-        return self.stop_here(key)
-
-    def stop_here(self, key: MessageKey) -> bool:
-        """As `stop`, in this process alone."""
+        """Stop a question in this process; false when it is not in flight here."""
         found = self.of_message(key)
         for question in found:
             question.stop()

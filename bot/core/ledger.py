@@ -6,6 +6,7 @@ retried later, and known here until then.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from time import monotonic
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MAX_UNCLAIMED = 10_000
 CLAIMS_AT_ONCE = 2
+STOP_WITHIN_S = 2.0
+"""Slack and Discord report a button that was not acknowledged within three seconds."""
 
 
 class Ledger:
@@ -35,6 +38,7 @@ class Ledger:
         self._bounds = bounds
         # The store's writer is everybody's.
         self._claiming = FairGate(CLAIMS_AT_ONCE)
+        self._noting: set[asyncio.Task[bool]] = set()
         self._unclaimed: LRUCache[MessageKey, IncomingMessage] = LRUCache(MAX_UNCLAIMED)
         """Questions whose users were asked to try again: later copies are ignored."""
 
@@ -140,6 +144,32 @@ class Ledger:
             await write()
         except StoreFailed:
             self._store.late.add(write)
+
+    async def stop(self, key: MessageKey) -> bool:
+        """Note that nobody wants a question's answer any more, so that no next start gives it.
+
+        Returns: false: it is not in flight, in whatever process. Returns within `STOP_WITHIN_S`: an
+        acknowledgement waits for it. If the store is slower, or fails, it is noted later.
+        """
+        noting = asyncio.create_task(self._note_stop(key))
+        self._noting.add(noting)
+        noting.add_done_callback(self._noting.discard)
+        done, _ = await asyncio.wait({noting}, timeout=STOP_WITHIN_S)
+        return bool(done) and noting.result()
+
+    async def _note_stop(self, key: MessageKey) -> bool:
+        try:
+            return await self._store.inbox.stop(key)
+        except StoreFailed:
+            self._store.late.add(lambda: self._store.inbox.stop(key))
+            return False
+
+    async def was_stopped(self, message: IncomingMessage) -> bool:
+        """Whether it was stopped in a process that ended before it could end the question."""
+        try:
+            return await self._store.inbox.is_stopped(message)
+        except StoreFailed:
+            return False
 
     async def put_back(self, question: InFlight) -> None:
         """Leave the question to a later attempt, or the next start's: this one does not count."""

@@ -80,12 +80,16 @@ class Core(Protocol):
         """
         ...
 
-    def stop(self, key: MessageKey) -> bool:
-        """Stop a question; false when it is not in flight."""
+    async def stop(self, key: MessageKey) -> bool:
+        """Stop a question, waiting or running, in whatever process; false: it is not in flight.
+
+        Once this has returned, no later start answers it; acknowledge the stop then. It takes no
+        longer than two seconds, whatever the store does.
+        """
         ...
 
-    def first_in_flight(self, thread: ThreadKey) -> MessageKey | None:
-        """The thread's first question that has not ended."""
+    async def first_in_flight(self, thread: ThreadKey) -> MessageKey | None:
+        """The thread's first question that has not ended, in whatever process."""
         ...
 
     @property

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from cachetools import LRUCache
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, exists, func, select, update
 
 from bot.errors import BeyondBound
 from bot.store.database import Database
@@ -22,6 +22,7 @@ from bot.store.processes.owned import (
 from bot.store.processes.signals import Signals
 from bot.store.question_bounds import bound_reached
 from bot.store.rows import (
+    PENDING,
     is_message,
     is_thread,
     key_columns,
@@ -201,6 +202,72 @@ class Inbox:
                 self._signals.tell_with(connection, do="ended", thread=message.thread.thread)
 
         await self._database.write(work)
+
+    @uninterrupted
+    async def stop(self, key: MessageKey) -> bool:
+        """Nobody answers a question any more, also after a restart; false: it is not in flight.
+
+        The process that answers it hears of it with the transaction.
+        """
+
+        def work(connection: Connection) -> bool:
+            stopped = connection.execute(
+                update(inbox)
+                .where(*is_message(key), inbox.c.ended_at.is_(None))
+                .values(stopped_at=func.coalesce(inbox.c.stopped_at, now()))
+            )
+            self._signals.tell_with(connection, do="stop", **asdict(key))
+            return stopped.rowcount > 0
+
+        return await self._database.write(work)
+
+    @uninterrupted
+    async def stopped(self) -> list[MessageKey]:
+        """The questions that were stopped and have not ended."""
+
+        def work(connection: Connection) -> list[MessageKey]:
+            found = connection.execute(
+                select(inbox.c.platform, inbox.c.team, inbox.c.channel, inbox.c.message).where(
+                    inbox.c.ended_at.is_(None), inbox.c.stopped_at.is_not(None)
+                )
+            )
+            return [MessageKey(**row._mapping) for row in found]
+
+        return await self._database.read(work)
+
+    @uninterrupted
+    async def is_stopped(self, message: IncomingMessage) -> bool:
+        """Whether exactly this revision of a question was stopped before its answer was stored."""
+
+        def work(connection: Connection) -> bool:
+            is_answered = exists(
+                select(turns.c.id).where(
+                    turns.c.thread_id == inbox.c.thread_id,
+                    turns.c.message == inbox.c.message,
+                    turns.c.revision == inbox.c.revision,
+                    turns.c.state != PENDING,
+                )
+            )
+            found = connection.execute(
+                select(inbox.c.id).where(
+                    *is_revision(message), inbox.c.stopped_at.is_not(None), ~is_answered
+                )
+            )
+            return found.first() is not None
+
+        return await self._database.read(work)
+
+    @uninterrupted
+    async def is_unfinished(self, message: IncomingMessage) -> bool:
+        """Whether exactly this revision of a question is in flight, in whatever process."""
+
+        def work(connection: Connection) -> bool:
+            found = connection.execute(
+                select(inbox.c.id).where(*is_revision(message), inbox.c.ended_at.is_(None))
+            )
+            return found.first() is not None
+
+        return await self._database.read(work)
 
     @uninterrupted
     async def put_back(self, message: IncomingMessage) -> None:

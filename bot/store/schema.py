@@ -67,6 +67,10 @@ inbox = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("claimed_at", DateTime(timezone=True), nullable=False),
     Column("ended_at", DateTime(timezone=True), nullable=True, index=True),
+    # Another process had it first.
+    Column("is_taken", Boolean, nullable=False, default=False),
+    # Somebody wants no more of it: whoever has it when the process ends does not answer it.
+    Column("stopped_at", DateTime(timezone=True), nullable=True),
     # The process that answers it (`processes.id`); None: nobody's, until the next start.
     Column("owner", String, nullable=True, index=True),
     Column("is_counted", Boolean, nullable=False, default=False),  # its end is in `usage`

@@ -109,7 +109,7 @@ async def running_core(
         ) as engine,
     ):
         questions = InFlightQuestions(store.signals.tell)
-        store.signals.hear(Elsewhere(questions, engine).follow)
+        store.signals.hear(Elsewhere(questions, engine, store.inbox).follow)
         own = decoding or shared_pool(PictureLimits(max_bytes=100_000, **picture_limits or {}))
         attachments = Attachments(
             own,

@@ -1,6 +1,7 @@
 """`llava-bot` whose model and decoders hang once the file `HANGS_WITH` is there.
 
-What hangs leaves a file beside it. Its claims hang once the file `HOLDS_CLAIMS` is there.
+What hangs leaves a file beside it. Its claims hang once the file `HOLDS_CLAIMS` is there, and
+storing an answer hangs once the file `HOLDS_ANSWERS` is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from unittest import mock
 
 from bot.__main__ import main
 from bot.core.attachments import Attachments, FetchedPictures
-from bot.store import Inbox
+from bot.store import Inbox, Store
 from bot.values.messages import Attachment
 from inference.execution.runner import SequenceInputs
 from inference.execution.torch_runner import FinishedStep, TorchRunner
@@ -24,6 +25,7 @@ from inference.scheduling.sequences import Plan
 
 SIGN = Path(os.environ["HANGS_WITH"])
 HOLDS_CLAIMS = Path(os.environ.get("HOLDS_CLAIMS", SIGN.with_name("no-file")))
+HOLDS_ANSWERS = Path(os.environ.get("HOLDS_ANSWERS", SIGN.with_name("no-file")))
 LONG_S = 600
 
 
@@ -64,10 +66,21 @@ class HangingInbox(Inbox):
         return await super().claim(*arguments, **options)
 
 
+class HangingStore(Store):
+    """The same, for answers."""
+
+    async def answer_turn(self, *arguments: Any, **options: Any) -> Any:
+        """See `Store.answer_turn`."""
+        if await asyncio.to_thread(HOLDS_ANSWERS.exists):
+            await asyncio.sleep(LONG_S)
+        return await super().answer_turn(*arguments, **options)
+
+
 if __name__ == "__main__":
     with (
         mock.patch("inference.backends.assemble_batching.TorchRunner", HangingRunner),
         mock.patch("bot.composition.Attachments", HangingAttachments),
         mock.patch("bot.store.store.Inbox", HangingInbox),
+        mock.patch("bot.store.store.Store", HangingStore),
     ):
         sys.exit(main())

@@ -275,7 +275,7 @@ async def test_a_stop_while_nothing_can_be_written_keeps_what_was_said(
     backend.release(1)
     await until(lambda: exchange.shown == ["answer"])
     with locked(store):
-        answers.stop(message("q").key)
+        await answers.stop(message("q").key)
         await task
     assert (exchange.ending.outcome, exchange.ending.text) == (Outcome.STOPPED, "answer")
     await store.late.flush()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Coroutine
 from dataclasses import fields, replace
 
 from bot.core.in_flight import InFlightQuestions
-from bot.store import Signal
+from bot.store import Inbox, Signal, StoreFailed
 from bot.values.messages import MessageKey, ThreadKey
 from inference.engine import Engine
 
@@ -14,16 +16,17 @@ from inference.engine import Engine
 class Elsewhere:
     """Follows the other processes' signals. Lives as long as the bot."""
 
-    def __init__(self, questions: InFlightQuestions, engine: Engine) -> None:
+    def __init__(self, questions: InFlightQuestions, engine: Engine, inbox: Inbox) -> None:
+        self._inbox = inbox
         self._questions = questions
         self._engine = engine
-        self._clearing: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def follow(self, signal: Signal) -> None:
         """Do here what another process was asked for."""
         match signal["do"]:
             case "stop":
-                self._questions.stop_here(key_of(signal))
+                self._questions.stop(key_of(signal))
             case "supersede":
                 self._supersede(key_of(signal), int(signal["revision"]))
             case "stop thread":
@@ -33,15 +36,27 @@ class Elsewhere:
                 whose = (signal["platform"], signal["team"], signal["author"])
                 for question in self._questions.of_author(*whose):
                     question.stop()
-            case "clear" | "missed":  # what was missed may have been an erasure
-                task = asyncio.create_task(self._clear_caches())
-                self._clearing.add(task)
-                task.add_done_callback(self._clearing.discard)
+            case "clear":
+                self._run(self._clear_caches())
+            case "missed":
+                self._run(self._catch_up())
+
+    def _run(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _supersede(self, key: MessageKey, revision: int) -> None:
         for question in self._questions.of_message(key):
             if question.message.revision < revision:
                 question.superseded_by(replace(question.message, revision=revision))
+
+    async def _catch_up(self) -> None:
+        """Do what may have been missed: stops, and erasures."""
+        with contextlib.suppress(StoreFailed):
+            for key in await self._inbox.stopped():
+                self._questions.stop(key)
+        await self._clear_caches()
 
     async def _clear_caches(self) -> None:
         """Clear them once the questions that were stopped before have left nothing there."""

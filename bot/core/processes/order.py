@@ -11,8 +11,28 @@ from bot.values.messages import IncomingMessage
 
 LOOK_AGAIN_S = 2.0
 """Looks without a signal: one may be missed."""
+DELIVERED_WITHIN_S = 2.0
+"""Who asks again has seen the answer: its process is about to write down that it has ended."""
 NOT_BEGUN_S = 30.0
 """How long a question waits for one before it that a process has, and has not begun with."""
+
+
+async def has_ended_elsewhere(
+    store: Store, message: IncomingMessage, *, is_delivered_soon: bool
+) -> bool:
+    """Whether no other process has a question: two would write the same reply.
+
+    `is_delivered_soon`: its answer is stored; the end of its delivery is waited for. Raises:
+    StoreFailed.
+    """
+    if not store.lease.is_shared:
+        return True
+    until = time.monotonic() + (DELIVERED_WITHIN_S if is_delivered_soon else 0)
+    while await store.inbox.is_unfinished(message):
+        if time.monotonic() >= until:
+            return False
+        await asyncio.sleep(DELIVERED_WITHIN_S / 20)
+    return True
 
 
 async def wait_for_earlier(store: Store, message: IncomingMessage) -> None:

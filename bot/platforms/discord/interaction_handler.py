@@ -251,7 +251,7 @@ class InteractionHandler:
             return
         match action:
             case layout.STOP:
-                self._core.stop(key)
+                await self._core.stop(key)
                 await interaction.response.defer()
             case layout.AGAIN:
                 await interaction.response.defer()

@@ -77,11 +77,11 @@ class InteractionHandler:
     # -- buttons ------------------------------------------------------------------------------
 
     async def _on_stop(self, ack: Any, body: Event, context: Event) -> None:
-        await ack()
         workspace = await self._workspace(context)
         channel, message = blocks.key_from(body["actions"][0]["value"])
         if self._may_ask(workspace, channel, _author(body)):
-            self._core.stop(message_key(workspace.team, channel, message))
+            await self._core.stop(message_key(workspace.team, channel, message))
+        await ack()
 
     async def _on_again(self, ack: Any, body: Event, context: Event) -> None:
         workspace = await self._workspace(context)

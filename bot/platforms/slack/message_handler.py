@@ -280,12 +280,14 @@ class MessageHandler:
             except (SlackRefused, TryLater) as exc:
                 log.info("an answer could not be deleted: %s", exc)
 
-    def on_stop(self, team: str, event: Event) -> None:
+    async def on_stop(self, team: str, event: Event) -> None:
         """Somebody pressed Slack's own stop button."""
         thread = thread_key(team, str(event.get("channel")), str(event.get("thread_ts")))
-        key = self._core.first_in_flight(thread)
-        if key is not None and self._core.access.allows(thread, Author(id=str(event.get("user")))):
-            self._core.stop(key)
+        if not self._core.access.allows(thread, Author(id=str(event.get("user")))):
+            return
+        key = await self._core.first_in_flight(thread)
+        if key is not None:
+            await self._core.stop(key)
 
 
 def _notices_thread(message: SlackMessage) -> str | None:

@@ -243,7 +243,7 @@ class Slack:
         await self._message_handler.on_event(await self._workspace(context), event)
 
     async def _stopped(self, context: Event, event: Event) -> None:
-        self._message_handler.on_stop((await self._workspace(context)).team, event)
+        await self._message_handler.on_stop((await self._workspace(context)).team, event)
 
     async def _workspace(self, context: Event) -> Workspace:
         # bolt's: in a channel shared between workspaces, the body may name the other one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TextIO
 
 from bot.platforms.platform import Core
@@ -35,7 +35,7 @@ class TerminalExchange:
         pictures: tuple[PictureFile, ...],
         out: TextIO | None,
         status: StatusLine,
-        stop: Callable[[], object],
+        stop: Callable[[], Awaitable[object]],
     ) -> None:
         self._pictures = pictures
         self._out = out
@@ -61,17 +61,17 @@ class TerminalExchange:
     async def show(self, part: int, text: str) -> None:  # noqa: ARG002 - there is one part
         """Print what has been added."""
         self._status.clear()
-        self._print(text[self._printed :])
+        await self._print(text[self._printed :])
         self._printed = len(text)
 
     async def end(self, ending: Ending) -> None:
         """Finish the line."""
         self._status.clear()
         if self._printed:
-            self._print("\n")
+            await self._print("\n")
         self.ending = ending
 
-    def _print(self, text: str) -> None:
+    async def _print(self, text: str) -> None:
         if self._out is None:
             return
         try:
@@ -79,7 +79,7 @@ class TerminalExchange:
         except OutputLost as exc:
             self.lost = exc
             self._out = None
-            self._stop()  # nobody reads any more
+            await self._stop()  # nobody reads any more
 
 
 class Terminal:
@@ -133,7 +133,7 @@ class Terminal:
     async def stop(self) -> None:
         """See `Conversation.stop`."""
         if self._asked is not None:
-            self._core.stop(self._asked)
+            await self._core.stop(self._asked)
 
     async def start_anew(self) -> None:
         """See `Conversation.start_anew`: what the thread held lasts as long as the command."""

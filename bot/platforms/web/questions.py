@@ -170,11 +170,11 @@ class QuestionHandlers:
         access = await self._access.of(request)
         exchange = self._first_of(access.thread, None if access.can_manage else access)
         if exchange is not None:
-            self._core.stop(exchange.message.key)
+            await self._core.stop(exchange.message.key)
         elif self._store.lease.is_shared:  # another process may be answering
             for message in await self._store.inbox.unfinished_of(access.thread):
                 if access.can_manage or access.wrote(message.author.id):
-                    self._core.stop(message.key)
+                    await self._core.stop(message.key)
                     break
         return web.Response(status=204)
 

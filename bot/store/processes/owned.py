@@ -77,7 +77,9 @@ def take_over(
     ids = list(found.scalars())
     if not ids:
         return {}
-    connection.execute(update(inbox).where(inbox.c.id.in_(ids)).values(owner=lease.id))
+    connection.execute(
+        update(inbox).where(inbox.c.id.in_(ids)).values(owner=lease.id, is_taken=True)
+    )
     taken = connection.execute(
         select(inbox.c.id, inbox.c.incoming).where(inbox.c.id.in_(ids)).order_by(inbox.c.id)
     )
@@ -104,8 +106,8 @@ def has_earlier(
             turns.c.revision == inbox.c.revision,
         )
     )
-    # One whose process is dead will be taken over, and its new process waits for nothing of ours.
-    is_certain = or_(inbox.c.attempts > 0, has_turn, ~is_alive)
+    # One that is taken over, or will be, waits in its new process for nothing that came later.
+    is_certain = or_(inbox.c.attempts > 0, has_turn, inbox.c.is_taken, ~is_alive)
     found = connection.execute(
         select(func.max(case((is_certain, 1), else_=0)))
         .select_from(inbox.join(own, inbox.c.thread_id == own.c.thread_id))

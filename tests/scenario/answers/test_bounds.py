@@ -100,7 +100,7 @@ async def test_a_flood_of_refusals_is_paced_and_the_thread_goes_on_meanwhile(
         assert told.ending.outcome is Outcome.REFUSED
         assert other.ending.outcome is Outcome.ANSWERED, "in the same thread, behind the third"
         assert not waiting.done()
-        assert answers.stop(message("third").key)
+        assert await answers.stop(message("third").key)
         await waiting
         assert put_off.ending.outcome is Outcome.STOPPED
 

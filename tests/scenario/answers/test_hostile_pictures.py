@@ -57,7 +57,7 @@ async def test_stop_ends_a_picture_that_hangs_and_the_next_person_has_the_decode
         await until(lambda: bool(psutil.Process(process.pid).children()))
         waiting = core.answers.ask(message("And this?", "red", in_thread="u", author="bob"), other)
         begun = time.monotonic()
-        assert core.answers.stop(hanging.key)
+        assert await core.answers.stop(hanging.key)
         await asked
         await waiting
         assert time.monotonic() - begun < 30, "a hanging picture has sixty seconds"

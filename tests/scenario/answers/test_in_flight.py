@@ -24,7 +24,7 @@ async def test_a_question_is_known_from_the_moment_it_is_asked(answers: Answers)
 
     asked = answers.ask(question, red())
 
-    assert answers.first_in_flight(question.thread) == question.key
+    assert await answers.first_in_flight(question.thread) == question.key
     assert await answers.latest(question.key) == question
     assert await asked
 
@@ -49,5 +49,5 @@ async def test_a_question_cancelled_before_its_first_step_holds_up_no_other(
     with pytest.raises(asyncio.CancelledError):
         await cancelled
 
-    assert answers.first_in_flight(message("q").thread) is None
+    assert await answers.first_in_flight(message("q").thread) is None
     assert await answers.ask(message("another", "red"), red())

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import URL, text
 
 from bot.core.processes.takeover import running_takeover
-from bot.values.messages import Outcome
+from bot.values.messages import Ending, Outcome
 from tests.engines import ScriptedModel
 from tests.postgresql import postgresql, postgresql_url
 from tests.scenario.core import Core, message, running_core
@@ -132,9 +132,14 @@ async def test_stop_edit_and_deletion_reach_the_process_that_answers(bots: list[
             await asyncio.sleep(0.02)
     other.model.release()
 
-    assert not other.core.answers.stop(message("a", in_thread="a").key)  # not here
+    assert await other.core.answers.stop(message("a", in_thread="a").key)
     await tasks["a"]
     assert exchanges["a"].ending.outcome is Outcome.STOPPED
+
+    assert await other.core.answers.first_in_flight(thread["b"]) == message("b").key
+    assert await other.core.answers.first_in_flight(thread["a"]) is None
+    again = other.core.answers.ask_again(message("b").key, lambda _: FakeExchange(), by="ann")
+    assert await again is None  # it is still being answered
 
     edited = replace(message("b", in_thread="b"), text="better", edited_at=5.0)
     here = FakeExchange()
@@ -148,3 +153,61 @@ async def test_stop_edit_and_deletion_reach_the_process_that_answers(bots: list[
     await tasks["c"]
     assert await store.turns(thread["c"]) == ()
     assert [turn.answer for turn in await store.turns(thread["b"])] == ["answer to better"]
+
+
+async def test_an_answer_of_one_process_is_asked_again_at_another(bots: list[Bot]) -> None:
+    first, second = bots
+    for bot in bots:
+        bot.model.release()
+    await first.core.answers.ask(message("q"), FakeExchange())
+    second.model.answer = lambda _: "in other words"
+    exchange = FakeExchange()
+    again = await second.core.answers.ask_again(message("q").key, lambda _: exchange, by="ann")
+    assert again is not None
+    assert await again
+    assert exchange.ending.text == "in other words"
+    (turn,) = await first.core.store.turns(message("q").thread)
+    assert turn.answer == "in other words"
+
+
+async def test_asked_again_while_another_process_still_delivers_two_never_write_one_reply(
+    bots: list[Bot],
+) -> None:
+    first, second = bots
+    for bot in bots:
+        bot.model.release()
+    delivering, delivered = asyncio.Event(), asyncio.Event()
+    slow, exchange = FakeExchange(), FakeExchange()
+
+    async def end(ending: Ending) -> None:
+        delivering.set()
+        await delivered.wait()
+        slow.endings.append(ending)
+
+    slow.end = end  # type: ignore[method-assign]
+    asked = first.core.answers.ask(message("q"), slow)
+    await asyncio.wait_for(delivering.wait(), 30)
+    answers = second.core.answers
+    assert await answers.ask_again(message("q").key, lambda _: exchange, by="ann") is None
+    again = asyncio.create_task(answers.ask_again(message("q").key, lambda _: exchange, by="ann"))
+    delivered.set()
+    await asked
+    begun = await again
+    assert begun is not None
+    await begun
+    assert (len(slow.endings), len(exchange.endings)) == (1, 1)
+
+
+async def test_a_stop_whose_signal_was_missed_is_followed_once_the_process_is_back(
+    bots: list[Bot],
+) -> None:
+    answering, _ = bots
+    exchange = FakeExchange()
+    asked = answering.core.answers.ask(message("q"), exchange)
+    await until(lambda: len(answering.model.requests) == 1, timeout_s=30)
+    store = answering.core.store
+    noted = text("UPDATE inbox SET stopped_at = now()")
+    await store.database.write(lambda c: c.execute(noted))
+    store.signals.heard("")
+    await asyncio.wait_for(asked, 30)
+    assert exchange.ending.outcome is Outcome.STOPPED

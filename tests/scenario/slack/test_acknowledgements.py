@@ -107,6 +107,24 @@ async def test_nothing_is_acknowledged_before_the_store_holds_it(
     await asyncio.wait_for(ack, 30)
 
 
+async def test_a_stop_is_acknowledged_once_the_store_holds_it(
+    stage: Stage, backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.hold()
+    ts = stage.slack.say(f"{BOT} one")
+    backend.release(1)
+    await until(lambda: len(stage.replies(ts)) == 1, timeout_s=30)
+    gate = Gate(stage, monkeypatch)
+    event = {"type": "agent_session_stopped", "channel": "C1", "user": "U1ANN", "thread_ts": ts}
+    ack = stage.slack.tell_event(event)
+    await until(lambda: bool(gate.waiting), timeout_s=30)
+    await asyncio.wait({ack}, timeout=0.3)
+    assert not ack.done()
+    gate.is_open.set()
+    await asyncio.wait_for(ack, 30)
+    backend.release()
+
+
 async def test_a_question_is_acknowledged_before_its_answer_is_there(
     stage: Stage, backend: ScriptedModel
 ) -> None:

@@ -182,10 +182,12 @@ async def test_a_question_follows_those_of_its_thread_that_other_processes_have(
 async def test_a_question_of_a_dead_process_comes_first_whether_or_not_it_was_begun(
     three: list[Store],
 ) -> None:
-    dead, other, _ = three
+    dead, other, taker = three
     await dead.inbox.claim(incoming("m1"))
     await other.inbox.claim(incoming("m2"))
     await expire(dead)
+    assert await other.inbox.has_earlier(incoming("m2")) is True
+    assert await taker.inbox.take_over(WEB) == [incoming("m1")]
     assert await other.inbox.has_earlier(incoming("m2")) is True
 
 

@@ -36,6 +36,33 @@ async def all_rows(store: Store) -> str:
     return await store.database.read(work)
 
 
+async def test_a_stop_holds_for_the_versions_that_have_not_ended_and_no_others(
+    store: Store,
+) -> None:
+    first, edited = incoming("m1"), incoming("m1", revision=1)
+    assert not await store.inbox.stop(first.key)
+    await ask(store, first)
+    assert not await store.inbox.is_stopped(first)
+    assert await store.inbox.is_unfinished(first)
+    assert await store.inbox.stop(first.key)
+    assert await store.inbox.stop(first.key)  # pressed twice
+    assert await store.inbox.is_stopped(first)
+    assert await store.inbox.stopped() == [first.key]
+    await store.inbox.end(first)
+    assert not await store.inbox.stop(first.key)
+    assert await store.inbox.stopped() == []
+    assert not await store.inbox.is_unfinished(first)
+    await ask(store, edited)
+    assert not await store.inbox.is_stopped(edited)
+
+
+async def test_a_stop_that_came_after_the_answer_takes_nothing_of_it(store: Store) -> None:
+    await ask(store, incoming())
+    await store.answer_turn(incoming(), ending("A cat."))
+    await store.inbox.stop(incoming().key)
+    assert not await store.inbox.is_stopped(incoming())
+
+
 async def test_a_question_claimed_twice_is_claimed_once(store: Store) -> None:
     assert await store.inbox.claim(incoming())
     assert not await store.inbox.claim(incoming())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ class AdapterContext:
     workspaces: Workspaces
     store: Store
     pictures: Pictures
-    stop: Callable[[MessageKey], bool]
+    stop: Callable[[MessageKey], Awaitable[object]]
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +54,7 @@ class Parts:
         message: IncomingMessage,
         *,
         replies: Replies,
-        stop: Callable[[MessageKey], bool],
+        stop: Callable[[MessageKey], Awaitable[object]],
         unsure: bool,
     ) -> None:
         """`unsure`: Slack may have a message that the store does not know."""
@@ -233,7 +233,7 @@ class Parts:
         except SlackRefused as exc:
             part.streaming = False
             if exc.error == "stopped_by_user":
-                self._stop(self._key)
+                await self._stop(self._key)
             return False
         part.text = text
         return True
