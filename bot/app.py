@@ -25,7 +25,6 @@ from bot.deadline import Deadline
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
 from bot.logs.native import native_output_withheld
 from bot.model_server_settings import ModelServerSettings
-from bot.monitoring.health import Health
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import running_monitoring
 from bot.monitoring.settings import MonitoringSettings
@@ -170,16 +169,11 @@ async def _run(
         _running_sweep(services),
         running_monitoring(
             configuration.of(MonitoringSettings),
-            health := Health(
-                services.answers,
-                services.store,
-                presences=services.presences,
-                folder=settings.data_dir,
-            ),
+            services.health,
             Metrics(),
         ) as monitored_at,
         supervised(
-            health,
+            services.health,
             services.engine,
             until=signals.stop.wait,
             ends_within_s=settings.drain_s + CLOSING_S,

@@ -28,6 +28,9 @@ from bot.core.in_flight import InFlightQuestions
 from bot.core.processes.elsewhere import Elsewhere
 from bot.images.decoding.pool import running_pool
 from bot.model_server_settings import ModelServerSettings
+from bot.monitoring.health import Health
+from bot.monitoring.history import running_history
+from bot.monitoring.overview import Overview
 from bot.platforms.registry import PLATFORMS
 from bot.platforms.services import AdapterServices
 from bot.settings import Settings, revealed
@@ -51,6 +54,7 @@ class Services(AdapterServices):
     """The parts of a running bot, the engine included."""
 
     engine: StartingEngine
+    health: Health
 
 
 @contextmanager
@@ -172,11 +176,16 @@ async def running_services(
         stack.push_async_callback(answers.drain, 0)
         erasure = Erasure(store, questions, engine)
         store.signals.hear(Elsewhere(questions, engine, store.inbox).follow)
+        presences = Presences()
+        health = Health(answers, store, presences=presences, folder=settings.data_dir)
+        history = await stack.enter_async_context(running_history())
         yield Services(
             settings=settings,
             store=store,
             engine=engine,
-            presences=Presences(),
+            presences=presences,
+            health=health,
+            overview=Overview(health, store, history),
             answers=answers,
             erasure=erasure,
             addressing=Addressing(store, questions, settings.follow_ups),

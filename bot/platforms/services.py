@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from bot.core.addressing import Addressing
 from bot.core.answer import Answers
@@ -11,6 +12,14 @@ from bot.core.erasure import Erasure
 from bot.settings import Settings
 from bot.store import Store
 from bot.values.presence import Presences
+
+
+class Overview(Protocol):
+    """How the bot is, for those who run it (`bot.monitoring.overview`)."""
+
+    async def to_json(self, locale: str) -> dict[str, Any]:
+        """Numbers and the names of places, with sentences in the reader's language."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,3 +33,4 @@ class AdapterServices:
     addressing: Addressing
     commands: Commands
     presences: Presences
+    overview: Overview

@@ -207,18 +207,21 @@ class Replies:
         return await self._database.read(work)
 
     @uninterrupted
-    async def ratings(self, platform: str, team: str, *, age: timedelta) -> tuple[int, int]:
-        """(good, bad) feedback in threads used within `age`."""
+    async def ratings(
+        self, platform: str | None = None, team: str | None = None, *, age: timedelta
+    ) -> tuple[int, int]:
+        """(good, bad) feedback in threads used within `age`; `None`: of all of them."""
+        of_these = [
+            column == value
+            for column, value in ((threads.c.platform, platform), (threads.c.team, team))
+            if value is not None
+        ]
 
         def work(connection: Connection) -> tuple[int, int]:
             found = connection.execute(
                 select(feedback.c.good, func.count())
                 .join(threads)
-                .where(
-                    threads.c.platform == platform,
-                    threads.c.team == team,
-                    threads.c.touched_at >= now() - age,
-                )
+                .where(*of_these, threads.c.touched_at >= now() - age)
                 .group_by(feedback.c.good)
             )
             counted = {bool(good): int(count) for good, count in found}

@@ -13,10 +13,17 @@ import aiohttp
 
 from bot.core.answer import Answers
 from bot.core.in_flight import InFlightQuestions
+from bot.monitoring.health import Health
+from bot.monitoring.history import running_history
+from bot.monitoring.overview import Overview
+from bot.platforms.listening.senders import Senders
+from bot.platforms.web.admin.gate import AdminGate
+from bot.platforms.web.admin.handlers import AdminHandlers
 from bot.platforms.web.server import Playground
 from bot.platforms.web.uploads import Uploads
 from bot.store import Store
 from bot.values.limits import PictureLimits
+from bot.values.presence import Presences
 from tests.engines import ScriptedModel
 from tests.scenario.core import running_core
 
@@ -88,12 +95,24 @@ async def running_playground(
     pictures_per_question: int = 2,
     threads: Literal["private", "team"] = "private",
     sharing: bool = True,
+    admin_password: str | None = None,
+    presences: Presences | None = None,
     **settings: Any,
 ) -> AsyncIterator[Client]:
-    """A playground over a scripted model, with its state in `folder`."""
+    """A playground over a scripted model, with its state in `folder`.
+
+    `presences`: of platforms beside it, which the admin's page then shows.
+    """
+    presences = presences or Presences()
     settings |= {"pictures_per_question": pictures_per_question}
-    async with running_core(folder, backend, **settings) as core:
+    async with running_core(folder, backend, **settings) as core, running_history() as history:
         answers, store = core.answers, core.store
+        admin = None
+        if admin_password is not None:
+            health = Health(answers, store, presences=presences, folder=folder)
+            admin = AdminHandlers(
+                AdminGate(admin_password, senders=Senders()), Overview(health, store, history)
+            )
         playground = Playground(
             core=answers,
             store=store,
@@ -110,6 +129,8 @@ async def running_playground(
             threads=threads,
             sharing=sharing,
             folder=folder,
+            presence=presences.of("web"),
+            admin=admin,
         )
         for message in await store.inbox.unfinished():
             playground.resume(message)

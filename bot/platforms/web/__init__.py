@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 def make(services: AdapterServices, settings: PlaygroundSettings) -> Playground:
     """The adapter."""
     from bot.platforms.listening.senders import Senders
+    from bot.platforms.web.admin.gate import AdminGate
+    from bot.platforms.web.admin.handlers import AdminHandlers
     from bot.platforms.web.server import Playground
     from bot.platforms.web.uploads import Uploads
 
     common = services.settings
+    senders = Senders(settings.trusted_proxies, setting="PLAYGROUND_TRUSTED_PROXIES")
+    admin = None
+    if (admin_password := revealed(settings.admin_password)) is not None:
+        admin = AdminHandlers(AdminGate(admin_password, senders=senders), services.overview)
     return Playground(
         core=services.answers,
         store=services.store,
@@ -36,11 +42,12 @@ def make(services: AdapterServices, settings: PlaygroundSettings) -> Playground:
         port=settings.port,
         password=revealed(settings.password),
         allowed_hosts=settings.allowed_hosts,
-        senders=Senders(settings.trusted_proxies, setting="PLAYGROUND_TRUSTED_PROXIES"),
+        senders=senders,
         threads=settings.threads,
         sharing=settings.sharing,
         model_name=shown_name(common.model),
         presence=services.presences.of(PLATFORM),
+        admin=admin,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from aiohttp import web
 
@@ -15,6 +15,7 @@ from bot.platforms.listening.connections import BoundedSite, Connections, in_use
 from bot.platforms.listening.senders import Senders
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.web.access import ThreadAccess
+from bot.platforms.web.admin.handlers import AdminHandlers
 from bot.platforms.web.changes import Changes
 from bot.platforms.web.export import ExportHandlers
 from bot.platforms.web.feedback import FeedbackHandlers
@@ -43,6 +44,14 @@ SAMPLES_WITH_TEXT = frozenset({"receipt"})
 """The samples whose question asks for what is written in them, by the stems of their files."""
 
 
+class Handlers(Protocol):
+    """Requests about one subject."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes they serve."""
+        ...
+
+
 class Playground:
     """Implements `bot.platforms.platform.Platform`."""
 
@@ -65,6 +74,7 @@ class Playground:
         sharing: bool = True,
         model_name: str = "",
         presence: Presence | None = None,
+        admin: AdminHandlers | None = None,
     ) -> None:
         """Take the core, the settings, and the folder where the key of the sessions lies.
 
@@ -99,11 +109,12 @@ class Playground:
         self._sharing = SharingHandlers(
             store=store, access=access, changes=changes, senders=self._senders
         )
-        self._beside = (
+        self._beside: tuple[Handlers, ...] = (
             ListingHandlers(store=store, erasure=erasure, access=access, changes=changes),
             ExportHandlers(store=store, access=access),
             FeedbackHandlers(store=store, access=access, changes=changes),
             changes,
+            *([] if admin is None else [admin]),
         )
         self._me = MeHandlers(store=store, erasure=erasure, access=access, changes=changes)
         self._loading = LoadingHandlers(core)

@@ -39,6 +39,12 @@ class PlaygroundSettings(SettingsGroup):
         description="Password of the playground, of 8 characters or more; the user name given with "
         "it says who asks.",
     )
+    admin_password: SecretStr | None = Field(
+        None,
+        examples=["other-long-words"],
+        description="Password of the page `/admin`, of 8 characters or more, which shows how the "
+        "bot is and how much it is used; without it there is no such page.",
+    )
     allowed_hosts: Ids = Field(
         frozenset(),
         examples=["bot.example.org"],
@@ -71,6 +77,13 @@ class PlaygroundSettings(SettingsGroup):
     ) -> SecretStr | None:
         if password is None and not is_loopback(info.data.get("host", "localhost")):
             raise ValueError("it is needed when PLAYGROUND_HOST is not a loopback address")
+        if password is not None and len(password.get_secret_value()) < LEAST_CHARACTERS:
+            raise ValueError(f"it must have at least {LEAST_CHARACTERS} characters")
+        return password
+
+    @field_validator("admin_password")
+    @classmethod
+    def _is_long_enough(cls, password: SecretStr | None) -> SecretStr | None:
         if password is not None and len(password.get_secret_value()) < LEAST_CHARACTERS:
             raise ValueError(f"it must have at least {LEAST_CHARACTERS} characters")
         return password
