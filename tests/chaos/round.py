@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 from tests.chaos.faults import FAULTS, Scene, forget
 from tests.chaos.leftovers import leftovers_on_disk, states
@@ -55,6 +56,29 @@ class Plan:
     model: Path
     only: tuple[str, ...] = ()
     """The faults to choose from; none: all."""
+
+    def fates(self) -> Iterator[Fate]:
+        """The faults in their order: the same whatever else happens in the round."""
+        random = seeded(self.seed, "faults")
+        names = list(self.only or FAULTS)
+        weights = [FAULTS[name][0] for name in names]
+        for _ in range(self.faults):
+            (name,) = random.choices(names, weights)
+            yield Fate(name, random.expovariate(1 / self.gap_s), random.uniform(0.1, 1.5))
+
+
+class Fate(NamedTuple):
+    """A fault that will happen."""
+
+    name: str
+    after_s: float
+    """Seconds since the one before."""
+    lasts_s: float
+
+
+def seeded(seed: int, what_for: str) -> Random:
+    """Chance that depends on the seed alone, not on who else draws, and when."""
+    return Random(f"{seed} {what_for}")  # noqa: S311 - the same in every run
 
 
 @contextmanager
@@ -121,32 +145,27 @@ class Round:
     # -- asking and breaking ------------------------------------------------------------------
 
     async def _ask(self) -> None:
+        random = seeded(self._plan.seed, "asking")
         while self._going:
-            self._scene.random.choice(self._people).do_something()
-            await asyncio.sleep(self._scene.random.expovariate(self._plan.asked_per_s))
+            random.choice(self._people).do_something()
+            await asyncio.sleep(random.expovariate(self._plan.asked_per_s))
 
     async def _break(self) -> None:
-        random = self._scene.random
-        names = list(self._plan.only or FAULTS)
-        weights = [FAULTS[name][0] for name in names]
         running: set[asyncio.Task[None]] = set()
-        for number in range(self._plan.faults):
-            await asyncio.sleep(random.expovariate(1 / self._plan.gap_s))
-            (name,) = random.choices(names, weights)
-            task = asyncio.create_task(self._inject(name, random.uniform(0.1, 1.5)))
+        for number, fate in enumerate(self._plan.fates(), 1):
+            await asyncio.sleep(fate.after_s)
+            task = asyncio.create_task(self._inject(fate))
             running.add(task)
-            if name.startswith("SIG"):
+            if fate.name.startswith("SIG"):
                 await task  # a start takes as long as it takes
-            self.report.faults[name] += 1
-            if (number + 1) % 20 == 0:
+            self.report.faults[fate.name] += 1
+            if number % 20 == 0:
                 asked = sum(len(it.questions) for it in self._people)
-                self._tell(
-                    f"{number + 1} faults, {asked} questions, {self._scene.bot.starts} starts"
-                )
+                self._tell(f"{number} faults, {asked} questions, {self._scene.bot.starts} starts")
         await asyncio.gather(*running)
 
-    async def _inject(self, name: str, lasts_s: float) -> None:
-        async with FAULTS[name][1](self._scene, lasts_s):
+    async def _inject(self, fate: Fate) -> None:
+        async with FAULTS[fate.name][1](self._scene, fate.lasts_s):
             pass
 
     async def _heal(self) -> None:
@@ -178,7 +197,10 @@ class Round:
                 self.report.problems.append(f"{people.name}: {waiting} has no end {when}")
 
     async def _held(self) -> tuple[Counter[str], int]:
+        """What the process holds, without what it only keeps for its next call."""
         await self._scene.playground.rest()
+        self._scene.slack.close_idle()
+        self._scene.discord.close_idle()
         bot = self._scene.bot
         return Counter(bot.descriptors()), bot.num_threads()
 
@@ -225,7 +247,6 @@ async def running_round(
     data_dir, orders = folder / "data", folder / "orders"
     for path in (data_dir, orders):
         path.mkdir(parents=True, mode=0o700)
-    random = Random(plan.seed)  # noqa: S311 - the same faults in every run
     async with AsyncExitStack() as stack:
         is_own_disk = stack.enter_context(small_disk(data_dir))
         slack, discord = ChaosSlack(), ChaosDiscord()
@@ -254,10 +275,11 @@ async def running_round(
             log=folder / "log",
         )
         stack.push_async_callback(bot.end, signal.SIGKILL)
-        playground = PlaygroundPeople(f"http://127.0.0.1:{port}", random)
+        chances = [seeded(plan.seed, name) for name in ("playground", "Slack", "Discord", "scene")]
+        playground = PlaygroundPeople(f"http://127.0.0.1:{port}", chances[0])
         stack.push_async_callback(playground.close)
         scene = Scene(
-            random=random,
+            random=chances[3],
             bot=bot,
             slack=slack,
             discord=discord,
@@ -266,7 +288,7 @@ async def running_round(
             orders=orders,
             is_own_disk=is_own_disk,
         )
-        people = [SlackPeople(slack, random), DiscordPeople(discord, random), playground]
+        people = [SlackPeople(slack, chances[1]), DiscordPeople(discord, chances[2]), playground]
         yield Round(plan, scene, people, tell)
 
 

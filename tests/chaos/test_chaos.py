@@ -29,7 +29,8 @@ def chaos(folder: Path, checkpoint: Callable[[str], Path], *arguments: str) -> l
 def test_a_dozen_faults_lose_and_double_nothing(
     tmp_path: Path, tiny_checkpoint: Callable[[str], Path]
 ) -> None:
-    options = ("--faults", "12", "--seed", "7", "--gap", "0.15", "--rate", "4")
+    # Its faults are of twelve kinds, two of them with a start.
+    options = ("--faults", "12", "--seed", "5803", "--gap", "0.15", "--rate", "4")
     assert chaos(tmp_path, tiny_checkpoint, *options) == []
 
 

@@ -7,9 +7,10 @@ import json
 import ssl
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.servers.discord.rest import Call, DiscordError, Route
 from tests.servers.discord.routes import ROUTES
 from tests.servers.discord.state import Json
 from tests.servers.faults import Fault, Faults, cut, strike
+from tests.servers.idle import close_idle
 
 HOSTS = (
     "discord.com",
@@ -62,6 +64,7 @@ class LocalDiscord(People):
         self.downloads: list[str] = []
         self.port = 0
         self.ca_file = Path()
+        self.close_idle: Callable[[], None] = lambda: None
 
     @property
     def address(self) -> str:
@@ -196,6 +199,7 @@ async def running_discord(
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
     discord.port = runner.addresses[0][1]
+    discord.close_idle = partial(close_idle, runner)
     with tempfile.TemporaryDirectory(prefix="local-discord-") as folder:
         discord.ca_file = Path(folder) / "ca.pem"
         ca.cert_pem.write_to_path(str(discord.ca_file))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
+from functools import partial
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
 from tests.servers.faults import Fault, Faults, cut, strike
+from tests.servers.idle import close_idle
 from tests.servers.slack.people import People
 from tests.servers.slack.web_api import METHODS, ApiError, Rules, WebApi
 
@@ -27,6 +29,7 @@ class LocalSlack(People):
 
     def __init__(self) -> None:
         super().__init__()
+        self.close_idle: Callable[[], None] = lambda: None
         self.rules = Rules()
         self.faults = Faults()
         self.api = WebApi(self.workspace, self.rules, self.sockets.ticket)
@@ -152,6 +155,7 @@ async def running_slack(
     await web.TCPSite(runner, "127.0.0.1", port).start()
     slack.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
     slack.sockets.base = slack.base.replace("http", "ws")
+    slack.close_idle = partial(close_idle, runner)
     random.seed(0)
     try:
         async with aiohttp.ClientSession() as slack._http:
