@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bot.core.access import AllowList
-from tests.engines import ScriptedModel
+from tests.engines import HeldLoad, ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.discord.stage import Stage, running_bot, small_of
 from tests.servers.discord.server import LocalDiscord
-from tests.servers.discord.state import ANN, BEN
+from tests.servers.discord.state import ANN, BEN, BOT, PICTURES
 from tests.servers.faults import Fault
 from tests.waiting import until
 
@@ -37,6 +37,47 @@ async def test_a_command_taken_up_again_shows_its_question_and_is_answered_once(
         assert asked.response["content"] == f"<@{ANN}> asks: what?"
         await stage.quiet()
     assert len(backend.requests) == 1
+
+
+async def test_a_command_told_twice_is_handled_once(
+    tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
+) -> None:
+    async with running_bot(tmp_path, discord, backend) as stage:
+        await commands_published(stage)
+        discord.gateway.rules.duplicates = 1
+        asked = discord.slash("ask", question="what?", file=discord.upload("red.png", RED))
+        await until(lambda: asked.response is not None)
+        assert asked.response is not None
+        await stage.answered(asked.response["id"])
+        await stage.quiet()
+        assert len(discord.calls("create_interaction_response")) == 1
+
+
+@pytest.mark.parametrize("there_is_no_thread_at_first", [True, False])
+async def test_a_message_made_before_a_crash_is_found_wherever_it_was_made(
+    tmp_path: Path,
+    discord: LocalDiscord,
+    backend: ScriptedModel,
+    there_is_no_thread_at_first: bool,
+) -> None:
+    """As `/ask`: its thread may be created late, or at another time not at all."""
+    no_thread = Fault(status=429, retry_after_s=600)
+    if there_is_no_thread_at_first:
+        discord.faults.next("create_thread_from_message", no_thread)
+    load = HeldLoad(backend)
+    async with running_bot(tmp_path, discord, backend, load=load) as stage:
+        asked = discord.say(f"<@{BOT}> what is it?")
+        place = PICTURES if there_is_no_thread_at_first else asked
+        await until(lambda: len(stage.replies(place)) == 1)
+        await stage.store.replies.forget_parts(stage.thread(asked), stage.key(asked))
+    if not there_is_no_thread_at_first:
+        discord.faults.next("create_thread_from_message", no_thread)
+    async with running_bot(tmp_path, discord, backend) as stage:
+        await stage.answered(place)
+        await stage.quiet()
+        others = {asked, PICTURES} - {place}
+        assert [stage.replies(it) for it in others] == [[]]
+        assert len(stage.replies(place)) == 1
 
 
 async def test_a_modal_filled_in_after_a_restart_is_answered(

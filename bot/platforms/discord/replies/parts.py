@@ -224,32 +224,41 @@ class Parts:
     async def _adopt(self, destination: Destination, number: int) -> bool:
         """Find a message that a crashed run posted for this reply and did not remember.
 
-        Its buttons name the question that they belong to.
+        Its buttons name the question that they belong to. That run may have found no thread where
+        there is one now, or the other way round.
         """
-        channel = await self._connection.partial_channel(destination.channel)
+        known = {reply_id(part.channel, part.message) for part in self._held.values()}
+        # If the store fails, the buttons alone tell.
+        with contextlib.suppress(StoreFailed):
+            known |= await self._replies.of_thread(self._thread)
+        places = {destination.channel: None, int(self._key.channel): None}
+        if self._thread.team:
+            places[int(self._thread.thread)] = None
+        for place in places:
+            for message in await self._own_messages(place, destination):
+                is_new = reply_id(place, message.id) not in known
+                about = layout.question_of(message)
+                if is_new and about == (self._key.channel, self._key.message):
+                    part = Part(place, message.id, message.content, message.content, True)
+                    await self._keep(number, part)
+                    return True
+        return False
+
+    async def _own_messages(self, place: int, destination: Destination) -> list[discord.Message]:
+        """The bot's messages in a channel or a thread that are newer than the question."""
+        channel = await self._connection.partial_channel(place)
         asked = discord.Object(int(self._key.message))
 
         async def found() -> list[discord.Message]:
             return [message async for message in channel.history(limit=ADOPTED_FROM, after=asked)]
 
-        known = {reply_id(part.channel, part.message) for part in self._held.values()}
-        # If the store fails, the buttons alone tell.
-        with contextlib.suppress(StoreFailed):
-            known |= await self._replies.of_thread(self._thread)
-        for message in await read(found, timeout_s=self._connection.timeout_s):
-            ours = message.author.id == self._connection.bot_user
-            is_new = reply_id(destination.channel, message.id) not in known
-            if (
-                ours
-                and is_new
-                and layout.question_of(message) == (self._key.channel, self._key.message)
-            ):
-                await self._keep(
-                    number,
-                    Part(destination.channel, message.id, message.content, message.content, True),
-                )
-                return True
-        return False
+        try:
+            messages = await read(found, timeout_s=self._connection.timeout_s)
+        except DiscordRefused:
+            if place == destination.channel:
+                raise
+            return []  # there is no such thread
+        return [it for it in messages if it.author.id == self._connection.bot_user]
 
     async def _edit(
         self,
