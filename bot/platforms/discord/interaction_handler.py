@@ -49,6 +49,7 @@ log = logging.getLogger(__name__)
 ANSWER_WITHIN_S = 2.5
 """Discord waits three seconds for the first response."""
 MAX_TARGETS = 1000
+MAX_COPIES = 1000
 Interaction = discord.Interaction[discord.Client]
 
 SUBCOMMANDS = {
@@ -102,6 +103,7 @@ class InteractionHandler:
         self._adapter = adapter
         self._deferrals = deferrals
         self._targets: LRUCache[str, tuple[Attachment, ...]] = LRUCache(MAX_TARGETS)
+        self._handled: LRUCache[int, bool] = LRUCache(MAX_COPIES)
         self.translator = CommandTranslator()
 
     def register(self, client: Client, tree: app_commands.CommandTree[Any]) -> None:
@@ -162,6 +164,8 @@ class InteractionHandler:
     async def _asked_by_command(
         self, interaction: Interaction, picture: discord.Attachment, question: str
     ) -> None:
+        if self._is_copy(interaction):
+            return
         locale = self._locale(interaction)
         channel = _message_channel(interaction)
         refusal = self._refusal(interaction)
@@ -286,6 +290,8 @@ class InteractionHandler:
     async def _command(
         self, interaction: Interaction, command: Command, *, argument: str = ""
     ) -> None:
+        if self._is_copy(interaction):
+            return
         locale, channel = self._locale(interaction), _message_channel(interaction)
         if command is Command.SETTINGS:
             await self._settings(interaction, locale)
@@ -347,6 +353,8 @@ class InteractionHandler:
 
     async def on_modal(self, interaction: Interaction) -> None:
         """See `InteractionListener`."""
+        if self._is_copy(interaction):
+            return
         data: dict[str, Any] = dict(interaction.data or {})
         kind, _, about = str(data.get("custom_id", "")).partition(":")
         fields = fields_of(data)
@@ -359,6 +367,12 @@ class InteractionHandler:
             log.warning("a modal could not be answered: %s", safe_traceback(exc))
 
     # -- helpers ------------------------------------------------------------------------------
+
+    def _is_copy(self, interaction: Interaction) -> bool:
+        """Whether it was delivered before: its response is the first copy's business."""
+        is_copy = interaction.id in self._handled
+        self._handled[interaction.id] = True
+        return is_copy
 
     def _locale(self, interaction: Interaction) -> str:
         """Discord sends it with interactions alone; it is remembered for this user's messages."""
