@@ -35,6 +35,7 @@ class UserFacingError(Exception):
             "gave_up",
             "needs_picture",
             "no_picture_usable",
+            "picture_lost",
             "pictures_gone",
             "pictures_needed_again",
             "question_too_long",

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, and_, delete, or_, select, update
 
+from bot.errors import UserFacingError
 from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels
 from bot.store.database import Database, open_database
@@ -26,7 +27,14 @@ from bot.store.late import LateWrites
 from bot.store.leases import Leases
 from bot.store.listing import Listing
 from bot.store.people import People
-from bot.store.pictures import PictureGone, Pictures, discard_unused, running_pictures, settle
+from bot.store.pictures import (
+    PictureGone,
+    PictureLost,
+    Pictures,
+    discard_unused,
+    running_pictures,
+    settle,
+)
 from bot.store.processes.lease import Lease, running_lease
 from bot.store.processes.owned import still_owns
 from bot.store.processes.signals import Signals, running_signals
@@ -390,8 +398,14 @@ class Store:
 
     @uninterrupted
     async def read_picture(self, stored: StoredPicture) -> Picture:
-        """The picture with its bytes. Raises: OSError when its file is gone."""
-        data = await self._pictures.read(stored.file)
+        """The picture with its bytes.
+
+        Raises: UserFacingError: its file is gone or was changed; StoreFailed.
+        """
+        try:
+            data = await self._pictures.read(stored.file, stored.digest)
+        except PictureLost:
+            raise UserFacingError("picture_lost", number=stored.number, name=stored.name) from None
         return Picture(
             digest=stored.digest,
             data=data,
@@ -401,7 +415,7 @@ class Store:
 
     @uninterrupted
     async def picture_file(self, thread: ThreadKey, number: int) -> PictureFile | None:
-        """A thread's picture as it is on disk; `None`: no such picture."""
+        """A thread's picture as it is on disk; `None`: there is none, or its file was changed."""
 
         def work(connection: Connection) -> tuple[str, str, str] | None:
             found = connection.execute(
@@ -418,4 +432,8 @@ class Store:
         if found is None:
             return None
         digest, suffix, file = found
-        return PictureFile(digest=digest, suffix=suffix, data=await self._pictures.read(file))
+        try:
+            data = await self._pictures.read(file, digest)
+        except PictureLost:
+            return None
+        return PictureFile(digest=digest, suffix=suffix, data=data)

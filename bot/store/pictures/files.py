@@ -20,6 +20,10 @@ class PicturesUnusable(CommandFailed):
     """Pictures cannot be kept where `PICTURES_URL` says; `str(exc)` is one sentence."""
 
 
+class PictureLost(Exception):
+    """A picture's file is gone, or somebody has changed it."""
+
+
 class PictureFiles(Protocol):
     """Keeps bytes by name. Every method blocks: call it in a thread.
 

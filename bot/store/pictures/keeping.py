@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from bot.store.database import Database, StoreFailed, store_failures
-from bot.store.pictures.files import MARKER, PictureFiles, PicturesUnusable
+from bot.store.pictures.files import MARKER, PictureFiles, PictureLost, PicturesUnusable
 from bot.store.pictures.rows import (
     PictureGone,
     discard_unused,
@@ -64,7 +65,7 @@ class Pictures:
             return
         ours = await self._database.write(identify)
         try:
-            whose = (await self.read(MARKER)).decode(errors="replace").strip()
+            whose = (await self._run(self._files.read, MARKER)).decode(errors="replace").strip()
         except FileNotFoundError:
             whose = ours
             with store_failures():
@@ -96,9 +97,26 @@ class Pictures:
         )
         return names
 
-    async def read(self, file: str) -> bytes:
-        """A picture's bytes. Raises: OSError when its file is gone or cannot be had."""
-        return await self._run(self._files.read, file)
+    async def read(self, file: str, digest: str) -> bytes:
+        """A picture's bytes, as they were written.
+
+        Raises:
+            PictureLost: its file is gone, or was changed.
+            StoreFailed: it cannot be had now.
+        """
+        with store_failures():
+            return await self._run(self._read, file, digest)
+
+    def _read(self, file: str, digest: str) -> bytes:
+        try:
+            data = self._files.read(file)
+        except FileNotFoundError:
+            log.error("the picture file %s is gone", file)
+            raise PictureLost from None
+        if hashlib.sha256(data).hexdigest() != digest:
+            log.error("the picture file %s was changed by another program", file)
+            raise PictureLost
+        return data
 
     async def release(self, files: Mapping[str, str]) -> None:
         """Give up what `write` reserved: no turn came to refer to it."""

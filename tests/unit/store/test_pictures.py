@@ -289,7 +289,7 @@ async def test_another_process_starting_removes_nothing_that_is_being_written(
         names = await store._pictures.write([RED])
         async with shared.open() as other:
             await other._pictures.sweep()
-        assert await store._pictures.read(names[RED.digest]) == RED.data
+        assert await store._pictures.read(names[RED.digest], RED.digest) == RED.data
 
 
 async def test_a_place_of_another_database_is_refused(shared: Place) -> None:

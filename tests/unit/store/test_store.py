@@ -8,10 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, event, select
 
+from bot.errors import UserFacingError
 from bot.store import Store
 from bot.store.schema import metadata
 from bot.values.messages import (
@@ -184,6 +186,30 @@ async def test_a_stored_pictures_bytes_are_read_without_a_query(store: Store) ->
         assert statements != []
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("fault", ["gone", "changed", "empty"])
+async def test_a_picture_whose_file_is_gone_or_was_changed_is_never_shown_as_another(
+    fault: str, store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await ask(store, incoming(), new(name="secret name.png"))
+    (turn,) = await store.turns(THREAD)
+    (stored,) = turn.pictures
+    assert await store.picture_file(THREAD, 1) is not None
+    file = tmp_path / "pictures" / stored.file
+    if fault == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(b"" if fault == "empty" else new(BLUE).picture.data)
+    with pytest.raises(UserFacingError) as lost:
+        await store.read_picture(stored)
+    assert lost.value.sentence("en").startswith(
+        "I no longer have picture 1 of this thread (secret name.png) as it was sent."
+    )
+    assert not lost.value.may_pass
+    assert await store.picture_file(THREAD, 1) is None
+    assert "secret" not in caplog.text
+    assert ("is gone" if fault == "gone" else "was changed") in caplog.text
 
 
 async def test_pictures_are_numbered_through_the_thread(store: Store) -> None:
