@@ -157,6 +157,12 @@ async def running_services(
             pictures_per_thread=settings.pictures_per_thread,
         )
         questions = InFlightQuestions(store.signals.tell)
+        options = AnswerOptions(
+            system_prompt=settings.system_prompt,
+            temperature=settings.temperature,
+            max_new_tokens=settings.max_new_tokens,
+            timeout_s=settings.answer_timeout_s,
+        )
         answers = Answers(
             store=store,
             questions=questions,
@@ -164,12 +170,7 @@ async def running_services(
             attachments=attachments,
             access=Access(_allow_lists(configuration), is_silent=settings.refuse == "silence"),
             bounds=settings.question_bounds,
-            options=AnswerOptions(
-                system_prompt=settings.system_prompt,
-                temperature=settings.temperature,
-                max_new_tokens=settings.max_new_tokens,
-                timeout_s=settings.answer_timeout_s,
-            ),
+            options=options,
         )
         store.lease.on_lost = answers.abandon
         # However the bot ends: questions in flight are left to the next start.
@@ -189,7 +190,15 @@ async def running_services(
             answers=answers,
             erasure=erasure,
             addressing=Addressing(store, questions, settings.follow_ups),
-            commands=Commands(store=store, questions=questions, erasure=erasure, engine=engine),
+            commands=Commands(
+                store=store,
+                questions=questions,
+                erasure=erasure,
+                engine=engine,
+                options=options,
+                follow_ups=settings.follow_ups,
+                bounds=settings.question_bounds,
+            ),
         )
 
 

@@ -31,6 +31,7 @@ from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.limits import QuestionBounds
 from bot.values.messages import (
+    Author,
     Ending,
     Exchange,
     IncomingMessage,
@@ -105,6 +106,19 @@ class Answers:
         if self._draining:
             raise Busy("shutting_down")
         return self._spawn(message, exchange, self._answer)
+
+    async def may_ask(self, thread: ThreadKey, author: Author) -> str | None:
+        """See `Core.may_ask`."""
+        if not self.access.allows(thread, author):
+            return "not_allowed"
+        try:
+            people = await self._store.channels.people(thread.platform, thread.team, thread.channel)
+        except StoreFailed:
+            return None  # the claim will say so
+        is_named = not people or author.id in people
+        if is_named or self.access.is_admin(thread.platform, author.id):
+            return None
+        return "not_allowed_in_channel"
 
     async def latest(self, key: MessageKey) -> IncomingMessage | None:
         """The latest version of a question, in flight or ended; `None`: none, or a forgotten one.

@@ -6,12 +6,17 @@ from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 
+from bot.core.answering.options import AnswerOptions
+from bot.core.channel_settings.words import SettingsInWords, Usual
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.core.model_limits import limitations
+from bot.core.usage_report import UsageReport
 from bot.store import Store, StoreFailed
 from bot.texts import say
+from bot.values.limits import FollowUps, QuestionBounds
 from bot.values.messages import Author, ThreadKey
+from bot.values.turns import ChannelPlace
 from inference.engine import Engines
 
 RATINGS_DAYS = 30
@@ -28,6 +33,7 @@ class Command(StrEnum):
     UNMUTE = "unmute"
     SETTINGS = "settings"
     MODEL = "model"
+    USAGE = "usage"
 
 
 ALWAYS = {Command.HELP, Command.FORGET_ME}
@@ -43,8 +49,12 @@ JAPANESE = {
     "ミュート解除": Command.UNMUTE,
     "設定": Command.SETTINGS,
     "モデル": Command.MODEL,
+    "使用状況": Command.USAGE,
 }
 
+
+WITH_ARGUMENT = {Command.MODEL, Command.SETTINGS}
+"""Commands that take words after them."""
 
 IN_THREADS = {Command.FORGET_THREAD, Command.MUTE, Command.UNMUTE}
 """Commands about the thread they are used in."""
@@ -61,8 +71,9 @@ def parse(text: str) -> Command | None:
 def parse_with_argument(text: str) -> tuple[Command, str]:
     """The command that a text is, and the word after it, if it takes one; else, help."""
     first, _, argument = text.strip().partition(" ")
-    if argument and parse(first) is Command.MODEL:
-        return Command.MODEL, argument.strip()
+    command = parse(first)
+    if argument and command in WITH_ARGUMENT:
+        return command, argument.strip()
     return parse(text) or Command.HELP, ""
 
 
@@ -70,12 +81,24 @@ class Commands:
     """Runs commands; each ends in a sentence. Lives as long as the bot."""
 
     def __init__(
-        self, *, store: Store, questions: InFlightQuestions, erasure: Erasure, engine: Engines
+        self,
+        *,
+        store: Store,
+        questions: InFlightQuestions,
+        erasure: Erasure,
+        engine: Engines,
+        options: AnswerOptions | None = None,
+        follow_ups: FollowUps = "thread",
+        bounds: QuestionBounds | None = None,
     ) -> None:
+        """`options`, `follow_ups`, `bounds`: what holds where a channel chose nothing."""
         self._store = store
         self._questions = questions
         self._erasure = erasure
         self._engine = engine
+        usual = Usual(options=options or AnswerOptions(), follow_ups=follow_ups)
+        self._settings = SettingsInWords(store=store, usual=usual)
+        self._usage = UsageReport(store, bounds or QuestionBounds())
 
     async def run(
         self,
@@ -98,9 +121,23 @@ class Commands:
         `argument`: the words after a command that takes some.
         """
         try:
-            if command is Command.MODEL:
-                place = (platform, team, channel if thread is None else thread.channel)
-                return await self._model(place, argument, locale, is_admin=is_admin)
+            place = (platform, team, channel if thread is None else thread.channel)
+            match command:
+                case Command.MODEL:
+                    return await self._model(
+                        place, argument, locale, by=author.id, is_admin=is_admin
+                    )
+                case Command.SETTINGS if place[2]:
+                    return await self._settings.run(
+                        place,
+                        argument,
+                        locale,
+                        by=author.id,
+                        is_admin=is_admin,
+                        models=self._engine.names,
+                    )
+                case Command.USAGE:
+                    return await self._usage.of(place, author.id, locale, is_admin=is_admin)
             return await self._run(
                 command,
                 platform=platform,
@@ -153,7 +190,7 @@ class Commands:
                 return say(locale, "unmuted" if unmuted else "no_such_thread")
 
     async def _model(
-        self, place: tuple[str, str, str], name: str, locale: str, *, is_admin: bool
+        self, place: ChannelPlace, name: str, locale: str, *, by: str, is_admin: bool
     ) -> str:
         """List the models, or choose one for a channel."""
         names = self._engine.names
@@ -166,7 +203,7 @@ class Commands:
                 return say(locale, "model_admins")
             if (name := name.lower()) not in names:
                 return say(locale, "model_unknown", models=", ".join(names))
-            await self._store.channels.choose(*place, replace(chosen, model=name))
+            await self._store.channels.choose(*place, replace(chosen, model=name), by=by)
             return say(locale, "model_chosen", model=name)
         current = chosen.model if chosen.model in names else names[0]
         lines = [

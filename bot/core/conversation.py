@@ -49,6 +49,7 @@ async def fit_to_context(
     system_prompt: str | None,
     count_tokens: CountTokens,
     read_picture: ReadPicture,
+    put: Callable[[str], str] = str,
 ) -> Conversation:
     """Choose what the model is shown of a thread whose last turn is the question.
 
@@ -59,6 +60,7 @@ async def fit_to_context(
         system_prompt: comes first, if any.
         count_tokens: length of a prompt.
         read_picture: fetches a stored picture's bytes.
+        put: how a question is put to the model.
 
     Raises:
         UserFacingError: the question alone is too long for the model.
@@ -66,7 +68,7 @@ async def fit_to_context(
     earlier, question = turns[:-1], turns[-1]
     shown, left_out = _choose_pictures(turns, model.max_pictures)
     loaded = {picture.number: await read_picture(picture) for picture in shown}
-    draft = _Draft(earlier, question, loaded, system_prompt)
+    draft = _Draft(earlier, question, loaded, system_prompt, put)
     budget = model.context_tokens - reserve_tokens
     bare = len(earlier)  # dropping as many leaves the question alone
 
@@ -143,7 +145,9 @@ class _Draft:
         question: Turn,
         pictures: dict[int, Picture],
         system_prompt: str | None,
+        put: Callable[[str], str],
     ) -> None:
+        self._put = put
         self._earlier = earlier
         self._question = question
         self._system_prompt = system_prompt
@@ -192,7 +196,7 @@ class _Draft:
 
     def _asked(self, turn: Turn, pictures: list[Picture]) -> Message:
         """A question as the model gets it: with its author's name where several people ask."""
-        text = turn.question
+        text = self._put(turn.question)
         if self._says_who and turn.author_name:
             text = f"{_as_speaker(turn.author_name)}: {text}"
         return Message(role=Role.USER, text=text, pictures=tuple(pictures))

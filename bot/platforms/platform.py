@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from bot.core.access import Access
-from bot.values.messages import Exchange, IncomingMessage, MessageKey, ThreadKey
+from bot.values.messages import Author, Exchange, IncomingMessage, MessageKey, ThreadKey
 from inference.progress import LoadProgress
 from inference.types import ModelInfo
 
@@ -43,6 +43,10 @@ class Core(Protocol):
 
     async def loaded(self) -> ModelInfo:
         """Wait for the model. Raises: ModelUnavailable: the process is about to end."""
+        ...
+
+    async def may_ask(self, thread: ThreadKey, author: Author) -> str | None:
+        """Whether this person may ask there: `None`, or the key of the sentence why not."""
         ...
 
     def ask(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:

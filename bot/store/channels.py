@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select, update
+import asyncio
+from dataclasses import asdict
+from datetime import UTC
+from time import monotonic
+from typing import Any
+
+from cachetools import TTLCache
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from bot.store.database import Database
 from bot.store.database.statements import insert_into
-from bot.store.rows import is_thread
-from bot.store.schema import channels, inbox, threads
+from bot.store.rows import is_thread, now
+from bot.store.schema import channels, inbox, settings_log, threads
 from bot.store.uninterrupted import uninterrupted
 from bot.values.messages import ThreadKey
-from bot.values.turns import ChannelSettings, Participation
+from bot.values.turns import ChannelPlace, ChannelSettings, Participation, SettingChange
+
+PEOPLE_KNOWN_S = 5
+MAX_PLACES = 10_000
+LOG_KEPT = 1000
+"""Changes per channel."""
 
 
 class Channels:
@@ -18,49 +30,98 @@ class Channels:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Questions that come at once wait for one reading, and go on in their order.
+        self._people: TTLCache[ChannelPlace, asyncio.Task[frozenset[str]]] = TTLCache(
+            MAX_PLACES, PEOPLE_KNOWN_S, timer=monotonic
+        )
+
+    async def people(self, platform: str, team: str, channel: str) -> frozenset[str]:
+        """Who may ask in a channel; nobody named is everybody.
+
+        What another process has chosen holds here some seconds later.
+        """
+        place = (platform, team, channel)
+        reading = self._people.get(place)
+        if reading is None or (reading.done() and reading.exception() is not None):
+            reading = asyncio.create_task(self._read_people(place), name="people")
+            self._people[place] = reading
+        return await asyncio.shield(reading)
+
+    async def _read_people(self, place: ChannelPlace) -> frozenset[str]:
+        return frozenset((await self.settings(*place)).people)
 
     @uninterrupted
     async def settings(self, platform: str, team: str, channel: str) -> ChannelSettings:
         """A channel's settings; the defaults where nothing was chosen."""
 
         def work(connection: Connection) -> ChannelSettings:
-            found = connection.execute(
-                select(
-                    channels.c.system_prompt,
-                    channels.c.note,
-                    channels.c.follow_ups,
-                    channels.c.model,
-                ).where(
-                    channels.c.platform == platform,
-                    channels.c.team == team,
-                    channels.c.channel == channel,
-                )
-            )
-            row = found.first()
-            return ChannelSettings() if row is None else ChannelSettings(*row)
+            return _settings(connection, platform, team, channel)
 
         return await self._database.read(work)
 
     @uninterrupted
     async def choose(
-        self, platform: str, team: str, channel: str, settings: ChannelSettings
+        self, platform: str, team: str, channel: str, settings: ChannelSettings, *, by: str = ""
     ) -> None:
-        """Save a channel's settings."""
-        values = {
-            "system_prompt": settings.system_prompt,
-            "note": settings.note,
-            "follow_ups": settings.follow_ups,
-            "model": settings.model,
-        }
+        """Save a channel's settings, and what was changed, by whom."""
+        place = {"platform": platform, "team": team, "channel": channel}
+        values = _as_columns(settings)
 
         def work(connection: Connection) -> None:
+            # Others who choose at this moment wait for this row: the log tells what each changed.
             connection.execute(
                 insert_into(connection, channels)
-                .values(platform=platform, team=team, channel=channel, **values)
-                .on_conflict_do_update(index_elements=["platform", "team", "channel"], set_=values)
+                .values(**place, **_as_columns(ChannelSettings()))
+                .on_conflict_do_nothing()
             )
+            connection.execute(
+                select(channels.c.channel).filter_by(**place).with_for_update()
+            ).first()
+            before = _as_columns(_settings(connection, platform, team, channel))
+            changes = [
+                {
+                    "at": now(),
+                    **place,
+                    "person": by,
+                    "setting": name,
+                    "before": _as_text(before[name]),
+                    "after": _as_text(value),
+                }
+                for name, value in values.items()
+                if value != before[name]
+            ]
+            if changes:
+                connection.execute(update(channels).filter_by(**place).values(**values))
+                connection.execute(insert(settings_log), changes)
+                _drop_oldest(connection, place)
 
-        await self._database.write(work)
+        try:
+            await self._database.write(work)
+        finally:
+            self._people.pop((platform, team, channel), None)
+
+    @uninterrupted
+    async def log(
+        self, platform: str = "", team: str = "", channel: str = "", *, limit: int
+    ) -> list[SettingChange]:
+        """The latest changes, newest first; of one channel, or (no platform) of all."""
+        latest = select(settings_log).order_by(settings_log.c.id.desc()).limit(limit)
+        if platform:
+            latest = latest.filter_by(platform=platform, team=team, channel=channel)
+
+        def work(connection: Connection) -> list[SettingChange]:
+            return [
+                SettingChange(
+                    **{
+                        name: value.replace(tzinfo=UTC) if name == "at" else value
+                        for name, value in row.items()
+                        if name != "id"
+                    }
+                )
+                for row in connection.execute(latest).mappings()
+            ]
+
+        return await self._database.read(work)
 
     @uninterrupted
     async def participation(self, thread: ThreadKey) -> Participation:
@@ -98,3 +159,47 @@ class Channels:
             return changed.rowcount > 0
 
         return await self._database.write(work)
+
+
+def _settings(connection: Connection, platform: str, team: str, channel: str) -> ChannelSettings:
+    found = connection.execute(
+        select(
+            channels.c.system_prompt,
+            channels.c.note,
+            channels.c.follow_ups,
+            channels.c.model,
+            channels.c.language,
+            channels.c.people,
+            channels.c.temperature,
+            channels.c.max_new_tokens,
+        ).filter_by(platform=platform, team=team, channel=channel)
+    )
+    row = found.mappings().first()
+    if row is None:
+        return ChannelSettings()
+    return ChannelSettings(**{**row, "people": tuple(row["people"].split())})
+
+
+def _as_columns(settings: ChannelSettings) -> dict[str, Any]:
+    return {**asdict(settings), "people": " ".join(settings.people)}
+
+
+def _as_text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _drop_oldest(connection: Connection, place: dict[str, str]) -> None:
+    ids = select(settings_log.c.id).filter_by(**place).order_by(settings_log.c.id.desc())
+    oldest = connection.execute(ids.offset(LOG_KEPT).limit(1)).scalar_one_or_none()
+    if oldest is not None:
+        connection.execute(
+            delete(settings_log).filter_by(**place).where(settings_log.c.id <= oldest)
+        )
+
+
+def forget_chooser(connection: Connection, platform: str, team: str | None, person: str) -> None:
+    """Leave what somebody changed, without who. `team`: `None` is every team."""
+    theirs = [settings_log.c.platform == platform, settings_log.c.person == person]
+    if team is not None:
+        theirs.append(settings_log.c.team == team)
+    connection.execute(update(settings_log).where(*theirs).values(person=""))

@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Connection, and_, func, not_, select
 
 from bot.store.rows import is_message, now
 from bot.store.schema import inbox
-from bot.values.limits import BoundReached, QuestionBounds
+from bot.values.limits import BoundReached, QuestionBounds, Quota
 from bot.values.messages import IncomingMessage
+from bot.values.turns import ChannelPlace
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -61,6 +62,58 @@ def bound_reached(
     return max(full, key=lambda reached: reached.until or 0, default=None)
 
 
+def quotas(
+    connection: Connection, place: ChannelPlace, person: str, bounds: QuestionBounds
+) -> list[Quota]:
+    """How much a person and their channel have left of the bounds in time that there are."""
+    platform, team, channel = place
+    user = [inbox.c.platform == platform, inbox.c.counts_for == person]
+    here = [
+        inbox.c.platform == platform,
+        inbox.c.team == team,
+        inbox.c.channel == channel,
+        inbox.c.counts_for != "",
+    ]
+    windows = (
+        ("user_per_minute", bounds.user_per_minute, user, MINUTE),
+        ("user_per_day", bounds.user_per_day, user, DAY),
+        ("channel_per_minute", bounds.channel_per_minute, here, MINUTE),
+        ("channel_per_day", bounds.channel_per_day, here, DAY),
+    )
+    return [
+        _quota(connection, name, limit, whose, window)
+        for name, limit, whose, window in windows
+        if limit
+    ]
+
+
+def _quota(
+    connection: Connection,
+    name: str,
+    limit: int,
+    whose: list[ColumnElement[bool]],
+    window: timedelta,
+) -> Quota:
+    counted = connection.execute(
+        select(func.count(), func.min(inbox.c.claimed_at)).where(
+            *whose, inbox.c.claimed_at > now() - window
+        )
+    )
+    num, oldest = counted.one()
+    renews = None if oldest is None else _in_utc(oldest) + window
+    return Quota(
+        bound=name,
+        limit=limit,
+        left=max(0, limit - num),
+        renews_at=None if renews is None else renews.timestamp(),
+    )
+
+
+def _in_utc(at: datetime) -> datetime:
+    # SQLite gives back no time zone.
+    return at.replace(tzinfo=at.tzinfo or UTC)
+
+
 def _count_running(
     connection: Connection, message: IncomingMessage, whose: list[ColumnElement[bool]]
 ) -> int:
@@ -92,9 +145,8 @@ def _full_until(
     ).scalar_one_or_none()
     if oldest_that_counts is None:
         return None
-    # SQLite gives back no time zone. A clock that was set back makes nobody wait for longer.
-    at: datetime = oldest_that_counts.replace(tzinfo=oldest_that_counts.tzinfo or UTC)
-    return min(at, present) + window
+    # A clock that was set back makes nobody wait for longer.
+    return min(_in_utc(oldest_that_counts), present) + window
 
 
 def _lock(connection: Connection, message: IncomingMessage) -> None:

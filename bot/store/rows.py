@@ -189,6 +189,7 @@ def as_turns(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Turn, ..
             answer=row.answer,
             receipt=Receipt.from_json(row.receipt),
             may_pass=row.may_pass,
+            model=row.model,
             pictures=tuple(shown.get(row.id, ())),
             gone=tuple(gone.get(row.id, ())),
         )

@@ -102,6 +102,7 @@ turns = Table(
     Column("answer", Text, nullable=True),
     Column("receipt", JSON, nullable=False),
     Column("may_pass", Boolean, nullable=False, default=True),  # of a refused question
+    Column("model", String, nullable=False, server_default=""),  # that answered
     UniqueConstraint("thread_id", "message"),
 )
 
@@ -253,6 +254,26 @@ channels = Table(
     Column("note", Text, nullable=False),
     Column("follow_ups", String, nullable=False),
     Column("model", String, nullable=False, server_default=""),
+    Column("language", String, nullable=False, server_default=""),
+    Column("people", Text, nullable=False, server_default=""),  # ids, between spaces
+    Column("temperature", Float, nullable=True),
+    Column("max_new_tokens", Integer, nullable=True),
+)
+
+# Who changed such a setting; what they wrote stays, as the setting's own words do.
+settings_log = Table(
+    "settings_log",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("platform", String, nullable=False),
+    Column("team", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("person", String, nullable=False),  # empty: they want to be forgotten
+    Column("setting", String, nullable=False),  # the column above
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Index("ix_settings_log_platform_team_channel", "platform", "team", "channel"),
 )
 
 # The next three are slack-sdk's (slack_sdk.oauth, 3.47): its stores read and write them, and a

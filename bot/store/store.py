@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, and_, delete, or_, select, update
 
 from bot.errors import UserFacingError
 from bot.private_files import DATABASE, make_folder
-from bot.store.channels import Channels
+from bot.store.channels import Channels, forget_chooser
 from bot.store.database import Database, open_database
 from bot.store.deferrals import Deferrals
 from bot.store.health import StoreHealth
@@ -230,6 +230,7 @@ class Store:
                     answer=ending.text,
                     receipt=ending.receipt.to_json(),
                     may_pass=ending.may_pass,
+                    model=ending.spent.model,
                 )
             )
             count(connection, message, ending)
@@ -356,6 +357,7 @@ class Store:
                 delete(people).where(people.c.platform == platform, people.c.person == author)
             )
             forget_person(connection, platform, team, author)
+            forget_chooser(connection, platform, team, author)
             connection.execute(
                 update(inbox)
                 .where(inbox.c.platform == platform, inbox.c.counts_for == author)

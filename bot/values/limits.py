@@ -50,3 +50,16 @@ class BoundReached:
     limit: int
     until: float | None
     """When the next question is let through, in seconds since 1970; `None`: when one ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What is left of a bound in time."""
+
+    bound: str
+    """The field of `QuestionBounds`."""
+    limit: int
+    left: int
+    renews_at: float | None
+    """When the oldest question that counts no longer does, in seconds since 1970; `None`: none
+    counts."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from bot.values.cleaning import clean_words
-from bot.values.messages import Outcome, Receipt
+from bot.values.messages import Outcome, Receipt, ThreadKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,22 @@ class Turn:
     gone: tuple[GonePicture, ...] = ()
     may_pass: bool = True
     """Of a refused one: whether it may succeed when it is asked again."""
+    model: str = ""
+    """That answered; empty where it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatedTurn:
+    """A question whose answer people have rated."""
+
+    row: int
+    thread: ThreadKey
+    turn: Turn
+    before: tuple[Turn, ...]
+    """What was said in its thread before."""
+    good: int
+    """People who found the answer good."""
+    bad: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +136,26 @@ class ThreadPage:
     """Where the next piece begins; `None`: this is the last."""
 
 
+ChannelPlace: TypeAlias = tuple[str, str, str]
+"""(platform, team, channel)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingChange:
+    """One setting of a channel that somebody changed."""
+
+    at: datetime
+    platform: str
+    team: str
+    channel: str
+    person: str
+    """Who; empty where that is not known, or they want to be forgotten."""
+    setting: str
+    """The field of `ChannelSettings`."""
+    before: str = field(repr=False)
+    after: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
     """What the admins of a channel have chosen; empty is the bot's default."""
@@ -130,6 +167,12 @@ class ChannelSettings:
     """``thread`` or ``mention``, as `Settings.follow_ups`."""
     model: str = ""
     """The name of one of several models."""
+    language: str = ""
+    """The code of the language that answers are in; empty is the question's."""
+    people: tuple[str, ...] = ()
+    """Who may ask; nobody named is everybody."""
+    temperature: float | None = None
+    max_new_tokens: int | None = None
 
     def __post_init__(self) -> None:
         """Clean what was written."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from bot.values.cleaning import clean_words
+from bot.values.turns import ChannelSettings
 from inference.types import Sampling
 
 AGAIN_TEMPERATURE = 0.6
@@ -26,14 +27,19 @@ class AnswerOptions:
         if self.system_prompt is not None:
             object.__setattr__(self, "system_prompt", clean_words(self.system_prompt))
 
-    def sampling(self, defaults: Sampling, *, again: bool) -> Sampling:
-        """The model's defaults with the operator's choices; livelier where a question is asked
-        again."""
+    def sampling(
+        self, defaults: Sampling, *, again: bool, channel: ChannelSettings | None = None
+    ) -> Sampling:
+        """The model's defaults with the operator's choices, then the channel's.
+
+        It is livelier where a question is asked again.
+        """
         sampling = defaults
-        if self.temperature is not None:
-            sampling = replace(sampling, temperature=self.temperature)
-        if self.max_new_tokens is not None:
-            sampling = replace(sampling, max_new_tokens=self.max_new_tokens)
+        for chosen in (self, channel):
+            if chosen is not None and chosen.temperature is not None:
+                sampling = replace(sampling, temperature=chosen.temperature)
+            if chosen is not None and chosen.max_new_tokens is not None:
+                sampling = replace(sampling, max_new_tokens=chosen.max_new_tokens)
         if again:
             temperature = max(sampling.temperature, AGAIN_TEMPERATURE)
             sampling = replace(sampling, temperature=temperature)

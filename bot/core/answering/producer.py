@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from bot.core.answering.languages import in_its_language
 from bot.core.answering.meter import Meter
 from bot.core.answering.options import AnswerOptions
 from bot.core.answering.streaming import stream_answer
@@ -22,6 +23,7 @@ from bot.errors import UserFacingError
 from bot.store import Store, StoreFailed, Turn
 from bot.texts import duration
 from bot.values.messages import Ending, Exchange, Outcome, Stage, Status
+from bot.values.turns import ChannelSettings
 from inference.engine import Engine, Engines
 from inference.errors import ModelUnavailable
 from inference.types import (
@@ -95,12 +97,10 @@ class AnswerProducer:
             )
         model = await self._model_for(question, reply, engine)
         await self._ledger.catch_up()  # it may hold an earlier answer of this thread
-        sampling = self._options.sampling(model.sampling, again=message.again)
+        sampling = self._options.sampling(model.sampling, again=message.again, channel=channel)
         async with self._preparing.turn(message.user):
             turns = await self._turns.history_up_to(message)
-            conversation = await self._conversation(
-                turns, engine, model, sampling, channel.system_prompt or self._options.system_prompt
-            )
+            conversation = await self._conversation(turns, engine, model, sampling, channel)
         question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
         meter = Meter(
             question.spends,
@@ -170,15 +170,16 @@ class AnswerProducer:
         engine: Engine,
         model: ModelInfo,
         sampling: Sampling,
-        system_prompt: str | None,
+        channel: ChannelSettings,
     ) -> Conversation:
         conversation = await fit_to_context(
             turns,
             model=model,
             reserve_tokens=min(sampling.max_new_tokens, model.context_tokens // 4),
-            system_prompt=system_prompt,
+            system_prompt=channel.system_prompt or self._options.system_prompt,
             count_tokens=engine.prompt_tokens,
             read_picture=self._store.read_picture,
+            put=lambda question: in_its_language(question, model, channel.language),
         )
         if conversation.gone and not conversation.pictures:
             raise UserFacingError("pictures_gone", limit_gb=self._turns.max_kept_gb)

@@ -156,19 +156,28 @@ class Intake(Generic[M]):
             return IGNORED
         command = parse(message.text)
         author = await self._hooks.author_of(message)
-        if command not in ALWAYS and not self._core.access.allows(message.thread, author):
+        refusal = await self._refusal(command, message, author)
+        if refusal is not None:
             # No refusal to a user who did not call on the bot, nor long after.
             if not from_history and (message.mentions_bot or message.is_direct):
-                self._refuse(message)
+                self._refuse(message, refusal)
             return Handled(is_addressed=True)
         if command is None:
             await self._ask(message, author)
         return Handled(is_addressed=True, command=command)
 
-    def _refuse(self, message: M) -> None:
+    async def _refusal(self, command: Command | None, message: M, author: Author) -> str | None:
+        """Why this person may not do it; whom a channel's admins left out may still command."""
+        if command is None:
+            return await self._core.may_ask(message.thread, author)
+        if command in ALWAYS or self._core.access.allows(message.thread, author):
+            return None
+        return "not_allowed"
+
+    def _refuse(self, message: M, refusal: str) -> None:
         """Say that this person may not ask, if that is to be said now."""
         if self._core.access.says_no(message.thread, message.author):
-            self._tell(message, "not_allowed")
+            self._tell(message, refusal)
 
     async def _ask(self, message: M, author: Author) -> None:
         question = await self._hooks.question_of(message, author)
@@ -196,7 +205,7 @@ class Intake(Generic[M]):
             async with self.locks.of(message.thread):
                 is_question = await self._core.latest(message.key) is not None
                 author = await self._hooks.author_of(message)
-                if is_question and self._core.access.allows(message.thread, author):
+                if is_question and await self._core.may_ask(message.thread, author) is None:
                     question = await self._hooks.question_of(message, author)
                     await self._core.revise(question, self._hooks.exchange(question))
         except UserFacingError as refusal:

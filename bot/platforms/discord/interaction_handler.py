@@ -11,6 +11,7 @@ import discord
 from cachetools import LRUCache
 from discord import app_commands
 
+from bot.core.channel_settings.names import WORDS
 from bot.core.commands import ALWAYS, Command
 from bot.errors import UserFacingError
 from bot.platforms.discord.api import DiscordRefused, write
@@ -59,7 +60,7 @@ SUBCOMMANDS = {
     Command.FORGET_THREAD: ("forget-thread", "discord_llava_forget_thread"),
     Command.MUTE: ("mute", "discord_llava_mute"),
     Command.UNMUTE: ("unmute", "discord_llava_unmute"),
-    Command.SETTINGS: ("settings", "discord_llava_settings"),
+    Command.USAGE: ("usage", "discord_llava_usage"),
 }
 """Command → (its name after /llava, its description)."""
 
@@ -128,6 +129,7 @@ class InteractionHandler:
         for command, (name, description) in SUBCOMMANDS.items():
             group.add_command(self._subcommand(command, name, description))
         group.add_command(self._model_subcommand())
+        group.add_command(self._settings_subcommand())
         tree.add_command(
             app_commands.Command(name="ask", description=_word("discord_ask"), callback=ask)
         )
@@ -159,6 +161,22 @@ class InteractionHandler:
 
         return command
 
+    def _settings_subcommand(self) -> app_commands.Command[Any, ..., None]:
+        choices = [app_commands.Choice(name=one, value=one) for one in WORDS]
+
+        @app_commands.describe(
+            change=_word("discord_llava_settings_change"),
+            value=_word("discord_llava_settings_value"),
+        )
+        @app_commands.choices(change=choices)
+        async def run(interaction: Interaction, change: str = "", value: str = "") -> None:
+            words = f"{change} {value}".strip()
+            await self._command(interaction, Command.SETTINGS, argument=words)
+
+        return app_commands.Command[Any, ..., None](
+            name="settings", description=_word("discord_llava_settings"), callback=run
+        )
+
     # -- asking -------------------------------------------------------------------------------
 
     async def _asked_by_command(
@@ -168,7 +186,7 @@ class InteractionHandler:
             return
         locale = self._locale(interaction)
         channel = _message_channel(interaction)
-        refusal = self._refusal(interaction)
+        refusal = await self._refusal_to_ask(interaction)
         if refusal is not None or channel is None:
             await self._say(interaction, refusal or "not_allowed", locale)
             return
@@ -199,7 +217,7 @@ class InteractionHandler:
     async def _ask_about(self, interaction: Interaction, message: discord.Message) -> None:
         """The modal says in its id which message it is about: it outlives a restart."""
         locale = self._locale(interaction)
-        refusal = self._refusal(interaction)
+        refusal = await self._refusal_to_ask(interaction)
         if refusal is not None:
             await self._say(interaction, refusal, locale)
             return
@@ -214,7 +232,7 @@ class InteractionHandler:
     async def _asked_in_modal(self, interaction: Interaction, target: str, question: str) -> None:
         locale = self._locale(interaction)
         channel = _message_channel(interaction)
-        refusal = self._refusal(interaction)
+        refusal = await self._refusal_to_ask(interaction)
         if refusal is not None or channel is None:
             await self._say(interaction, refusal or "not_allowed", locale)
             return
@@ -272,7 +290,7 @@ class InteractionHandler:
                 await interaction.response.defer()  # of another version of the bot
 
     async def _again(self, interaction: Interaction, key: MessageKey, locale: str) -> None:
-        refusal = self._refusal(interaction)
+        refusal = await self._refusal_to_ask(interaction)
         if refusal is not None:
             await self._say(interaction, refusal, locale)
             return
@@ -293,7 +311,7 @@ class InteractionHandler:
         if self._is_copy(interaction):
             return
         locale, channel = self._locale(interaction), _message_channel(interaction)
-        if command is Command.SETTINGS:
+        if command is Command.SETTINGS and not argument and self._is_admin(interaction):
             await self._settings(interaction, locale)
             return
         async with self._deferrals.recorded(interaction, locale):
@@ -324,8 +342,8 @@ class InteractionHandler:
         if refusal is not None:
             await self._say(interaction, refusal, locale)
             return
-        if channel is None or not self._is_admin(interaction):
-            await self._say(interaction, "discord_settings_admins", locale)
+        if channel is None:
+            await self._say(interaction, "not_allowed", locale)
             return
         team = str(interaction.guild_id or "")
         try:
@@ -344,7 +362,9 @@ class InteractionHandler:
             return
         sentence, team = "discord_settings_saved", str(interaction.guild_id or "")
         try:
-            await self._store.channels.choose(PLATFORM, team, channel, chosen_in(fields))
+            before = await self._store.channels.settings(PLATFORM, team, channel)
+            chosen, person = chosen_in(fields, before), str(interaction.user.id)
+            await self._store.channels.choose(PLATFORM, team, channel, chosen, by=person)
         except StoreFailed as failed:
             sentence = failed.key
         await self._say(interaction, sentence, locale)
@@ -391,6 +411,13 @@ class InteractionHandler:
         if not self._messages.intake.is_open:
             return "shutting_down"
         return None if self._may_ask(interaction) else "not_allowed"
+
+    async def _refusal_to_ask(self, interaction: Interaction) -> str | None:
+        """As `_refusal`, and whether this channel's admins have left them out."""
+        refusal, channel = self._refusal(interaction), _message_channel(interaction)
+        if refusal is not None or channel is None:
+            return refusal
+        return await self._core.may_ask(thread_at(channel, ""), author_of(interaction.user))
 
     def _may_ask(self, interaction: Interaction) -> bool:
         channel, author = _message_channel(interaction), author_of(interaction.user)

@@ -7,11 +7,13 @@ opened before a restart is still taken after it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import discord
 from discord import ui
 
+from bot.core.channel_settings.names import QUESTIONS_OWN, language_choices
 from bot.texts import say
 from bot.values.turns import ChannelSettings
 
@@ -48,6 +50,12 @@ def settings_modal(
             default=value == (chosen.follow_ups or "default"),
         )
     modal.add_item(_label(say(locale, "settings_follow_ups"), select))
+    languages: ui.Select[Any] = ui.Select(custom_id="language", min_values=1, max_values=1)
+    for code, label in language_choices(locale):
+        languages.add_option(
+            label=label, value=code, default=code == (chosen.language or QUESTIONS_OWN)
+        )
+    modal.add_item(_label(say(locale, "settings_language"), languages))
     if models:
         names: ui.Select[Any] = ui.Select(custom_id="model", min_values=1, max_values=1)
         current = chosen.model if chosen.model in models else models[0]
@@ -96,12 +104,14 @@ def _fields(components: Any) -> Iterator[tuple[str, str]]:
             yield from _fields([component["component"]])
 
 
-def chosen_in(fields: Mapping[str, str]) -> ChannelSettings:
-    """The settings that were filled in."""
+def chosen_in(fields: Mapping[str, str], before: ChannelSettings) -> ChannelSettings:
+    """The settings that were filled in; what the modal does not ask for stays."""
     follow_ups = fields.get("follow_ups") or "default"
-    return ChannelSettings(
+    return replace(
+        before,
         system_prompt=fields.get("system_prompt", "").strip(),
         note=fields.get("note", "").strip(),
         follow_ups="" if follow_ups == "default" else follow_ups,
-        model=fields.get("model", ""),
+        model=fields.get("model", before.model),
+        language=fields.get("language", before.language).replace(QUESTIONS_OWN, ""),
     )

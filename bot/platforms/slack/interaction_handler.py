@@ -13,7 +13,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from slack_bolt.async_app import AsyncApp
 from yarl import URL
@@ -27,12 +27,11 @@ from bot.platforms.slack.message_handler import MessageHandler
 from bot.platforms.slack.notifier import notify_refusal
 from bot.platforms.slack.origin import AskedBy, Origin
 from bot.platforms.slack.pictures.finder import Pictures
-from bot.platforms.slack.replies import blocks
+from bot.platforms.slack.replies import blocks, settings_modal
 from bot.platforms.slack.workspaces import Person, Workspace, Workspaces
 from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.messages import Author, IncomingMessage, ThreadKey, TryLater
-from bot.values.turns import ChannelSettings
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +78,7 @@ class InteractionHandler:
     async def _on_stop(self, ack: Any, body: Event, context: Event) -> None:
         workspace = await self._workspace(context)
         channel, message = blocks.key_from(body["actions"][0]["value"])
-        if self._may_ask(workspace, channel, _author(body)):
+        if self._may_use(workspace, channel, _author(body)):
             await self._core.stop(message_key(workspace.team, channel, message))
         await ack()
 
@@ -87,7 +86,7 @@ class InteractionHandler:
         workspace = await self._workspace(context)
         channel, message = blocks.key_from(body["actions"][0]["value"])
         self._message_handler.check_open()
-        if not self._may_ask(workspace, channel, _author(body)):
+        if not await self._may_ask(workspace, channel, _author(body)):
             await ack()
             return
         key = message_key(workspace.team, channel, message)
@@ -107,7 +106,7 @@ class InteractionHandler:
     async def _on_feedback(self, ack: Any, body: Event, context: Event) -> None:
         workspace = await self._workspace(context)
         opinion, channel, message = json.loads(body["actions"][0]["value"])
-        if not self._may_ask(workspace, channel, _author(body)):
+        if not self._may_use(workspace, channel, _author(body)):
             await ack()
             return
         key = message_key(workspace.team, channel, message)
@@ -126,7 +125,7 @@ class InteractionHandler:
     async def _open_modal(self, body: Event, context: Event) -> None:
         workspace = await self._workspace(context)
         message, channel = body["message"], body["channel"]["id"]
-        if not self._may_ask(workspace, channel, _author(body)):
+        if not await self._may_ask(workspace, channel, _author(body)):
             return
         # A trigger lives three seconds: what takes longer to look up is left out.
         person, may_write = await asyncio.gather(
@@ -160,12 +159,12 @@ class InteractionHandler:
         view = body["view"]
         about = json.loads(view["private_metadata"])
         author = _author(body)
-        if not self._may_ask(workspace, about["channel"], author):
+        if not await self._may_ask(workspace, about["channel"], author):
             await ack()
             return
         thread = thread_key(workspace.team, about["channel"], about["thread_ts"])
         # Escaped, as the text of a message is: a modal sends it as it was typed.
-        text = html.escape((_input(view, "question") or "").strip(), quote=False)
+        text = html.escape((settings_modal.filled_in(view, "question") or "").strip(), quote=False)
         self._message_handler.check_open()
         message = IncomingMessage(
             key=message_key(workspace.team, about["channel"], view["id"]),
@@ -197,22 +196,20 @@ class InteractionHandler:
         words, thread = self._with_thread(team, body.get("text") or "")
         command, argument = parse_with_argument(words)
         author = Author(id=user, team=str(body.get("team_id") or ""))
-        if command not in ALWAYS and not self._may_ask(workspace, channel, author):
+        if command not in ALWAYS and not self._may_use(workspace, channel, author):
             return
         person = await workspace.person(user)
         is_admin = person.is_admin or self._core.access.is_admin(PLATFORM, user)
         if argument:
             is_admin = await self._is_admin(workspace, user, channel)
-        if command is Command.SETTINGS:
-            if not await self._is_admin(workspace, user, channel):
-                await respond(say(person.locale, "settings_admins"), response_type="ephemeral")
-                return
+        opens_modal = command is Command.SETTINGS and not argument
+        if opens_modal and await self._is_admin(workspace, user, channel):
             try:
                 chosen = await self._store.channels.settings(PLATFORM, team, channel)
             except StoreFailed as failed:
                 await respond(failed.sentence(person.locale), response_type="ephemeral")
                 return
-            view = blocks.settings_view(channel, chosen, person.locale, self._core.model_names)
+            view = settings_modal.view(channel, chosen, person.locale, self._core.model_names)
             await self._open(workspace, body, view)
             return
         sentence = await self._commands.run(
@@ -258,19 +255,19 @@ class InteractionHandler:
         workspace = await self._workspace(context)
         view = body["view"]
         channel = json.loads(view["private_metadata"])["channel"]
-        may_ask = self._may_ask(workspace, channel, _author(body))
+        may_ask = self._may_use(workspace, channel, _author(body))
         if not may_ask or not await self._is_admin(workspace, _user(body), channel):
             await ack()
             return
-        follow_ups = _input(view, "follow_ups") or "default"
-        chosen = ChannelSettings(
-            system_prompt=(_input(view, "system_prompt") or "").strip(),
-            note=(_input(view, "note") or "").strip(),
-            follow_ups="" if follow_ups == "default" else follow_ups,
-            model=_input(view, "model") or "",
-        )
+        place, person = (PLATFORM, workspace.team, channel), _user(body)
         try:
-            await self._store.channels.choose(PLATFORM, workspace.team, channel, chosen)
+            before = await self._store.channels.settings(*place)
+            chosen = settings_modal.chosen_in(view, before)
+            await self._store.channels.choose(*place, chosen, by=person)
+        except settings_modal.Wrong as wrong:
+            locale = (await workspace.person(person)).locale
+            await ack(response_action="errors", errors=wrong.sentences(locale))
+            return
         except StoreFailed as failed:
             self._in_background(notify_refusal(workspace, channel, _user(body), failed))
         await ack()
@@ -281,14 +278,25 @@ class InteractionHandler:
         # bolt's: in a channel shared between workspaces, the body names the other one.
         return await self._workspaces.of(str(context.get("team_id") or ""))
 
-    def _may_ask(self, workspace: Workspace, channel: str, author: Author) -> bool:
-        """Whether this person may ask there; if not, it is said, where it is to be said now."""
-        thread, access = thread_key(workspace.team, channel, ""), self._core.access
-        if access.allows(thread, author):
-            return True
-        if access.says_no(thread, author):
-            refusal = UserFacingError("not_allowed")
-            self._in_background(notify_refusal(workspace, channel, author.id, refusal))
+    def _may_use(self, workspace: Workspace, channel: str, author: Author) -> bool:
+        """Whether this person may use the bot there; if not, it is said, where it is to be."""
+        thread = thread_key(workspace.team, channel, "")
+        return self._core.access.allows(thread, author) or self._says_no(
+            workspace, thread, author, "not_allowed"
+        )
+
+    async def _may_ask(self, workspace: Workspace, channel: str, author: Author) -> bool:
+        """As `_may_use`, and whether the channel's admins have left them out."""
+        thread = thread_key(workspace.team, channel, "")
+        refusal = await self._core.may_ask(thread, author)
+        return refusal is None or self._says_no(workspace, thread, author, refusal)
+
+    def _says_no(
+        self, workspace: Workspace, thread: ThreadKey, author: Author, refusal: str
+    ) -> Literal[False]:
+        if self._core.access.says_no(thread, author):
+            told = notify_refusal(workspace, thread.channel, author.id, UserFacingError(refusal))
+            self._in_background(told)
         return False
 
     async def _open(self, workspace: Workspace, body: Event, view: blocks.Block) -> None:
@@ -317,14 +325,6 @@ def _author(body: Event) -> Author:
 
 def _user(body: Event) -> str:
     return str(body["user"]["id"])
-
-
-def _input(view: Event, block: str) -> str | None:
-    value = view["state"]["values"].get(block, {}).get("value", {})
-    if value.get("selected_option"):
-        return str(value["selected_option"]["value"])
-    found = value.get("value")
-    return None if found is None else str(found)
 
 
 def _thread_of_link(team: str, link: str) -> ThreadKey | None:

@@ -118,7 +118,7 @@ class ExportHandlers:
             case "json":
                 return _file(title, "json", "application/json", linked.json())
             case "zip":
-                return await self._zip(request, thread, transcript(_name_in_zip))
+                return await self._zip(request, thread, transcript(name_in_folder))
             case _:
                 raise HttpRefusal(400, "http_export_format")
 
@@ -139,7 +139,7 @@ class ExportHandlers:
                     for picture in turn.pictures:
                         found = await self._store.picture_file(thread, picture.number)
                         if found is not None:
-                            await asyncio.to_thread(add, _name_in_zip(picture), found.data)
+                            await asyncio.to_thread(add, name_in_folder(picture), found.data)
             response = web.StreamResponse(
                 headers=HEADERS
                 | _disposition(transcript.title, "zip")
@@ -168,7 +168,8 @@ def _disposition(title: str, suffix: str) -> dict[str, str]:
     return {"Content-Disposition": f"attachment; filename*=UTF-8''{encoded}"}
 
 
-def _name_in_zip(picture: StoredPicture) -> str:
+def name_in_folder(picture: StoredPicture) -> str:
+    """Where a picture lies beside the Markdown."""
     return f"pictures/{picture.number}.{picture.suffix}"
 
 

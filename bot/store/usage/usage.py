@@ -9,10 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select
 
 from bot.store.database import Database
+from bot.store.question_bounds import quotas
 from bot.store.rows import now
 from bot.store.schema import usage
 from bot.store.uninterrupted import uninterrupted
 from bot.store.usage.counting import SUMS, add
+from bot.values.limits import QuestionBounds, Quota
+from bot.values.turns import ChannelPlace
 from bot.values.usage import UsageKey, UsageSum, Use
 
 
@@ -62,6 +65,11 @@ class Usage:
             return tuple(_sum(row, by) for row in connection.execute(wanted).mappings())
 
         return await self._database.read(work)
+
+    @uninterrupted
+    async def quotas(self, place: ChannelPlace, person: str, bounds: QuestionBounds) -> list[Quota]:
+        """How much a person and their channel have left of the bounds in time that there are."""
+        return await self._database.read(lambda c: quotas(c, place, person, bounds))
 
     @uninterrupted
     async def forget_older_than(self, days: int) -> None:

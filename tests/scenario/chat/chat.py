@@ -94,6 +94,14 @@ class Chat(Protocol):
         """The slash command, with words after it."""
         ...
 
+    def change_setting(self, name: str, value: str, *, who: str = "ann") -> None:
+        """A channel's setting, changed in words."""
+        ...
+
+    def mention(self, who: str) -> str:
+        """Somebody's mention, as the platform has it."""
+        ...
+
     async def choose_settings(self, *, who: str = "ann", **values: str) -> None:
         """The settings' modal, filled in."""
         ...

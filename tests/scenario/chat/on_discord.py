@@ -98,6 +98,13 @@ class DiscordChat:
         name = SUBCOMMANDS.get(words, words)
         self._discord.slash(f"llava {name}", user=PEOPLE[who], channel=thread or PICTURES)
 
+    def change_setting(self, name: str, value: str, *, who: str = "ann") -> None:
+        given = {"change": name} | ({"value": value} if value else {})
+        self._discord.slash("llava settings", user=PEOPLE[who], **given)
+
+    def mention(self, who: str) -> str:
+        return f"<@{PEOPLE[who]}>"
+
     async def choose_settings(self, *, who: str = "ann", **values: str) -> None:
         self._discord.slash("llava settings", user=PEOPLE[who])
         await until(lambda: bool(self._discord.interactions.modals))

@@ -100,6 +100,12 @@ class SlackChat:
             link = f" https://local.slack.com/archives/C1/p{thread.replace('.', '')}"
         self._slack.command(f"{words}{link}", user=PEOPLE[who])
 
+    def change_setting(self, name: str, value: str, *, who: str = "ann") -> None:
+        self._slack.command(f"settings {name} {value}", user=PEOPLE[who])
+
+    def mention(self, who: str) -> str:
+        return f"<@{PEOPLE[who]}|{who}>"
+
     async def choose_settings(self, *, who: str = "ann", **values: str) -> None:
         self._slack.command("settings", user=PEOPLE[who])
         await until(lambda: bool(self._slack.workspace.views))

@@ -214,3 +214,27 @@ async def test_a_question_too_many_for_one_person_is_refused_with_a_sentence(cha
     chat.backend.release()
     for thread in threads:
         await answered(chat, thread)
+
+
+async def test_everybody_sees_a_channels_settings_and_its_admins_change_them_in_words(
+    chat: Chat,
+) -> None:
+    async def told(sentence: str, times: int = 1) -> None:
+        await until(lambda: sum(sentence in it for it in chat.told()) == times, timeout_s=30)
+
+    chat.command("settings", who="ben")
+    await told("temperature: as usual")
+    chat.change_setting("temperature", "1.25")
+    await told("Saved")
+    chat.change_setting("people", chat.mention("ann"))
+    await told("Saved", times=2)
+    thread = chat.say("@bot hello")
+    await answered(chat, thread)
+    assert chat.backend.requests[-1].sampling.temperature == 1.25
+    refused = chat.say("@bot hello?", who="ben")
+    await told("who may ask here")
+    assert await chat.store.turns(chat.thread_key(refused)) == ()
+    chat.change_setting("log", "", who="ben")
+    await told("can change its settings", times=2)
+    chat.command("usage")
+    await told("You in the last 30 days: 1 question ")

@@ -20,6 +20,7 @@ from bot.values.messages import (
     Outcome,
     Receipt,
 )
+from bot.values.turns import ChannelSettings
 from tests.pictures import plain_picture
 from tests.unit.store.conftest import OpenStore
 from tests.unit.store.questions import BLUE, RED, THREAD, ask, ending, incoming, new
@@ -335,3 +336,17 @@ async def test_a_questions_notice_is_no_part_of_its_reply(store: Store) -> None:
     # As earlier versions wrote it: the notice is part -1.
     await replies.remember_part(THREAD, key, -1, "older")
     assert await replies.notice_of(THREAD, key) == "older"
+
+
+async def test_who_may_ask_is_read_once_for_all_and_anew_when_it_was_chosen(store: Store) -> None:
+    place = ("web", "t", "c")
+    order: list[int] = []
+
+    async def ask_for(number: int) -> None:
+        assert await store.channels.people(*place) == frozenset()
+        order.append(number)
+
+    await asyncio.gather(*(ask_for(number) for number in range(20)))
+    assert order == list(range(20))
+    await store.channels.choose(*place, ChannelSettings(people=("ann",)))
+    assert await store.channels.people(*place) == {"ann"}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bot.texts import say
 from bot.values.messages import MessageKey, Receipt
-from bot.values.turns import ChannelSettings
 
 STOP, AGAIN, FEEDBACK = "llava_stop", "llava_again", "llava_feedback"
 SHORTCUT, ASK_VIEW, SETTINGS_VIEW = "llava_ask_about", "llava_ask", "llava_settings"
@@ -18,8 +17,6 @@ COMMAND = "/llava"
 MAX_LENGTH = 3900
 """Slack takes 4,000 characters where a message is updated; counted as UTF-16 to be sure."""
 MAX_CONTEXT = 2900
-MAX_PROMPT = 2000
-MAX_OPTIONS = 100
 
 PING = re.compile(r"<(?=[!@#])")
 
@@ -122,7 +119,7 @@ def _button(locale: str, action: str, text: str, key: MessageKey) -> Block:
     return {
         "type": "button",
         "action_id": action,
-        "text": _plain(say(locale, text)),
+        "text": plain(say(locale, text)),
         "value": value_of(key),
     }
 
@@ -130,7 +127,7 @@ def _button(locale: str, action: str, text: str, key: MessageKey) -> Block:
 def _feedback(key: MessageKey, locale: str) -> Block:
     def button(opinion: str, sign: str, text: str) -> Block:
         return {
-            "text": _plain(sign),
+            "text": plain(sign),
             "accessibility_label": say(locale, text),
             "value": json.dumps([opinion, key.channel, key.message]),
         }
@@ -148,7 +145,8 @@ def _feedback(key: MessageKey, locale: str) -> Block:
     }
 
 
-def _plain(text: str) -> Block:
+def plain(text: str) -> Block:
+    """Text as Slack shows it, without marks."""
     return {"type": "plain_text", "text": text, "emoji": True}
 
 
@@ -157,12 +155,12 @@ def _plain(text: str) -> Block:
 
 def ask_view(about: dict[str, str], locale: str) -> Block:
     """Asks for the question about a message's picture."""
-    return _view(
+    return modal(
         locale,
         ASK_VIEW,
         "modal_ask",
         about,
-        _input(
+        labelled(
             locale,
             "question",
             "modal_question",
@@ -172,91 +170,41 @@ def ask_view(about: dict[str, str], locale: str) -> Block:
                 "multiline": True,
                 "focus_on_load": True,
                 "max_length": 3000,
-                "placeholder": _plain(say(locale, "default_question")),
+                "placeholder": plain(say(locale, "default_question")),
             },
         ),
     )
-
-
-def settings_view(
-    channel: str, chosen: ChannelSettings, locale: str, models: Sequence[str] = ()
-) -> Block:
-    """Shows what is chosen for a channel. `models`: the names to choose from, if several."""
-
-    def text(value: str) -> Block:
-        field = {
-            "type": "plain_text_input",
-            "action_id": "value",
-            "multiline": True,
-            "max_length": MAX_PROMPT,
-        }
-        return field | ({"initial_value": value} if value else {})
-
-    options = {
-        value: {"text": _plain(say(locale, key)), "value": value}
-        for value, key in (
-            ("default", "settings_follow_ups_default"),
-            ("thread", "settings_follow_ups_thread"),
-            ("mention", "settings_follow_ups_mention"),
-        )
-    }
-    select = {
-        "type": "static_select",
-        "action_id": "value",
-        "options": list(options.values()),
-        "initial_option": options[chosen.follow_ups or "default"],
-    }
-    return _view(
-        locale,
-        SETTINGS_VIEW,
-        "modal_settings",
-        {"channel": channel},
-        _input(locale, "system_prompt", "settings_system_prompt", text(chosen.system_prompt)),
-        _input(locale, "note", "settings_note", text(chosen.note)),
-        _input(locale, "follow_ups", "settings_follow_ups", select),
-        *([_model_input(locale, models, chosen.model)] if models else []),
-    )
-
-
-def _model_input(locale: str, models: Sequence[str], chosen: str) -> Block:
-    options = [{"text": _plain(name), "value": name} for name in models[:MAX_OPTIONS]]
-    current = models.index(chosen) if chosen in models else 0
-    select = {
-        "type": "static_select",
-        "action_id": "value",
-        "options": options,
-        "initial_option": options[current],
-    }
-    return _input(locale, "model", "settings_model", select)
 
 
 def sentence_view(sentence: str, locale: str) -> Block:
     """Says why there is nothing to fill in."""
     return {
         "type": "modal",
-        "title": _plain(say(locale, "modal_title")),
-        "close": _plain(say(locale, "modal_close")),
+        "title": plain(say(locale, "modal_title")),
+        "close": plain(say(locale, "modal_close")),
         "blocks": [{"type": "section", "text": {"type": "plain_text", "text": sentence}}],
     }
 
 
-def _view(locale: str, callback: str, submit: str, about: dict[str, str], *blocks: Block) -> Block:
+def modal(locale: str, callback: str, submit: str, about: dict[str, str], *blocks: Block) -> Block:
+    """A form; `about` comes back with what was filled in."""
     return {
         "type": "modal",
         "callback_id": callback,
         "private_metadata": json.dumps(about),
-        "title": _plain(say(locale, "modal_title")),
-        "submit": _plain(say(locale, submit)),
-        "close": _plain(say(locale, "modal_close")),
+        "title": plain(say(locale, "modal_title")),
+        "submit": plain(say(locale, submit)),
+        "close": plain(say(locale, "modal_close")),
         "blocks": list(blocks),
     }
 
 
-def _input(locale: str, block: str, label: str, element: Block) -> Block:
+def labelled(locale: str, block: str, label: str, element: Block) -> Block:
+    """A field of a modal, which may be left empty."""
     return {
         "type": "input",
         "block_id": block,
         "optional": True,
-        "label": _plain(say(locale, label)),
+        "label": plain(say(locale, label)),
         "element": element,
     }

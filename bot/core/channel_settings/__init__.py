@@ -1,0 +1,1 @@
+"""What admins choose for a channel: its words, its bounds, and who chose what."""
