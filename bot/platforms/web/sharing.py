@@ -6,11 +6,11 @@ from typing import Any
 
 from aiohttp import web
 
+from bot.platforms.listening.guesses import Guesses
 from bot.platforms.listening.senders import Senders
 from bot.platforms.web.access import ThreadAccess
 from bot.platforms.web.bodies import flag, json_object
 from bot.platforms.web.changes import Changes
-from bot.platforms.web.gate.guesses import Guesses
 from bot.platforms.web.guard import HttpRefusal, refusal
 from bot.platforms.web.people import name_of, person_of
 from bot.store import Share, Store

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from bot.platforms.web.gate.guesses import FREE_FAILURES, LONGEST_WAIT_S, Guesses
+from bot.platforms.listening.guesses import FREE_FAILURES, LONGEST_WAIT_S, Guesses
 
 
 class Clock:

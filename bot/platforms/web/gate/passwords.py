@@ -15,8 +15,8 @@ from typing import Final
 
 from aiohttp import web
 
+from bot.platforms.listening.guesses import Guesses
 from bot.platforms.listening.senders import Senders
-from bot.platforms.web.gate.guesses import Guesses
 from bot.platforms.web.person.sessions import Sessions
 
 MAX_ENCODED: Final = 2000
