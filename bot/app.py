@@ -253,9 +253,13 @@ async def _drain(services: Services, started: Platforms, signals: _Signals, exit
     services.store.hurry()
     if drain_s:
         log.info("stopping: running answers have %g s to end", drain_s)
-        await _first_completed(services.answers.drain(drain_s), signals.stop_now.wait())
+        await _first_completed(_drain_all(services, drain_s), signals.stop_now.wait())
         deadline.begin(CLOSING_S, exit_code=exit_code)
     await services.answers.drain(0)
+
+
+async def _drain_all(services: Services, drain_s: float) -> None:
+    await asyncio.gather(services.answers.drain(drain_s), services.completions.drain(drain_s))
 
 
 async def _within(seconds: float, closing: Iterable[Awaitable[None]]) -> None:

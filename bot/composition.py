@@ -23,6 +23,8 @@ from bot.core.answer import Answers
 from bot.core.answering.options import AnswerOptions
 from bot.core.attachments import Attachments
 from bot.core.commands import Commands
+from bot.core.completions.accounts import Accounts
+from bot.core.completions.completions import Completions
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.core.processes.elsewhere import Elsewhere
@@ -188,6 +190,9 @@ async def running_services(
             health=health,
             overview=Overview(health, store, history),
             answers=answers,
+            completions=Completions(
+                engine=engine, decoding=decoding, options=options, accounts=Accounts(store)
+            ),
             erasure=erasure,
             addressing=Addressing(store, questions, settings.follow_ups),
             commands=Commands(

@@ -8,7 +8,15 @@ from typing import Any
 
 from inference.spelling import nearest
 
-SECRET_WORDS = ("ACCESS_KEY", "ACCESS_KEY_ID", "DATABASE_URL", "PASSWORD", "SECRET", "TOKEN")
+SECRET_WORDS = (
+    "API_KEYS",
+    "ACCESS_KEY",
+    "ACCESS_KEY_ID",
+    "DATABASE_URL",
+    "PASSWORD",
+    "SECRET",
+    "TOKEN",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ NOTES = {
     "`LLAVA_BOT_PASSWORD` are still read. Who sees what: [playground.md](playground.md#people).",
     "Slack": "Set-up: [slack.md](slack.md#set-up).",
     "Discord": "Set-up: [discord.md](discord.md#set-up).",
+    "the API": "Set-up, and what it offers: [api.md](api.md).",
     "monitoring": "What is there: [operations.md](operations.md#see-how-it-is).",
 }
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from bot.core.addressing import Addressing
 from bot.core.answer import Answers
 from bot.core.commands import Commands
+from bot.core.completions.completions import Completions
 from bot.core.erasure import Erasure
 from bot.settings import Settings
 from bot.store import Store
@@ -29,6 +30,7 @@ class AdapterServices:
     settings: Settings
     store: Store
     answers: Answers
+    completions: Completions
     erasure: Erasure
     addressing: Addressing
     commands: Commands

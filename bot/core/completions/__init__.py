@@ -1,0 +1,1 @@
+"""Conversations that somebody brings along whole: completed, and nothing of them is kept."""

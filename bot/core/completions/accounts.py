@@ -1,0 +1,75 @@
+"""What is counted of completions: metrics, and the usage that quotas a day are read from."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from bot.core.answering import outcomes
+from bot.core.completions.asked import AskedCompletion
+from bot.store import Store, StoreFailed
+from bot.values.messages import Outcome, UserKey
+from bot.values.usage import NOTHING_SPENT, Spent, Use, outcome_of
+from inference.types import Finished
+
+log = logging.getLogger(__name__)
+
+
+class Accounts:
+    """Counts completions as they end. Lives as long as the bot."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def used_today(self, user: UserKey) -> int:
+        """How many of a user's completions have ended today (UTC). Raises: StoreFailed."""
+        sums = await self._store.usage.sums(days=1, platform=user.platform, person=user.id)
+        return sum(one.questions for one in sums)
+
+    def ended(
+        self,
+        asked: AskedCompletion,
+        outcome: Outcome,
+        *,
+        reason: str = "",
+        finished: Finished | None = None,
+        model: str = "",
+    ) -> None:
+        """Count one. `reason`: the key of the sentence that it ended in, if it did."""
+        platform = asked.user.platform
+        outcomes.QUESTIONS.add(platform, outcome.value)
+        if reason:
+            outcomes.REFUSALS.add(platform, reason)
+        spent = NOTHING_SPENT
+        if finished is not None:
+            spent = Spent(
+                model=model,
+                pictures=asked.num_pictures,
+                prompt_tokens=finished.prompt_tokens,
+                generated_tokens=finished.new_tokens,
+                first_token_s=finished.first_token_s,
+                generation_s=finished.total_s,
+            )
+        use = Use(
+            platform=platform,
+            team="",
+            channel="",
+            person=asked.user.id,
+            outcome=outcome_of(outcome.value, reason),
+            reason=reason,
+            spent=spent,
+        )
+        task = asyncio.create_task(self._write(use), name="count-completion")
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def written(self) -> None:
+        """Wait until all that has ended is counted."""
+        await asyncio.gather(*self._writing)
+
+    async def _write(self, use: Use) -> None:
+        try:
+            await self._store.usage.add(use)
+        except StoreFailed:
+            log.warning("a request of the API is not counted in the usage: the store fails")

@@ -1,0 +1,47 @@
+"""A conversation to complete, and how, as an adapter hands it over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bot.values.cleaning import clean_words
+from bot.values.messages import UserKey
+from inference.types import Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedMessage:
+    """One message of it; its pictures come before its text."""
+
+    role: Role
+    text: str = field(repr=False)
+    pictures: tuple[bytes, ...] = field(default=(), repr=False)
+    """Files, as they came."""
+
+    def __post_init__(self) -> None:
+        """Clean what was written."""
+        object.__setattr__(self, "text", clean_words(self.text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedCompletion:
+    """A conversation that ends with a message of its user; `None` leaves a choice to the bot."""
+
+    user: UserKey
+    """Limits and fairness count by it."""
+    model: str = ""
+    """The name of one of several models."""
+    messages: tuple[AskedMessage, ...]
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_new_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = field(default=(), repr=False)
+    background: bool = False
+    """See `GenerationRequest.background`."""
+
+    @property
+    def num_pictures(self) -> int:
+        """How many pictures there are in all its messages."""
+        return sum(len(message.pictures) for message in self.messages)

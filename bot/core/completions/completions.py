@@ -1,0 +1,258 @@
+"""Completes a conversation that somebody brings along whole. Nothing of it is stored.
+
+Not a question of a chat: there is no thread, no receipt and no inbox. What it shares with the
+questions is everything that is everybody's: the decoders, the queue, the device.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any
+
+from bot.core.answering.options import AnswerOptions
+from bot.core.bounds.fair_gate import FairGate
+from bot.core.completions.accounts import Accounts
+from bot.core.completions.asked import AskedCompletion, AskedMessage
+from bot.errors import Busy, PictureRefused, UserFacingError, refusal_of
+from bot.images.decoding.pool import DecodingPool
+from bot.values.cleaning import StreamCleaner, is_unseen
+from bot.values.messages import Outcome
+from inference.engine import Engine, Engines
+from inference.errors import ContextExceeded, EngineDead, TooManyPictures
+from inference.types import (
+    Finished,
+    FinishReason,
+    GenerationEvent,
+    GenerationRequest,
+    Message,
+    ModelInfo,
+    Picture,
+    Role,
+    Sampling,
+    Started,
+    TextDelta,
+)
+
+PREPARED_AT_ONCE = 4
+"""Conversations whose pictures are decoded or whose tokens are counted; chats have their own."""
+PREPARED_PER_USER = 2
+
+CHARACTERS_PER_TOKEN = 16
+"""More text than this is not even counted: no tokenizer's tokens are so long on average."""
+
+
+class Completions:
+    """Lives as long as the bot."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engines,
+        decoding: DecodingPool,
+        options: AnswerOptions,
+        accounts: Accounts,
+    ) -> None:
+        """`options`: what a conversation that does not choose gets; its system prompt is not used.
+
+        `accounts`: where what has ended is counted.
+        """
+        self._engine = engine
+        self._decoding = decoding
+        self._options = options
+        self.accounts = accounts
+        self._preparing = FairGate(PREPARED_AT_ONCE, per_user=PREPARED_PER_USER)
+        self._running: set[object] = set()
+        self._none_runs = asyncio.Event()
+        self._none_runs.set()
+        self._draining = False
+
+    @property
+    def max_picture_bytes(self) -> int:
+        """The largest file that is looked at."""
+        return self._decoding.limits.max_bytes
+
+    def models(self) -> dict[str, ModelInfo | None]:
+        """Every model by what it is called; `None` until it is loaded.
+
+        The only model has its own name, and "" before it is loaded.
+        """
+        names = self._engine.names
+        if names:
+            return {name: self._engine.of(name).model for name in names}
+        model = self._engine.model
+        return {"" if model is None else _known_as(model): model}
+
+    async def drain(self, timeout_s: float) -> None:
+        """Refuse new conversations, and let those that run end."""
+        self._draining = True
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._none_runs.wait()
+        except TimeoutError:
+            return
+        await self.accounts.written()
+
+    async def stream(self, asked: AskedCompletion) -> AsyncGenerator[GenerationEvent, None]:
+        """Complete a conversation: the engine's events, the text cleaned as in chats.
+
+        Closing the generator stops the work. Wrap it in `contextlib.aclosing`.
+
+        Raises:
+            UserFacingError: with a sentence.
+            InferenceError: see `Engine.stream`.
+        """
+        run = object()
+        outcome, finished, reason = Outcome.STOPPED, None, ""
+        self._running.add(run)
+        self._none_runs.clear()
+        try:
+            async with aclosing(self._complete(asked)) as events:
+                async for event in events:
+                    if isinstance(event, Finished):
+                        outcome, finished = Outcome.ANSWERED, event
+                    yield event
+        except Exception as exc:
+            outcome, reason = Outcome.REFUSED, refusal_of(exc).key
+            raise
+        finally:
+            self._running.discard(run)
+            if not self._running:
+                self._none_runs.set()
+            model = self._engine.of(asked.model).model
+            self.accounts.ended(
+                asked,
+                outcome,
+                reason=reason,
+                finished=finished,
+                model="" if model is None else model.name,
+            )
+
+    async def _complete(self, asked: AskedCompletion) -> AsyncGenerator[GenerationEvent, None]:
+        if self._draining:
+            raise Busy("shutting_down")
+        engine = self._engine.of(asked.model)
+        if engine.model is None:
+            raise Busy("api_loading")
+        model = await engine.admitted()  # a full queue costs no decoding
+        async with self._preparing.turn(asked.user):
+            messages = await self._messages(asked, engine, model)
+        request = GenerationRequest(
+            messages=messages,
+            sampling=self._sampling(asked, model),
+            user_id=asked.user.id_everywhere,
+            thread=_thread_of(asked, messages),
+            stop=asked.stop,
+            background=asked.background,
+        )
+        async with aclosing(self._generate(engine, request)) as events:
+            async for event in events:
+                yield event
+
+    async def _messages(
+        self, asked: AskedCompletion, engine: Engine, model: ModelInfo
+    ) -> tuple[Message, ...]:
+        """The conversation as the model gets it. Raises: UserFacingError, RequestRejected."""
+        if asked.num_pictures > model.max_pictures:
+            raise TooManyPictures(asked.num_pictures, model.max_pictures)
+        if model.needs_picture and not asked.num_pictures:
+            raise UserFacingError("needs_picture")
+        characters = sum(len(message.text) for message in asked.messages)
+        if characters > CHARACTERS_PER_TOKEN * model.context_tokens:
+            raise ContextExceeded(characters // CHARACTERS_PER_TOKEN, model.context_tokens)
+        pictures = [await self._pictures_of(message, asked) for message in asked.messages]
+        messages = tuple(
+            Message(role=message.role, text=message.text, pictures=seen)
+            for message, seen in zip(asked.messages, pictures, strict=True)
+        )
+        tokens = await engine.prompt_tokens(messages)
+        if tokens >= model.context_tokens:
+            raise ContextExceeded(tokens + 1, model.context_tokens)
+        return messages
+
+    async def _pictures_of(
+        self, message: AskedMessage, asked: AskedCompletion
+    ) -> tuple[Picture, ...]:
+        """Decode a message's pictures, one after the other. Raises: PictureRefused."""
+        seen: list[Picture] = []
+        for number, file in enumerate(message.pictures, start=1):
+            if not file:
+                raise PictureRefused("picture_empty", name=f"picture {number}")
+            decoded = await self._decoding.decode(f"picture {number}", file, asker=asked.user)
+            seen.append(decoded.picture)
+        return tuple(seen)
+
+    def _sampling(self, asked: AskedCompletion, model: ModelInfo) -> Sampling:
+        chosen: dict[str, Any] = {
+            "temperature": asked.temperature,
+            "top_p": asked.top_p,
+            "top_k": asked.top_k,
+            "max_new_tokens": asked.max_new_tokens,
+            "seed": asked.seed,
+        }
+        defaults = self._options.sampling(model.sampling, again=False)
+        return replace(defaults, **{k: value for k, value in chosen.items() if value is not None})
+
+    async def _generate(
+        self, engine: Engine, request: GenerationRequest
+    ) -> AsyncGenerator[GenerationEvent, None]:
+        loop = asyncio.get_running_loop()
+        until: float | None = None
+        cleaner, pieces = StreamCleaner(), 0
+        unseen: str | None = ""  # the text begins with the first character that can be seen
+        async with aclosing(engine.stream(request)) as events:
+            async for event in events:
+                match event:
+                    case Started():
+                        until = loop.time() + self._options.timeout_s
+                        yield event
+                    case TextDelta(text):
+                        pieces += 1
+                        text = cleaner.push(text)
+                        if unseen is not None:
+                            text = unseen = (unseen + text).lstrip()
+                            if is_unseen(text):
+                                continue
+                            unseen = None
+                        if text:
+                            yield TextDelta(text)
+                        if until is not None and loop.time() > until:
+                            yield await self._out_of_time(engine, request, pieces)
+                            return
+                    case Finished():
+                        yield event
+                        return
+                    case _:
+                        yield event
+        raise EngineDead("the stream ended without an end")
+
+    async def _out_of_time(
+        self, engine: Engine, request: GenerationRequest, pieces: int
+    ) -> Finished:
+        """The end of an answer that took too long; the engine counts no more."""
+        return Finished(
+            reason=FinishReason.LENGTH,
+            prompt_tokens=await engine.prompt_tokens(request.messages),
+            new_tokens=pieces,
+            first_token_s=0.0,
+            total_s=self._options.timeout_s,
+        )
+
+
+def _known_as(model: ModelInfo) -> str:
+    """The name of a model that was given by its folder: where it lies is nobody's business."""
+    is_folder = model.name.startswith((".", "~")) or PurePath(model.name).is_absolute()
+    return PurePath(model.name).name if is_folder else model.name
+
+
+def _thread_of(asked: AskedCompletion, messages: tuple[Message, ...]) -> str:
+    """What stays the same as a conversation goes on: it stays on the device with its cache."""
+    first = next(message for message in messages if message.role is Role.USER)
+    begun = hashlib.sha256(first.text.encode("utf-8", "replace"))
+    for picture in first.pictures:
+        begun.update(picture.digest.encode())
+    return f"{asked.user.id_everywhere}/{begun.hexdigest()[:32]}"
