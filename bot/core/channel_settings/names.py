@@ -50,7 +50,7 @@ class SettingName(StrEnum):
     LENGTH = "length"
 
 
-WORDS: Final = ("show", "log", "reset", *SettingName)
+WORDS: Final = ("show", "history", "reset", *SettingName)
 """What can follow /llava settings."""
 
 FIELDS: Final = {

@@ -12,8 +12,8 @@ from bot.store import Store
 from bot.texts import say
 from bot.values.turns import ChannelPlace, ChannelSettings
 
-SHOW, LOG, RESET = "show", "log", "reset"
-JAPANESE = {"表示": SHOW, "履歴": LOG, "リセット": RESET}
+SHOW, LOG, RESET = "show", "history", "reset"
+OTHER_WORDS = {"log": LOG, "表示": SHOW, "履歴": LOG, "リセット": RESET}
 MAX_SHOWN = 300
 """Characters of a system prompt or a note where settings are shown."""
 MAX_LOGGED = 60
@@ -50,7 +50,7 @@ class SettingsInWords:
         """Show, change, reset or look back. Raises: StoreFailed."""
         first, _, rest = words.strip().partition(" ")
         first, rest = first.lower(), rest.strip()
-        first = JAPANESE.get(first, first)
+        first = OTHER_WORDS.get(first, first)
         chosen = await self._store.channels.settings(*place)
         if first in {"", SHOW}:
             lines = self._shown(chosen, locale, models)

@@ -25,6 +25,7 @@ from bot.platforms.discord.events import (
     message_key,
     thread_at,
 )
+from bot.platforms.discord.locales import CommandTranslator, word
 from bot.platforms.discord.message_handler import MessageHandler
 from bot.platforms.discord.modals import (
     ASK_MODAL,
@@ -65,24 +66,6 @@ SUBCOMMANDS = {
 """Command → (its name after /llava, its description)."""
 
 
-class CommandTranslator(app_commands.Translator):
-    """The commands' descriptions in every language of the bot."""
-
-    async def translate(
-        self,
-        string: app_commands.locale_str,
-        locale: discord.Locale,
-        _adapter: app_commands.TranslationContext[Any, Any],
-    ) -> str | None:
-        """As `app_commands.Translator.translate`."""
-        key = string.extras.get("key")
-        return say("ja", key) if key and locale is discord.Locale.japanese else None
-
-
-def _word(key: str) -> app_commands.locale_str:
-    return app_commands.locale_str(say("en", key), key=key)
-
-
 class InteractionHandler:
     """Handles commands, menu entries, modals and buttons. Lives as long as the adapter.
 
@@ -113,7 +96,7 @@ class InteractionHandler:
 
         @app_commands.rename(picture="picture", question="question")
         @app_commands.describe(
-            picture=_word("discord_ask_picture"), question=_word("discord_ask_question")
+            picture=word("discord_ask_picture"), question=word("discord_ask_question")
         )
         async def ask(
             interaction: Interaction,
@@ -125,15 +108,15 @@ class InteractionHandler:
         async def about(interaction: Interaction, message: discord.Message) -> None:
             await self._ask_about(interaction, message)
 
-        group = app_commands.Group(name="llava", description=_word("discord_llava"))
+        group = app_commands.Group(name="llava", description=word("discord_llava"))
         for command, (name, description) in SUBCOMMANDS.items():
             group.add_command(self._subcommand(command, name, description))
         group.add_command(self._model_subcommand())
         group.add_command(self._settings_subcommand())
         tree.add_command(
-            app_commands.Command(name="ask", description=_word("discord_ask"), callback=ask)
+            app_commands.Command(name="ask", description=word("discord_ask"), callback=ask)
         )
-        tree.add_command(app_commands.ContextMenu(name=_word("discord_about"), callback=about))
+        tree.add_command(app_commands.ContextMenu(name=word("discord_about"), callback=about))
         tree.add_command(group)
         tree.error(_failed)
 
@@ -143,15 +126,15 @@ class InteractionHandler:
         async def run(interaction: Interaction) -> None:
             await self._command(interaction, command)
 
-        return app_commands.Command(name=name, description=_word(description), callback=run)
+        return app_commands.Command(name=name, description=word(description), callback=run)
 
     def _model_subcommand(self) -> app_commands.Command[Any, ..., None]:
-        @app_commands.describe(name=_word("discord_llava_model_name"))
+        @app_commands.describe(name=word("discord_llava_model_name"))
         async def run(interaction: Interaction, name: str = "") -> None:
             await self._command(interaction, Command.MODEL, argument=name)
 
         command = app_commands.Command[Any, ..., None](
-            name="model", description=_word("discord_llava_model"), callback=run
+            name="model", description=word("discord_llava_model"), callback=run
         )
 
         @command.autocomplete("name")
@@ -165,8 +148,8 @@ class InteractionHandler:
         choices = [app_commands.Choice(name=one, value=one) for one in WORDS]
 
         @app_commands.describe(
-            change=_word("discord_llava_settings_change"),
-            value=_word("discord_llava_settings_value"),
+            change=word("discord_llava_settings_change"),
+            value=word("discord_llava_settings_value"),
         )
         @app_commands.choices(change=choices)
         async def run(interaction: Interaction, change: str = "", value: str = "") -> None:
@@ -174,7 +157,7 @@ class InteractionHandler:
             await self._command(interaction, Command.SETTINGS, argument=words)
 
         return app_commands.Command[Any, ..., None](
-            name="settings", description=_word("discord_llava_settings"), callback=run
+            name="settings", description=word("discord_llava_settings"), callback=run
         )
 
     # -- asking -------------------------------------------------------------------------------

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import discord
 from cachetools import LRUCache
+from discord import app_commands
 
 from bot.platforms.discord.events import PLATFORM
 from bot.store import People, StoreFailed
+from bot.texts import say
 
 MAX_KNOWN = 10_000
 
@@ -39,3 +42,22 @@ class Locales:
     def forget(self, user: str) -> None:
         """Forget it here too; the store does so by itself."""
         self._known.pop(user, None)
+
+
+class CommandTranslator(app_commands.Translator):
+    """The commands' descriptions in every language of the bot."""
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        _adapter: app_commands.TranslationContext[Any, Any],
+    ) -> str | None:
+        """As `app_commands.Translator.translate`."""
+        key = string.extras.get("key")
+        return say("ja", key) if key and locale is discord.Locale.japanese else None
+
+
+def word(key: str) -> app_commands.locale_str:
+    """A description in English, which the translator knows in other languages."""
+    return app_commands.locale_str(say("en", key), key=key)

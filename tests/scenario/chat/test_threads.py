@@ -234,7 +234,7 @@ async def test_everybody_sees_a_channels_settings_and_its_admins_change_them_in_
     refused = chat.say("@bot hello?", who="ben")
     await told("who may ask here")
     assert await chat.store.turns(chat.thread_key(refused)) == ()
-    chat.change_setting("log", "", who="ben")
+    chat.change_setting("history", "", who="ben")
     await told("can change its settings", times=2)
     chat.command("usage")
     await told("You in the last 30 days: 1 question ")

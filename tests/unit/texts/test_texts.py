@@ -86,6 +86,9 @@ NEVER_ONE = {
     "note_main_picture": "a file of one picture has no main one",
     "question_too_long": "words: a multiple of ten",
     "status": "days: RATINGS_DAYS",
+    "usage_none": "days: DAYS",
+    "usage_people": "days: DAYS",
+    "usage_yours": "days: DAYS",
 }
 
 

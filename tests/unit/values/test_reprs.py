@@ -45,7 +45,7 @@ SHOWN = {
     # words of ours: text keys, choices, digests, kinds
     *("key", "kind", "digest", "suffix", "event_type", "event_types", "follow_ups", "place"),
     *("markup", "channel_form", "title", "reason", "timings", "locale", "needs_mention_told"),
-    *("outcome",),
+    *("outcome", "language", "people", "setting", "bound"),
     # the operator's: settings but their values, models, machines
     *("path", "lines", "problems", "variable", "origin", "what", "fix", "file", "bucket"),
     *("endpoint", "region", "model", "revision", "device", "family", "weights", "languages"),
