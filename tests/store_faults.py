@@ -24,6 +24,7 @@ STEPS = {
     "begin_turn": "INSERT ON turns",
     "answer_turn": "UPDATE OF answer ON turns",
     "end": "UPDATE OF ended_at ON inbox",
+    "settings_log": "INSERT ON settings_log",
 }
 """A step of a question's life → what it alone does to the database."""
 

@@ -12,8 +12,9 @@ from bot.core.answering.options import AnswerOptions
 from bot.core.channel_settings.names import SettingName, changed, without
 from bot.core.channel_settings.words import SettingsInWords, Usual
 from bot.errors import UserFacingError
-from bot.store import Store, running_store
+from bot.store import Store, StoreFailed, running_store
 from bot.values.turns import ChannelSettings
+from tests.store_faults import fails_at
 
 PLACE = ("slack", "T1", "C1")
 MODELS = ("quick", "good")
@@ -153,3 +154,15 @@ async def test_the_log_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch)
         await told(store, f"note {number}")
     log = await store.channels.log(*PLACE, limit=9)
     assert [it.after for it in log] == ["4", "3", "2"]
+
+
+async def test_a_change_that_cannot_be_written_into_the_log_is_not_made(store: Store) -> None:
+    await told(store, "note First.")
+    with fails_at(store, "settings_log"), pytest.raises(StoreFailed):
+        await told(store, "note Second.")
+    assert (await store.channels.settings(*PLACE)).note == "First."
+    await told(store, "note Third.")
+    assert [entry.after for entry in await store.channels.log(*PLACE, limit=9)] == [
+        "Third.",
+        "First.",
+    ]
