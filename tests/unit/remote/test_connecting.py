@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
+import os
 import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,8 @@ from inference.remote.options import ServerOptions
 from inference.serving.fleet import Devices
 from inference.serving.starting import StartingEngine, starting_engine
 from inference.types import ModelSpec
+from tests.conftest import ROOT
+from tests.pictures import plain_picture
 from tests.servers.openai.server import Script, running_openai
 from tests.unit.remote.conftest import request
 from tests.waiting import until
@@ -29,8 +33,8 @@ WITHOUT_TORCH = """
 import sys
 for heavy in ("torch", "transformers", "bitsandbytes", "numpy"):
     sys.modules[heavy] = None
-import bot.app, bot.composition, bot.doctor.model_servers
-import inference.remote.connecting, inference.remote.check
+from bot.__main__ import main
+sys.exit(main())
 """
 
 
@@ -138,18 +142,29 @@ async def test_doctor_asks_the_servers_and_nothing_else() -> None:
     assert are_here(both.bot)
 
 
-def test_a_bot_whose_model_a_server_runs_loads_no_torch() -> None:
+def test_nothing_is_loaded_where_a_server_runs_the_model() -> None:
     settings = configured("http://127.0.0.1:9/v1")
     with devices_of(settings.bot, settings.of(ModelServerSettings), quiet=True) as devices:
         assert devices.all_threads == []
-    imported = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            WITHOUT_TORCH,
-        ],
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    assert imported.returncode == 0, imported.stderr.decode()
+
+
+@pytest.mark.heavy
+async def test_without_torch_a_question_at_the_terminal_is_answered_by_a_server(
+    tmp_path: Path,
+) -> None:
+    picture = tmp_path / "square.png"
+    picture.write_bytes(plain_picture().data)
+    async with running_openai() as server:
+        asking = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", WITHOUT_TORCH, "ask", picture, "What is this?"),
+            *("--data-dir", tmp_path / "data", "--model", f"openai:{server.address}#tiny"),
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        async with asyncio.timeout(100):
+            out, err = await asking.communicate()
+    assert asking.returncode == 0, err.decode()
+    assert out.decode().strip() == "A red square."
+    assert len(server.asked) == 1
