@@ -68,8 +68,10 @@ class Crowd:
         self.go()
         probed = (await self.line())["probed"]
         async with probing() as probe:
+            began_s = time.process_time()
             figures = await self.line()
-        return figures | self._times(probed, probe)
+            cpu_s = time.process_time() - began_s
+        return figures | self._times(probed, probe) | {"bot_cpu_s": round(cpu_s, 2)}
 
     async def over(self) -> None:
         """Wait for its end; the bot has gone before."""
