@@ -152,8 +152,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     store = command(
         "store",
-        "store {backup FOLDER | restore FOLDER | migrate --from DATA_DIR} [OPTION]...",
-        "back up, restore or move what the bot remembers",
+        "store {backup FOLDER | restore FOLDER | migrate --from DATA_DIR | "
+        "feedback --output FILE | thread LINK --output FOLDER | audit} [OPTION]...",
+        "back up, restore, move or read what the bot remembers",
     )
     _add_store_arguments(store)
 
@@ -214,14 +215,26 @@ def _add_doctor_arguments(doctor: argparse.ArgumentParser) -> None:
 def _add_store_arguments(store: argparse.ArgumentParser) -> None:
     store.add_argument(
         "what",
-        choices=["backup", "restore", "migrate"],
+        choices=["backup", "restore", "migrate", "feedback", "thread", "audit"],
         help="backup: a copy in a new folder, also while the bot runs; restore: from there into an "
-        "empty DATA_DIR; migrate: into the PostgreSQL database of DATABASE_URL. All compare what "
-        "they have written",
+        "empty DATA_DIR; migrate: into the PostgreSQL database of DATABASE_URL. These "
+        "compare what they have written. feedback: rated answers as JSON lines, with what people "
+        "wrote and without their names; thread: a thread as Markdown with its pictures; audit: who "
+        "changed which channel's settings",
     )
     store.add_argument(
-        "folder", nargs="?", metavar="FOLDER", help="where a backup goes, or comes from"
+        "folder",
+        nargs="?",
+        metavar="FOLDER|LINK",
+        help="where a backup goes, or comes from; of a thread, a link to a message, or its id",
     )
+    store.add_argument(
+        "--output", metavar="PATH", help="where feedback (a file) or a thread (a folder) goes"
+    )
+    store.add_argument(
+        "--pictures", metavar="DIR", help="to feedback: write the pictures too, by their digests"
+    )
+    store.add_argument("--json", action="store_true", help="to audit: a JSON object per line")
     store.add_argument(
         "--from",
         dest="source",

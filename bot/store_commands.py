@@ -1,4 +1,4 @@
-"""`llava-bot store`: back up, restore and move what the bot remembers."""
+"""`llava-bot store`: back up, restore, move and read what the bot remembers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from tqdm import tqdm
 
 from bot.arguments import version
 from bot.errors import CommandFailed, ConfigurationError
+from bot.exporting.audit import audit
+from bot.exporting.feedback import export_feedback
+from bot.exporting.thread import export_thread
 from bot.private_files import keep_private
 from bot.settings import Settings, revealed
 from bot.store import address_of, back_up, move_store, restore
@@ -29,6 +32,8 @@ def run_store_command(arguments: argparse.Namespace, settings: Settings) -> int:
                 lines = _back_up(arguments, settings, bars)
             case "restore":
                 lines = _restore(arguments, settings, bars)
+            case "feedback" | "thread" | "audit":
+                lines = _export(arguments, settings)
             case _:
                 lines = _migrate(arguments, settings, bars)
     print("\n".join(lines))
@@ -72,6 +77,24 @@ def _restore(arguments: argparse.Namespace, settings: Settings, bars: _Bars) -> 
     source = _folder(arguments, "say what to restore: llava-bot store restore FOLDER")
     _check_sqlite(settings, "put the pictures back, then pg_restore it")
     return restore(source, settings.data_dir, settings.pictures_at, progress=bars).summary()
+
+
+def _export(arguments: argparse.Namespace, settings: Settings) -> Sequence[str]:
+    output = None if arguments.output is None else Path(arguments.output).absolute()
+    match arguments.what:
+        case "audit":
+            return asyncio.run(audit(settings, as_json=arguments.json))
+        case "feedback":
+            if output is None or arguments.folder is not None:
+                raise CommandFailed("Say where to: llava-bot store feedback --output FILE.")
+            pictures = None if arguments.pictures is None else Path(arguments.pictures).absolute()
+            return asyncio.run(export_feedback(settings, output, pictures))
+        case _:
+            if output is None or arguments.folder is None:
+                raise CommandFailed(
+                    "Say which and where to: llava-bot store thread LINK --output FOLDER."
+                )
+            return asyncio.run(export_thread(settings, arguments.folder, output))
 
 
 def _folder(arguments: argparse.Namespace, missing: str) -> Path:

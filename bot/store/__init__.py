@@ -16,7 +16,15 @@ from bot.store.processes.signals import Signal, Signals
 from bot.store.replies import Replies
 from bot.store.sharing import Sharing
 from bot.store.store import Store, running_store
-from bot.values.turns import GonePicture, Ownership, Share, StoredPicture, ThreadSummary, Turn
+from bot.values.turns import (
+    GonePicture,
+    Ownership,
+    PictureFile,
+    Share,
+    StoredPicture,
+    ThreadSummary,
+    Turn,
+)
 
 __all__ = [
     "LEASE_S",
@@ -32,6 +40,7 @@ __all__ = [
     "Outage",
     "Ownership",
     "People",
+    "PictureFile",
     "PicturesUnusable",
     "Replies",
     "Restored",

@@ -20,6 +20,7 @@ from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels, forget_chooser
 from bot.store.database import Database, open_database
 from bot.store.deferrals import Deferrals
+from bot.store.exporting import Exporting
 from bot.store.health import StoreHealth
 from bot.store.inbox import Inbox
 from bot.store.installations import Installations
@@ -129,6 +130,7 @@ class Store:
         self.installations = Installations(database)
         self.leases = Leases(database)
         self.usage = Usage(database)
+        self.exporting = Exporting(database)
         self.room = Room(database, self._erase)
 
     @property

@@ -1,0 +1,1 @@
+"""What the operator takes out of the store: rated answers, a thread, who changed which setting."""
