@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from bot.platforms.chat.intake import NotTaken
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable, reason
 from bot.platforms.slack.events import PLATFORM, Event
 from bot.platforms.slack.message_handler import MessageHandler
@@ -30,8 +30,8 @@ MAX_EARLIER = 2000
 """Messages of a channel's last day that are looked at for threads; the last minutes have no
 bound."""
 MAX_KNOWN_THREADS = 1000
-MAX_OLD_THREADS = 200
-"""Threads that began before what was looked at: each costs a call of its own."""
+MAX_OTHER_THREADS = 200
+"""Threads of which the history says nothing: each costs a call of its own."""
 PAGE = 200
 
 
@@ -43,8 +43,8 @@ class History:
     """The channel's messages of that time, oldest first."""
     threads: list[str] = field(default_factory=list)
     """Those with replies of that time, by ts."""
-    begins_at: float = math.inf
-    """The time of the earliest message that was looked at."""
+    idle: list[str] = field(default_factory=list)
+    """Those without. A message that was deleted does not say what its thread has."""
 
 
 class Backfill:
@@ -81,7 +81,7 @@ class Backfill:
                 await self._of_workspace(workspace, since)
 
     async def _of_workspace(self, workspace: Workspace, since: float) -> None:
-        seen_since: dict[str, float] = {}
+        read: set[tuple[str, str]] = set()
         with _contained("a workspace's channels"):
             async for channel in _listed(
                 workspace,
@@ -92,7 +92,7 @@ class Backfill:
             ):
                 with _contained("a channel"):
                     history = await _history(workspace, channel["id"], since)
-                    seen_since[channel["id"]] = history.begins_at
+                    read |= {(channel["id"], ts) for ts in (*history.threads, *history.idle)}
                     for event in history.missed:
                         await self._handle(workspace, channel["id"], event, since)
                     for thread_ts in history.threads:
@@ -100,13 +100,8 @@ class Backfill:
         known = await self._store.recent_threads(
             PLATFORM, workspace.team, age=timedelta(seconds=THREADS_S), limit=MAX_KNOWN_THREADS
         )
-        old = [
-            thread
-            for thread in known
-            if not is_ts(thread.thread)
-            or float(thread.thread) < seen_since.get(thread.channel, math.inf)
-        ]
-        for thread in old[:MAX_OLD_THREADS]:
+        others = [thread for thread in known if (thread.channel, thread.thread) not in read]
+        for thread in others[:MAX_OTHER_THREADS]:
             await self._of_thread(workspace, thread.channel, thread.thread, since)
 
     async def _of_thread(
@@ -150,12 +145,12 @@ async def _history(workspace: Workspace, channel: str, since: float) -> History:
             sent_at = float(event["ts"])
             if sent_at < since and num_read > MAX_EARLIER:
                 break
-            history.begins_at = min(history.begins_at, sent_at)
             if sent_at >= since:
                 history.missed.append(event)
             late = event.get("latest_reply")
-            if is_ts(late) and float(late) >= since:
-                history.threads.append(event["ts"])
+            if is_ts(late):
+                threads = history.threads if float(late) >= since else history.idle
+                threads.append(event["ts"])
     history.missed.reverse()
     return history
 
@@ -179,6 +174,8 @@ def _contained(what: str) -> Iterator[None]:
     """Log what fails, and go on with the rest."""
     try:
         yield
+    except NotTaken:
+        log.info("%s is left to the next start", what)
     except (SlackRefused, SlackUnreachable) as exc:
         log.warning("%s could not be read: %s", what, reason(exc))
     except Exception as exc:  # noqa: BLE001 - whatever it was, the others are read

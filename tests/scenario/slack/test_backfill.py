@@ -12,6 +12,7 @@ from tests.engines import ScriptedModel
 from tests.scenario.slack.stage import running_bot
 from tests.servers.faults import Fault
 from tests.servers.slack.server import LocalSlack
+from tests.waiting import until
 
 BOT = "<@U0BOT>"
 
@@ -54,11 +55,18 @@ async def test_a_thread_is_read_only_if_it_may_have_something_new(
         slack.say(f"{BOT} begins an old thread", ts=long_ago)
         idle = slack.say(f"{BOT} begins a thread that nobody goes on with")
         used = slack.say(f"{BOT} begins another")
-        for ts in (long_ago, idle, used):
+        deleted = slack.say(f"{BOT} begins one whose first message is deleted")
+        asked = (long_ago, idle, used, deleted)
+        for ts in asked:
             await stage.answered(ts)
         await stage.quiet()
-    for ts in (long_ago, used):
-        slack.say("follow-up", thread=ts, told=False)
+        slack.delete(deleted)
+        await until(lambda: not stage.replies(deleted))
+    for ts in (long_ago, used, deleted):
+        slack.say(f"{BOT} follow-up", thread=ts, told=False)
+    tombstone = slack.workspace.message("C1", deleted)
+    assert tombstone is not None
+    del tombstone["latest_reply"]
     root = slack.workspace.message("C1", idle)
     assert root is not None
     root["latest_reply"] = long_ago  # as if it had been answered long before
@@ -66,6 +74,7 @@ async def test_a_thread_is_read_only_if_it_may_have_something_new(
     async with running_bot(tmp_path, slack, backend) as stage:
         await stage.answered(long_ago, times=2)
         await stage.answered(used, times=2)
+        await stage.answered(deleted)
         await stage.quiet()
     read = [it["ts"] for name, it in slack.api.calls if name == "conversations.replies"]
-    assert sorted(set(read)) == [long_ago, used]
+    assert sorted(set(read)) == sorted([long_ago, used, deleted])
