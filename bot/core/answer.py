@@ -26,7 +26,7 @@ from bot.core.processes.order import has_ended_elsewhere
 from bot.core.reply import Reply, running_reply
 from bot.core.thread_queues import ThreadQueues, Ticket
 from bot.core.turns import Turns, asked_again
-from bot.errors import Busy, UserFacingError, refusal_of
+from bot.errors import ShuttingDown, UserFacingError, refusal_of
 from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.limits import QuestionBounds
@@ -102,9 +102,9 @@ class Answers:
         return self._questions.count
 
     def ask(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
-        """Answer a question in a task of its own; see `_answer`. Raises: Busy (shutting down)."""
+        """Answer a question in a task of its own; see `_answer`. Raises: ShuttingDown."""
         if self._draining:
-            raise Busy("shutting_down")
+            raise ShuttingDown
         return self._spawn(message, exchange, self._answer)
 
     async def may_ask(self, thread: ThreadKey, author: Author) -> str | None:
@@ -133,7 +133,7 @@ class Answers:
         """Answer an edited question in its existing reply; earlier versions in flight stop.
 
         `None` when there is nothing to do: it was never a question, it is no longer its thread's
-        last, or this version or a later one is known. Raises: Busy (shutting down),
+        last, or this version or a later one is known. Raises: ShuttingDown,
         StoreFailed.
         """
         await self._ledger.catch_up()
@@ -153,7 +153,7 @@ class Answers:
     ) -> asyncio.Task[bool] | None:
         """Answer a question once more in its existing reply; `by`: the person who wants it.
 
-        `None` when it is unknown, or still being answered. Raises: Busy, StoreFailed.
+        `None` when it is unknown, or still being answered. Raises: ShuttingDown, StoreFailed.
         """
         await self._ledger.catch_up()
         latest = await self._ledger.latest(key)

@@ -16,7 +16,7 @@ from cachetools import LRUCache
 from bot.core.addressing import Addressing, MessageFacts
 from bot.core.commands import ALWAYS, Command, parse
 from bot.core.erasure import Erasure
-from bot.errors import UserFacingError
+from bot.errors import ShuttingDown, UserFacingError
 from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.platform import Core
 from bot.store import Replies
@@ -25,6 +25,10 @@ from bot.values.messages import Author, Exchange, IncomingMessage, MessageKey, T
 log = logging.getLogger(__name__)
 
 MAX_DELETED = 10_000
+
+
+class NotTaken(Exception):
+    """Nothing was done about an event: a shutdown came first, and the next start finds it."""
 
 
 class ChatMessage(Protocol):
@@ -132,6 +136,8 @@ class Intake(Generic[M]):
 
         `from_history`: found later. Commands are not run then: they leave no claim, and what was
         forgotten before a restart must not be forgotten again after it.
+
+        Raises: NotTaken.
         """
         async with self.locks.of(message.thread):
             handled = await self.handle(message, from_history=from_history)
@@ -140,7 +146,10 @@ class Intake(Generic[M]):
         return handled
 
     async def handle(self, message: M, *, from_history: bool) -> Handled:
-        """Ask, if it is a question. The caller holds the thread's lock, and runs a command."""
+        """Ask, if it is a question. The caller holds the thread's lock, and runs a command.
+
+        Raises: NotTaken.
+        """
         if message.key in self._deleted:
             return IGNORED
         addressed = await self._addressing.is_for_the_bot(
@@ -185,6 +194,8 @@ class Intake(Generic[M]):
             return  # meanwhile
         try:
             self._core.ask(question, self._hooks.exchange(question))
+        except ShuttingDown:
+            raise NotTaken from None
         except UserFacingError as refusal:
             self._tell(message, refusal.key, **refusal.values)
 
@@ -199,6 +210,8 @@ class Intake(Generic[M]):
 
         Returns: whether the message is to be handled as a new one: it mentions the bot, and was
         no question before.
+
+        Raises: NotTaken.
         """
         is_question = False
         try:
@@ -208,6 +221,8 @@ class Intake(Generic[M]):
                 if is_question and await self._core.may_ask(message.thread, author) is None:
                     question = await self._hooks.question_of(message, author)
                     await self._core.revise(question, self._hooks.exchange(question))
+        except ShuttingDown:
+            raise NotTaken from None
         except UserFacingError as refusal:
             if is_question or message.mentions_bot:
                 self._tell(message, refusal.key, **refusal.values)

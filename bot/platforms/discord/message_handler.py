@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from bot.core.addressing import Addressing
 from bot.core.commands import IN_THREADS, Command, Commands
 from bot.core.erasure import Erasure
-from bot.platforms.chat.intake import Intake
+from bot.platforms.chat.intake import Intake, NotTaken
 from bot.platforms.discord.events import (
     PLATFORM,
     DiscordMessage,
@@ -117,7 +117,10 @@ class MessageHandler:
         if starts_here and not message.is_addressed:
             self._questions.remember_shown(message)
             return  # the channel's own talk
-        handled = await self.intake.on_message(message, from_history=from_history)
+        try:
+            handled = await self.intake.on_message(message, from_history=from_history)
+        except NotTaken:
+            return  # the next start's backfill finds it
         if not handled.is_addressed:
             self._adapter.pictures.earlier.mark_unread(message.thread)
 
@@ -217,8 +220,11 @@ class MessageHandler:
             return
         if event.edited_at is None or not self._is_new(message, event.edited_at.timestamp()):
             return
-        if self._is_readable(message) and await self.intake.on_edit(message):
-            await self.handle(message)
+        if not self._is_readable(message):
+            return
+        with contextlib.suppress(NotTaken):  # then the next start's backfill finds it
+            if await self.intake.on_edit(message):
+                await self.handle(message)
 
     def _is_new(self, message: DiscordMessage, edited_at: float) -> bool:
         if self._edits.get(message.key) == edited_at or edited_at < time.time() - EDIT_IS_NEW_S:

@@ -12,7 +12,7 @@ from bot.core.addressing import Addressing
 from bot.core.commands import Command, Commands
 from bot.core.erasure import Erasure
 from bot.errors import UserFacingError
-from bot.platforms.chat.intake import Handled, Intake
+from bot.platforms.chat.intake import Handled, Intake, NotTaken
 from bot.platforms.platform import Core
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.early_messages import EarlyMessages
@@ -38,10 +38,6 @@ from bot.values.messages import Author, IncomingMessage, MessageKey, TryLater
 log = logging.getLogger(__name__)
 
 READ_WITHIN_S = 3
-
-
-class NotTaken(Exception):
-    """An event must not be acknowledged: nothing has been done about it."""
 
 
 class MessageHandler:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.core.addressing import Addressing
 from bot.core.commands import Commands
 from bot.core.erasure import Erasure
+from bot.platforms.chat.intake import NotTaken
 from bot.platforms.platform import Core, PlatformUnavailable
 from bot.platforms.slack.api import API_TIMEOUT_S, SlackRefused, SlackUnreachable
 from bot.platforms.slack.backfill import Backfill
@@ -26,7 +27,7 @@ from bot.platforms.slack.http import HttpServer
 from bot.platforms.slack.installation import installation_store, oauth_flow
 from bot.platforms.slack.interaction_handler import InteractionHandler
 from bot.platforms.slack.leased_socket import LeasedSocket
-from bot.platforms.slack.message_handler import MessageHandler, NotTaken
+from bot.platforms.slack.message_handler import MessageHandler
 from bot.platforms.slack.pictures.finder import Pictures
 from bot.platforms.slack.pictures.links import Links
 from bot.platforms.slack.replies.context import AdapterContext

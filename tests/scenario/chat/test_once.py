@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from bot.store import Replies, StoreFailed
@@ -89,6 +92,27 @@ async def test_a_message_made_just_before_a_crash_is_found_though_the_store_cann
     async with place.running() as chat:
         await answered(chat, asked)
         assert len(chat.seen(asked)) == 1
+
+
+async def test_what_comes_while_the_bot_shuts_down_is_the_next_starts(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place.running() as chat:
+        await chat.answers.drain(0)
+        came = asyncio.Event()
+        ask = chat.answers.ask
+
+        def asked_too_late(*question: Any) -> Any:
+            came.set()
+            return ask(*question)
+
+        monkeypatch.setattr(chat.answers, "ask", asked_too_late)
+        asked = chat.say("@bot what is it?")
+        await asyncio.wait_for(came.wait(), 30)
+        assert (chat.seen(asked), chat.told()) == ([], [])
+    async with place.running() as chat:
+        await answered(chat, asked)
+        assert chat.told() == []
 
 
 # -- said while the bot was away ------------------------------------------------------------------

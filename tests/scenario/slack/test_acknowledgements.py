@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.platforms.slack.message_handler import NotTaken
+from bot.platforms.chat.intake import NotTaken
 from bot.platforms.slack.replies import blocks
 from tests.engines import ScriptedModel
 from tests.scenario.command import running_bot
@@ -143,6 +143,18 @@ async def test_what_comes_during_a_shutdown_is_not_acknowledged(stage: Stage) ->
     assert not ack.done()
     stage.bot._message_handler.intake.is_open = True
     await asyncio.wait_for(ack, 20)  # Slack delivers it once more
+
+
+@pytest.mark.parametrize("act", [message, edit], ids=["message", "edit"])
+async def test_what_the_core_takes_no_more_is_not_acknowledged(
+    act: Callable[[Stage], Awaitable[Callable[[], Ack]]], stage: Stage
+) -> None:
+    told = await act(stage)
+    await stage.quiet()
+    await stage.answers.drain(0)  # the event came just before
+    ack = told()
+    await asyncio.wait({ack}, timeout=0.5)
+    assert not ack.done()
 
 
 async def test_a_question_whose_claim_a_shutdown_cuts_short_is_not_acknowledged(
