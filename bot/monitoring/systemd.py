@@ -147,7 +147,7 @@ async def _report(manager: ServiceManager, health: Health, engine: Starting) -> 
         await asyncio.sleep(min(1.0, manager.interval_s))
     manager.is_ready(_status(health))
     while True:
-        if engine.died.is_set():
+        if engine.died.is_set() or "step" in health.missing:
             manager.is_stuck("the model's device does not answer")
         else:
             manager.beat(_status(health))

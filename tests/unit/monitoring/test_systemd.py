@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.monitoring.health import Health
+from bot.monitoring.health import STEP_WITHIN_S, Health
 from bot.monitoring.systemd import BEAT_S, ServiceManager, supervised
 from inference.serving.starting import StartingEngine
 from tests.engines import HeldLoad, ScriptedModel
-from tests.scenario.core import Core, running_core
+from tests.scenario.core import Core, message, red, running_core
 from tests.unit.monitoring.service_manager import ListeningManager
 from tests.waiting import until
 
@@ -31,7 +31,10 @@ def engine_of(core: Core) -> StartingEngine:
 
 @asynccontextmanager
 async def told(
-    core: Core, manager: ListeningManager, stop: asyncio.Event | None = None
+    core: Core,
+    manager: ListeningManager,
+    stop: asyncio.Event | None = None,
+    health: Health | None = None,
 ) -> AsyncIterator[None]:
     environment = {
         "NOTIFY_SOCKET": manager.address,
@@ -39,7 +42,7 @@ async def told(
         "WATCHDOG_PID": str(os.getpid()),
     }
     async with supervised(
-        Health(core.answers, core.store),
+        health or Health(core.answers, core.store),
         engine_of(core),
         until=(stop or asyncio.Event()).wait,
         ends_within_s=15,
@@ -90,6 +93,26 @@ async def test_a_device_that_has_failed_has_no_heartbeat(tmp_path: Path) -> None
             beats, words = len(manager.heard_of("WATCHDOG")), len(manager.heard)
             await until(lambda: len(manager.heard) > words + 2)
             assert len(manager.heard_of("WATCHDOG")) == beats
+
+
+async def test_a_step_that_does_not_end_has_no_heartbeat_until_it_does(tmp_path: Path) -> None:
+    ahead_s = 0.0
+    model = ScriptedModel()
+    with ListeningManager(tmp_path / "notify") as manager:
+        async with running_core(tmp_path, model) as core:
+            model.hold()
+            answering = core.answers.ask(message("What is it?", "red"), red())
+            health = Health(core.answers, core.store, clock=lambda: time.time() + ahead_s)
+            async with told(core, manager, health=health):
+                await until(lambda: bool(model.requests and manager.heard_of("WATCHDOG")))
+                ahead_s = 2 * STEP_WITHIN_S
+                await until(lambda: "does not answer" in manager.heard[-1]["STATUS"])
+                beats, words = len(manager.heard_of("WATCHDOG")), len(manager.heard)
+                await until(lambda: len(manager.heard) > words + 2)
+                assert len(manager.heard_of("WATCHDOG")) == beats
+                model.release()
+                assert await answering
+                await until(lambda: len(manager.heard_of("WATCHDOG")) > beats)
 
 
 async def test_a_stop_is_told_with_the_time_that_it_may_take(tmp_path: Path) -> None:
