@@ -22,6 +22,8 @@ SUFFIX: Final = "_FILE"
 """`SLACK_BOT_TOKEN_FILE` names the file that holds `SLACK_BOT_TOKEN`."""
 DIRECTORY: Final = "CREDENTIALS_DIRECTORY"
 """Set by systemd where a unit has `LoadCredential=`: one file per credential, named as it is."""
+PREFIX: Final = "llava-bot_"
+"""systemd puts the id of a `LoadCredential=` with a folder before the names of its files."""
 MAX_BYTES: Final = 64 * 1024
 
 
@@ -79,7 +81,7 @@ def from_credentials(folder: str | None, secrets: Collection[str]) -> Found:
     """
     found = Found()
     for name in _names(folder, found):
-        variable = name.upper().replace("-", "_")
+        variable = name.removeprefix(PREFIX).upper().replace("-", "_")
         if variable not in secrets:
             # Others are left alone: a unit may hand over what is not for this program.
             if (meant := nearest(variable, list(secrets))) is not None:
@@ -100,7 +102,8 @@ def _names(folder: str | None, found: Found) -> list[str]:
     if not folder:
         return []
     try:
-        return sorted(path.name for path in Path(folder).iterdir())
+        # Kubernetes keeps its own files there, whose names begin with dots.
+        return sorted(it.name for it in Path(folder).iterdir() if not it.name.startswith("."))
     except OSError as exc:
         found.problems.append(
             f"{DIRECTORY} names {folder}, which cannot be read ({exc.strerror}): unset it, or "

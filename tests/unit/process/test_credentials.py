@@ -92,10 +92,14 @@ def test_env_may_name_a_file_too(tmp_path: Path) -> None:
     assert slack_token() == "xoxb-1"
 
 
-@pytest.mark.parametrize("name", ["slack_bot_token", "SLACK_BOT_TOKEN", "slack-bot-token"])
+@pytest.mark.parametrize(
+    "name",
+    ["slack_bot_token", "SLACK_BOT_TOKEN", "slack-bot-token", "llava-bot_slack_bot_token"],
+)
 def test_a_units_credential_is_called_as_its_setting(name: str) -> None:
     credential(name, "xoxb-1\n")
     credential("tls.key", "another program's")
+    credential("..data", "Kubernetes' own")
     assert slack_token() == "xoxb-1"
     assert read_configuration().unknown == ()
 
