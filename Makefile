@@ -92,9 +92,9 @@ $(VENV)/.demo-installed: $(VENV)/.made $(LOCK)
 
 $(VENV)/.dev-installed: $(VENV)/.made $(LOCK)
 	@echo "Installing; the first time this takes a few minutes …"
-	@requirements/install.sh $(VENV) run demo dev
+	@requirements/install.sh $(VENV) run s3 demo dev
 	@touch $@ $(VENV)/.run-installed $(VENV)/.demo-installed
 
 $(VENV)/.maintenance-installed: $(VENV)/.dev-installed
-	@requirements/install.sh $(VENV) run demo dev maintenance
+	@requirements/install.sh $(VENV) run s3 demo dev maintenance
 	@touch $@

@@ -5,6 +5,8 @@
 # lock does not name is not installed. The exception is torch where an index offers a build of its
 # own (CPU, ROCm; its version says so: 2.13.0+cpu): that one has no hash here and is taken as that
 # index serves it, with the packages that it needs. A torch that is installed already stays.
+#
+# INSTALL_PROJECT=no installs the packages alone, as a layer of an image.
 set -eu
 environment=$1
 shift
@@ -41,6 +43,7 @@ case $version in
         ;;
     ?*) checked torch ;;
 esac
+[ "${INSTALL_PROJECT:-yes}" = yes ] || exit 0
 # Without setuptools' lecture on editable installations.
 PYTHONWARNINGS=ignore pip_install --no-deps --no-build-isolation --editable .
 "$python" -m pip check >/dev/null || "$python" -m pip check >&2

@@ -34,6 +34,7 @@ TORCH = re.compile(r"torch|triton|nvidia-.+|cuda-.+")
 
 EXTRAS: Mapping[str, Sequence[str]] = {
     "run": (),
+    "s3": ("s3",),
     "demo": ("demo",),
     "dev": ("dev", "plot", "s3"),
     "maintenance": ("maintenance",),
@@ -46,6 +47,7 @@ ABOUT = {
     "build": "what installs everything else: pip, and the backend that builds this project",
     "torch": "PyPI's torch and what its CUDA build needs; another index's build is not compared",
     "run": "what the bot needs, torch apart",
+    "s3": "what pictures in a bucket need besides",
     "demo": "what the local chats need besides",
     "dev": "what the checks need besides",
     "maintenance": "what `make lock` and `make audit` need besides",

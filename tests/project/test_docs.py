@@ -28,17 +28,25 @@ OTHERS_CLASSES = {
     "DecodeStream",
     "LlavaForConditionalGeneration",
     "LoadCredential",  # a directive of systemd
+    "RollingUpdate",  # a strategy of Kubernetes
     "StoppingCriteria",
 }
 OTHERS_COMMANDS = {
     "cd",
+    "chmod",
     "curl",
+    "docker",
     "git",
+    "install",
+    "kubectl",
     "loginctl",
+    "openssl",
     "pg_dump",
     "pip",
+    "printf",
     "rsync",
     "source",
+    "sudo",
     "systemctl",
 }
 WORKFLOW = re.compile(r"\.\./\.\./actions/(workflows/[\w-]+\.yml)(?:/badge\.svg)?")
