@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from tqdm.auto import tqdm
 
+from inference.backends.resuming import fetch_resuming
 from inference.errors import ModelUnavailable
 from inference.progress import LoadProgress, Phase, Progress
 
@@ -51,11 +53,15 @@ def download(
 ) -> None:
     """Download files that are not in the cache yet; a broken download is resumed.
 
-    What fails here fails again, and is explained, where the files are opened.
+    What else fails here fails again, and is explained, where the files are opened.
 
-    Raises: LoadCancelled.
+    Raises:
+        LoadCancelled.
+        ModelUnavailable: the connection broke, and several times again.
     """
+    exact = [file for file in files if "*" not in file]
     try:
+        fetch_resuming(repo, exact, options, partial(_bar_class, progress, name))
         huggingface_hub.snapshot_download(
             repo,
             allow_patterns=list(files),
@@ -64,12 +70,22 @@ def download(
         )
     except ModelUnavailable:  # LoadCancelled is one
         raise
-    except Exception:  # noqa: BLE001 - see above
+    except OSError:  # a file that does not exist, the hub's other refusals, a full disk
         return
+    except Exception as exc:  # noqa: BLE001 - each HTTP client has its own errors
+        raise ModelUnavailable(
+            f"The download of the model '{name}' broke off ({type(exc).__name__}): "
+            "start again, and it goes on where it stopped."
+        ) from None
 
 
-def _bar_class(progress: Progress, what: str) -> type[Any]:
-    """A progress bar that draws nothing and reports its bytes."""
+def _bar_class(
+    progress: Progress, what: str, before_bytes: int = 0, total_bytes: int | None = None
+) -> type[Any]:
+    """A progress bar that draws nothing and reports its bytes, as a part of a total if it is one.
+
+    `before_bytes`: of what came before it.
+    """
 
     class Bar(tqdm):  # type: ignore[misc]
         monitor_interval = 0
@@ -85,8 +101,8 @@ def _bar_class(progress: Progress, what: str) -> type[Any]:
                     LoadProgress(
                         phase=Phase.DOWNLOADING,
                         what=what,
-                        done_bytes=int(self.n),
-                        total_bytes=int(self.total),
+                        done_bytes=before_bytes + int(self.n),
+                        total_bytes=total_bytes or int(self.total),
                     )
                 )
             return updated
