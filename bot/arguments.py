@@ -127,6 +127,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="the same; may be given several times",
     )
 
+    setup = command(
+        "setup", "setup [OPTION]...", "set up the bot: ask, write .env, fetch the model, check it"
+    )
+    _add_setup_arguments(setup)
+
     doctor = command("doctor", "doctor [OPTION]...", "check the set-up and say what to fix")
     _add_doctor_arguments(doctor)
 
@@ -176,11 +181,11 @@ def build_parser() -> argparse.ArgumentParser:
         quiet.add_argument(
             "-q", "--quiet", action="store_true", help="print answers and errors, nothing else"
         )
-    for logging in (ask, chat, doctor, manifest, bench, models, store):
+    for logging in (ask, chat, setup, doctor, manifest, bench, models, store):
         logging.add_argument(
             "--verbose", action="store_true", help="log on stderr, as `run` does (LOG_LEVEL)"
         )
-    for operators in (run, doctor):
+    for operators in (run, setup, doctor):
         add_setting_arguments(operators, platforms=True)
     for users in (ask, chat, bench, store):
         add_setting_arguments(users, platforms=False)
@@ -193,6 +198,21 @@ def _question(text: str) -> str:
         raise argparse.ArgumentTypeError("it is empty: what would you like to know?")
     # The terminal may send bytes that are not UTF-8.
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _add_setup_arguments(setup: argparse.ArgumentParser) -> None:
+    setup.add_argument(
+        "-y",
+        "--yes",
+        action="store_true",
+        help="ask nothing: take the settings below, those of the environment and of .env, and the "
+        "model that suits this machine; a secret that is - is a line of standard input",
+    )
+    setup.add_argument(
+        "--no-download",
+        action="store_true",
+        help="leave the model to the first start, and do not have it answer",
+    )
 
 
 def _add_doctor_arguments(doctor: argparse.ArgumentParser) -> None:

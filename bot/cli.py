@@ -131,6 +131,8 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
                     asks_model=not arguments.quick,
                 )
             )
+        case "setup":
+            return _setup(arguments)
         case "models":
             return _models(arguments)
         case "store":
@@ -144,6 +146,18 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
             return _ask(arguments, configuration)
         case _:
             return _chat(arguments, configuration)
+
+
+def _setup(arguments: argparse.Namespace) -> int:
+    from bot.setup.wizard import Wishes, set_up
+
+    return set_up(
+        Wishes(
+            given=_settings_in(arguments),
+            takes_defaults=arguments.yes,
+            downloads=not arguments.no_download,
+        )
+    )
 
 
 def _bench(arguments: argparse.Namespace, settings: Settings) -> int:

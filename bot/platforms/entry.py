@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from bot.core.access import AllowList
-from bot.platforms.findings import Finding
+from bot.platforms.findings import Finding, Verdict
 from bot.platforms.platform import Platform
 from bot.settings import SettingsGroup
 
@@ -41,6 +41,30 @@ class Manifest(Generic[Group]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenQuestion:
+    """A token that `llava-bot setup` asks for."""
+
+    setting: str
+    sentence: str
+    """The key of the sentence that says where it is found, and what it is for."""
+    form: str
+    """What it looks like, in words: `xoxb-…`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetUp(Generic[Group]):
+    """What `llava-bot setup` asks and says."""
+
+    before: Callable[[str], str]
+    """What to do first, in the language of a locale."""
+    tokens: tuple[TokenQuestion, ...]
+    verify: Callable[[Group, str], Awaitable[Verdict]]
+    """Ask the platform about one token, by its field's name."""
+    after: Callable[[str, Group], str]
+    """What to do last, in the language of a locale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformEntry(Generic[Group]):
     """A row of `PLATFORMS`. Its functions import the adapter and the SDK when they are called."""
 
@@ -62,3 +86,4 @@ class PlatformEntry(Generic[Group]):
     """Who may ask; without one, everybody who can reach it."""
     doctor: Doctor[Group] | None = None
     manifest: Manifest[Group] | None = None
+    set_up: SetUp[Group] | None = None

@@ -54,3 +54,13 @@ class Finding:
     def __str__(self) -> str:
         line = f"{_LABELS[self.status]} {self.what}"
         return line if self.is_well else f"{line}\n         → {self.fix}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a platform says of a token."""
+
+    accepted: bool | None
+    """`None`: it could not be asked."""
+    detail: str = ""
+    """Whose it is, or why not; never the token."""

@@ -11,7 +11,7 @@ from inference.backends.checkpoint import weight_files
 from inference.backends.hub import check_reachable, download
 from inference.backends.load_errors import one_sentence
 from inference.errors import ModelUnavailable
-from inference.names import POCKET, check_name, is_folder, resolve_name
+from inference.names import POCKET, check_name, is_folder, is_remote, resolve_name
 from inference.pocket.fetch import PocketUnavailable, ensure_pocket
 from inference.progress import Progress
 from inference.types import ModelSpec
@@ -36,7 +36,7 @@ def fetch(spec: ModelSpec, *, cache_dir: Path, progress: Progress) -> None:
     check_name(spec.name)
     huggingface_hub.logging.set_verbosity(logging.CRITICAL)  # `one_sentence` reports errors
     path = resolve_name(spec.name)
-    if is_folder(path):
+    if is_remote(path) or is_folder(path):
         return
     if path == POCKET:
         try:

@@ -6,9 +6,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bot.platforms.discord.settings import DiscordSettings
-from bot.platforms.entry import Doctor, Manifest, PlatformEntry
-from bot.platforms.findings import Finding
+from bot.platforms.entry import Doctor, Manifest, PlatformEntry, SetUp, TokenQuestion
+from bot.platforms.findings import Finding, Verdict
 from bot.settings import revealed
+from bot.texts import say
 
 if TYPE_CHECKING:
     from bot.platforms.discord.platform import Discord
@@ -49,6 +50,19 @@ def _manifest(settings: DiscordSettings, arguments: argparse.Namespace) -> str:
     return manifest(arguments.application or known, has_token=token is not None)
 
 
+async def _verify(settings: DiscordSettings, _token: str) -> Verdict:
+    from bot.platforms.discord.doctor import verify
+
+    return await verify(settings)
+
+
+def _after_setting_up(locale: str, settings: DiscordSettings) -> str:
+    from bot.platforms.discord.invitation import NOT_KNOWN, application_of, invitation
+
+    application = application_of(revealed(settings.bot_token) or "")
+    return say(locale, "setup_discord_next", address=invitation(application or NOT_KNOWN))
+
+
 DISCORD = PlatformEntry(
     name="discord",
     title="Discord",
@@ -59,4 +73,14 @@ DISCORD = PlatformEntry(
     allow_list=lambda settings: settings.allow_list,
     doctor=Doctor(examine=_examine, is_channel=str.isdigit, channel_form="a number"),
     manifest=Manifest(add_arguments=_add_manifest_arguments, make=_manifest),
+    set_up=SetUp(
+        before=lambda locale: say(locale, "setup_discord_app"),
+        tokens=(
+            TokenQuestion(
+                setting="bot_token", sentence="setup_discord_bot_token", form="MTAx….GAbc12.…"
+            ),
+        ),
+        verify=_verify,
+        after=_after_setting_up,
+    ),
 )

@@ -17,7 +17,7 @@ from bot.platforms.discord.network import Network
 from bot.platforms.discord.permissions import NEEDED, missing_in, needed_in, permission_name
 from bot.platforms.discord.replies.layout import NO_PINGS
 from bot.platforms.discord.settings import DiscordSettings
-from bot.platforms.findings import Finding
+from bot.platforms.findings import Finding, Verdict
 from bot.platforms.platform import PlatformUnavailable
 from bot.settings import revealed
 from inference.failures import in_one_line
@@ -58,6 +58,21 @@ async def examine(settings: DiscordSettings, *, channel: str | None = None) -> l
         if channel is not None:
             findings.append(await _posted(client, channel))
         return findings
+
+
+async def verify(settings: DiscordSettings) -> Verdict:
+    """Ask Discord whose the token is."""
+    try:
+        network = await asyncio.to_thread(Network, settings)
+        async with _client(network) as client:
+            await client.login(revealed(settings.bot_token) or "")
+            return Verdict(accepted=True, detail=str(client.user))
+    except discord.LoginFailure:
+        return Verdict(accepted=False, detail="401")
+    except (aiohttp.ClientError, OSError, discord.HTTPException) as exc:
+        return Verdict(accepted=None, detail=in_one_line(exc))
+    except PlatformUnavailable as exc:
+        return Verdict(accepted=None, detail=str(exc))
 
 
 @asynccontextmanager

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from bot.platforms.entry import Doctor, Manifest, PlatformEntry
-from bot.platforms.findings import Finding
+from bot.platforms.entry import Doctor, Manifest, PlatformEntry, SetUp, TokenQuestion
+from bot.platforms.findings import Finding, Verdict
 from bot.platforms.slack.settings import SlackSettings
+from bot.texts import say
 
 if TYPE_CHECKING:
     from bot.platforms.services import AdapterServices
@@ -49,6 +50,18 @@ def _manifest(_settings: SlackSettings, arguments: argparse.Namespace) -> dict[s
     return manifest(address=arguments.address, name=arguments.name)
 
 
+def _before_setting_up(locale: str) -> str:
+    from bot.platforms.slack.manifest import creation_link
+
+    return say(locale, "setup_slack_app", link=creation_link())
+
+
+async def _verify(settings: SlackSettings, token: str) -> Verdict:
+    from bot.platforms.slack.doctor import verify
+
+    return await verify(settings, token)
+
+
 SLACK = PlatformEntry(
     name="slack",
     title="Slack",
@@ -63,4 +76,13 @@ SLACK = PlatformEntry(
         channel_form="C…",
     ),
     manifest=Manifest(add_arguments=_add_manifest_arguments, make=_manifest),
+    set_up=SetUp(
+        before=_before_setting_up,
+        tokens=(
+            TokenQuestion(setting="bot_token", sentence="setup_slack_bot_token", form="xoxb-…"),
+            TokenQuestion(setting="app_token", sentence="setup_slack_app_token", form="xapp-…"),
+        ),
+        verify=_verify,
+        after=lambda locale, _: say(locale, "setup_slack_next"),
+    ),
 )

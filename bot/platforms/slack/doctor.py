@@ -8,13 +8,14 @@ import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.platforms.clock import clock
-from bot.platforms.findings import Finding
+from bot.platforms.findings import Finding, Verdict
 from bot.platforms.slack.api import API_TIMEOUT_S, SlackApi, SlackRefused, SlackUnreachable
 from bot.platforms.slack.http import EVENTS
 from bot.platforms.slack.manifest import BOT_EVENTS, BOT_SCOPES
@@ -34,15 +35,8 @@ async def examine(settings: SlackSettings, *, channel: str | None = None) -> lis
 
     With `channel`, it posts a message there, waits for its event, and deletes it.
     """
-    async with aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=API_TIMEOUT_S), trust_env=True
-    ) as session:
-
-        def api(token: str) -> SlackApi:
-            return SlackApi(
-                AsyncWebClient(token, base_url=settings.api_url, session=session, retry_handlers=[])
-            )
-
+    async with _session() as session:
+        api = partial(_api, settings, session)
         bot_token, app_token = revealed(settings.bot_token), revealed(settings.app_token)
         bot = None if bot_token is None else api(bot_token)
         if bot is None:
@@ -65,6 +59,34 @@ async def examine(settings: SlackSettings, *, channel: str | None = None) -> lis
                 )
             )
         return findings
+
+
+async def verify(settings: SlackSettings, token: str) -> Verdict:
+    """Ask Slack about one of `bot_token` and `app_token`."""
+    async with _session() as session:
+        api = _api(settings, session, revealed(getattr(settings, token)) or "")
+        try:
+            if token == "app_token":  # noqa: S105 - a field's name
+                await api.write("apps.connections.open")
+                return Verdict(accepted=True, detail="Socket Mode")
+            who = await api.read("auth.test")
+            return Verdict(accepted=True, detail=f"{who.get('user')}, {who.get('team')}")
+        except SlackRefused as exc:
+            return Verdict(accepted=False, detail=str(exc))
+        except SlackUnreachable as exc:
+            return Verdict(accepted=None, detail=str(exc))
+        except TryLater:
+            return Verdict(accepted=None, detail="no answer")
+
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=API_TIMEOUT_S), trust_env=True)
+
+
+def _api(settings: SlackSettings, session: aiohttp.ClientSession, token: str) -> SlackApi:
+    return SlackApi(
+        AsyncWebClient(token, base_url=settings.api_url, session=session, retry_handlers=[])
+    )
 
 
 async def _token(bot: SlackApi) -> list[Finding]:

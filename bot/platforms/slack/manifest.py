@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+from urllib.parse import urlencode
 
 from bot.platforms.slack.http import EVENTS, REDIRECT
 from bot.platforms.slack.replies import blocks
@@ -90,3 +92,9 @@ def manifest(*, address: str | None = None, name: str = "llava-bot") -> dict[str
     if address is not None:
         made["oauth_config"]["redirect_urls"] = [f"{address.rstrip('/')}{REDIRECT}"]
     return made
+
+
+def creation_link() -> str:
+    """The address at which Slack makes the app from the manifest for Socket Mode."""
+    filled_in = json.dumps(manifest(), separators=(",", ":"))
+    return f"https://api.slack.com/apps?{urlencode({'new_app': 1, 'manifest_json': filled_in})}"

@@ -35,6 +35,11 @@ class TypingTerminal:
     def screen(self) -> str:
         return ESCAPES.sub("", self._written.decode(errors="replace"))
 
+    @property
+    def echoes(self) -> bool:
+        """Whether what is typed is shown."""
+        return bool(termios.tcgetattr(self._terminal)[3] & termios.ECHO)
+
     def type(self, keys: str) -> None:
         os.write(self._terminal, keys.encode())
 

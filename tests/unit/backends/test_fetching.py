@@ -107,5 +107,7 @@ def test_what_is_here_already_is_not_asked_for(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     fetch(ModelSpec(name=str(folder)), cache_dir=tmp_path, progress=Noted())
+    served = ModelSpec(name="openai:http://127.0.0.1:9/v1#served")
+    fetch(served, cache_dir=tmp_path, progress=Noted())
     pocket_dir(tmp_path).mkdir(parents=True)
     fetch(ModelSpec(name="pocket"), cache_dir=tmp_path, progress=Noted())

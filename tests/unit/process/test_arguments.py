@@ -19,9 +19,9 @@ CHOICES = {
     for group in setting_groups()
     for name, field in group.model_fields.items()
 }
-COMMANDS = [(command, variable) for command in ("run", "doctor") for variable in variables()] + [
-    (command, variable) for command in ("ask", "chat", "bench") for variable in COMMON
-]
+COMMANDS = [
+    (command, variable) for command in ("run", "setup", "doctor") for variable in variables()
+] + [(command, variable) for command in ("ask", "chat", "bench") for variable in COMMON]
 POSITIONAL = {"ask": ["a.jpg", "What?"]}
 
 

@@ -1,0 +1,20 @@
+"""Fetches the models that the settings name, with a line that says how far it is."""
+
+from __future__ import annotations
+
+import sys
+
+from bot.settings import Settings
+from inference.progress import StreamProgress
+
+
+def fetch_models(settings: Settings) -> None:
+    """Bring every model here. Raises: ModelUnavailable: one sentence."""
+    from inference.backends.fetching import fetch
+
+    progress = StreamProgress(sys.stderr)
+    try:
+        for spec in settings.model_specs.values():
+            fetch(spec, cache_dir=settings.data_dir / "models", progress=progress)
+    finally:
+        progress.clear()
