@@ -39,6 +39,7 @@ from bot.values.messages import (
     Outcome,
     ThreadKey,
 )
+from bot.values.usage import outcome_of
 from inference.engine import Engines
 from inference.errors import InferenceError, safe_traceback
 from inference.progress import LoadProgress
@@ -254,7 +255,7 @@ class Answers:
                 await self._ledger.end(question)
                 return True
             ending = replace(ending, spent=question.spent)
-            outcomes.QUESTIONS.add(platform, ending.outcome.value)
+            outcomes.QUESTIONS.add(platform, outcome_of(ending.outcome, ending.reason))
             is_kept = await self._ledger.keep(question, ending)
             if await reply.finish(ending):
                 await self._ledger.end(question, None if is_kept else ending)

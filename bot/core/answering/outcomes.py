@@ -7,7 +7,7 @@ from inference.metrics import Counter, Histogram
 BY_PLATFORM = ("platform",)
 QUESTIONS = Counter(
     "questions",
-    "Questions that ended, by how: answered, stopped or refused.",
+    "Questions that ended, by how: answered, stopped, refused or failed.",
     (*BY_PLATFORM, "outcome"),
 )
 REFUSALS = Counter(

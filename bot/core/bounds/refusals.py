@@ -17,6 +17,7 @@ from bot.errors import BeyondBound, refusal_of
 from bot.store import StoreFailed
 from bot.values.limits import BoundReached
 from bot.values.messages import Ending, Exchange, Outcome, Receipt, UserKey
+from bot.values.usage import outcome_of
 from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Refusals:
         )
         told = self._ledger.refuse(question, ending)
         platform = message.key.platform
-        outcomes.QUESTIONS.add(platform, ending.outcome.value)
+        outcomes.QUESTIONS.add(platform, outcome_of(ending.outcome, refusal.key))
         outcomes.REFUSALS.add(platform, refusal.key)
         reply = Reply(exchange, platform=platform, asked_at=question.arrived_at)
         if await reply.finish(ending):

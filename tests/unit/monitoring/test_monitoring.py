@@ -84,7 +84,7 @@ async def test_questions_are_counted_by_how_they_ended_and_no_words_are_told(
     model = ScriptedModel()
     counted: list[tuple[str, dict[str, str]]] = [
         ("questions_total", {"platform": "test", "outcome": "answered"}),
-        ("questions_total", {"platform": "test", "outcome": "refused"}),
+        ("questions_total", {"platform": "test", "outcome": "failed"}),
         ("question_refusals_total", {"platform": "test", "reason": "generation_failed"}),
         ("first_visible_text_seconds_count", {"platform": "test"}),
         ("question_duration_seconds_count", {"platform": "test"}),
