@@ -135,6 +135,11 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = command("doctor", "doctor [OPTION]...", "check the set-up and say what to fix")
     _add_doctor_arguments(doctor)
 
+    status = command(
+        "status", "status [OPTION]...", "ask the bot that runs on this machine how it is"
+    )
+    status.add_argument("--json", action="store_true", help="print the answer as JSON")
+
     manifest = command(
         "manifest",
         "manifest [OPTION]... PLATFORM",
@@ -181,11 +186,11 @@ def build_parser() -> argparse.ArgumentParser:
         quiet.add_argument(
             "-q", "--quiet", action="store_true", help="print answers and errors, nothing else"
         )
-    for logging in (ask, chat, setup, doctor, manifest, bench, models, store):
+    for logging in (ask, chat, setup, doctor, status, manifest, bench, models, store):
         logging.add_argument(
             "--verbose", action="store_true", help="log on stderr, as `run` does (LOG_LEVEL)"
         )
-    for operators in (run, setup, doctor):
+    for operators in (run, setup, doctor, status):
         add_setting_arguments(operators, platforms=True)
     for users in (ask, chat, bench, store):
         add_setting_arguments(users, platforms=False)

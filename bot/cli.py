@@ -133,6 +133,8 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
             )
         case "setup":
             return _setup(arguments)
+        case "status":
+            return _status(configuration, as_json=arguments.json)
         case "models":
             return _models(arguments)
         case "store":
@@ -146,6 +148,15 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
             return _ask(arguments, configuration)
         case _:
             return _chat(arguments, configuration)
+
+
+def _status(configuration: Configuration, *, as_json: bool) -> int:
+    from bot.status.asking import ask
+    from bot.status.report import as_text
+
+    said = ask(configuration)
+    print(_json(said, indent=2) if as_json else as_text(said))
+    return 0 if said["ready"] else EXIT_FAILED
 
 
 def _setup(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,1 @@
+"""`llava-bot status`: how the bot is that runs on this machine."""
