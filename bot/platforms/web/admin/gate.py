@@ -11,8 +11,8 @@ from typing import Final
 
 from aiohttp import web
 
+from bot.platforms.listening.guesses import Guesses
 from bot.platforms.listening.senders import Senders
-from bot.platforms.web.gate.guesses import Guesses
 from bot.platforms.web.gate.origins import came_by_https
 from bot.platforms.web.guard import HttpRefusal
 
