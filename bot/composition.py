@@ -203,6 +203,7 @@ async def running_services(
                 options=options,
                 follow_ups=settings.follow_ups,
                 bounds=settings.question_bounds,
+                presences=presences,
             ),
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from enum import StrEnum
 
 from bot.core.answering.options import AnswerOptions
@@ -11,15 +10,15 @@ from bot.core.channel_settings.words import SettingsInWords, Usual
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.core.model_limits import limitations
+from bot.core.status_report import StatusReport
 from bot.core.usage_report import UsageReport
 from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.limits import FollowUps, QuestionBounds
 from bot.values.messages import Author, ThreadKey
+from bot.values.presence import Presences
 from bot.values.turns import ChannelPlace
 from inference.engine import Engines
-
-RATINGS_DAYS = 30
 
 
 class Command(StrEnum):
@@ -90,6 +89,7 @@ class Commands:
         options: AnswerOptions | None = None,
         follow_ups: FollowUps = "thread",
         bounds: QuestionBounds | None = None,
+        presences: Presences | None = None,
     ) -> None:
         """`options`, `follow_ups`, `bounds`: what holds where a channel chose nothing."""
         self._store = store
@@ -98,6 +98,9 @@ class Commands:
         self._engine = engine
         usual = Usual(options=options or AnswerOptions(), follow_ups=follow_ups)
         self._settings = SettingsInWords(store=store, usual=usual)
+        self._status = StatusReport(
+            store=store, questions=questions, engine=engine, presences=presences
+        )
         self._usage = UsageReport(store, bounds or QuestionBounds())
 
     async def run(
@@ -167,7 +170,7 @@ class Commands:
             case Command.HELP:
                 return self._help(locale)
             case Command.STATUS:
-                return await self._status(platform, team, locale)
+                return await self._status.of(platform, team, locale, is_admin=is_admin)
             case Command.FORGET_ME:
                 teams = None if everywhere else team
                 count = await self._erasure.author(platform, teams, author.id)
@@ -222,21 +225,3 @@ class Commands:
         known = [] if model is None else limitations(model, locale)
         lines = (say(locale, "help"), " ".join(known))
         return "\n".join(filter(None, lines))
-
-    async def _status(self, platform: str, team: str, locale: str) -> str:
-        good, bad = await self._store.replies.ratings(
-            platform, team, age=timedelta(days=RATINGS_DAYS)
-        )
-        model = self._engine.model
-        if model is None:
-            return say(locale, "status_of_loading", count=self._questions.count)
-        return say(
-            locale,
-            "status",
-            model=model.name,
-            device=model.device,
-            count=self._questions.count,
-            good=good,
-            bad=bad,
-            days=RATINGS_DAYS,
-        )
