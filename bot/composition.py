@@ -27,6 +27,7 @@ from bot.core.completions.accounts import Accounts
 from bot.core.completions.completions import Completions
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
+from bot.core.presets import load_presets
 from bot.core.processes.elsewhere import Elsewhere
 from bot.images.decoding.pool import running_pool
 from bot.model_server_settings import ModelServerSettings
@@ -164,6 +165,7 @@ async def running_services(
             temperature=settings.temperature,
             max_new_tokens=settings.max_new_tokens,
             timeout_s=settings.answer_timeout_s,
+            presets=await asyncio.to_thread(load_presets, settings.presets_file),
         )
         answers = Answers(
             store=store,

@@ -206,6 +206,11 @@ class Settings(SettingsGroup):
         examples=["Answer in one sentence."],
         description="System prompt of every conversation, where a channel has none of its own.",
     )
+    presets_file: Path | None = Field(
+        None,
+        examples=["/srv/presets.toml"],
+        description="TOML file of the team's own presets: questions with a name (docs/models.md).",
+    )
     max_waiting: int = Field(
         32, ge=0, description="Questions that may wait for the model; one more is refused."
     )

@@ -71,6 +71,7 @@ class Answers:
         self._producer = AnswerProducer(
             store=store, engine=engine, turns=self._turns, ledger=self._ledger, options=options
         )
+        self._presets = options.presets
         self._queues = ThreadQueues()
         self._questions = questions
         self._tasks: set[asyncio.Task[bool]] = set()
@@ -87,6 +88,10 @@ class Answers:
     def model_names(self) -> tuple[str, ...]:
         """What the models are called, the default's first; empty where there is only one."""
         return self._engine.names
+
+    def preset_names(self, locale: str) -> list[str]:
+        """See `Core.preset_names`."""
+        return self._presets.names(locale)
 
     @property
     def load_progress(self) -> LoadProgress | None:

@@ -96,6 +96,7 @@ class Commands:
         self._questions = questions
         self._erasure = erasure
         self._engine = engine
+        self._presets = (options or AnswerOptions()).presets
         usual = Usual(options=options or AnswerOptions(), follow_ups=follow_ups)
         self._settings = SettingsInWords(store=store, usual=usual)
         self._status = StatusReport(
@@ -223,5 +224,6 @@ class Commands:
     def _help(self, locale: str) -> str:
         model = self._engine.model
         known = [] if model is None else limitations(model, locale)
-        lines = (say(locale, "help"), " ".join(known))
+        presets = say(locale, "help_presets", names=", ".join(self._presets.names(locale)))
+        lines = (say(locale, "help"), presets, " ".join(known))
         return "\n".join(filter(None, lines))

@@ -36,6 +36,10 @@ class Core(Protocol):
         """What the models are called, the default's first; empty where there is only one."""
         ...
 
+    def preset_names(self, locale: str) -> list[str]:
+        """The questions with a name that somebody of this language is offered."""
+        ...
+
     @property
     def load_progress(self) -> LoadProgress | None:
         """How far the load of the model is; `None` once it is done."""

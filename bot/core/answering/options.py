@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from bot.core.presets import Presets
 from bot.values.cleaning import clean_words
 from bot.values.turns import ChannelSettings
 from inference.types import Sampling
@@ -19,6 +20,7 @@ class AnswerOptions:
     system_prompt: str | None = field(default=None, repr=False)
     temperature: float | None = None
     max_new_tokens: int | None = None
+    presets: Presets = field(default_factory=Presets, repr=False, compare=False)
     timeout_s: float = 900
     """How long an answer may take, from the device starting on it."""
 

@@ -179,7 +179,9 @@ class AnswerProducer:
             system_prompt=channel.system_prompt or self._options.system_prompt,
             count_tokens=engine.prompt_tokens,
             read_picture=self._store.read_picture,
-            put=lambda question: in_its_language(question, model, channel.language),
+            put=lambda question: in_its_language(
+                self._options.presets.prompt_of(question), model, channel.language
+            ),
         )
         if conversation.gone and not conversation.pictures:
             raise UserFacingError("pictures_gone", limit_gb=self._turns.max_kept_gb)

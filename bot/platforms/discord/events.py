@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import discord
 
@@ -183,3 +184,11 @@ def locale_of(text: str, guild: discord.Guild | None) -> str:
     if guild is None or (LATIN.search(text) and not HAN.search(text)):
         return "en"
     return guild.preferred_locale.value
+
+
+def channel_of(interaction: discord.Interaction[Any]) -> MessageChannel | None:
+    """The channel it happened in, if messages can be posted there."""
+    channel = interaction.channel
+    if channel is None or isinstance(channel, discord.ForumChannel | discord.CategoryChannel):
+        return None
+    return channel

@@ -13,6 +13,7 @@ from discord import app_commands
 
 from bot.core.channel_settings.names import WORDS
 from bot.core.commands import ALWAYS, Command
+from bot.core.presets import MAX_NAME
 from bot.errors import UserFacingError
 from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.attachments import passing_attachment
@@ -20,8 +21,8 @@ from bot.platforms.discord.connection import Client
 from bot.platforms.discord.deferrals import Deferrals
 from bot.platforms.discord.events import (
     PLATFORM,
-    MessageChannel,
     author_of,
+    channel_of,
     message_key,
     thread_at,
 )
@@ -38,6 +39,7 @@ from bot.platforms.discord.modals import (
     settings_modal,
 )
 from bot.platforms.discord.origin import AskedBy, Origin, Token
+from bot.platforms.discord.permissions import may_manage_here
 from bot.platforms.discord.replies import layout
 from bot.platforms.discord.replies.context import AdapterContext
 from bot.platforms.platform import Core
@@ -96,14 +98,17 @@ class InteractionHandler:
 
         @app_commands.rename(picture="picture", question="question")
         @app_commands.describe(
-            picture=word("discord_ask_picture"), question=word("discord_ask_question")
+            picture=word("discord_ask_picture"),
+            question=word("discord_ask_question"),
+            preset=word("discord_ask_preset"),
         )
         async def ask(
             interaction: Interaction,
             picture: discord.Attachment,
             question: app_commands.Range[str, 0, MAX_QUESTION] = "",
+            preset: app_commands.Range[str, 0, MAX_NAME] = "",
         ) -> None:
-            await self._asked_by_command(interaction, picture, question)
+            await self._asked_by_command(interaction, picture, question or preset)
 
         async def about(interaction: Interaction, message: discord.Message) -> None:
             await self._ask_about(interaction, message)
@@ -113,12 +118,21 @@ class InteractionHandler:
             group.add_command(self._subcommand(command, name, description))
         group.add_command(self._model_subcommand())
         group.add_command(self._settings_subcommand())
-        tree.add_command(
-            app_commands.Command(name="ask", description=word("discord_ask"), callback=ask)
+        asking = app_commands.Command[Any, ..., None](
+            name="ask", description=word("discord_ask"), callback=ask
         )
+        asking.autocomplete("preset")(self._presets)
+        tree.add_command(asking)
         tree.add_command(app_commands.ContextMenu(name=word("discord_about"), callback=about))
         tree.add_command(group)
         tree.error(_failed)
+
+    async def _presets(
+        self, interaction: Interaction, typed: str
+    ) -> list[app_commands.Choice[str]]:
+        names = self._core.preset_names(interaction.locale.value)
+        fitting = [name for name in names if typed.casefold() in name.casefold()]
+        return [app_commands.Choice(name=name, value=name) for name in fitting[:MAX_OPTIONS]]
 
     def _subcommand(
         self, command: Command, name: str, description: str
@@ -168,7 +182,7 @@ class InteractionHandler:
         if self._is_copy(interaction):
             return
         locale = self._locale(interaction)
-        channel = _message_channel(interaction)
+        channel = channel_of(interaction)
         refusal = await self._refusal_to_ask(interaction)
         if refusal is not None or channel is None:
             await self._say(interaction, refusal or "not_allowed", locale)
@@ -214,7 +228,7 @@ class InteractionHandler:
 
     async def _asked_in_modal(self, interaction: Interaction, target: str, question: str) -> None:
         locale = self._locale(interaction)
-        channel = _message_channel(interaction)
+        channel = channel_of(interaction)
         refusal = await self._refusal_to_ask(interaction)
         if refusal is not None or channel is None:
             await self._say(interaction, refusal or "not_allowed", locale)
@@ -293,7 +307,7 @@ class InteractionHandler:
     ) -> None:
         if self._is_copy(interaction):
             return
-        locale, channel = self._locale(interaction), _message_channel(interaction)
+        locale, channel = self._locale(interaction), channel_of(interaction)
         if command is Command.SETTINGS and not argument and self._is_admin(interaction):
             await self._settings(interaction, locale)
             return
@@ -386,7 +400,7 @@ class InteractionHandler:
         return interaction.locale.value
 
     def _channel_id(self, interaction: Interaction) -> str | None:
-        channel = _message_channel(interaction)
+        channel = channel_of(interaction)
         return None if channel is None else thread_at(channel, "").channel
 
     def _refusal(self, interaction: Interaction) -> str | None:
@@ -397,19 +411,19 @@ class InteractionHandler:
 
     async def _refusal_to_ask(self, interaction: Interaction) -> str | None:
         """As `_refusal`, and whether this channel's admins have left them out."""
-        refusal, channel = self._refusal(interaction), _message_channel(interaction)
+        refusal, channel = self._refusal(interaction), channel_of(interaction)
         if refusal is not None or channel is None:
             return refusal
         return await self._core.may_ask(thread_at(channel, ""), author_of(interaction.user))
 
     def _may_ask(self, interaction: Interaction) -> bool:
-        channel, author = _message_channel(interaction), author_of(interaction.user)
+        channel, author = channel_of(interaction), author_of(interaction.user)
         return channel is not None and self._core.access.allows(thread_at(channel, ""), author)
 
     def _is_admin(self, interaction: Interaction) -> bool:
         """Whether this person is on the list of admins, or may manage the channel."""
         listed = self._core.access.is_admin(PLATFORM, str(interaction.user.id))
-        return listed or _may_manage(interaction)
+        return listed or may_manage_here(interaction)
 
     async def _say(self, interaction: Interaction, key: str, locale: str, **values: object) -> None:
         await self._say_sentence(interaction, say(locale, key, **values))
@@ -432,16 +446,3 @@ class InteractionHandler:
 
 async def _failed(_interaction: Interaction, error: app_commands.AppCommandError) -> None:
     log.error("a command failed: %s", safe_traceback(error.__cause__ or error))
-
-
-def _message_channel(interaction: Interaction) -> MessageChannel | None:
-    """The channel it happened in, if messages can be posted there."""
-    channel = interaction.channel
-    if channel is None or isinstance(channel, discord.ForumChannel | discord.CategoryChannel):
-        return None
-    return channel
-
-
-def _may_manage(interaction: Interaction) -> bool:
-    """Whether this person may manage the channel, as Discord says; their own they may."""
-    return interaction.guild_id is None or interaction.permissions.manage_channels

@@ -77,3 +77,8 @@ def may_manage(channel: Any, user: discord.User | discord.Member) -> bool:
 def permission_name(locale: str, permission: str) -> str:
     """As Discord's own settings call it."""
     return say(locale, NAMES[permission])
+
+
+def may_manage_here(interaction: discord.Interaction[Any]) -> bool:
+    """Whether this person may manage the channel, as Discord says; their own they may."""
+    return interaction.guild_id is None or interaction.permissions.manage_channels

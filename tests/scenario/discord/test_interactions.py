@@ -128,7 +128,8 @@ async def test_the_modal_and_the_commands_are_in_the_members_language(stage: Sta
     assert by_name["Ask about this picture"]["name_localizations"]["ja"] == "この画像について質問"
     subcommands = [it["name"] for it in by_name["llava"]["options"]]
     assert subcommands == [
-        "help", "status", "forget-me", "forget-thread", "mute", "unmute", "settings", "model",
+        "help", "status", "forget-me", "forget-thread", "mute", "unmute", "usage",
+        "model", "settings",
     ]  # fmt: skip
 
 
@@ -239,3 +240,20 @@ async def test_every_interaction_is_answered_while_the_model_is_busy(
     await until(lambda: all(it.answered for it in asked))
     stage.backend.release()
     await stage.quiet()
+
+
+async def test_a_preset_chosen_twice_is_two_questions_and_the_model_gets_its_prompt(
+    stage: Stage,
+) -> None:
+    discord = stage.discord
+    (ask,) = [it for it in discord.world.commands if it["name"] == "ask"]
+    (preset,) = [it for it in ask["options"] if it["name"] == "preset"]
+    assert preset["autocomplete"]
+    for user in (ANN, KEI):
+        file = discord.upload("red.png", RED)
+        discord.slash("ask", preset="Alt text", file=file, user=user)
+    await until(lambda: len(stage.backend.requests) == 2, timeout_s=60)
+    await stage.quiet()
+    prompts = {it.messages[-1].text for it in stage.backend.requests}
+    assert len(prompts) == 1
+    assert "for people who cannot see it" in prompts.pop()
