@@ -1,4 +1,4 @@
-"""What the bot listens on: the playground, health checks, Slack's HTTP mode."""
+"""What the bot listens on: the playground, health checks, the API, Slack's HTTP mode."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from bot.configuration import Configuration
 from bot.doctor.ports import can_listen
 from bot.monitoring.settings import MonitoringSettings
+from bot.platforms.api.settings import ApiSettings
 from bot.platforms.findings import Finding
 from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.web.settings import PlaygroundSettings, is_loopback
@@ -34,6 +35,22 @@ def monitoring(configuration: Configuration) -> list[Finding]:
     return [
         can_listen(
             "monitoring",
+            settings.host,
+            settings.port,
+            settings=settings.prefix,
+            configuration=configuration,
+        )
+    ]
+
+
+def api(configuration: Configuration) -> list[Finding]:
+    """The OpenAI-compatible API, where it is switched on."""
+    settings = configuration.of(ApiSettings)
+    if settings.port is None:
+        return []
+    return [
+        can_listen(
+            "the API",
             settings.host,
             settings.port,
             settings=settings.prefix,

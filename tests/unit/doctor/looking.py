@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.configuration import Configuration
 from bot.monitoring.settings import MonitoringSettings
+from bot.platforms.api.settings import ApiSettings
 from bot.platforms.discord.settings import DiscordSettings
 from bot.platforms.findings import Finding, Status
 from bot.platforms.slack.settings import SlackSettings
@@ -24,6 +25,7 @@ def configured(
     port: int = 0,
     slack: dict[str, str] | None = None,
     monitoring: dict[str, int] | None = None,
+    api: dict[str, int] | None = None,
     unknown: Sequence[str] = (),
     problems: Sequence[str] = (),
     **settings: Any,
@@ -34,6 +36,7 @@ def configured(
         SlackSettings.model_validate(slack or {}),
         DiscordSettings.model_validate({}),
         MonitoringSettings.model_validate(monitoring or {}),
+        ApiSettings.model_validate(api or {}),
     ]
     return Configuration(groups, unknown=unknown, problems=problems)
 

@@ -24,6 +24,7 @@ from bot.doctor.examination import Area, examine, is_well
 from bot.doctor.report import as_document, as_text
 from bot.images.decoding.process import DecodingProcess
 from bot.monitoring.settings import MonitoringSettings
+from bot.platforms.api.settings import ApiSettings
 from bot.platforms.discord.settings import DiscordSettings
 from bot.platforms.findings import Finding, Status
 from bot.platforms.slack.settings import SlackSettings
@@ -134,20 +135,23 @@ def test_each_reason_not_to_listen_has_its_own_remedy(failure: OSError, fix: str
     assert fix in ports.remedy(failure, "PLAYGROUND_")
 
 
-def test_the_ports_of_health_checks_and_of_slack_are_tried_where_they_are_used(
+def test_the_ports_of_health_checks_the_api_and_slack_are_tried_where_they_are_used(
     tmp_path: Path,
 ) -> None:
     unused = configured(tmp_path, slack={"bot_token": "xoxb-1", "app_token": "xapp-1"})
-    assert (listening.monitoring(unused), listening.slack_http(unused)) == ([], [])
+    for check in (listening.monitoring, listening.api, listening.slack_http):
+        assert check(unused) == []
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         http = {"bot_token": "xoxb-1", "signing_secret": "planted", "http_port": str(port)}
-        both = configured(tmp_path, slack=http, monitoring={"port": port})
+        both = configured(tmp_path, slack=http, monitoring={"port": port}, api={"port": port})
         assert "set MONITORING_PORT to another" in the(listening.monitoring(both)).fix
+        assert "set API_PORT to another" in the(listening.api(both)).fix
         assert "set SLACK_HTTP_PORT to another" in the(listening.slack_http(both)).fix
     assert the(listening.monitoring(both)).is_well
+    assert the(listening.api(both)).is_well
     assert the(listening.slack_http(both)).is_well
 
 
@@ -234,6 +238,7 @@ async def test_no_secret_is_in_the_report_whatever_goes_wrong(
             {"bot_token": f"{planted}.{planted[:6]}.{planted}", "resolve_to": "127.0.0.1:9"}
         ),
         MonitoringSettings(),
+        ApiSettings(),
     ]
     areas = await examine(Configuration(groups, given={"HF_TOKEN": planted}), asks_model=True)
     assert "No PostgreSQL server answers" in as_text(areas)
