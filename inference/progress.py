@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ REDRAW_S = 0.1
 """A terminal's line is redrawn at most so often."""
 LINE_EVERY_S = 30.0
 """A file or a pipe gets a line of figures at most so often."""
+BAR_CHARACTERS = 10
 RATE_WINDOW_S = 5.0
 """A rate is the mean over about so long."""
 
@@ -140,7 +142,7 @@ class StreamProgress:
             return
         is_new, self._of, self._written_s = of != self._of, of, now
         if self._rewrites:
-            line = described(measured)
+            line = _with_bar(described(measured), measured)
             self._write(f"\r{line.ljust(self._width)}")
             self._width = len(line)
         elif is_new or measured.done_bytes is not None:
@@ -184,6 +186,17 @@ def described(progress: LoadProgress) -> str:
     if remaining_s is not None and remaining_s >= 1:
         figures.append(f"{_duration(remaining_s)} left")
     return f"{line}: {', '.join(figures)}"
+
+
+def _with_bar(line: str, progress: LoadProgress) -> str:
+    """A line with a picture of how much is done, where the terminal has room for both."""
+    done, total = progress.done_bytes, progress.total_bytes
+    if done is None or not total:
+        return line
+    filled = min(BAR_CHARACTERS, BAR_CHARACTERS * done // total)
+    drawn = f"{line}  [{'#' * filled}{'-' * (BAR_CHARACTERS - filled)}]"
+    # A line that wraps cannot be written over.
+    return drawn if len(drawn) < shutil.get_terminal_size().columns else line
 
 
 def _of_total(done: int, total: int) -> str:

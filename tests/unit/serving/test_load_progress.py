@@ -98,7 +98,10 @@ def test_a_download_that_begins_again_has_no_negative_rate(clock: Clock) -> None
     assert meter.measured(at(4_000_000)).bytes_per_s == pytest.approx(4_000_000)
 
 
-def test_a_file_gets_few_lines_and_a_terminal_one_that_is_written_over(clock: Clock) -> None:
+def test_a_file_gets_few_lines_and_a_terminal_one_that_is_written_over(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     file, terminal = io.StringIO(), Terminal()
     progress = [StreamProgress(file), StreamProgress(terminal)]
     for step in range(600):
@@ -108,6 +111,17 @@ def test_a_file_gets_few_lines_and_a_terminal_one_that_is_written_over(clock: Cl
     for one in progress:
         one.say("It is ready.")
     assert file.getvalue().count("\n") <= 4
+    assert "[" not in file.getvalue()
+    assert "  [#####-----]" in terminal.getvalue()
     assert "\r" not in file.getvalue()
     assert terminal.getvalue().count("\n") == 1
     assert terminal.getvalue().endswith("\rIt is ready.\n")  # the line was cleared before
+
+
+def test_a_narrow_terminal_has_no_bar_for_a_line_that_wraps_cannot_be_written_over(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = Terminal()
+    StreamProgress(terminal).report(at(1_000_000_000))
+    assert terminal.getvalue() == "\rDownloading the model: 1.0 of 2.0 GB"
