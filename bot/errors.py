@@ -86,15 +86,15 @@ class NotAPicture(PictureRefused):
         return say(locale, self.key, **self.values, what=say(locale, self.kind))
 
 
-class ShuttingDown(UserFacingError):
+class Busy(UserFacingError):
+    """Too many questions, from this user or in all; nothing was run."""
+
+
+class ShuttingDown(Busy):
     """The bot takes nothing any more; the next start may."""
 
     def __init__(self) -> None:
         super().__init__("shutting_down")
-
-
-class Busy(UserFacingError):
-    """Too many questions, from this user or in all; nothing was run."""
 
 
 class BeyondBound(Busy):
