@@ -17,5 +17,6 @@ echo "Installing vLLM into $folder; the first time this takes some minutes and 4
 "$python" -m venv --clear "$folder"
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check \
     --requirement tests/vllm/requirements.txt
+"$folder/bin/python" -m pip uninstall --quiet --yes torchaudio torchcodec
 "$folder/bin/python" tests/vllm/after_install.py
 touch "$folder/.installed"
