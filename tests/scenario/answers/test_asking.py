@@ -121,7 +121,10 @@ async def test_a_picture_without_words_asks_what_is_in_it(
     await answers.ask(message("", "red", id="1"), red())
     await answers.ask(message("", "red", "blue", id="2", locale="ja-JP"), red())
     assert backend.requests[0].messages[-1].text == "What is in this picture?"
-    assert backend.requests[1].messages[-1].text == "これらの画像には何が写っていますか？"
+    assert backend.requests[1].messages[-1].text.splitlines() == [
+        "これらの画像には何が写っていますか？",
+        "特に指定がなければ、日本語で答えてください。",
+    ]
 
 
 async def test_the_operators_choices_reach_the_model(tmp_path: Path) -> None:
