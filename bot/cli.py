@@ -24,7 +24,7 @@ from bot.arguments import build_parser
 from bot.configuration import Configuration, load_configuration, read_configuration, variables
 from bot.errors import CommandFailed, ConfigurationError
 from bot.home import ensure_home
-from bot.logs import set_log_level, set_up_logging
+from bot.logs import set_log_format, set_log_level, set_up_logging
 from bot.platforms.registry import PLATFORMS
 from bot.platforms.web.settings import PlaygroundSettings
 from bot.settings import Settings, revealed
@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         load = read_configuration if arguments.command == "doctor" else load_configuration
         configuration = load(**_settings_in(arguments))
         set_log_level(configuration.bot.log_level)
+        set_log_format(configuration.bot.log_format)
         _tell_of_unknown_settings(configuration, arguments.command)
         ensure_home(configuration.bot.data_dir)
         code = _command(arguments, configuration)

@@ -316,6 +316,9 @@ class Settings(SettingsGroup):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe level that is logged. Texts and pictures never are."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How the log is written: for people, or as one JSON object per line."
+    )
     follow_ups: FollowUps = Field(
         "thread",
         description="Whether follow-ups in the bot's threads need a mention: `thread` (they do "

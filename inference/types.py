@@ -78,6 +78,8 @@ class GenerationRequest:
     sampling: Sampling
     user_id: str = ""
     """Stable id of the user; the scheduler is fair across users."""
+    question: str = field(default="", repr=False)
+    """The id that the log calls it by."""
     thread: str = ""
     """Stable id of the conversation; it stays on the device that holds its cache."""
     stop: tuple[str, ...] = field(default=(), repr=False)

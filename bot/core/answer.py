@@ -40,6 +40,7 @@ from bot.values.messages import (
     ThreadKey,
 )
 from bot.values.usage import outcome_of
+from inference.about import about
 from inference.engine import Engines
 from inference.errors import InferenceError, safe_traceback
 from inference.progress import LoadProgress
@@ -324,7 +325,7 @@ class Answers:
         question = held.enter_context(self._questions.tracked(message))
 
         async def run() -> bool:
-            with held:
+            with held, about(message.log_id):
                 return await work(question, exchange, ticket)
 
         task = asyncio.create_task(run(), name=f"answer-{message.key.platform}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from bot.logs.formats import FORMATTERS, Format, Text
 from bot.logs.libraries import constant_words
 from bot.logs.repeats import Repeats
 from bot.logs.withheld import withhold_warnings
@@ -34,9 +35,9 @@ def set_up_logging(*, shown: bool) -> HeldBack:
         stderr.addFilter(_is_foreign)
     # The root's level stays: libraries log their input (statements with their values, requests
     # with their bodies), and users' words must not reach a log.
+    stderr.setFormatter(Text())
     logging.basicConfig(
         level=logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         handlers=[stderr] if shown else [stderr, held_back],
     )
     withhold_warnings()
@@ -47,6 +48,13 @@ def set_log_level(level: str) -> None:
     """Set how much our own modules log."""
     for ours in OURS:
         logging.getLogger(ours).setLevel(level)
+
+
+def set_log_format(name: Format) -> None:
+    """Set how lines are written."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, Text):
+            handler.setFormatter(FORMATTERS[name]())
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.monitoring.health import Health
 from bot.texts import duration, say
@@ -17,9 +17,9 @@ FEW = 10
 class Problem:
     """Something that keeps somebody from an answer."""
 
-    what: str
+    what: str = field(repr=False)
     """A sentence."""
-    remedy: str
+    remedy: str = field(repr=False)
     """Another."""
 
 

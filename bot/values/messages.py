@@ -6,6 +6,7 @@ its value is made, so that no adapter can forget it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -125,6 +126,13 @@ class IncomingMessage:
     """Who asks it again, if not its author: bounds and turns are theirs. Not kept."""
     context: dict[str, str] = field(default_factory=dict, repr=False, hash=False)
     """How and where it was asked, for the adapter that made it; opaque to the core."""
+
+    @property
+    def log_id(self) -> str:
+        """What the log calls it: the same after a restart and in every process."""
+        key = self.key
+        parts = (key.platform, key.team, key.channel, key.message, str(self.revision))
+        return hashlib.sha256(_joined(*parts).encode()).hexdigest()[:12]
 
     @property
     def user(self) -> UserKey:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from inference.about import about
 from inference.backends.gpu_memory import GpuMemory
 from inference.device import is_out_of_memory
 from inference.errors import ContextExceeded, EngineDead, GenerationFailed, safe_traceback
@@ -330,7 +331,8 @@ class BatchingBackend:
         try:
             self._prompts.record_answer(request.prompt, request.token_ids, request.emitted)
         except Exception as exc:  # noqa: BLE001 - a follow-up is prefilled anew instead
-            log.error("an answer's tokens cannot be recorded: %s", safe_traceback(exc))
+            with about(request.job.request.question):
+                log.error("an answer's tokens cannot be recorded: %s", safe_traceback(exc))
 
     @contextmanager
     def _contained(self, output: StepOutput, sequence: Sequence[SequenceInputs]) -> Iterator[None]:
@@ -340,8 +342,13 @@ class BatchingBackend:
         except torch.AcceleratorError:
             raise
         except Exception as exc:  # noqa: BLE001 - one request's failure must not reach the others
-            log.error("a request failed: %s", safe_traceback(exc))
+            with about(self._question_of(sequence)):
+                log.error("a request failed: %s", safe_traceback(exc))
             self._fail(output, sequence, type(exc).__name__)
+
+    def _question_of(self, sequence: Sequence[SequenceInputs]) -> str:
+        request = self._requests.get(sequence)
+        return "" if request is None else request.job.request.question
 
     def _fail(self, output: StepOutput, sequence: Sequence[SequenceInputs], why: str) -> None:
         request = self._requests.get(sequence)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from inference.about import about
 from inference.errors import EngineDead, GenerationFailed, InferenceError, safe_traceback
 from inference.serving.backend import AddJob, Job, StepOutput
 from inference.types import (
@@ -120,7 +121,8 @@ class SequentialBackend:
         except InferenceError as exc:
             outcome = exc
         except Exception as exc:  # noqa: BLE001 - fails this request and no other
-            log.error("generation failed: %s", safe_traceback(exc))
+            with about(job.request.question):
+                log.error("generation failed: %s", safe_traceback(exc))
             outcome = GenerationFailed(type(exc).__name__)
         output.emit(job, outcome)
 

@@ -14,8 +14,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from contextvars import copy_context
+from functools import partial
 from typing import TypeAlias, TypeVar
 
+from inference.about import about
 from inference.errors import (
     EngineDead,
     GenerationFailed,
@@ -178,7 +181,9 @@ class Worker:
 
     async def _run_in_pool(self, work: Callable[[Argument], Result], argument: Argument) -> Result:
         """Run a function that needs no device. Raises: InferenceError."""
-        done = self._loop.run_in_executor(self._prepare_pool, work, argument)
+        # With its context: what it logs says which question it is about.
+        run = partial(copy_context().run, work, argument)
+        done = self._loop.run_in_executor(self._prepare_pool, run)
         try:
             return await asyncio.wait_for(done, PREPARE_TIMEOUT_S)
         except TimeoutError:
@@ -326,7 +331,8 @@ class _StepLoop:
         except InferenceError as exc:
             self.emit(job, exc)
         except Exception as exc:  # noqa: BLE001 - one bad request must not end the others
-            log.error("a request cannot be added: %s", safe_traceback(exc))
+            with about(job.request.question):
+                log.error("a request cannot be added: %s", safe_traceback(exc))
             self.emit(job, GenerationFailed(type(exc).__name__))
 
     def _confirm_cleared(self, count: int) -> None:

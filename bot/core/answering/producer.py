@@ -213,6 +213,7 @@ class AnswerProducer:
             sampling=sampling,
             user_id=message.user.id_everywhere,
             thread=message.thread.id_everywhere,
+            question=message.log_id,
         )
         return await stream_answer(
             engine, request, reply, meter, timeout_s=self._options.timeout_s, on_place=on_place
