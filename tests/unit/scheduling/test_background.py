@@ -111,6 +111,16 @@ def test_an_older_background_sequence_is_preempted_before_a_younger_one_that_is_
     assert set(lost) == {background}
 
 
+def test_none_is_admitted_while_another_waits_for_a_page_that_is_being_computed() -> None:
+    scheduler, _, _, device = make_engine(chunk=256, ahead=0)
+    first, second = (request(100, picture="a") for _ in range(2))
+    background = request(30, seed=5, background=True)
+    for sequence in (first, second, background):
+        scheduler.submit(sequence)
+    assert prefilled(device.step()) == [first]
+    assert background in prefilled(device.step())
+
+
 def test_nobody_waits_for_a_page_that_a_background_prefill_computes() -> None:
     scheduler, _, _, device = make_engine(chunk=32, ahead=0)
     background = request(300, picture="a", background=True)
