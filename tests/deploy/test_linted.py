@@ -111,8 +111,9 @@ def build_context(folder: Path, stage: str) -> Path:
 def made(folder: Path) -> Path:
     """The environment that the image's last command of the build makes."""
     context, place = build_context(folder / "src", "build-cpu"), folder / "opt"
-    venv.create(place, symlinks=True, with_pip=True)
-    # The dependencies, whose installation with hashes has its own test, from this environment.
+    venv.create(place, symlinks=True)
+    # The dependencies, pip and the locked backend, whose hashes have a test of their own, are those
+    # of this environment.
     packages = place / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     (command,) = stages()["build-cpu"].all("RUN")
