@@ -18,6 +18,11 @@ from bot.settings import revealed
 pytestmark = pytest.mark.usefixtures("clean_environment")
 
 PLANTED = "xoxb-1-planted"
+FORMS = {
+    "API_KEYS": "script=a-planted-secret-of-32-characters",
+    "DATABASE_URL": "postgresql+asyncpg://bot:planted@db/x",
+}
+"""What is read of secrets that have a form."""
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +53,7 @@ def credential(name: str, text: str) -> None:
 def test_every_secret_can_be_read_from_a_file(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = "postgresql+asyncpg://bot:planted@db/x" if "URL" in variable else "a-planted-secret"
+    text = FORMS.get(variable, "a-planted-secret")
     Path("secret").write_text(f"{text}\n")
     monkeypatch.setenv(f"{variable}_FILE", "secret")
     configuration = read_configuration()
