@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import huggingface_hub
 from filelock import FileLock, Timeout
 from huggingface_hub.file_download import http_get, repo_folder_name
+from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined] # not in its stub
 
 TIMEOUT_S = 10.0
 LEAST_BYTES, MOST_BYTES = 1_000_000, 50_000_000_000
@@ -84,7 +85,7 @@ def _missing(repo: str, name: str, options: dict[str, Any]) -> _File | None:
         return None
     # A token is for the hub, not for the store that it leads to.
     is_the_hub = urlsplit(found.location).netloc == urlsplit(url).netloc
-    headers = huggingface_hub.utils.build_hf_headers(token=token if is_the_hub else False)
+    headers = build_hf_headers(token=token if is_the_hub else False)
     return _File(address=found.location, headers=headers, blob=blob, num_bytes=found.size or 0)
 
 

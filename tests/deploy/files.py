@@ -101,7 +101,9 @@ def variables_of(target: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for stage in lineage(target):
         for arguments in stage.all("ENV"):
-            found.update(pair.split("=", 1) for pair in shlex.split(arguments))
+            for pair in shlex.split(arguments):
+                name, _, value = pair.partition("=")
+                found[name] = value
     return found
 
 

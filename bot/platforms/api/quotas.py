@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
@@ -67,7 +67,7 @@ class Quotas:
             raise _too_many("api_at_once", self._at_once, retry_s=1)
 
     def _check_minute(self, name: str) -> None:
-        latest = self._latest.get(name, ())
+        latest: Sequence[float] = self._latest.get(name, ())
         if self._per_minute and len(latest) >= self._per_minute:
             # The request that many before this one must lie more than a minute ago.
             left_s = latest[0] + MINUTE_S - self._clock()

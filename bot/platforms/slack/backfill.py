@@ -147,7 +147,7 @@ async def _history(workspace: Workspace, channel: str, since: float) -> History:
                 break
             if sent_at >= since:
                 history.missed.append(event)
-            late = event.get("latest_reply")
+            late = str(event.get("latest_reply"))
             if is_ts(late):
                 threads = history.threads if float(late) >= since else history.idle
                 threads.append(event["ts"])

@@ -18,7 +18,7 @@ from tests.scenario.api.conftest import KEY, OTHER_KEY, Stage, asking, scripted_
 from tests.scenario.core import BLUE, RED
 from tests.waiting import until
 
-HELLO = {"role": "user", "content": "Hello"}
+HELLO: Any = {"role": "user", "content": "Hello"}
 
 
 async def ask(client: openai.AsyncOpenAI, *messages: Any, **options: Any) -> Any:

@@ -100,7 +100,7 @@ class DiscordChat:
 
     def change_setting(self, name: str, value: str, *, who: str = "ann") -> None:
         given = {"change": name} | ({"value": value} if value else {})
-        self._discord.slash("llava settings", user=PEOPLE[who], **given)
+        self._discord.slash("llava settings", user=PEOPLE[who], file=None, **given)
 
     def mention(self, who: str) -> str:
         return f"<@{PEOPLE[who]}>"

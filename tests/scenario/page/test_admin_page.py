@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from bot.store.rows import now
 from bot.values.presence import Presences
@@ -60,10 +60,10 @@ def team() -> Presences:
 
 @asynccontextmanager
 async def shown(
-    client: Client, browser: Browser, viewport: Mapping[str, int], locale: str = "en"
+    client: Client, browser: Browser, viewport: ViewportSize, locale: str = "en"
 ) -> AsyncIterator[Page]:
     """The page behind its password; what the browser complains of fails the test."""
-    context = await browser.new_context(viewport=dict(viewport), locale=locale)  # type: ignore[arg-type]
+    context = await browser.new_context(viewport=viewport, locale=locale)
     page = await context.new_page()
     said: list[str] = []
     page.on("console", lambda it: said.append(it.text) if "403" not in it.text else None)
@@ -118,7 +118,7 @@ async def test_everybody_can_use_it_on_desk_and_phone_in_both_themes(
     tmp_path: Path,
     browser: Browser,
     monkeypatch: pytest.MonkeyPatch,
-    viewport: Mapping[str, int],
+    viewport: ViewportSize,
     locale: str,
 ) -> None:
     async with running_playground(
@@ -131,6 +131,6 @@ async def test_everybody_can_use_it_on_desk_and_phone_in_both_themes(
                 "(it) => (it.closest('details').open = true)"
             )
             for theme in ("light", "dark"):
-                assert await violations(page, theme) == []  # type: ignore[arg-type]
+                assert await violations(page, theme) == []
             assert await overflow_px(page) <= 0
             assert await small_targets(page) == []

@@ -68,7 +68,7 @@ async def test_ctrl_c_at_a_token_gives_the_terminal_its_echo_back_and_writes_not
         await terminal.see("answer in Slack? [y/N]")
         terminal.enter("y")
         await terminal.see("SLACK_BOT_TOKEN (")
-        assert not terminal.echoes
+        assert not await asyncio.to_thread(lambda: terminal.echoes)
         terminal.type(CTRL_C)
         assert await exit_code(terminal) == 130
         assert terminal.echoes

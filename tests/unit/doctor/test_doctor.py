@@ -237,8 +237,8 @@ async def test_no_secret_is_in_the_report_whatever_goes_wrong(
         DiscordSettings.model_validate(
             {"bot_token": f"{planted}.{planted[:6]}.{planted}", "resolve_to": "127.0.0.1:9"}
         ),
-        MonitoringSettings(),
-        ApiSettings(),
+        MonitoringSettings.model_validate({}),
+        ApiSettings.model_validate({}),
     ]
     areas = await examine(Configuration(groups, given={"HF_TOKEN": planted}), asks_model=True)
     assert "No PostgreSQL server answers" in as_text(areas)

@@ -52,7 +52,7 @@ async def settings(tmp_path: Path) -> Settings:
     folder = tmp_path / "data"
     async with running_store(folder) as store:
         await fill(store)
-    return Settings(data_dir=folder)
+    return Settings.model_validate({"data_dir": folder})
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
@@ -133,7 +133,7 @@ async def test_nothing_is_overwritten_and_no_store_is_made(
     with pytest.raises(CommandFailed, match="not empty"):
         await export_thread(settings, SLACK.thread, settings.data_dir)
     assert (tmp_path / "there").read_text() == "mine"
-    empty = Settings(data_dir=tmp_path / "none")
+    empty = Settings.model_validate({"data_dir": tmp_path / "none"})
     with pytest.raises(CommandFailed, match="holds no store"):
         await audit(empty, as_json=False)
     assert not (tmp_path / "none").exists()
