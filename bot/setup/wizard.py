@@ -7,7 +7,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot import interrupts
 from bot.configuration import ENV_FILE, Configuration, load_configuration
@@ -33,7 +33,7 @@ MODEL_SETTINGS = ("MODEL", "QUANTIZE")
 class Wishes:
     """What was said on the command line."""
 
-    given: Mapping[str, object]
+    given: Mapping[str, object] = field(repr=False)
     """Settings that are arguments, by their names in lower case."""
     takes_defaults: bool
     """Ask nothing."""

@@ -39,7 +39,7 @@ PAGE = 200
 class History:
     """What a channel's history says about the last minutes."""
 
-    missed: list[Event] = field(default_factory=list)
+    missed: list[Event] = field(default_factory=list, repr=False)
     """The channel's messages of that time, oldest first."""
     threads: list[str] = field(default_factory=list)
     """Those with replies of that time, by ts."""

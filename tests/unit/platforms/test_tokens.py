@@ -8,6 +8,7 @@ import pytest
 
 from bot import app
 from bot.configuration import Configuration
+from bot.platforms.api.settings import ApiSettings
 from bot.platforms.discord.settings import DiscordSettings
 from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.registry import PLATFORMS
@@ -88,10 +89,15 @@ def test_a_platform_with_such_a_token_is_left_out_before_anything_is_loaded(
 ) -> None:
     caplog.set_level(logging.ERROR, "bot.app")
     configuration = Configuration(
-        [PlaygroundSettings.model_validate({}), slack(APP), discord("abc")]
+        [
+            PlaygroundSettings.model_validate({}),
+            slack(APP),
+            discord("abc"),
+            ApiSettings.model_validate({}),
+        ]
     )
     sound = app._with_sound_settings(configuration, PLATFORMS)
-    assert [entry.name for entry in sound] == ["web"]
+    assert [entry.name for entry in sound] == ["web", "api"]
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         "Slack does not run",
         "Discord does not run",

@@ -21,7 +21,10 @@ from bot.configuration import setting_groups
 from bot.settings import SettingsGroup
 
 NEVER_SEE_PEOPLE = (
+    "bot.credentials",
     "bot.doctor",
+    "bot.setup",
+    "bot.store.backup",
     "bot.store.migrations",
     "bot.unknown_settings",
     "inference.backends",
@@ -51,17 +54,24 @@ SHOWN = {
     *("endpoint", "region", "model", "revision", "device", "family", "weights", "languages"),
     *("cache_dtype", "engine", "why_not_fast"),
     # numbers that are no tokens
-    *("pages", "positions", "rows", "grid", "canvases", "_own", "_claim"),
+    *("pages", "positions", "rows", "grid", "canvases", "_own", "_claim", "counts", "probe"),
+    # what servers and their requests are made of
+    *("addresses", "address", "problem", "clear_path", "finish_reason", "param", "mark"),
+    # a thread's ts; what a token looks like, and whose it is
+    *("threads", "idle", "sentence", "form", "detail"),
 }
 """Fields with text that a `repr` may show."""
 
 NAMES_OF_OURS = {
+    "bot.core.presets.Preset",
+    "bot.platforms.api.keys.ApiKey",
     "bot.platforms.entry.PlatformEntry",
     "bot.values.named_models.NamedModel",
+    "inference.remote.kinds.Kind",
     "inference.types.ModelInfo",
     "inference.types.ModelSpec",
 }
-"""Classes whose `name` is a platform's or a model's."""
+"""Classes whose `name` is a platform's, a model's, a program's or the operator's."""
 
 
 def modules() -> Iterator[ModuleType]:
