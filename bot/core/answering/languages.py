@@ -25,11 +25,16 @@ ASK_FOR: Final = {
 }
 """By code; the same as `bot.core.channel_settings.names.LANGUAGES`."""
 
+_KANA: Final = r"\u3041-\u309f\u30a1-\u30fa\uff66-\uff9f"
 _SCRIPTS: Final = (
-    ("ja", re.compile(r"[\u3041-\u309f\u30a1-\u30fa\uff66-\uff9f]")),  # kana
-    ("ko", re.compile(r"[\uac00-\ud7a3]")),
+    ("ja", re.compile(f"[{_KANA}]"), re.compile(f"[{_KANA}\u30fc\u4e00-\u9fff]")),
+    ("ko", re.compile(r"[\uac00-\ud7a3]"), re.compile(r"[\uac00-\ud7a3]")),
 )
-"""Chinese is told by nothing: Japanese has questions of its characters alone."""
+"""By code: what only this language is written with, and all its letters.
+
+Chinese is told by nothing: Japanese has questions of its characters alone.
+"""
+_LATIN: Final = re.compile(r"\W*[A-Za-z][\w'’.-]*\W*", re.ASCII)
 
 
 def in_its_language(question: str, model: ModelInfo, chosen: str = "") -> str:
@@ -45,5 +50,15 @@ def in_its_language(question: str, model: ModelInfo, chosen: str = "") -> str:
 
 
 def _language_of(question: str) -> str:
-    """The code of a language whose script nobody else uses; else empty."""
-    return next((code for code, script in _SCRIPTS if script.search(question)), "")
+    """The code of a language whose script nobody else uses; else empty.
+
+    It must be what the question is put in, and not what it quotes: “What does ありがとう mean?” is
+    English. So it ends in that language, and is not mostly Latin words.
+    """
+    words = question.split()
+    is_mostly_latin = 2 * sum(map(bool, map(_LATIN.fullmatch, words))) > len(words) + 1
+    last = next((letter for letter in reversed(question) if letter.isalpha()), "")
+    for code, tells, letters in _SCRIPTS:
+        if tells.search(question) and letters.match(last) and not is_mostly_latin:
+            return code
+    return ""

@@ -24,6 +24,9 @@ SMALL = replace(MODEL, languages=("en",))
         ("これは何ですか？", "ja"),
         ("ｺﾚﾊﾅﾆ?", "ja"),
         ("看板の写真", "ja"),
+        ("このscreenshotのerror messageは何ですか", "ja"),
+        ("これは Visual Studio Code ですか？", "ja"),
+        ("PDFの内容を教えて", "ja"),
         ("이게 뭐예요?", "ko"),
     ],
 )
@@ -34,6 +37,14 @@ def test_a_question_is_put_with_a_wish_for_its_own_language(question: str, code:
 def test_where_the_script_tells_no_language_nothing_is_added() -> None:
     for question in ("What is it?", "¿Qué es?", "42", "", "画像説明", "这是什么？"):
         assert in_its_language(question, MODEL) == question
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What does ありがとう mean?", "What does this sign say: ありがとう", "Translate 안녕 please"],
+)
+def test_a_question_that_quotes_another_language_is_not_answered_in_it(question: str) -> None:
+    assert in_its_language(question, MODEL) == question
 
 
 def test_a_channels_language_comes_before_the_questions() -> None:
