@@ -24,9 +24,9 @@ STEPS = {
     "begin_turn": "INSERT ON turns",
     "answer_turn": "UPDATE OF answer ON turns",
     "end": "UPDATE OF ended_at ON inbox",
-    "settings_log": "INSERT ON settings_log",
 }
 """A step of a question's life → what it alone does to the database."""
+WRITES = STEPS | {"settings_log": "INSERT ON settings_log"}
 
 
 def _sqlite(store: Store) -> SqliteDatabase:
@@ -116,7 +116,7 @@ def fails_at(store: Store, step: str) -> Iterator[None]:
         other.close()
 
     raises = "SELECT RAISE(ABORT, 'disk I/O error')"
-    run(f"CREATE TRIGGER fault BEFORE {STEPS[step]} BEGIN {raises}; END")
+    run(f"CREATE TRIGGER fault BEFORE {WRITES[step]} BEGIN {raises}; END")
     try:
         yield
     finally:

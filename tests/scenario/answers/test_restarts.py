@@ -96,7 +96,7 @@ async def test_only_what_the_device_has_begun_with_is_blamed_for_the_end_of_the_
         return sorted(await core.store.database.read(lambda c: c.execute(counts).scalars()))
 
     async def until_counted(*expected: int) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await attempts() != list(expected):  # noqa: ASYNC110 - they are in the store
                 await asyncio.sleep(0.01)
 
