@@ -87,6 +87,7 @@ async def post(bot: RunningBot, text: str, *pictures: bytes) -> None:
                 assert response.status == 200
 
 
+@pytest.mark.heavy
 async def test_a_slack_that_accepts_calls_and_never_answers_does_not_hold_up_an_orderly_end(
     tmp_path: Path, talkative: str
 ) -> None:

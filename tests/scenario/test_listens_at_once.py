@@ -44,6 +44,7 @@ async def info(bot: RunningBot) -> dict[str, Any]:
         return shown
 
 
+@pytest.mark.heavy
 async def test_a_question_asked_during_the_load_is_answered_even_after_a_kill_and_a_stop(
     tmp_path: Path, talkative: str
 ) -> None:

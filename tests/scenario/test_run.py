@@ -21,6 +21,7 @@ import pytest
 from bot import app
 from bot.configuration import Configuration
 from bot.errors import EXIT_ENGINE_DEAD, ConfigurationError
+from bot.model_server_settings import ModelServerSettings
 from bot.platforms.entry import PlatformEntry
 from bot.platforms.platform import PlatformUnavailable
 from bot.platforms.web.server import Playground
@@ -87,6 +88,7 @@ async def ended_turns(bot: RunningBot, thread: str) -> list[dict[str, Any]]:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_lets_the_running_answer_end(
     number: signal.Signals, tmp_path: Path, talkative: str
@@ -128,6 +130,7 @@ async def test_a_bot_killed_mid_answer_answers_the_question_once_at_the_next_sta
         assert [p["number"] for p in rest[-1][1]["receipt"]["pictures"]] == [1, 2]
 
 
+@pytest.mark.heavy
 async def test_an_answer_that_does_not_finish_in_time_is_left_to_the_next_start(
     tmp_path: Path, talkative: str
 ) -> None:
@@ -162,6 +165,7 @@ async def test_ctrl_c_during_the_start_ends_it_at_once_without_a_traceback(
     assert code == -signal.SIGINT or "Traceback" not in "".join(bot.log)
 
 
+@pytest.mark.heavy
 async def test_a_second_signal_does_not_wait_for_answers(tmp_path: Path, talkative: str) -> None:
     options = ("--model", talkative, "--temperature", "1", "--max-new-tokens", "20000")
     async with running_bot(tmp_path, *options, DRAIN_S="100") as bot:
@@ -173,6 +177,7 @@ async def test_a_second_signal_does_not_wait_for_answers(tmp_path: Path, talkati
             assert await bot.exit_code() == 0
 
 
+@pytest.mark.heavy
 async def test_when_the_device_fails_the_user_is_told_and_the_exit_code_says_so(
     tmp_path: Path, talkative: str
 ) -> None:
@@ -192,6 +197,7 @@ async def test_when_the_device_fails_the_user_is_told_and_the_exit_code_says_so(
             assert [name async for name, _ in stream][-1] == "done"
 
 
+@pytest.mark.heavy
 async def test_even_a_debug_log_holds_nothing_that_users_wrote_or_sent(
     tmp_path: Path, talkative: str
 ) -> None:
@@ -247,6 +253,7 @@ async def test_a_port_in_use_gets_a_sentence(tmp_path: Path, talkative: str) -> 
     assert "Traceback" not in result.err
 
 
+@pytest.mark.heavy
 async def test_a_start_that_fails_leaves_unfinished_questions_to_the_next(
     tmp_path: Path, talkative: str
 ) -> None:
@@ -268,6 +275,7 @@ async def test_a_start_that_fails_leaves_unfinished_questions_to_the_next(
         assert turn["state"] == "answered"
 
 
+@pytest.mark.heavy
 async def test_a_model_that_cannot_be_loaded_ends_the_start_with_a_sentence(
     tmp_path: Path,
 ) -> None:
@@ -306,9 +314,14 @@ def test_a_store_that_fails_during_the_start_gets_a_sentence(
     for name in ("interrupts", "private_files"):
         monkeypatch.setattr(app, name, mock.Mock())
     monkeypatch.setattr(app, "_lock_data_dir", mock.Mock())
-    configuration = SimpleNamespace(bot=Settings.model_validate({"data_dir": tmp_path}))
+    configuration = Configuration(
+        [
+            Settings.model_validate({"data_dir": tmp_path}),
+            ModelServerSettings.model_validate({}),
+        ]
+    )
     with pytest.raises(ConfigurationError, match=r"its store fails \(ENOSPC.*make room"):
-        app.run(configuration, platforms=[])  # type: ignore[arg-type]
+        app.run(configuration, platforms=[])
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.pictures import plain_picture
 from tests.scenario.command import running_bot
 from tests.scenario.discord.stage import MENTION, has_button, text_of
@@ -23,6 +25,7 @@ def settings(discord: LocalDiscord) -> dict[str, Any]:
     }
 
 
+@pytest.mark.heavy
 async def test_killed_in_mid_answer_it_finishes_the_same_message_once(
     tmp_path: Path, talkative: str, discord: LocalDiscord
 ) -> None:
@@ -83,6 +86,7 @@ async def test_both_platforms_run_in_one_process_on_one_model(
             )
 
 
+@pytest.mark.heavy
 async def test_a_discord_that_refuses_its_token_leaves_the_playground_running(
     tmp_path: Path, talkative: str, discord: LocalDiscord
 ) -> None:

@@ -16,7 +16,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 NARROW = {"width": 320, "height": 640}  # as a desk's page at 400 %
 
 
-@pytest.mark.parametrize("options", [DESK, PHONE], ids=["desk-en", "phone-ja"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param(DESK, id="desk-en"), pytest.param(PHONE, id="phone-ja", marks=pytest.mark.heavy)],
+)
 async def test_nothing_that_the_page_shows_breaks_a_rule_of_axe(
     tmp_path: Path, browser: Browser, options: dict[str, object]
 ) -> None:

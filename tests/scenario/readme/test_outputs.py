@@ -9,6 +9,8 @@ import shlex
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from bot.texts import say
 from tests.project.fences import fences
 from tests.scenario.command import llava_bot
@@ -27,6 +29,7 @@ def shown_below(command: str) -> tuple[str, str]:
     return found
 
 
+@pytest.mark.heavy
 async def test_models_lists_what_the_readme_shows(tmp_path: Path) -> None:
     typed, printed = shown_below("llava-bot models")
     result = await llava_bot(*shlex.split(typed)[1:], data_dir=tmp_path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.pictures import plain_picture
 from tests.scenario.command import running_bot
 from tests.scenario.slack.stage import has_button, text_of
@@ -48,6 +50,7 @@ async def test_killed_in_mid_answer_it_finishes_the_same_message_once(
         assert float(replies(ts)[1]["ts"]) > float(follow_up)
 
 
+@pytest.mark.heavy
 async def test_a_slack_that_refuses_its_token_leaves_the_playground_running(
     tmp_path: Path, talkative: str, slack: LocalSlack
 ) -> None:

@@ -49,6 +49,7 @@ async def test_json_holds_the_answer_that_is_printed(
     assert json.loads(as_json.out)["text"] == printed.out.strip()
 
 
+@pytest.mark.heavy
 async def test_chat_answers_several_questions_about_one_picture(
     tmp_path: Path, picture: str, model: str
 ) -> None:
@@ -79,6 +80,7 @@ async def test_chat_accepts_any_bytes_and_prints_characters_that_the_encoding_la
     assert (result.out.count("\n"), set(result.out)) == (2, {"?", "\n"})
 
 
+@pytest.mark.heavy
 async def test_a_picture_by_web_address(tmp_path: Path, model: str) -> None:
     app = web.Application()
     data = plain_picture().data
@@ -104,6 +106,7 @@ async def test_a_picture_by_web_address(tmp_path: Path, model: str) -> None:
         await runner.cleanup()
 
 
+@pytest.mark.heavy
 async def test_pictures_come_from_files_and_standard_input(tmp_path: Path, model: str) -> None:
     (tmp_path / "photo.png").write_bytes(encode(photo()))
     result = await llava_bot(
@@ -171,6 +174,7 @@ def plain_jpeg() -> bytes:
     return encode(Image.new("RGB", (300, 300), "red"), "JPEG")
 
 
+@pytest.mark.heavy
 async def test_an_unknown_model_gets_one_sentence(tmp_path: Path, picture: str) -> None:
     result = await llava_bot("ask", picture, "What?", "--model", "no/such", data_dir=tmp_path)
     assert_one_sentence(result, "The model 'no/such' is neither a folder here nor in the download")
@@ -202,6 +206,7 @@ async def test_a_directory_that_cannot_be_used_gets_one_sentence(
     assert_one_sentence(result, f"DATA_DIR: {tmp_path / 'file'} cannot be used (File exists).")
 
 
+@pytest.mark.heavy
 async def test_a_download_that_cannot_be_stored_names_the_folder(
     tmp_path: Path, picture: str
 ) -> None:
@@ -258,6 +263,7 @@ async def test_wrong_settings_are_all_named_at_once(tmp_path: Path, picture: str
     ]
 
 
+@pytest.mark.heavy
 async def test_settings_are_read_from_a_file(tmp_path: Path, picture: str) -> None:
     (tmp_path / ".env").write_text("MODEL=from/the-file\n")
     result = await llava_bot("ask", picture, "What?", data_dir=tmp_path)
