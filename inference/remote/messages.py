@@ -10,8 +10,9 @@ import io
 import json
 from typing import Any
 
+from inference.remote.defusing import defused
 from inference.remote.kinds import Kind
-from inference.types import GenerationRequest, Message, Picture, Sampling
+from inference.types import GenerationRequest, Message, Picture, Role, Sampling
 
 JPEG_QUALITY = 90
 
@@ -68,10 +69,15 @@ def messages_of(
             "role": message.role.value,
             "content": _parts(message, max_picture_bytes)
             if with_pictures and message.pictures
-            else message.text,
+            else _text(message),
         }
         for message in messages
     ]
+
+
+def _text(message: Message) -> str:
+    """The system's text is the operator's; all other is, or quotes, what people wrote."""
+    return message.text if message.role is Role.SYSTEM else defused(message.text)
 
 
 def _parts(message: Message, max_picture_bytes: int) -> list[dict[str, Any]]:
@@ -80,7 +86,7 @@ def _parts(message: Message, max_picture_bytes: int) -> list[dict[str, Any]]:
         for picture in message.pictures
     ]
     if message.text:
-        parts.append({"type": "text", "text": message.text})
+        parts.append({"type": "text", "text": _text(message)})
     return parts
 
 

@@ -38,10 +38,11 @@ class WaitingRoom:
         """Requests that have not been called."""
         return len(self._waiting)
 
-    def check_room(self) -> None:
-        """Raises: QueueFull: no further request may wait."""
+    def check_room(self, *, is_background: bool = False) -> None:
+        """Raises: QueueFull: no further request may wait; background ones take half the queue."""
         is_free = len(self._running) < self._capacity()
-        if not is_free and len(self._waiting) >= self._max_waiting:
+        most = self._max_waiting // 2 if is_background else self._max_waiting
+        if not is_free and len(self._waiting) >= most:
             raise QueueFull(max(len(self._waiting), 1))
 
     def enter(self, user_id: str, *, is_background: bool = False) -> Ticket:
@@ -49,7 +50,7 @@ class WaitingRoom:
 
         Raises: QueueFull.
         """
-        self.check_room()
+        self.check_room(is_background=is_background)
         ticket = Ticket(user_id, next(self._numbers), is_background=is_background)
         self._waiting.append(ticket)
         self.update()
