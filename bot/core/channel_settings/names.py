@@ -33,7 +33,8 @@ LANGUAGES: Final = {
 QUESTIONS_OWN: Final = "question"
 """In a menu, the language of the question."""
 _OTHER_NAMES: Final = {"英語": "en", "日本語": "ja", "中文": "zh", "中国語": "zh", "韓国語": "ko"}
-_PERSON: Final = re.compile(r"<@!?(\w+)(?:\|[^>]*)?>|(\w+)")
+_PERSON: Final = re.compile(r"<@!?([A-Z0-9]+)(?:\|[^>]*)?>|([A-Z]+[0-9][A-Z0-9]*|[0-9]+)")
+"""Somebody mentioned, or an id of Slack's or Discord's; roles and groups are no people."""
 EVERYBODY: Final = frozenset({"everybody", "everyone", "全員"})
 
 
@@ -142,7 +143,12 @@ def _language(words: str) -> str:
 def _people(words: str) -> tuple[str, ...]:
     if words.lower() in EVERYBODY:
         return ()
-    found = [mention or word for mention, word in _PERSON.findall(words)]
+    found = []
+    for word in filter(None, re.split(r"[\s,、。]+", words)):
+        person = _PERSON.fullmatch(word)
+        if person is None:
+            raise UserFacingError("setting_people_unknown", word=word)
+        found.append(person[1] or person[2])
     people = tuple(dict.fromkeys(found))
     if not 0 < len(people) <= MAX_PEOPLE:
         raise UserFacingError("setting_people_bounds", limit=MAX_PEOPLE)

@@ -166,3 +166,12 @@ async def test_a_change_that_cannot_be_written_into_the_log_is_not_made(store: S
         "Third.",
         "First.",
     ]
+
+
+@pytest.mark.parametrize(
+    "words", ["@ann", "ann ben", "<@&123456>", "<!subteam^S123>", "U1ANN @ben"]
+)
+def test_who_is_not_told_by_an_id_is_refused_and_locks_nobody_out(words: str) -> None:
+    with pytest.raises(UserFacingError) as refused:
+        changed(ChannelSettings(), SettingName.PEOPLE, words, models=MODELS)
+    assert str(refused.value) == "setting_people_unknown"
