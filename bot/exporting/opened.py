@@ -11,7 +11,7 @@ from pathlib import Path
 from bot.errors import CommandFailed
 from bot.private_files import DATABASE, FILE, FOLDER
 from bot.settings import Settings, revealed
-from bot.store import Store, address_of, running_store
+from bot.store import Store, address_of, is_current, running_store
 
 
 @asynccontextmanager
@@ -24,7 +24,14 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
             f"{settings.data_dir} holds no store of the bot's: name its folder with --data-dir."
         )
     url = None if database_url is None else address_of(database_url)
-    async with running_store(settings.data_dir, url=url, pictures_at=settings.pictures_at) as store:
+    if database_url is None and not await asyncio.to_thread(is_current, own):
+        raise CommandFailed(
+            f"{own} was not written by this version of llava-bot: run `llava-bot run` once, then "
+            "this command."
+        )
+    async with running_store(
+        settings.data_dir, url=url, pictures_at=settings.pictures_at, only_reads=True
+    ) as store:
         yield store
 
 

@@ -2,7 +2,7 @@
 
 from bot.store.backup import BackedUp, Restored, back_up, restore
 from bot.store.database import DatabaseUnusable, StoreFailed, address_of, open_database
-from bot.store.database.migrating import is_known_version
+from bot.store.database.migrating import is_current, is_known_version
 from bot.store.health import Outage, StoreHealth
 from bot.store.inbox import Claim, Inbox
 from bot.store.leases import LEASE_S, Leases
@@ -56,6 +56,7 @@ __all__ = [
     "Turn",
     "address_of",
     "back_up",
+    "is_current",
     "is_known_version",
     "move_store",
     "open_database",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -80,12 +80,17 @@ KEYS_AT_ONCE = 200
 
 @asynccontextmanager
 async def running_store(
-    folder: Path, *, url: URL | None = None, pictures_at: PicturePlace | None = None
+    folder: Path,
+    *,
+    url: URL | None = None,
+    pictures_at: PicturePlace | None = None,
+    only_reads: bool = False,
 ) -> AsyncIterator[Store]:
     """Open the store in a folder, creating and migrating it as needed; closed on every exit.
 
     `url`: where its database is, unless that is SQLite's, in the folder. `pictures_at`: where
-    pictures are kept, unless that is beside it.
+    pictures are kept, unless that is beside it. `only_reads`: a bot may run on it meanwhile, so
+    nothing is swept, and the database knows of no further process.
 
     Raises:
         DatabaseUnusable: the database cannot be opened.
@@ -95,8 +100,8 @@ async def running_store(
     place = pictures_at or PictureFolder(folder / "pictures")
     async with (
         open_database(url or folder / DATABASE) as database,
-        running_pictures(database, place) as kept,
-        running_lease(database) as lease,
+        running_pictures(database, place, sweeps=not only_reads) as kept,
+        nullcontext(Lease(database)) if only_reads else running_lease(database) as lease,
         running_signals(database) as signals,
     ):
         store = Store(database, kept, lease, signals)

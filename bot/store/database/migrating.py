@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 from alembic import command
@@ -26,3 +28,14 @@ def is_known_version(version: str) -> bool:
         migration.revision == version
         for migration in ScriptDirectory(str(MIGRATIONS)).walk_revisions()
     )
+
+
+def is_current(file: Path) -> bool:
+    """Whether SQLite's file has every migration and no other; it is only read. Blocking."""
+    address = f"{file.absolute().as_uri()}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error:
+        return False
+    return bool(found == (ScriptDirectory(str(MIGRATIONS)).get_current_head(),))

@@ -28,11 +28,16 @@ def open_picture_files(place: PicturePlace) -> PictureFiles:
 
 
 @asynccontextmanager
-async def running_pictures(database: Database, place: PicturePlace) -> AsyncIterator[Pictures]:
+async def running_pictures(
+    database: Database, place: PicturePlace, *, sweeps: bool = True
+) -> AsyncIterator[Pictures]:
     """Pictures at a place, swept at the start and every hour. Raises: PicturesUnusable."""
     kept = Pictures(database, await asyncio.to_thread(open_picture_files, place))
     try:
         await kept.claim_place()
+        if not sweeps:
+            yield kept
+            return
         if not kept.is_shared:
             await kept.sweep(is_start=True)
         sweeping = asyncio.create_task(_sweep(kept), name="sweep pictures")
