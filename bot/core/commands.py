@@ -225,5 +225,9 @@ class Commands:
         model = self._engine.model
         known = [] if model is None else limitations(model, locale)
         presets = say(locale, "help_presets", names=", ".join(self._presets.names(locale)))
-        lines = (say(locale, "help"), presets, " ".join(known))
+        where = say(
+            locale,
+            "help_remote" if model is not None and model.engine == "remote" else "help_local",
+        )
+        lines = (f"{say(locale, 'help')}\n{where}", presets, " ".join(known))
         return "\n".join(filter(None, lines))
