@@ -93,7 +93,7 @@ async def test_only_what_the_device_has_begun_with_is_blamed_for_the_end_of_the_
 ) -> None:
     async def attempts() -> list[int]:
         counts = select(inbox.c.attempts)
-        return sorted(await core.store.database.read(lambda c: c.execute(counts).scalars()))
+        return await core.store.database.read(lambda c: sorted(c.execute(counts).scalars()))
 
     async def until_counted(*expected: int) -> None:
         async with asyncio.timeout(60):

@@ -24,7 +24,8 @@ async def expect_draft(page: Page, text: str, *pictures: str) -> None:
     await expect(page.locator("#question")).to_have_value(text)
     names = page.locator("#pending .thumbnail")
     await expect(names).to_have_count(len(pictures))
-    assert [await name.get_attribute("data-name") for name in await names.all()] == list(pictures)
+    for at, picture in enumerate(pictures):
+        await expect(names.nth(at)).to_have_attribute("data-name", picture)
 
 
 async def test_each_thread_keeps_its_draft_and_a_reload_keeps_the_text(
