@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from cachetools import TTLCache
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
 
 from bot.store.database import Database
 from bot.store.database.statements import insert_into
@@ -21,6 +21,8 @@ from bot.values.turns import ChannelPlace, ChannelSettings, Participation, Setti
 
 PEOPLE_KNOWN_S = 5
 MAX_PLACES = 10_000
+NOBODY = "-"
+"""In place of the last person of a list: an empty one would let everybody ask."""
 LOG_KEPT = 1000
 """Changes per channel."""
 
@@ -198,8 +200,31 @@ def _drop_oldest(connection: Connection, place: dict[str, str]) -> None:
 
 
 def forget_chooser(connection: Connection, platform: str, team: str | None, person: str) -> None:
-    """Leave what somebody changed, without who. `team`: `None` is every team."""
-    theirs = [settings_log.c.platform == platform, settings_log.c.person == person]
-    if team is not None:
-        theirs.append(settings_log.c.team == team)
-    connection.execute(update(settings_log).where(*theirs).values(person=""))
+    """Leave what somebody changed, and who else may ask, without them. `team`: `None` is every one.
+
+    A list that named them alone still lets nobody else ask.
+    """
+
+    def in_place(table: Table) -> list[ColumnElement[bool]]:
+        theirs = [table.c.platform == platform]
+        return theirs if team is None else [*theirs, table.c.team == team]
+
+    connection.execute(
+        update(settings_log)
+        .where(*in_place(settings_log), settings_log.c.person == person)
+        .values(person="")
+    )
+    for table, columns, which in (
+        (channels, ("people",), []),
+        (settings_log, ("before", "after"), [settings_log.c.setting == "people"]),
+    ):
+        for column in columns:
+            held = table.c[column]
+            lists = select(held).where(*in_place(table), *which, held.contains(person)).distinct()
+            for people in connection.execute(lists).scalars().all():
+                others = [one for one in people.split() if one != person]
+                connection.execute(
+                    update(table)
+                    .where(*in_place(table), *which, held == people)
+                    .values({column: " ".join(others) or NOBODY})
+                )

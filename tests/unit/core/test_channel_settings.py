@@ -148,6 +148,17 @@ async def test_who_wants_to_be_forgotten_is_named_in_no_log(store: Store) -> Non
     assert "…: note: – → ours" in await told(store, "log")
 
 
+async def test_who_wants_to_be_forgotten_stands_in_no_list_of_people(store: Store) -> None:
+    await told(store, "people U1 U12 U2", by="U9")
+    await store.forget_author("slack", "T1", "U1")
+    assert (await store.channels.settings(*PLACE)).people == ("U12", "U2")
+    await told(store, "people U2", by="U9")
+    await store.forget_author("slack", "T1", "U2")
+    assert (await store.channels.settings(*PLACE)).people == ("-",)  # and not everybody
+    (last, first) = await store.channels.log(*PLACE, limit=9)
+    assert (first.before, first.after, last.before, last.after) == ("", "U12", "U12", "-")
+
+
 async def test_the_log_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.store.channels.LOG_KEPT", 3)
     for number in range(5):
