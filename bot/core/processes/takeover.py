@@ -61,6 +61,9 @@ async def _take(
             taken = await store.inbox.take_over(platforms, left=left)
         except StoreFailed:
             continue
+        except Exception as exc:  # noqa: BLE001 - the next time may go well
+            log.error("nothing was taken up: %s", safe_traceback(exc))
+            continue
         left = left and bool(taken)
         for message in taken:
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
@@ -17,6 +16,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from bot.store.database import Database, LeaseExpired, StoreFailed
 from bot.store.processes.predecessor import Record
 from bot.store.schema import processes
+from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
@@ -126,22 +126,25 @@ class Lease:
         """Renew it for ever; when it is lost, stop the work and begin a new one."""
         while True:
             await asyncio.sleep(min(RENEW_S, self._lease_s / 4))
-            with contextlib.suppress(StoreFailed):  # there is time until the lease expires
-                await self.renew()
+            await _tried(self.renew)  # if it fails, there is time until the lease expires
             if not self.is_held:
                 log.error("this process lost its lease: what it was answering is left to others")
-                await self.on_lost()
-                await self._join_again()
-
-    async def _join_again(self) -> None:
-        while True:
-            try:
-                await self.join()
-            except StoreFailed:
-                await asyncio.sleep(1)
-            else:
+                await _tried(self.on_lost)
+                while not await _tried(self.join):  # noqa: ASYNC110 - the database is elsewhere
+                    await asyncio.sleep(1)
                 log.warning("this process has a lease again")
-                return
+
+
+async def _tried(work: Callable[[], Awaitable[None]]) -> bool:
+    """Whether it went well; no failure may end the renewing, for then nothing is answered again."""
+    try:
+        await work()
+    except StoreFailed:
+        return False
+    except Exception as exc:  # noqa: BLE001 - whatever it is, the next time may go well
+        log.error("the lease's work failed: %s", safe_traceback(exc))
+        return False
+    return True
 
 
 async def _nothing() -> None:

@@ -16,6 +16,7 @@ from bot.private_files import LEASE, LOCK
 from bot.store import LeaseRecord as Record
 from bot.store import Store, running_store
 from bot.store.database import LeaseExpired
+from bot.store.processes.lease import Lease
 from bot.store.schema import inbox, processes
 from bot.values.messages import Outcome, Receipt
 from tests.unit.store.questions import THREAD, ask, ending, incoming
@@ -251,3 +252,22 @@ async def test_the_one_process_of_an_sqlite_store_has_a_lease_for_ever(tmp_path:
         await store.answer_turn(incoming(), ending())
         rows = await store.database.read(lambda c: c.execute(select(processes)).all())
         assert rows == []
+
+
+async def test_whatever_fails_the_lease_goes_on_being_renewed(tmp_path: Path) -> None:
+    renewals: list[bool] = []
+
+    class Failing(Lease):
+        is_held = True  # type: ignore[assignment]
+
+        async def renew(self) -> None:
+            renewals.append(True)
+            if len(renewals) == 1:
+                raise RuntimeError("none that was foreseen")
+
+    async with running_store(tmp_path) as store:
+        keeping = asyncio.create_task(Failing(store.database, lease_s=0.02).keep())
+        await until(lambda: len(renewals) >= 3)
+        assert not keeping.done()
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
