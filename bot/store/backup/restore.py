@@ -113,6 +113,20 @@ def _restore(
             "another folder."
         )
     check(source, manifest, progress)
+    try:
+        return _put_in_place(source, folder, place, manifest, progress)
+    except (Exception, KeyboardInterrupt):
+        _clear_interrupted(folder)  # it is everybody's data, and no erasure would reach it
+        raise
+
+
+def _put_in_place(
+    source: Path,
+    folder: Path,
+    place: PicturePlace | None,
+    manifest: Manifest,
+    progress: Progress,
+) -> Restored:
     beside = folder / RESTORING
     for name, file in manifest.files.items():
         write_file(beside / name, chunks_of(source / name))

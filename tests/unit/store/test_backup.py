@@ -285,6 +285,14 @@ def test_a_disk_that_is_full_is_a_sentence_and_leaves_nothing(old: Old, tmp_path
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_restore_that_fails_leaves_nothing_of_anybody(old: Old, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    full = OSError(28, "No space left on device")
+    with mock.patch("bot.store.backup.restore.sync_folder", side_effect=full):
+        refused(partial(restored, old.backup, new), "No space left", old.folder)
+    assert {path.name for path in new.iterdir()} <= {"run.lock"}
+
+
 def test_a_restore_that_is_killed_at_any_point_is_begun_again(old: Old, tmp_path: Path) -> None:
     """Every rename and every write is the last thing that happens, in turn."""
     num_points = 0
