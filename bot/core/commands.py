@@ -207,7 +207,8 @@ class Commands:
                 return say(locale, "model_admins")
             if (name := name.lower()) not in names:
                 return say(locale, "model_unknown", models=", ".join(names))
-            await self._store.channels.choose(*place, replace(chosen, model=name), by=by)
+            new = replace(chosen, model=name)
+            await self._store.channels.choose(*place, new, by=by, since=chosen)
             return say(locale, "model_chosen", model=name)
         current = chosen.model if chosen.model in names else names[0]
         lines = [

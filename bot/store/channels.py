@@ -63,11 +63,24 @@ class Channels:
 
     @uninterrupted
     async def choose(
-        self, platform: str, team: str, channel: str, settings: ChannelSettings, *, by: str = ""
+        self,
+        platform: str,
+        team: str,
+        channel: str,
+        settings: ChannelSettings,
+        *,
+        by: str = "",
+        since: ChannelSettings | None = None,
     ) -> None:
-        """Save a channel's settings, and what was changed, by whom."""
+        """Save a channel's settings, and what was changed, by whom.
+
+        `since`: what they were made from; what is the same in both is left as it is by now.
+        """
         place = {"platform": platform, "team": team, "channel": channel}
         values = _as_columns(settings)
+        if since is not None:
+            earlier = _as_columns(since)
+            values = {name: value for name, value in values.items() if value != earlier[name]}
 
         def work(connection: Connection) -> None:
             # Others who choose at this moment wait for this row: the log tells what each changed.

@@ -64,7 +64,7 @@ class SettingsInWords:
             new = self._new(chosen, first, rest, models)
         except UserFacingError as refusal:
             return refusal.sentence(locale)
-        await self._store.channels.choose(*place, new, by=by)
+        await self._store.channels.choose(*place, new, by=by, since=chosen)
         return say(locale, "settings_saved")
 
     def _new(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -137,6 +138,19 @@ async def test_the_log_says_who_changed_what_and_when_and_mentions_nobody_else(
     assert (entry.person, entry.setting, entry.before, entry.after) == (
         "U2", "temperature", "", "0.5",
     )  # fmt: skip
+
+
+async def test_two_admins_who_change_different_settings_at_once_both_have_their_way(
+    store: Store,
+) -> None:
+    read = await store.channels.settings(*PLACE)
+    for changed_to in (replace(read, note="ours"), replace(read, temperature=0.5)):
+        await store.channels.choose(*PLACE, changed_to, by="U1", since=read)
+    assert await store.channels.settings(*PLACE) == replace(read, note="ours", temperature=0.5)
+    assert [it.setting for it in await store.channels.log(*PLACE, limit=9)] == [
+        "temperature",
+        "note",
+    ]
 
 
 async def test_who_wants_to_be_forgotten_is_named_in_no_log(store: Store) -> None:
