@@ -36,10 +36,11 @@ class Models:
         """
         models = self._completions.models()
         name = next(iter(models)) if asked is None else asked
-        if None in models.values():
-            raise Busy("api_loading")
         model = models.get(name)
         if model is None:
+            # One that is alone has its name from its checkpoint, which may not be read yet.
+            if name in models or [*models.values()] == [None]:
+                raise Busy("api_loading")
             raise ApiRefusal(404, "api_no_model", code="model_not_found", param="model")
         return name, model
 

@@ -56,8 +56,13 @@ class Quotas:
         latest = self._latest.setdefault(name, deque(maxlen=self._per_minute))
         try:
             # Counted before it waits for the store: others of the key may come meanwhile.
-            await self._check_day(name)
             latest.append(self._clock())
+            try:
+                await self._check_day(name)
+            except ApiRefusal:
+                if latest:
+                    latest.pop()
+                raise
             yield
         finally:
             self._running[name] -= 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from pydantic import ValidationError
 
@@ -93,6 +95,21 @@ async def test_a_minute_is_the_last_sixty_seconds() -> None:
         refusal = await let_through(quotas)
         assert (refusal and refusal.retry_s) == retry_s
     assert await let_through(quotas, "lab") is None
+
+
+async def test_requests_that_wait_for_the_store_count_in_their_minute() -> None:
+    asked = asyncio.Event()
+
+    async def used(_name: str) -> int:
+        await asked.wait()
+        return 0
+
+    quotas = Quotas(used, at_once=5, per_minute=1, per_day=9, clock=Clock())
+    first = asyncio.create_task(let_through(quotas))
+    await asyncio.sleep(0)
+    assert await let_through(quotas) is not None
+    asked.set()
+    assert await first is None
 
 
 async def test_a_day_counts_what_the_store_knows_and_what_it_cannot_know_yet() -> None:
