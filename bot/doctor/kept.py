@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sqlite3
 from pathlib import Path
@@ -17,18 +16,14 @@ DAMAGED = "stop the bot, move the file away, and put a backup in its place."
 
 
 def database(configuration: Configuration) -> list[Finding]:
-    """PostgreSQL is opened as a start would, and migrated; SQLite's file is read."""
+    """What a start would find. PostgreSQL's is left as it is; SQLite's file is read."""
     given = revealed(configuration.bot.database_url)
     if given is None:
         return _sqlite(configuration.bot.data_dir / DATABASE)
-    from bot.store import DatabaseUnusable, address_of, open_database
-
-    async def look() -> None:
-        async with open_database(address_of(given)):
-            pass
+    from bot.store import DatabaseUnusable, address_of, try_postgresql
 
     try:
-        asyncio.run(look())
+        try_postgresql(address_of(given))
     except DatabaseUnusable as exc:
         what, _, remedy = str(exc).rpartition(": ")
         return [Finding(what or str(exc), remedy or "set DATABASE_URL to another database.")]

@@ -3,6 +3,7 @@
 from bot.store.backup import BackedUp, Restored, back_up, restore
 from bot.store.database import DatabaseUnusable, StoreFailed, address_of, open_database
 from bot.store.database.migrating import is_current, is_known_version
+from bot.store.database.postgresql import try_postgresql
 from bot.store.health import Outage, StoreHealth
 from bot.store.inbox import Claim, Inbox
 from bot.store.leases import LEASE_S, Leases
@@ -63,4 +64,5 @@ __all__ = [
     "open_picture_files",
     "restore",
     "running_store",
+    "try_postgresql",
 ]

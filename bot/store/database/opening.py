@@ -80,10 +80,13 @@ def address_of(database_url: str) -> URL:
     return url.set(drivername="postgresql+asyncpg", query=query)
 
 
-async def prepare(engine: AsyncEngine) -> None:
-    """Look whether the database can be used, and migrate it. Raises: DatabaseUnusable."""
+async def prepare(engine: AsyncEngine, *, only_tries: bool = False) -> None:
+    """Look whether the database can be used, and migrate it. Raises: DatabaseUnusable.
+
+    `only_tries`: everything is taken back at the end.
+    """
     try:
-        async with engine.begin() as connection:
+        async with engine.connect() as connection, connection.begin() as transaction:
             await connection.run_sync(_check_server)
             # One process migrates, and the others find it done.
             await connection.execute(
@@ -91,6 +94,8 @@ async def prepare(engine: AsyncEngine) -> None:
             )
             await connection.run_sync(upgrade)
             await connection.run_sync(_check_rights)
+            if only_tries:
+                await transaction.rollback()
     except CommandError:
         raise DatabaseUnusable(
             f"{_named(engine.url)} comes from a newer llava-bot: bring this one up to date, or set "

@@ -170,17 +170,25 @@ async def _hear(
 
 async def open_postgresql(url: URL) -> PostgresqlDatabase:
     """Open the database, migrated as needed. Raises: DatabaseUnusable."""
-
-    async def migrated() -> None:
-        engine = engine_at(url, pool_size=1)
-        try:
-            await prepare(engine)
-        finally:
-            await engine.dispose()
-
     # On a loop and a thread of its own: it reads the migrations' files.
-    await asyncio.to_thread(asyncio.run, migrated())
+    await asyncio.to_thread(asyncio.run, _prepared(url, only_tries=False))
     return PostgresqlDatabase(url)
+
+
+def try_postgresql(url: URL) -> None:
+    """See whether a bot could open the database, and leave it as it is. Blocking.
+
+    Raises: DatabaseUnusable.
+    """
+    asyncio.run(_prepared(url, only_tries=True))
+
+
+async def _prepared(url: URL, *, only_tries: bool) -> None:
+    engine = engine_at(url, pool_size=1)
+    try:
+        await prepare(engine, only_tries=only_tries)
+    finally:
+        await engine.dispose()
 
 
 def engine_at(url: URL, *, pool_size: int) -> AsyncEngine:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, Connection, text
 
-from bot.store import DatabaseUnusable, StoreFailed, running_store
+from bot.store import DatabaseUnusable, StoreFailed, running_store, try_postgresql
 from bot.store.database import open_database
 from bot.store.database.folding import folded
 from bot.store.database.opening import MIGRATION_LOCK, address_of
@@ -89,6 +89,28 @@ async def test_a_newer_database_is_named(postgresql: PostgresqlServer) -> None:
         newer = text("UPDATE alembic_version SET version_num = 'x'")
         await database.write(lambda connection: connection.execute(newer))
     assert "comes from a newer llava-bot" in await refusal(url)
+
+
+async def test_a_database_that_is_only_looked_at_stays_as_it_is(
+    postgresql: PostgresqlServer,
+) -> None:
+    url = await asyncio.to_thread(postgresql.new_database)
+    tables = text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+
+    async def num_tables() -> int:
+        engine = engine_at(url, pool_size=1)
+        try:
+            async with engine.connect() as connection:
+                return int((await connection.execute(tables)).scalar_one())
+        finally:
+            await engine.dispose()
+
+    await asyncio.to_thread(try_postgresql, url)
+    assert await num_tables() == 0
+    async with open_database(url):
+        pass
+    await asyncio.to_thread(try_postgresql, url)
+    assert await num_tables() > 5
 
 
 async def test_a_user_without_rights_is_named(postgresql: PostgresqlServer) -> None:
