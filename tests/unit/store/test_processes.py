@@ -258,7 +258,7 @@ async def test_whatever_fails_the_lease_goes_on_being_renewed(tmp_path: Path) ->
     renewals: list[bool] = []
 
     class Failing(Lease):
-        is_held = True  # type: ignore[assignment]
+        is_held = True
 
         async def renew(self) -> None:
             renewals.append(True)
