@@ -92,7 +92,8 @@ class Reply:
                 outcomes.EDIT_FAILURES.add(self._platform)
                 log.warning("an edit failed: %s", safe_traceback(exc))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._closing.wait()
 
     def close(self) -> None:
         """End the writer after its current call: a call cut short could still land later."""
@@ -131,7 +132,8 @@ class Reply:
     async def _yield_to_the_question(self) -> None:
         """The first status lets the question reach the model first, unless that takes longer."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._submitted.wait(), FIRST_STATUS_WITHIN_S)
+            async with asyncio.timeout(FIRST_STATUS_WITHIN_S):
+                await self._submitted.wait()
         self._submitted.set()
 
     async def _retry_until_delivered(self, call: Callable[[], Awaitable[None]]) -> bool:

@@ -160,7 +160,8 @@ class Worker:
         self._fail_all(EngineDead("the engine is shutting down"))
         if not self._device.hangs:
             try:
-                await asyncio.wait_for(self.on_device(lambda _backend: None), STOP_TIMEOUT_S)
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await self.on_device(lambda _backend: None)
             except TimeoutError:
                 log.error("the device is still busy after %.0f s", STOP_TIMEOUT_S)
                 self._device.stopped_responding()
@@ -185,7 +186,8 @@ class Worker:
         run = partial(copy_context().run, work, argument)
         done = self._loop.run_in_executor(self._prepare_pool, run)
         try:
-            return await asyncio.wait_for(done, PREPARE_TIMEOUT_S)
+            async with asyncio.timeout(PREPARE_TIMEOUT_S):
+                return await done
         except TimeoutError:
             log.error("a request is not prepared after %.0f s", PREPARE_TIMEOUT_S)
             raise GenerationFailed("preparing takes too long") from None

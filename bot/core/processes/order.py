@@ -59,5 +59,6 @@ async def wait_for_earlier(store: Store, message: IncomingMessage) -> None:
             elif time.monotonic() > begins_by:
                 return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), LOOK_AGAIN_S)
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    await ended.wait()
             ended.clear()

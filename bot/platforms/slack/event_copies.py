@@ -54,7 +54,8 @@ class EventCopies:
         while not copy.is_sure and (left_s := deadline - time.monotonic()) > 0:
             copy.changed.clear()
             try:
-                await asyncio.wait_for(copy.changed.wait(), left_s)
+                async with asyncio.timeout(left_s):
+                    await copy.changed.wait()
             except TimeoutError:
                 break
         return copy.attachments if copy.is_sure else None

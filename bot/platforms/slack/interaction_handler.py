@@ -313,7 +313,8 @@ class InteractionHandler:
 async def _in_time(answer: Awaitable[T], otherwise: T) -> T:
     """The answer, if Slack gives it at once; else the default."""
     try:
-        return await asyncio.wait_for(answer, TRIGGER_S)
+        async with asyncio.timeout(TRIGGER_S):
+            return await answer
     except TimeoutError:
         return otherwise
 

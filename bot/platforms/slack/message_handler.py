@@ -182,7 +182,8 @@ class MessageHandler:
             latest=message.ts,
         )
         try:
-            page = await asyncio.wait_for(reading, READ_WITHIN_S)
+            async with asyncio.timeout(READ_WITHIN_S):
+                page = await reading
         except (SlackRefused, SlackUnreachable, TimeoutError):
             return []  # then they are answered in the order they come
         found = (self.read(message.workspace, event, message.channel) for event in page["messages"])

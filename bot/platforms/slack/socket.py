@@ -183,7 +183,8 @@ class Socket:
         try:
             handler.client.wss_uri = await self._address()
             # `connect` does not end while the address is refused.
-            await asyncio.wait_for(handler.client.connect(), self._timeouts.connect_s)
+            async with asyncio.timeout(self._timeouts.connect_s):
+                await handler.client.connect()
         except BaseException:
             await _close(handler)
             raise

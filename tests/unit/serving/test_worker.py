@@ -195,3 +195,16 @@ async def test_clearing_caches_does_not_wait_for_an_idle_engine(
     assert not all(task.done() for task in busy)
     backend.steps.release(100)
     await asyncio.gather(*busy)
+
+
+async def test_a_cancellation_that_comes_with_the_result_is_not_lost(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(worker._loop, "run_in_executor", lambda *_: prepared)
+    asking = asyncio.create_task(worker.prompt_tokens((Message(role=Role.USER, text="a"),)))
+    await asyncio.sleep(0)
+    prepared.set_result(1)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
