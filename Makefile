@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
+PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 LOCK := pyproject.toml requirements/install.sh $(wildcard requirements/*.txt)
 
 .DEFAULT_GOAL := help

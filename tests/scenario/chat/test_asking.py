@@ -140,6 +140,7 @@ async def test_the_menu_and_the_buttons_outlive_a_restart(place: Place) -> None:
     async with place.running() as chat:
         asked = chat.say("@bot what is it?", ("red.png", RED))
         reply = await answered(chat, asked)
+        await quiet(chat)
     place.backend.answer = lambda _: "another answer"
     async with place.running() as chat:
         chat.press(reply, "again")

@@ -36,7 +36,10 @@ async def asked_with_nothing_claimed(
     discord = stage.discord
     await until(lambda: bool(discord.world.commands))
 
+    claiming = asyncio.Event()
+
     async def never(*_: Any, **__: Any) -> Any:
+        claiming.set()
         await asyncio.get_running_loop().create_future()
 
     monkeypatch.setattr(stage.store.inbox, "claim", never)
@@ -46,7 +49,7 @@ async def asked_with_nothing_claimed(
         discord.use_menu(discord.say("my cat", discord.upload("red.png", RED)))
         await until(lambda: bool(discord.interactions.modals))
         asked = discord.submit({"question": "what is it?"})
-    await until(lambda: asked.response is not None)
+    await until(lambda: asked.response is not None and claiming.is_set())
     return asked
 
 

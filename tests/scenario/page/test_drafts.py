@@ -181,6 +181,7 @@ async def test_a_question_asked_meanwhile_waits_and_can_be_taken_back(
     # What waits outlives a reload, as a draft: it is not sent by surprise.
     backend.hold()
     await ask(page, "fourth")
+    await expect(page.locator("[data-turn]")).to_have_count(3)
     await expect(page.locator(LAST_ANSWER)).not_to_contain_text("Sending")
     await ask(page, "fifth")
     await expect(waiting).to_contain_text("fifth")
