@@ -41,7 +41,7 @@ test-families: $(VENV)/.dev-installed ## the tests of the fast path with every f
 	$(PYTEST) -m every_family
 
 test-heavy: $(VENV)/.dev-installed packages ## the tests that take minutes: faults, fuzzing, building
-	$(PYTEST) -m heavy
+	$(PYTEST) --timeout 480 -m heavy
 
 test-vllm: $(VENV)/.dev-installed ## the model's server is a real vLLM, without a GPU (4 GB on the disk)
 	@tests/vllm/install.sh $(BIN)/python .cache/vllm
