@@ -91,12 +91,12 @@ class RunningBot:
         await self._wait_for(self._listening)
 
     async def _wait_for(self, event: asyncio.Event) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(150):
             await event.wait()
         assert self.address, "".join(self.log)
 
     async def exit_code(self) -> int:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             code = await self.process.wait()
             await self._reading
             return code
