@@ -27,7 +27,7 @@ PATIENCE: Final = 6
 
 
 class Starting(Protocol):
-    """The engine, as far as it is told of."""
+    """The engine, as far as it is known."""
 
     died: asyncio.Event
 

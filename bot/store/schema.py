@@ -69,7 +69,7 @@ inbox = Table(
     Column("ended_at", DateTime(timezone=True), nullable=True, index=True),
     # Another process had it first.
     Column("is_taken", Boolean, nullable=False, default=False),
-    # Somebody wants no more of it: whoever has it when the process ends does not answer it.
+    # Somebody wants no more of it: no process that takes it over answers it.
     Column("stopped_at", DateTime(timezone=True), nullable=True),
     # The process that answers it (`processes.id`); None: nobody's, until the next start.
     Column("owner", String, nullable=True, index=True),

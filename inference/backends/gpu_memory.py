@@ -1,4 +1,4 @@
-"""How full a GPU is, for whoever looks at the metrics."""
+"""How full a GPU is, for the metrics."""
 
 from __future__ import annotations
 

@@ -273,7 +273,7 @@ def _about_key(server: Server, options: ServerOptions) -> str:
 
 
 def model_info(spec: ModelSpec, found: Found, num_servers: int) -> ModelInfo:
-    """What the bot is told of the model."""
+    """What the bot learns about the model."""
     context = found.model.context_tokens or CONTEXT_TOKENS
     if spec.context_tokens is not None:
         context = min(spec.context_tokens, found.model.context_tokens or spec.context_tokens)

@@ -146,7 +146,7 @@ class Server:
     async def _answer(
         self, body: bytes, num_pictures: int, context_tokens: int
     ) -> AsyncGenerator[Piece, None]:
-        # No time-out stands around a yield: it would cut off whoever reads the answer.
+        # No time-out stands around a yield: it would cut off the reader of the answer.
         async with asyncio.timeout(self._options.first_token_s):
             response = await self._session.post(
                 f"{self.address}/chat/completions",

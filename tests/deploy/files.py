@@ -23,7 +23,7 @@ UNIT = DEPLOY / "llava-bot.service"
 KUBERNETES = DEPLOY / "kubernetes"
 
 ENDS_WITHIN_S = Settings.model_fields["drain_s"].default + CLOSING_S
-"""After a stop, the bot has ended; whoever waits for that must wait longer."""
+"""After a stop, the bot has ended; waiting for that takes longer."""
 PINNED = re.compile(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
 OTHERS_VARIABLES = frozenset(
     {

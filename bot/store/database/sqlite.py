@@ -196,7 +196,7 @@ def migrate(path: Path, *, to: str = "head") -> None:
 
 
 def _locked() -> sqlite3.OperationalError:
-    """What SQLite raises where a lock is not let go; a checkpoint returns it instead."""
+    """What SQLite raises where a lock is not released; a checkpoint returns it instead."""
     locked = sqlite3.OperationalError("database is locked")
     locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
     locked.sqlite_errorname = "SQLITE_BUSY"

@@ -93,7 +93,7 @@ class Parts:
     async def _made(self, workspace: Workspace, number: int) -> Part | None:
         """The message of a part, even one that Slack has made and the store does not know.
 
-        Whoever makes a message asks here first: the call before may have broken off.
+        Called before a message is made: the call before may have broken off.
         """
         if number not in self._held and self._unsure:
             await self._adopt(workspace, number)
