@@ -2,7 +2,8 @@
 
 Discord takes a first response within three seconds; a command's question is known by the message
 that this response makes. So the promise is made before the question can be claimed. A process that
-ends in between leaves it to the next one, which says that the command was lost.
+ends in between leaves it to the next one, which says that the command was lost. Where the store
+cannot write in time, nothing is promised: a sentence is the response.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, cast
 
 import discord
 
+from bot.errors import UserFacingError
 from bot.platforms.discord.api import DiscordRefused, read
 from bot.platforms.discord.events import PLATFORM, message_key
 from bot.platforms.discord.origin import Token
@@ -29,12 +31,16 @@ from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
-RECORD_WITHIN_S = 1.0
-"""A store that is slow must not cost the person the response: then it is made unrecorded."""
+RECORD_WITHIN_S = 1.5
+"""A store that takes longer must not cost the person the response."""
 ENDS_WITHIN_S = 10.0
 """A promise that is older is no process's any more."""
 
 Interaction = discord.Interaction[discord.Client]
+
+
+class NotRecorded(UserFacingError):
+    """The store could not record a promise in time, so that none may be made."""
 
 
 @dataclass(slots=True)
@@ -56,7 +62,10 @@ class Deferrals:
 
     @asynccontextmanager
     async def recorded(self, interaction: Interaction, locale: str) -> AsyncIterator[Deferral]:
-        """Within it a response is deferred, and given or its question claimed."""
+        """Within it a response is deferred, and given or its question claimed.
+
+        Raises: NotRecorded: nothing may be deferred.
+        """
         token = Token.of(interaction)
         id_ = str(interaction.id)
         held: dict[str, Any] = {
@@ -67,15 +76,13 @@ class Deferrals:
             "channel": str(interaction.channel_id or ""),
             "locale": locale,
         }
-        recording = asyncio.ensure_future(self._begin(id_, held))
-        await asyncio.wait({recording}, timeout=RECORD_WITHIN_S)
+        await self._begin(id_, held)
         deferral = Deferral()
         try:
             yield deferral
         except Exception:  # Discord may show all the same that the bot thinks
             self._adapter.in_background(self._settle(id_, held, token))
             raise
-        await recording
         if deferral.is_kept:
             await self._end(id_)
 
@@ -87,10 +94,21 @@ class Deferrals:
             log.error("a response stays as it is: %s", safe_traceback(exc))
 
     async def _begin(self, id_: str, held: dict[str, Any]) -> None:
-        try:
-            await self._store.deferrals.begin(PLATFORM, id_, held)
-        except StoreFailed:
-            log.warning("a response is promised without a record: the store fails")
+        recording = asyncio.ensure_future(self._store.deferrals.begin(PLATFORM, id_, held))
+        await asyncio.wait({recording}, timeout=RECORD_WITHIN_S)
+        failed = recording.exception() if recording.done() else StoreFailed(TimeoutError())
+        if failed is None:
+            return
+        self._adapter.in_background(self._withdraw(id_, recording))
+        if isinstance(failed, StoreFailed):
+            log.warning("a command is not taken: %s", failed)
+            raise NotRecorded(failed.key)
+        raise failed
+
+    async def _withdraw(self, id_: str, recording: asyncio.Future[None]) -> None:
+        """It may be written all the same, by now or later."""
+        await asyncio.gather(recording, return_exceptions=True)
+        await self._end(id_)
 
     async def _end(self, id_: str) -> None:
         try:

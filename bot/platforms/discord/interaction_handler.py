@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import discord
@@ -18,9 +20,10 @@ from bot.errors import UserFacingError
 from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.attachments import passing_attachment
 from bot.platforms.discord.connection import Client
-from bot.platforms.discord.deferrals import Deferrals
+from bot.platforms.discord.deferrals import Deferrals, NotRecorded
 from bot.platforms.discord.events import (
     PLATFORM,
+    MessageChannel,
     author_of,
     channel_of,
     message_key,
@@ -50,8 +53,8 @@ from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
-ANSWER_WITHIN_S = 2.5
-"""Discord waits three seconds for the first response."""
+WITHOUT_RECORD_S = 0.8
+"""Discord waits three seconds for the first response, and the record has had half of them."""
 MAX_TARGETS = 1000
 MAX_COPIES = 1000
 Interaction = discord.Interaction[discord.Client]
@@ -125,7 +128,7 @@ class InteractionHandler:
         tree.add_command(asking)
         tree.add_command(app_commands.ContextMenu(name=word("discord_about"), callback=about))
         tree.add_command(group)
-        tree.error(_failed)
+        tree.error(self._failed)
 
     async def _presets(
         self, interaction: Interaction, typed: str
@@ -181,12 +184,7 @@ class InteractionHandler:
     ) -> None:
         if self._is_copy(interaction):
             return
-        locale = self._locale(interaction)
-        channel = channel_of(interaction)
-        refusal = await self._refusal_to_ask(interaction)
-        if refusal is not None or channel is None:
-            await self._say(interaction, refusal or "not_allowed", locale)
-            return
+        locale, channel = self._locale(interaction), await self._where_asked(interaction)
         async with self._deferrals.recorded(interaction, locale) as deferral:
             response = await self._deferred(interaction)
             guild, message_id = str(interaction.guild_id or ""), str(response)
@@ -206,18 +204,14 @@ class InteractionHandler:
     async def _deferred(self, interaction: Interaction) -> int:
         """Show that the bot thinks. Returns: the id of the message that shows it."""
         deferred = await interaction.response.defer(thinking=True)
-        response = None if deferred is None else deferred.message_id
-        if response is None:  # an old answer of Discord's names no message
-            response = (await interaction.original_response()).id
-        return response
+        if deferred is None or deferred.message_id is None:  # an old answer of Discord's
+            return (await interaction.original_response()).id
+        return deferred.message_id
 
     async def _ask_about(self, interaction: Interaction, message: discord.Message) -> None:
         """The modal says in its id which message it is about: it outlives a restart."""
         locale = self._locale(interaction)
-        refusal = await self._refusal_to_ask(interaction)
-        if refusal is not None:
-            await self._say(interaction, refusal, locale)
-            return
+        await self._where_asked(interaction)
         # Discord sends this message whole, whatever the intents.
         pictures = self._adapter.pictures.of_target(message)
         if not pictures:
@@ -227,12 +221,7 @@ class InteractionHandler:
         await interaction.response.send_modal(ask_modal(str(message.id), locale))
 
     async def _asked_in_modal(self, interaction: Interaction, target: str, question: str) -> None:
-        locale = self._locale(interaction)
-        channel = channel_of(interaction)
-        refusal = await self._refusal_to_ask(interaction)
-        if refusal is not None or channel is None:
-            await self._say(interaction, refusal or "not_allowed", locale)
-            return
+        locale, channel = self._locale(interaction), await self._where_asked(interaction)
         guild = str(interaction.guild_id or "")
         message = IncomingMessage(
             key=message_key(guild, str(channel.id), str(interaction.id)),
@@ -287,12 +276,9 @@ class InteractionHandler:
                 await interaction.response.defer()  # of another version of the bot
 
     async def _again(self, interaction: Interaction, key: MessageKey, locale: str) -> None:
-        refusal = await self._refusal_to_ask(interaction)
-        if refusal is not None:
-            await self._say(interaction, refusal, locale)
-            return
+        person = str(interaction.user.id)
         try:
-            person = str(interaction.user.id)
+            await self._where_asked(interaction)
             begun = await self._core.ask_again(key, self._messages.exchange, by=person)
         except UserFacingError as exc:
             await self._say(interaction, exc.key, locale, **exc.values)
@@ -307,40 +293,45 @@ class InteractionHandler:
     ) -> None:
         if self._is_copy(interaction):
             return
-        locale, channel = self._locale(interaction), channel_of(interaction)
+        locale = self._locale(interaction)
         if command is Command.SETTINGS and not argument and self._is_admin(interaction):
             await self._settings(interaction, locale)
             return
-        async with self._deferrals.recorded(interaction, locale):
-            await interaction.response.defer(ephemeral=True, thinking=True)
-            if channel is None:
-                await self._say(interaction, "not_allowed", locale)
-                return
-            refusal = self._refusal(interaction)
-            if refusal is not None and command not in ALWAYS:
-                await self._say(interaction, refusal, locale)
-                return
-            thread = thread_at(channel, "")
-            sentence = await self._messages.sentence_for(
-                command,
-                thread=thread if thread.thread else None,
-                guild=str(interaction.guild_id or ""),
-                user=interaction.user,
-                locale=locale,
-                is_admin=self._is_admin(interaction),
-                channel=self._channel_id(interaction) or "",
-                argument=argument,
-            )
-            await self._say_sentence(interaction, sentence)
+        sentence = partial(self._sentence_for, interaction, command, locale, argument)
+        try:
+            async with self._deferrals.recorded(interaction, locale):
+                await interaction.response.defer(ephemeral=True, thinking=True)
+                await self._say_sentence(interaction, await sentence())
+        except NotRecorded as refusal:
+            # Help and the state need no store; what does is done in its own time.
+            working = asyncio.ensure_future(sentence())
+            await asyncio.wait({working}, timeout=WITHOUT_RECORD_S)
+            if not working.done():
+                await self._say(interaction, refusal.key, locale)
+            await self._say_sentence(interaction, await working)
+
+    async def _sentence_for(
+        self, interaction: Interaction, command: Command, locale: str, argument: str
+    ) -> str:
+        channel, refusal = channel_of(interaction), self._refusal(interaction)
+        if channel is None or (refusal is not None and command not in ALWAYS):
+            return say(locale, refusal or "not_allowed")
+        thread = thread_at(channel, "")
+        return await self._messages.sentence_for(
+            command,
+            thread=thread if thread.thread else None,
+            guild=str(interaction.guild_id or ""),
+            user=interaction.user,
+            locale=locale,
+            is_admin=self._is_admin(interaction),
+            channel=self._channel_id(interaction) or "",
+            argument=argument,
+        )
 
     async def _settings(self, interaction: Interaction, locale: str) -> None:
-        channel = self._channel_id(interaction)
-        refusal = self._refusal(interaction)
-        if refusal is not None:
-            await self._say(interaction, refusal, locale)
-            return
-        if channel is None:
-            await self._say(interaction, "not_allowed", locale)
+        channel, refusal = self._channel_id(interaction), self._refusal(interaction)
+        if refusal is not None or channel is None:
+            await self._say(interaction, refusal or "not_allowed", locale)
             return
         team = str(interaction.guild_id or "")
         try:
@@ -380,10 +371,20 @@ class InteractionHandler:
                 await self._asked_in_modal(interaction, about, fields.get("question", ""))
             elif kind == SETTINGS_MODAL:
                 await self._chosen(interaction, about, fields)
+        except UserFacingError as refusal:
+            await self._say(interaction, refusal.key, self._locale(interaction), **refusal.values)
         except discord.HTTPException as exc:
             log.warning("a modal could not be answered: %s", safe_traceback(exc))
 
     # -- helpers ------------------------------------------------------------------------------
+
+    async def _failed(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
+        """A command was refused, or failed."""
+        cause = error.__cause__ or error
+        if isinstance(cause, UserFacingError):
+            await self._say(interaction, cause.key, self._locale(interaction), **cause.values)
+        else:
+            log.error("a command failed: %s", safe_traceback(cause))
 
     def _is_copy(self, interaction: Interaction) -> bool:
         """Whether it was delivered before: its response is the first copy's business."""
@@ -409,12 +410,15 @@ class InteractionHandler:
             return "shutting_down"
         return None if self._may_ask(interaction) else "not_allowed"
 
-    async def _refusal_to_ask(self, interaction: Interaction) -> str | None:
-        """As `_refusal`, and whether this channel's admins have left them out."""
+    async def _where_asked(self, interaction: Interaction) -> MessageChannel:
+        """The channel, if this person may ask there now. Raises: UserFacingError: why not."""
         refusal, channel = self._refusal(interaction), channel_of(interaction)
+        if refusal is None and channel is not None:
+            author = author_of(interaction.user)
+            refusal = await self._core.may_ask(thread_at(channel, ""), author)
         if refusal is not None or channel is None:
-            return refusal
-        return await self._core.may_ask(thread_at(channel, ""), author_of(interaction.user))
+            raise UserFacingError(refusal or "not_allowed")
+        return channel
 
     def _may_ask(self, interaction: Interaction) -> bool:
         channel, author = channel_of(interaction), author_of(interaction.user)
@@ -442,7 +446,3 @@ class InteractionHandler:
                 await write(response.send_message(text, ephemeral=True), timeout_s=timeout_s)
         except (DiscordRefused, TryLater) as exc:
             log.info("a sentence could not be shown: %s", exc)
-
-
-async def _failed(_interaction: Interaction, error: app_commands.AppCommandError) -> None:
-    log.error("a command failed: %s", safe_traceback(error.__cause__ or error))

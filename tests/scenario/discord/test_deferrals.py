@@ -19,6 +19,7 @@ from tests.servers.discord.interactions import Asked
 from tests.servers.discord.server import LocalDiscord
 from tests.servers.discord.state import LOADING
 from tests.servers.faults import Fault
+from tests.store_faults import locked
 from tests.waiting import until
 
 LOST = say("en", "discord_command_lost")
@@ -128,6 +129,24 @@ async def test_what_is_kept_leaves_no_record(
         told = discord.slash("llava status")
         await until(lambda: bool(told.said))
         await until_none_is_left(stage)
+
+
+@pytest.mark.parametrize("busy_s", [0.2, 60], ids=["fails", "slow"])
+async def test_without_a_record_nothing_is_promised_and_the_response_is_a_sentence(
+    busy_s: float, tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
+) -> None:
+    async with running_bot(tmp_path, discord, backend) as stage:
+        await until(lambda: bool(discord.world.commands))
+        with locked(stage.store):
+            stage.store.database.busy_s = busy_s
+            asked = discord.slash("ask", question="what?", file=discord.upload("red.png", RED))
+            await until(lambda: asked.response is not None)
+            assert shown(asked) == (say("en", "store_failed"), False)
+            # What needs no store is said all the same.
+            helped = discord.slash("llava help")
+            await until(lambda: any(it != say("en", "store_failed") for it in helped.said))
+        await until_none_is_left(stage)
+    assert backend.requests == []
 
 
 @pytest.mark.heavy
