@@ -316,8 +316,10 @@ class Settings(SettingsGroup):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe level that is logged. Texts and pictures never are."
     )
-    log_format: Literal["text", "json"] = Field(
-        "text", description="How the log is written: for people, or as one JSON object per line."
+    log_format: Literal["auto", "text", "json"] = Field(
+        "auto",
+        description="How the log is written: `text` for people, `json` as one object per line, "
+        "`auto` as text at a terminal and as JSON everywhere else.",
     )
     follow_ups: FollowUps = Field(
         "thread",

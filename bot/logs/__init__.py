@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from typing import Literal
 
 from bot.logs.formats import FORMATTERS, Format, Text
 from bot.logs.libraries import constant_words
@@ -50,8 +52,9 @@ def set_log_level(level: str) -> None:
         logging.getLogger(ours).setLevel(level)
 
 
-def set_log_format(name: Format) -> None:
-    """Set how lines are written."""
+def set_log_format(chosen: Format | Literal["auto"]) -> None:
+    """Set how lines are written; `auto` is text for a person at a terminal, JSON for programs."""
+    name: Format = ("text" if sys.stderr.isatty() else "json") if chosen == "auto" else chosen
     for handler in logging.getLogger().handlers:
         if isinstance(handler.formatter, Text):
             handler.setFormatter(FORMATTERS[name]())

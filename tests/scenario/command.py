@@ -20,6 +20,7 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
         "DATA_DIR": str(data_dir),
         "HF_HUB_OFFLINE": "1",
         "LANG": "en_GB.UTF-8",
+        "LOG_FORMAT": "text",  # a pipe is no terminal, and the tests read like people
         "PYTHONWARNINGS": "ignore",
         **settings,
     }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from bot.settings import Settings
 
 
 def logged(*, shown: bool, program: str) -> subprocess.CompletedProcess[str]:
@@ -105,3 +108,42 @@ def test_a_quiet_command_knows_whether_its_log_would_say_why(
     assert "why" not in told.stderr
     shown = logged(shown=True, program=f"logging.getLogger({name!r}).{level}('why')")
     assert shown.stderr.count(name) == 1
+
+
+FORMATTED = """
+import logging, sys
+from bot.logs import set_log_format, set_log_level, set_up_logging
+set_up_logging(shown=True)
+set_log_level("INFO")
+set_log_format(sys.argv[1])
+logging.getLogger("bot.app").info("it runs")
+"""
+
+
+def _at_a_terminal(log_format: str) -> str:
+    master, slave = os.openpty()
+    try:
+        subprocess.run([sys.executable, "-c", FORMATTED, log_format], stderr=slave, check=True)
+        return os.read(master, 4096).decode()
+    finally:
+        os.close(slave)
+        os.close(master)
+
+
+def _through_a_pipe(log_format: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", FORMATTED, log_format], capture_output=True, text=True, check=True
+    ).stderr
+
+
+@pytest.mark.parametrize("log_format", ["auto", "text", "json"])
+def test_the_log_is_json_where_stderr_is_no_terminal_unless_it_is_settled(log_format: str) -> None:
+    at_a_terminal, through_a_pipe = _at_a_terminal(log_format), _through_a_pipe(log_format)
+    assert at_a_terminal.startswith("{") is (log_format == "json")
+    assert through_a_pipe.startswith("{") is (log_format != "text")
+    assert "it runs" in at_a_terminal
+    assert "it runs" in through_a_pipe
+
+
+def test_nothing_set_means_what_suits_the_place() -> None:
+    assert Settings().log_format == "auto"
