@@ -17,7 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from inference.execution.linears import Linear, PackedLinear, can_pack, check_fusable, fuse
-from inference.execution.rotation import Rotation, rope_kinds, rotations_of
+from inference.execution.rotation import (
+    ROTATES_NEIGHBOURS,
+    Rotation,
+    halves_first,
+    rope_kinds,
+    rotations_of,
+)
 from inference.execution.shape import (
     ACTIVATIONS,
     DecoderShape,
@@ -29,10 +35,10 @@ from inference.kernels.skinny import Skinny
 
 TEXT_MODELS = frozenset(
     {"llama", "mistral", "ministral3", "gemma3_text"}
-    | {"qwen2", "qwen2_vl_text", "qwen2_5_vl_text", "qwen3", "qwen3_vl_text"}
+    | {"qwen2", "qwen2_vl_text", "qwen2_5_vl_text", "qwen3", "qwen3_vl_text", "glm4v_text"}
 )
 # Without norms of queries and keys, `attention_bias` is about the output projection too.
-QKV_BIAS_ONLY = frozenset({"qwen2", "qwen2_vl_text", "qwen2_5_vl_text"})
+QKV_BIAS_ONLY = frozenset({"qwen2", "qwen2_vl_text", "qwen2_5_vl_text", "glm4v_text"})
 # Their norms multiply by one plus the weight, and round to the activations' type only then.
 NORMS_ADD_ONE = frozenset({"gemma3_text"})
 # Other types scale with the length of the prompt, which would invalidate cached pages.
@@ -244,19 +250,21 @@ def decoder_of(weights: Any, *, positions: int, skinny: Skinny | None) -> Decode
     head = weights.lm_head.weight.data
     rotations = rotations_of(text, positions, head.device)
     windows = windows_of(text.config)
+    order = None
+    if text.config.model_type in ROTATES_NEIGHBOURS:
+        order = halves_first(shape, rotations[0].cos.shape[1]).to(head.device)
     layers = []
     for module in text.layers:  # check all of them before changing the first
         for projections in _projections_of(module):
             check_fusable(projections, skinny)
     for module, rotation, window in zip(text.layers, rotations, windows, strict=True):
         qkv_proj, o_proj, gate_up_proj, down_proj = _projections_of(module)
-        biases = [projection.bias for projection in qkv_proj]
         norms = _norms_of(module, text.config)
         layers.append(
             Layer(
                 input_norm=norms.input,
-                qkv_proj=fuse(qkv_proj, skinny),
-                qkv_bias=None if biases[0] is None else torch.cat([bias.data for bias in biases]),
+                qkv_proj=fuse(qkv_proj, skinny, order),
+                qkv_bias=_bias_of(qkv_proj, order),
                 q_norm=norms.queries,
                 k_norm=norms.keys,
                 o_proj=fuse(o_proj, skinny),
@@ -271,8 +279,9 @@ def decoder_of(weights: Any, *, positions: int, skinny: Skinny | None) -> Decode
         )
         for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
             setattr(module.self_attn, name, None)
-        for name in ("gate_proj", "up_proj", "down_proj"):
-            setattr(module.mlp, name, None)
+        for name in ("gate_up_proj", "gate_proj", "up_proj", "down_proj"):
+            if hasattr(module.mlp, name):
+                setattr(module.mlp, name, None)
     return Decoder(
         shape=shape,
         vocabulary=head.shape[0],
@@ -308,14 +317,16 @@ def _norms_of(layer: Any, config: Any) -> _Norms:
         queries = queries * (config.head_dim / scalar) ** 0.5
     after_attention = _weight_of(layer.post_attention_layernorm, config)
     before_mlp = norm(layer, "pre_feedforward_layernorm")
+    # Where the MLP has none of its own before it, the norm "after attention" is that one, and the
+    # norm of what attention adds has another name, if there is one.
+    is_after = before_mlp is not None
     return _Norms(
         input=_weight_of(layer.input_layernorm, config),
         queries=queries,
         keys=norm(layer.self_attn, "k_norm"),
-        # Where the MLP has none of its own before it, the norm "after attention" is that one.
-        attention_output=None if before_mlp is None else after_attention,
+        attention_output=after_attention if is_after else norm(layer, "post_self_attn_layernorm"),
         mlp=after_attention if before_mlp is None else before_mlp,
-        mlp_output=norm(layer, "post_feedforward_layernorm"),
+        mlp_output=norm(layer, "post_feedforward_layernorm" if is_after else "post_mlp_layernorm"),
     )
 
 
@@ -330,9 +341,17 @@ def _projections_of(layer: Any) -> tuple[list[Any], list[Any], list[Any], list[A
     return (
         [attention.q_proj, attention.k_proj, attention.v_proj],
         [attention.o_proj],
-        [mlp.gate_proj, mlp.up_proj],
+        [mlp.gate_up_proj] if hasattr(mlp, "gate_up_proj") else [mlp.gate_proj, mlp.up_proj],
         [mlp.down_proj],
     )
+
+
+def _bias_of(projections: list[Any], order: Tensor | None) -> Tensor | None:
+    """Return the biases of fused projections, their outputs in the given order."""
+    if projections[0].bias is None:
+        return None
+    bias = torch.cat([projection.bias.data for projection in projections])
+    return bias if order is None else bias[order]
 
 
 def _embedding_of(weights: Any, *, few_bits: bool) -> Embed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
@@ -149,22 +150,23 @@ def check_fusable(modules: list[Any], skinny: Skinny | None) -> None:
         raise UnsupportedWeights(f"weights of {', '.join(sorted(kinds))}")
 
 
-def fuse(modules: list[Any], skinny: Skinny | None) -> Linear:
+def fuse(modules: list[Any], skinny: Skinny | None, order: Tensor | None = None) -> Linear:
     """Fuse linear layers with the same input into one, their outputs concatenated.
 
     Args:
         modules: `nn.Linear` and `FewBitsLinear`, or bitsandbytes' of 4 or 8 bits, all of one type;
             see `check_fusable`.
         skinny: the kernel; None on a CPU, where quantized weights are not supported.
+        order: int64[n], whose output i is number order[i]; None leaves them as they are.
 
     Raises:
         UnsupportedWeights: `check_fusable` would.
     """
     if skinny is not None and (integers := _integers(modules)) is not None:
-        return _of_integers(integers, skinny)
+        return _of_integers(integers if order is None else integers.rows(order), skinny)
     kind = type(modules[0]).__name__
     if kind in {"Linear", "FewBitsLinear"}:
-        weight = torch.cat([_dense(module) for module in modules])
+        weight = _joined([_dense(module) for module in modules], order)
         if can_pack(weight):
             return PackedLinear(weight)
         if skinny is None or weight.dtype != torch.bfloat16 or weight.shape[0] % 16:
@@ -175,11 +177,17 @@ def fuse(modules: list[Any], skinny: Skinny | None) -> Linear:
     if kind == "Linear4bit":
         parts = [_nf4(module) for module in modules]
         return SkinnyLinear(
-            skinny, pack_nf4(*(torch.cat(part) for part in zip(*parts, strict=True)))
+            skinny, pack_nf4(*(_joined(part, order) for part in zip(*parts, strict=True)))
         )
-    weights = torch.cat([module.weight.CB for module in modules])
-    scales = torch.cat([module.weight.SCB for module in modules])
+    weights = _joined([module.weight.CB for module in modules], order)
+    scales = _joined([module.weight.SCB for module in modules], order)
     return SkinnyLinear(skinny, pack_int8(weights, scales.float() / 127))
+
+
+def _joined(parts: Sequence[Tensor], order: Tensor | None) -> Tensor:
+    """Concatenate parts of outputs, and put the outputs in order."""
+    whole = torch.cat(tuple(parts))
+    return whole if order is None else whole[order]
 
 
 def _dense(module: Any) -> Tensor:

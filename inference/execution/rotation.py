@@ -8,7 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from inference.execution.shape import DecoderShape
 from inference.prompts.positions import AXES
+
+ROTATES_NEIGHBOURS = frozenset({"glm4v_text"})
+"""Text models whose code rotates the pairs (2i, 2i + 1) of a head's columns."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,23 +90,46 @@ def _rotation_of(text: Any, positions: int, device: torch.device, kind: str | No
     # transformers before 5.23 wants all three positions of a token, where it has three.
     cos, sin = text.rotary_emb(like, every.expand(AXES, 1, -1) if has_axes else every, *which)
     half = cos.shape[-1] // 2
+    # One column of each pair: its two have the same angle.
+    pairs = slice(None, half)
+    if text.config.model_type in ROTATES_NEIGHBOURS:
+        pairs = slice(None, None, 2)
     axes = query_scales = None
     rope = getattr(text.config, "rope_parameters", None) or {}
     if has_axes:
         # Of three positions, one is 1 and the others 0: the pairs that then turn follow that one.
         alone = torch.eye(AXES, dtype=torch.int64, device=device)[:, :, None]
-        turned = [text.rotary_emb(like, where[:, None])[1][0, 0, :half] for where in alone]
+        turned = [text.rotary_emb(like, where[:, None])[1][0, 0, pairs] for where in alone]
         axes = torch.stack(turned).ne(0).int().argmax(0).int()
     beta = rope.get("llama_4_scaling_beta") if text.config.model_type == "ministral3" else None
     if beta is not None:
         whole_contexts = torch.arange(positions) // rope["original_max_position_embeddings"]
         query_scales = (1 + beta * torch.log1p(whole_contexts.float())).to(device)
     return Rotation(
-        cos=cos[0, :, :half].float().contiguous(),
-        sin=sin[0, :, :half].float().contiguous(),
+        cos=cos[0, :, pairs].float().contiguous(),
+        sin=sin[0, :, pairs].float().contiguous(),
         axes=axes,
         query_scales=query_scales,
     )
+
+
+def halves_first(shape: DecoderShape, pairs: int) -> Tensor:
+    """Return the order of queries', keys' and values' rows that makes neighbours halves.
+
+    A model that rotates the columns (2i, 2i + 1) of a head as a pair becomes one that rotates
+    (i, i + pairs): queries and keys change alike, so their products do not change.
+
+    Args:
+        shape: the decoder's sizes.
+        pairs: of a head's columns that are rotated.
+
+    Returns: int64[(heads + 2 · kv_heads) · head].
+    """
+    columns = torch.arange(shape.head)
+    head = torch.cat([columns[: 2 * pairs].view(-1, 2).T.flatten(), columns[2 * pairs :]])
+    rotated = torch.arange(shape.heads + shape.kv_heads)[:, None] * shape.head + head
+    values = torch.arange(shape.kv_heads * shape.head) + rotated.numel()
+    return torch.cat([rotated.flatten(), values])
 
 
 def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from inference.models import (
     blip_2,
     chat_template,
     gemma,
+    glm,
     internvl,
     llava,
     llava_next,
@@ -63,6 +64,7 @@ FAMILIES: tuple[Family, ...] = (
     mistral.MISTRAL_3,
     gemma.GEMMA_3,
     *qwen_vl.FAMILIES,
+    glm.GLM_4V,
 )
 
 

@@ -24,7 +24,7 @@ def bound_picture(processor: Any, tokens: int) -> PictureBound:
     """See `Family.bound_picture`."""
     settings = processor.image_processor
     size = settings.size
-    most: int = min(size["longest_edge"], tokens * _token_px(settings) ** 2)
+    most: int = min(size["longest_edge"], tokens * token_px(settings) ** 2)
     least = min(size["shortest_edge"], most)
     settings.size = type(size)(shortest_edge=least, longest_edge=most)
     return PictureBound(max_px=most)
@@ -37,15 +37,21 @@ def grid_of(pixels: Mapping[str, Any], processor: Any) -> tuple[int, int]:
     return rows // merge, columns // merge
 
 
-def _pad_strip(picture: Image.Image, processor: Any) -> Image.Image:
-    """Pad a strip to the longest shape that the processor takes and that keeps to its bound."""
+def pad_strip(picture: Image.Image, processor: Any, *, frames: int = 1) -> Image.Image:
+    """Pad a strip to the longest shape that the processor takes and that keeps to its bound.
+
+    Args:
+        picture: of any shape.
+        processor: the model's.
+        frames: how often its bound counts a picture.
+    """
     settings = processor.image_processor
-    most_tokens = settings.size["longest_edge"] // _token_px(settings) ** 2
+    most_tokens = settings.size["longest_edge"] // (frames * token_px(settings) ** 2)
     return pad_to_aspect(picture, min(MAX_ASPECT, most_tokens), tuple(settings.image_mean))
 
 
-def _token_px(settings: Any) -> int:
-    """Side of the square of pixels that becomes one token."""
+def token_px(settings: Any) -> int:
+    """Return the side of the square of pixels that becomes one token."""
     return int(settings.patch_size * settings.merge_size)
 
 
@@ -54,7 +60,7 @@ def _family(name: str, model_type: str) -> Family:
         name=name,
         model_types=frozenset({model_type}),
         render=chat_template.render,
-        fit_picture=_pad_strip,
+        fit_picture=pad_strip,
         bound_picture=bound_picture,
         grid_of=grid_of,
         max_pictures=MAX_PICTURES,

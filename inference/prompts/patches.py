@@ -14,9 +14,18 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from transformers.models.glm46v.image_processing_pil_glm46v import smart_resize as resize_frames
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 LEVELS = 256
+
+COUNT_FRAMES = ("Glm4vImageProcessor", "Glm46VImageProcessor")
+PROCESSORS = ("Qwen2VLImageProcessor", *COUNT_FRAMES)
+
+
+def counts_frames(image_processor: Any) -> bool:
+    """Whether an image processor's bounds on pixels count those of all frames that it makes."""
+    return type(image_processor).__name__.startswith(COUNT_FRAMES)
 
 
 class BytePatches:
@@ -34,13 +43,18 @@ class BytePatches:
     def of(self, image: Image.Image) -> dict[str, Tensor]:
         """Return an RGB image's ``pixel_values``, uint8[patches, 3 · patch²], and its grid."""
         size = self._processor.size
-        height, width = smart_resize(
-            image.height,
-            image.width,
-            factor=self._patch * self._merge,
-            min_pixels=size["shortest_edge"],
-            max_pixels=size["longest_edge"],
-        )
+        options = {
+            "factor": self._patch * self._merge,
+            "min_pixels": size["shortest_edge"],
+            "max_pixels": size["longest_edge"],
+        }
+        if counts_frames(self._processor):
+            frames = self._frames
+            height, width = resize_frames(
+                frames, image.height, image.width, temporal_factor=frames, **options
+            )
+        else:
+            height, width = smart_resize(image.height, image.width, **options)
         resized = image.resize((width, height), self._processor.resample)
         grid = [1, height // self._patch, width // self._patch]
         return {
@@ -95,7 +109,7 @@ def makes_patches(image_processor: Any) -> bool:
     """Whether an image processor is of Qwen's kind and has tokens of at least 256 pixels."""
     steps = ("do_resize", "do_rescale", "do_normalize")
     return (
-        type(image_processor).__name__.startswith("Qwen2VLImageProcessor")
+        type(image_processor).__name__.startswith(PROCESSORS)
         and all(getattr(image_processor, step, False) for step in steps)
         and (image_processor.patch_size * image_processor.merge_size) ** 2 >= LEVELS
     )

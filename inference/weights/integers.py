@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -32,6 +32,15 @@ class IntegerWeight:
     def middle(self) -> int:
         """The zero of a symmetric weight."""
         return 1 << (self.bits - 1)
+
+    def rows(self, order: Tensor) -> IntegerWeight:
+        """Return the weight with its outputs in another order: its row i is row order[i]."""
+        return replace(
+            self,
+            values=self.values[order],
+            scales=self.scales[order],
+            zeros=None if self.zeros is None else self.zeros[order],
+        )
 
     def dequantized(self, dtype: torch.dtype) -> Tensor:
         """Return the weight as a matrix, dtype[n, k], in the order of the inputs."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.tiny_models.gemma import gemma3
+from tests.tiny_models.glm import glm46v
 from tests.tiny_models.llava import llava_1_5, llava_next, llava_onevision
 from tests.tiny_models.mistral import ministral3, mistral3, pixtral
 from tests.tiny_models.others import blip_2
@@ -55,6 +56,7 @@ TINY_MODELS: dict[str, Callable[[Path], Path]] = {
     "ministral-3": ministral3,
     "pixtral": pixtral,
     "gemma-3": gemma3,
+    "glm-4.6v": glm46v,
     "qwen2-vl": qwen2_vl,
     "qwen2.5-vl": qwen2_5_vl,
     "qwen3-vl": qwen3_vl,

@@ -56,6 +56,8 @@ def save(
                 parameter.normal_(std=0.3)  # of zeros otherwise: every picture would be alike
             elif config.model_type == "gemma3" and name.endswith("norm.weight"):
                 parameter.uniform_(-0.5, 0.5)
+            elif config.model_type == "glm46v" and name.endswith("norm.weight"):
+                parameter.uniform_(0.5, 1.5)  # of ones otherwise: each would be any other
             elif name.endswith((".q_proj.weight", ".k_proj.weight", ".qkv.weight")):
                 parameter.normal_(std=1.2 / parameter.shape[1] ** 0.5)
             elif name.endswith(".bias"):

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from inference.execution.cuda_graphs import CudaGraphRecorder
+from inference.execution.towers.glm import GlmTower
 from inference.execution.towers.llava import LlavaTower
 from inference.execution.towers.pixtral import PixtralTower
 from inference.execution.towers.qwen_vl import QwenVLTower
@@ -52,6 +53,8 @@ _TOWERS: dict[str, Callable[[Any, ImagePreprocessor], Tower]] = {
     "internvl": InternVLTower,
     "mistral3": PixtralTower,
     "gemma3": Gemma3Tower,
+    "glm4v": GlmTower,
+    "glm46v": GlmTower,
 }
 MODEL_TYPES = frozenset(_TOWERS)
 """`config.model_type` of the models that have a tower here."""

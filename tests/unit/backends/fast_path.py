@@ -27,7 +27,7 @@ from inference.types import (
 from tests.pictures import plain_picture
 from tests.stepper import Stepper
 
-ANY_SIZE = ["qwen2-vl", "qwen2.5-vl", "qwen3-vl"]
+ANY_SIZE = ["qwen2-vl", "qwen2.5-vl", "qwen3-vl", "glm-4.6v"]
 """Families in which a picture's tokens follow its size."""
 IN_ROWS = ["ministral-3", "pixtral"]
 """Families in which it does, too, and each row of tokens ends with a mark."""
@@ -35,7 +35,7 @@ TILED = ["smolvlm", "internvl3"]
 """Families that cut a picture into tiles, as many as its size or shape asks for."""
 FAMILIES = [
     *("llava-1.5", "llava-next", "llava-onevision", "qwen2.5-vl", "qwen3-vl"),
-    *("idefics3", "internvl3.5", "mistral-3", "gemma-3"),
+    *("idefics3", "internvl3.5", "mistral-3", "gemma-3", "glm-4.6v"),
 ]
 
 

@@ -28,6 +28,15 @@ def test_a_packed_weight_gives_the_same_products(rows: int) -> None:
         assert torch.allclose(fused(x), wanted, atol=1e-5)
 
 
+def test_fused_outputs_in_another_order_are_the_same_outputs() -> None:
+    modules = [nn.Linear(96, size, bias=False) for size in (64, 32)]
+    order, x = torch.randperm(96), torch.randn(3, 96)
+    with torch.inference_mode():
+        assert torch.allclose(
+            fuse(modules, None, order)(x), fuse(modules, None)(x)[:, order], atol=1e-5
+        )
+
+
 @pytest.mark.parametrize("double", [True, False])
 def test_nf4_weights_are_unpacked_as_bitsandbytes_packed_them(double: bool) -> None:
     bitsandbytes: Any = pytest.importorskip("bitsandbytes", reason="there is none for macOS")

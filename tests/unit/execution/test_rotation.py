@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 import torch
 from transformers import AutoModel, StableLmConfig
+from transformers.models.glm4v.configuration_glm4v import Glm4vTextConfig
+from transformers.models.glm4v.modeling_glm4v import apply_rotary_pos_emb as rotate_neighbours
 from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLTextConfig
 from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLTextConfig
 from transformers.models.stablelm.modeling_stablelm import apply_rotary_pos_emb
 
-from inference.execution.rotation import rotate, rotations_of
+from inference.execution.rotation import halves_first, rotate, rotations_of
+from inference.execution.shape import DecoderShape
 
 CPU = torch.device("cpu")
 SIZES: dict[str, Any] = {
@@ -62,3 +65,23 @@ def test_a_part_of_each_head_is_rotated_and_the_rest_carried_along() -> None:
     got = rotate(heads, *rotation.at(positions, torch.float32))
     assert torch.allclose(got[..., :8], turned[0])
     assert torch.equal(got[..., 8:], heads[..., 8:])
+
+
+def test_neighbours_that_become_halves_give_the_products_of_queries_and_keys_unchanged() -> None:
+    parts = rope(2, 3, 3) | {"partial_rotary_factor": 0.5}
+    text = AutoModel.from_config(Glm4vTextConfig(**SIZES, rope_parameters=parts))
+    (rotation,) = rotations_of(text, 100, CPU)
+    assert rotation.cos.shape == (100, 8)
+    shape = DecoderShape(hidden=64, heads=2, kv_heads=2, head=32, layers=1, eps=1e-5)
+    generator = torch.Generator().manual_seed(1)
+    positions = torch.randint(0, 100, (20, 3), generator=generator)
+    qkv = torch.randn(20, 6 * 32, generator=generator)
+    queries, keys, _ = qkv.view(20, 3, 2, 32).transpose(0, 1)
+    cos, sin = text.rotary_emb(torch.zeros(1), positions.T[:, None])
+    q, k = rotate_neighbours(queries[None], keys[None], cos, sin, 2)
+    ordered = qkv[:, halves_first(shape, 8)].view(20, 3, 2, 32).transpose(0, 1)
+    angles = rotation.at(positions, torch.float32)
+    got = [rotate(heads, *angles) for heads in ordered[:2]]
+    wanted = torch.einsum("shd,thd->hst", q[0], k[0])
+    assert torch.allclose(torch.einsum("shd,thd->hst", *got), wanted, atol=1e-4)
+    assert torch.equal(ordered[2].flatten(1), qkv[:, 4 * 32 :])

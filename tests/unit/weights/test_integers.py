@@ -30,6 +30,15 @@ def test_joined_weights_are_those_of_their_parts_with_and_without_zeros() -> Non
     assert torch.equal(joined.dequantized(torch.float32), wanted)
 
 
+@pytest.mark.parametrize("zeros", [True, False])
+def test_outputs_in_another_order_are_the_rows_in_that_order(zeros: bool) -> None:
+    order = torch.randperm(32)
+    whole = weight(zeros=zeros)
+    assert torch.equal(
+        whole.rows(order).dequantized(torch.float32), whole.dequantized(torch.float32)[order]
+    )
+
+
 def test_weights_of_different_groups_or_orders_are_not_joined() -> None:
     order = torch.randperm(128)
     assert concatenated([weight(), weight(group=64)]) is None

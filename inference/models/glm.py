@@ -1,0 +1,36 @@
+"""GLM-4.1V and GLM-4.6V: a picture takes as many tokens as its size asks for, as Qwen's do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inference.models import chat_template
+from inference.models.family import Family
+from inference.models.qwen_vl import CONTEXT_TOKENS, MAX_PICTURES, grid_of, pad_strip, token_px
+from inference.types import PictureBound
+
+
+def bound_picture(processor: Any, tokens: int) -> PictureBound:
+    """See `Family.bound_picture`. The processor counts the pixels of two frames of a film."""
+    settings = processor.image_processor
+    frames, size = settings.temporal_patch_size, settings.size
+    most: int = min(size["longest_edge"], frames * tokens * token_px(settings) ** 2)
+    least = min(size["shortest_edge"], most)
+    settings.size = type(size)(shortest_edge=least, longest_edge=most)
+    return PictureBound(max_px=most // frames)
+
+
+def _pad_strip(picture: Any, processor: Any) -> Any:
+    return pad_strip(picture, processor, frames=processor.image_processor.temporal_patch_size)
+
+
+GLM_4V = Family(
+    name="glm-4v",
+    model_types=frozenset({"glm4v", "glm46v"}),
+    render=chat_template.render,
+    fit_picture=_pad_strip,
+    bound_picture=bound_picture,
+    grid_of=grid_of,
+    max_pictures=MAX_PICTURES,
+    context_tokens=CONTEXT_TOKENS,
+)
