@@ -171,6 +171,7 @@ async def _run(
             configuration.of(MonitoringSettings),
             services.health,
             Metrics(),
+            folder=settings.data_dir,
         ) as monitored_at,
         supervised(
             services.health,

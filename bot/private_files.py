@@ -23,6 +23,8 @@ DATABASE = "llava-bot.db"
 SESSION_KEY = "session-key"
 LOCK = "run.lock"
 LEASE = "lease.json"
+STATUS = "status.sock"
+"""Where `llava-bot status` asks the bot that runs here."""
 RESTORING = ".restoring"
 """A backup on its way into the folder."""
 STATE = (
@@ -31,6 +33,7 @@ STATE = (
     f"{DATABASE}-shm",
     LOCK,
     LEASE,
+    STATUS,
     "pictures",
     "uploads",
     SESSION_KEY,

@@ -1,11 +1,15 @@
-"""Asks a bot that runs: its health checks where they are switched on, or else its playground."""
+"""Asks a bot that runs: in its own folder, or else at the ports that the settings name.
+
+No password is ever sent: something else may listen at the playground's port.
+"""
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
+import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,8 +18,9 @@ from bot.configuration import Configuration
 from bot.doctor.ports import runs
 from bot.monitoring.metrics import PREFIX
 from bot.monitoring.settings import MonitoringSettings
+from bot.platforms.terminal.running import running_bot
 from bot.platforms.web.settings import PlaygroundSettings
-from bot.settings import revealed
+from bot.private_files import STATUS
 
 WAIT_S = 10.0
 SUMS = {
@@ -31,21 +36,43 @@ def ask(configuration: Configuration) -> dict[str, Any]:
     """Return what the bot says of itself, as `--json` prints it; keys are only ever added.
 
     `running` is whether there is one, `ready` whether it answers, and `source` who said so:
-    `monitoring`, `playground`, or `lock` where a bot holds the folder and is not reached.
+    `folder`, `monitoring`, `playground`, or `lock` where a bot runs and says no more.
     """
+    in_folder = _InFolder(configuration.bot.data_dir / STATUS)
+    if (found := _health(in_folder)) is not None:
+        return {"running": True, "source": "folder", **found}
     monitoring = configuration.of(MonitoringSettings)
-    if monitoring.port and (found := _health(monitoring.host, monitoring.port)) is not None:
-        return {"running": True, "source": "monitoring", **found}
-    if (found := _playground(configuration.of(PlaygroundSettings))) is not None:
+    if monitoring.port:
+        at_port = http.client.HTTPConnection(monitoring.host, monitoring.port, timeout=WAIT_S)
+        if (found := _health(at_port)) is not None:
+            return {"running": True, "source": "monitoring", **found}
+    page = configuration.of(PlaygroundSettings)
+    if (found := _playground(page)) is not None:
         return {"running": True, "source": "playground", **found}
-    held = runs(configuration)
+    held = runs(configuration) or running_bot(page.host, page.port) is not None
     return {"running": held, "ready": False, "source": "lock" if held else None}
 
 
-def _health(host: str, port: int) -> dict[str, Any] | None:
+class _InFolder(http.client.HTTPConnection):
+    """To the socket that the bot makes in its folder."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=WAIT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Raises: OSError: no bot runs there, or it is another user's."""
+        if not hasattr(socket, "AF_UNIX"):
+            raise OSError("this system has no such sockets")
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _health(bot: http.client.HTTPConnection) -> dict[str, Any] | None:
     try:
-        said = json.loads(_get(host, port, "/readyz"))
-        measured = _measured(_get(host, port, "/metrics").decode("utf-8"))
+        said = json.loads(_get(bot, "/readyz"))
+        measured = _measured(_get(bot, "/metrics").decode("utf-8"))
     except (OSError, http.client.HTTPException, ValueError):
         return None
     if not isinstance(said, dict) or "ready" not in said:
@@ -67,12 +94,9 @@ def _measured(exposition: str) -> dict[str, Any]:
 
 
 def _playground(settings: PlaygroundSettings) -> dict[str, Any] | None:
-    headers = {}
-    if (password := revealed(settings.password)) is not None:
-        given = base64.b64encode(f"status:{password}".encode()).decode("ascii")
-        headers["Authorization"] = f"Basic {given}"
+    page = http.client.HTTPConnection(settings.host, settings.port, timeout=WAIT_S)
     try:
-        said = json.loads(_get(settings.host, settings.port, "/api/info", headers))
+        said = json.loads(_get(page, "/api/info"))
         model = said["model"]
         ready = said["state"] == "ready"
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
@@ -86,11 +110,10 @@ def _playground(settings: PlaygroundSettings) -> dict[str, Any] | None:
     }
 
 
-def _get(host: str, port: int, path: str, headers: Mapping[str, str] | None = None) -> bytes:
+def _get(connection: http.client.HTTPConnection, path: str) -> bytes:
     """Raises: OSError, HTTPException."""
-    connection = http.client.HTTPConnection(host, port, timeout=WAIT_S)
     try:
-        connection.request("GET", path, headers=dict(headers or {}))
+        connection.request("GET", path)
         return connection.getresponse().read()
     finally:
         connection.close()

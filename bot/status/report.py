@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MORE = "Set MONITORING_PORT to see platforms, questions and memory here."
+MORE = (
+    "To see platforms, questions and memory, run this as the bot's user with its DATA_DIR, or set "
+    "MONITORING_PORT."
+)
 
 
 def as_text(said: Mapping[str, Any]) -> str:
@@ -14,9 +17,8 @@ def as_text(said: Mapping[str, Any]) -> str:
         return "No bot is running here. Start it with: llava-bot run"
     if said["source"] == "lock":
         return (
-            "A bot is running here, and nothing that it listens on could be reached: it may be "
-            "starting, or have a password or ports of its own (PLAYGROUND_PASSWORD, "
-            f"PLAYGROUND_PORT). {MORE}"
+            "A bot is running here and does not say how it is: it may be starting, or its "
+            f"playground has a password. {MORE}"
         )
     return "\n".join(_lines(said))
 

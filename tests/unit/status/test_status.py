@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import running_monitoring
 from bot.monitoring.settings import MonitoringSettings
 from bot.platforms.web.settings import PlaygroundSettings
+from bot.private_files import STATUS
 from bot.settings import Settings
 from bot.status.asking import ask
 from bot.status.report import as_text
@@ -128,24 +130,77 @@ async def listening(answer: Any) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-async def test_without_health_checks_the_playground_is_asked_with_its_password(
+async def test_without_health_checks_the_playground_is_asked(
     tmp_path: Path,
 ) -> None:
-    async def info(request: web.Request) -> web.Response:
-        if request.headers.get("Authorization") != "Basic c3RhdHVzOmEgcGFzc3dvcmQ=":
-            return web.json_response({}, status=401)
+    async def info(_: web.Request) -> web.Response:
         model = {"name": "pocket", "device": "cpu"}
         return web.json_response({"state": "ready", "model": model})
 
     async with listening(info) as port:
-        right = await asked(configured(tmp_path, playground=port, password="a password"))
-        with FileLock(tmp_path / "run.lock"):
-            wrong = await asked(configured(tmp_path, playground=port, password="another one"))
-    assert (right["source"], right["ready"]) == ("playground", True)
-    assert "pocket on cpu" in as_text(right)
-    assert "MONITORING_PORT" in as_text(right)
-    assert wrong == {"running": True, "ready": False, "source": "lock"}
-    assert "PLAYGROUND_PASSWORD" in as_text(wrong)
+        told = await asked(configured(tmp_path, playground=port))
+    assert (told["source"], told["ready"]) == ("playground", True)
+    assert "pocket on cpu" in as_text(told)
+    assert "MONITORING_PORT" in as_text(told)
+
+
+async def test_no_password_is_sent_to_what_listens_at_the_playgrounds_port(tmp_path: Path) -> None:
+    received: list[str] = []
+
+    async def closed(request: web.Request) -> web.Response:
+        received.append(str(dict(request.headers)))
+        ours = {"WWW-Authenticate": 'Basic realm="llava-bot"'}
+        return web.json_response({}, status=401, headers=ours)
+
+    async with listening(closed) as port:
+        told = await asked(configured(tmp_path, playground=port, password="a password"))
+    assert told == {"running": True, "ready": False, "source": "lock"}
+    assert "password" in as_text(told)
+    assert received
+    assert "Authorization" not in "".join(received)
+
+
+async def test_a_bot_that_has_locked_its_folder_and_is_not_reached_is_one(tmp_path: Path) -> None:
+    with FileLock(tmp_path / "run.lock"):
+        told = await asked(configured(tmp_path, playground=closed_port()))
+    assert told == {"running": True, "ready": False, "source": "lock"}
+    assert "starting" in as_text(told)
+
+
+async def test_without_any_port_the_bot_is_asked_in_its_own_folder(tmp_path: Path) -> None:
+    presences = Presences()
+    presences.of("slack").connected()
+    presences.of("slack").event()
+    here = configured(tmp_path, playground=closed_port())
+    stale = tmp_path / STATUS
+    with socket.socket(socket.AF_UNIX) as left_by_a_killed_bot:
+        left_by_a_killed_bot.bind(str(stale))
+    async with running_core(tmp_path / "core", ScriptedModel()) as core:
+        health = Health(core.answers, core.store, presences=presences)
+        async with running_monitoring(
+            MonitoringSettings(), health, Metrics(), folder=tmp_path
+        ) as address:
+            told = await asked(here)
+        gone = await asked(here)
+    assert address is None
+    assert (told["source"], told["ready"]) == ("folder", True)
+    assert "0 in flight" in as_text(told)
+    assert re.search(r"slack +connected for \d+ s, last event \d+ s ago", as_text(told))
+    assert gone["running"] is False
+    assert not stale.exists()
+
+
+async def test_a_folder_that_takes_no_socket_does_not_keep_the_bot_from_running(
+    tmp_path: Path,
+) -> None:
+    too_long = tmp_path / ("a" * 120)
+    too_long.mkdir()
+    async with running_core(tmp_path, ScriptedModel()) as core:
+        health = Health(core.answers, core.store)
+        async with running_monitoring(
+            MonitoringSettings(), health, Metrics(), folder=too_long
+        ) as address:
+            assert address is None
 
 
 async def test_what_is_no_bot_is_not_taken_for_one(tmp_path: Path) -> None:
