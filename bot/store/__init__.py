@@ -11,6 +11,7 @@ from bot.store.moving import Moved, move_store
 from bot.store.people import People
 from bot.store.pictures import PicturesUnusable
 from bot.store.pictures.opening import open_picture_files
+from bot.store.processes.clock import lease_time
 from bot.store.processes.lease import Lease
 from bot.store.processes.predecessor import Record as LeaseRecord
 from bot.store.processes.signals import Signal, Signals
@@ -59,6 +60,7 @@ __all__ = [
     "back_up",
     "is_current",
     "is_known_version",
+    "lease_time",
     "move_store",
     "open_database",
     "open_picture_files",

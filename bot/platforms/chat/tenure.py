@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 import uuid
 from collections.abc import Sequence
 
-from bot.store import LEASE_S, Leases, StoreFailed
+from bot.store import LEASE_S, Leases, StoreFailed, lease_time
 from inference.metrics import Counter, Gauge
 
 log = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ class Tenure:
         await self.end()
         self._owner = uuid.uuid4().hex
         for names in self._choices:
-            asked_at = time.monotonic()
+            asked_at = lease_time()
             try:
                 is_ours = await self._leases.acquire(names, self._owner)
             except StoreFailed:
@@ -103,8 +102,8 @@ class Tenure:
 
     async def _renew(self) -> None:
         # By a clock that runs on while the process is paused, and from before each request.
-        while (left_s := self._until - CLOSING_S - time.monotonic()) > 0:
-            asked_at = time.monotonic()
+        while (left_s := self._until - CLOSING_S - lease_time()) > 0:
+            asked_at = lease_time()
             # A transaction cannot be cut short, and its end must not be waited for.
             asking = asyncio.ensure_future(self._leases.renew(self._names, self._owner))
             asking.add_done_callback(_seen)
@@ -114,7 +113,7 @@ class Tenure:
                     break  # another has it by now
                 self._until = asked_at + LEASE_S
             # Otherwise there is time until it expires.
-            await asyncio.sleep(min(RENEW_S, max(0.0, self._until - CLOSING_S - time.monotonic())))
+            await asyncio.sleep(min(RENEW_S, max(0.0, self._until - CLOSING_S - lease_time())))
         log.warning("%s: the lease could not be renewed, the connection is closed", self._what)
         LOST.add(self._what.lower())
         self._lost.set()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from bot.store.database import Database, LeaseExpired, StoreFailed
+from bot.store.processes import clock
 from bot.store.processes.predecessor import Record
 from bot.store.schema import processes
 from inference.errors import safe_traceback
@@ -28,8 +28,8 @@ class Lease:
     """This process among those that share the database. Made by `running_lease`.
 
     The database's clock decides when a lease expires. This process counts from before it asked
-    for the renewal, by a clock that runs on while it is paused: it gives up no later than others
-    take its questions.
+    for the renewal, by a clock that runs on while it is paused or the machine sleeps: it gives up
+    no later than others take its questions.
     """
 
     def __init__(self, database: Database, *, lease_s: float = LEASE_S) -> None:
@@ -50,7 +50,7 @@ class Lease:
     @property
     def is_held(self) -> bool:
         """Whether nobody else can have taken this process's questions."""
-        return time.monotonic() < self._until
+        return clock.lease_time() < self._until
 
     async def succeed(self, record: Record) -> None:
         """Leave to all what the folder's process before this one has not finished; record this.
@@ -68,7 +68,7 @@ class Lease:
     async def join(self) -> None:
         """Begin a lease under a new id. Raises: StoreFailed."""
         self.id = uuid.uuid4().hex
-        started = time.monotonic()
+        started = clock.lease_time()
         values = {"id": self.id, "started_at": func.now(), "expires_at": self._expiry()}
         await self._database.write(lambda c: c.execute(insert(processes).values(values)))
         self._until = started + self._lease_s
@@ -77,7 +77,7 @@ class Lease:
 
     async def renew(self) -> None:
         """Make it last from now on, unless it has expired. Raises: StoreFailed."""
-        started = time.monotonic()
+        started = clock.lease_time()
 
         def work(connection: Connection) -> bool:
             renewed = connection.execute(

@@ -15,11 +15,12 @@ from sqlalchemy import URL, Connection, delete, update
 from bot.platforms.chat import tenure as tenures
 from bot.platforms.chat.tenure import Tenure
 from bot.platforms.slack.leased_socket import NUM_SLOTS, slots_of
-from bot.store import Leases, StoreFailed
+from bot.store import Leases, StoreFailed, lease_time
 from bot.store import leases as store_leases
 from bot.store.database import Database, open_database
 from bot.store.schema import leases
 from tests.postgresql import postgresql, postgresql_url
+from tests.waiting import until
 
 __all__ = ["postgresql", "postgresql_url"]
 
@@ -118,6 +119,16 @@ async def test_who_cannot_renew_lets_go_before_another_can_take_it(
     await second.end()
 
 
+async def test_who_slept_through_a_lease_closes_the_connection_on_waking(
+    processes: list[Leases], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Tenure(processes[0], GATEWAY, what="Chat")
+    await first.begin()
+    monkeypatch.setattr(tenures, "lease_time", lambda: lease_time() + LEASE_S)
+    await until(first._lost.is_set)
+    await first.end()
+
+
 async def test_a_database_that_does_not_answer_is_no_renewal(
     processes: list[Leases], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,7 +142,7 @@ async def test_a_database_that_does_not_answer_is_no_renewal(
     monkeypatch.setattr(first._leases, "renew", hangs)
     async with asyncio.timeout(LEASE_S + 5):
         await first.lost()
-    assert time.monotonic() < first._until  # there is time to close the connection
+    assert lease_time() < first._until  # there is time to close the connection
 
 
 async def test_a_lease_that_is_another_s_by_now_is_lost_at_once(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -16,7 +17,8 @@ from bot.private_files import LEASE, LOCK
 from bot.store import LeaseRecord as Record
 from bot.store import Store, running_store
 from bot.store.database import LeaseExpired
-from bot.store.processes.lease import Lease
+from bot.store.processes import clock
+from bot.store.processes.lease import LEASE_S, Lease
 from bot.store.schema import inbox, processes
 from bot.values.messages import Outcome, Receipt
 from tests.unit.store.questions import THREAD, ask, ending, incoming
@@ -43,6 +45,15 @@ async def expire(store: Store) -> None:
 
 def holds(store: Store) -> bool:
     return store.lease.is_held
+
+
+class Sleeping:
+    """A machine that can be put to sleep: its CLOCK_MONOTONIC stands still, CLOCK_BOOTTIME not."""
+
+    slept_s = 0.0
+
+    def clock_gettime(self, which: int) -> float:
+        return time.monotonic() + (self.slept_s if which == time.CLOCK_BOOTTIME else 0)
 
 
 async def owner_of(store: Store, message: str) -> str | None:
@@ -72,6 +83,20 @@ async def test_what_a_dead_process_left_is_taken_by_exactly_one_other(three: lis
     found = sorted(message.key.message for some in taken for message in some)
     assert found == sorted(message.key.message for message in asked)
     assert await owner_of(dead, "m0") in {store.lease.id for store in others}
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="Linux alone has two clocks")
+async def test_a_process_whose_machine_slept_through_its_lease_holds_it_no_more(
+    three: list[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Sleeping()
+    monkeypatch.setattr(clock, "time", machine)
+    sleeper = three[0].lease
+    await sleeper.renew()
+    machine.slept_s = LEASE_S / 2
+    assert sleeper.is_held
+    machine.slept_s = LEASE_S + 1
+    assert not sleeper.is_held
 
 
 async def test_a_question_is_taken_only_where_its_platform_runs(three: list[Store]) -> None:
