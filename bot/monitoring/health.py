@@ -16,8 +16,7 @@ from inference.metrics import Gauge, named
 from inference.types import ModelInfo
 
 STEP_WITHIN_S = 30.0
-"""A device that has requests and ends no step for longer is not ready. (After two minutes the
-process ends.)"""
+"""A device whose step takes longer is not ready. (After two minutes the process ends.)"""
 
 
 class Health:
@@ -76,14 +75,13 @@ class Health:
 
     @property
     def step_age_s(self) -> float | None:
-        """How long ago a device that has requests ended a step; `None`: none has requests."""
-        running, steps = named("num_requests_running"), named("last_step_timestamp_seconds")
-        if not isinstance(running, Gauge) or not isinstance(steps, Gauge):
+        """How long a device has been in one step, the longest of all; `None`: none is in any."""
+        in_step, steps = named("device_in_step"), named("last_step_timestamp_seconds")
+        if not isinstance(in_step, Gauge) or not isinstance(steps, Gauge):
             return None
-        latest = max(steps.read().values(), default=None)
-        if latest is None or sum(running.read().values()) <= 0:
-            return None
-        return max(0.0, self._clock() - latest)
+        latest = steps.read()
+        busy = [latest[device] for device, is_in_step in in_step.read().items() if is_in_step]
+        return max(0.0, self._clock() - min(busy)) if busy else None
 
     @property
     def missing(self) -> list[str]:

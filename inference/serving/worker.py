@@ -60,9 +60,10 @@ WATCH_INTERVAL_S = 1.0
 STEPS = Counter("engine_steps", "Steps that the device has run.", ("device",))
 LAST_STEP = Gauge(
     "last_step_timestamp_seconds",
-    "When the device last ended a step, or told of its progress in one.",
+    "When the device last began or ended a step, or told of its progress in one.",
     ("device",),
 )
+IN_STEP = Gauge("device_in_step", "1: the device is in a step.", ("device",))
 
 
 class Worker:
@@ -285,7 +286,8 @@ class _StepLoop:
         self._has_yielded = False
         try:
             while not self.ended and (self.inbox or self.clear_requests or backend.is_busy):
-                self.busy_since = time.monotonic()
+                self._progressed()
+                IN_STEP.set(1, self._device_name)
                 if clear_requests := len(self.clear_requests):
                     backend.clear_caches(self)
                     self._confirm_cleared(clear_requests)
@@ -305,6 +307,7 @@ class _StepLoop:
             self._end(EngineDead(type(exc).__name__))
         finally:
             self.busy_since = None
+            IN_STEP.set(0, self._device_name)
 
     def emit(self, job: Job, event: GenerationEvent | InferenceError) -> None:
         """See `StepOutput.emit`."""
@@ -312,11 +315,14 @@ class _StepLoop:
 
     def flush(self) -> None:
         """See `StepOutput.flush`."""
-        self.busy_since = time.monotonic()
-        LAST_STEP.set(time.time(), self._device_name)
+        self._progressed()
         if self._events:
             events, self._events = self._events, []
             self._loop.call_soon_threadsafe(self._deliver, events)
+
+    def _progressed(self) -> None:
+        self.busy_since = time.monotonic()
+        LAST_STEP.set(time.time(), self._device_name)
 
     def admit_new(self) -> None:
         """See `StepOutput.admit_new`."""

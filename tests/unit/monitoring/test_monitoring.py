@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,11 +14,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.errors import ConfigurationError
-from bot.monitoring.health import Health
+from bot.monitoring.health import STEP_WITHIN_S, Health
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import running_monitoring
 from bot.monitoring.settings import MonitoringSettings
-from tests.engines import HeldLoad, ScriptedModel
+from inference.serving.worker import LAST_STEP, Worker
+from inference.types import GenerationRequest, Message, Role, Sampling
+from tests.engines import HeldLoad, ScriptedModel, running_on_device
 from tests.scenario.core import Core, message, red, running_core
 from tests.scenario.exchange import FakeExchange
 from tests.store_faults import locked
@@ -46,6 +50,35 @@ async def sample(http: aiohttp.ClientSession, name: str, **labels: str) -> float
         if one.name == f"llava_bot_{name}" and one.labels == labels
     ]
     return values[0] if values else None
+
+
+async def test_a_device_whose_step_does_not_end_is_not_hidden_by_another_that_goes_on(
+    tmp_path: Path,
+) -> None:
+    stuck, sound = ScriptedModel(device="gpu 0"), ScriptedModel(device="gpu 1")
+    async with (
+        running_core(tmp_path, ScriptedModel()) as core,
+        running_on_device(lambda: stuck, max_waiting=1) as first,
+        running_on_device(lambda: sound, max_waiting=1) as second,
+    ):
+        health = Health(core.answers, core.store)
+        stuck.hold()
+        waiting = asyncio.create_task(answered(first))
+        await until(lambda: bool(stuck.requests))
+        LAST_STEP.set(time.time() - 2 * STEP_WITHIN_S, "gpu 0")
+        await answered(second)
+        assert health.missing == ["step"]
+        stuck.release()
+        await waiting
+        LAST_STEP.set(time.time() - 2 * STEP_WITHIN_S, "gpu 1")
+        await until(lambda: health.missing == [])  # idle, it may be as long as it likes
+
+
+async def answered(worker: Worker) -> None:
+    """Have a device answer something."""
+    messages = (Message(role=Role.USER, text="what?"),)
+    async for _ in worker.stream(GenerationRequest(messages=messages, sampling=Sampling())):
+        pass
 
 
 async def test_it_is_alive_at_once_and_ready_when_the_model_is_loaded(tmp_path: Path) -> None:
