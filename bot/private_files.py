@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ OTHERS = 0o077
 
 DATABASE = "llava-bot.db"
 SESSION_KEY = "session-key"
+SESSION_KEY_BYTES = 32
 LOCK = "run.lock"
 LEASE = "lease.json"
 STATUS = "status.sock"
@@ -61,6 +64,25 @@ def create(path: Path) -> BinaryIO:
 def make_file(path: Path) -> None:
     """Make an empty private file if there is none."""
     os.close(_opener(str(path), os.O_RDWR | os.O_CREAT))
+
+
+def session_key(folder: Path) -> bytes:
+    """The folder's secret: it signs sessions and hides ids. Made when it is first needed.
+
+    Raises: OSError.
+    """
+    make_folder(folder)
+    path = folder / SESSION_KEY
+    with contextlib.suppress(FileNotFoundError):
+        if len(found := path.read_bytes()) == SESSION_KEY_BYTES:
+            return found
+    # Written beside it and moved into place: a crash leaves the whole key or none.
+    key = secrets.token_bytes(SESSION_KEY_BYTES)
+    part = path.with_suffix(".part")
+    with create(part) as file:
+        file.write(key)
+    part.replace(path)
+    return key
 
 
 def _opener(path: str, flags: int) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import hmac
 import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bot.exporting.opened import new_folder, opened_store, write_new
+from bot.private_files import session_key
 from bot.settings import Settings
 from bot.store import PictureFile, Store
 from bot.values.turns import RatedTurn, StoredPicture, Turn
@@ -23,10 +24,10 @@ async def export_feedback(settings: Settings, output: Path, pictures: Path | Non
     lines: list[str] = []
     written: set[str] = set()
     async with opened_store(settings) as store:
-        after = 0
+        key, after = await asyncio.to_thread(session_key, settings.data_dir), 0
         while rated := await store.exporting.rated(after=after, limit=ROWS_AT_ONCE):
             for one in rated:
-                lines.append(json.dumps(await _record(store, one), ensure_ascii=False))
+                lines.append(json.dumps(await _record(store, one, key), ensure_ascii=False))
                 if folder is not None:
                     await _write_pictures(store, one, folder, written)
             after = rated[-1].row
@@ -43,13 +44,13 @@ async def export_feedback(settings: Settings, output: Path, pictures: Path | Non
     return summary
 
 
-async def _record(store: Store, rated: RatedTurn) -> dict[str, Any]:
+async def _record(store: Store, rated: RatedTurn, key: bytes) -> dict[str, Any]:
     thread = rated.thread
     chosen = await store.channels.settings(thread.platform, thread.team, thread.channel)
     settings = {name: value for name, value in asdict(chosen).items() if name != "people"}
     return {
-        "id": _pseudonym(thread.id_everywhere, rated.turn.message),
-        "thread": _pseudonym(thread.id_everywhere),
+        "id": _pseudonym(key, thread.id_everywhere, rated.turn.message),
+        "thread": _pseudonym(key, thread.id_everywhere),
         "platform": thread.platform,
         "rating": "good"
         if rated.good > rated.bad
@@ -97,6 +98,7 @@ def _name(picture: StoredPicture) -> str:
     return f"{picture.digest}.{picture.suffix}"
 
 
-def _pseudonym(*parts: str) -> str:
-    """The same for the same question, in every export."""
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
+def _pseudonym(key: bytes, *parts: str) -> str:
+    """The same for the same question, in every export; nobody without the key can guess whose."""
+    words = "\0".join(("feedback", *parts)).encode("utf-8", "replace")
+    return hmac.digest(key, words, "sha256").hex()[:16]

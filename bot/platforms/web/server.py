@@ -27,11 +27,12 @@ from bot.platforms.web.listing import ListingHandlers
 from bot.platforms.web.loading import LoadingHandlers
 from bot.platforms.web.people import identify
 from bot.platforms.web.person.me import MeHandlers
-from bot.platforms.web.person.sessions import Sessions, load_key
+from bot.platforms.web.person.sessions import Sessions
 from bot.platforms.web.questions import QuestionHandlers
 from bot.platforms.web.sharing import SharingHandlers
 from bot.platforms.web.threads import ThreadHandlers
 from bot.platforms.web.uploads import Uploads
+from bot.private_files import session_key
 from bot.store import Store
 from bot.texts import catalogue, language_of, say
 from bot.values.messages import IncomingMessage
@@ -171,7 +172,7 @@ class Playground:
         self._samples = sorted((STATIC / "samples").glob("*.jpg"))
         sessions = password = None
         if self._password is not None:
-            key = load_key(self._folder)
+            key = session_key(self._folder)
             sessions = Sessions(key)
             password = Password(self._password, key=key, sessions=sessions, senders=self._senders)
         self._me.sessions = sessions

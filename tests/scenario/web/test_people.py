@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.platforms.platform import PlatformUnavailable
-from bot.platforms.web.person.sessions import MAX_AGE_S, Sessions, load_key
+from bot.platforms.web.person.sessions import MAX_AGE_S, Sessions
+from bot.private_files import session_key
 from tests.engines import ScriptedModel
 from tests.scenario.core import RED
 from tests.scenario.playground import Client, events, running_playground
@@ -163,12 +164,12 @@ SESSIONS = Sessions(b"k" * 32)
 
 
 def test_a_key_that_is_not_whole_is_made_anew(tmp_path: Path) -> None:
-    first = load_key(tmp_path)
-    assert load_key(tmp_path) == first
+    first = session_key(tmp_path)
+    assert session_key(tmp_path) == first
     (tmp_path / "session-key").write_bytes(first[:7])
-    again = load_key(tmp_path)
+    again = session_key(tmp_path)
     assert len(again) == len(first)
-    assert load_key(tmp_path) == again != first
+    assert session_key(tmp_path) == again != first
 
 
 def test_a_cookie_ends_on_the_server_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from bot.errors import CommandFailed
 from bot.exporting.audit import audit
 from bot.exporting.feedback import export_feedback
 from bot.exporting.thread import export_thread
+from bot.private_files import SESSION_KEY
 from bot.settings import Settings
 from bot.store import Store, running_store
 from bot.values.messages import Author, IncomingMessage, ThreadKey
@@ -80,6 +81,21 @@ async def test_rated_answers_are_written_with_what_was_said_and_without_names(
     for private in ("Ann", "ann-example", "U1", "U2", "C1", "1700000000"):
         assert private not in text
     assert stat.S_IMODE(output.stat().st_mode) & 0o077 == 0
+
+
+async def test_pseudonyms_stay_the_same_and_whose_they_are_cannot_be_guessed(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async def pseudonyms(name: str) -> set[str]:
+        await export_feedback(settings, tmp_path / name, None)
+        return {it[kind] for it in lines_of(tmp_path / name) for kind in ("id", "thread")}
+
+    first = await pseudonyms("1")
+    assert await pseudonyms("2") == first
+    key = settings.data_dir / SESSION_KEY
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    key.unlink()  # with another secret the same ids give others
+    assert first.isdisjoint(await pseudonyms("3"))
 
 
 async def test_feedback_of_both_databases_is_read_in_pieces(open_store: OpenStore) -> None:

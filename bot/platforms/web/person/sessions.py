@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import secrets
-from pathlib import Path
 
 from aiohttp import web
 from itsdangerous import BadSignature, TimestampSigner
 
 from bot.platforms.web.gate.origins import came_by_https
-from bot.private_files import SESSION_KEY, create, make_folder
 
-KEY_BYTES = 32
 MAX_AGE_S = 400 * 24 * 3600
 """As long as browsers keep a cookie; counted from the last visit to the page."""
-
-
-def load_key(folder: Path) -> bytes:
-    """The key that signs sessions, made on the first start. Raises: OSError."""
-    make_folder(folder)
-    path = folder / SESSION_KEY
-    with contextlib.suppress(FileNotFoundError):
-        if len(found := path.read_bytes()) == KEY_BYTES:
-            return found
-    # Written beside it and moved into place: a crash leaves the whole key or none.
-    key = secrets.token_bytes(KEY_BYTES)
-    part = path.with_suffix(".part")
-    with create(part) as file:
-        file.write(key)
-    part.replace(path)
-    return key
 
 
 class Sessions:
