@@ -190,7 +190,7 @@ async def running_services(
             engine=engine,
             presences=presences,
             health=health,
-            overview=Overview(health, store, history),
+            overview=Overview(health, store, history, bounds=settings.question_bounds),
             answers=answers,
             completions=Completions(
                 engine=engine, decoding=decoding, options=options, accounts=Accounts(store)

@@ -15,6 +15,7 @@ from bot.monitoring.history import NOTHING, History, Sample, quantile, total
 from bot.monitoring.problems import problems
 from bot.store import Store, StoreFailed
 from bot.texts import catalogue, language_of
+from bot.values.limits import QuestionBounds
 from bot.values.presence import Presence
 from bot.values.usage import FAILED
 from inference.metrics import Gauge, named
@@ -38,8 +39,12 @@ class Overview:
         health: Health,
         store: Store,
         history: History,
+        *,
+        bounds: QuestionBounds | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`bounds`: whose quotas of a day are shown."""
+        self._bounds = bounds or QuestionBounds()
         self._health = health
         self._store = store
         self._history = history
@@ -115,9 +120,10 @@ class Overview:
             days = await sums("day", "platform", "outcome", days=DAYS)
             reasons = await sums("reason", days=DAYS)
             people = await sums("platform", "person", days=1, limit=MOST_PEOPLE)
+            quotas = await self._store.usage.quotas_in_use(self._bounds, most=MOST_PEOPLE)
             good, bad = await self._store.replies.ratings(age=timedelta(days=DAYS))
         except StoreFailed:
-            days, reasons, people, good, bad = (), (), (), 0, 0
+            days, reasons, people, quotas, good, bad = (), (), (), [], 0, 0
         sentences = catalogue(language_of(locale))
         return {
             "days": [
@@ -143,6 +149,17 @@ class Overview:
                 {"platform": one.platform, "person": one.person, "questions": one.questions}
                 for one in people
                 if one.person
+            ],
+            "quotas": [
+                {
+                    "platform": one.platform,
+                    "whose": one.whose,
+                    "bound": one.quota.bound,
+                    "left": one.quota.left,
+                    "limit": one.quota.limit,
+                    "renews_at": one.quota.renews_at,
+                }
+                for one in quotas
             ],
             "feedback": {"good": good, "bad": bad},
         }

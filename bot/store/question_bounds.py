@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, not_, select
 
 from bot.store.rows import is_message, now
 from bot.store.schema import inbox
-from bot.values.limits import BoundReached, QuestionBounds, Quota
+from bot.values.limits import BoundReached, QuestionBounds, Quota, QuotaInUse
 from bot.values.messages import IncomingMessage
 from bot.values.turns import ChannelPlace
 
@@ -84,6 +84,55 @@ def quotas(
         _quota(connection, name, limit, whose, window)
         for name, limit, whose, window in windows
         if limit
+    ]
+
+
+def quotas_in_use(connection: Connection, bounds: QuestionBounds, most: int) -> list[QuotaInUse]:
+    """The quotas of a day of those who have used most: so many people, and so many channels."""
+    whose = inbox.c.counts_for
+    return [
+        *_in_use(connection, "user_per_day", bounds.user_per_day, whose, (whose,), most),
+        *_in_use(
+            connection,
+            "channel_per_day",
+            bounds.channel_per_day,
+            inbox.c.channel,
+            (inbox.c.team, inbox.c.channel),
+            most,
+        ),
+    ]
+
+
+def _in_use(
+    connection: Connection,
+    bound: str,
+    limit: int,
+    whose: ColumnElement[str],
+    told_apart_by: tuple[ColumnElement[str], ...],
+    most: int,
+) -> list[QuotaInUse]:
+    if not limit:
+        return []
+    num = func.count()
+    found = connection.execute(
+        select(inbox.c.platform, whose, num, func.min(inbox.c.claimed_at))
+        .where(inbox.c.counts_for != "", inbox.c.claimed_at > now() - DAY)
+        .group_by(inbox.c.platform, *told_apart_by)
+        .order_by(num.desc(), inbox.c.platform, whose)
+        .limit(most)
+    )
+    return [
+        QuotaInUse(
+            platform=platform,
+            whose=who,
+            quota=Quota(
+                bound=bound,
+                limit=limit,
+                left=max(0, limit - used),
+                renews_at=(_in_utc(oldest) + DAY).timestamp(),
+            ),
+        )
+        for platform, who, used, oldest in found
     ]
 
 

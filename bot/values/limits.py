@@ -63,3 +63,13 @@ class Quota:
     renews_at: float | None
     """When the oldest question that counts no longer does, in seconds since 1970; `None`: none
     counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaInUse:
+    """Somebody's quota of a day, of which something is used."""
+
+    platform: str
+    whose: str
+    """The platform's id of a person or a channel."""
+    quota: Quota

@@ -111,7 +111,8 @@ async def running_playground(
         if admin_password is not None:
             health = Health(answers, store, presences=presences, folder=folder)
             admin = AdminHandlers(
-                AdminGate(admin_password, senders=Senders()), Overview(health, store, history)
+                AdminGate(admin_password, senders=Senders()),
+                Overview(health, store, history, bounds=settings.get("bounds")),
             )
         playground = Playground(
             core=answers,

@@ -23,10 +23,16 @@ class Guesses:
     """The failures of each sender. Bounded: the oldest are forgotten first."""
 
     def __init__(
-        self, what: str, *, most: int = MAX_SENDERS, clock: Callable[[], float] = time.monotonic
+        self,
+        what: str,
+        *,
+        most: int = MAX_SENDERS,
+        free: int = FREE_FAILURES,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`what` is guessed, for the log."""
+        """`what` is guessed, for the log; `free` failures cost no wait."""
         self._what = what
+        self._free = free
         self._most = most
         self._clock = clock
         self._of_sender: OrderedDict[str, _Failures] = OrderedDict()
@@ -52,7 +58,7 @@ class Guesses:
         failures.count += 1
         failures.last_at = now
         self._of_sender.move_to_end(sender)
-        if (beyond := failures.count - FREE_FAILURES) < 0:
+        if (beyond := failures.count - self._free) < 0:
             return
         if not beyond:  # once, however many follow
             log.warning("%s guesses %s: it has to wait from now on", sender, self._what)

@@ -117,6 +117,7 @@ class Playground:
             changes,
             *([] if admin is None else [admin]),
         )
+        self._admin = admin
         self._me = MeHandlers(store=store, erasure=erasure, access=access, changes=changes)
         self._loading = LoadingHandlers(core)
         self._model_name = model_name
@@ -176,6 +177,8 @@ class Playground:
             sessions = Sessions(key)
             password = Password(self._password, key=key, sessions=sessions, senders=self._senders)
         self._me.sessions = sessions
+        if self._admin is not None:
+            self._admin.know_visitors(sessions)
         app = web.Application(
             middlewares=[
                 in_use,

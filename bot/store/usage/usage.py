@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select
 
 from bot.store.database import Database
-from bot.store.question_bounds import quotas
+from bot.store.question_bounds import quotas, quotas_in_use
 from bot.store.rows import now
 from bot.store.schema import usage
 from bot.store.uninterrupted import uninterrupted
 from bot.store.usage.counting import SUMS, add
-from bot.values.limits import QuestionBounds, Quota
+from bot.values.limits import QuestionBounds, Quota, QuotaInUse
 from bot.values.turns import ChannelPlace
 from bot.values.usage import UsageKey, UsageSum, Use
 
@@ -70,6 +70,11 @@ class Usage:
     async def quotas(self, place: ChannelPlace, person: str, bounds: QuestionBounds) -> list[Quota]:
         """How much a person and their channel have left of the bounds in time that there are."""
         return await self._database.read(lambda c: quotas(c, place, person, bounds))
+
+    @uninterrupted
+    async def quotas_in_use(self, bounds: QuestionBounds, *, most: int) -> list[QuotaInUse]:
+        """The quotas of a day of the people and the channels who have used most of theirs."""
+        return await self._database.read(lambda c: quotas_in_use(c, bounds, most))
 
     @uninterrupted
     async def forget_older_than(self, days: int) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from bot.values.limits import QuestionBounds
 from tests.engines import ScriptedModel
 from tests.pictures import plain_picture
 from tests.scenario.playground import Client, running_playground
+from tests.scenario.web import visitors
+from tests.scenario.web.visitors import visiting
 from tests.store_faults import locked
 
 PASSWORD = "long-and-secret"
@@ -105,3 +109,66 @@ async def test_what_fails_is_told_with_what_to_do_and_the_page_still_answers(
             (False, True),
         ]
         assert all(problem["remedy"] for problem in told["problems"])
+
+
+async def test_it_shows_what_is_left_of_the_quotas_of_a_day(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    bounds = QuestionBounds(user_per_day=3, channel_per_day=50)
+    async with running_playground(
+        tmp_path, backend, admin_password=PASSWORD, bounds=bounds
+    ) as client:
+        await enter(client, PASSWORD)
+        assert (await client.get("/api/admin/overview"))[1]["quotas"] == []
+        thread = await client.make_thread()
+        for _ in range(2):
+            await client.answer(thread, "marked-question")
+        told = (await client.get("/api/admin/overview"))[1]["quotas"]
+    assert [(one["bound"], one["left"], one["limit"]) for one in told] == [
+        ("user_per_day", 1, 3),
+        ("channel_per_day", 48, 50),
+    ]
+    assert [one["whose"] for one in told] == ["local", told[1]["whose"]]
+    assert all(one["renews_at"] > time.time() for one in told)
+    assert "marked" not in str(told)
+
+
+async def guess(visitor: Client, password: str) -> int:
+    async with visitor.http.post("/api/admin/session", json={"password": password}) as response:
+        return response.status
+
+
+async def test_one_browser_that_guesses_does_not_shut_out_another_at_its_address(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    async with (
+        running_playground(
+            tmp_path, backend, password=visitors.PASSWORD, admin_password=PASSWORD
+        ) as client,
+        visiting(client) as guesser,
+        visiting(client) as admin,
+    ):
+        for number in range(6):
+            await guess(guesser, f"guess {number}")
+        assert await guess(guesser, PASSWORD) == 429
+        assert await guess(admin, PASSWORD) == 204
+
+
+async def test_who_makes_new_browsers_to_guess_is_slowed_and_known_admins_are_not(
+    tmp_path: Path, backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.platforms.web.admin.gate.FREE_FAILURES_AN_ADDRESS", 3)
+    async with (
+        running_playground(
+            tmp_path, backend, password=visitors.PASSWORD, admin_password=PASSWORD
+        ) as client,
+        visiting(client) as admin,
+    ):
+        assert await guess(admin, PASSWORD) == 204
+        for number in range(4):
+            async with visiting(client) as fresh:
+                last = await guess(fresh, f"guess {number}")
+        assert last in {403, 429}
+        async with visiting(client) as fresh:
+            assert await guess(fresh, PASSWORD) == 429
+        assert await guess(admin, PASSWORD) == 204

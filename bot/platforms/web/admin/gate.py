@@ -6,19 +6,23 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from aiohttp import web
+from cachetools import LRUCache
 
 from bot.platforms.listening.guesses import Guesses
 from bot.platforms.listening.senders import Senders
 from bot.platforms.web.gate.origins import came_by_https
 from bot.platforms.web.guard import HttpRefusal
+from bot.platforms.web.person.sessions import Sessions
 
 LASTS_S: Final = 12 * 3600
 MAX_SESSIONS: Final = 64
 """The oldest ends first."""
+FREE_FAILURES_AN_ADDRESS: Final = 50
+"""Of all its browsers together: who makes themselves new ones gets no further."""
 
 
 class AdminGate:
@@ -26,6 +30,9 @@ class AdminGate:
 
     It is a password of its own beside the playground's: that one is the whole team's, and names
     given with it are claims.
+
+    Many people may share an address, behind a proxy: a browser that has the playground's session is
+    a sender of its own, so one who guesses does not shut out the others.
     """
 
     def __init__(
@@ -37,19 +44,29 @@ class AdminGate:
         self._digest = self._digest_of(password)
         self._senders = senders
         self._clock = clock
-        self._guesses = Guesses("the admin's password")
+        self.visitors: Sessions | None = None
+        """The playground's sessions, once it has any: it has none without a password."""
+        self._guesses = Guesses("the admin's password", clock=clock)
+        self._at_address = Guesses(
+            "the admin's password", free=FREE_FAILURES_AN_ADDRESS, clock=clock
+        )
+        self._have_entered: LRUCache[str, None] = LRUCache(MAX_SESSIONS)
+        """Browsers whom no other one at their address shuts out."""
         self._sessions: OrderedDict[bytes, float] = OrderedDict()
 
     def enter(self, request: web.Request, password: str) -> web.Response:
         """Begin a session. Raises: HttpRefusal: a wrong password, or too many of them."""
-        sender = self._senders.of(request)
-        if wait_s := self._guesses.wait_s(sender):
+        sender = self._sender(request)
+        bounds = list(self._bounds(sender, self._senders.of(request)))
+        if wait_s := max(guesses.wait_s(of) for guesses, of in bounds):
             raise HttpRefusal(429, "http_guessing", wait_s=wait_s)
         given = self._digest_of(password)
         if not hmac.compare_digest(given, self._digest):
-            self._guesses.failed(sender, given)
+            for guesses, of in bounds:
+                guesses.failed(of, given)
             raise HttpRefusal(403, "admin_wrong_password")
         self._guesses.succeeded(sender)
+        self._have_entered[sender] = None
         token = secrets.token_urlsafe(32)
         self._sessions[self._digest_of(token)] = self._clock() + LASTS_S
         while len(self._sessions) > MAX_SESSIONS:
@@ -79,6 +96,18 @@ class AdminGate:
         if self._sessions.get(session, float("-inf")) <= self._clock():
             self._sessions.pop(session, None)
             raise HttpRefusal(403, "admin_password_needed")
+
+    def _sender(self, request: web.Request) -> str:
+        address = self._senders.of(request)
+        session = None if self.visitors is None else self.visitors.read(request)
+        if session is None:
+            return address
+        return f"browser {self._digest_of(session).hex()[:16]} at {address}"  # may be logged
+
+    def _bounds(self, sender: str, address: str) -> Iterator[tuple[Guesses, str]]:
+        yield self._guesses, sender
+        if sender not in self._have_entered:
+            yield self._at_address, address
 
     def _session_of(self, request: web.Request) -> bytes:
         return self._digest_of(request.cookies.get(self._cookie, ""))

@@ -10,6 +10,7 @@ from bot.platforms.services import Overview
 from bot.platforms.web.admin.gate import AdminGate
 from bot.platforms.web.bodies import json_object
 from bot.platforms.web.guard import HttpRefusal, locale_of
+from bot.platforms.web.person.sessions import Sessions
 from bot.texts import catalogue, language_of
 
 PAGE = Path(__file__).parents[1] / "static" / "admin" / "admin.html"
@@ -23,6 +24,10 @@ class AdminHandlers:
     def __init__(self, gate: AdminGate, overview: Overview) -> None:
         self._gate = gate
         self._overview = overview
+
+    def know_visitors(self, sessions: Sessions | None) -> None:
+        """Tell browsers apart by the playground's sessions, where it has any."""
+        self._gate.visitors = sessions
 
     def routes(self) -> list[web.RouteDef]:
         """The routes they serve."""

@@ -106,6 +106,7 @@ function show(overview) {
   );
   showBars("reasons", overview.reasons.map((one) => ({ words: one.words, count: one.questions })), "admin_no_reasons");
   showBars("people", overview.people.map((one) => ({ words: `${words.platform(one.platform)} · ${one.person}`, count: one.questions })), "admin_no_people");
+  showQuotas(overview.quotas);
   fill($("foot"), t("admin_foot", { model: overview.model?.name ?? "–", device: overview.model?.device ?? "–", up: words.duration(overview.up_s) }));
 }
 
@@ -178,6 +179,19 @@ function showBars(id, items, empty) {
     items.length
       ? items.map((item) => el("li", {}, el("span", {}, item.words), el("span", { class: "number" }, words.number(item.count)), el("meter", { max: most, value: item.count, "aria-hidden": "true" })))
       : [el("li", { class: "quiet" }, t(empty))],
+  );
+}
+
+function showQuotas(quotas) {
+  change("quotas", quotas, () =>
+    quotas.length
+      ? quotas.map(({ platform, whose, bound, left, limit, renews_at: at }) =>
+          el("li", {},
+            el("span", {}, t(bound === "channel_per_day" ? "admin_quota_channel" : "admin_quota_person", { platform: words.platform(platform), whose, time: words.moment(at) })),
+            el("span", { class: "number" }, t("admin_quota_left", { left: words.number(left), limit: words.number(limit) })),
+            el("meter", { max: limit, value: limit - left, "aria-hidden": "true" }),
+          ))
+      : [el("li", { class: "quiet" }, t("admin_no_quotas"))],
   );
 }
 
