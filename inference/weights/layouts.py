@@ -76,10 +76,12 @@ def gptq(tensors: Tensors, shape: Shape, bits: int, *, minus_one: bool) -> Integ
         tensors: see above.
         shape: of the weight.
         bits: per value.
-        minus_one: zeros are stored less one, as in checkpoint_format ``gptq``.
+        minus_one: zeros are stored less one, as in checkpoint_format ``gptq``. A tool subtracts
+            from all zeros of a number at once, so that 0 borrows from its neighbour.
     """
     values = _checked(integers(tensors["qweight"].T, bits), shape)
-    zeros = integers(tensors["qzeros"], bits).T + int(minus_one)
+    ones = sum(1 << at for at in range(0, 32, bits)) if minus_one else 0
+    zeros = integers(tensors["qzeros"] + ones, bits).T
     return grouped(bits, values, tensors["scales"].T, zeros, tensors.get("g_idx"))
 
 

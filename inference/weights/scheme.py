@@ -125,7 +125,9 @@ def _compressed_tensors(settings: Mapping[str, Any]) -> Scheme | str:
 def _fp8(settings: Mapping[str, Any]) -> Scheme | str:
     size = settings.get("weight_block_size")
     block = None if size is None else (int(size[0]), int(size[1]))
-    return Scheme(name="FP8", bits=8, layout=layouts.FLOAT8_INVERSE, block=block)
+    # AutoFP8 knows no blocks, and has another name for scales than those who do.
+    layout = layouts.FLOAT8_INVERSE if "weight_block_size" in settings else layouts.FLOAT8
+    return Scheme(name="FP8", bits=8, layout=layout, block=block)
 
 
 def _text(found: Any) -> str:

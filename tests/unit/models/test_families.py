@@ -62,7 +62,12 @@ def generate(
     return "".join(parts), finished
 
 
-ROWS = {"internvl3": "internvl", "internvl3.5": "internvl", "ministral-3": "mistral-3"}
+ROWS = {
+    "internvl3": "internvl",
+    "internvl3.5": "internvl",
+    "ministral-3": "mistral-3",
+    "glm-4.6v": "glm-4v",
+}
 """Rows of the table of families, where they are not named like the tiny model."""
 
 

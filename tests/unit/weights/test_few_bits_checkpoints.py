@@ -16,6 +16,7 @@ from inference.errors import ModelUnavailable
 from inference.progress import StreamProgress
 from inference.serving.backend import run_inline
 from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling, TextDelta
+from inference.weights.scheme import scheme_of
 from tests.few_bits import (
     Kind,
     awq,
@@ -43,9 +44,18 @@ KINDS: dict[str, Kind] = {
     "int-quantized": int_quantized(),
     "fp8, a scale for each tensor": float8("tensor"),
     "fp8, a scale for each row": float8("channel"),
-    "fp8 in blocks": float8("block"),
+    "fp8 in blocks": float8("block", "fine-grained"),
+    "fp8 in blocks, by compressed-tensors": float8("block"),
+    "fp8 by AutoFP8": float8("tensor", "AutoFP8"),
+    "fp8 as Mistral's": float8("tensor", "fine-grained"),
 }
-FAMILIES = {"awq": "qwen2.5-vl", "pack-quantized": "qwen3-vl", "fp8 in blocks": "llava-onevision"}
+FAMILIES = {
+    "awq": "qwen2.5-vl",
+    "pack-quantized": "qwen3-vl",
+    "fp8 in blocks": "llava-onevision",
+    "gptq": "glm-4.6v",
+    "fp8 as Mistral's": "ministral-3",
+}
 """The others are LLaVA-1.5."""
 
 
@@ -91,6 +101,41 @@ def test_logits_are_those_of_the_weights_that_a_checkpoint_means(
         logits, reference = (model(input_ids=tokens).logits for model in (got, wanted))
     assert torch.allclose(logits, reference, atol=1e-5)
     assert not torch.allclose(logits[:, :1], logits[:, -1:], atol=1e-3)  # they do say something
+
+
+LAYOUTS = {
+    **{f"awq in groups of {group}": awq(group) for group in (32, 64, 128, -1)},
+    **{f"gptq in groups of {group}": gptq(group) for group in (32, 64, 128, -1)},
+    **{f"pack-quantized in groups of {group}": pack_quantized(group) for group in (64, 128, -1)},
+    "awq without zeros": awq(128, zeros=False),
+    "gptq with zeros": gptq(128, zeros=True),
+    "gptq with zeros, a group for each row": gptq(-1, zeros=True),
+    "gptq of version 2 with zeros": gptq(128, zeros=True, version=2),
+    "gptq in the order of activations": gptq(128, zeros=True, ordered=True),
+    "gptq in the order of activations, a group for each row": gptq(-1, ordered=True),
+    "gptq in 8 bits": gptq(128, bits=8),
+    "gptq in 8 bits with zeros": gptq(128, bits=8, zeros=True),
+    "pack-quantized with zeros": pack_quantized(128, zeros=True),
+    "pack-quantized with zeros, a scale for each row": pack_quantized(-1, zeros=True),
+    "pack-quantized in 8 bits": pack_quantized(128, bits=8),
+    "pack-quantized in 8 bits with zeros": pack_quantized(128, bits=8, zeros=True),
+    "fp8 in blocks that end early": float8("block", "fine-grained"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_means_the_weight_that_its_tool_has_stored(layout: str) -> None:
+    kind = LAYOUTS[layout]
+    weight = torch.randn(48, 384, generator=torch.Generator().manual_seed(1))
+    weight[:6] = weight[:6].abs()  # the zeros of its groups are 0
+    weight[6:9] = -weight[6:9].abs()  # and 15 or 255
+    stored, wanted = kind.store(weight)
+    scheme = scheme_of(kind.settings, name="few")
+    assert scheme is not None
+    got = scheme.dequantized(stored, (48, 384), torch.float32)
+    assert torch.allclose(got, wanted, atol=1e-6)
+    most = 0.2 if scheme.bits == 8 else 1.5  # nothing is far from what it was
+    assert (got - weight).abs().max() < most
 
 
 def test_a_question_about_a_picture_takes_the_fast_path(
