@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 
 from bot.core.access import Access
 from bot.core.answering import outcomes
@@ -108,20 +109,23 @@ class Answers:
         """How many questions are claimed, or about to be, and not ended."""
         return self._questions.count
 
-    def ask(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
-        """Answer a question in a task of its own; see `_answer`. Raises: ShuttingDown."""
+    def ask(
+        self,
+        message: IncomingMessage,
+        exchange: Exchange,
+        *,
+        failure: UserFacingError | None = None,
+    ) -> asyncio.Task[bool]:
+        """See `Core.ask`, and `_answer`. Raises: ShuttingDown."""
         if self._draining:
             raise ShuttingDown
-        return self._spawn(message, exchange, self._answer)
+        return self._spawn(message, exchange, partial(self._answer, failure=failure))
 
     async def may_ask(self, thread: ThreadKey, author: Author) -> str | None:
         """See `Core.may_ask`."""
         if not self.access.allows(thread, author):
             return "not_allowed"
-        try:
-            people = await self._store.channels.people(thread.platform, thread.team, thread.channel)
-        except StoreFailed:
-            return None  # the claim will say so
+        people = await self._store.channels.people(thread.platform, thread.team, thread.channel)
         is_named = not people or author.id in people
         if is_named or self.access.is_admin(thread.platform, author.id):
             return None
@@ -210,7 +214,14 @@ class Answers:
 
     # -- the life of a question ---------------------------------------------------------------
 
-    async def _answer(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> bool:
+    async def _answer(
+        self,
+        question: InFlight,
+        exchange: Exchange,
+        ticket: Ticket,
+        *,
+        failure: UserFacingError | None,
+    ) -> bool:
         """Answer a question; false when there was nothing to do.
 
         That is when it was claimed before, or its thread is being forgotten right now. If the
@@ -225,7 +236,7 @@ class Answers:
         # The claim then counts the first attempt as well; other processes may be before it.
         attempt_begun = ticket.is_called and not self._store.lease.is_shared
         try:
-            claim = await self._ledger.claim(message, attempts=int(attempt_begun))
+            claim = await self._ledger.claim(message, attempts=int(attempt_begun), failure=failure)
         except Exception as exc:  # noqa: BLE001 - whatever failed, the user is waiting
             await self._refusals.unclaimed(question, exchange, exc)
         else:

@@ -16,6 +16,7 @@ from cachetools import LRUCache
 from bot.core.bounds.fair_gate import FairGate
 from bot.core.in_flight import InFlight
 from bot.core.turns import Turns
+from bot.errors import UserFacingError
 from bot.store import Claim, Store, StoreFailed
 from bot.values.limits import QuestionBounds
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Outcome
@@ -42,15 +43,20 @@ class Ledger:
         self._unclaimed: LRUCache[MessageKey, IncomingMessage] = LRUCache(MAX_UNCLAIMED)
         """Questions whose users were asked to try again: later copies are ignored."""
 
-    async def claim(self, message: IncomingMessage, *, attempts: int) -> Claim | None:
+    async def claim(
+        self, message: IncomingMessage, *, attempts: int, failure: UserFacingError | None = None
+    ) -> Claim | None:
         """Claim a question; `None` when it was claimed before, or refused without a claim.
 
-        Raises: the store's failure. The caller must `refuse` the question; no other copy of it
-        can be claimed while this process lives.
+        Raises: the store's failure, or `failure`, for which it cannot be claimed. The caller must
+        `refuse` the question; no other copy of it can be claimed while this process lives.
         """
         known = self._unclaimed.get(message.key)
         if known is not None and message.revision <= known.revision:
             return None
+        if failure is not None:
+            self._unclaimed[message.key] = message
+            raise failure
         since = monotonic()  # an outage is one wait, however many wait before the gate
         try:
             async with self._claiming.turn(message.user):

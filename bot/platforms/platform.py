@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from bot.core.access import Access
+from bot.errors import UserFacingError
 from bot.values.messages import Author, Exchange, IncomingMessage, MessageKey, ThreadKey
 from inference.progress import LoadProgress
 from inference.types import ModelInfo
@@ -50,11 +51,23 @@ class Core(Protocol):
         ...
 
     async def may_ask(self, thread: ThreadKey, author: Author) -> str | None:
-        """Whether this person may ask there: `None`, or the key of the sentence why not."""
+        """Whether this person may ask there: `None`, or the key of the sentence why not.
+
+        Raises: StoreFailed: nobody can tell now.
+        """
         ...
 
-    def ask(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:
-        """Answer a question in a task of its own. Raises: Busy."""
+    def ask(
+        self,
+        message: IncomingMessage,
+        exchange: Exchange,
+        *,
+        failure: UserFacingError | None = None,
+    ) -> asyncio.Task[bool]:
+        """Answer a question in a task of its own. Raises: Busy.
+
+        `failure`: why it cannot be taken; it ends with that sentence.
+        """
         ...
 
     def resume(self, message: IncomingMessage, exchange: Exchange) -> asyncio.Task[bool]:

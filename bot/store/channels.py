@@ -8,10 +8,10 @@ from datetime import UTC
 from time import monotonic
 from typing import Any
 
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
 
-from bot.store.database import Database
+from bot.store.database import Database, StoreFailed
 from bot.store.database.statements import insert_into
 from bot.store.rows import is_thread, now
 from bot.store.schema import channels, inbox, settings_log, threads
@@ -36,18 +36,28 @@ class Channels:
         self._people: TTLCache[ChannelPlace, asyncio.Task[frozenset[str]]] = TTLCache(
             MAX_PLACES, PEOPLE_KNOWN_S, timer=monotonic
         )
+        self._last_known: LRUCache[ChannelPlace, frozenset[str]] = LRUCache(MAX_PLACES)
 
     async def people(self, platform: str, team: str, channel: str) -> frozenset[str]:
         """Who may ask in a channel; nobody named is everybody.
 
-        What another process has chosen holds here some seconds later.
+        What another process has chosen holds here some seconds later; while the store cannot be
+        read, what was read last.
+
+        Raises: StoreFailed: it has never been read.
         """
         place = (platform, team, channel)
         reading = self._people.get(place)
         if reading is None or (reading.done() and reading.exception() is not None):
             reading = asyncio.create_task(self._read_people(place), name="people")
             self._people[place] = reading
-        return await asyncio.shield(reading)
+        try:
+            self._last_known[place] = people = await asyncio.shield(reading)
+        except StoreFailed:
+            if (known := self._last_known.get(place)) is None:
+                raise
+            return known
+        return people
 
     async def _read_people(self, place: ChannelPlace) -> frozenset[str]:
         return frozenset((await self.settings(*place)).people)
@@ -113,7 +123,8 @@ class Channels:
         try:
             await self._database.write(work)
         finally:
-            self._people.pop((platform, team, channel), None)
+            for kept in (self._people, self._last_known):
+                kept.pop((platform, team, channel), None)
 
     @uninterrupted
     async def log(

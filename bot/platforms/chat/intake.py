@@ -19,7 +19,7 @@ from bot.core.erasure import Erasure
 from bot.errors import ShuttingDown, UserFacingError
 from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.platform import Core
-from bot.store import Replies
+from bot.store import Replies, StoreFailed
 from bot.values.messages import Author, Exchange, IncomingMessage, MessageKey, ThreadKey
 
 log = logging.getLogger(__name__)
@@ -165,14 +165,18 @@ class Intake(Generic[M]):
             return IGNORED
         command = parse(message.text)
         author = await self._hooks.author_of(message)
-        refusal = await self._refusal(command, message, author)
+        failure = None
+        try:
+            refusal = await self._refusal(command, message, author)
+        except StoreFailed as failed:  # nobody can tell who may ask here
+            refusal, failure = None, failed
         if refusal is not None:
             # No refusal to a user who did not call on the bot, nor long after.
             if not from_history and (message.mentions_bot or message.is_direct):
                 self._refuse(message, refusal)
             return Handled(is_addressed=True)
         if command is None:
-            await self._ask(message, author)
+            await self._ask(message, author, failure)
         return Handled(is_addressed=True, command=command)
 
     async def _refusal(self, command: Command | None, message: M, author: Author) -> str | None:
@@ -188,12 +192,12 @@ class Intake(Generic[M]):
         if self._core.access.says_no(message.thread, message.author):
             self._tell(message, refusal)
 
-    async def _ask(self, message: M, author: Author) -> None:
+    async def _ask(self, message: M, author: Author, failure: StoreFailed | None) -> None:
         question = await self._hooks.question_of(message, author)
         if message.key in self._deleted:
             return  # meanwhile
         try:
-            self._core.ask(question, self._hooks.exchange(question))
+            self._core.ask(question, self._hooks.exchange(question), failure=failure)
         except ShuttingDown:
             raise NotTaken from None
         except UserFacingError as refusal:

@@ -288,7 +288,11 @@ class InteractionHandler:
     async def _may_ask(self, workspace: Workspace, channel: str, author: Author) -> bool:
         """As `_may_use`, and whether the channel's admins have left them out."""
         thread = thread_key(workspace.team, channel, "")
-        refusal = await self._core.may_ask(thread, author)
+        try:
+            refusal = await self._core.may_ask(thread, author)
+        except StoreFailed as failed:
+            self._in_background(notify_refusal(workspace, channel, author.id, failed))
+            return False
         return refusal is None or self._says_no(workspace, thread, author, refusal)
 
     def _says_no(

@@ -6,6 +6,7 @@ told so once an hour and channel; what she alone sees may say it again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,12 @@ from pathlib import Path
 import pytest
 
 from bot.platforms.slack.manifest import manifest
-from tests.scenario.chat.chat import Answer, Chat, Place, answered, quiet
+from bot.store import StoreFailed, channels
+from bot.texts import say
+from bot.values.turns import ChannelSettings
+from tests.scenario.chat.chat import Answer, Chat, Place, answered, quiet, says
 from tests.scenario.core import RED
+from tests.store_faults import replaced
 from tests.waiting import until
 
 NO = "I can't answer you here"
@@ -161,3 +166,42 @@ def files_with(folder: Path, word: str) -> list[Path]:
     """Files of the state, the database's among them, that hold a word or are called so."""
     found = [file for file in folder.rglob("*") if file.is_file()]
     return [it for it in found if word in it.name or word.encode() in it.read_bytes()]
+
+
+async def only_ben_may_ask(chat: Chat) -> None:
+    asked = chat.say("hello")
+    thread, ben = chat.thread_key(asked), re.findall(r"@!?(\w+)", chat.mention("ben"))[0]
+    place = (thread.platform, thread.team, thread.channel)
+    await chat.store.channels.choose(*place, ChannelSettings(people=(ben,)))
+
+
+async def test_who_was_left_out_stays_so_while_the_store_cannot_be_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "PEOPLE_KNOWN_S", 0)
+    async with place.running() as chat:
+        await only_ben_may_ask(chat)
+        await answered(chat, chat.say("@bot what is it?", who="ben"))
+        with replaced(chat.store):
+            chat.say("@bot and I?")
+            await until(lambda: chat.told() == [say("en", "not_allowed_in_channel")])
+    assert len(place.backend.requests) == 1
+
+
+async def test_while_nobody_can_tell_who_may_ask_nobody_is_let_in(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place.running() as chat:
+        await only_ben_may_ask(chat)
+
+        async def fails(_: object) -> frozenset[str]:
+            raise StoreFailed(OSError())
+
+        with monkeypatch.context() as patched:
+            patched.setattr(chat.store.channels, "_read_people", fails)
+            asked = chat.say("@bot and I?")
+            await says(chat, asked, say("en", "store_failed"))
+            chat.choose_ask(asked)
+            await until(lambda: chat.told() == [say("en", "store_failed")])
+        await quiet(chat)
+    assert place.backend.requests == []
