@@ -28,6 +28,15 @@ def catalogues() -> None:
     texts.load()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def new_databases_are_migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each test has a store of its own, and the migrations would be half of its start."""
+    from tests.migrated import migrating_once
+
+    with migrating_once(tmp_path_factory.mktemp("migrated")):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def nothing_of_ours_blocks_the_loop() -> Iterator[None]:
     """A file, a lock or a sleep that our code waits for on a loop's thread fails the test."""
