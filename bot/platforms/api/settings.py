@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator
 
 from bot.platforms.api.keys import ApiKey, parse_keys
-from bot.settings import Ids, SettingsGroup, revealed
+from bot.settings import SettingsGroup, TrustedProxies, revealed
 
 
 class ApiSettings(SettingsGroup):
@@ -56,7 +55,7 @@ class ApiSettings(SettingsGroup):
         description="Fetch pictures whose address a request gives, from public hosts only; "
         "otherwise a request must bring its pictures along, as `data:` addresses.",
     )
-    trusted_proxies: Ids = Field(
+    trusted_proxies: TrustedProxies = Field(
         frozenset(),
         examples=["127.0.0.1"],
         description="Addresses or networks of proxies in front of the API, whose "
@@ -75,15 +74,3 @@ class ApiSettings(SettingsGroup):
         if keys is not None:
             parse_keys(keys.get_secret_value())
         return keys
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_networks(cls, proxies: frozenset[str]) -> frozenset[str]:
-        for proxy in proxies:
-            try:
-                ipaddress.ip_network(proxy)
-            except ValueError:
-                raise ValueError(
-                    "proxies are given as addresses (127.0.0.1) or networks (10.0.0.0/8)"
-                ) from None
-        return proxies
