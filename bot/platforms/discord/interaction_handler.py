@@ -343,16 +343,18 @@ class InteractionHandler:
             settings_modal(channel, chosen, locale, self._core.model_names)
         )
 
-    async def _chosen(self, interaction: Interaction, channel: str, fields: dict[str, str]) -> None:
+    async def _chosen(self, interaction: Interaction, about: str, fields: dict[str, str]) -> None:
         locale = self._locale(interaction)
         if not self._may_ask(interaction) or not self._is_admin(interaction):
             await self._say(interaction, "discord_settings_admins", locale)
             return
-        sentence, team = "discord_settings_saved", str(interaction.guild_id or "")
+        channel, _, shown = about.partition(":")
+        place = (PLATFORM, str(interaction.guild_id or ""), channel)
+        sentence, person = "discord_settings_saved", str(interaction.user.id)
         try:
-            before = await self._store.channels.settings(PLATFORM, team, channel)
-            chosen, person = chosen_in(fields, before), str(interaction.user.id)
-            await self._store.channels.choose(PLATFORM, team, channel, chosen, by=person)
+            before = await self._store.channels.settings(*place)
+            chosen = chosen_in(fields, before, shown)
+            await self._store.channels.choose(*place, chosen, by=person, since=before)
         except StoreFailed as failed:
             sentence = failed.key
         await self._say(interaction, sentence, locale)

@@ -13,6 +13,7 @@ from typing import Any
 import discord
 from discord import ui
 
+from bot.core.channel_settings.forms import USUAL_MODEL, marks, merged
 from bot.core.channel_settings.names import QUESTIONS_OWN, language_choices
 from bot.texts import say
 from bot.values.turns import ChannelSettings
@@ -38,7 +39,7 @@ def settings_modal(
     channel: str, chosen: ChannelSettings, locale: str, models: Sequence[str] = ()
 ) -> ui.Modal:
     """Shows what is chosen for a channel. `models`: the names to choose from, if several."""
-    modal = _modal(f"{SETTINGS_MODAL}:{channel}", locale)
+    modal = _modal(f"{SETTINGS_MODAL}:{channel}:{marks(chosen)}", locale)
     for name, value in (("system_prompt", chosen.system_prompt), ("note", chosen.note)):
         field = _text(name, MAX_PROMPT, default=value or None)
         modal.add_item(_label(say(locale, f"settings_{name}"), field))
@@ -58,8 +59,10 @@ def settings_modal(
     modal.add_item(_label(say(locale, "settings_language"), languages))
     if models:
         names: ui.Select[Any] = ui.Select(custom_id="model", min_values=1, max_values=1)
-        current = chosen.model if chosen.model in models else models[0]
-        for name in models[:MAX_OPTIONS]:
+        current = chosen.model if chosen.model in models else USUAL_MODEL
+        usual = say(locale, "settings_model_usual", name=models[0])
+        names.add_option(label=usual, value=USUAL_MODEL, default=current == USUAL_MODEL)
+        for name in models[: MAX_OPTIONS - 1]:
             names.add_option(label=name, value=name, default=name == current)
         modal.add_item(_label(say(locale, "settings_model"), names))
     return modal
@@ -104,14 +107,18 @@ def _fields(components: Any) -> Iterator[tuple[str, str]]:
             yield from _fields([component["component"]])
 
 
-def chosen_in(fields: Mapping[str, str], before: ChannelSettings) -> ChannelSettings:
-    """The settings that were filled in; what the modal does not ask for stays."""
+def chosen_in(fields: Mapping[str, str], before: ChannelSettings, shown: str) -> ChannelSettings:
+    """The settings that were filled in; what was left as the modal showed it is as before.
+
+    `before`: what holds by now; `shown`: the marks in the modal's id.
+    """
     follow_ups = fields.get("follow_ups") or "default"
-    return replace(
+    chosen = replace(
         before,
         system_prompt=fields.get("system_prompt", "").strip(),
         note=fields.get("note", "").strip(),
         follow_ups="" if follow_ups == "default" else follow_ups,
-        model=fields.get("model", before.model),
+        model=fields.get("model", before.model).replace(USUAL_MODEL, ""),
         language=fields.get("language", before.language).replace(QUESTIONS_OWN, ""),
     )
+    return merged(chosen, before, shown)

@@ -263,7 +263,7 @@ class InteractionHandler:
         try:
             before = await self._store.channels.settings(*place)
             chosen = settings_modal.chosen_in(view, before)
-            await self._store.channels.choose(*place, chosen, by=person)
+            await self._store.channels.choose(*place, chosen, by=person, since=before)
         except settings_modal.Wrong as wrong:
             locale = (await workspace.person(person)).locale
             await ack(response_action="errors", errors=wrong.sentences(locale))

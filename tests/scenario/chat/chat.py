@@ -106,6 +106,10 @@ class Chat(Protocol):
         """The settings' modal, filled in."""
         ...
 
+    async def open_settings(self, *, who: str = "ann") -> Callable[..., None]:
+        """The settings' modal, open. Returns: sends it with the fields that are changed."""
+        ...
+
     def another_bot_says(self, text: str) -> None: ...
 
     # what is seen

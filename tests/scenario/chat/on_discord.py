@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -106,10 +106,14 @@ class DiscordChat:
         return f"<@{PEOPLE[who]}>"
 
     async def choose_settings(self, *, who: str = "ann", **values: str) -> None:
-        self._discord.slash("llava settings", user=PEOPLE[who])
-        await until(lambda: bool(self._discord.interactions.modals))
-        asked = self._discord.submit({"follow_ups": "default", **values})
+        await self.open_settings(who=who)
+        asked = self._discord.submit(values)
         await until(lambda: asked.answered)
+
+    async def open_settings(self, *, who: str = "ann") -> Callable[..., None]:
+        opened = self._discord.slash("llava settings", user=PEOPLE[who])
+        await until(lambda: opened.id in [it.id for it, _ in self._discord.interactions.modals])
+        return lambda **values: self._discord.submit(values, opened.id) and None
 
     def another_bot_says(self, text: str) -> None:
         self._discord.say(self._written(text), user=OTHER_BOT)

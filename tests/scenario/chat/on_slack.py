@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -107,11 +107,14 @@ class SlackChat:
         return f"<@{PEOPLE[who]}|{who}>"
 
     async def choose_settings(self, *, who: str = "ann", **values: str) -> None:
+        (await self.open_settings(who=who))(**values)
+        await asyncio.sleep(0.1)
+
+    async def open_settings(self, *, who: str = "ann") -> Callable[..., None]:
         self._slack.command("settings", user=PEOPLE[who])
         await until(lambda: bool(self._slack.workspace.views))
         view = self._slack.workspace.views.popitem()[1]
-        self._slack.submit(view, {"follow_ups": "default", **values}, user=PEOPLE[who])
-        await asyncio.sleep(0.1)
+        return lambda **values: self._slack.submit(view, values, user=PEOPLE[who]) and None
 
     def another_bot_says(self, text: str) -> None:
         self._slack.say(self._written(text), user="U9BOT", bot_id="B9")

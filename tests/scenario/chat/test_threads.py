@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
+from bot.values.turns import ChannelPlace, ChannelSettings
+from tests.engines import ScriptedModel
 from tests.scenario.chat.chat import Chat, Place, answered, landed, quiet, says
 from tests.scenario.core import RED
 from tests.waiting import until
@@ -198,6 +203,30 @@ async def test_what_the_admins_choose_holds_for_their_channel(chat: Chat) -> Non
     chat.say("and now?", thread=thread)
     await quiet(chat)
     assert len(chat.seen(thread)) == 1
+
+
+async def test_a_form_that_was_opened_earlier_changes_only_what_was_changed_in_it(
+    place: Place,
+) -> None:
+    async with place.running(beside={"good": ScriptedModel()}) as chat:
+        await chat.choose_settings(system_prompt="You are a parrot.", note="Not for production.")
+        first, second = await chat.open_settings(), await chat.open_settings()
+        second(system_prompt="You are an owl.", language="ja")
+        thread = chat.thread_key(chat.say("hello"))
+        here = (thread.platform, thread.team, thread.channel)
+        await until_chosen(chat, here, lambda it: it.language == "ja")
+        first(note="")
+        await until_chosen(chat, here, lambda it: it.note == "")
+        expected = ChannelSettings(system_prompt="You are an owl.", language="ja")
+        assert await chat.store.channels.settings(*here) == expected  # of the model, too
+
+
+async def until_chosen(
+    chat: Chat, place: ChannelPlace, is_so: Callable[[ChannelSettings], bool]
+) -> None:
+    async with asyncio.timeout(30):
+        while not is_so(await chat.store.channels.settings(*place)):  # noqa: ASYNC110 - it polls the store
+            await asyncio.sleep(0.02)
 
 
 async def test_a_channels_settings_are_for_its_admins(chat: Chat) -> None:

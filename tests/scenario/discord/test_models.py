@@ -37,6 +37,7 @@ async def test_a_channels_model_is_chosen_by_its_admins_with_a_command_or_in_the
             if label["component"]["custom_id"] == "model"
         ]
         assert [(one["value"], one["default"]) for one in names] == [
+            ("*", False),
             ("first", False),
             ("good", True),
         ]

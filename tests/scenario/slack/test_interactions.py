@@ -102,7 +102,7 @@ async def test_a_channels_model_is_chosen_by_its_admins_with_a_word_or_in_the_se
         slack.command("settings")
         view = await opened_view(stage)
         (names,) = [it["element"] for it in view["blocks"] if it["block_id"] == "model"]
-        assert [it["value"] for it in names["options"]] == ["first", "good"]
+        assert [it["value"] for it in names["options"]] == ["*", "first", "good"]
         assert names["initial_option"]["value"] == "good"
         slack.submit(view, {"note": "a note", "model": "first"})
         await stage.quiet()

@@ -245,14 +245,17 @@ class People:
         return self.interact(COMMAND, user, channel, data)
 
     def submit(self, values: dict[str, str], opened_by: str = "") -> Asked:
-        """The user who opened a modal submits it: that of an interaction, or the last one."""
+        """The user who opened a modal submits it: that of an interaction, or the last one.
+
+        Fields without a value stay as they are shown.
+        """
         modals = self.interactions.modals
         ids = [asked.id for asked, _ in modals]
         asked, modal = modals.pop(ids.index(opened_by) if opened_by else -1)
         filled = []
         for number, label in enumerate(modal["components"]):
             inner = label.get("component") or label["components"][0]
-            value = values.get(inner["custom_id"], "")
+            value = values.get(inner["custom_id"], shown_in(inner))
             given = {"values": [value]} if inner["type"] == 3 else {"value": value}
             inner = {"type": inner["type"], "id": number, "custom_id": inner["custom_id"], **given}
             filled.append({"type": 18, "id": 100 + number, "component": inner})
@@ -264,6 +267,12 @@ class People:
         custom_id = next(it for it in button_ids(message) if it.split(":")[1] == action)
         data = {"custom_id": custom_id, "component_type": 2}
         return self.interact(COMPONENT, user, message["channel_id"], data, message)
+
+
+def shown_in(component: Json) -> str:
+    """What a field of a modal holds before anybody changes it."""
+    chosen = [it["value"] for it in component.get("options") or () if it.get("default")]
+    return chosen[0] if chosen else str(component.get("value") or "")
 
 
 def button_ids(message: Json) -> list[str]:

@@ -214,15 +214,16 @@ class People:
     def submit(
         self, view: dict[str, Any], values: dict[str, Any], *, user: str = "U1ANN"
     ) -> asyncio.Future[Any]:
-        """A user submits a modal. `values`: block → text, or the value of an option."""
+        """A user submits a modal. `values`: block → text, people, or the value of an option.
+
+        Fields without a value stay as they are shown.
+        """
         filled = {}
         for block in view["blocks"]:
             if block["type"] != "input":
                 continue
-            value = values.get(block["block_id"])
-            is_select = block["element"]["type"] == "static_select"
             filled[block["block_id"]] = {
-                "value": {"selected_option": {"value": value}} if is_select else {"value": value}
+                "value": filled_in(block["element"], values.get(block["block_id"]))
             }
         return self._tell(
             "interactive",
@@ -318,3 +319,15 @@ class People:
         async with self._http.post(self.event_url, data=body, headers=headers) as response:
             self.http_answers.append(response.status)
             return await response.text()
+
+
+def filled_in(element: dict[str, Any], value: Any) -> dict[str, Any]:
+    """What Slack tells of a field of a modal; `None`: it stays as it is shown."""
+    match element["type"]:
+        case "static_select":
+            option = element.get("initial_option") if value is None else {"value": value}
+            return {"selected_option": option}
+        case "multi_users_select":
+            return {"selected_users": element.get("initial_users", []) if value is None else value}
+        case _:
+            return {"value": element.get("initial_value") if value is None else value}

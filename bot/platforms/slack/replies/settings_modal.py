@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bot.core.channel_settings.forms import USUAL_MODEL, marks, merged
 from bot.core.channel_settings.names import (
     MAX_PEOPLE,
     MAX_WORDS,
@@ -75,14 +77,19 @@ def view(channel: str, chosen: ChannelSettings, locale: str, models: Sequence[st
         labelled(locale, "max_new_tokens", "settings_length", _line(length)),
     ]
     if models:
-        current = chosen.model if chosen.model in models else models[0]
-        names = [(name, name) for name in models[:MAX_OPTIONS]]
+        current = chosen.model if chosen.model in models else USUAL_MODEL
+        usual = say(locale, "settings_model_usual", name=models[0])
+        names = [(USUAL_MODEL, usual), *((name, name) for name in models[: MAX_OPTIONS - 1])]
         blocks.append(labelled(locale, "model", "settings_model", _select(names, current)))
-    return modal(locale, SETTINGS_VIEW, "modal_settings", {"channel": channel}, *blocks)
+    about = {"channel": channel, "shown": marks(chosen)}
+    return modal(locale, SETTINGS_VIEW, "modal_settings", about, *blocks)
 
 
 def chosen_in(view: Mapping[str, Any], before: ChannelSettings) -> ChannelSettings:
-    """The settings that were filled in; what the modal did not ask for stays. Raises: Wrong."""
+    """The settings that were filled in; what was left as the modal showed it is as before.
+
+    `before`: what holds by now. Raises: Wrong.
+    """
     follow_ups = filled_in(view, "follow_ups") or DEFAULT
     language = filled_in(view, "language") or before.language
     people = _element(view, "people").get("selected_users")
@@ -91,7 +98,7 @@ def chosen_in(view: Mapping[str, Any], before: ChannelSettings) -> ChannelSettin
         system_prompt=(filled_in(view, "system_prompt") or "").strip(),
         note=(filled_in(view, "note") or "").strip(),
         follow_ups="" if follow_ups == DEFAULT else follow_ups,
-        model=filled_in(view, "model") or before.model,
+        model=(filled_in(view, "model") or before.model).replace(USUAL_MODEL, ""),
         language="" if language == QUESTIONS_OWN else language,
         people=before.people if people is None else tuple(people),
     )
@@ -104,7 +111,7 @@ def chosen_in(view: Mapping[str, Any], before: ChannelSettings) -> ChannelSettin
             refusals[block] = refusal
     if refusals:
         raise Wrong(refusals)
-    return chosen
+    return merged(chosen, before, json.loads(view["private_metadata"]).get("shown", ""))
 
 
 def filled_in(view: Mapping[str, Any], block: str) -> str | None:
