@@ -45,6 +45,8 @@ from inference.types import ModelInfo
 log = logging.getLogger(__name__)
 
 SWEEP_INTERVAL_S = 3600
+LOCKED_WITHIN_S = 2.0
+"""A backup and `doctor` hold the folder's lock for a moment, to see whether a bot has it."""
 CLOSING_S = 5.0
 """After `DRAIN_S`, everything else that a stop does has so long; then the process ends anyway."""
 CLOSE_WITHIN_S = 1.0
@@ -377,7 +379,7 @@ def _lock_data_dir(data_dir: Path) -> None:
     lock = FileLock(data_dir / private_files.LOCK, mode=private_files.FILE)
     try:
         private_files.protect(data_dir)
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=LOCKED_WITHIN_S)
     except private_files.OpenToOthers as exc:
         raise ConfigurationError(f"DATA_DIR: {exc}") from None
     except Timeout:  # itself an OSError

@@ -8,6 +8,7 @@ import errno
 import logging
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from unittest import mock
 
 import aiohttp
 import pytest
+from filelock import FileLock
 
 from bot import app
 from bot.configuration import Configuration
@@ -291,6 +293,18 @@ def test_no_model_is_loaded_without_a_folder_for_temporary_files(
     monkeypatch.setattr("tempfile.gettempdir", mock.Mock(side_effect=FileNotFoundError(2, "none")))
     with pytest.raises(ConfigurationError, match="set TMPDIR"):
         app.run_terminal(SimpleNamespace(), SimpleNamespace())  # type: ignore[arg-type]
+
+
+def test_a_start_waits_for_who_only_looks_whether_a_bot_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("bot.app.LOCKED_WITHIN_S", 60)
+    looking = FileLock(tmp_path / "run.lock", thread_local=False)
+    looking.acquire()
+    looked = threading.Timer(0.2, looking.release)
+    looked.start()
+    app._lock_data_dir(tmp_path)
+    looked.join()
 
 
 def test_a_data_directory_without_file_locks_gets_a_sentence(

@@ -7,6 +7,7 @@ erased meanwhile.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import secrets
@@ -17,6 +18,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 from filelock import FileLock, Timeout
 
@@ -97,10 +103,11 @@ def back_up(
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}{UNFINISHED}")
     try:
         make_folder(part)
-        done = _Copy(source, part, open_picture_files(place), progress).made(target, version)
-        if target.is_dir():
-            target.rmdir()  # it is empty: not every system renames onto it
-        part.rename(target)
+        with _own(part):
+            done = _Copy(source, part, open_picture_files(place), progress).made(target, version)
+            if target.is_dir():
+                target.rmdir()  # it is empty: not every system renames onto it
+            part.rename(target)
         sync_folder(target.parent)
     except sqlite3.Error as exc:
         reason = safe_message(exc) or type(exc).__name__
@@ -123,9 +130,23 @@ def _check_is_free(target: Path) -> None:
         raise CommandFailed(f"{target} cannot be used ({exc.strerror}): name another.") from None
     if not is_free:
         raise CommandFailed(f"{target} is not empty: name a folder that does not exist yet.")
-    with suppress(OSError):
-        for left in target.parent.glob(f".{target.name}.*{UNFINISHED}"):
-            shutil.rmtree(left, ignore_errors=True)  # of a copy that was killed
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*{UNFINISHED}"):
+        with suppress(OSError), _own(left):  # nobody's any more: its process was killed
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _own(part: Path) -> Iterator[None]:
+    """Hold an unfinished backup's folder. Raises: OSError: another process makes it."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(part, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class _Copy:
@@ -227,7 +248,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _somebody_runs_on(source: Path) -> bool:
-    """Whether a bot has the folder. It is not kept: one that starts must not find it taken."""
+    """Whether a bot has the folder. It is not kept: one that starts waits for a moment."""
     running = FileLock(source / LOCK, mode=FILE)
     try:
         running.acquire(blocking=False)

@@ -277,6 +277,21 @@ def test_a_backup_that_is_interrupted_leaves_nothing(old: Old, tmp_path: Path) -
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_backup_that_another_process_makes_is_left_alone(old: Old, tmp_path: Path) -> None:
+    target, seen = tmp_path / "second", []
+
+    def meanwhile(what: str, *_: object) -> None:
+        if what == "pictures" and not seen:
+            seen.append(what)
+            (part,) = tmp_path.glob(".second.*.part")
+            backed_up(old.folder, target)
+            assert (part / "llava-bot.db").exists()
+
+    refused(partial(backed_up, old.folder, target, meanwhile), "could not be written", old.folder)
+    assert restored(target, tmp_path / "new").num_pictures == 1
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_a_disk_that_is_full_is_a_sentence_and_leaves_nothing(old: Old, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     full = OSError(28, "No space left on device")
