@@ -22,9 +22,10 @@ from bot.store.backup.backup import Progress, check, sync_folder
 from bot.store.backup.manifest import PICTURES, Manifest, chunks_of, digested, newer, write_file
 from bot.store.database.migrating import is_known_version
 from bot.store.database.sqlite import migrate
+from bot.store.pictures.files import MARKER, PictureFiles
 from bot.store.pictures.opening import open_picture_files
 from bot.store.rows import now
-from bot.store.schema import inbox, turns
+from bot.store.schema import identity, inbox, turns
 from bot.values.messages import IncomingMessage, Outcome
 from bot.values.picture_places import PicturePlace
 
@@ -136,7 +137,9 @@ def _put_in_place(
     num_ended = _brought_up_to_date(beside / DATABASE, manifest)
     num_pictures = sum(name.startswith(f"{PICTURES}/") for name in manifest.files)
     if place is not None:
-        _move_elsewhere(beside, place)
+        files = open_picture_files(place)
+        _check_whose(files, beside / DATABASE)
+        _move_elsewhere(beside, files)
     for name in (PICTURES, SESSION_KEY, DATABASE):
         if (beside / name).exists():
             (beside / name).rename(folder / name)
@@ -159,9 +162,23 @@ def _clear_interrupted(folder: Path) -> None:
     shutil.rmtree(beside)
 
 
-def _move_elsewhere(beside: Path, place: PicturePlace) -> None:
+def _check_whose(files: PictureFiles, database: Path) -> None:
+    """Raises: CommandFailed: the place is another database's, whose sweep would remove these."""
+    try:
+        whose = files.read(MARKER).decode(errors="replace").strip()
+    except FileNotFoundError:
+        return
+    with _opened(database) as connection:
+        ours = connection.execute(select(identity.c.id)).scalar_one_or_none()
+    if whose != ours:
+        raise CommandFailed(
+            "PICTURES_URL: pictures of another database are kept there, and two would remove each "
+            "other's: name a folder or a prefix of its own. Nothing was restored."
+        )
+
+
+def _move_elsewhere(beside: Path, files: PictureFiles) -> None:
     """Put the pictures where `PICTURES_URL` says; those that are there stay as they are."""
-    files = open_picture_files(place)
     for path in sorted((beside / PICTURES).glob("*/*")):
         files.write(f"{path.parent.name}/{path.name}", path.read_bytes())
     shutil.rmtree(beside / PICTURES, ignore_errors=True)
@@ -172,10 +189,16 @@ def _brought_up_to_date(database: Path, manifest: Manifest) -> int:
     migrate(database)
     if not manifest.while_running:
         return 0  # what had not ended is answered at the next start, as after any stop
+    with _opened(database) as connection:
+        return _end_unfinished(connection)
+
+
+@contextmanager
+def _opened(database: Path) -> Iterator[Connection]:
     engine = create_engine(URL.create("sqlite", database=str(database)), hide_parameters=True)
     try:
         with engine.begin() as connection:
-            return _end_unfinished(connection)
+            yield connection
     finally:
         engine.dispose()
 

@@ -207,6 +207,44 @@ def test_a_folder_that_has_a_store_or_a_running_bot_is_never_restored_over(
     restored(old.backup, new)
 
 
+def state_of_place(place: PictureFolder) -> dict[str, bytes]:
+    return digests(place.path) if place.path.exists() else {}
+
+
+async def test_pictures_are_not_restored_into_another_databases_place(
+    old: Old, tmp_path: Path
+) -> None:
+    place, new = PictureFolder(tmp_path / "shared", is_shared=True), tmp_path / "new"
+    async with running_store(tmp_path / "another", pictures_at=place):
+        pass  # it has marked the place as its own
+    before = state_of_place(place)
+    assert before
+
+    def into_it() -> object:
+        return restore(old.backup, new, place, progress=nothing)
+
+    await asyncio.to_thread(refused, into_it, "of another database", new)
+    assert state_of_place(place) == before
+    shutil.rmtree(place.path)
+    await asyncio.to_thread(into_it)
+    async with running_store(new, pictures_at=place) as store:
+        assert await store.picture_file(THREAD, 1) is not None
+
+
+async def test_a_backup_goes_back_to_the_place_that_its_own_database_has_marked(
+    tmp_path: Path,
+) -> None:
+    place, new = PictureFolder(tmp_path / "shared", is_shared=True), tmp_path / "new"
+    source = tmp_path / "source"
+    async with running_store(source, pictures_at=place):
+        pass
+    back = partial(back_up, source, tmp_path / "backup", place, version="1", progress=nothing)
+    await asyncio.to_thread(back)
+    await asyncio.to_thread(restore, tmp_path / "backup", new, place, progress=nothing)
+    async with running_store(new, pictures_at=place):
+        pass
+
+
 def first_picture(backup: Path) -> Path:
     return next((backup / "pictures").glob("*/*.*"))
 
