@@ -60,6 +60,18 @@ class UserFacingError(Exception):
         return say(locale, self.key, **self.values)
 
 
+class OutOfTime(UserFacingError):
+    """An answer took too long, and there is nothing to show of it."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__("answer_timed_out")
+        self.timeout_s = timeout_s
+
+    def sentence(self, locale: str) -> str:
+        """In the user's language."""
+        return say(locale, self.key, wait=duration(locale, self.timeout_s))
+
+
 class PictureRefused(UserFacingError):
     """A picture that cannot be used; the sentence names the file and the reason."""
 

@@ -15,6 +15,8 @@ from bot.values.usage import UsageSum
 DAYS = 30
 LINES = 10
 """Of a list for admins."""
+API: Final = "api"
+"""The platform whose people are keys."""
 
 QUOTAS: Final = {
     "user_per_minute": "usage_quota_user_per_minute",
@@ -73,7 +75,17 @@ class UsageReport:
             *(_line(locale, it, f"<@{it.person}>" if it.person else nobody) for it in people),
             say(locale, "usage_channels"),
             *(_line(locale, it, f"<#{it.channel}>") for it in channels),
+            *await self._api(platform, team, locale),
         ]
+
+    async def _api(self, platform: str, team: str, locale: str) -> list[str]:
+        """What the API's keys have asked. Other teams' admins would see them, too: then nobody."""
+        sums = self._store.usage.sums
+        teams = await sums("team", platform=platform, days=DAYS, limit=2)
+        keys = await sums("person", platform=API, days=DAYS, limit=LINES)
+        if not keys or any(one.team not in {"", team} for one in teams):
+            return []
+        return [say(locale, "usage_api"), *(_line(locale, it, it.person) for it in keys)]
 
 
 def _line(locale: str, found: UsageSum, who: str) -> str:

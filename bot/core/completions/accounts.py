@@ -10,7 +10,6 @@ from bot.core.completions.asked import AskedCompletion
 from bot.store import Store, StoreFailed
 from bot.values.messages import Outcome, UserKey
 from bot.values.usage import NOTHING_SPENT, Spent, Use, outcome_of
-from inference.types import Finished
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +32,20 @@ class Accounts:
         outcome: Outcome,
         *,
         reason: str = "",
-        finished: Finished | None = None,
-        model: str = "",
+        spent: Spent = NOTHING_SPENT,
     ) -> None:
-        """Count one. `reason`: the key of the sentence that it ended in, if it did."""
+        """Count one.
+
+        Args:
+            asked: it.
+            outcome: how it ended.
+            reason: the key of the sentence that it ended in, if it did.
+            spent: what it cost by then.
+        """
         platform = asked.user.platform
         outcomes.QUESTIONS.add(platform, outcome.value)
         if reason:
             outcomes.REFUSALS.add(platform, reason)
-        spent = NOTHING_SPENT
-        if finished is not None:
-            spent = Spent(
-                model=model,
-                pictures=asked.num_pictures,
-                prompt_tokens=finished.prompt_tokens,
-                generated_tokens=finished.new_tokens,
-                first_token_s=finished.first_token_s,
-                generation_s=finished.total_s,
-            )
         use = Use(
             platform=platform,
             team="",

@@ -9,14 +9,29 @@ from bot.values.messages import UserKey
 from inference.types import Role
 
 
+class PictureFile:
+    """A file as it came, until it is decoded: an answer may take minutes, and a file megabytes."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data: bytes | None = data
+
+    def take(self) -> bytes:
+        """Return the file, and keep it no longer."""
+        data, self._data = self._data, None
+        if data is None:
+            raise ValueError("a file is taken once")
+        return data
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedMessage:
     """One message of it; its pictures come before its text."""
 
     role: Role
     text: str = field(repr=False)
-    pictures: tuple[bytes, ...] = field(default=(), repr=False)
-    """Files, as they came."""
+    pictures: tuple[PictureFile, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         """Clean what was written."""

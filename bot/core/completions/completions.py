@@ -14,14 +14,16 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
+from bot.core.answering.meter import Meter
 from bot.core.answering.options import AnswerOptions
 from bot.core.bounds.fair_gate import FairGate
 from bot.core.completions.accounts import Accounts
 from bot.core.completions.asked import AskedCompletion, AskedMessage
-from bot.errors import Busy, PictureRefused, UserFacingError, refusal_of
+from bot.errors import Busy, OutOfTime, PictureRefused, UserFacingError, refusal_of
 from bot.images.decoding.pool import DecodingPool
 from bot.values.cleaning import StreamCleaner, is_unseen
 from bot.values.messages import Outcome
+from bot.values.usage import NOTHING_SPENT, Spent
 from inference.engine import Engine, Engines
 from inference.errors import ContextExceeded, EngineDead, TooManyPictures
 from inference.types import (
@@ -66,7 +68,7 @@ class Completions:
         self._options = options
         self.accounts = accounts
         self._preparing = FairGate(PREPARED_AT_ONCE, per_user=PREPARED_PER_USER)
-        self._running: set[object] = set()
+        self._running: set[_Run] = set()
         self._none_runs = asyncio.Event()
         self._none_runs.set()
         self._draining = False
@@ -106,15 +108,15 @@ class Completions:
             UserFacingError: with a sentence.
             InferenceError: see `Engine.stream`.
         """
-        run = object()
-        outcome, finished, reason = Outcome.STOPPED, None, ""
+        run = _Run()
+        outcome, reason = Outcome.STOPPED, ""
         self._running.add(run)
         self._none_runs.clear()
         try:
-            async with aclosing(self._complete(asked)) as events:
+            async with aclosing(self._complete(asked, run)) as events:
                 async for event in events:
                     if isinstance(event, Finished):
-                        outcome, finished = Outcome.ANSWERED, event
+                        outcome = Outcome.ANSWERED
                     yield event
         except Exception as exc:
             outcome, reason = Outcome.REFUSED, refusal_of(exc).key
@@ -123,16 +125,11 @@ class Completions:
             self._running.discard(run)
             if not self._running:
                 self._none_runs.set()
-            model = self._engine.of(asked.model).model
-            self.accounts.ended(
-                asked,
-                outcome,
-                reason=reason,
-                finished=finished,
-                model="" if model is None else model.name,
-            )
+            self.accounts.ended(asked, outcome, reason=reason, spent=run.spent)
 
-    async def _complete(self, asked: AskedCompletion) -> AsyncGenerator[GenerationEvent, None]:
+    async def _complete(
+        self, asked: AskedCompletion, run: _Run
+    ) -> AsyncGenerator[GenerationEvent, None]:
         if self._draining:
             raise Busy("shutting_down")
         engine = self._engine.of(asked.model)
@@ -140,7 +137,7 @@ class Completions:
             raise Busy("api_loading")
         model = await engine.admitted()  # a full queue costs no decoding
         async with self._preparing.turn(asked.user):
-            messages = await self._messages(asked, engine, model)
+            messages, prompt_tokens = await self._messages(asked, engine, model)
         request = GenerationRequest(
             messages=messages,
             sampling=self._sampling(asked, model),
@@ -149,14 +146,20 @@ class Completions:
             stop=asked.stop,
             background=asked.background,
         )
-        async with aclosing(self._generate(engine, request)) as events:
+        meter = Meter(
+            run.spends, model=model.name, pictures=asked.num_pictures, prompt_tokens=prompt_tokens
+        )
+        async with aclosing(self._generate(engine, request, meter)) as events:
             async for event in events:
                 yield event
 
     async def _messages(
         self, asked: AskedCompletion, engine: Engine, model: ModelInfo
-    ) -> tuple[Message, ...]:
-        """The conversation as the model gets it. Raises: UserFacingError, RequestRejected."""
+    ) -> tuple[tuple[Message, ...], int]:
+        """The conversation as the model gets it, and its tokens.
+
+        Raises: UserFacingError, RequestRejected.
+        """
         if asked.num_pictures > model.max_pictures:
             raise TooManyPictures(asked.num_pictures, model.max_pictures)
         if model.needs_picture and not asked.num_pictures:
@@ -172,7 +175,7 @@ class Completions:
         tokens = await engine.prompt_tokens(messages)
         if tokens >= model.context_tokens:
             raise ContextExceeded(tokens + 1, model.context_tokens)
-        return messages
+        return messages, tokens
 
     async def _pictures_of(
         self, message: AskedMessage, asked: AskedCompletion
@@ -180,9 +183,10 @@ class Completions:
         """Decode a message's pictures, one after the other. Raises: PictureRefused."""
         seen: list[Picture] = []
         for number, file in enumerate(message.pictures, start=1):
-            if not file:
+            if not (data := file.take()):
                 raise PictureRefused("picture_empty", name=f"picture {number}")
-            decoded = await self._decoding.decode(f"picture {number}", file, asker=asked.user)
+            decoded = await self._decoding.decode(f"picture {number}", data, asker=asked.user)
+            del data  # it has been decoded, and the next one may be as large
             seen.append(decoded.picture)
         return tuple(seen)
 
@@ -198,29 +202,34 @@ class Completions:
         return replace(defaults, **{k: value for k, value in chosen.items() if value is not None})
 
     async def _generate(
-        self, engine: Engine, request: GenerationRequest
+        self, engine: Engine, request: GenerationRequest, meter: Meter
     ) -> AsyncGenerator[GenerationEvent, None]:
+        """The engine's events, for no longer than an answer may take from the device's start on."""
         loop = asyncio.get_running_loop()
         until: float | None = None
-        cleaner, pieces = StreamCleaner(), 0
-        unseen: str | None = ""  # the text begins with the first character that can be seen
+        words, pieces = _Words(), 0
         async with aclosing(engine.stream(request)) as events:
-            async for event in events:
+            while True:
+                try:
+                    async with asyncio.timeout_at(until) as clock:
+                        event = await anext(events)
+                except StopAsyncIteration:
+                    break
+                except TimeoutError:
+                    if not clock.expired():
+                        raise
+                    yield await self._out_of_time(engine, request, pieces)
+                    return
+                meter.saw(event)
                 match event:
                     case Started():
                         until = loop.time() + self._options.timeout_s
                         yield event
                     case TextDelta(text):
                         pieces += 1
-                        text = cleaner.push(text)
-                        if unseen is not None:
-                            text = unseen = (unseen + text).lstrip()
-                            if is_unseen(text):
-                                continue
-                            unseen = None
-                        if text:
-                            yield TextDelta(text)
-                        if until is not None and loop.time() > until:
+                        if shown := words.push(text):
+                            yield TextDelta(shown)
+                        if until is not None and loop.time() > until:  # it never had to wait
                             yield await self._out_of_time(engine, request, pieces)
                             return
                     case Finished():
@@ -233,7 +242,12 @@ class Completions:
     async def _out_of_time(
         self, engine: Engine, request: GenerationRequest, pieces: int
     ) -> Finished:
-        """The end of an answer that took too long; the engine counts no more."""
+        """The end of an answer that took too long; the engine counts no more.
+
+        Raises: OutOfTime: there is nothing of it.
+        """
+        if not pieces:
+            raise OutOfTime(self._options.timeout_s)
         return Finished(
             reason=FinishReason.LENGTH,
             prompt_tokens=await engine.prompt_tokens(request.messages),
@@ -241,6 +255,35 @@ class Completions:
             first_token_s=0.0,
             total_s=self._options.timeout_s,
         )
+
+
+class _Words:
+    """An answer's text as it is shown: cleaned, from its first character that can be seen."""
+
+    def __init__(self) -> None:
+        self._cleaner = StreamCleaner()
+        self._unseen: str | None = ""
+
+    def push(self, text: str) -> str:
+        """Take what was generated. Returns: what is shown of it."""
+        text = self._cleaner.push(text)
+        if self._unseen is None:
+            return text
+        text = self._unseen = (self._unseen + text).lstrip()
+        if is_unseen(text):
+            return ""
+        self._unseen = None
+        return text
+
+
+class _Run:
+    """A conversation that is being completed, and what it has cost so far."""
+
+    def __init__(self) -> None:
+        self.spent = NOTHING_SPENT
+
+    def spends(self, spent: Spent) -> None:
+        self.spent = spent
 
 
 def _known_as(model: ModelInfo) -> str:

@@ -24,7 +24,7 @@ from bot.platforms.api.errors import (
 from bot.platforms.api.fetching import Fetching
 from bot.platforms.api.gate import KEY_NAME
 from bot.platforms.api.keys import user_of
-from bot.platforms.api.messages import asked_messages, links_of, parse_messages
+from bot.platforms.api.messages import Link, asked_messages, links_of, parse_messages
 from bot.platforms.api.models import Models
 from bot.platforms.api.options import LEAST_TOP_P, Options, parse_options
 from bot.platforms.api.quotas import Quotas
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 KEEP_ALIVE_S: Final = 15
 BODIES_AT_ONCE: Final = 8
 BODIES_PER_KEY: Final = 2
-"""Bodies that are read or parsed: it bounds their memory."""
+"""Bodies that are read or parsed, and as many whose pictures are fetched: a bound on memory."""
 
 
 class ChatHandlers:
@@ -59,6 +59,7 @@ class ChatHandlers:
         self._fetching = fetching
         self._background = background
         self._reading = FairGate(BODIES_AT_ONCE, per_user=BODIES_PER_KEY)
+        self._waiting_for_links = FairGate(BODIES_AT_ONCE, per_user=BODIES_PER_KEY)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes they serve."""
@@ -81,8 +82,11 @@ class ChatHandlers:
             options = parse_options(body.json)
             name, model = self._models.find(options.model)
             messages = await asyncio.to_thread(parse_messages, body)
-            links = links_of(messages)
-            fetched = await self._fetching.fetch(links, most=model.max_pictures)
+        fetched: dict[Link, bytes] = {}
+        if links := links_of(messages):
+            # Not in a slot of those above: a slow host holds up nobody who brings pictures along.
+            async with self._waiting_for_links.turn(user):
+                fetched = await self._fetching.fetch(links, most=model.max_pictures)
         return options, AskedCompletion(
             user=user,
             model=name,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from bot.errors import Busy, PictureRefused, UserFacingError, refusal_of
+from bot.errors import Busy, OutOfTime, PictureRefused, UserFacingError, refusal_of
 from bot.texts import duration, say
 from inference.errors import ContextExceeded, EngineDead, TooManyPictures, safe_traceback
 
@@ -80,6 +80,8 @@ def api_refusal_of(exc: Exception) -> ApiRefusal:
             return _as_it_is(503, refusal, code="overloaded", retry_s=RETRY_S)
         case UserFacingError(key="needs_picture"):
             return _as_it_is(400, refusal, code="needs_picture", param="messages")
+        case OutOfTime():
+            return _as_it_is(504, refusal, code="timeout")
     if isinstance(exc, EngineDead):
         return _as_it_is(503, refusal, code="overloaded", retry_s=RETRY_S)
     return _as_it_is(500, refusal)

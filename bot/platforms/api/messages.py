@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bot.core.completions.asked import AskedMessage
+from bot.core.completions.asked import AskedMessage, PictureFile
 from bot.platforms.api.bodies import Body, decode_base64
 from bot.platforms.api.errors import ApiRefusal
 from bot.values.cleaning import clean_words
@@ -76,7 +76,7 @@ def asked_messages(
             role=message.role,
             text=message.text,
             pictures=tuple(
-                fetched[picture] if isinstance(picture, Link) else picture
+                PictureFile(fetched[picture] if isinstance(picture, Link) else picture)
                 for picture in message.pictures
             ),
         )

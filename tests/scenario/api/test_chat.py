@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import openai
 import pytest
 
+from bot.core.answering.options import AnswerOptions
+from bot.core.completions.asked import PictureFile
 from inference.types import FinishReason, GenerationRequest, Message, Role, Sampling
 from tests.engines import ScriptedModel
 from tests.scenario.api.conftest import (
@@ -111,6 +115,8 @@ async def test_who_hangs_up_frees_the_model_at_once(tmp_path: Path, stream: bool
             asked = asyncio.ensure_future(http.post(url, json={**long, "stream": stream}))
             await until(lambda: bool(model.requests), timeout_s=30)
             model.release(3)
+            (run,) = stage.completions._running
+            await until(lambda: run.spent.generated_tokens > 0, timeout_s=30)
             if stream:
                 response = await asked
                 await response.content.readline()
@@ -128,6 +134,49 @@ async def test_who_hangs_up_frees_the_model_at_once(tmp_path: Path, stream: bool
             ("home", "stopped"): 1,
             ("home", "answered"): 1,
         }
+        stopped = (await stage.used())["home", "stopped"]
+        assert stopped.prompt_tokens > 0
+        assert stopped.generated_tokens > 0
+        assert stopped.generation_s > 0
+
+
+async def read(client: openai.AsyncOpenAI, asked: dict[str, Any]) -> None:
+    """Read an answer to its end, streamed or not."""
+    answer = await client.chat.completions.create(**asked)
+    if asked["stream"]:
+        async for _ in answer:
+            pass
+
+
+async def test_an_answer_whose_first_word_does_not_come_ends_in_time(tmp_path: Path) -> None:
+    model = ScriptedModel()
+    model.hold()
+    options = AnswerOptions(timeout_s=0.2)
+    async with (
+        scripted_api(tmp_path, model, options=options) as stage,
+        stage.client() as client,
+    ):
+        for stream in (False, True):
+            asked = {"model": "scripted", "messages": [{"role": "user", "content": "?"}]}
+            with pytest.raises(openai.APIError, match="took longer"):
+                await read(client, {**asked, "stream": stream})
+        assert list(await stage.used()) == [("home", "failed")]
+        model.release()
+
+
+async def test_a_pictures_file_is_kept_no_longer_than_until_it_is_decoded(tmp_path: Path) -> None:
+    model = ScriptedModel()
+    model.hold()
+    async with scripted_api(tmp_path, model) as stage, stage.client() as client:
+        answering = asyncio.ensure_future(
+            client.chat.completions.create(model="scripted", messages=[asking("?", RED, RED)])
+        )
+        await until(lambda: bool(model.requests), timeout_s=30)
+        files = [one for one in gc.get_objects() if type(one) is PictureFile]
+        assert len(files) == 2
+        assert [one._data for one in files] == [None, None]
+        model.release()
+        await answering
 
 
 @pytest.mark.parametrize(

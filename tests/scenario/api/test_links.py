@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bot.platforms.api.chat import BODIES_PER_KEY
 from tests.engines import ScriptedModel
 from tests.scenario.api.conftest import scripted_api
 from tests.scenario.core import RED
@@ -60,6 +63,36 @@ async def test_the_same_address_is_fetched_once_and_large_files_are_refused(
                 with pytest.raises(openai.BadRequestError, match=sentence) as refused:
                     await client.chat.completions.create(model="scripted", messages=[at(address)])
                 assert refused.value.param == "messages[0].content[0].image_url.url"
+
+
+async def test_a_slow_host_holds_up_nobody_who_brings_pictures_along(tmp_path: Path) -> None:
+    asked, answers = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow(_: web.Request) -> web.Response:
+        asked.release()
+        await answers.wait()
+        return web.Response(body=RED)
+
+    app = web.Application()
+    app.add_routes([web.get("/{name}", slow)])
+    async with TestServer(app, host="127.0.0.1") as server:
+        host = f"127.0.0.1:{server.port}"
+        async with (
+            scripted_api(
+                tmp_path, ScriptedModel(), fetch_links=True, private_hosts=frozenset({host})
+            ) as stage,
+            stage.client() as client,
+        ):
+            ask = partial(client.chat.completions.create, model="scripted")
+            waiting = [
+                asyncio.ensure_future(ask(messages=[at(f"http://{host}/{number}.png")]))
+                for number in range(BODIES_PER_KEY)
+            ]
+            for _ in waiting:
+                await asked.acquire()
+            assert await ask(messages=[{"role": "user", "content": "?"}])
+            answers.set()
+            await asyncio.gather(*waiting)
 
 
 async def test_by_default_nobody_is_asked(tmp_path: Path) -> None:

@@ -77,6 +77,19 @@ async def test_admins_see_who_asks_how_much_the_most_first_and_no_more_than_fits
     assert "elsewhere" not in told
 
 
+async def test_admins_see_what_the_apis_keys_ask_where_no_other_team_would(store: Store) -> None:
+    await uses(store, "ann", 1)
+    await store.usage.add(
+        Use(platform="api", team="", channel="", person="home", outcome="answered")
+    )
+    report = UsageReport(store, QuestionBounds())
+    told = (await report.of(PLACE, "ann", "en", is_admin=True)).splitlines()
+    assert told[-2:] == ["The API's keys:", "• home: 1 question, 0 tokens"]
+    assert "home" not in await report.of(PLACE, "ann", "en", is_admin=False)
+    await uses(store, "eve", 1, team="other")
+    assert "home" not in await report.of(PLACE, "ann", "en", is_admin=True)
+
+
 async def test_in_direct_messages_of_no_team_nobody_sees_others(store: Store) -> None:
     await uses(store, "ben", 1, team="")
     report = UsageReport(store, QuestionBounds())
