@@ -16,6 +16,7 @@ from bot.store import running_store
 from bot.store.moving.rows import NOT_MOVED, Digest, moved_tables
 from bot.store.schema import metadata, threads
 from bot.values.messages import Outcome, ThreadKey
+from bot.values.usage import Spent, Use
 from tests.engines import ScriptedModel
 from tests.postgresql import postgresql, postgresql_url
 from tests.scenario.command import Result, llava_bot
@@ -104,6 +105,29 @@ async def test_a_moved_store_is_asked_on_in_its_old_thread_with_its_picture(
         assert [it.text for it in await core.store.inbox.unfinished()] == ["left over"]
         # The same copy of a message is answered by neither database twice.
         assert not await core.store.inbox.claim(message("What is it?", "red"))
+
+
+async def test_counts_of_what_was_asked_move_with_the_threads(
+    source: Path, postgresql_url: URL
+) -> None:
+    async with running_store(source) as store:
+        for number in range(3):
+            await store.usage.add(
+                Use(
+                    platform="slack",
+                    team="T1",
+                    channel="C1",
+                    person=f"U{number}",
+                    outcome="refused" if number else "answered",
+                    reason="queue_full" if number else "",
+                    spent=Spent(model="m", pictures=2, prompt_tokens=600, generated_tokens=20),
+                )
+            )
+        before = await store.usage.sums("day", "platform", "person", "outcome", "reason")
+    assert len(before) == 4  # of the bot that was asked, too
+    assert (await migrate(source, postgresql_url, "--quiet")).code == 0
+    async with running_store(source.parent / "new", url=postgresql_url) as store:
+        assert await store.usage.sums("day", "platform", "person", "outcome", "reason") == before
 
 
 async def test_without_a_place_of_their_own_pictures_go_into_the_new_folder(
