@@ -29,7 +29,7 @@ def bound_reached(
     """The bound that a question is beyond, if any. To be called before its row is inserted."""
     if 0 < bounds.text_characters < len(message.text):
         return BoundReached(key="text_too_long", limit=bounds.text_characters, until=None)
-    _lock(connection, message)
+    _lock(connection, message, bounds)
     user = [
         inbox.c.platform == message.key.platform,
         inbox.c.counts_for == message.user.id,
@@ -198,16 +198,20 @@ def _full_until(
     return min(_in_utc(oldest_that_counts), present) + window
 
 
-def _lock(connection: Connection, message: IncomingMessage) -> None:
+def _lock(connection: Connection, message: IncomingMessage, bounds: QuestionBounds) -> None:
     """Let no other process count at the same time; SQLite has one writer anyway.
 
-    The user's lock comes before the channel's, everywhere: so nobody waits in a circle.
+    Where nothing is counted, nobody waits. The user's lock comes before the channel's, everywhere:
+    so nobody waits in a circle.
     """
     if connection.dialect.name != "postgresql":
         return
     key = message.key
-    for kind, name in (
-        (USER_LOCK, f"{key.platform}/{message.user.id}"),
-        (CHANNEL_LOCK, f"{key.platform}/{key.team}/{key.channel}"),
+    of_user = bounds.user_at_once or bounds.user_per_minute or bounds.user_per_day
+    of_channel = bounds.channel_at_once or bounds.channel_per_minute or bounds.channel_per_day
+    for is_counted, kind, name in (
+        (of_user, USER_LOCK, f"{key.platform}/{message.user.id}"),
+        (of_channel, CHANNEL_LOCK, f"{key.platform}/{key.team}/{key.channel}"),
     ):
-        connection.execute(select(func.pg_advisory_xact_lock(kind, func.hashtext(name))))
+        if is_counted:
+            connection.execute(select(func.pg_advisory_xact_lock(kind, func.hashtext(name))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -11,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, Connection, select, text
+from sqlalchemy import URL, Connection, func, select, text
 
 from bot.private_files import LEASE, LOCK
 from bot.store import LeaseRecord as Record
@@ -19,7 +20,9 @@ from bot.store import Store, running_store
 from bot.store.database import LeaseExpired
 from bot.store.processes import clock
 from bot.store.processes.lease import LEASE_S, Lease
+from bot.store.question_bounds import CHANNEL_LOCK
 from bot.store.schema import inbox, processes
+from bot.values.limits import QuestionBounds
 from bot.values.messages import Outcome, Receipt
 from tests.unit.store.questions import THREAD, ask, ending, incoming
 from tests.waiting import until
@@ -83,6 +86,28 @@ async def test_what_a_dead_process_left_is_taken_by_exactly_one_other(three: lis
     found = sorted(message.key.message for some in taken for message in some)
     assert found == sorted(message.key.message for message in asked)
     assert await owner_of(dead, "m0") in {store.lease.id for store in others}
+
+
+async def test_a_claim_waits_for_nobody_whose_questions_are_not_counted(three: list[Store]) -> None:
+    """People of one channel ask at several processes at once."""
+    first, second, _ = three
+    asked = incoming("m1")
+    channel = f"{asked.key.platform}/{asked.key.team}/{asked.key.channel}"
+    counting, counted = threading.Event(), threading.Event()
+
+    def count(connection: Connection) -> None:
+        hold = select(func.pg_advisory_xact_lock(CHANNEL_LOCK, func.hashtext(channel)))
+        connection.execute(hold)
+        counting.set()
+        counted.wait(60)
+
+    holding = asyncio.create_task(first.database.write(count))
+    await until(counting.is_set)
+    try:
+        assert await second.inbox.claim(asked, bounds=QuestionBounds(user_at_once=10))
+    finally:
+        counted.set()
+        await holding
 
 
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="Linux alone has two clocks")
