@@ -68,10 +68,12 @@ async def reconnecting(discord: LocalDiscord) -> None:
 
 async def probes(discord: LocalDiscord) -> None:
     """Questions without pictures, one by one: the adapter's own time."""
+    asked = []
     for number in range(PROBES):
-        discord.say(f"{MENTION} probe {number}")
+        asked.append(discord.say(f"{MENTION} probe {number}"))
         await asyncio.sleep(PROBE_EVERY_S)
-    await asyncio.sleep(2)
+    for thread in asked:
+        await until_landed(discord, thread, 1)
 
 
 async def crowd(num_threads: int) -> None:

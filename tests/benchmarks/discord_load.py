@@ -14,6 +14,7 @@ from discord.gateway import DiscordWebSocket
 
 from bot import texts
 from bot.platforms.discord.settings import PACE_S
+from tests.benchmarks.crowd import PROBES
 from tests.benchmarks.load import crowd, main
 from tests.scenario.discord.stage import MENTION, Stage, running_bot
 from tests.servers.discord.server import LocalDiscord
@@ -48,7 +49,13 @@ async def load(num_threads: int) -> dict[str, Any]:
     there = await people.line()
     discord.port, discord.ca_file = there["port"], Path(there["ca_file"])
     with tempfile.TemporaryDirectory() as folder:
-        async with running_bot(Path(folder), discord, people.backend, pace_s=PACE_S) as stage:
+        async with running_bot(
+            Path(folder),
+            discord,
+            people.backend,
+            pace_s=PACE_S,
+            questions_per_user=PROBES,  # one person sends all of them, whatever else is running
+        ) as stage:
             listen(stage, people.received)
             figures = await people.asks()
     await people.over()

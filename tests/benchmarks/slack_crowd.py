@@ -30,13 +30,13 @@ BOT = "<@U0BOT>"
 ANSWER_WITHIN_S = 120
 
 
-def landed(slack: LocalSlack, ts: str) -> list[Message]:
-    return [it for it in slack.workspace.by_bot("C1", ts) if has_button(it, "llava_again")]
+def landed(slack: LocalSlack, ts: str, channel: str) -> list[Message]:
+    return [it for it in slack.workspace.by_bot(channel, ts) if has_button(it, "llava_again")]
 
 
-async def until_landed(slack: LocalSlack, ts: str, count: int) -> None:
+async def until_landed(slack: LocalSlack, ts: str, count: int, *, channel: str = "C1") -> None:
     async with asyncio.timeout(ANSWER_WITHIN_S):
-        while len(landed(slack, ts)) < count:  # noqa: ASYNC110 - the server tells nobody
+        while len(landed(slack, ts, channel)) < count:  # noqa: ASYNC110 - the server tells nobody
             await asyncio.sleep(0.05)
 
 
@@ -64,10 +64,12 @@ async def reconnecting(slack: LocalSlack) -> None:
 
 async def probes(slack: LocalSlack) -> None:
     """Questions without pictures, one by one: the adapter's own time."""
+    asked = []
     for number in range(PROBES):
-        slack.say(f"probe {number}", channel="D1")
+        asked.append(slack.say(f"probe {number}", channel="D1"))
         await asyncio.sleep(PROBE_EVERY_S)
-    await asyncio.sleep(1)
+    for ts in asked:
+        await until_landed(slack, ts, 1, channel="D1")
 
 
 async def crowd(num_threads: int) -> None:

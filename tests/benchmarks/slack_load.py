@@ -15,21 +15,29 @@ from typing import Any
 from aiohttp import WSMessage
 
 from bot import texts
+from tests.benchmarks.crowd import PROBES
 from tests.benchmarks.load import crowd, main
 from tests.scenario.slack.stage import QUICK, Stage, running_bot
 from tests.servers.slack.server import LocalSlack
 
 
 def listen(stage: Stage, received: dict[str, float]) -> None:
-    """Note when each envelope arrives."""
+    """Note when each envelope arrives, on this connection and on those that replace it."""
+    socket = stage.bot.socket
+    assert socket is not None
+    assert socket._handler is not None
+    own = socket._on_message
 
     async def told(message: WSMessage) -> None:
         event = json.loads(message.data).get("payload", {}).get("event", {})
         received.setdefault(event.get("text", ""), time.perf_counter())
 
-    assert stage.bot.socket is not None
-    assert stage.bot.socket._handler is not None
-    stage.bot.socket._handler.client.on_message_listeners.append(told)
+    async def told_by_another(message: WSMessage) -> None:
+        await told(message)
+        await own(message)
+
+    socket._handler.client.on_message_listeners.append(told)
+    socket._on_message = told_by_another  # type: ignore[method-assign]
 
 
 async def load(num_threads: int) -> dict[str, Any]:
@@ -38,9 +46,15 @@ async def load(num_threads: int) -> dict[str, Any]:
     people = await crowd("tests.benchmarks.slack_crowd", num_threads)
     slack = LocalSlack()  # only its address and its tokens are used here
     slack.base = (await people.line())["base"]
-    timeouts = replace(QUICK, check_s=1, unconnected_s=5, ping_s=2)
+    timeouts = replace(QUICK, check_s=1, unconnected_s=5, ping_s=5)
     with tempfile.TemporaryDirectory() as folder:
-        async with running_bot(Path(folder), slack, people.backend, timeouts=timeouts) as stage:
+        async with running_bot(
+            Path(folder),
+            slack,
+            people.backend,
+            timeouts=timeouts,
+            questions_per_user=PROBES,  # one person sends all of them, whatever else is running
+        ) as stage:
             listen(stage, people.received)
             figures = await people.asks()
     await people.over()
