@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 
-from bot.store import Signal, Store
+from bot.store import Signal, Store, StoreFailed
 from bot.values.messages import IncomingMessage
 
 LOOK_AGAIN_S = 2.0
@@ -41,7 +41,7 @@ async def wait_for_earlier(store: Store, message: IncomingMessage) -> None:
     Within a process, questions that a platform delivers out of order are put in order before they
     are claimed. Two processes could so wait for each other: then the wait ends by itself.
 
-    Raises: StoreFailed.
+    Raises: StoreFailed: for so long that the lease was lost.
     """
     if not store.lease.is_shared:
         return
@@ -53,7 +53,7 @@ async def wait_for_earlier(store: Store, message: IncomingMessage) -> None:
             ended.set()
 
     with store.signals.heard_by(hear):
-        while (earlier := await store.inbox.has_earlier(message)) is not False:
+        while (earlier := await _has_earlier(store, message)) is not False:
             if earlier:
                 begins_by = time.monotonic() + NOT_BEGUN_S
             elif time.monotonic() > begins_by:
@@ -62,3 +62,13 @@ async def wait_for_earlier(store: Store, message: IncomingMessage) -> None:
                 async with asyncio.timeout(LOOK_AGAIN_S):
                     await ended.wait()
             ended.clear()
+
+
+async def _has_earlier(store: Store, message: IncomingMessage) -> bool | None:
+    """See `Inbox.has_earlier`. While the store cannot tell, there may be one."""
+    try:
+        return await store.inbox.has_earlier(message)
+    except StoreFailed:
+        if not store.lease.is_held:
+            raise
+        return True

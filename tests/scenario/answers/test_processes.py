@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import URL, text
 
 from bot.core.processes.takeover import running_takeover
+from bot.store import StoreFailed
 from bot.values.messages import Ending, Outcome
 from tests.engines import ScriptedModel
 from tests.postgresql import postgresql, postgresql_url
@@ -96,6 +97,31 @@ async def test_a_question_waits_for_the_one_before_it_in_another_process(bots: l
     assert second.model.requests == []
     first.model.release()
     await later
+    shown = [turn.text for turn in second.model.requests[0].messages]
+    assert shown == ["a", "answer to a", "b"]
+
+
+async def test_who_waits_for_another_process_outlasts_a_database_that_fails_for_a_moment(
+    bots: list[Bot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = bots
+    first.core.answers.ask(message("a"), FakeExchange())
+    await until(lambda: len(first.model.requests) == 1)
+    second.model.release()
+    failed = asyncio.Event()
+
+    async def fails(_: object) -> bool:
+        failed.set()
+        raise StoreFailed(TimeoutError())
+
+    later = FakeExchange()
+    with monkeypatch.context() as patched:
+        patched.setattr(second.core.store.inbox, "has_earlier", fails)
+        waiting = second.core.answers.ask(message("b"), later)
+        await failed.wait()
+    first.model.release()
+    await waiting
+    assert later.ending.outcome is Outcome.ANSWERED
     shown = [turn.text for turn in second.model.requests[0].messages]
     assert shown == ["a", "answer to a", "b"]
 
