@@ -2,14 +2,22 @@
 
 Thinking hurts answers about pictures and takes the user's time, so a model does not think unless
 it is told to. Its template may have a switch for that. Where the template itself opens the
-thoughts, they are closed again at once: so are models with a switch told not to think.
+thoughts, they are closed again at once: so are models with a switch told not to think. Where it
+asks for thoughts in words, empty ones are put before the answer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from enum import StrEnum
+from typing import TypeAlias
 
-OPEN, CLOSE = "<think>", "</think>"
+Marks: TypeAlias = tuple[str, str]
+"""What a model writes before and behind its thoughts."""
+
+THINK: Marks = ("<think>", "</think>")
+MARKS: tuple[Marks, ...] = (THINK, ("[THINK]", "[/THINK]"))
+"""Qwen's, which others took over, and Mistral's, which are control tokens."""
 
 
 class Thinking(StrEnum):
@@ -23,11 +31,35 @@ class Thinking(StrEnum):
     """The prompt has opened them: an answer begins with thoughts."""
 
 
-def without_thoughts(prompt: str) -> str:
-    """Close the thoughts that a prompt has opened at its end, if it has."""
-    return f"{prompt.rstrip()}\n\n{CLOSE}\n\n" if opens_thoughts(prompt) else prompt
+def marks_of(vocabulary: Container[str]) -> Marks | None:
+    """Return the marks that a model has; None if it has none."""
+    return next((marks for marks in MARKS if marks[1] in vocabulary), None)
+
+
+def without_thoughts(prompt: str, *, asks: Marks | None = None) -> str:
+    """Close the thoughts that a prompt has opened at its end, if it has.
+
+    Args:
+        prompt: to its end.
+        asks: the marks between which it asks for thoughts in words; None if it does not.
+    """
+    end = prompt.rstrip()
+    opened = next((marks for marks in MARKS if end.endswith(marks[0])), None)
+    if opened is not None:
+        return end + _emptied(opened).removeprefix(opened[0])
+    return prompt if asks is None or end.endswith(asks[1]) else prompt + _emptied(asks)
 
 
 def opens_thoughts(prompt: str) -> bool:
     """Whether a prompt ends in open thoughts."""
-    return prompt.rstrip().endswith(OPEN)
+    return prompt.rstrip().endswith(tuple(marks[0] for marks in MARKS))
+
+
+def asked_for(prompt: str) -> Marks | None:
+    """Return the marks that the words of a prompt without answers show a model; None for none."""
+    return next((marks for marks in MARKS if all(mark in prompt for mark in marks)), None)
+
+
+def _emptied(marks: Marks) -> str:
+    """Thoughts of nothing, as the model was trained on them."""
+    return f"{marks[0]}\n\n{marks[1]}\n\n" if marks == THINK else "".join(marks)

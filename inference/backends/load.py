@@ -193,7 +193,8 @@ def completed_family(config: Any, processor: Any, spec: ModelSpec) -> Family:
         return family
     max_pictures = spec.max_pictures or family.max_pictures
     dialect = dialect_of(processor, name=spec.name, max_pictures=max_pictures)
-    dialect = replace(dialect, thinks=spec.thinking)
+    asks = chat_template.asks_for_thoughts(processor, dialect)
+    dialect = replace(dialect, thinks=spec.thinking, asks_for_thoughts=asks)
     return replace(
         family,
         render=partial(chat_template.render, dialect=dialect),

@@ -7,7 +7,14 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from inference.errors import ModelUnavailable
-from inference.thinking import CLOSE, Thinking, opens_thoughts, without_thoughts
+from inference.thinking import (
+    Marks,
+    Thinking,
+    asked_for,
+    marks_of,
+    opens_thoughts,
+    without_thoughts,
+)
 from inference.types import Message, Role
 
 _Content: TypeAlias = str | list[dict[str, str]]
@@ -41,6 +48,8 @@ class Dialect:
     """It requires alternating roles: consecutive messages of one role are merged."""
     thinks: bool = False
     """The model thinks before it answers, if its template lets it."""
+    asks_for_thoughts: Marks | None = None
+    """Between which marks its template asks for thoughts in words, where nothing else stands."""
 
     def content_of(self, role: Role) -> Content:
         """Return the shape for a role."""
@@ -86,15 +95,26 @@ def render(processor: Any, messages: tuple[Message, ...], dialect: Dialect = AS_
         add_generation_prompt=True,
         enable_thinking=dialect.thinks,
     )
-    return str(prompt) if dialect.thinks else without_thoughts(str(prompt))
+    if dialect.thinks:
+        return str(prompt)
+    return without_thoughts(str(prompt), asks=dialect.asks_for_thoughts)
+
+
+def asks_for_thoughts(processor: Any, dialect: Dialect) -> Marks | None:
+    """Return between which marks a template asks for thoughts in words; None if it does not."""
+    question = "Hello"
+    before, _, _ = render(
+        processor, (Message(role=Role.USER, text=question),), replace(dialect, thinks=True)
+    ).partition(question)
+    return asked_for(before)
 
 
 def thinking_of(processor: Any, dialect: Dialect) -> Thinking:
     """Return what the prompts of a checkpoint's own template say of thoughts."""
     if opens_thoughts(render(processor, (Message(role=Role.USER, text="Hello"),), dialect)):
         return Thinking.OPENED
-    has_marks = CLOSE in processor.tokenizer.get_vocab()
-    return Thinking.POSSIBLE if has_marks else Thinking.NONE
+    marks = marks_of(processor.tokenizer.get_vocab())
+    return Thinking.NONE if marks is None else Thinking.POSSIBLE
 
 
 def as_template_message(message: Message, dialect: Dialect) -> _TemplateMessage:

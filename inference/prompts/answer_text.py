@@ -25,7 +25,8 @@ class AnswerText:
         the asker wants the answer to end before.
         """
         self._detokenizer = Detokenizer(token_bytes)
-        self._thoughts = Thoughts(thinking)
+        self._opening_id, self._closing_id = token_bytes.thought_ids
+        self._thoughts = Thoughts(thinking, token_bytes.thought_marks)
         self._next_turn = NextTurn(turn_marks)
         self._stops = StopStrings(stops)
         self._loop_guard = LoopGuard()
@@ -38,7 +39,7 @@ class AnswerText:
         if self.ended is not None:
             return ""
         text = self._detokenizer.push(token_id)
-        shown = self._stops.push(self._next_turn.push(self._thoughts.push(text)))
+        shown = self._stops.push(self._next_turn.push(self._of_the_answer(token_id, text)))
         if self._stops.has_occurred:
             self.ended = FinishReason.STOP
         elif self._next_turn.has_begun:
@@ -46,6 +47,14 @@ class AnswerText:
         elif self._loop_guard.push(text):
             self.ended = FinishReason.REPETITION
         return shown
+
+    def _of_the_answer(self, token_id: int, text: str) -> str:
+        """Return what belongs to the answer; control tokens have no text."""
+        if token_id == self._opening_id:
+            return self._thoughts.open()
+        if token_id == self._closing_id:
+            self._thoughts.close()
+        return self._thoughts.push(text)
 
     def flush(self) -> str:
         """End the answer. Returns: the text that was held back."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from tokenizers import decoders
 
+from inference.thinking import THINK, Marks, marks_of
+
 CONTEXT_TOKENS = 4
 """Tokens before a new one that a tokenizer of an unknown kind decodes with it."""
 
@@ -34,12 +36,21 @@ class TokenBytes:
 
     leading_spaces = 0
     """How many spaces the tokenizer's decoder drops at the beginning of a text."""
+    thought_marks: Marks = THINK
+    thought_ids: tuple[int | None, int | None] = (None, None)
+    """Of the marks, where they are control tokens and so have no text."""
 
     def __init__(self, tokenizer: Any) -> None:
         """Take one of transformers' fast tokenizers."""
         self._tokenizer = tokenizer.backend_tokenizer
         added = self._tokenizer.get_added_tokens_decoder()
         self._special = {token_id for token_id, token in added.items() if token.special}
+        marks = marks_of(tokenizer.get_vocab())
+        if marks is not None:
+            self.thought_marks = marks
+            opening, closing = (self._tokenizer.token_to_id(mark) for mark in marks)
+            if {opening, closing} <= self._special:
+                self.thought_ids = opening, closing
         self._known: dict[int, bytes] = {}
         self._spelled: Callable[[int], bytes] | None = None  # None: depends on the context
         self._byte_ids: list[int] = []

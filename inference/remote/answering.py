@@ -9,7 +9,7 @@ from inference.prompts.repetition import LoopGuard
 from inference.prompts.stop_strings import StopStrings
 from inference.prompts.thoughts import Thoughts
 from inference.remote.server import Piece
-from inference.thinking import Thinking
+from inference.thinking import MARKS, Thinking
 from inference.types import Finished, FinishReason, GenerationEvent, GenerationRequest, TextDelta
 
 MAX_CHARS_PER_TOKEN = 100
@@ -48,7 +48,7 @@ class Answer:
     def _begin_anew(self) -> None:
         self._raw = ""
         self._skips_space = False
-        self._thoughts = Thoughts(Thinking.POSSIBLE)
+        self._thoughts = Thoughts(Thinking.POSSIBLE, *MARKS)
         self._stops = StopStrings(self.request.stop)
         self._guard = LoopGuard()
 

@@ -31,6 +31,13 @@ SPECIAL = (
     *("[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]"),
     *("[IMG]", "[IMG_BREAK]", "[IMG_END]"),
 )
+REASONING = ("[THINK]", "[/THINK]")
+REASONING_TEMPLATE = MISTRAL_TEMPLATE.replace(
+    "{% set turns = messages[1:] %}{% else %}",
+    "{% set turns = messages[1:] %}{% else %}"
+    "[SYSTEM_PROMPT]First draft your thoughts:[THINK]Your thoughts.[/THINK]Then answer."
+    "[/SYSTEM_PROMPT]",
+)
 PATCH = 14
 TOWER: dict[str, Any] = {
     "model_type": "pixtral",
@@ -49,7 +56,7 @@ def mistral3(folder: Path) -> Path:
     return _mistral3(folder, {"model_type": "mistral", "sliding_window": 40})
 
 
-def ministral3(folder: Path) -> Path:
+def ministral3(folder: Path, *, reasons: bool = False) -> Path:
     """The same with queries that grow with their positions, every 24 tokens."""
     rope = {
         "rope_type": "yarn",
@@ -63,11 +70,17 @@ def ministral3(folder: Path) -> Path:
         "llama_4_scaling_beta": 0.5,
     }
     head = {"head_dim": 2 * LLAMA["hidden_size"] // LLAMA["num_attention_heads"]}
-    return _mistral3(folder, {"model_type": "ministral3", "rope_parameters": rope} | head)
+    text = {"model_type": "ministral3", "rope_parameters": rope} | head
+    return _mistral3(folder, text, reasons=reasons)
 
 
-def _mistral3(folder: Path, text: dict[str, Any]) -> Path:
-    tokenizer = byte_tokenizer(*SPECIAL, bos=True)
+def ministral3_reasoning(folder: Path) -> Path:
+    """Its template asks for thoughts in words, where it is given no system prompt."""
+    return ministral3(folder, reasons=True)
+
+
+def _mistral3(folder: Path, text: dict[str, Any], *, reasons: bool = False) -> Path:
+    tokenizer = byte_tokenizer(*SPECIAL, *(REASONING if reasons else ()), bos=True)
     config = Mistral3Config(
         vision_config=TOWER,
         text_config=LLAMA | {"vocab_size": len(tokenizer)} | text,
@@ -75,7 +88,8 @@ def _mistral3(folder: Path, text: dict[str, Any]) -> Path:
         spatial_merge_size=2,
         tie_word_embeddings=False,
     )
-    return _save(folder, config, tokenizer, merge=2)
+    template = REASONING_TEMPLATE if reasons else MISTRAL_TEMPLATE
+    return _save(folder, config, tokenizer, merge=2, template=template)
 
 
 def pixtral(folder: Path) -> Path:
@@ -92,14 +106,21 @@ def pixtral(folder: Path) -> Path:
     return _save(folder, config, tokenizer, merge=1)
 
 
-def _save(folder: Path, config: PreTrainedConfig, tokenizer: Any, *, merge: int) -> Path:
+def _save(
+    folder: Path,
+    config: PreTrainedConfig,
+    tokenizer: Any,
+    *,
+    merge: int,
+    template: str = MISTRAL_TEMPLATE,
+) -> Path:
     processor = Parts(
         "PixtralProcessor",
         image_processor=PixtralImageProcessorPil(
             size={"longest_edge": 64 * PATCH}, patch_size={"height": PATCH, "width": PATCH}
         ),
         tokenizer=tokenizer,
-        chat_template=MISTRAL_TEMPLATE,
+        chat_template=template,
         patch_size=PATCH,
         spatial_merge_size=merge,
     )

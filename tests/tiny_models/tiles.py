@@ -93,18 +93,19 @@ def internvl3(folder: Path) -> Path:
 
 
 def internvl3_5(folder: Path) -> Path:
-    """The same over Qwen3: norms of queries and keys."""
-    return _internvl(folder, QWEN2 | {"model_type": "qwen3", "head_dim": 64})
+    """The same over Qwen3: norms of queries and keys, marks for thoughts."""
+    text = QWEN2 | {"model_type": "qwen3", "head_dim": 64}
+    return _internvl(folder, text, "<think>", "</think>")
 
 
-def _internvl(folder: Path, text: dict[str, Any]) -> Path:
+def _internvl(folder: Path, text: dict[str, Any], *added: str) -> Path:
     marks = {
         "start_image_token": "<img>",
         "end_image_token": "</img>",
         "context_image_token": "<IMG_CONTEXT>",
         "video_token": "<video>",
     }
-    tokenizer = qwen_tokenizer(**marks)
+    tokenizer = qwen_tokenizer(*added, **marks)
     config = InternVLConfig(
         vision_config=TOWER
         | {"image_size": [56, 56], "patch_size": [14, 14], "attention_bias": True},

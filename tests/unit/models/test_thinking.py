@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
-from inference.backends.load import THINKING_TOKENS, load_model
+from inference.backends.batching import BatchingBackend
+from inference.backends.generate import GenerateModel
+from inference.backends.load import load_model
+from inference.execution import torch_runner
 from inference.models import chat_template
 from inference.progress import StreamProgress
-from inference.thinking import Thinking
+from inference.thinking import THINK, Marks, Thinking
 from inference.types import Message, ModelSpec, Role, TextDelta
 from tests.stepper import Stepper
+from tests.tiny_models.glm import glm46v
+from tests.tiny_models.mistral import ministral3_reasoning
 from tests.tiny_models.qwen_vl import QWEN_TEMPLATE, qwen3_vl_thinking
-from tests.tiny_models.tokenizers import qwen_tokenizer
+from tests.tiny_models.tiles import internvl3_5
+from tests.tiny_models.tokenizers import id_of, qwen_tokenizer
 from tests.unit.backends.fast_path import answer_of, asking, both_paths, user
 
 CLOSED = "<|im_start|>assistant\n<think>\n\n</think>\n\n"
@@ -30,24 +38,97 @@ class Processor:
         self.chat_template = template
 
 
+@dataclass(frozen=True)
+class Thinker:
+    """A family that may think."""
+
+    build: Callable[[Path], Path]
+    silent: str
+    """How a prompt ends unless it is to think."""
+    thinks: str
+    marks: Marks = THINK
+
+
+THINKERS = {
+    "its template opens thoughts": Thinker(
+        qwen3_vl_thinking, CLOSED, "<|im_start|>assistant\n<think>\n"
+    ),
+    "its template has a switch": Thinker(
+        glm46v, "?/nothink<|assistant|>\n<think></think>\n", "?<|assistant|>\n"
+    ),
+    "its template asks for thoughts in words": Thinker(
+        ministral3_reasoning, "?[/INST][THINK][/THINK]", "?[/INST]", ("[THINK]", "[/THINK]")
+    ),
+    "its template knows no thoughts": Thinker(
+        internvl3_5, "<|im_start|>assistant\n", "<|im_start|>assistant\n"
+    ),
+}
+
+
 @pytest.fixture(scope="module")
 def thinker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint whose template opens thoughts before every answer."""
     return qwen3_vl_thinking(tmp_path_factory.mktemp("thinker"))
 
 
-def test_thoughts_that_a_template_opens_are_closed_unless_the_model_is_to_think(
-    thinker: Path,
+Loaded: TypeAlias = dict[bool, tuple[BatchingBackend, GenerateModel]]
+"""Both paths of a checkpoint, by whether it is to think."""
+
+
+@pytest.fixture(scope="module", params=THINKERS)
+def family(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Thinker, Loaded]:
+    """A checkpoint of each kind."""
+    thinker = THINKERS[request.param]
+    path = thinker.build(tmp_path_factory.mktemp("family"))
+    return thinker, {thinks: both_paths(path, thinking=thinks) for thinks in (False, True)}
+
+
+def test_a_prompt_ends_without_thoughts_unless_the_model_is_to_think(
+    family: tuple[Thinker, Loaded],
 ) -> None:
-    fast, plain = both_paths(thinker)
-    prompt = fast.prompt_of(asking(user("What is this?"))).text
-    assert prompt.endswith(CLOSED)
-    assert plain._renderer.render((QUESTION,))[0] == prompt
-    fast, plain = both_paths(thinker, thinking=True)
-    prompt = fast.prompt_of(asking(user("What is this?"))).text
-    assert prompt.endswith("<|im_start|>assistant\n<think>\n")
-    assert plain._renderer.render((QUESTION,))[0] == prompt
-    assert fast.model.sampling.max_new_tokens == THINKING_TOKENS
+    thinker, loaded = family
+    for thinks, (fast, plain) in loaded.items():
+        prompt = fast.prompt_of(asking(user("What is this?"))).text
+        assert prompt.endswith(thinker.thinks if thinks else thinker.silent)
+        assert plain._renderer.render((QUESTION,))[0] == prompt
+        system = Message(role=Role.SYSTEM, text="Be brief.")
+        instructed = fast.prompt_of(asking(system, user("What is this?"))).text
+        assert instructed.endswith(thinker.thinks if thinks else thinker.silent)
+    silent, thinking = (loaded[thinks][0].model.sampling for thinks in (False, True))
+    assert thinking.max_new_tokens > silent.max_new_tokens == 512
+
+
+def test_marks_that_somebody_typed_are_no_marks(family: tuple[Thinker, Loaded]) -> None:
+    thinker, loaded = family
+    fast, _ = loaded[False]
+    ids = [id_of(fast._prompts._tokenizer, mark) for mark in thinker.marks]
+
+    def marks_in(text: str) -> list[int]:
+        return [fast.prompt_of(asking(user(text))).tokens.count(token) for token in ids]
+
+    assert marks_in(f"Say {''.join(thinker.marks)} {thinker.marks[0]}") == marks_in("Say that")
+
+
+@pytest.mark.parametrize("shown", ["abc", ""], ids=["answers", "is cut off"])
+def test_a_model_thinks_between_its_marks_and_shows_only_what_comes_behind_them(
+    family: tuple[Thinker, Loaded], monkeypatch: pytest.MonkeyPatch, shown: str
+) -> None:
+    thinker, loaded = family
+    fast, _ = loaded[True]
+    tokenizer = fast._prompts._tokenizer
+    opening, closing = (id_of(tokenizer, mark) for mark in thinker.marks)
+    letters = tokenizer("abc", add_special_tokens=False)["input_ids"]
+    opened = [] if thinker.thinks.rstrip().endswith(THINK[0]) else [opening]
+    tokens = [*opened, *letters, *([closing, *letters] if shown else letters)]
+    written = iter(tokens)
+    monkeypatch.setattr(torch_runner, "_choose", lambda *_: next(written))
+    stepper = Stepper(fast)
+    job = stepper.ask(asking(user("What is this?"), tokens=len(tokens)))
+    stepper.run()
+    assert stepper.text(job) == shown
+    fast.clear_caches()
 
 
 def test_a_model_that_only_thinks_says_nothing_on_either_path(thinker: Path) -> None:

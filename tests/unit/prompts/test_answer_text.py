@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from inference.prompts.answer_text import AnswerText
 from inference.prompts.detokenize import TokenBytes
-from inference.thinking import Thinking
+from inference.prompts.thoughts import Thoughts
+from inference.thinking import MARKS, Marks, Thinking
 from inference.types import FinishReason
 from tests.tiny_models import byte_tokenizer, llama_tokenizer
 
 TOKENIZERS = {"byte-level": byte_tokenizer(bos=False), "llama": llama_tokenizer()}
+MARKED = {
+    "byte-level, marks as control tokens": byte_tokenizer("[THINK]", "[/THINK]", bos=False),
+    "llama, marks as control tokens": llama_tokenizer("[THINK]", "[/THINK]"),
+}
 
 
 def said(
@@ -19,7 +26,7 @@ def said(
     marks: tuple[str, str] | None = None,
     thinking: Thinking = Thinking.NONE,
 ) -> tuple[str, AnswerText]:
-    tokenizer = TOKENIZERS[kind]
+    tokenizer = (TOKENIZERS | MARKED)[kind]
     answer = AnswerText(TokenBytes(tokenizer), marks, thinking)
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     return "".join([*map(answer.push, ids), answer.flush()]), answer
@@ -43,6 +50,7 @@ def test_a_form_is_shown_to_its_end(kind: str) -> None:
 NONE, POSSIBLE, OPENED = Thinking.NONE, Thinking.POSSIBLE, Thinking.OPENED
 
 
+@pytest.mark.parametrize("kind", TOKENIZERS)
 @pytest.mark.parametrize(
     ("thinking", "written", "shown"),
     [
@@ -59,9 +67,43 @@ NONE, POSSIBLE, OPENED = Thinking.NONE, Thinking.POSSIBLE, Thinking.OPENED
     ],
 )
 def test_thoughts_are_never_shown_and_the_answer_behind_them_whole(
-    thinking: Thinking, written: str, shown: str
+    kind: str, thinking: Thinking, written: str, shown: str
 ) -> None:
-    assert said("byte-level", written, thinking=thinking)[0] == shown
+    assert said(kind, written, thinking=thinking)[0] == shown
+
+
+@pytest.mark.parametrize("kind", MARKED)
+@pytest.mark.parametrize(
+    ("thinking", "written", "shown"),
+    [
+        (OPENED, "It is red, so[/THINK]\n\n  A tomato.", "A tomato."),
+        (OPENED, "It is red, so [THINK] and never", ""),
+        (POSSIBLE, "[THINK]red?[/THINK]A tomato.", "A tomato."),
+        (POSSIBLE, "\n[THINK]red? Or </think> not[/THINK]\n\nA tomato.", "A tomato."),
+        (POSSIBLE, "[THINK]red", ""),
+        (POSSIBLE, "[THINK][/THINK]", ""),
+        # Nobody but the model writes a control token: it thinks again.
+        (POSSIBLE, "A [THINK]red[/THINK]tomato. [THINK]Or", "A tomato. "),
+        (POSSIBLE, "[THINK]a[/THINK][THINK]b[/THINK]A tomato.", "A tomato."),
+        (POSSIBLE, "A tomato[/THINK] it is.", "A tomato it is."),
+        (POSSIBLE, "A <think>tag</think>", "A <think>tag</think>"),
+    ],
+)
+def test_thoughts_between_control_tokens_which_have_no_text_are_never_shown_either(
+    kind: str, thinking: Thinking, written: str, shown: str
+) -> None:
+    text, _ = said(kind, written, thinking=thinking)
+    assert re.sub(" +", " ", text) == shown  # Llama's puts a space behind each control token
+
+
+@pytest.mark.parametrize("marks", MARKS)
+def test_where_both_kinds_of_marks_may_come_thoughts_end_with_the_mark_of_their_kind(
+    marks: Marks,
+) -> None:
+    other = next(close for pair in MARKS if pair != marks for close in pair[1:])
+    thoughts = Thoughts(POSSIBLE, *MARKS)
+    written = f"{marks[0]}A {other} red{marks[1]}A tomato."
+    assert "".join([*map(thoughts.push, written), thoughts.flush()]) == "A tomato."
 
 
 def test_a_model_that_loops_in_its_thoughts_is_stopped() -> None:
