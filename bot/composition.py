@@ -126,6 +126,7 @@ def server_options(settings: ModelServerSettings) -> ServerOptions:
     """How the servers of models are talked to."""
     return ServerOptions(
         api_key=revealed(settings.api_key),
+        keys=settings.keys_by_address,
         at_once=settings.at_once,
         first_token_s=settings.first_token_s,
         between_s=settings.between_s,

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from typing import ClassVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr, field_validator
 
-from bot.settings import SettingsGroup
+from bot.settings import SettingsGroup, revealed
 
 
 class ModelServerSettings(SettingsGroup):
     """The variables that begin with `MODEL_SERVER_`."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
     prefix: ClassVar[str] = "MODEL_SERVER_"
 
     api_key: SecretStr | None = Field(
         None, examples=["…"], description="The key that the servers want, if they want one."
+    )
+    keys: SecretStr | None = Field(
+        None,
+        examples=["http://gpu-1:8000/v1=…,https://gateway.example.org/v1=…"],
+        description="Keys of single servers, by their addresses in `MODEL`: "
+        "`address=key,address=key`. Every other server gets `MODEL_SERVER_API_KEY`.",
     )
     at_once: int = Field(
         64,
@@ -31,3 +40,28 @@ class ModelServerSettings(SettingsGroup):
     between_s: float = Field(
         60, gt=0, description="The same, from one word of an answer to the next."
     )
+
+    @property
+    def keys_by_address(self) -> dict[str, str]:
+        """The keys of single servers."""
+        return _parsed(revealed(self.keys) or "")
+
+    @field_validator("keys")
+    @classmethod
+    def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        _parsed(revealed(keys) or "")
+        return keys
+
+
+def _parsed(given: str) -> dict[str, str]:
+    """Address → key. Raises: ValueError: one sentence, without any of the keys."""
+    keys: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in given.split(","))):
+        address, _, key = (word.strip() for word in part.partition("="))
+        address = address.rstrip("/")
+        if urlsplit(address).scheme not in {"http", "https"} or not key:
+            raise ValueError("it has the form http://host:8000/v1=key,http://other:8000/v1=key")
+        if address in keys:
+            raise ValueError("it gives a server two keys")
+        keys[address] = key
+    return keys

@@ -34,7 +34,11 @@ class Attempts:
         Raises: ServerFailed: they failed.
         """
         candidates = self._servers.candidates(self._answer.request.thread)
-        left = [server for server in candidates if server not in self._tried]
+        left = [
+            server
+            for server in candidates
+            if server not in self._tried and (server.kind.continues or not self._answer.has_text)
+        ]
         if left and len(self._tried) < MAX_SERVERS:
             self._tried.append(left[0])
             return left[0]
@@ -55,9 +59,11 @@ class Attempts:
         """Note that a server is full."""
         self._overloaded.append(refusal)
 
-    def failed(self, server: Server, failure: ServerFailed, *, continues: bool) -> None:
+    def failed(self, server: Server, failure: ServerFailed) -> None:
         """Note that a server failed. Raises: ServerFailed: nobody can go on with the answer."""
         self._servers.failed(server, failure)
+        others = [one for one in self._servers.all if one not in self._tried] or [server]
+        continues = any(one.kind.continues for one in others)
         self._answer.broke_off(failure, continues=continues)
         if self._answer.is_lost:
             raise ServerFailed(Trouble.CUT) from None

@@ -41,7 +41,7 @@ async def check_servers(spec: ModelSpec, options: ServerOptions) -> list[Checked
         except ServerFailed as exc:
             problem = f"The model's server at {server.address}: {exc}."
             return Checked(address=server.address, problem=problem, is_down=True)
-        return Checked(address=server.address, model=model_info(spec, found, 1))
+        return Checked(address=server.address, model=model_info(spec, found))
 
     async with session_of(options) as session:
         servers = [Server(address, session, options) for address in name.addresses]

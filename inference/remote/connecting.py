@@ -6,9 +6,9 @@ import asyncio
 import logging
 import struct
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 import aiohttp
@@ -89,12 +89,10 @@ class RemoteModel:
                 self.options,
                 on_change=lambda: None if room is None else room.update(),
             )
-            found = await self._find(servers, name, progress)
+            found = narrowest(await self._find(servers, name, progress))
             servers.model = found.model.id
             room = WaitingRoom(lambda: servers.capacity, max_waiting=max_waiting)
-            counter = PromptCounter(
-                servers, found.model.id, counts_tokens=found.model.kind.counts_tokens
-            )
+            counter = PromptCounter(servers, found.model.id)
             if found.probe is not None:
                 num_pictures, tokens = found.probe
                 await counter.learn(probe_messages(num_pictures), tokens)
@@ -103,14 +101,15 @@ class RemoteModel:
                 log.info(
                     "%s is served by %s at %s",
                     found.model.id,
-                    found.model.kind.name,
+                    kinds_of(servers.well),
                     ", ".join(server.address for server in servers.well),
                 )
                 yield RemoteEngine(
                     servers,
                     room,
-                    model=model_info(self.spec, found, len(name.addresses)),
-                    kind=found.model.kind,
+                    model=replace(
+                        model_info(self.spec, found), device=_device_of(servers.well, servers.all)
+                    ),
                     options=self.options,
                     counter=counter,
                     thinking=self.spec.thinking,
@@ -119,8 +118,11 @@ class RemoteModel:
                 watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
 
-    async def _find(self, servers: Servers, name: RemoteName, progress: Progress) -> Found:
-        """Ask every server until one has the model. Raises: ModelUnavailable."""
+    async def _find(self, servers: Servers, name: RemoteName, progress: Progress) -> list[Found]:
+        """Ask every server until one has the model. Raises: ModelUnavailable.
+
+        Returns: what each has said that has it.
+        """
         loop = asyncio.get_running_loop()
         ends_at = None if self.patience_s is None else loop.time() + self.patience_s
         while True:
@@ -130,13 +132,14 @@ class RemoteModel:
             problems = [answer for answer in answers if isinstance(answer, ModelUnavailable)]
             for server, answer in zip(servers.all, answers, strict=True):
                 if isinstance(answer, ServerFailed):
-                    servers.failed(server, answer)
+                    servers.is_away(server, answer)
                 elif isinstance(answer, ModelUnavailable):
-                    servers.failed(server, ServerFailed(Trouble.MODEL))
+                    servers.is_away(server, ServerFailed(Trouble.MODEL))
                 else:
+                    server.served = answer.model
                     servers.answered(server)
             if found:
-                return found[0]
+                return found
             if problems:
                 raise problems[0]
             if ends_at is not None and loop.time() >= ends_at:
@@ -160,10 +163,8 @@ class RemoteModel:
 
 @asynccontextmanager
 async def session_of(options: ServerOptions) -> AsyncIterator[aiohttp.ClientSession]:
-    """Connections to servers, with the key. No redirect is followed: it would take it along."""
-    headers = {} if options.api_key is None else {"Authorization": f"Bearer {options.api_key}"}
+    """Connections to servers. No redirect is followed: it would take the key along."""
     async with aiohttp.ClientSession(
-        headers=headers,
         connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.connect_s),
         auto_decompress=True,
@@ -208,11 +209,12 @@ async def _served(server: Server, model: str, options: ServerOptions) -> ServedM
         if exc.trouble is Trouble.KEY:
             raise ModelUnavailable(_about_key(server, options)) from None
         if exc.trouble is Trouble.MODEL:
-            hint = "" if at.endswith("/v1") else f" Its address may be {at}/v1."
-            raise ModelUnavailable(
-                f"There is no OpenAI-compatible API at {at}: check MODEL.{hint}"
-            ) from None
+            raise ModelUnavailable(_no_api(at)) from None
         raise
+    if models is None:
+        if not model:
+            raise ModelUnavailable(_no_api(at))
+        return ServedModel(id=model, is_listed=False)
     by_id = {one.id: one for one in models}
     if model in by_id:
         return by_id[model]
@@ -228,6 +230,11 @@ async def _served(server: Server, model: str, options: ServerOptions) -> ServedM
     near = nearest(model, by_id)
     hint = f"It has {listed}." if near is None else f"Did you mean {near}?"
     raise ModelUnavailable(f"The server at {at} has no model '{model}'. {hint}")
+
+
+def _no_api(address: str) -> str:
+    hint = "" if address.endswith("/v1") else f" Its address may be {address}/v1."
+    return f"There is no OpenAI-compatible API at {address}: check MODEL.{hint}"
 
 
 async def _probe(
@@ -260,33 +267,55 @@ async def _probe(
     except (InferenceError, Overloaded, TimeoutError) as exc:
         if isinstance(exc, ServerFailed) and exc.trouble is Trouble.KEY:
             raise ModelUnavailable(_about_key(server, options)) from None
+        if not model.is_listed and isinstance(exc, ServerFailed) and exc.trouble is Trouble.MODEL:
+            # No list and no answer: there is no such API, or no such model.
+            raise ModelUnavailable(_no_api(server.address)) from None
         return None  # it is busy, or its context is small
     return tokens
 
 
 def _about_key(server: Server, options: ServerOptions) -> str:
-    problem = "wants a key" if options.api_key is None else "refuses the key"
+    problem = "wants a key" if options.key_of(server.address) is None else "refuses the key"
     return (
-        f"The model's server at {server.address} {problem}: "
-        "set MODEL_SERVER_API_KEY to one that it accepts."
+        f"The model's server at {server.address} {problem}: set MODEL_SERVER_API_KEY to one that "
+        "it accepts, or give it one of its own in MODEL_SERVER_KEYS."
     )
 
 
-def model_info(spec: ModelSpec, found: Found, num_servers: int) -> ModelInfo:
+def narrowest(found: Sequence[Found]) -> Found:
+    """What all servers of a model can do: a thread may move from any to any other."""
+    contexts = [one.model.context_tokens for one in found if one.model.context_tokens is not None]
+    return Found(
+        model=replace(found[0].model, context_tokens=min(contexts, default=None)),
+        max_pictures=min(one.max_pictures for one in found),
+        probe=next((one.probe for one in found if one.probe is not None), None),
+    )
+
+
+def kinds_of(servers: Iterable[Server]) -> str:
+    """The programs that run a model, each named once."""
+    return " + ".join(dict.fromkeys(server.kind.name for server in servers))
+
+
+def _device_of(well: Sequence[Server], servers: Sequence[Server]) -> str:
+    kinds = kinds_of(well)
+    return kinds if len(servers) == 1 else f"{len(servers)} × {kinds}"
+
+
+def model_info(spec: ModelSpec, found: Found) -> ModelInfo:
     """What the bot learns about the model."""
     context = found.model.context_tokens or CONTEXT_TOKENS
     if spec.context_tokens is not None:
         context = min(spec.context_tokens, found.model.context_tokens or spec.context_tokens)
     else:
         context = min(context, MOST_CONTEXT_TOKENS)
-    kind = found.model.kind.name
     return ModelInfo(
         name=found.model.id,
         family="",
         context_tokens=context,
         max_pictures=found.max_pictures,
         sampling=Sampling(),
-        device=kind if num_servers == 1 else f"{num_servers} × {kind}",
+        device=found.model.kind.name,
         weights="",
         engine="remote",
     )

@@ -24,10 +24,9 @@ REMEMBERED = 16
 class PromptCounter:
     """Counts text exactly where the server does it, and learns what pictures take."""
 
-    def __init__(self, servers: Servers, model: str, *, counts_tokens: bool) -> None:
+    def __init__(self, servers: Servers, model: str) -> None:
         self._servers = servers
         self._model = model
-        self._counts_tokens = counts_tokens
         self._per_picture: deque[float] = deque(maxlen=REMEMBERED)
 
     async def count(self, messages: tuple[Message, ...]) -> int:
@@ -49,9 +48,10 @@ class PromptCounter:
         return min(max(picture.width_px * picture.height_px // PX_PER_TOKEN, fewest), most)
 
     async def _text(self, messages: tuple[Message, ...]) -> int:
-        if self._counts_tokens:
+        counting = [server for server in self._servers.well if server.kind.counts_tokens]
+        if counting:
             as_json = messages_of(messages, max_picture_bytes=0, with_pictures=False)
-            for server in self._servers.well:
+            for server in counting:
                 if (told := await server.num_tokens(self._model, as_json)) is not None:
                     return told
         return await asyncio.to_thread(estimate, messages)

@@ -19,7 +19,6 @@ from inference.progress import LoadProgress
 from inference.remote.answering import Answer
 from inference.remote.attempts import Attempts
 from inference.remote.counting import PromptCounter
-from inference.remote.kinds import Kind
 from inference.remote.messages import body_of
 from inference.remote.options import ServerOptions
 from inference.remote.refusals import Overloaded
@@ -50,7 +49,6 @@ class RemoteEngine:
         room: WaitingRoom,
         *,
         model: ModelInfo,
-        kind: Kind,
         options: ServerOptions,
         counter: PromptCounter,
         thinking: bool,
@@ -58,7 +56,6 @@ class RemoteEngine:
         self._servers = servers
         self._room = room
         self._model = model
-        self._kind = kind
         self._options = options
         self._counter = counter
         self._thinking = thinking
@@ -67,7 +64,10 @@ class RemoteEngine:
 
     @property
     def model(self) -> ModelInfo:
-        """See `Engine.model`. It takes fewer pictures once the server has said so."""
+        """See `Engine.model`. It takes less once a server has said so."""
+        least = self._servers.context_tokens
+        if least is not None and least < self._model.context_tokens:
+            self._model = replace(self._model, context_tokens=least)
         return self._model
 
     @property
@@ -93,16 +93,19 @@ class RemoteEngine:
 
     async def clear_caches(self) -> None:
         """See `Engine.clear_caches`: servers forget by themselves, and at once if they can."""
-        if self._kind.clear_path:
-            await asyncio.gather(
-                *(server.clear(self._kind.clear_path) for server in self._servers.well)
+        await asyncio.gather(
+            *(
+                server.clear(server.kind.clear_path)
+                for server in self._servers.well
+                if server.kind.clear_path
             )
+        )
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """See `Engine.stream`.
 
         If a server fails before the first text, another one takes the request. If it breaks off
-        later, another one goes on with the answer, where servers of this kind can.
+        later, another one goes on with the answer, where one can.
         """
         ticket = self._room.enter(request.user_id, is_background=request.background)
         try:
@@ -133,7 +136,7 @@ class RemoteEngine:
             except Overloaded as exc:
                 attempts.overloaded(exc)
             except ServerFailed as exc:
-                attempts.failed(server, exc, continues=self._kind.continues)
+                attempts.failed(server, exc)
             except RequestRejected as exc:
                 self._learn_from(exc)
                 raise
@@ -169,7 +172,7 @@ class RemoteEngine:
             body_of,
             answer.request,
             model=self._servers.model,
-            kind=self._kind,
+            kind=server.kind,
             max_tokens=answer.max_tokens,
             thinking=self._thinking,
             max_picture_bytes=self._options.max_picture_bytes,

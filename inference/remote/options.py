@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -10,6 +11,9 @@ class ServerOptions:
     """Bounds on what is sent and waited for. The defaults suit a server in the same building."""
 
     api_key: str | None = field(default=None, repr=False)
+    """Of every server that has none of its own."""
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of servers that have one of their own, by address."""
     at_once: int = 64
     """Requests that one server gets at once; more wait here, users in turn."""
     connect_s: float = 5.0
@@ -27,3 +31,7 @@ class ServerOptions:
     """A server that asks for more patience than this is taken for full."""
     max_picture_bytes: int = 4 << 20
     """A larger picture is sent as a JPEG."""
+
+    def key_of(self, address: str) -> str | None:
+        """The key that a server gets; no other server sees it."""
+        return self.keys.get(address, self.api_key)

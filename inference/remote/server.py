@@ -39,6 +39,8 @@ class ServedModel:
     id: str
     context_tokens: int | None = None
     kind: Kind = OTHER
+    is_listed: bool = True
+    """False: the server lists no models, and is asked for this one untold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,10 @@ class Piece:
     cached_tokens: int | None = None
 
 
+class NotThere(ServerFailed):
+    """It answers, and has nothing at that path."""
+
+
 class Server:
     """An address, and whether it has answered lately."""
 
@@ -62,6 +68,10 @@ class Server:
         self._root = address.removesuffix("/v1")
         self._session = session
         self._options = options
+        key = options.key_of(address)
+        self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        self.served: ServedModel | None = None
+        """The model as this server has it; `None`: it has not said yet."""
         self.is_well = True
         """False from a failure until it answers again."""
         self.num_running = 0
@@ -75,9 +85,17 @@ class Server:
     def __repr__(self) -> str:
         return f"Server({self.address!r})"
 
-    async def models(self) -> list[ServedModel]:
-        """What it serves. Raises: ServerFailed."""
-        listed = await self._json("GET", f"{self.address}/models")
+    @property
+    def kind(self) -> Kind:
+        """Its program, as far as it is known."""
+        return OTHER if self.served is None else self.served.kind
+
+    async def models(self) -> list[ServedModel] | None:
+        """What it serves; `None`: it has no such list, as some gateways. Raises: ServerFailed."""
+        try:
+            listed = await self._json("GET", f"{self.address}/models")
+        except NotThere:
+            return None
         models = listed.get("data") if isinstance(listed, dict) else None
         if not isinstance(models, list):
             raise ServerFailed(Trouble.MODEL, "no list of models")
@@ -115,7 +133,9 @@ class Server:
         try:
             async with (
                 asyncio.timeout(self._options.answer_s),
-                self._session.post(f"{self._root}{path}", allow_redirects=False),
+                self._session.post(
+                    f"{self._root}{path}", headers=self._headers, allow_redirects=False
+                ),
             ):
                 pass
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
@@ -151,7 +171,11 @@ class Server:
             response = await self._session.post(
                 f"{self.address}/chat/completions",
                 data=body,
-                headers={"Content-Type": "application/json", "Accept": "text/event-stream"},
+                headers={
+                    **self._headers,
+                    "Content-Type": "application/json",
+                    "Accept": "text/event-stream",
+                },
                 allow_redirects=False,
             )
         try:
@@ -204,7 +228,9 @@ class Server:
         try:
             async with (
                 asyncio.timeout(self._options.answer_s),
-                self._session.request(method, url, json=body, allow_redirects=False) as response,
+                self._session.request(
+                    method, url, json=body, headers=self._headers, allow_redirects=False
+                ) as response,
             ):
                 if response.status != 200:
                     raise _as_trouble(response.status)
@@ -220,7 +246,9 @@ class Server:
         try:
             async with (
                 asyncio.timeout(self._options.answer_s),
-                self._session.get(f"{self._root}/metrics", allow_redirects=False) as response,
+                self._session.get(
+                    f"{self._root}/metrics", headers=self._headers, allow_redirects=False
+                ) as response,
             ):
                 if response.status != 200:
                     self.tells_waiting = False
@@ -280,6 +308,8 @@ def _as_trouble(status: int) -> ServerFailed:
     """Of what is asked besides generating."""
     if status in {401, 403}:
         return ServerFailed(Trouble.KEY, f"HTTP {status}")
+    if status in {404, 405, 501}:
+        return NotThere(Trouble.MODEL, f"HTTP {status}")
     if status >= 500 or status == 429:
         return ServerFailed(Trouble.BROKEN, f"HTTP {status}")
     return ServerFailed(Trouble.MODEL, f"HTTP {status}")

@@ -42,6 +42,13 @@ class Servers:
         """Requests that may run: where all have failed, one after the other tries its luck."""
         return self._options.at_once * max(len(self.well), 1)
 
+    @property
+    def context_tokens(self) -> int | None:
+        """The shortest context that one of them has; `None`: none has said."""
+        served = [server.served for server in self._servers if server.served is not None]
+        contexts = [one.context_tokens for one in served if one.context_tokens is not None]
+        return min(contexts, default=None)
+
     def candidates(self, thread: str) -> list[Server]:
         """Where a request may run, the best first.
 
@@ -60,7 +67,12 @@ class Servers:
     def failed(self, server: Server, why: ServerFailed) -> None:
         """Note that a server has failed: the others come first until it answers again."""
         # An error of its own may be this request's fault alone.
-        if server.is_well and why.trouble is not Trouble.BROKEN:
+        if why.trouble is not Trouble.BROKEN:
+            self.is_away(server, why)
+
+    def is_away(self, server: Server, why: ServerFailed) -> None:
+        """Note that a server gives no answers, whatever was asked."""
+        if server.is_well:
             server.is_well = False
             log.warning(
                 "the model's server at %s: %s; it is asked again every %g s",
@@ -89,7 +101,13 @@ class Servers:
             models = await server.models()
         except ServerFailed:
             return
-        if not self.model or any(model.id == self.model for model in models):
+        if models is None:  # it answers, and that is all that can be asked
+            self.answered(server)
+            return
+        served = next((one for one in models if one.id == self.model), None)
+        if served is not None:
+            server.served = served
+        if served is not None or not self.model:
             self.answered(server)
 
 

@@ -29,6 +29,7 @@ class Script:
     further_models: tuple[str, ...] = ()
     is_up: bool = True
     """Whether it tells its models; one that is loading does not."""
+    lists_models: bool = True
     owned_by: str = "vllm"
     context: int | None = 2048
     max_pictures: int = 99
@@ -85,6 +86,8 @@ class OpenAIServer:
         if (refused := self._check_key(request)) is not None:
             return refused
         script = self.script
+        if not script.lists_models:
+            return _error(404, "Not Found")
         if not script.is_up:
             return _error(503, "loading")
         models = [

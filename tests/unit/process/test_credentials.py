@@ -21,6 +21,7 @@ PLANTED = "xoxb-1-planted"
 FORMS = {
     "API_KEYS": "script=a-planted-secret-of-32-characters",
     "DATABASE_URL": "postgresql+asyncpg://bot:planted@db/x",
+    "MODEL_SERVER_KEYS": "http://gpu-1:8000/v1=a-planted-secret",
 }
 """What is read of secrets that have a form."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.composition import devices_of
+from bot.composition import devices_of, server_options
 from bot.configuration import Configuration
 from bot.doctor.model import are_here, model
 from bot.model_server_settings import ModelServerSettings
@@ -125,6 +125,36 @@ def configured(address: str) -> Configuration:
         ModelServerSettings.model_validate({"api_key": "k"}),
     ]
     return Configuration(groups)
+
+
+async def test_each_server_gets_its_own_key_and_no_other_servers() -> None:
+    async with (
+        running_openai(Script(key="one")) as first,
+        running_openai(Script(key="other")) as second,
+    ):
+        settings = ModelServerSettings.model_validate(
+            {"api_key": "other", "keys": f" {first.address}/=one , http://127.0.0.1:9/v1=x=y"}
+        )
+        assert settings.keys_by_address["http://127.0.0.1:9/v1"] == "x=y"
+        model = RemoteModel(
+            spec=ModelSpec(name=f"openai:{first.address},{second.address}#tiny"),
+            options=server_options(settings),
+        )
+        devices = Devices([], remote={"": model}, names=[""])
+        async with starting_engine(devices, max_waiting=4) as engine:
+            assert await words_of(engine) == "A red square."
+            await until(lambda: bool(second.probed), timeout_s=30)
+    assert set(first.keys) == {"Bearer one"}
+    assert set(second.keys) == {"Bearer other"}
+
+
+@pytest.mark.parametrize(
+    "keys", ["secret", "gpu-1=secret", "http://a/v1=", "http://a=s,http://a/=t"]
+)
+def test_what_are_no_keys_of_servers_is_refused_without_repeating_it(keys: str) -> None:
+    with pytest.raises(ValueError, match=r"it has the form|two keys") as refused:
+        ModelServerSettings.model_validate({"keys": keys})
+    assert "secret" not in str(refused.value)
 
 
 async def test_doctor_asks_the_servers_and_nothing_else() -> None:
