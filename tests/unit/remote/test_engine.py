@@ -401,7 +401,7 @@ async def test_servers_of_different_kinds_are_each_asked_in_their_own_way() -> N
 
 
 async def test_a_server_that_comes_later_is_asked_in_its_own_way_too() -> None:
-    late = Script(owned_by="library", context=512, is_up=False)
+    late = Script(owned_by="library", context=1024, is_up=False)
     async with (
         running_openai() as vllm,
         running_openai(late) as ollama,
@@ -410,7 +410,7 @@ async def test_a_server_that_comes_later_is_asked_in_its_own_way_too() -> None:
         assert engine.model.context_tokens == 2048
         late.is_up = True
         await until(lambda: len(engine._servers.well) == 2, timeout_s=30)
-        assert engine.model.context_tokens == 512
+        assert engine.model.context_tokens == 1024
         vllm.script.status = 502
         await answer_of(engine, request())
         assert "chat_template_kwargs" not in ollama.asked[-1]
