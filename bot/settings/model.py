@@ -48,7 +48,7 @@ class ModelSettings(SettingsGroup):
     quantize: Quantization = Field(
         "none",
         examples=["nf4"],
-        description="Quantize the weights: `none`, `int8` or `nf4` (4 bits).",
+        description="Quantize the weights: `none`, `int8` or `nf4` (4 bits; on a CPU, 8).",
     )
     dtype: DType = Field(
         "auto",

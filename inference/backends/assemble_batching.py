@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from inference.backends.batching import BatchingBackend
-from inference.backends.quantization import bytes_of
+from inference.backends.quantization import bytes_of, quantization_of
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.execution.cuda_graphs import CudaGraphRecorder
 from inference.execution.decoder import Decoder, decoder_of, why_unsupported
@@ -54,18 +54,17 @@ RESERVED_BYTES = 1536 * 1024 * 1024
 MAX_CACHE_TOKENS = 1 << 20
 
 
-def why_not_fast(weights: Any, spec: ModelSpec) -> str | None:
-    """Return why a loaded model takes the plain path; None if it takes the fast one."""
-    config, device = weights.config, weights.device
+def why_not_fast(
+    config: Any, generation_config: Any, spec: ModelSpec, device: torch.device
+) -> str | None:
+    """Return why a model takes the plain path; None if it takes the fast one."""
     if spec.engine != "auto":
         return "ENGINE says so"
     if config.model_type not in MODEL_TYPES:
         return f"its architecture is {config.model_type}"
-    processor = unsupported_processor(weights.generation_config)
+    processor = unsupported_processor(generation_config)
     if processor is not None:
         return f"its generation config sets {processor}"
-    if device.type == "cpu" and spec.quantize != "none":
-        return "few-bit weights want a GPU"
     if device.type != "cpu":
         why_not = _why_not_on_gpu(config, spec, device)
         if why_not is not None:
@@ -119,8 +118,9 @@ def batching_backend(
     device = weights.device
     on_gpu = device.type == "cuda"
     skinny = _skinny(weights.config, device, kernel_dir) if on_gpu else None
+    int8 = not on_gpu and spec.quantize != "none" and quantization_of(weights.config) is None
     # First what may raise: after `decoder_of` the plain path can no longer run the model.
-    decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny)
+    decoder = decoder_of(weights, positions=model.context_tokens, skinny=skinny, int8=int8)
     preprocessor = ImagePreprocessor(processor, family, device)
     pixels = PixelStore(preprocessor)
     prompts = PromptBuilder(processor, family, pixels, max_pictures=model.max_pictures)
@@ -164,6 +164,7 @@ def batching_backend(
         model=replace(
             model,
             engine="fast",
+            weights="int8" if int8 else model.weights,
             weights_bytes=decoder.projections_bytes + bytes_of(weights),
             cache_tokens=pool.num_usable * PAGE_TOKENS,
             cache_dtype=str(dtype).removeprefix("torch."),
@@ -215,6 +216,8 @@ def _cache_dtype(spec: ModelSpec, decoder: Decoder) -> torch.dtype:
     # leave little of the small ones.
     layer = decoder.layers[0]
     suits = decoder.bits < 16 and layer.qkv_bias is None and layer.k_norm is None
+    # A CPU, which alone computes in float32, would take longer to dequantize it than to read it.
+    suits = suits and decoder.dtype != torch.float32
     in_8_bits = {"none": False, "int8": True, "auto": suits}[spec.quantize_cache]
     return torch.int8 if in_8_bits else decoder.dtype
 

@@ -14,6 +14,7 @@ import transformers
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
+    GenerationConfig,
     PreTrainedConfig,
 )
 
@@ -124,10 +125,6 @@ def load_weights(spec: ModelSpec, *, cache_dir: Path, progress: Progress) -> Loa
     elif path == POCKET:
         if spec.revision is not None:
             raise ModelUnavailable("The pocket model has no revisions: leave MODEL_REVISION out.")
-        if spec.quantize != "none":
-            raise ModelUnavailable(
-                "The pocket model is held whole: leave QUANTIZE (--load-4bit, --load-8bit) out."
-            )
         path = _pocket(cache_dir, progress)
     with one_sentence(spec):
         options = _hub_options(spec)
@@ -160,10 +157,14 @@ def _checked_weights(
     """
     files = weight_files(path, options, name=spec.name, progress=progress)
     settings = quantization_of(config)
+    if settings is None:
+        without_quantization(config)
+        options = {**options, "config": config}
     scheme = scheme_of(settings, name=spec.name)
     tensors = check_tensors(path, files, options, config, scheme, name=spec.name)
     unused = None if tensors is None else unused_tensors(tensors, name=spec.name)
-    for line in filter(None, (unused, _ignored(spec, config))):
+    later = _is_quantized_later(path, options, config, spec, device)
+    for line in filter(None, (unused, _ignored(spec, config), _in_place_of_nf4(spec, later))):
         progress.say(line)
     if scheme is not None and tensors is not None:
         without_quantization(config)
@@ -173,7 +174,7 @@ def _checked_weights(
         found: Any = AutoModelForImageTextToText.from_pretrained(
             path,
             **options,
-            **placement(spec, device, is_quantized=settings is not None),
+            **placement(spec, device, is_quantized=settings is not None, is_quantized_later=later),
             output_loading_info=True,
         )
     weights, info = found
@@ -241,7 +242,7 @@ def _sampling(family: Family, spec: ModelSpec, context_tokens: int) -> Sampling:
 def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:
     """Choose the path of a loaded model and warm it up. Raises: ModelUnavailable."""
     weights = loaded.weights
-    why_not = why_not_fast(weights, spec)
+    why_not = why_not_fast(weights.config, weights.generation_config, spec, weights.device)
     backend: Backend | None = None
     with one_sentence(spec):
         if why_not is None:
@@ -284,6 +285,33 @@ def _pocket(cache_dir: Path, progress: Progress) -> str:
         return str(ensure_pocket(cache_dir, progress=progress))
     except PocketUnavailable as exc:
         raise ModelUnavailable(str(exc)) from None
+
+
+def _is_quantized_later(
+    path: str,
+    options: dict[str, Any],
+    config: PreTrainedConfig,
+    spec: ModelSpec,
+    device: torch.device,
+) -> bool:
+    """Whether the fast path will quantize the weights: on a CPU, where its products are fast."""
+    if device.type != "cpu" or spec.quantize == "none" or quantization_of(config) is not None:
+        return False
+    try:
+        generation_config = GenerationConfig.from_pretrained(path, **options)
+    except OSError:  # there is none
+        generation_config = GenerationConfig()
+    return why_not_fast(config, generation_config, spec, device) is None
+
+
+def _in_place_of_nf4(spec: ModelSpec, is_quantized_later: bool) -> str | None:
+    """Return a line if QUANTIZE asks for fewer bits than the fast path has on a CPU."""
+    if spec.quantize != "nf4" or not is_quantized_later:
+        return None
+    return (
+        f"{spec.name}: on a CPU, QUANTIZE=nf4 holds the weights in 8 bits (int8): "
+        "torch multiplies those fast there, and 4 bits slowly."
+    )
 
 
 def _ignored(spec: ModelSpec, config: PreTrainedConfig) -> str | None:

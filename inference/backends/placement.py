@@ -26,8 +26,20 @@ UNQUANTISED = [
 ]
 
 
-def placement(spec: ModelSpec, device: torch.device, *, is_quantized: bool) -> dict[str, Any]:
-    """Return the arguments of `from_pretrained` for device, dtype and quantisation."""
+def placement(
+    spec: ModelSpec, device: torch.device, *, is_quantized: bool, is_quantized_later: bool = False
+) -> dict[str, Any]:
+    """Return the arguments of `from_pretrained` for device, dtype and quantisation.
+
+    Args:
+        spec: what to load.
+        device: where.
+        is_quantized: the checkpoint is, in its own way.
+        is_quantized_later: the fast path does it. Until then the weights stay as they are stored,
+            which needs no memory beside the file's.
+    """
+    if is_quantized_later:
+        return {"dtype": "auto", "device_map": {"": device}}
     # bfloat16 on a GPU: float16 overflows in LLaVA. float32 on a CPU: few have fast bfloat16.
     dtype = {
         "auto": torch.bfloat16 if device.type == "cuda" else torch.float32,
@@ -36,7 +48,7 @@ def placement(spec: ModelSpec, device: torch.device, *, is_quantized: bool) -> d
         "float16": torch.float16,
     }[spec.dtype]
     placement: dict[str, Any] = {"dtype": dtype, "device_map": {"": device}}
-    if is_quantized:  # already, in the checkpoint's own way
+    if is_quantized:
         return placement
     if spec.quantize == "nf4":
         placement["quantization_config"] = BitsAndBytesConfig(

@@ -17,14 +17,15 @@ PACKED = frozenset({torch.int8, torch.uint8, torch.int32, torch.float8_e4m3fn, t
 def quantization_of(config: Any) -> dict[str, Any] | None:
     """Return a checkpoint's quantization config; None if it is not quantized.
 
-    Like transformers, look at the top level first, then at the decoder's config.
+    Like transformers, look at the top level first, then at the decoder's config. A GGUF named there
+    is where the weights came from: reading it dequantized them.
     """
     settings = getattr(config, "quantization_config", None) or getattr(
         config.get_text_config(decoder=True), "quantization_config", None
     )
-    if settings is None or isinstance(settings, dict):
-        return settings
-    return dict(settings.to_dict())
+    if settings is not None and not isinstance(settings, dict):
+        settings = dict(settings.to_dict())
+    return None if settings is None or method_of(settings) == "gguf" else settings
 
 
 def without_quantization(config: Any) -> None:

@@ -79,8 +79,8 @@ def _layer_class(text: PreTrainedConfig) -> Any:
 
 def _quantised(layer: Any, quantize: Quantization, dtype: torch.dtype) -> Any:
     """Return the layer with its linear layers quantized by bitsandbytes."""
-    if quantize == "none":
-        return layer
+    if quantize == "none" or next(layer.parameters()).device.type == "cpu":
+        return layer  # on a CPU the fast path quantizes it
     import bitsandbytes
 
     bnb: Any = bitsandbytes.nn  # its type hints lack its own classes

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from inference.execution.int8 import Int8Linear
 from inference.execution.linears import Linear, PackedLinear, can_pack, check_fusable, fuse
 from inference.execution.rotation import (
     ROTATES_NEIGHBOURS,
@@ -170,8 +171,8 @@ class Decoder:
 
     @property
     def projections_bytes(self) -> int:
-        """Memory of the layers' matrices."""
-        return sum(
+        """Memory of the layers' matrices, and of the head's if it is not transformers' own."""
+        return getattr(self.head, "nbytes", 0) + sum(
             linear.nbytes
             for layer in self.layers
             for linear in (layer.qkv_proj, layer.o_proj, layer.gate_up_proj, layer.down_proj)
@@ -232,7 +233,9 @@ def why_unsupported(config: Any) -> str | None:
 
 
 @torch.no_grad()
-def decoder_of(weights: Any, *, positions: int, skinny: Skinny | None) -> Decoder:
+def decoder_of(
+    weights: Any, *, positions: int, skinny: Skinny | None, int8: bool = False
+) -> Decoder:
     """Build a decoder from a model that transformers has loaded.
 
     Frees the model's own projections layer by layer, so that no weight is held twice.
@@ -241,56 +244,98 @@ def decoder_of(weights: Any, *, positions: int, skinny: Skinny | None) -> Decode
         weights: a model for which `why_unsupported` is None, in eval mode.
         positions: length of the context.
         skinny: the kernel for few rows; None on a CPU.
+        int8: hold projections and head in 8 bits and the rest in float32; on a CPU only.
 
     Raises:
         UnsupportedWeights: see `check_fusable`; the model is unchanged.
     """
     text = weights.get_decoder()
     shape = shape_of(weights.config)
-    head = weights.lm_head.weight.data
-    rotations = rotations_of(text, positions, head.device)
+    device, dtype = weights.device, torch.float32 if int8 else weights.lm_head.weight.dtype
+    rotations = rotations_of(text, positions, device)
     windows = windows_of(text.config)
     order = None
     if text.config.model_type in ROTATES_NEIGHBOURS:
-        order = halves_first(shape, rotations[0].cos.shape[1]).to(head.device)
-    layers = []
+        order = halves_first(shape, rotations[0].cos.shape[1]).to(device)
     for module in text.layers:  # check all of them before changing the first
         for projections in _projections_of(module):
             check_fusable(projections, skinny)
-    for module, rotation, window in zip(text.layers, rotations, windows, strict=True):
-        qkv_proj, o_proj, gate_up_proj, down_proj = _projections_of(module)
+    taken = [_take_projections(module, skinny, order, int8=int8) for module in text.layers]
+    vocabulary = len(weights.lm_head.weight)
+    head = _head_of(weights, int8=int8)
+    if int8:
+        weights.float()
+    embed = _embedding_of(weights, few_bits=taken[0].qkv.bits < 16)
+    layers = []
+    for module, own, rotation, window in zip(text.layers, taken, rotations, windows, strict=True):
         norms = _norms_of(module, text.config)
         layers.append(
             Layer(
                 input_norm=norms.input,
-                qkv_proj=fuse(qkv_proj, skinny, order),
-                qkv_bias=_bias_of(qkv_proj, order),
+                qkv_proj=own.qkv,
+                qkv_bias=None if own.qkv_bias is None else own.qkv_bias.to(dtype),
                 q_norm=norms.queries,
                 k_norm=norms.keys,
-                o_proj=fuse(o_proj, skinny),
+                o_proj=own.o,
                 attention_output_norm=norms.attention_output,
                 mlp_norm=norms.mlp,
-                gate_up_proj=fuse(gate_up_proj, skinny),
-                down_proj=fuse(down_proj, skinny),
+                gate_up_proj=own.gate_up,
+                down_proj=own.down,
                 mlp_output_norm=norms.mlp_output,
                 rotation=rotation,
                 window=window,
             )
         )
-        for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
-            setattr(module.self_attn, name, None)
-        for name in ("gate_up_proj", "gate_proj", "up_proj", "down_proj"):
-            if hasattr(module.mlp, name):
-                setattr(module.mlp, name, None)
     return Decoder(
         shape=shape,
-        vocabulary=head.shape[0],
-        embed=_embedding_of(weights, few_bits=layers[0].qkv_proj.bits < 16),
+        vocabulary=vocabulary,
+        embed=embed,
         layers=layers,
         norm=_weight_of(text.norm, text.config),
-        head=PackedLinear(head) if can_pack(head) else weights.lm_head,
-        dtype=head.dtype,
+        head=head,
+        dtype=dtype,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Projections:
+    """A layer's, those of one input fused."""
+
+    qkv: Linear
+    qkv_bias: Tensor | None
+    o: Linear
+    gate_up: Linear
+    down: Linear
+
+
+def _take_projections(
+    layer: Any, skinny: Skinny | None, order: Tensor | None, *, int8: bool
+) -> _Projections:
+    """Fuse a layer's projections, and free its own."""
+    qkv_proj, o_proj, gate_up_proj, down_proj = _projections_of(layer)
+    taken = _Projections(
+        qkv=fuse(qkv_proj, skinny, order, int8=int8),
+        qkv_bias=_bias_of(qkv_proj, order),
+        o=fuse(o_proj, skinny, int8=int8),
+        gate_up=fuse(gate_up_proj, skinny, int8=int8),
+        down=fuse(down_proj, skinny, int8=int8),
+    )
+    for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
+        setattr(layer.self_attn, name, None)
+    for name in ("gate_up_proj", "gate_proj", "up_proj", "down_proj"):
+        if hasattr(layer.mlp, name):
+            setattr(layer.mlp, name, None)
+    return taken
+
+
+def _head_of(weights: Any, *, int8: bool) -> Callable[[Tensor], Tensor]:
+    weight: Tensor = weights.lm_head.weight.data
+    if int8:
+        return Int8Linear(weight)
+    if can_pack(weight):
+        return PackedLinear(weight)
+    head: Callable[[Tensor], Tensor] = weights.lm_head
+    return head
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +403,7 @@ def _embedding_of(weights: Any, *, few_bits: bool) -> Embed:
     """Return the embedding; for a quantized model on a GPU its table is in host memory.
 
     That saves memory on the card. A decode step reads one row per sequence: host memory is fast
-    enough.
+    enough. For a quantized model on a CPU, it is in 16 bits.
     """
     module = weights.get_decoder().embed_tokens
     table = module.weight.data
@@ -368,6 +413,10 @@ def _embedding_of(weights: Any, *, few_bits: bool) -> Embed:
 
         module.weight = None
         lookup: Embed = partial(embed, table.cpu().pin_memory())
+    elif table.device.type == "cpu" and few_bits:
+        module.weight = weights.lm_head.weight = None
+        module.register_buffer("held", table.bfloat16())
+        lookup = partial(_embed_from_16_bits, module.held)
     else:
         lookup = partial(nn.functional.embedding, weight=table)
     scale = getattr(module, "embed_scale", None)
@@ -375,3 +424,7 @@ def _embedding_of(weights: Any, *, few_bits: bool) -> Embed:
         return lookup
     scale = scale.to(table.dtype)  # which rounds it in bfloat16
     return lambda tokens: lookup(tokens).mul_(scale)
+
+
+def _embed_from_16_bits(table: Tensor, tokens: Tensor) -> Tensor:
+    return nn.functional.embedding(tokens, table).float()

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from inference.execution.int8 import Int8Linear
 from inference.kernels.skinny import Skinny
 from inference.kernels.skinny_weights import (
     BLOCK,
@@ -150,14 +151,21 @@ def check_fusable(modules: list[Any], skinny: Skinny | None) -> None:
         raise UnsupportedWeights(f"weights of {', '.join(sorted(kinds))}")
 
 
-def fuse(modules: list[Any], skinny: Skinny | None, order: Tensor | None = None) -> Linear:
+def fuse(
+    modules: list[Any],
+    skinny: Skinny | None,
+    order: Tensor | None = None,
+    *,
+    int8: bool = False,
+) -> Linear:
     """Fuse linear layers with the same input into one, their outputs concatenated.
 
     Args:
         modules: `nn.Linear` and `FewBitsLinear`, or bitsandbytes' of 4 or 8 bits, all of one type;
             see `check_fusable`.
-        skinny: the kernel; None on a CPU, where quantized weights are not supported.
+        skinny: the kernel; None on a CPU, where bitsandbytes' weights are not supported.
         order: int64[n], whose output i is number order[i]; None leaves them as they are.
+        int8: quantize weights in a floating type; on a CPU only.
 
     Raises:
         UnsupportedWeights: `check_fusable` would.
@@ -167,6 +175,8 @@ def fuse(modules: list[Any], skinny: Skinny | None, order: Tensor | None = None)
     kind = type(modules[0]).__name__
     if kind in {"Linear", "FewBitsLinear"}:
         weight = _joined([_dense(module) for module in modules], order)
+        if int8:
+            return Int8Linear(weight)
         if can_pack(weight):
             return PackedLinear(weight)
         if skinny is None or weight.dtype != torch.bfloat16 or weight.shape[0] % 16:

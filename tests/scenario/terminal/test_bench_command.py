@@ -44,7 +44,6 @@ async def test_a_model_is_measured_and_drawn(tmp_path: Path, model: str) -> None
             ("--model", "llava-hf/llava-1.5-7b-hf", "--random-weights", "--device", "cpu"),
             "has 7.1 billion parameters, and no GPU is used: measuring it would take hours",
         ),
-        (("--quantize", "nf4"), "The pocket model is held whole"),
     ],
 )
 async def test_what_the_bench_cannot_measure_ends_in_a_sentence(

@@ -408,7 +408,7 @@ def pickled(folder: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor
 def quantised(checkpoint: Path, folder: Path, quantize: Quantization) -> Path:
     """The checkpoint as bitsandbytes stores it."""
     copied(checkpoint, folder)
-    spec = ModelSpec(name=str(checkpoint), quantize=quantize)
+    spec = ModelSpec(name=str(checkpoint), quantize=quantize, engine="transformers")
     loaded = load_weights(spec, cache_dir=folder, progress=StreamProgress(io.StringIO()))
     loaded.weights.save_pretrained(folder)
     return folder
