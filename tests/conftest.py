@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,16 +51,21 @@ def nothing_of_ours_blocks_the_loop() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Folder of a tiny random checkpoint of the named family, built once a session."""
+    """Folder of a tiny random checkpoint of the named family, built once for all processes."""
     from tests.tiny_models import TINY_MODELS
 
-    built: dict[str, Path] = {}
+    own = tmp_path_factory.getbasetemp()
+    root = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "tiny_models"
+    root.mkdir(exist_ok=True)
 
     def build(family: str) -> Path:
-        if family not in built:
-            folder = tmp_path_factory.mktemp(family.replace(".", "_"))
-            built[family] = TINY_MODELS[family](folder)
-        return built[family]
+        folder = root / family.replace(".", "_")
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                unfinished = Path(tempfile.mkdtemp(dir=root))
+                TINY_MODELS[family](unfinished)
+                unfinished.rename(folder)
+        return folder
 
     return build
 

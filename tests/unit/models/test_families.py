@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,7 @@ from tests.tiny_models import TINY_MODELS
 GREEDY = Sampling(temperature=0.0, max_new_tokens=8)
 
 
+@functools.cache  # no test changes what it loads
 def load(path: Path, **options: object) -> GenerateModel:
     spec = ModelSpec(name=str(path), engine="transformers", **options)  # type: ignore[arg-type]
     backend = load_model(spec, cache_dir=path, progress=StreamProgress(io.StringIO()))

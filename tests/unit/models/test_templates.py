@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 from collections.abc import Callable
@@ -127,14 +128,35 @@ def with_template(tiny_checkpoint: Callable[[str], Path], tmp_path: Path) -> Che
     """A tiny checkpoint with another chat template, or with none."""
 
     def build(template: str | None, family: str = "llava-onevision") -> Path:
-        for file in tiny_checkpoint(family).iterdir():
-            if file.is_file() and file.name != "chat_template.jinja":
-                (tmp_path / file.name).write_bytes(file.read_bytes())
-        if template is not None:
-            (tmp_path / "chat_template.jinja").write_text(template)
-        return tmp_path
+        return copied(tiny_checkpoint(family), tmp_path, template)
 
     return build
+
+
+def copied(checkpoint: Path, folder: Path, template: str | None) -> Path:
+    for file in checkpoint.iterdir():
+        if file.is_file() and file.name != "chat_template.jinja":
+            (folder / file.name).write_bytes(file.read_bytes())
+    if template is not None:
+        (folder / "chat_template.jinja").write_text(template)
+    return folder
+
+
+Dialect = Callable[[str], Loaded]
+
+
+@pytest.fixture(scope="module")
+def dialect(
+    tiny_checkpoint: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Dialect:
+    """A tiny model with one of the `TEMPLATES`; each is loaded once, as no test changes it."""
+
+    @functools.cache
+    def loaded(name: str) -> Loaded:
+        folder = tmp_path_factory.mktemp("dialect")
+        return load(copied(tiny_checkpoint("llava-onevision"), folder, TEMPLATES[name]))
+
+    return loaded
 
 
 def load(folder: Path) -> Loaded:
@@ -152,10 +174,8 @@ def prompt_of(loaded: Loaded, *messages: Message) -> str:
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_a_prompt_shows_every_message_and_picture_once(
-    template: str, with_template: Checkpoint
-) -> None:
-    loaded = load(with_template(TEMPLATES[template]))
+def test_a_prompt_shows_every_message_and_picture_once(template: str, dialect: Dialect) -> None:
+    loaded = dialect(template)
     prompt = prompt_of(
         loaded, asked("What is this?", pictures=2), ANSWER, asked("And this?", pictures=1)
     )
@@ -170,9 +190,9 @@ def test_a_prompt_shows_every_message_and_picture_once(
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_the_system_prompt_reaches_the_model_once_and_first(
-    template: str, with_template: Checkpoint
+    template: str, dialect: Dialect
 ) -> None:
-    loaded = load(with_template(TEMPLATES[template]))
+    loaded = dialect(template)
     prompt = prompt_of(loaded, SYSTEM, asked("What?", pictures=1), ANSWER, asked("Why?"))
     assert prompt.count("Be brief.") == 1
     assert prompt.index("Be brief.") < prompt.index("What?") < prompt.index("Why?")
@@ -184,8 +204,8 @@ def test_the_system_prompt_reaches_the_model_once_and_first(
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-def test_two_consecutive_questions_are_accepted(template: str, with_template: Checkpoint) -> None:
-    loaded = load(with_template(TEMPLATES[template]))
+def test_two_consecutive_questions_are_accepted(template: str, dialect: Dialect) -> None:
+    loaded = dialect(template)
     prompt = prompt_of(loaded, SYSTEM, asked("What?", pictures=1), asked("Why?", pictures=1))
     assert prompt.index("Be brief.") < prompt.index("What?") < prompt.index("Why?")
     assert prompt.count("<image>") == 2
