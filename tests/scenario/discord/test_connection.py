@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ async def test_an_invalid_session_is_begun_anew(stage: Stage) -> None:
 async def test_a_deaf_connection_is_replaced(
     tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
-    async with running_bot(tmp_path, discord, backend, heartbeat_timeout_s=0.5) as stage:
+    async with running_bot(tmp_path, discord, backend, heartbeat_timeout_s=2) as stage:
         discord.gateway.deafen()
         asked = discord.say(f"{MENTION} hello")
         await stage.answered(asked)
@@ -165,8 +166,21 @@ async def test_what_breaks_each_session_is_not_tried_again_at_once(
 ) -> None:
     discord.gateway.rules.breaks_ready = True
     async with running_bot(tmp_path, discord, backend, wait=False):
-        await asyncio.sleep(4)
-        assert 2 <= discord.gateway.identified <= 4  # after 1, 2, 4 … seconds
+        began = time.monotonic()
+        await until(lambda: discord.gateway.identified >= 3, timeout_s=60)
+        assert time.monotonic() - began >= 2  # tried again after 1, 2, 4 … seconds
+
+
+async def test_a_close_of_discord_pys_own_that_was_cut_short_cancels_no_stop(stage: Stage) -> None:
+    client = stage.bot.connection.client
+    closing = asyncio.create_task(client.close())
+    await until(lambda: client._closing_task is not None)
+    assert client._closing_task is not None
+    client._closing_task.cancel()
+    await asyncio.wait({closing})
+    assert closing.cancelled()
+    await stage.bot.close()
+    assert client.http._HTTPClient__session.closed  # type: ignore[attr-defined]
 
 
 async def test_what_was_missed_knows_the_roles_of_who_said_it(
