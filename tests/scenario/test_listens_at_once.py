@@ -84,9 +84,10 @@ async def test_a_question_asked_during_the_load_is_answered_even_after_a_kill_an
             ["--host", "192.0.2.1", "--playground-password", "some-long-words"],
             "set PLAYGROUND_HOST to an address of this machine.",
         ),
-        (
+        pytest.param(
             ["--host", "nosuchhost.invalid", "--playground-password", "some-long-words"],
             "set PLAYGROUND_HOST to an address of this machine.",
+            marks=pytest.mark.heavy,
         ),
     ],
 )

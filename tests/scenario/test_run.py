@@ -82,7 +82,7 @@ async def turns(bot: RunningBot, thread: str) -> list[dict[str, Any]]:
 
 async def ended_turns(bot: RunningBot, thread: str) -> list[dict[str, Any]]:
     """The thread's turns once none is pending."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             shown = await turns(bot, thread)
             if not any(turn["state"] == "pending" for turn in shown):
@@ -153,7 +153,10 @@ async def test_an_answer_that_does_not_finish_in_time_is_left_to_the_next_start(
         assert turn["state"] == "answered"
 
 
-@pytest.mark.parametrize("after_s", [0.3, 1.5, 3.0])
+@pytest.mark.parametrize(
+    "after_s",
+    [pytest.param(0.3, marks=pytest.mark.heavy), 1.5, pytest.param(3.0, marks=pytest.mark.heavy)],
+)
 async def test_ctrl_c_during_the_start_ends_it_at_once_without_a_traceback(
     after_s: float, tmp_path: Path, talkative: str
 ) -> None:
@@ -238,9 +241,11 @@ async def test_even_a_debug_log_holds_nothing_that_users_wrote_or_sent(
 async def test_a_second_bot_on_the_same_directory_is_refused_with_a_sentence(
     tmp_path: Path, talkative: str
 ) -> None:
-    async with running_bot(tmp_path, "--model", talkative) as bot:
-        await bot.wait_until_ready()
-        second = await llava_bot("run", "--model", talkative, data_dir=tmp_path)
+    held = {"HELD_UNTIL": str(tmp_path / "never")}  # it need not load a model for that
+    options = ("--model", talkative)
+    async with running_bot(tmp_path, *options, module="tests.scenario.held_bot", **held) as bot:
+        await bot.wait_until_listening()
+        second = await llava_bot("run", *options, data_dir=tmp_path)
     assert second.code == 1
     assert second.last_sentence.startswith("Another llava-bot runs on ")
 

@@ -1,14 +1,14 @@
 """Every picture that people see is one that the bot sees, or names with the reason why not.
 
 One table for each platform: where it stands, what it is, and what becomes of it. Each row is said
-with the question, in the thread above it by somebody whom the bot does not answer, and asked about
-from the menu; links are typed into the menu's modal, too. What is neither used nor named fails,
-unless it is an ornament.
+with the question, in the thread above it by somebody whom the bot does not answer, or asked about
+from the menu (`make test-heavy`: in all these ways); links are typed into the menu's modal, too.
+What is neither used nor named fails, unless it is an ornament.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
@@ -55,6 +55,18 @@ def check(outcome: Outcome, backend: ScriptedModel, asked: int, text: str, small
             assert "left out" not in text + small
 
 
+def each_row(table: Mapping[str, object], *ways: str) -> list[Any]:
+    """Each row in one of the ways, in turn; in all of them in `make test-heavy`."""
+    return [
+        parameters
+        for number, place in enumerate(table)
+        for parameters in (
+            pytest.param(place, (ways[number % len(ways)],), id=place),
+            pytest.param(place, ways, id=f"{place}, in every way", marks=pytest.mark.heavy),
+        )
+    ]
+
+
 # -- Slack ----------------------------------------------------------------------------------------
 
 
@@ -77,42 +89,44 @@ async def slack_world(
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("place", SLACK)
+@pytest.mark.parametrize(("place", "ways"), each_row(SLACK, "said", "above", "menu"))
 async def test_in_slack_a_picture_is_used_or_named(
-    slack_world: tuple[slack_stage.Stage, SlackWorld], place: str
+    slack_world: tuple[slack_stage.Stage, SlackWorld], place: str, ways: tuple[str, ...]
 ) -> None:
     stage, world = slack_world
     slack, backend = stage.slack, stage.backend
     make, outcome = SLACK[place]
-
-    fields = make(world)
-    asked = len(backend.requests)
-    ts = slack.say(f"{IN_SLACK} what is it? {fields.pop('text', '')}", **fields)
-    reply = await stage.answered(ts)
-    check(outcome, backend, asked, slack_stage.text_of(reply), slack_stage.context_of(reply))
-
-    fields = make(world)
-    asked = len(backend.requests)
     app: Json = {"subtype": "bot_message", "bot_id": "B9GRAFANA", "username": "grafana"}
-    shown = slack.say(fields.pop("text", ""), user="", **app, **fields)
-    ts = slack.say(f"{IN_SLACK} what is it?", thread=shown)
-    reply = await stage.answered(shown)
-    small = slack_stage.context_of(reply)
-    if isinstance(outcome, Used):
-        check(outcome, backend, asked, slack_stage.text_of(reply), small)
-    else:  # what was said to others is looked through; only what may be a picture is named
-        assert seen_by(backend) == ()
-        assert small == "" or (isinstance(outcome, Named) and outcome.sentence in small)
-        assert "files:read" not in small
 
-    fields = make(world)
-    asked = len(backend.requests)
-    shown = slack.say(fields.pop("text", ""), user="", **app, **fields)
-    slack.use_shortcut(shown)
-    await until(lambda: bool(slack.workspace.views))
-    slack.submit(slack.workspace.views.popitem()[1], {"question": "what is it?"})
-    reply = await stage.answered(shown)
-    check(outcome, backend, asked, slack_stage.text_of(reply), slack_stage.context_of(reply))
+    async def ends(where: str, asked: int) -> None:
+        reply = await stage.answered(where)
+        check(outcome, backend, asked, slack_stage.text_of(reply), slack_stage.context_of(reply))
+
+    async def said(fields: Json, asked: int) -> None:
+        text = f"{IN_SLACK} what is it? {fields.pop('text', '')}"
+        await ends(slack.say(text, **fields), asked)
+
+    async def above(fields: Json, asked: int) -> None:
+        shown = slack.say(fields.pop("text", ""), user="", **app, **fields)
+        slack.say(f"{IN_SLACK} what is it?", thread=shown)
+        small = slack_stage.context_of(await stage.answered(shown))
+        if isinstance(outcome, Used):
+            await ends(shown, asked)
+        else:  # what was said to others is looked through; only what may be a picture is named
+            assert seen_by(backend) == ()
+            assert small == "" or (isinstance(outcome, Named) and outcome.sentence in small)
+            assert "files:read" not in small
+
+    async def menu(fields: Json, asked: int) -> None:
+        shown = slack.say(fields.pop("text", ""), user="", **app, **fields)
+        slack.use_shortcut(shown)
+        await until(lambda: bool(slack.workspace.views))
+        slack.submit(slack.workspace.views.popitem()[1], {"question": "what is it?"})
+        await ends(shown, asked)
+
+    asking = {"said": said, "above": above, "menu": menu}
+    for way in ways:
+        await asking[way](make(world), len(backend.requests))
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -174,8 +188,12 @@ def snapshot_of(message: Json) -> Json:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("place", DISCORD)
-async def test_in_discord_a_picture_is_used_or_named(discord_world: Discord, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "ways"), each_row(DISCORD, "said", "replied to", "forwarded", "menu", "above")
+)
+async def test_in_discord_a_picture_is_used_or_named(
+    discord_world: Discord, place: str, ways: tuple[str, ...]
+) -> None:
     stage, world = discord_world
     discord, backend = stage.discord, stage.backend
     make, outcome = DISCORD[place]
@@ -187,42 +205,52 @@ async def test_in_discord_a_picture_is_used_or_named(discord_world: Discord, pla
         text, small = discord_stage.text_of(reply), discord_stage.small_of(reply)
         check(outcome, backend, asked, text, small)
 
-    asked = len(backend.requests)
-    await ends(say_in_discord(world, make(world), before=question), asked)
+    async def said(asked: int) -> None:
+        await ends(say_in_discord(world, make(world), before=question), asked)
 
-    asked = len(backend.requests)
-    shown = say_in_discord(world, make(world), **webhook)
-    await ends(discord.say(question, reply_to=shown, pings=False), asked)
+    async def replied_to(asked: int) -> None:
+        shown = say_in_discord(world, make(world), **webhook)
+        await ends(discord.say(question, reply_to=shown, pings=False), asked)
 
-    asked = len(backend.requests)
-    shown = say_in_discord(world, make(world), **webhook)
-    message = discord.world.message(PICTURES, shown)
-    assert message is not None
-    reference = {"type": 1, "channel_id": PICTURES, "message_id": shown}
-    forward: Json = {"message_reference": reference, "message_snapshots": [snapshot_of(message)]}
-    await ends(discord.say(question, **forward), asked)
+    async def forwarded(asked: int) -> None:
+        shown = say_in_discord(world, make(world), **webhook)
+        message = discord.world.message(PICTURES, shown)
+        assert message is not None
+        reference = {"type": 1, "channel_id": PICTURES, "message_id": shown}
+        forward = {"message_reference": reference, "message_snapshots": [snapshot_of(message)]}
+        await ends(discord.say(question, **forward), asked)
 
-    asked = len(backend.requests)
-    shown = say_in_discord(world, make(world), **webhook)
-    menu = discord.use_menu(shown)
-    if isinstance(outcome, Ornament):
-        await until(lambda: bool(menu.said))
-        assert menu.said[0] == "There is no picture in that message."
-    else:
-        await until(lambda: bool(discord.interactions.modals))
-        discord.submit({"question": "what is it?"})
-        await ends(shown, asked)
+    async def menu(asked: int) -> None:
+        shown = say_in_discord(world, make(world), **webhook)
+        used = discord.use_menu(shown)
+        if isinstance(outcome, Ornament):
+            await until(lambda: bool(used.said))
+            assert used.said[0] == "There is no picture in that message."
+        else:
+            await until(lambda: bool(discord.interactions.modals))
+            discord.submit({"question": "what is it?"})
+            await ends(shown, asked)
 
-    thread = discord.open_thread("a thread", user=BEN)
-    say_in_discord(world, make(world), channel=thread, **webhook)
-    discord.say(question, channel=thread)
-    reply = await stage.answered(thread)
-    small = discord_stage.small_of(reply)
-    if isinstance(outcome, Used):
-        assert seen_by(backend) == outcome.colours
-    else:  # what was said to others is looked through; only what may be a picture is named
-        assert seen_by(backend) == ()
-        assert small == "" or (isinstance(outcome, Named) and outcome.sentence in small)
+    async def above(_asked: int) -> None:
+        thread = discord.open_thread("a thread", user=BEN)
+        say_in_discord(world, make(world), channel=thread, **webhook)
+        discord.say(question, channel=thread)
+        small = discord_stage.small_of(await stage.answered(thread))
+        if isinstance(outcome, Used):
+            assert seen_by(backend) == outcome.colours
+        else:  # what was said to others is looked through; only what may be a picture is named
+            assert seen_by(backend) == ()
+            assert small == "" or (isinstance(outcome, Named) and outcome.sentence in small)
+
+    asking = {
+        "said": said,
+        "replied to": replied_to,
+        "forwarded": forwarded,
+        "menu": menu,
+        "above": above,
+    }
+    for way in ways:
+        await asking[way](len(backend.requests))
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -56,6 +56,7 @@ async def test_killed_in_mid_answer_it_finishes_the_same_message_once(
         await until(lambda: len(discord.world.by_bot(asked)) == 2, timeout_s=START_S)
 
 
+@pytest.mark.heavy  # as they do under faults in test_chaos.py
 async def test_both_platforms_run_in_one_process_on_one_model(
     tmp_path: Path, talkative: str, discord: LocalDiscord
 ) -> None:

@@ -25,6 +25,7 @@ def tokens(slack: LocalSlack) -> dict[str, str]:
     }
 
 
+@pytest.mark.heavy  # in `make test`: test_run.py kills a process, test_chaos.py one with a Slack
 async def test_killed_in_mid_answer_it_finishes_the_same_message_once(
     tmp_path: Path, talkative: str, slack: LocalSlack
 ) -> None:

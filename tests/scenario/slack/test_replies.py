@@ -133,20 +133,33 @@ async def test_the_model_cannot_ping_anybody(stage: Stage) -> None:
 # -- faults ---------------------------------------------------------------------------------------
 
 
+FAULTS = {
+    "429": Fault(status=429),
+    "500": Fault(status=500),
+    "cut before": Fault(cut="before"),
+    "cut after": Fault(cut="after"),
+    "slow": Fault(slow_s=0.5),
+}
+OF_EACH_METHOD = {"429", "cut after"}
+"""One fault after which nothing was done, and one after which it was."""
+
+
 @pytest.mark.parametrize(
-    "fault",
+    ("method", "fault"),
     [
-        Fault(status=429),
-        Fault(status=500),
-        Fault(cut="before"),
-        Fault(cut="after"),
-        Fault(slow_s=0.5),
+        pytest.param(
+            *(method, fault),
+            id=f"{method}-{name}",
+            marks=()
+            if name in OF_EACH_METHOD or method == "chat.startStream"
+            else pytest.mark.heavy,
+        )
+        for method in (
+            *("chat.startStream", "chat.appendStream", "chat.stopStream"),
+            "agents.sessions.setStatus",
+        )
+        for name, fault in FAULTS.items()
     ],
-    ids=["429", "500", "cut before", "cut after", "slow"],
-)
-@pytest.mark.parametrize(
-    "method",
-    ["chat.startStream", "chat.appendStream", "chat.stopStream", "agents.sessions.setStatus"],
 )
 async def test_whatever_fails_the_final_text_lands_in_one_message(
     stage: Stage, fault: Fault, method: str

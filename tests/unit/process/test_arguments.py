@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,11 @@ def without_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
+parser = functools.cache(build_parser)
+
+
 def parse(*arguments: str) -> argparse.Namespace:
-    return build_parser().parse_args(arguments)
+    return parser().parse_args(arguments)
 
 
 def option_of(variable: str) -> str:
