@@ -49,7 +49,7 @@ def _silenced(checkpoint: Path, folder: Path, is_unwanted: Callable[[str], bool]
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    expect.set_options(timeout=15_000)  # a busy machine starts Chromium's pages late
+    expect.set_options(timeout=30_000)  # a busy machine starts Chromium's pages late
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser

@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 USER, PASSWORD = "bot", "pass word%"
-START_S = 30
+START_S = 120
 QUICK = {
     "fsync": "off",  # the tests end processes, never the machine
     "full_page_writes": "off",

@@ -135,14 +135,14 @@ async def test_an_answer_that_takes_too_long_ends_with_what_it_has_and_the_model
 ) -> None:
     backend.hold()
     backend.release(2)
-    options = AnswerOptions(timeout_s=0.3)
+    options = AnswerOptions(timeout_s=3)
     async with running_answers(tmp_path, backend, options=options) as (answers, _):
         exchange = FakeExchange()
         await answers.ask(message("q"), exchange)
         assert exchange.ending.outcome is Outcome.ANSWERED
         assert exchange.ending.text == "answer to"
         assert exchange.ending.receipt.notes == (
-            "The answer took longer than 1 s and was cut off here.",
+            "The answer took longer than 3 s and was cut off here.",
         )
         backend.release()
         await answers.ask(message("next", in_thread="2"), FakeExchange())
@@ -165,7 +165,7 @@ async def test_the_time_of_an_answer_does_not_run_while_it_waits(
     tmp_path: Path, backend: ScriptedModel
 ) -> None:
     backend.hold()
-    options = AnswerOptions(timeout_s=1.5)
+    options = AnswerOptions(timeout_s=3)
     async with running_answers(tmp_path, backend, options=options) as (answers, _):
         first, second = FakeExchange(), FakeExchange()
         running = answers.ask(message("1", in_thread="1"), first)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -108,7 +107,7 @@ class SlackChat:
 
     async def choose_settings(self, *, who: str = "ann", **values: str) -> None:
         (await self.open_settings(who=who))(**values)
-        await asyncio.sleep(0.1)
+        await until(lambda: not self._slack.sockets._acks)  # acknowledged once they are stored
 
     async def open_settings(self, *, who: str = "ann") -> Callable[..., None]:
         self._slack.command("settings", user=PEOPLE[who])

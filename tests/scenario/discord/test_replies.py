@@ -107,8 +107,8 @@ async def test_the_shield_before_discord_is_waited_for(
 async def test_a_call_that_hangs_is_given_up_and_made_once(
     tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:
-    discord.faults.next("create_message", Fault(slow_s=2))
-    async with running_bot(tmp_path, discord, backend, api_timeout_s=0.4) as stage:
+    discord.faults.next("create_message", Fault(slow_s=6))
+    async with running_bot(tmp_path, discord, backend, api_timeout_s=2) as stage:
         asked = discord.say(f"{MENTION} hello")
         await stage.answered(asked)
         assert len(stage.replies(asked)) == 1

@@ -24,7 +24,7 @@ def backend() -> ScriptedModel:
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser() -> AsyncIterator[Browser]:
     """One Chromium for all: each page has a context of its own, as of a browser never used."""
-    expect.set_options(timeout=15_000)  # a busy machine starts pages late
+    expect.set_options(timeout=30_000)  # a busy machine starts pages late
     async with running_browser() as browser:
         yield browser
 

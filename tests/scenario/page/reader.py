@@ -19,7 +19,7 @@ async def opened(client: Client, browser: Browser, **options: object) -> AsyncIt
     """A page; any error it logs fails the test."""
     context = await browser.new_context(**{"locale": "en-GB"} | options)  # type: ignore[arg-type]
     page = await context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     failures: list[str] = []
     page.on("pageerror", lambda error: failures.append(str(error)))
     await page.goto(client.playground.address)

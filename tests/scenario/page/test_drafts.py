@@ -220,7 +220,7 @@ async def test_while_the_bot_is_away_the_page_says_so_and_sends_nothing(
         await page.goto(client.playground.address)
         await expect(page.locator("#start")).to_be_visible()
     await page.evaluate("dispatchEvent(new Event('offline'))")
-    await expect(page.locator("#offline")).to_be_visible(timeout=15_000)
+    await expect(page.locator("#offline")).to_be_visible()
     await ask(page, "Are you there?", photo())
     await expect(page.locator("#composer-note")).to_contain_text("Your question stays here")
     await expect_draft(page, "Are you there?", "photo.png")
@@ -229,7 +229,7 @@ async def test_while_the_bot_is_away_the_page_says_so_and_sends_nothing(
     await expect_draft(page, "Are you there?", "photo.png")
     second = ScriptedModel()
     async with running_playground(tmp_path, second, port=port):
-        await expect(page.locator("#offline")).to_be_hidden(timeout=20_000)
+        await expect(page.locator("#offline")).to_be_hidden()
         await expect_draft(page, "Are you there?", "photo.png")
         assert second.requests == []
         await expect(page.locator("#composer-note")).to_contain_text("The bot is back")

@@ -244,11 +244,11 @@ async def test_a_server_that_comes_back_finishes_the_answer_on_the_page(
         await page.goto(client.playground.address)
         await ask(page, "What is it?", photo())
         await expect(page.locator("[data-role=status]").first).to_contain_text("Reading")
-    await expect(page.locator("#offline")).to_be_visible(timeout=15_000)
+    await expect(page.locator("#offline")).to_be_visible()
     await expect(page.locator(f"{LAST_ANSWER}[data-state=refused]")).to_have_count(0)
     async with running_playground(tmp_path, second, port=port):
         await expect(page.locator(f"{LAST_ANSWER}[data-state=answered]")).to_contain_text(
-            "answer to What is it?", timeout=20_000
+            "answer to What is it?"
         )
         await context.close()
 

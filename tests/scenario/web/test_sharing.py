@@ -205,7 +205,7 @@ async def test_guests_pages_learn_at_once_that_an_owner_was_forgotten(
 ) -> None:
     thread = await asked(ann)
     await open_link(bob, await share(ann, thread))
-    async with bob.http.get("/api/events") as following, asyncio.timeout(20):
+    async with bob.http.get("/api/events") as following, asyncio.timeout(30):
         changes = events(following)
         await anext(changes)
         assert await status(ann, "DELETE", "/api/me") == 200
@@ -219,7 +219,7 @@ async def test_an_owners_page_learns_at_once_that_a_guest_was_forgotten(
     await open_link(bob, await share(ann, thread, can_ask=True))
     await bob.answer(thread, "mine")
     assert await status(bob, "POST", f"/api/threads/{thread}/leave") == 204  # what he asked stays
-    async with ann.http.get("/api/events") as following, asyncio.timeout(20):
+    async with ann.http.get("/api/events") as following, asyncio.timeout(30):
         changes = events(following)
         await anext(changes)
         assert await status(bob, "DELETE", "/api/me") == 200
