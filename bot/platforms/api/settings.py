@@ -21,7 +21,7 @@ class ApiSettings(SettingsGroup):
         None,
         ge=0,
         le=65535,
-        examples=["8788"],
+        examples=["8790"],
         description="Port of the OpenAI-compatible API; without it there is none.",
     )
     host: str = Field(

@@ -33,7 +33,7 @@ async def test_its_commands_are_answered(tmp_path: Path) -> None:
                 continue
             process = await asyncio.create_subprocess_exec(
                 *runs,
-                fence.body.replace("http://127.0.0.1:8788/v1", stage.api.base_url),
+                fence.body.replace("http://127.0.0.1:8790/v1", stage.api.base_url),
                 cwd=tmp_path,
                 env={**os.environ, "API_KEY": KEY},
                 stdout=asyncio.subprocess.PIPE,
