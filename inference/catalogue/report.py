@@ -119,4 +119,5 @@ def _document(fit: Fit) -> dict[str, Any]:
         "measured": fit.is_measured,
         "japanese": fit.model.japanese,
         "licence": fit.model.licence,
+        "source": fit.model.source,
     }

@@ -28,6 +28,8 @@ class CatalogueModel:
     japanese: str
     """How well; figures are Heron (a model judges) / JMMMU of llm-jp-eval-mm."""
     licence: str
+    source: str
+    """Where these sizes are quoted in public."""
 
     @property
     def in_layers(self) -> int:
@@ -66,6 +68,7 @@ def _llava(name: str, hidden: int, intermediate: int, layers: int, heads: int) -
         tower=304e6 + 1024 * hidden + hidden * hidden,
         japanese="a little (43 / 30)" if hidden == 4096 else "a little",
         licence="Llama 2",
+        source="Vicuna-1.5's config.json",
     )
 
 
@@ -79,6 +82,7 @@ def _qwen(
     tied: bool = False,
     japanese: str = "yes",
     licence: str = "Apache-2.0",
+    source: str = "its config.json, in public code",
 ) -> CatalogueModel:
     hidden, intermediate, layers, heads, kv_heads = sizes
     return CatalogueModel(
@@ -96,6 +100,7 @@ def _qwen(
         tower=tower,
         japanese=japanese,
         licence=licence,
+        source=source,
     )
 
 
@@ -107,6 +112,7 @@ def _other(
     tower: float,
     *,
     japanese: str,
+    source: str,
     licence: str = "Apache-2.0",
     tied: bool = False,
 ) -> CatalogueModel:
@@ -126,6 +132,7 @@ def _other(
         tower=tower,
         japanese=japanese,
         licence=licence,
+        source=source,
     )
 
 
@@ -133,10 +140,13 @@ MISTRAL = ("mistral3", "ministral3")
 GEMMA = ("gemma3", "gemma3_text")
 SMOL = ("smolvlm", "llama")
 INTERN = ("internvl", "qwen3")
+GLM = ("glm46v", "glm4v_text")
+QWEN3_8B = "Qwen3-8B's config.json, in public code, and the model card's number of parameters"
+QWEN3_4B = "Qwen3-4B's config.json, in public code, and the model card's number of parameters"
+GGUF = "its config.json, in public code, and the sizes of its files in GGUF"
 
 # The best answers first: the first that fits is recommended.
-# Sources: config.json of the released checkpoints, their model cards (licence, languages), and for
-# Japanese the published table of llm-jp-eval-mm.
+# Licence and languages are the model cards', the figures for Japanese those of llm-jp-eval-mm.
 MODELS = (
     _qwen("Qwen3-VL-32B-Instruct", "qwen3_vl", (5120, 25_600, 64, 64, 8), 596e6),
     _qwen("Qwen3-VL-8B-Instruct", "qwen3_vl", (4096, 12_288, 36, 32, 8), 576e6),
@@ -148,6 +158,7 @@ MODELS = (
         (5120, 27_648, 64, 40, 8),
         690e6,
         vocabulary=152_064,
+        source="Qwen2.5-32B's config.json, in public code",
     ),
     _qwen(
         "Qwen2.5-VL-7B-Instruct",
@@ -172,6 +183,7 @@ MODELS = (
         151_936,
         338e6,
         japanese="some",
+        source=QWEN3_8B,
     ),
     _other(
         "OpenGVLab/InternVL3_5-4B-HF",
@@ -180,6 +192,17 @@ MODELS = (
         151_936,
         321e6,
         japanese="some",
+        source=QWEN3_4B,
+    ),
+    _other(
+        "zai-org/GLM-4.6V-Flash",
+        GLM,
+        (4096, 13_696, 40, 32, 2, 128),
+        151_552,
+        892e6,
+        japanese="not stated",
+        licence="MIT",
+        source="its config.json, in public code",
     ),
     _other(
         "mistralai/Ministral-3-14B-Instruct-2512-BF16",
@@ -188,6 +211,7 @@ MODELS = (
         131_072,
         439e6,
         japanese="yes",
+        source="apxml.com/models/ministral-3-14b",
     ),
     _other(
         "mistralai/Ministral-3-8B-Instruct-2512-BF16",
@@ -196,6 +220,7 @@ MODELS = (
         131_072,
         429e6,
         japanese="yes",
+        source="the defaults of transformers' Ministral3Config",
     ),
     _other(
         "mistralai/Ministral-3-3B-Instruct-2512-BF16",
@@ -204,6 +229,7 @@ MODELS = (
         131_072,
         420e6,
         japanese="yes",
+        source="its config.json, in public code",
         tied=True,
     ),
     _other(
@@ -213,6 +239,7 @@ MODELS = (
         262_208,
         418e6,
         japanese="yes",
+        source="its config.json, in public code",
         licence="Gemma",
         tied=True,
     ),
@@ -223,6 +250,7 @@ MODELS = (
         262_208,
         417e6,
         japanese="yes (72 / 48)",
+        source="its config.json, in public code",
         licence="Gemma",
         tied=True,
     ),
@@ -233,6 +261,7 @@ MODELS = (
         262_208,
         416e6,
         japanese="yes",
+        source="its config.json, in public code",
         licence="Gemma",
         tied=True,
     ),
@@ -245,6 +274,7 @@ MODELS = (
         49_280,
         434e6,
         japanese="no",
+        source="SmolLM2-1.7B's config.json, in public code",
     ),
     _other(
         "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
@@ -253,6 +283,6 @@ MODELS = (
         49_280,
         98e6,
         japanese="no",
-        tied=True,
+        source=GGUF,
     ),
 )

@@ -56,6 +56,24 @@ def test_shapes_are_those_that_the_bench_builds(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "billions"),
+    [
+        ("Qwen/Qwen3-VL-8B-Instruct", 8.77),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", 8.29),
+        ("OpenGVLab/InternVL3_5-8B-HF", 8.5),
+        ("mistralai/Ministral-3-14B-Instruct-2512-BF16", 13.9),
+        ("google/gemma-3-12b-it", 12.2),
+        ("zai-org/GLM-4.6V-Flash", 10.3),
+        # 436,806,912 bytes of its decoder in Q8_0, of 34 for 32 weights, and the tower.
+        ("HuggingFaceTB/SmolVLM2-500M-Video-Instruct", 0.507),
+    ],
+)
+def test_shapes_have_as_many_parameters_as_is_published(name: str, billions: float) -> None:
+    assert BY_NAME[name].parameters / 1e9 == pytest.approx(billions, rel=0.01)
+    assert BY_NAME[name].source
+
+
+@pytest.mark.parametrize(
     ("name", "threads", "measured_gb"),
     [("llava-hf/llava-1.5-7b-hf", 4, 7.15), ("llava-hf/llava-1.5-13b-hf", 3, 10.73)],
 )
@@ -146,6 +164,7 @@ def test_the_command_prints_json(here: None, capsys: pytest.CaptureFixture[str])
     found = json.loads(capsys.readouterr().out)
     assert found["recommended"]["settings"] == "MODEL=Qwen/Qwen3-VL-8B-Instruct"
     assert all(row["needed_bytes"] <= 24e9 for row in found["models"])
+    assert all(row["source"] for row in found["models"])
 
 
 def test_a_card_too_small_for_all_is_told_of_the_pocket(
