@@ -30,6 +30,7 @@ from bot.core.in_flight import InFlightQuestions
 from bot.core.presets import load_presets
 from bot.core.processes.elsewhere import Elsewhere
 from bot.images.decoding.pool import running_pool
+from bot.images.reading.pool import running_reading_pool
 from bot.model_server_settings import ModelServerSettings
 from bot.monitoring.health import Health
 from bot.monitoring.history import running_history
@@ -155,6 +156,7 @@ async def running_services(
         )
         decoding = await stack.enter_async_context(running_pool(settings.picture_limits))
         decoding.warm_up()
+        readings = await stack.enter_async_context(running_reading_pool(settings.ocr))
         attachments = Attachments(
             decoding,
             pictures_per_question=settings.pictures_per_question,
@@ -167,6 +169,7 @@ async def running_services(
             max_new_tokens=settings.max_new_tokens,
             timeout_s=settings.answer_timeout_s,
             presets=await asyncio.to_thread(load_presets, settings.presets_file),
+            reads_pictures=readings is not None,
         )
         answers = Answers(
             store=store,
@@ -176,12 +179,13 @@ async def running_services(
             access=Access(_allow_lists(configuration), is_silent=settings.refuse == "silence"),
             bounds=settings.question_bounds,
             options=options,
+            readings=readings,
         )
         store.lease.on_lost = answers.abandon
         # However the bot ends: questions in flight are left to the next start.
         stack.push_async_callback(answers.drain, 0)
-        erasure = Erasure(store, questions, engine)
-        store.signals.hear(Elsewhere(questions, engine, store.inbox).follow)
+        erasure = Erasure(store, questions, engine, readings)
+        store.signals.hear(Elsewhere(questions, engine, store.inbox, readings).follow)
         presences = Presences()
         health = Health(answers, store, presences=presences, folder=settings.data_dir)
         history = await stack.enter_async_context(running_history())

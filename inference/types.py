@@ -156,6 +156,8 @@ class ModelInfo:
     weights_bytes: int | None = None
     """Memory of all weights on the device."""
     limitations: tuple[Limitation, ...] = ()
+    reads_text: bool = False
+    """It reads text in pictures well by itself, where it sees it large enough."""
     languages: tuple[str, ...] = ()
     """The languages it understands (``en``, ``ja``), the best first; empty if no limit is known."""
     cache_tokens: int | None = None

@@ -28,6 +28,7 @@ from bot.core.reply import Reply, running_reply
 from bot.core.thread_queues import ThreadQueues, Ticket
 from bot.core.turns import Turns, asked_again
 from bot.errors import ShuttingDown, UserFacingError, refusal_of
+from bot.images.reading.pool import ReadingPool
 from bot.store import Store, StoreFailed
 from bot.texts import say
 from bot.values.limits import QuestionBounds
@@ -63,7 +64,9 @@ class Answers:
         options: AnswerOptions,
         bounds: QuestionBounds,
         questions: InFlightQuestions,
+        readings: ReadingPool | None = None,
     ) -> None:
+        """`readings`: reads text in pictures; `None`: it is not read."""
         self._store = store
         self._engine = engine
         self._turns = Turns(store, attachments)
@@ -71,8 +74,14 @@ class Answers:
         self._refusals = Refusals(self._ledger)
         self.access = access
         self._producer = AnswerProducer(
-            store=store, engine=engine, turns=self._turns, ledger=self._ledger, options=options
+            store=store,
+            engine=engine,
+            turns=self._turns,
+            ledger=self._ledger,
+            options=options,
+            readings=readings,
         )
+        self._reads_pictures = readings is not None
         self._presets = options.presets
         self._queues = ThreadQueues()
         self._questions = questions
@@ -94,6 +103,11 @@ class Answers:
     def preset_names(self, locale: str) -> list[str]:
         """See `Core.preset_names`."""
         return self._presets.names(locale)
+
+    @property
+    def reads_pictures(self) -> bool:
+        """See `Core.reads_pictures`."""
+        return self._reads_pictures
 
     @property
     def load_progress(self) -> LoadProgress | None:

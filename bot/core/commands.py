@@ -96,8 +96,10 @@ class Commands:
         self._questions = questions
         self._erasure = erasure
         self._engine = engine
-        self._presets = (options or AnswerOptions()).presets
-        usual = Usual(options=options or AnswerOptions(), follow_ups=follow_ups)
+        options = options or AnswerOptions()
+        self._presets = options.presets
+        self._reads_pictures = options.reads_pictures
+        usual = Usual(options=options, follow_ups=follow_ups)
         self._settings = SettingsInWords(store=store, usual=usual)
         self._status = StatusReport(
             store=store, questions=questions, engine=engine, presences=presences
@@ -224,7 +226,9 @@ class Commands:
 
     def _help(self, locale: str) -> str:
         model = self._engine.model
-        known = [] if model is None else limitations(model, locale)
+        known = []
+        if model is not None:
+            known = limitations(model, locale, reads_pictures=self._reads_pictures)
         presets = say(locale, "help_presets", names=", ".join(self._presets.names(locale)))
         where = say(
             locale,

@@ -11,16 +11,20 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from bot.core.answering.pictured_text import MAX_QUOTED_CHARS, cut, quoted
 from bot.errors import UserFacingError, words_of
 from bot.store import GonePicture, StoredPicture, Turn
 from bot.values.messages import Outcome
 from inference.types import Message, ModelInfo, Picture, Role
 
+MIN_QUOTED_CHARS = 200
+"""Less of a picture's text than this is not worth its place."""
 MAX_SPEAKER_CHARS = 64
 """Of a name before a question; platforms allow longer ones."""
 
 CountTokens = Callable[[tuple[Message, ...]], Awaitable[int]]
 ReadPicture = Callable[[StoredPicture], Awaitable[Picture]]
+TextFor = Callable[[int, Picture], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,8 @@ class Conversation:
     """Pictures that do not fit its context."""
     gone: tuple[GonePicture, ...] = ()
     """Pictures that the store keeps no more."""
+    read: tuple[int, ...] = ()
+    """Numbers of the pictures whose text is in the prompt."""
     prompt_tokens: int = 0
     """Its length, as counted."""
 
@@ -50,6 +56,7 @@ async def fit_to_context(
     count_tokens: CountTokens,
     read_picture: ReadPicture,
     put: Callable[[str], str] = str,
+    text_for: TextFor | None = None,
 ) -> Conversation:
     """Choose what the model is shown of a thread whose last turn is the question.
 
@@ -61,6 +68,8 @@ async def fit_to_context(
         count_tokens: length of a prompt.
         read_picture: fetches a stored picture's bytes.
         put: how a question is put to the model.
+        text_for: reads the text of a numbered picture, to be quoted before the question that it
+            belongs to; empty is none.
 
     Raises:
         UserFacingError: the question alone is too long for the model.
@@ -69,6 +78,8 @@ async def fit_to_context(
     shown, left_out = _choose_pictures(turns, model.max_pictures)
     loaded = {picture.number: await read_picture(picture) for picture in shown}
     draft = _Draft(earlier, question, loaded, system_prompt, put)
+    if text_for is not None:
+        draft.texts = {number: await text_for(number, one) for number, one in loaded.items()}
     budget = model.context_tokens - reserve_tokens
     bare = len(earlier)  # dropping as many leaves the question alone
 
@@ -85,6 +96,8 @@ async def fit_to_context(
         if await fits(bare):
             dropped = await _least(fits, bare)
             break
+        if draft.quote_less():
+            continue
         picture = draft.least_worthy()
         if picture is None:
             raise UserFacingError("question_too_long", limit=words_of(budget))
@@ -93,6 +106,7 @@ async def fit_to_context(
     return Conversation(
         messages=draft.messages(dropped),
         pictures=tuple(draft.shown()),
+        read=tuple(picture.number for picture in draft.shown() if draft.quotes(picture.number)),
         dropped_turns=sum(1 for turn in earlier[:dropped] if _was_said(turn)),
         left_out=left_out,
         no_room=tuple(no_room),
@@ -152,6 +166,8 @@ class _Draft:
         self._question = question
         self._system_prompt = system_prompt
         self.pictures = pictures
+        self.texts: dict[int, str] = {}
+        self._quoted_chars = MAX_QUOTED_CHARS
         names = {turn.author_name for turn in (*earlier, question) if turn.author_name}
         self._says_who = len(names) > 1
 
@@ -162,6 +178,17 @@ class _Draft:
             (picture for picture in stored if picture.number in self.pictures),
             key=lambda picture: picture.number,
         )
+
+    def quotes(self, number: int) -> bool:
+        """Whether something of a picture's text is in the draft."""
+        return bool(cut(self.texts.get(number, ""), self._quoted_chars))
+
+    def quote_less(self) -> bool:
+        """Halve what is quoted of pictures. Returns: false when nothing is left of it."""
+        if not any(map(self.quotes, self.pictures)):
+            return False
+        self._quoted_chars = self._quoted_chars // 2 if self._quoted_chars > MIN_QUOTED_CHARS else 0
+        return True
 
     def least_worthy(self) -> StoredPicture | None:
         """What to drop first: the oldest of earlier turns, then the last of the question's own.
@@ -177,26 +204,29 @@ class _Draft:
         messages: list[Message] = []
         if self._system_prompt:
             messages.append(Message(role=Role.SYSTEM, text=self._system_prompt))
-        carried: list[Picture] = []  # of turns whose text is dropped, for the next question
+        carried: list[int] = []  # pictures of turns whose text is dropped, for the next question
         for index, turn in enumerate(self._earlier):
-            carried += self._pictures_of(turn)
+            carried += self._numbers_of(turn)
             if index >= dropped_turns and _was_said(turn):
                 messages.append(self._asked(turn, carried))
                 messages.append(Message(role=Role.ASSISTANT, text=turn.answer or ""))
                 carried = []
-        messages.append(self._asked(self._question, carried + self._pictures_of(self._question)))
+        messages.append(self._asked(self._question, carried + self._numbers_of(self._question)))
         return tuple(messages)
 
-    def _pictures_of(self, turn: Turn) -> list[Picture]:
-        return [
-            self.pictures[picture.number]
-            for picture in turn.pictures
-            if picture.number in self.pictures
-        ]
+    def _numbers_of(self, turn: Turn) -> list[int]:
+        return [one.number for one in turn.pictures if one.number in self.pictures]
 
-    def _asked(self, turn: Turn, pictures: list[Picture]) -> Message:
-        """A question as the model gets it: with its author's name where several people ask."""
+    def _asked(self, turn: Turn, numbers: list[int]) -> Message:
+        """A question as the model gets it.
+
+        With the text of its pictures, and its author's name where several people ask.
+        """
         text = self._put(turn.question)
         if self._says_who and turn.author_name:
             text = f"{_as_speaker(turn.author_name)}: {text}"
-        return Message(role=Role.USER, text=text, pictures=tuple(pictures))
+        texts = {number: self.texts.get(number, "") for number in numbers}
+        text = quoted(texts, self._quoted_chars) + text
+        return Message(
+            role=Role.USER, text=text, pictures=tuple(map(self.pictures.__getitem__, numbers))
+        )

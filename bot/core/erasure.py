@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from bot.core.in_flight import InFlightQuestions
+from bot.images.reading.pool import ReadingPool
 from bot.store import Store, StoreFailed
 from bot.values.messages import MessageKey, ThreadKey
 from inference.engine import Engine
@@ -25,8 +26,16 @@ class Erasure:
     If the store fails, erasing is retried until it succeeds, also after a `StoreFailed`.
     """
 
-    def __init__(self, store: Store, questions: InFlightQuestions, engine: Engine) -> None:
+    def __init__(
+        self,
+        store: Store,
+        questions: InFlightQuestions,
+        engine: Engine,
+        readings: ReadingPool | None = None,
+    ) -> None:
+        """`readings`: what was read in pictures is kept there."""
         self._store = store
+        self._readings = readings
         self._questions = questions
         self._engine = engine
 
@@ -82,6 +91,8 @@ class Erasure:
 
     async def _clear_caches(self) -> None:
         await self._engine.clear_caches()
+        if self._readings is not None:
+            self._readings.forget()
         self._questions.forgotten()
 
     async def older_than(self, age: timedelta) -> int:

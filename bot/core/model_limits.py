@@ -14,6 +14,7 @@ _SENTENCES: Final = {
     Limitation.NO_SMALL_TEXT: "reads_no_small_text",
     Limitation.ONE_PICTURE: "mixes_up_pictures",
 }
+_OF_READING: Final = {Limitation.NO_TEXT, Limitation.NO_SMALL_TEXT}
 _READING: Final = re.compile(
     r"\b(read|transcribe|ocr|text|written|lettering|subtitles?)\b|\bsays?\W*$"
     r"|読(んで|め|み)|文字|書(いて|かれて)|テキスト",
@@ -23,30 +24,45 @@ _READING: Final = re.compile(
 _LANGUAGE_SENTENCES: Final[dict[tuple[str, ...], str]] = {("en",): "english_only"}
 
 
-def limitations(model: ModelInfo, locale: str) -> list[str]:
-    """Return one sentence for each thing the model does badly or not at all."""
-    keys = [_SENTENCES[limitation] for limitation in model.limitations]
+def limitations(model: ModelInfo, locale: str, *, reads_pictures: bool = False) -> list[str]:
+    """Return one sentence for each thing the model does badly or not at all.
+
+    `reads_pictures`: text in pictures is read for it.
+    """
+    keys = [
+        _SENTENCES[limitation]
+        for limitation in model.limitations
+        if not (reads_pictures and limitation in _OF_READING)
+    ]
     if model.languages:
         keys.append(_LANGUAGE_SENTENCES[model.languages])
     return [say(locale, key) for key in keys]
 
 
-def notes_on(model: ModelInfo, question: str, num_pictures: int, locale: str) -> list[str]:
+def notes_on(
+    model: ModelInfo,
+    question: str,
+    num_pictures: int,
+    locale: str,
+    *,
+    reads_pictures: bool = False,
+) -> list[str]:
     """Return what to say under an answer that asked for what the model cannot do.
 
-    `num_pictures`: that the model was shown.
+    `num_pictures`: that the model was shown. `reads_pictures`: see `limitations`.
     """
     notes = []
-    if Limitation.NO_TEXT in model.limitations and num_pictures and _READING.search(question):
+    cannot_read = Limitation.NO_TEXT in model.limitations and not reads_pictures
+    if cannot_read and num_pictures and _READING.search(question):
         notes.append(say(locale, "note_reads_no_text"))
     if Limitation.ONE_PICTURE in model.limitations and num_pictures > 1:
         notes.append(say(locale, "note_mixes_up_pictures"))
     return notes
 
 
-def reads_text(model: ModelInfo | None) -> bool:
+def reads_text(model: ModelInfo | None, *, reads_pictures: bool = False) -> bool:
     """Whether a model can be asked what is written in a picture; `None`, while it loads: no."""
-    return model is not None and Limitation.NO_TEXT not in model.limitations
+    return model is not None and (reads_pictures or Limitation.NO_TEXT not in model.limitations)
 
 
 def question_locale(model: ModelInfo | None, locale: str) -> str:

@@ -21,6 +21,8 @@ BUILT_IN: Final = {
     "preset_compare": "preset_compare_prompt",
 }
 """Name → prompt, both keys of sentences."""
+READ_THE_TEXT: Final = "preset_read"
+_FORMER_NAMES: Final = ("Read this",)
 MAX_NAME: Final = 75
 MAX_PROMPT: Final = 2000
 MAX_PRESETS: Final = 20
@@ -48,8 +50,14 @@ class Presets:
             for name, prompt in BUILT_IN.items()
         )
         self._all = (*self._own, *built_in)
+        self._reading = {
+            _folded(name)
+            for language in LANGUAGES
+            for name in (say(language, READ_THE_TEXT), *_FORMER_NAMES)
+        } - {_folded(one.name) for one in self._own}
         # The team's own come first where names are the same.
-        self._prompts = {_folded(one.name): one.prompt for one in reversed(self._all)}
+        former = {_folded(name): say("en", BUILT_IN[READ_THE_TEXT]) for name in _FORMER_NAMES}
+        self._prompts = former | {_folded(one.name): one.prompt for one in reversed(self._all)}
 
     def names(self, locale: str) -> list[str]:
         """What somebody of this language is offered, the team's own first."""
@@ -60,6 +68,10 @@ class Presets:
     def prompt_of(self, question: str) -> str:
         """The prompt, if a question is the name of a preset in any language; else the question."""
         return self._prompts.get(_folded(question), question)
+
+    def asks_for_text(self, question: str) -> bool:
+        """Whether a question is the name of the preset that wants a picture's text itself."""
+        return _folded(question) in self._reading
 
 
 def _folded(name: str) -> str:

@@ -42,6 +42,11 @@ class Core(Protocol):
         ...
 
     @property
+    def reads_pictures(self) -> bool:
+        """Whether text in pictures is read for the models."""
+        ...
+
+    @property
     def load_progress(self) -> LoadProgress | None:
         """How far the load of the model is; `None` once it is done."""
         ...

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_va
 
 from bot.settings.group import SettingsGroup, revealed, split
 from bot.values.named_models import NamedModel, parse_models
+from bot.values.readings import ReadingChoice
 from inference.types import CacheQuantization, DType, EngineChoice, ModelSpec, Quantization
 
 
@@ -119,6 +120,12 @@ class ModelSettings(SettingsGroup):
         None,
         examples=["/srv/presets.toml"],
         description="TOML file of the team's own presets: questions with a name (docs/models.md).",
+    )
+    ocr: ReadingChoice = Field(
+        "auto",
+        description="Whether text in pictures is read, on this machine, and handed to the model: "
+        "`auto` (where a quick look finds some), `on` (each picture is searched) or `off`. Models "
+        "that read well by themselves get it where it is too small for them.",
     )
 
     @property

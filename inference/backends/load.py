@@ -223,6 +223,7 @@ def described(
         needs_picture=family.needs_picture,
         sampling=_sampling(family, spec, context_tokens),
         limitations=family.limitations,
+        reads_text=family.reads_text,
         languages=family.languages,
         device=str(weights.device),
         weights=held_as(weights),

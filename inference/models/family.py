@@ -77,6 +77,8 @@ class Family:
     than a token: see `inference.prompts.next_turn`."""
     sampling: Sampling = field(default_factory=Sampling)
     limitations: tuple[Limitation, ...] = ()
+    reads_text: bool = False
+    """See `ModelInfo.reads_text`; only where `bound_picture` says how large pictures are seen."""
     languages: tuple[str, ...] = ()
     """See `ModelInfo.languages`."""
 

@@ -40,6 +40,7 @@ INTERNVL = Family(
     model_types=frozenset({"internvl"}),
     render=chat_template.render,
     bound_picture=bound_picture,
+    reads_text=True,
     max_pictures=MAX_PICTURES,
     context_tokens=CONTEXT_TOKENS,
 )

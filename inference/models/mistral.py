@@ -69,6 +69,7 @@ MISTRAL_3 = Family(
     render=chat_template.render,
     fit_picture=_pad_strip,
     bound_picture=bound_picture,
+    reads_text=True,
     max_pictures=MAX_PICTURES,
     context_tokens=CONTEXT_TOKENS,
 )
@@ -80,6 +81,7 @@ PIXTRAL = Family(
     fits=_is_over_pixtral,
     fit_picture=_pad_strip,
     bound_picture=bound_picture,
+    reads_text=True,
     max_pictures=MAX_PICTURES,
     context_tokens=CONTEXT_TOKENS,
 )

@@ -62,6 +62,7 @@ def _family(name: str, model_type: str) -> Family:
         render=chat_template.render,
         fit_picture=pad_strip,
         bound_picture=bound_picture,
+        reads_text=True,
         grid_of=grid_of,
         max_pictures=MAX_PICTURES,
         context_tokens=CONTEXT_TOKENS,

@@ -21,6 +21,7 @@ def environment(data_dir: Path, **settings: str) -> dict[str, str]:
         "HF_HUB_OFFLINE": "1",
         "LANG": "en_GB.UTF-8",
         "LOG_FORMAT": "text",  # a pipe is no terminal, and the tests read like people
+        "OCR": "off",  # a process with two models, which few tests are about
         "PYTHONWARNINGS": "ignore",
         **settings,
     }

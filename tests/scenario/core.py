@@ -20,6 +20,7 @@ from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.core.processes.elsewhere import Elsewhere
 from bot.images.decoding.pool import DecodingPool
+from bot.images.reading.pool import ReadingPool
 from bot.store import Store, running_store
 from bot.values.limits import FollowUps, PictureLimits, QuestionBounds
 from bot.values.messages import Attachment, Author, IncomingMessage, MessageKey, ThreadKey
@@ -43,10 +44,11 @@ class Core:
     questions: InFlightQuestions
     engine: Engines
     attachments: Attachments
+    readings: ReadingPool | None = None
 
     @property
     def erasure(self) -> Erasure:
-        return Erasure(self.store, self.questions, self.engine)
+        return Erasure(self.store, self.questions, self.engine, self.readings)
 
     def restarted(self) -> Answers:
         """The answers of a next start, over the same store and engine."""
@@ -91,12 +93,13 @@ async def running_core(
     beside: Mapping[str, ScriptedModel] | None = None,
     store_at: Mapping[str, Any] | None = None,
     decoding: DecodingPool | None = None,
+    readings: ReadingPool | None = None,
 ) -> AsyncIterator[Core]:
     """The core with its state in `folder`.
 
     `allow`: lists of who may ask, by platform. `load`: loads the model meanwhile. `beside`: further
     models by name; `backend` is then called "first". `store_at`: where the store keeps rows and
-    pictures, if not in the folder. `decoding`: closed at the end.
+    pictures, if not in the folder. `decoding`: closed at the end. `readings`: reads pictures.
     """
     access = Access(allow)
     bounds = replace(bounds or QuestionBounds(), user_at_once=questions_per_user)
@@ -109,14 +112,14 @@ async def running_core(
         ) as engine,
     ):
         questions = InFlightQuestions(store.signals.tell)
-        store.signals.hear(Elsewhere(questions, engine, store.inbox).follow)
+        store.signals.hear(Elsewhere(questions, engine, store.inbox, readings).follow)
         own = decoding or shared_pool(PictureLimits(max_bytes=100_000, **picture_limits or {}))
         attachments = Attachments(
             own,
             pictures_per_question=pictures_per_question,
             pictures_per_thread=pictures_per_thread,
         )
-        answers = _answers(store, engine, attachments, questions, access, options, bounds)
+        answers = _answers(store, engine, attachments, questions, access, options, bounds, readings)
         store.lease.on_lost = answers.abandon
         yield Core(
             answers=answers,
@@ -124,6 +127,7 @@ async def running_core(
             questions=questions,
             engine=engine,
             attachments=attachments,
+            readings=readings,
         )
         own.close()
 
@@ -145,6 +149,7 @@ def _answers(
     access: Access,
     options: AnswerOptions | None = None,
     bounds: QuestionBounds | None = None,
+    readings: ReadingPool | None = None,
 ) -> Answers:
     return Answers(
         store=store,
@@ -154,6 +159,7 @@ def _answers(
         access=access,
         options=options or AnswerOptions(),
         bounds=bounds or QuestionBounds(),
+        readings=readings,
     )
 
 

@@ -21,6 +21,8 @@ class AnswerOptions:
     temperature: float | None = None
     max_new_tokens: int | None = None
     presets: Presets = field(default_factory=Presets, repr=False, compare=False)
+    reads_pictures: bool = False
+    """Text in pictures is read for models (`bot.images.reading`)."""
     timeout_s: float = 900
     """How long an answer may take, from the device starting on it."""
 

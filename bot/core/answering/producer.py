@@ -8,6 +8,7 @@ import contextlib
 from bot.core.answering.languages import in_its_language
 from bot.core.answering.meter import Meter
 from bot.core.answering.options import AnswerOptions
+from bot.core.answering.reading import PictureTexts, note_read, note_unread, text_itself
 from bot.core.answering.streaming import stream_answer
 from bot.core.bounds.fair_gate import FairGate
 from bot.core.conversation import Conversation, fit_to_context
@@ -20,9 +21,10 @@ from bot.core.reply import Reply
 from bot.core.thread_queues import Ticket
 from bot.core.turns import Turns
 from bot.errors import UserFacingError
+from bot.images.reading.pool import ReadingPool
 from bot.store import Store, StoreFailed, Turn
 from bot.texts import duration
-from bot.values.messages import Ending, Exchange, Outcome, Stage, Status
+from bot.values.messages import Ending, Exchange, IncomingMessage, Outcome, Stage, Status
 from bot.values.turns import ChannelSettings
 from inference.engine import Engine, Engines
 from inference.errors import ModelUnavailable
@@ -49,8 +51,17 @@ class AnswerProducer:
     """Lives as long as the bot."""
 
     def __init__(
-        self, *, store: Store, engine: Engines, turns: Turns, ledger: Ledger, options: AnswerOptions
+        self,
+        *,
+        store: Store,
+        engine: Engines,
+        turns: Turns,
+        ledger: Ledger,
+        options: AnswerOptions,
+        readings: ReadingPool | None = None,
     ) -> None:
+        """`readings`: reads text in pictures; `None`: it is not read."""
+        self._readings = readings
         self._store = store
         self._engine = engine
         self._turns = turns
@@ -95,12 +106,15 @@ class AnswerProducer:
                 receipt=turn.receipt,
                 may_pass=turn.may_pass,
             )
+        if self._readings is not None and self._options.presets.asks_for_text(message.text):
+            return await self._text_itself(message, self._readings)
         model = await self._model_for(question, reply, engine)
         await self._ledger.catch_up()  # it may hold an earlier answer of this thread
         sampling = self._options.sampling(model.sampling, again=message.again, channel=channel)
         async with self._preparing.turn(message.user):
             turns = await self._turns.history_up_to(message)
-            conversation = await self._conversation(turns, engine, model, sampling, channel)
+            texts = self._readings and PictureTexts(self._readings, model, message.user)
+            conversation = await self._conversation(turns, engine, model, sampling, channel, texts)
         question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
         meter = Meter(
             question.spends,
@@ -124,7 +138,15 @@ class AnswerProducer:
                 question.receipt,
                 finished,
                 (
-                    *notes_on(model, message.text, len(conversation.pictures), message.locale),
+                    note_read(message.locale, list(conversation.read)),
+                    note_unread(message.locale, texts.unread if texts else []),
+                    *notes_on(
+                        model,
+                        message.text,
+                        len(conversation.pictures),
+                        message.locale,
+                        reads_pictures=texts is not None,
+                    ),
                     channel.note,
                     which_model(self._engine.names, channel.model, message.locale),
                 ),
@@ -134,6 +156,14 @@ class AnswerProducer:
             if finished is None
             else {"first_token_s": finished.first_token_s, "total_s": finished.total_s},
         )
+
+    async def _text_itself(self, message: IncomingMessage, readings: ReadingPool) -> Ending:
+        """The text of the pictures as the answer: no model is asked, nor waited for."""
+        await self._ledger.catch_up()
+        async with self._preparing.turn(message.user):
+            turns = await self._turns.history_up_to(message)
+            read_picture = self._store.read_picture
+            return await text_itself(readings, turns, read_picture, message.locale)
 
     async def _model_for(self, question: InFlight, reply: Reply, engine: Engine) -> ModelInfo:
         """Wait for the model. If it cannot be loaded, the question is left to the next start.
@@ -171,6 +201,7 @@ class AnswerProducer:
         model: ModelInfo,
         sampling: Sampling,
         channel: ChannelSettings,
+        texts: PictureTexts | None,
     ) -> Conversation:
         conversation = await fit_to_context(
             turns,
@@ -182,6 +213,7 @@ class AnswerProducer:
             put=lambda question: in_its_language(
                 self._options.presets.prompt_of(question), model, channel.language
             ),
+            text_for=None if texts is None else texts.text_for,
         )
         if conversation.gone and not conversation.pictures:
             raise UserFacingError("pictures_gone", limit_gb=self._turns.max_kept_gb)

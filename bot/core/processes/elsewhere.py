@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import fields, replace
 
 from bot.core.in_flight import InFlightQuestions
+from bot.images.reading.pool import ReadingPool
 from bot.store import Inbox, Signal, StoreFailed
 from bot.values.messages import MessageKey, ThreadKey
 from inference.engine import Engine
@@ -16,7 +17,15 @@ from inference.engine import Engine
 class Elsewhere:
     """Follows the other processes' signals. Lives as long as the bot."""
 
-    def __init__(self, questions: InFlightQuestions, engine: Engine, inbox: Inbox) -> None:
+    def __init__(
+        self,
+        questions: InFlightQuestions,
+        engine: Engine,
+        inbox: Inbox,
+        readings: ReadingPool | None = None,
+    ) -> None:
+        """`readings`: what was read in pictures is kept there."""
+        self._readings = readings
         self._inbox = inbox
         self._questions = questions
         self._engine = engine
@@ -64,6 +73,8 @@ class Elsewhere:
         for question in stopped:
             await question.wait_until_ended()
         await self._engine.clear_caches()
+        if self._readings is not None:
+            self._readings.forget()
 
 
 def key_of(signal: Signal) -> MessageKey:

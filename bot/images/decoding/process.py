@@ -15,7 +15,7 @@ from typing import Any
 
 import bot
 from bot.images.decoding.frames import BrokenFrame, read_frame, write_frame
-from bot.images.decoding.limits import DecodingLimits
+from bot.images.decoding.serving import Limits
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class DecodingProcess:
             self._ensure_runs()
 
     def decode(
-        self, data: bytes, limits: DecodingLimits, stop: threading.Event
+        self, data: bytes, limits: Limits, stop: threading.Event
     ) -> tuple[dict[str, Any], bytes]:
         """Have one picture decoded.
 
@@ -173,7 +173,7 @@ class DecodingProcess:
 
 
 def _exchange(
-    process: subprocess.Popen[bytes], data: bytes, limits: DecodingLimits
+    process: subprocess.Popen[bytes], data: bytes, limits: Limits
 ) -> tuple[dict[str, Any], bytes]:
     if process.stdin is None:
         raise BrokenFrame

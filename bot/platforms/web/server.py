@@ -226,12 +226,15 @@ class Playground:
                         "question": say(asked_in, f"sample_{file.stem}_question"),
                     }
                     for file in self._samples
-                    if file.stem not in SAMPLES_WITH_TEXT or reads_text(self._core.model)
+                    if file.stem not in SAMPLES_WITH_TEXT or self._reads_text()
                 ],
                 "texts": {k: v for k, v in sentences.items() if k.startswith(PAGE_TEXTS)},
                 "language": language_of(locale),
             }
         )
+
+    def _reads_text(self) -> bool:
+        return reads_text(self._core.model, reads_pictures=self._core.reads_pictures)
 
     def _model(self, locale: str) -> dict[str, Any]:
         model = self._core.model
@@ -250,5 +253,5 @@ class Playground:
             "device": model.device,
             "weights": model.weights,
             "weights_bytes": model.weights_bytes,
-            "cannot": limitations(model, locale),
+            "cannot": limitations(model, locale, reads_pictures=self._core.reads_pictures),
         }

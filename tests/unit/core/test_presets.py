@@ -59,6 +59,13 @@ def test_the_teams_own_come_first_and_take_the_place_of_others(tmp_path: Path) -
     assert ours.names("en").count("Alt text") == 1
 
 
+@pytest.mark.parametrize("words", ["Read the text", "read this", "文字を読み取る。"])
+def test_one_of_them_asks_for_the_text_itself_unless_the_team_has_its_own(words: str) -> None:
+    assert Presets().asks_for_text(words)
+    assert not Presets([Preset(words, "Ours.")]).asks_for_text(words)
+    assert not Presets().asks_for_text("Alt text")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

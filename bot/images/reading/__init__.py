@@ -1,0 +1,1 @@
+"""Text in pictures: found, recognised and put in reading order, in processes of its own."""
