@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from bot.private_files import DATABASE
 from tests.chaos.faults import FAULTS, Scene, forget
 from tests.chaos.leftovers import leftovers_on_disk, states
 from tests.chaos.on_discord import ChaosDiscord, DiscordPeople
@@ -41,6 +42,8 @@ CONNECTIONS_KEPT_S = 30
 """Idle connections are kept for a while."""
 SPARE_DESCRIPTORS = 4
 """A connection kept for its next use, more or less."""
+POOLED = {DATABASE: 2, f"{DATABASE}-wal": 2, "pipe": 3}
+"""Made when they are first needed, up to a bound: further readers of the database, a decoder."""
 SPARE_THREADS = 10
 """The loop's helper threads are made as they are needed."""
 
@@ -214,6 +217,7 @@ class Round:
         while True:
             descriptors, threads = await self._held()
             more = descriptors - before[0]
+            more -= Counter({name: POOLED.get(Path(name).name, 0) for name in more})
             if more.total() <= SPARE_DESCRIPTORS and threads <= before[1] + SPARE_THREADS:
                 return
             if time.monotonic() > until:

@@ -202,3 +202,34 @@ async def test_a_process_that_ends_before_slacks_status_does_leaves_its_end_to_t
         await until(lambda: slack.workspace.sessions[("C1", ts)] == "active")
     assert len(slack.workspace.by_bot("C1", ts)) == 1
     assert len(backend.requests) == 1
+
+
+async def test_a_stream_that_a_crash_left_unremembered_becomes_the_answer_of_its_own_question(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.hold()
+    async with running_bot(tmp_path, slack, backend) as stage:
+
+        async def forgets(*_: object) -> None:
+            """As if the process were killed between the call and this."""
+
+        monkeypatch.setattr(stage.store.replies, "remember_part", forgets)
+        thread = slack.say(f"{BOT} one")
+        await until(lambda: bool(backend.requests))
+        for text in ("two", "three"):  # they wait for the first
+            slack.say(f"{BOT} {text}", thread=thread)
+        await until(lambda: stage.answers.num_in_flight == 3)
+        async with asyncio.timeout(30):
+            while len(await stage.store.inbox.unfinished()) < 3:  # noqa: ASYNC110 - it polls the store
+                await asyncio.sleep(0.02)
+        backend.release(1)
+        await until(lambda: bool(stage.replies(thread)))
+        assert [it["blocks"] for it in stage.replies(thread)] == [[]]  # a stream has no buttons
+    backend.hold()
+    slack.faults.next("conversations.replies", Fault(slow_s=0.5), times=3)  # all look at once
+    async with running_bot(tmp_path, slack, backend) as stage:
+        await until(lambda: len(backend.requests) == 2)
+        backend.release()
+        await stage.answered(thread, times=3)
+        texts = [text_of(it) for it in stage.replies(thread)]
+        assert texts == [f"answer to {text}" for text in ("one", "two", "three")]

@@ -136,7 +136,8 @@ class SlackExchange:
         workspace = await self._at()
         sentence = waiting_sentence(status, self._locale)
         try:
-            begun = await self._parts.load(workspace)
+            is_waiting = status == Status(Stage.QUEUED)
+            begun = await self._parts.load(workspace, is_waiting=is_waiting)
             in_session = await self._begin_session(workspace)
             # A load may outlast Slack's own status, which vanishes after two minutes.
             is_short = status.stage is not Stage.LOADING
@@ -147,7 +148,7 @@ class SlackExchange:
                     thread_ts=self._thread,
                     status=sentence,
                 )
-            elif begun is not None or status != Status(Stage.QUEUED):
+            elif begun is not None or not is_waiting:
                 # A question that waits for the one before it posts no message yet: a thread's
                 # answers come in the order of its questions.
                 await self._parts.wait(workspace, sentence)

@@ -75,15 +75,19 @@ class Parts:
 
     # -- which there are ----------------------------------------------------------------------
 
-    async def load(self, workspace: Workspace) -> Part | None:
-        """Look up the parts of an earlier run or revision. Returns: the first one."""
+    async def load(self, workspace: Workspace, *, is_waiting: bool = False) -> Part | None:
+        """Look up the parts of an earlier run or revision. Returns: the first one.
+
+        `is_waiting`: for earlier questions of the thread, whose messages are not to be taken for
+        its own; only those that the store knows are looked up.
+        """
         async with self._loaded:
             if not self._is_loaded:
                 known = await self._replies.of_question(self._message.thread, self._key)
                 self._held = {part: Part(ts) for part, ts in known.items()}
-                if not self._held:
+                if not (self._held or is_waiting):
                     await self._made(workspace, 0)
-                self._is_loaded = True
+                self._is_loaded = not is_waiting
         return self._held.get(0)
 
     async def _keep(self, number: int, part: Part) -> None:
