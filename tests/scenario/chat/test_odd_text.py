@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.scenario.chat.chat import Chat, answered, says
 from tests.scenario.core import RED
 
 WRITTEN = "👩‍👩‍👧‍👦 ❤️ か\u3099 مرحبا \u200fשלום"
 
 
-@pytest.mark.parametrize(
-    ("said", "read"),
-    [
+async def test_a_question_is_read_cleaned(chat: Chat) -> None:
+    for said, read in (
         ("what is it \ud83d", "what is it \ufffd"),
         ("what\x00 is\x1b it\x9b", "what is it"),
         (WRITTEN, WRITTEN),
-    ],
-)
-async def test_a_question_is_read_cleaned(said: str, read: str, chat: Chat) -> None:
-    asked = chat.say(f"@bot {said}", ("red.png", RED))
-    await says(chat, asked, f"answer to {read}")
-    (turn,) = await chat.store.turns(chat.thread_key(asked))
-    assert turn.question == read
+    ):
+        asked = chat.say(f"@bot {said}", ("red.png", RED))
+        await says(chat, asked, f"answer to {read}")
+        (turn,) = await chat.store.turns(chat.thread_key(asked))
+        assert turn.question == read
 
 
-@pytest.mark.parametrize("said", ["\u200b", "\ufeff\u2060", "\u3164", "\ufe0f", "\ud83d", "\x00"])
-async def test_a_question_that_nobody_can_see_is_none(said: str, chat: Chat) -> None:
-    asked = chat.say(f"@bot {said}")
-    await says(chat, asked, "Please write a question or send a picture.")
+async def test_a_question_that_nobody_can_see_is_none(chat: Chat) -> None:
+    for said in ("\u200b", "\ufeff\u2060", "\u3164", "\ufe0f", "\ud83d", "\x00"):
+        asked = chat.say(f"@bot {said}")
+        await says(chat, asked, "Please write a question or send a picture.")
     assert chat.backend.requests == []
 
 
@@ -55,11 +50,11 @@ async def test_a_channels_prompt_is_read_cleaned(chat: Chat) -> None:
     assert chat.backend.requests[-1].messages[0].text == "Be \ufffdbrief."
 
 
-@pytest.mark.parametrize("said", ["\u200b", " \ufeff\n", "\x00\x1b", "\u2063 \ufe0f"])
-async def test_an_answer_that_nobody_can_see_is_none(said: str, chat: Chat) -> None:
-    chat.backend.answer = lambda _: said
-    asked = chat.say("@bot hello")
-    await says(chat, asked, "The model had no answer. Please rephrase your question.")
+async def test_an_answer_that_nobody_can_see_is_none(chat: Chat) -> None:
+    for said in ("\u200b", " \ufeff\n", "\x00\x1b", "\u2063 \ufe0f"):
+        chat.backend.answer = lambda _, said=said: said  # type: ignore[misc]
+        asked = chat.say("@bot hello")
+        await says(chat, asked, "The model had no answer. Please rephrase your question.")
 
 
 async def test_an_answer_is_shown_and_kept_cleaned(chat: Chat) -> None:

@@ -47,6 +47,8 @@ ODD_PARTS: dict[str, Any] = {
     "position": "first",
 }
 
+PARTS_A_SESSION = 7
+
 
 def once(stage: Stage, *texts: str) -> None:
     """Each question was put to the model once, and nothing else was."""
@@ -59,24 +61,27 @@ def one_session(stage: Stage) -> None:
     assert (stage.discord.gateway.identified, stage.discord.gateway.resumed) == (1, 0)
 
 
-@pytest.mark.parametrize("part", ODD_PARTS)
-async def test_a_question_with_a_part_that_cannot_be_parsed_is_answered(
-    stage: Stage, part: str
+@pytest.mark.parametrize("first", range(0, len(ODD_PARTS), PARTS_A_SESSION))
+async def test_questions_with_parts_that_cannot_be_parsed_are_answered(
+    stage: Stage, first: int
 ) -> None:
     discord = stage.discord
-    before = discord.say(f"{MENTION} before")
-    odd = discord.say(f"{MENTION} odd", channel=LOUNGE, told=False)
-    message = discord.world.message(LOUNGE, odd)
-    assert message is not None
-    told = {**message, "guild_id": GUILD, part: ODD_PARTS[part]}
-    if part == "mentions":
-        told["mentions"] = [*ODD_PARTS[part], *message["mentions"]]
-    discord.gateway.tell("MESSAGE_CREATE", told, guild=GUILD)
-    after = discord.say(f"{MENTION} after", user=BEN)
-    for place in (before, LOUNGE, after):
-        await stage.answered(place)
+    parts = list(ODD_PARTS)[first : first + PARTS_A_SESSION]
+    for number, part in enumerate(parts, 1):
+        before = discord.say(f"{MENTION} before {part}")
+        odd = discord.say(f"{MENTION} odd {part}", channel=LOUNGE, told=False)
+        message = discord.world.message(LOUNGE, odd)
+        assert message is not None
+        told = {**message, "guild_id": GUILD, part: ODD_PARTS[part]}
+        if part == "mentions":
+            told["mentions"] = [*ODD_PARTS[part], *message["mentions"]]
+        discord.gateway.tell("MESSAGE_CREATE", told, guild=GUILD)
+        after = discord.say(f"{MENTION} after {part}", user=BEN)
+        await stage.answered(before)
+        await stage.answered(LOUNGE, times=number)
+        await stage.answered(after)
     await stage.quiet()
-    once(stage, "before", "odd", "after")
+    once(stage, *(f"{when} {part}" for part in parts for when in ("before", "odd", "after")))
     one_session(stage)
 
 

@@ -30,7 +30,13 @@ from tests.unit.backends.fast_path import (
 )
 
 
-@pytest.fixture(scope="module", params=["llava-1.5", "llava-onevision", "qwen3-vl"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        *("llava-1.5", "qwen3-vl"),
+        pytest.param("llava-onevision", marks=pytest.mark.every_family),
+    ],
+)
 def pair(
     request: pytest.FixtureRequest, tiny_checkpoint: Callable[[str], Path]
 ) -> tuple[BatchingBackend, GenerateModel]:

@@ -83,10 +83,10 @@ async def test_a_thread_that_is_used_between_two_pages_hides_no_other(store: Sto
     assert [summary.thread for summary in second.threads] == ["1"]
 
 
-@pytest.mark.parametrize("before", ["x", "1", "1-x", "-", "9" * 40 + "-1", "1-" + "9" * 20, "²-1"])
-async def test_a_page_that_never_was_is_named_as_an_error(store: Store, before: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        await store.listing.page("web", "t", "c", before=before)
+async def test_a_page_that_never_was_is_named_as_an_error(store: Store) -> None:
+    for before in ("x", "1", "1-x", "-", "9" * 40 + "-1", "1-" + "9" * 20, "²-1"):
+        with pytest.raises(ValueError, match=r"."):
+            await store.listing.page("web", "t", "c", before=before)
 
 
 async def test_a_page_costs_the_same_few_queries_however_many_threads_it_shows(
@@ -135,30 +135,29 @@ async def test_every_word_must_occur_somewhere_in_the_thread(store: Store) -> No
     assert await names_found(store, "  ") == ["both", "one"]
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("この写真の猫は何色？", "猫"),
-        ("この写真の猫は何色？", "何色"),
-        ("ｶﾞﾗｽのコップ", "ガラス"),
-        ("ＡＢＣ１２３", "abc123"),
-        ("Straße", "STRASSE"),
-        ("ÉCOLE", "école"),
-        ("100% sure", "100%"),
-        ("a_b", "a_b"),
-        ("it's", "it's"),
-        ("C:\\tmp", "\\tmp"),
-    ],
-)
-async def test_a_word_is_found_in_any_writing(store: Store, text: str, words: str) -> None:
-    await ask(store, question("1", text))
-    assert await names_found(store, words) == ["1"]
+async def test_a_word_is_found_in_any_writing(store: Store) -> None:
+    written = {
+        "猫": "この写真の猫は何色？",
+        "何色": "これは何色？",
+        "ガラス": "ｶﾞﾗｽのコップ",
+        "abc123": "ＡＢＣ１２３",
+        "STRASSE": "Straße",
+        "école": "ÉCOLE",
+        "100%": "100% sure",
+        "a_b": "a_b",
+        "it's": "it's",
+        "\\tmp": "C:\\tmp",
+    }
+    for words, text in written.items():
+        await ask(store, question(words, text))
+        assert words in await names_found(store, words)
+    assert await names_found(store, "猫") == ["猫"]
 
 
-@pytest.mark.parametrize("words", ["%", "_", "a%c", "\\", "'", '"', "*", "abd"])
-async def test_a_wildcard_is_a_character_like_any_other(store: Store, words: str) -> None:
+async def test_a_wildcard_is_a_character_like_any_other(store: Store) -> None:
     await ask(store, question("1", "abc"))
-    assert await names_found(store, words) == []
+    for words in ("%", "_", "a%c", "\\", "'", '"', "*", "abd"):
+        assert await names_found(store, words) == [], words
 
 
 async def test_a_match_shows_the_hit_with_the_words_around_it(store: Store) -> None:
