@@ -67,7 +67,7 @@ async def test_what_a_bot_that_lost_its_lease_was_answering_another_answers_in_i
     before = len(stale.shown)
     await expire(paused)
     paused.model.release()  # it goes on in the middle of its work, and knows nothing yet
-    await asyncio.wait([asked], timeout=20)
+    await asyncio.wait([asked], timeout=60)
     assert (len(stale.shown), stale.endings) == (before, [])
     other.model.release()
 
@@ -138,8 +138,8 @@ async def test_what_is_taken_over_comes_before_the_question_that_waited_for_it(
     await asyncio.sleep(0.3)
     await expire(lost)
     for found in await other.core.store.inbox.take_over({"test"}):
-        await asyncio.wait_for(other.core.answers.resume(found, taken_up), 20)
-    await asyncio.wait_for(waiting, 20)
+        await asyncio.wait_for(other.core.answers.resume(found, taken_up), 60)
+    await asyncio.wait_for(waiting, 60)
     asked = [request.messages[-1].text for request in other.model.requests]
     assert (asked, taken_up.ending.text) == (["a", "b"], "answer to a")
 

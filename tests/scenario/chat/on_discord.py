@@ -153,7 +153,7 @@ class DiscordChat:
         gateway = self._discord.gateway
         gateway.rules.replays = 1000
         await gateway.close_lines(4000)
-        await until(lambda: gateway.resumed == 1)
+        await until(lambda: gateway.resumed >= 1)
         await gateway.delivered()
 
     async def looked_for_missed(self) -> None:

@@ -40,7 +40,7 @@ async def test_a_connection_that_ends_is_resumed_and_nothing_is_lost(
             gateway.invalidate(resumable=True)
     asked = discord.say(f"{MENTION} what is it?")
     assert text_of(await stage.answered(asked)) == "answer to what is it?"
-    await until(lambda: gateway.resumed == 1)
+    await until(lambda: gateway.resumed >= 1)
     await stage.quiet()
     assert len(stage.backend.requests) == 2
     assert gateway.identified == 1
@@ -56,7 +56,7 @@ async def test_a_session_that_is_lost_is_begun_anew_and_the_gap_is_looked_throug
     await discord.gateway.close_lines(4000)
     asked = discord.say(f"{MENTION} in the gap")
     assert text_of(await stage.answered(asked)) == "answer to in the gap"
-    await until(lambda: discord.gateway.identified == 2)
+    await until(lambda: discord.gateway.identified >= 2)
     await stage.quiet()
     assert len(stage.backend.requests) == 2
 
@@ -64,7 +64,7 @@ async def test_a_session_that_is_lost_is_begun_anew_and_the_gap_is_looked_throug
 async def test_an_invalid_session_is_begun_anew(stage: Stage) -> None:
     discord = stage.discord
     discord.gateway.invalidate()
-    await until(lambda: discord.gateway.identified == 2, timeout_s=60)
+    await until(lambda: discord.gateway.identified >= 2, timeout_s=60)
     asked = discord.say(f"{MENTION} hello")
     await stage.answered(asked)
 

@@ -142,7 +142,7 @@ async def test_what_comes_during_a_shutdown_is_not_acknowledged(stage: Stage) ->
     await asyncio.wait({ack}, timeout=0.5)
     assert not ack.done()
     stage.bot._message_handler.intake.is_open = True
-    await asyncio.wait_for(ack, 20)  # Slack delivers it once more
+    await asyncio.wait_for(ack, 60)  # Slack delivers it once more
 
 
 @pytest.mark.parametrize("act", [message, edit], ids=["message", "edit"])

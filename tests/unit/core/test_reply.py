@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -73,13 +74,15 @@ def answered(text: str) -> Ending:
 
 async def test_latest_text_wins_and_edits_are_paced() -> None:
     exchange = RecordingExchange(pace_s=0.05)
+    began = time.monotonic()
     async with running_reply(exchange) as reply:
         for word in ["a"] * 200:
             reply.append(word)
             await asyncio.sleep(0.001)
     await reply.finish(answered("a" * 200))
+    most = (time.monotonic() - began) / 0.05
     assert exchange.text == "a" * 200
-    assert len(exchange.calls) < 30, "edits were not coalesced"
+    assert len(exchange.calls) <= most + 3, "edits were not coalesced"
 
 
 async def test_one_call_at_a_time_even_when_the_platform_is_slow() -> None:
@@ -99,7 +102,7 @@ async def test_a_later_status_replaces_an_earlier_one() -> None:
     async with running_reply(exchange) as reply:
         for position in (9, 8, 7):
             reply.status(Status(Stage.QUEUED, position))
-        await asyncio.sleep(0.02)
+        await until(lambda: bool(exchange.calls))
     assert exchange.calls == [Status(Stage.QUEUED, 7)]
 
 
@@ -134,10 +137,9 @@ async def test_a_failed_edit_is_repaired_by_the_next(caplog: pytest.LogCaptureFi
     exchange.failures_left = 1
     async with running_reply(exchange) as reply:
         reply.append("one")
-        await asyncio.sleep(0.03)
+        await until(lambda: not exchange.failures_left)
         reply.append(" two")
-        await asyncio.sleep(0.03)
-        assert exchange.text == "one two"
+        await until(lambda: exchange.text == "one two")
     assert SECRET not in caplog.text
 
 

@@ -18,6 +18,7 @@ from inference.types import (
     Sampling,
     TextDelta,
 )
+from tests.waiting import until
 
 MODEL = ModelInfo(
     name="scripted",
@@ -69,6 +70,11 @@ class ScriptedModel:
         return Finished(
             reason=reason, prompt_tokens=1, new_tokens=1, first_token_s=0.0, total_s=0.0
         )
+
+
+async def held(worker: Worker, backend: ScriptedModel, requests: int = 1) -> None:
+    """Wait until the worker has so many requests, and the device runs one of them."""
+    await until(lambda: worker.load == requests and bool(backend.asked))
 
 
 def ask(text: str) -> GenerationRequest:

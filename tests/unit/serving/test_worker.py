@@ -17,7 +17,8 @@ from inference.serving.backend import Job
 from inference.serving.device_thread import DeviceThread
 from inference.serving.worker import Worker
 from inference.types import Finished, Message, Queued, Role, Started, TextDelta
-from tests.unit.serving.scripted_model import ScriptedModel, ask, collect, text_of
+from tests.unit.serving.scripted_model import ScriptedModel, ask, collect, held, text_of
+from tests.waiting import until
 
 
 async def test_text_streams_as_it_is_generated(worker: Worker, backend: ScriptedModel) -> None:
@@ -47,8 +48,10 @@ async def test_requests_run_in_order_of_arrival(worker: Worker, backend: Scripte
 async def test_every_change_of_the_queue_position_is_an_event(
     worker: Worker, backend: ScriptedModel
 ) -> None:
+    sequential = worker._device.backend
+    assert isinstance(sequential, SequentialBackend)
     tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
-    await asyncio.sleep(0.01)
+    await until(lambda: sorted(sequential._positions.values()) == [1, 2] and bool(backend.asked))
     backend.steps.release(3)
     first, second, third = await asyncio.gather(*tasks)
     assert [e for e in first if isinstance(e, Queued)] == []
@@ -60,7 +63,7 @@ async def test_a_full_queue_rejects_a_request_and_runs_nothing_of_it(
     worker: Worker, backend: ScriptedModel
 ) -> None:
     tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
-    await asyncio.sleep(0.01)
+    await held(worker, backend, 3)
     with pytest.raises(QueueFull):
         await collect(worker, "d")
     backend.steps.release(3)
@@ -97,7 +100,7 @@ async def test_closing_a_stream_stops_its_generation_within_one_step(
 
 async def test_a_cancelled_reader_frees_the_device(worker: Worker, backend: ScriptedModel) -> None:
     task = asyncio.create_task(collect(worker, "one two three four five"))
-    await asyncio.sleep(0.01)
+    await held(worker, backend)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -136,7 +139,7 @@ async def test_nothing_is_kept_of_requests_withdrawn_while_waiting(
     worker: Worker, backend: ScriptedModel
 ) -> None:
     first = asyncio.create_task(collect(worker, "a"))
-    await asyncio.sleep(0.01)
+    await held(worker, backend)
     kept: list[weakref.ref[Job]] = []
     for _ in range(2):
         withdrawn = worker.stream(ask("never"))
@@ -186,7 +189,7 @@ async def test_clearing_caches_does_not_wait_for_an_idle_engine(
     engine = worker._device.backend
     monkeypatch.setattr(engine, "clear_caches", lambda _: loop.call_soon_threadsafe(cleared.set))
     busy = [asyncio.create_task(collect(worker, f"{i}")) for i in range(3)]
-    await asyncio.sleep(0.01)
+    await held(worker, backend, 3)
     clearing = asyncio.create_task(worker.clear_caches())
     await asyncio.sleep(0.01)
     backend.steps.release(1)  # the request that runs, and no other

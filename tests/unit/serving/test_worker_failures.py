@@ -19,7 +19,7 @@ from inference.serving.backend import Job
 from inference.serving.worker import Worker
 from inference.types import Finished
 from tests.engines import running_on_device
-from tests.unit.serving.scripted_model import ScriptedModel, ask, collect, text_of
+from tests.unit.serving.scripted_model import ScriptedModel, ask, collect, held, text_of
 from tests.waiting import until
 
 
@@ -41,7 +41,7 @@ async def test_when_the_device_dies_every_stream_fails(
     worker: Worker, backend: ScriptedModel
 ) -> None:
     tasks = [asyncio.create_task(collect(worker, text)) for text in ("a", "b", "c")]
-    await asyncio.sleep(0.01)
+    await held(worker, backend, 3)
     backend.raises = EngineDead("the device failed")
     backend.steps.release()
     results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -67,7 +67,7 @@ async def test_a_device_that_fails_while_idle_ends_the_engine_too(
 async def test_shutdown_ends_every_stream_and_joins_the_thread(backend: ScriptedModel) -> None:
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
         tasks = [asyncio.create_task(collect(worker, text)) for text in ("a b", "b")]
-        await asyncio.sleep(0.01)
+        await held(worker, backend, 2)
     async with asyncio.timeout(30):
         results = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(result, EngineDead) for result in results)
@@ -110,6 +110,7 @@ def hanging(backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch) -> threadin
     released = threading.Event()
 
     def hang(*_: object) -> Finished:
+        backend.asked.append("")
         released.wait(10)
         raise EngineDead("too late")
 
@@ -155,7 +156,7 @@ async def test_clearing_caches_returns_when_the_engine_dies(
     worker: Worker, backend: ScriptedModel
 ) -> None:
     busy = asyncio.create_task(collect(worker, "a"))
-    await asyncio.sleep(0.01)
+    await held(worker, backend)
     clearing = asyncio.create_task(worker.clear_caches())
     await asyncio.sleep(0.01)
     backend.raises = EngineDead("the device failed")
@@ -171,7 +172,7 @@ async def test_shutdown_does_not_wait_for_a_hanging_device(
     monkeypatch.setattr("inference.serving.worker.STOP_TIMEOUT_S", 0.05)
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
         reader = asyncio.create_task(collect(worker, "a"))
-        await asyncio.sleep(0.02)
+        await held(worker, backend)
     with pytest.raises(EngineDead):
         await reader
     hanging.set()
@@ -199,7 +200,7 @@ async def test_requests_queued_behind_a_fatal_step_fail_too(
 ) -> None:
     async with running_on_device(lambda: backend, max_waiting=2) as worker:
         first = asyncio.create_task(collect(worker, "a"))
-        await asyncio.sleep(0.02)
+        await held(worker, backend)
         job = Job(ask("b"))
         worker._jobs.add(job)
         worker._step_loop.inbox.append((job, lambda _: None))  # the device has not seen it yet
