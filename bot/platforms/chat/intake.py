@@ -17,6 +17,7 @@ from bot.core.addressing import Addressing, MessageFacts
 from bot.core.commands import ALWAYS, Command, parse
 from bot.core.erasure import Erasure
 from bot.errors import ShuttingDown, UserFacingError
+from bot.platforms.chat.removals import Removals
 from bot.platforms.chat.thread_locks import ThreadLocks
 from bot.platforms.platform import Core
 from bot.store import Replies, StoreFailed
@@ -115,6 +116,7 @@ class Intake(Generic[M]):
         addressing: Addressing,
         erasure: Erasure,
         replies: Replies,
+        removals: Removals,
         hooks: IntakeHooks[M],
         in_background: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
@@ -122,6 +124,7 @@ class Intake(Generic[M]):
         self._addressing = addressing
         self._erasure = erasure
         self._replies = replies
+        self._removals = removals
         self._hooks = hooks
         self._in_background = in_background
         self._deleted: LRUCache[MessageKey, None] = LRUCache(MAX_DELETED)
@@ -246,5 +249,6 @@ class Intake(Generic[M]):
         """
         await self._erasure.stop(question.key)
         messages = await self._replies.messages_of(question.thread, question.key)
+        await self._removals.record(question.key, messages)
         await self._erasure.question(question.key)
         return messages

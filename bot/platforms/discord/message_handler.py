@@ -15,6 +15,7 @@ from bot.core.addressing import Addressing
 from bot.core.commands import IN_THREADS, Command, Commands
 from bot.core.erasure import Erasure
 from bot.platforms.chat.intake import Intake, NotTaken
+from bot.platforms.chat.removals import Removals
 from bot.platforms.discord.events import (
     PLATFORM,
     DiscordMessage,
@@ -76,11 +77,13 @@ class MessageHandler:
         self._questions = QuestionBuilder(adapter.connection, adapter.pictures)
         self._started_at = time.time()
         self._edits: LRUCache[MessageKey, float] = LRUCache(MAX_EDITS)
+        self.removals = Removals(PLATFORM, store=adapter.store, remove=self._remove)
         self.intake: Intake[DiscordMessage] = Intake(
             core=core,
             addressing=addressing,
             erasure=erasure,
             replies=adapter.store.replies,
+            removals=self.removals,
             hooks=self,
             in_background=adapter.in_background,
         )
@@ -236,18 +239,19 @@ class MessageHandler:
         """See `GatewayListener`."""
         for message in sorted(messages):
             key = message_key(guild, channel, str(message))
-            await self._remove(await self.intake.on_delete(key))
+            await self.removals.run(key, await self.intake.on_delete(key))
 
     async def forget(self, question: IncomingMessage) -> None:
         """A question is no longer there: erase it, and delete its answer."""
-        await self._remove(await self.intake.forget(question))
+        await self.removals.run(question.key, await self.intake.forget(question))
 
-    async def _remove(self, replies: list[str]) -> None:
-        for reply in replies:
-            try:
-                await remove(self._adapter.connection, *ids_of(reply))
-            except TryLater as exc:
-                log.info("an answer stays: %s", exc)
+    async def _remove(self, _key: MessageKey, reply: str) -> bool:
+        try:
+            await remove(self._adapter.connection, *ids_of(reply))
+        except TryLater as exc:
+            log.info("an answer stays for now: %s", exc)
+            return False
+        return True
 
     async def on_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         """See `GatewayListener`."""

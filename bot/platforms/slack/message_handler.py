@@ -13,6 +13,7 @@ from bot.core.commands import Command, Commands
 from bot.core.erasure import Erasure
 from bot.errors import UserFacingError
 from bot.platforms.chat.intake import Handled, Intake, NotTaken
+from bot.platforms.chat.removals import Removals
 from bot.platforms.platform import Core
 from bot.platforms.slack.api import SlackRefused, SlackUnreachable
 from bot.platforms.slack.early_messages import EarlyMessages
@@ -31,7 +32,7 @@ from bot.platforms.slack.origin import Origin
 from bot.platforms.slack.replies.context import AdapterContext
 from bot.platforms.slack.replies.exchange import SlackExchange
 from bot.platforms.slack.shapes import is_ts, well_formed
-from bot.platforms.slack.workspaces import Workspace
+from bot.platforms.slack.workspaces import NotInstalled, Workspace
 from bot.store import StoreFailed
 from bot.values.messages import Author, IncomingMessage, MessageKey, TryLater
 
@@ -63,11 +64,13 @@ class MessageHandler:
         self._is_fresh = is_fresh
         self._early = EarlyMessages()
         self._started_at = time.time()
+        self.removals = Removals(PLATFORM, store=adapter.store, remove=self._remove)
         self.intake: Intake[SlackMessage] = Intake(
             core=core,
             addressing=addressing,
             erasure=erasure,
             replies=adapter.store.replies,
+            removals=self.removals,
             hooks=self,
             in_background=adapter.in_background,
         )
@@ -269,13 +272,21 @@ class MessageHandler:
         previous = event.get("previous_message") or {}
         channel = str(event.get("channel"))
         thread = thread_key(workspace.team, channel, str(previous.get("thread_ts") or ts))
+        key = message_key(workspace.team, channel, ts)
         async with self.intake.locks.of(thread):
-            replies = await self.intake.on_delete(message_key(workspace.team, channel, ts))
-        for reply in replies:
-            try:
-                await workspace.api.patient_write("chat.delete", channel=channel, ts=reply)
-            except (SlackRefused, TryLater) as exc:
-                log.info("an answer could not be deleted: %s", exc)
+            replies = await self.intake.on_delete(key)
+        await self.removals.run(key, replies)
+
+    async def _remove(self, key: MessageKey, reply: str) -> bool:
+        try:
+            workspace = await self._adapter.workspaces.of(key.team)
+            await workspace.api.patient_write("chat.delete", channel=key.channel, ts=reply)
+        except (SlackUnreachable, TryLater) as exc:
+            log.info("an answer stays for now: %s", exc)
+            return False
+        except (SlackRefused, NotInstalled) as exc:
+            log.info("an answer could not be deleted: %s", exc)
+        return True
 
     async def on_stop(self, team: str, event: Event) -> None:
         """Somebody pressed Slack's own stop button."""

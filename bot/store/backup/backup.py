@@ -14,7 +14,7 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,15 +138,12 @@ def _check_is_free(target: Path) -> None:
 @contextmanager
 def _own(part: Path) -> Iterator[None]:
     """Hold an unfinished backup's folder. Raises: OSError: another process makes it."""
-    if fcntl is None:
+    with ExitStack() as held:
+        if fcntl is not None:
+            descriptor = os.open(part, os.O_RDONLY)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
-        return
-    descriptor = os.open(part, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 class _Copy:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.scenario.chat.chat import Chat, answered, landed, quiet, says
+import pytest
+
+from bot.platforms.chat.removals import Removals
+from tests.scenario.chat.chat import Chat, Place, answered, landed, quiet, says
 from tests.scenario.core import BLUE, RED
 from tests.waiting import until
 
@@ -83,6 +86,31 @@ async def test_a_deleted_question_is_forgotten_with_its_pictures_and_its_answer(
         return [name for some in files.names(older_than_s=0) for name in some]
 
     assert len(await asyncio.to_thread(names)) == 1
+
+
+async def test_a_process_that_ends_before_it_has_removed_an_answer_leaves_that_to_the_next(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place.running() as chat:
+        asked = chat.say("@bot what is it?", ("red.png", RED))
+        await answered(chat, asked)
+        erased = asyncio.Event()
+
+        async def ends(*_: object) -> None:
+            erased.set()
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Removals, "run", ends)
+            chat.delete(asked)
+            await erased.wait()
+        assert await chat.store.turns(chat.thread_key(asked)) == ()
+        assert len(chat.seen(asked)) == 1
+    async with place.running() as chat:
+        await until(lambda: chat.seen(asked) == [])
+        kind = f"{chat.thread_key(asked).platform} removal"
+        async with asyncio.timeout(30):
+            while await chat.store.deferrals.unended(kind):  # noqa: ASYNC110 - it polls the store
+                await asyncio.sleep(0.02)
 
 
 async def test_deleting_a_question_that_is_being_answered_stops_the_model(chat: Chat) -> None:
