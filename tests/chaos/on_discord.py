@@ -15,7 +15,10 @@ from tests.servers.discord.people import button_ids
 from tests.servers.discord.server import LocalDiscord
 from tests.servers.discord.state import ANN, BEN, BOT, KEI, LOADING, PICTURES, TEXT, Json, World
 
-LOST = {say(locale, "discord_command_lost") for locale in ("en", "ja")}
+REFUSED = {
+    say(locale, key) for locale in ("en", "ja") for key in ("discord_command_lost", "shutting_down")
+}
+"""A command that thinks, and ends in one of these, has its end: its person is to ask again."""
 MENTION = f"<@{BOT}>"
 CHANNELS = (PICTURES, "100000004194305011", "100000004194305012")
 
@@ -159,7 +162,7 @@ class DiscordPeople(People):
                     seen.ended[question] += 1
                 elif action == "stop":
                     seen.unended.add(question)
-            if message["content"] in LOST:
+            if message["content"] in REFUSED:
                 seen.ended[message["id"]] += 1
             if message["flags"] & LOADING:
                 seen.unended.add(f"the response {message['id']}")
