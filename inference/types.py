@@ -219,6 +219,8 @@ GenerationEvent: TypeAlias = Queued | Started | TextDelta | Finished
 
 Quantization: TypeAlias = Literal["none", "int8", "nf4"]
 CacheQuantization: TypeAlias = Literal["auto", "none", "int8"]
+Speculation: TypeAlias = Literal["auto", "off"]
+"""``auto`` proposes tokens where that is likely to bring more than it costs."""
 EngineChoice: TypeAlias = Literal["auto", "transformers"]
 """``auto`` takes the fast path for the models it supports."""
 DType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
@@ -244,6 +246,7 @@ class ModelSpec:
     quantize_cache: CacheQuantization = "auto"
     """``auto`` is int8 if the weights have fewer than 16 bits."""
     engine: EngineChoice = "auto"
+    speculation: Speculation = "auto"
     thinking: bool = False
     """Let models think before they answer, if they can. Their thoughts are not shown."""
     token: str | None = field(default=None, repr=False)

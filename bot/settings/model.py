@@ -12,7 +12,14 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_va
 from bot.settings.group import SettingsGroup, revealed, split
 from bot.values.named_models import NamedModel, parse_models
 from bot.values.readings import ReadingChoice
-from inference.types import CacheQuantization, DType, EngineChoice, ModelSpec, Quantization
+from inference.types import (
+    CacheQuantization,
+    DType,
+    EngineChoice,
+    ModelSpec,
+    Quantization,
+    Speculation,
+)
 
 
 class ModelSettings(SettingsGroup):
@@ -83,6 +90,12 @@ class ModelSettings(SettingsGroup):
         "auto",
         description="`auto` runs a model on the fast path, many threads at once, if it can; "
         "`transformers` runs any model with its own `generate`, one question at a time.",
+    )
+    speculation: Speculation = Field(
+        "auto",
+        description="`auto` lets the fast path propose the next tokens from the thread's own text, "
+        "and checks several in a step where that saves time; answers stay the same. `off` "
+        "computes a token per thread and step.",
     )
     max_pictures: Annotated[int, Field(ge=1)] | None = Field(
         None,
@@ -161,6 +174,7 @@ class ModelSettings(SettingsGroup):
             cache_tokens=self.cache_tokens,
             quantize_cache=self.quantize_cache,
             engine=self.engine,
+            speculation=self.speculation,
             thinking=self.thinking,
             token=revealed(self.hf_token),
         )

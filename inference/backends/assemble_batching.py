@@ -28,6 +28,7 @@ from inference.prompts.builder import PromptBuilder
 from inference.prompts.pixel_store import PixelStore
 from inference.prompts.preprocessing import ImagePreprocessor
 from inference.prompts.rendering import stop_ids_of
+from inference.scheduling.lookup import Proposer
 from inference.scheduling.pages import PAGE_TOKENS, PagePool, pages_for
 from inference.scheduling.prefix_tree import PrefixTree
 from inference.scheduling.scheduler import Scheduler
@@ -159,6 +160,9 @@ def batching_backend(
         prefill_budget = runner.prefill_budget
     else:
         runner = TorchRunner(decoder, vision, cache, processors)
+    proposer = None
+    if spec.speculation == "auto" and runner.row_costs is not None:
+        proposer = Proposer(runner.row_costs)
     pool = PagePool(num_pages)
     return BatchingBackend(
         model=replace(
@@ -174,7 +178,7 @@ def batching_backend(
         tokenizer=processor.tokenizer,
         stop_ids=stop_ids_of(weights, processor),
         scheduler=Scheduler[SequenceInputs](
-            pool, PrefixTree(pool, model.name), max_running=max_running
+            pool, PrefixTree(pool, model.name), max_running=max_running, proposer=proposer
         ),
         vision=vision,
         runner=runner,

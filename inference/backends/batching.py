@@ -184,6 +184,9 @@ class BatchingBackend:
         """See `Backend.step`."""
         self._finish_cancelled(output)
         try:
+            if self._in_flight and self._in_flight[-1][0].proposals:
+                while self._in_flight:  # what comes next follows from which of them were right
+                    self._finish_oldest(output)
             has_started = self._start(output)
             if self._in_flight and (len(self._in_flight) > self._runner.ahead or not has_started):
                 self._finish_oldest(output)
@@ -258,7 +261,7 @@ class BatchingBackend:
             for sequence in {*plan.decodes, *(chunk.sequence for chunk in plan.chunks)}:
                 self._fail(output, sequence, type(exc).__name__)
             return
-        lost = [sequence for sequence, token in sampled if token == NO_TOKEN]
+        lost = [sequence for sequence, new in sampled if NO_TOKEN in new]
         for sequence in lost:  # before others can share its pages
             self._fail(output, sequence, "no token could be chosen")
         self._scheduler.complete(plan, tokens)
@@ -267,20 +270,30 @@ class BatchingBackend:
             # tokens beyond its length are masked, but zero times NaN is NaN.
             self._scheduler.shrink()
             self._runner.cache.erase(self._scheduler.free_pages)
-        for sequence, token in sampled:
+        for sequence, new in sampled:
             if sequence in self._requests:
                 with self._contained(output, sequence):
-                    self._advance(output, sequence, token)
+                    self._advance(output, sequence, new)
 
-    def _advance(self, output: StepOutput, sequence: Sequence[SequenceInputs], token: int) -> None:
-        """Detokenize a sequence's new token, and finish the request where its answer ends."""
+    def _advance(
+        self, output: StepOutput, sequence: Sequence[SequenceInputs], tokens: list[int]
+    ) -> None:
+        """Detokenize a sequence's new tokens, and finish the request where its answer ends."""
         request = self._requests[sequence]
-        reason, text = self._append(request, token)
-        if text:
-            output.emit(request.job, TextDelta(text))
-            request.emitted += text
-        if reason is None and len(sequence.tokens) >= sequence.max_tokens:
-            reason = FinishReason.LENGTH
+        new_text, reason = "", None
+        for token in tokens:
+            reason, text = self._append(request, token)
+            new_text += text
+            if (
+                reason is None
+                and len(request.prompt.tokens) + request.new_tokens >= sequence.max_tokens
+            ):
+                reason = FinishReason.LENGTH
+            if reason is not None:
+                break
+        if new_text:
+            output.emit(request.job, TextDelta(new_text))
+            request.emitted += new_text
         if reason is not None:
             self._finish(output, sequence, reason)
 

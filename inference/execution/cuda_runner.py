@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inference.device import to_device
 from inference.execution.cuda_graphs import CudaGraphRecorder
@@ -26,7 +26,7 @@ from inference.execution.decoder import Decoder
 from inference.execution.embeddings import Embedded, embeddings_of
 from inference.execution.graph_inputs import GraphInputs, HostArrays
 from inference.execution.kv_cache import KVCache
-from inference.execution.runner import SequenceInputs
+from inference.execution.runner import NO_TOKEN, SequenceInputs
 from inference.execution.sampling import LogitsProcessors, seen_tokens
 from inference.execution.step_inputs import fill_chunks, fill_rows, prefill_sizes, row_sizes
 from inference.execution.token_slots import TokenSlots
@@ -36,12 +36,23 @@ from inference.kernels.decode_int8 import DecodeInt8
 from inference.kernels.gpu import multiprocessors
 from inference.kernels.layer_cache import LayerCache
 from inference.prompts.positions import AXES
+from inference.scheduling.lookup import RowCosts
 from inference.scheduling.pages import PAGE_TOKENS, pages_for
-from inference.scheduling.sequences import Plan, PrefillChunk, Sequence
+from inference.scheduling.sequences import DecodeRow, Plan, PrefillChunk, Sequence
 from inference.scheduling.shared_prefixes import Group, group_by_prefix
 
 BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
-"""Batch sizes of the decode graphs; a step uses the next larger one."""
+"""Batch sizes of the decode graphs, in rows; a step uses the next larger one."""
+PINNED_ROWS = 8
+"""Up to this many rows, a row's results do not depend on the others.
+
+The products have one kernel and one number of partial sums for them (`skinny.SHAPES`), attention is
+split as for `PINNED_AS` rows and shares no prefix, and the head has as many rows always, since
+cuBLAS chooses kernels by their number."""
+PINNED_AS = 2
+"""Between one, which wants many splits, and eight, which want few."""
+ROW_COSTS = RowCosts(max_rows=PINNED_ROWS, row=0.03, wait=0.2)
+"""Rows read the same weights; but while proposals are checked, host and device take turns."""
 PREFILL_GRAPH_TOKENS = (16, 64, 128, 192, 256, 512, 640)
 """Prefill sizes that have a graph, in tokens.
 
@@ -60,10 +71,6 @@ DecodeAttention: TypeAlias = Callable[
     [Tensor, LayerCache, Tensor, Tensor, Tensor, Tensor, int], Tensor
 ]
 """See `kernels.attention.decode_attention`."""
-
-
-GroupsKey: TypeAlias = tuple[tuple[Sequence[SequenceInputs], int], ...]
-"""The decoding sequences and their numbers of whole pages, on which the groups depend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,10 @@ class CudaRunner:
             self._blocks = decode_int8.BLOCKS * multiprocessors(torch.cuda.current_device())
         # One for all prefill graphs, which never run at the same time.
         self._deepstack = self._zeros(shape.deepstack, max(PREFILL_GRAPH_TOKENS), shape.hidden)
+        self.row_costs: RowCosts | None = None
+        # What the processors have seen would be another set for each proposed token.
+        if not processors.needs_seen and not decoder.has_library_products:
+            self.row_costs = replace(ROW_COSTS, max_rows=min(PINNED_ROWS, max_running))
         batches = [batch for batch in BATCHES if batch < max_running] + [max_running]
         with torch.inference_mode():
             # Largest first: the smaller graphs reuse its memory.
@@ -171,12 +182,12 @@ class CudaRunner:
             sampled, num_prefilled = self._prefill(plan.chunks, embedded)
             if num_prefilled:
                 prefilled[:num_prefilled].copy_(sampled[:num_prefilled], non_blocking=True)
-        if plan.decodes:
-            out = self._decode(plan)
-            decoded[: len(out)].copy_(out, non_blocking=True)
+        rows = plan.decode_rows
+        if rows:
+            decoded[: len(rows)].copy_(self._decode(rows), non_blocking=True)
         event = torch.cuda.Event()
         event.record()
-        return CudaStepInFlight(event, decoded, len(plan.decodes), prefilled, num_prefilled)
+        return CudaStepInFlight(plan, event, decoded, len(rows), prefilled, num_prefilled)
 
     def leave(self, sequence: Sequence[SequenceInputs]) -> None:
         """See `Runner.leave`."""
@@ -193,12 +204,20 @@ class CudaRunner:
 
     # -- decode -------------------------------------------------------------------------------
 
-    def _decode(self, plan: Plan[SequenceInputs]) -> Tensor:
-        count = len(plan.decodes)
+    def _decode(self, rows: list[DecodeRow[SequenceInputs]]) -> Tensor:
+        count = len(rows)
         batch = next(batch for batch in self._batches if batch >= count)
         graph = self._decode_graphs[batch]
         host = graph.inputs.next()
-        fill_rows(host, self._token_slots, plan.decodes, plan.positions)
+        sequences = [row.sequence for row in rows]
+        positions = [row.position for row in rows]
+        fill_rows(host, self._token_slots, sequences, positions)
+        host["known_tokens"][:count] = [NO_TOKEN if r.token is None else r.token for r in rows]
+        # The host says what follows proposals. A slot has room for one row's token.
+        host["token_slots"][[i for i, row in enumerate(rows) if row.num_proposed]] = (
+            self._padding_slot
+        )
+        host["known_tokens"][count:] = 0
         host["token_slots"][count:] = self._padding_slot
         host["positions"][count:] = 0
         host["kv_slots"][count:] = 0
@@ -206,34 +225,32 @@ class CudaRunner:
         host["temperatures"][count:] = 0
         tables = host["tables"]
         tables[count:, 0] = 0
-        for row, sequence in enumerate(plan.decodes):
+        for row, (sequence, at, _, _) in enumerate(rows):
             pages = sequence.pages
             tables[row, : len(pages)] = pages
-            at = plan.positions[row]
             host["kv_slots"][row] = pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS
-        host["lengths"][:count] = plan.positions
-        deltas = [sequence.inputs.rope_delta for sequence in plan.decodes]
+        host["lengths"][:count] = positions
+        deltas = [sequence.inputs.rope_delta for sequence in sequences]
         host["positions"][:count] = host["lengths"][:count] + deltas
         host["lengths"][:count] += 1
-        self._fill_groups(host, plan)
+        self._fill_groups(host, rows)
         graph.inputs.send()
         graph.graph.replay()
         return graph.out[:count]
 
-    def _fill_groups(self, host: HostArrays, plan: Plan[SequenceInputs]) -> None:
+    def _fill_groups(self, host: HostArrays, rows: list[DecodeRow[SequenceInputs]]) -> None:
         """Fill in which rows share their first pages."""
         host["shared_lengths"][:] = 0
         host["group_members"][:] = -1
         most = host["group_members"].shape[0]
+        if not most:
+            return
         # The groups change only with the rows, and when a page fills up.
-        rows = tuple(
-            (sequence, at // PAGE_TOKENS)
-            for sequence, at in zip(plan.decodes, plan.positions, strict=True)
-        )
-        if self._grouped != rows:
-            tables = [sequence.pages[:whole] for sequence, whole in rows]
+        whole_pages = tuple((row.sequence, row.position // PAGE_TOKENS) for row in rows)
+        if self._grouped != whole_pages:
+            tables = [sequence.pages[:whole] for sequence, whole in whole_pages]
             self._groups = group_by_prefix(tables, max_groups=most, max_rows=self._group_size)
-            self._grouped = rows
+            self._grouped = whole_pages
         for index, group in enumerate(self._groups):
             host["group_members"][index, : len(group.rows)] = group.rows
             host["shared_lengths"][list(group.rows)] = group.pages * PAGE_TOKENS
@@ -241,21 +258,24 @@ class CudaRunner:
     def _capture_decode(self, batch: int) -> _Graph:
         decoder = self._decoder
         shape = decoder.shape
+        is_pinned = batch <= PINNED_ROWS
         inputs = GraphInputs(
             self._device,
             **row_sizes(batch),
+            known_tokens=(batch,),
             positions=(batch,),
             kv_slots=(batch,),
             lengths=(batch,),
             shared_lengths=(batch,),
-            group_members=(min(8, batch // 2), self._group_size),
+            group_members=(0 if is_pinned else min(8, batch // 2), self._group_size),
             tables=(batch, self._table_pages),
         )
         on = inputs.on_device
         on["lengths"].fill_(1)
         on["token_slots"].fill_(self._padding_slot)
         on["group_members"].fill_(-1)
-        splits = attention.splits_for(batch, shape.kv_heads, self._blocks)
+        split_as = PINNED_AS if is_pinned else batch
+        splits = attention.splits_for(split_as, shape.kv_heads, self._blocks)
 
         # Sequences that share a prefix see different parts of it through a window.
         unshared = (torch.zeros_like(on["shared_lengths"]), on["group_members"][:0])
@@ -275,10 +295,12 @@ class CudaRunner:
 
         def compute() -> Tensor:
             token_slots = on["token_slots"].long()
-            tokens = self._newest[token_slots]
+            known = on["known_tokens"].long()
+            tokens = torch.where(known >= 0, known, self._newest[token_slots])
             if self._seen is not None:
                 self._seen.index_put_((token_slots, tokens), is_seen)
-            return self._choose(decoder.forward(decoder.embed(tokens), step), on)
+            hidden = decoder.forward(decoder.embed(tokens), step)
+            return self._choose(hidden, on, head_rows=PINNED_ROWS if is_pinned else batch)
 
         graph, out = self._recorder.record(compute)
         return _Graph(graph, inputs, out)
@@ -391,12 +413,29 @@ class CudaRunner:
     def _zeros(self, *size: int) -> Tensor:
         return torch.zeros(*size, dtype=self._decoder.dtype, device=self._device)
 
-    def _choose(self, hidden: Tensor, on: dict[str, Tensor], rows: int | None = None) -> Tensor:
-        """Sample each row's next token and store it in its slot. Returns: int64[rows]."""
+    def _choose(
+        self,
+        hidden: Tensor,
+        on: dict[str, Tensor],
+        rows: int | None = None,
+        *,
+        head_rows: int = 0,
+    ) -> Tensor:
+        """Sample each row's next token and store it in its slot. Returns: int64[rows].
+
+        Args:
+            hidden: [rows, hidden].
+            on: see `fill_rows`.
+            rows: how many sample; None: as many as `on` has room for.
+            head_rows: the head multiplies as many at least.
+        """
+        padding = max(0, head_rows - len(hidden))
+        padded = nn.functional.pad(hidden, (0, 0, 0, padding)) if padding else hidden
+        logits = self._decoder.head(padded)[: len(hidden)]
         token_slots = on["token_slots"][:rows].long()
         seen = None if self._seen is None else self._seen[token_slots]
         chosen = sampling.sample(
-            self._processors.apply(self._decoder.head(hidden), seen),
+            self._processors.apply(logits, seen),
             on["temperatures"].view(torch.float32),
             on["top_ps"].view(torch.float32),
             on["top_ks"],

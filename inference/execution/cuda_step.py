@@ -10,9 +10,10 @@ from torch import Tensor
 
 from inference.execution.decoder import Decoder, Layer
 from inference.execution.kv_cache import KVCache
-from inference.execution.runner import reported
+from inference.execution.runner import SequenceInputs, new_tokens_of, reported
 from inference.kernels import fused
 from inference.kernels.layer_cache import LayerCache
+from inference.scheduling.sequences import Plan
 
 
 @dataclass(slots=True)
@@ -70,14 +71,17 @@ class CudaStep:
 class CudaStepInFlight:
     """Implements `StepInFlight`."""
 
+    plan: Plan[SequenceInputs]
     event: torch.cuda.Event
     decoded: Tensor
     num_decoded: int
+    """Rows."""
     prefilled: Tensor
     num_prefilled: int
 
-    def wait(self) -> list[int]:
+    def wait(self) -> list[list[int]]:
         """See `StepInFlight.wait`."""
         self.event.synchronize()
-        tokens: list[int] = self.decoded[: self.num_decoded].tolist()
-        return reported(tokens + self.prefilled[: self.num_prefilled].tolist())
+        decoded = reported(self.decoded[: self.num_decoded].tolist())
+        prefilled = reported(self.prefilled[: self.num_prefilled].tolist())
+        return new_tokens_of(self.plan, decoded) + [[token] for token in prefilled]

@@ -17,7 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from inference.execution.int8 import Int8Linear
-from inference.execution.linears import Linear, PackedLinear, can_pack, check_fusable, fuse
+from inference.execution.linears import (
+    DenseLinear,
+    Linear,
+    PackedLinear,
+    can_pack,
+    check_fusable,
+    fuse,
+)
 from inference.execution.rotation import (
     ROTATES_NEIGHBOURS,
     Rotation,
@@ -163,6 +170,15 @@ class Decoder:
     def has_axes(self) -> bool:
         """Whether a token has three positions: see `Rotation.axes`."""
         return self.layers[0].rotation.axes is not None
+
+    @property
+    def has_library_products(self) -> bool:
+        """Whether a library multiplies in some layer, in an order that may follow from the rows."""
+        return any(
+            isinstance(linear, DenseLinear)
+            for layer in self.layers
+            for linear in (layer.qkv_proj, layer.o_proj, layer.gate_up_proj, layer.down_proj)
+        )
 
     @property
     def bits(self) -> int:

@@ -10,6 +10,7 @@ import torch
 
 from inference.execution.kv_cache import KVCache
 from inference.prompts.prompt import Prompt
+from inference.scheduling.lookup import RowCosts, accepted
 from inference.scheduling.sequences import Plan, Sequence
 from inference.types import Sampling
 
@@ -49,8 +50,12 @@ class SequenceFailed(Exception):
 class StepInFlight(Protocol):
     """A step that has been started."""
 
-    def wait(self) -> list[int]:
-        """Wait for the step. Returns: for each of the plan's `sampled`, a token or `NO_TOKEN`."""
+    def wait(self) -> list[list[int]]:
+        """Wait for the step.
+
+        Returns: for each of the plan's `sampled`, its new tokens (one, and more where proposals
+        were right), or `NO_TOKEN` alone.
+        """
         ...
 
 
@@ -60,6 +65,8 @@ class Runner(Protocol):
     ahead: int
     """How many steps may be in flight before the oldest is waited for."""
     cache: KVCache
+    row_costs: RowCosts | None
+    """Within these, a row's result does not depend on the others. None: it may."""
 
     def start(self, plan: Plan[SequenceInputs]) -> StepInFlight:
         """Start a step without waiting for the device.
@@ -81,6 +88,22 @@ class Runner(Protocol):
     def check_device(self) -> None:
         """Raises: torch.AcceleratorError if the device has failed for good."""
         ...
+
+
+def new_tokens_of(plan: Plan[SequenceInputs], chosen: list[int]) -> list[list[int]]:
+    """Return each decode's new tokens.
+
+    Args:
+        plan: the step's.
+        chosen: a token or `NO_TOKEN` for each of its `decode_rows`.
+    """
+    found, at = [], 0
+    for proposed in plan.proposals or ((),) * len(plan.decodes):
+        rows = chosen[at : at + 1 + len(proposed)]
+        # Also behind a wrong proposal: what is NaN there would stay in the sequence's pages.
+        found.append([NO_TOKEN] if NO_TOKEN in rows else accepted(proposed, rows))
+        at += len(rows)
+    return found
 
 
 def reported(tokens: list[int]) -> list[int]:

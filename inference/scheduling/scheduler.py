@@ -12,6 +12,10 @@ its pages, waits, and is prefilled again.
 
 Background sequences take what the others leave: none is admitted while another sequence waits, they
 are preempted before all others, and also to admit one.
+
+Where few sequences decode, a plan may propose tokens for them (`lookup.py`), which the step checks.
+A sequence then gets one token or more, and no step with it is planned before that. Keys and values
+of proposals that were wrong stay in its pages, behind its length, until they are overwritten.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from itertools import count as counter
 from typing import Generic
 
 from inference.metrics import Counter as Counted
+from inference.scheduling.lookup import Decoded, Proposer
 from inference.scheduling.pages import PAGE_TOKENS, PagePool, pages_for
 from inference.scheduling.prefix_tree import PageKey, PrefixTree, page_key
 from inference.scheduling.sequences import Inputs, Plan, PrefillChunk, Sequence
@@ -47,6 +52,7 @@ class Scheduler(Generic[Inputs]):
         *,
         max_running: int,
         max_prefills: int = 16,
+        proposer: Proposer | None = None,
     ) -> None:
         """Schedule over a pool of pages.
 
@@ -55,11 +61,14 @@ class Scheduler(Generic[Inputs]):
             tree: over the same pool.
             max_running: most sequences that are prefilled or decode at once.
             max_prefills: most sequences that are prefilled in one step.
+            proposer: proposes tokens; None: none are.
         """
         self._pool = pool
         self._tree = tree
         self._max_running = max_running
         self._max_prefills = max_prefills
+        self._proposer = proposer
+        self.decoded = Decoded()
         self._waiting: list[Sequence[Inputs]] = []
         self._running: list[Sequence[Inputs]] = []  # by arrival, youngest last
         self._arrivals = counter()
@@ -115,27 +124,35 @@ class Scheduler(Generic[Inputs]):
         """
         self._is_short_of_pages = False
         decodes = self._plan_decodes()
+        positions = tuple(sequence.computed - 1 for sequence in decodes)
+        proposals = self._propose(decodes)
         chunks = self._plan_prefills(prefill_budget)
         if not self._is_short_of_pages:
             self._held_back = None
         if not decodes and not chunks:
             return None
-        return Plan(tuple(decodes), tuple(s.computed - 1 for s in decodes), tuple(chunks))
+        return Plan(tuple(decodes), positions, tuple(chunks), proposals)
 
-    def complete(self, plan: Plan[Inputs], sampled: SequenceOf[int]) -> None:
-        """Take the tokens a step sampled, one for each of `plan.sampled`.
+    def complete(self, plan: Plan[Inputs], sampled: SequenceOf[SequenceOf[int]]) -> None:
+        """Take the tokens a step sampled, for each of `plan.sampled`.
+
+        That is one token, and further ones where proposals were right (`lookup.accepted`).
 
         Steps complete in the order they were planned. Sequences that ended meanwhile are skipped.
         """
         for chunk in plan.chunks:
             if not chunk.sequence.ended:
                 chunk.sequence.done = chunk.end
-        for sequence in plan.decodes:
+        proposals = plan.proposals or ((),) * len(plan.decodes)
+        for sequence, proposed, tokens in zip(plan.decodes, proposals, sampled, strict=False):
             if not sequence.ended:
-                sequence.done += 1
-        for sequence, token in zip(plan.sampled, sampled, strict=True):
+                sequence.done += len(tokens)
+                self.decoded.count(len(proposed), len(tokens))
+                if proposed:
+                    sequence.computed, sequence.checking = sequence.done, 0
+        for sequence, tokens in zip(plan.sampled, sampled, strict=True):
             if not sequence.ended:
-                sequence.tokens.append(token)
+                sequence.tokens.extend(tokens)
                 sequence.pending -= 1
         for chunk in plan.chunks:
             self._insert_prefix(chunk.sequence)
@@ -151,8 +168,9 @@ class Scheduler(Generic[Inputs]):
                 chunk.sequence.pending -= int(chunk.is_last)
         for sequence in plan.decodes:
             if not sequence.ended:
-                sequence.computed -= 1
+                sequence.computed -= 1 + sequence.checking
                 sequence.pending -= 1
+                sequence.checking = 0
 
     def preempt(self, sequence: Sequence[Inputs]) -> None:
         """Free a running sequence's pages and enqueue it again, to be prefilled anew.
@@ -190,7 +208,10 @@ class Scheduler(Generic[Inputs]):
         decodes: list[Sequence[Inputs]] = []
         for sequence in list(self._running):
             can_decode = (
-                sequence.is_prefilled and sequence.wants_token and sequence is not self._held_back
+                sequence.is_prefilled
+                and sequence.wants_token
+                and not sequence.checking
+                and sequence is not self._held_back
             )
             if not can_decode or not self._make_room(sequence, sequence.computed + 1):
                 continue
@@ -198,6 +219,22 @@ class Scheduler(Generic[Inputs]):
             sequence.pending += 1
             decodes.append(sequence)
         return decodes
+
+    def _propose(self, decodes: list[Sequence[Inputs]]) -> tuple[tuple[int, ...], ...]:
+        """Propose tokens for decoding sequences, where pages can be had without preempting any."""
+        if self._proposer is None or not decodes:
+            return ()
+        found = []
+        room = self._proposer.room(len(decodes))
+        for sequence in decodes:
+            proposed = self._proposer.propose(sequence, len(self._running), room)
+            while proposed and not self._allocate(sequence, sequence.computed + len(proposed)):
+                proposed = proposed[:-1]
+            sequence.checking = len(proposed)
+            sequence.computed += len(proposed)
+            room -= len(proposed)
+            found.append(proposed)
+        return tuple(found) if any(found) else ()
 
     def _plan_prefills(self, budget: int) -> list[PrefillChunk[Inputs]]:
         prefilling = [sequence for sequence in self._running if not sequence.is_prefilled]
@@ -219,7 +256,7 @@ class Scheduler(Generic[Inputs]):
                     not_admitted.append(sequence)
                     continue
                 active[sequence.user_id] += 1
-            count = _chunk_size(sequence, budget)
+            count = sequence.prefill_size(budget)
             if sequence is self._held_back or not self._make_room(
                 sequence, sequence.computed + count
             ):
@@ -393,19 +430,6 @@ class Scheduler(Generic[Inputs]):
         for page in range(len(sequence._keys), len(sequence.tokens) // PAGE_TOKENS):
             sequence._keys.append(page_key(sequence.tokens, sequence.pictures, page))
         return sequence._keys
-
-
-def _chunk_size(sequence: Sequence[Inputs], budget: int) -> int:
-    """Return how many tokens of a sequence to prefill next.
-
-    They keep to the budget, unless they begin with a picture that must be prefilled whole.
-    """
-    start = sequence.computed
-    end = min(start + budget, len(sequence.tokens))
-    for picture in sequence.pictures:
-        if picture.is_whole and picture.start < end < picture.end:
-            end = picture.start if picture.start > start else picture.end
-    return end - start
 
 
 def _priority(

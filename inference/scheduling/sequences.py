@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+from inference.scheduling.lookup import Lookup
 from inference.scheduling.prefix_tree import Node, PageKey, PictureSpan
 
 Inputs = TypeVar("Inputs")
@@ -33,7 +34,11 @@ class Sequence(Generic[Inputs]):
     done: int = 0
     """The same, counting completed steps only."""
     pending: int = 0
-    """Tokens that steps in flight will sample."""
+    """Tokens that steps in flight will sample; those that check proposals count once."""
+    checking: int = 0
+    """Proposed tokens that a step in flight checks. No other step is planned meanwhile."""
+    lookup: Lookup | None = None
+    """Made when tokens are first proposed for it."""
     pages: list[int] = field(default_factory=list)
     cached_tokens: int = 0
     """Prompt tokens found in the prefix tree on first admission."""
@@ -57,6 +62,18 @@ class Sequence(Generic[Inputs]):
         """Whether it may sample one more token after the planned ones."""
         return len(self.tokens) + self.pending < self.max_tokens
 
+    def prefill_size(self, budget: int) -> int:
+        """Return how many tokens to prefill next.
+
+        They keep to the budget, unless they begin with a picture that must be prefilled whole.
+        """
+        start = self.computed
+        end = min(start + budget, len(self.tokens))
+        for picture in self.pictures:
+            if picture.is_whole and picture.start < end < picture.end:
+                end = picture.start if picture.start > start else picture.end
+        return end - start
+
 
 @dataclass(frozen=True, slots=True)
 class PrefillChunk(Generic[Inputs]):
@@ -74,16 +91,42 @@ class PrefillChunk(Generic[Inputs]):
         return self.start + self.count
 
 
+class DecodeRow(NamedTuple, Generic[Inputs]):
+    """A row of a step that samples a token after one token of a sequence."""
+
+    sequence: Sequence[Inputs]
+    position: int
+    """Of the input token."""
+    token: int | None
+    """The input; `None`: it is still on the device."""
+    num_proposed: int
+    """How many of the tokens up to the input, the last ones, are proposals."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan(Generic[Inputs]):
     """One step of the device."""
 
     decodes: tuple[Sequence[Inputs], ...]
-    """Each samples one token. The input is its newest token, known or still on the device, at
-    position `computed - 1`."""
+    """Each samples a token after its newest one, known or still on the device, and one after each
+    token that is proposed for it."""
     positions: tuple[int, ...]
     """Position of each decode's newest token."""
     chunks: tuple[PrefillChunk[Inputs], ...]
+    proposals: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
+    """Of each decode, the tokens that may come next; empty where none is proposed for any."""
+
+    @property
+    def decode_rows(self) -> list[DecodeRow[Inputs]]:
+        """The rows of the decodes, one after the other; to be read before the step is complete."""
+        rows = []
+        proposals = self.proposals or ((),) * len(self.decodes)
+        for sequence, at, proposed in zip(self.decodes, self.positions, proposals, strict=True):
+            newest = sequence.tokens[at] if at < len(sequence.tokens) else None
+            rows.append(DecodeRow(sequence, at, newest, 0))
+            for count, token in enumerate(proposed, 1):
+                rows.append(DecodeRow(sequence, at + count, token, count))
+        return rows
 
     @property
     def sampled(self) -> tuple[Sequence[Inputs], ...]:

@@ -69,8 +69,8 @@ def steer(
         chosen = start(plan).wait()
         return FinishedStep(
             [
-                next(left) if sequence.user_id == user_id else token
-                for sequence, token in zip(plan.sampled, chosen, strict=True)
+                [next(left)] if sequence.user_id == user_id else tokens
+                for sequence, tokens in zip(plan.sampled, chosen, strict=True)
             ]
         )
 
@@ -256,11 +256,15 @@ def test_no_token_is_chosen_from_logits_that_are_not_finite(
     prompt = Prompt("", [1], (), ())
     asked = SequenceInputs(prompt, Sampling(temperature=temperature), torch.Generator(), 1)
     logits = torch.zeros(9)
-    assert torch_runner._choose(logits, asked) != NO_TOKEN
+    assert torch_runner._new_tokens(logits[None], (), asked) != [NO_TOKEN]
     logits[4] = value
-    assert torch_runner._choose(logits, asked) == NO_TOKEN
+    assert torch_runner._new_tokens(logits[None], (), asked) == [NO_TOKEN]
     nothing_left = torch.full((9,), -torch.inf)
-    assert torch_runner._choose(nothing_left, asked) == (NO_TOKEN if temperature else 0)
+    chosen = torch_runner._new_tokens(nothing_left[None], (), asked)
+    assert chosen == [NO_TOKEN if temperature else 0]
+    behind_a_wrong_proposal = torch.stack([nothing_left, logits])
+    behind_a_wrong_proposal[0, 7] = 0.0
+    assert torch_runner._new_tokens(behind_a_wrong_proposal, (3,), asked) == [NO_TOKEN]
 
 
 async def test_a_request_that_cannot_be_taken_up_ends_alone(

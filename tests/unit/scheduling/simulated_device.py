@@ -10,7 +10,10 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import deque
+from collections.abc import Callable
+from itertools import zip_longest
 
+from inference.scheduling.lookup import Proposer, RowCosts, accepted
 from inference.scheduling.pages import PAGE_TOKENS, PagePool
 from inference.scheduling.prefix_tree import PictureSpan, PrefixTree
 from inference.scheduling.scheduler import Scheduler
@@ -32,10 +35,15 @@ def next_token(prefix: list[object]) -> int:
     return hashlib.sha256(repr(prefix).encode()).digest()[0] + 10
 
 
-def answer_alone(sequence: Sequence[None], prompt: list[int], length: int) -> list[int]:
+def answer_alone(
+    sequence: Sequence[None],
+    prompt: list[int],
+    length: int,
+    model: Callable[[list[object]], int] = next_token,
+) -> list[int]:
     tokens = list(prompt)
     for _ in range(length):
-        tokens.append(next_token(content_of(sequence, tokens)))
+        tokens.append(model(content_of(sequence, tokens)))
     return tokens[len(prompt) :]
 
 
@@ -50,7 +58,8 @@ class Device:
         self.chunk = chunk
         self.ahead = ahead
         self.memory: dict[tuple[int, int], list[object]] = {}
-        self.in_flight: deque[tuple[Plan[None], list[int]]] = deque()
+        self.in_flight: deque[tuple[Plan[None], list[list[int]]]] = deque()
+        self.next_token: Callable[[list[object]], int] = next_token
         self.sampled: dict[Sequence[None], list[int]] = {}  # tokens that the device has
 
     def known(self, sequence: Sequence[None]) -> list[int]:
@@ -58,25 +67,33 @@ class Device:
 
     def start(self, plan: Plan[None]) -> None:
         """Compute a step; its writes are visible from now on."""
-        rows = [(s, at, 1) for s, at in zip(plan.decodes, plan.positions, strict=True)]
-        rows += [(chunk.sequence, chunk.start, chunk.count) for chunk in plan.chunks]
-        tables = {id(sequence): list(sequence.pages) for sequence, _, _ in rows}
-        for sequence, start, count in rows:
-            content = content_of(sequence, self.known(sequence))
+        proposals = plan.proposals or ((),) * len(plan.decodes)
+        rows = [
+            (sequence, at, 1 + len(proposed), proposed)
+            for sequence, at, proposed in zip(plan.decodes, plan.positions, proposals, strict=True)
+        ]
+        rows += [(chunk.sequence, chunk.start, chunk.count, ()) for chunk in plan.chunks]
+        tables = {id(sequence): list(sequence.pages) for sequence, *_ in rows}
+        for sequence, start, count, proposed in rows:
+            content = content_of(sequence, [*self.known(sequence), *proposed])
             for position in range(start, start + count):
                 page = tables[id(sequence)][position // PAGE_TOKENS]
                 assert page != 0
                 self.memory[page, position % PAGE_TOKENS] = content[: position + 1]
-        for sequence, start, count in rows:
-            content = content_of(sequence, self.known(sequence))
+        for sequence, start, count, proposed in rows:
+            content = content_of(sequence, [*self.known(sequence), *proposed])
             for position in range(start + count):
                 page = tables[id(sequence)][position // PAGE_TOKENS]
                 assert self.memory[page, position % PAGE_TOKENS] == content[: position + 1]
         out = []
-        for sequence in plan.sampled:
+        for sequence, proposed in zip_longest(plan.sampled, proposals, fillvalue=()):
             known = self.known(sequence)
-            known.append(next_token(content_of(sequence, known)))
-            out.append(known[-1])
+            chosen = [
+                self.next_token(content_of(sequence, [*known, *proposed[:count]]))
+                for count in range(len(proposed) + 1)
+            ]
+            out.append(accepted(proposed, chosen))
+            known += out[-1]
         self.in_flight.append((plan, out))
 
     def finish_oldest(self) -> None:
@@ -105,11 +122,17 @@ class Device:
 
 
 def make_engine(
-    *, pages: int = 400, running: int = 8, chunk: int = 64, ahead: int = 1
+    *,
+    pages: int = 400,
+    running: int = 8,
+    chunk: int = 64,
+    ahead: int = 1,
+    costs: RowCosts | None = None,
 ) -> tuple[Scheduler[None], PagePool, PrefixTree, Device]:
     pool = PagePool(pages)
     tree = PrefixTree(pool, "model")
-    scheduler = Scheduler[None](pool, tree, max_running=running)
+    proposer = None if costs is None else Proposer(costs)
+    scheduler = Scheduler[None](pool, tree, max_running=running, proposer=proposer)
     return scheduler, pool, tree, Device(scheduler, pool, chunk=chunk, ahead=ahead)
 
 
