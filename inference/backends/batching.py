@@ -35,6 +35,7 @@ from inference.prompts.answer_text import AnswerText
 from inference.prompts.builder import PromptBuilder
 from inference.prompts.detokenize import TokenBytes
 from inference.prompts.prompt import Prompt
+from inference.scheduling.lookup import Decoded
 from inference.scheduling.pages import PAGE_TOKENS
 from inference.scheduling.scheduler import Scheduler
 from inference.scheduling.sequences import Plan, Sequence
@@ -125,6 +126,11 @@ class BatchingBackend:
     def token_bytes(self) -> float:
         """Bytes of one token's keys and values."""
         return self._runner.cache.page_bytes / PAGE_TOKENS
+
+    @property
+    def decoded(self) -> Decoded:
+        """What decode steps have brought so far."""
+        return self._scheduler.decoded
 
     @property
     def is_busy(self) -> bool:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from inference.bench.baselines import Generated
-from inference.bench.workloads import FirstTokens, Gaps, Throughput
+from inference.bench.workloads import FirstTokens, Gaps, Quoting, Throughput
 from inference.errors import ModelUnavailable
 
 
@@ -31,6 +31,9 @@ class Report:
     floor: list[float | None] = field(default_factory=list)
     """Tokens per second, for each of `throughput`."""
     speedup_over_generate: list[float | None] = field(default_factory=list)
+    tokens_per_step: list[float | None] = field(default_factory=list)
+    """Of each thread in a decode step, for each of `throughput`; beyond 1 by proposals."""
+    quoting: Quoting | None = None
     first_tokens: FirstTokens | None = None
     picture_ms: float | None = None
     """Vision tower and projector, for one picture."""
@@ -69,8 +72,12 @@ def table(report: Report) -> str:
                 f"{name:24} first token {one.first_token_ms:7.1f} ms   "
                 f"{one.step_ms:7.2f} ms per step   {one.tokens_per_second:8.1f} tokens/s"
             )
-    for measured, floor, speedup in zip(
-        report.throughput, report.floor, report.speedup_over_generate, strict=True
+    for measured, floor, speedup, per_step in zip(
+        report.throughput,
+        report.floor,
+        report.speedup_over_generate,
+        report.tokens_per_step,
+        strict=True,
     ):
         kind = ", one picture" if measured.same_picture else ""
         who = "1 thread" if measured.threads == 1 else f"{measured.threads} threads"
@@ -83,7 +90,10 @@ def table(report: Report) -> str:
             line += f"   {speedup:5.1f} × generate()"
         if floor is not None:
             line += f"   floor {floor:.0f} ({100 * measured.tokens_per_second / floor:.0f}%)"
+        if per_step is not None:
+            line += f"   {per_step:.2f} tokens a step"
         lines.append(line)
+    lines += _repeating(report.quoting)
     if report.first_tokens is not None:
         first = report.first_tokens
         lines += [
@@ -108,6 +118,13 @@ def table(report: Report) -> str:
     cache = "" if report.cache_tokens is None else f", with a cache of {report.cache_tokens} tokens"
     lines.append(f"memory used on the device: {report.device_memory_gib:.2f} GiB{cache}")
     return "\n".join(lines)
+
+
+def _repeating(quoting: Quoting | None) -> list[str]:
+    if quoting is None:
+        return []
+    speed = f"{'1 thread, repeating':24} {quoting.tokens_per_second:8.1f} tokens/s"
+    return [f"{speed}   {quoting.tokens_per_step:.2f} tokens a step"]
 
 
 def _first_token(of: str, ms: float, device_ms: float) -> str:

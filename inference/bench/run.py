@@ -44,6 +44,7 @@ from inference.bench.workloads import (
     Client,
     measure_first_tokens,
     measure_gaps,
+    measure_quoting,
     measure_throughput,
     picture_of,
     picture_px,
@@ -53,6 +54,7 @@ from inference.bench.workloads import (
 from inference.device import device_of, use_expandable_segments
 from inference.errors import EngineDead, GenerationFailed, ModelUnavailable
 from inference.progress import StreamProgress
+from inference.scheduling.lookup import Decoded
 from inference.serving.device_thread import DeviceThread
 from inference.serving.worker import Worker, running_worker
 from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling
@@ -281,15 +283,25 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
         for threads in options.threads:
             now(f"{threads} threads")
             await measure_throughput(client, threads, same_picture=options.same_picture)  # warm-up
+            decoded = replace(backend.decoded) if isinstance(backend, BatchingBackend) else None
             report.throughput.append(
                 await measure_throughput(client, threads, same_picture=options.same_picture)
             )
+            report.tokens_per_step.append(None if decoded is None else _per_step(backend, decoded))
+        if isinstance(backend, BatchingBackend):
+            report.quoting = await measure_quoting(client, backend.decoded)
         decoding = min(16, max(options.threads))
         now("gaps")
         every_s = 0.1 if report.hardware.startswith("NVIDIA") else 0.5
         report.gaps = await measure_gaps(client, decoding, 12, every_s)
         report.loop_lag_p99_ms = quantile(lags, 0.99)
         report.loop_lag_worst_ms = max(lags)
+
+
+def _per_step(backend: BatchingBackend, before: Decoded) -> float:
+    """Return how many tokens a step has brought a thread since then."""
+    steps = backend.decoded.steps - before.steps
+    return (backend.decoded.tokens - before.tokens) / max(1, steps)
 
 
 async def _picture_ms(worker: Worker, client: Client) -> float:

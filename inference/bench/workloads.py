@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from PIL import Image
 
+from inference.scheduling.lookup import Decoded
 from inference.serving.worker import Worker
 from inference.types import (
     Finished,
@@ -31,6 +32,11 @@ PICTURE_PX = (640, 480)
 MEGAPIXEL_PX = (1024, 1024)
 """Where a picture's tokens follow its size."""
 LAG_INTERVAL_S = 0.005
+PASSAGE = (
+    "The harbour was built in 1872. Its canal is 1,140 metres long and lined with warehouses of "
+    "brick, gas lamps and small glass shops. In February candles float on the water, and visitors "
+    "arrive by the slow train to see them in the snow."
+)
 
 
 def picture_px(model: ModelInfo) -> tuple[int, int]:
@@ -89,6 +95,15 @@ class Throughput:
     whole_tokens_per_second: float
     """From the first request to the last token, pictures and prefills included."""
     step_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quoting:
+    """One thread, greedy, whose answer can be proposed from the thread's own text."""
+
+    tokens_per_second: float
+    """From the first text to the last."""
+    tokens_per_step: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,13 +178,18 @@ class Client:
         return Message(role=Role.USER, text=text, pictures=pictures)
 
     async def ask(
-        self, messages: tuple[Message, ...], *, seed: int = 0, tokens: int | None = None
+        self,
+        messages: tuple[Message, ...],
+        *,
+        seed: int = 0,
+        tokens: int | None = None,
+        temperature: float | None = None,
     ) -> Answered:
         """Send a request and record when each piece of text arrives."""
         request = GenerationRequest(
             messages=messages,
             sampling=Sampling(
-                temperature=self._temperature,
+                temperature=self._temperature if temperature is None else temperature,
                 max_new_tokens=tokens or self.new_tokens,
                 seed=seed,
                 ignore_eos=True,  # all answers reach the requested length
@@ -217,6 +237,28 @@ async def measure_throughput(client: Client, threads: int, *, same_picture: bool
         tokens_per_second=rate,
         whole_tokens_per_second=sum(answer.end.new_tokens for answer in answers) / whole_s,
         step_ms=1e3 * threads / rate if rate else 0.0,
+    )
+
+
+async def measure_quoting(client: Client, decoded: Decoded) -> Quoting:
+    """Ask a question again whose answer is in the thread, once to warm up.
+
+    Random weights do not quote, but their greedy answers repeat themselves.
+
+    Args:
+        client: asks.
+        decoded: the engine's count.
+    """
+    question = client.question(client.new_picture())
+    thread = (*question, Message(role=Role.ASSISTANT, text=PASSAGE), *question)
+    await client.ask(thread, temperature=0.0)
+    before = decoded.steps, decoded.tokens
+    answered = await client.ask(thread, temperature=0.0)
+    took = answered.ended_at - (answered.times[0] if answered.times else answered.asked_at)
+    steps = decoded.steps - before[0]
+    return Quoting(
+        tokens_per_second=(answered.end.new_tokens - 1) / took if took else 0.0,
+        tokens_per_step=(decoded.tokens - before[1]) / steps if steps else 0.0,
     )
 
 

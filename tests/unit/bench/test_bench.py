@@ -68,6 +68,16 @@ def test_the_engine_is_compared_with_generate_and_the_floor(report: Report) -> N
     assert all(floor > 0 for floor in results["floor"])
 
 
+def test_tokens_a_step_are_counted_and_an_answer_that_repeats_itself_has_more(
+    report: Report,
+) -> None:
+    assert len(report.tokens_per_step) == 2
+    assert all(per_step is not None and per_step >= 1 for per_step in report.tokens_per_step)
+    assert report.quoting is not None
+    assert report.quoting.tokens_per_step > 1.2
+    assert report.quoting.tokens_per_second > 0
+
+
 def test_first_tokens_are_measured_for_a_new_picture_and_a_follow_up(report: Report) -> None:
     assert abs(report.prompt_tokens - (576 + 60)) <= 2  # and the line break after a picture
     assert report.first_tokens is not None
@@ -82,6 +92,8 @@ def test_the_table_names_every_figure(report: Report) -> None:
         "generate()",
         "3 threads",
         "floor",
+        "tokens a step",
+        "1 thread, repeating",
         "first token, new picture",
         "gap between",
         "memory",
