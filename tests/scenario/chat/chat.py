@@ -106,7 +106,7 @@ class Chat(Protocol):
         """The settings' modal, filled in."""
         ...
 
-    async def open_settings(self, *, who: str = "ann") -> Callable[..., None]:
+    async def open_settings(self, *, who: str = "ann") -> Callable[..., object]:
         """The settings' modal, open. Returns: sends it with the fields that are changed."""
         ...
 

@@ -110,10 +110,10 @@ class DiscordChat:
         asked = self._discord.submit(values)
         await until(lambda: asked.answered)
 
-    async def open_settings(self, *, who: str = "ann") -> Callable[..., None]:
+    async def open_settings(self, *, who: str = "ann") -> Callable[..., object]:
         opened = self._discord.slash("llava settings", user=PEOPLE[who])
         await until(lambda: opened.id in [it.id for it, _ in self._discord.interactions.modals])
-        return lambda **values: self._discord.submit(values, opened.id) and None
+        return lambda **values: self._discord.submit(values, opened.id)
 
     def another_bot_says(self, text: str) -> None:
         self._discord.say(self._written(text), user=OTHER_BOT)

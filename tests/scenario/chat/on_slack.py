@@ -109,11 +109,11 @@ class SlackChat:
         (await self.open_settings(who=who))(**values)
         await until(lambda: not self._slack.sockets._acks)  # acknowledged once they are stored
 
-    async def open_settings(self, *, who: str = "ann") -> Callable[..., None]:
+    async def open_settings(self, *, who: str = "ann") -> Callable[..., object]:
         self._slack.command("settings", user=PEOPLE[who])
         await until(lambda: bool(self._slack.workspace.views))
         view = self._slack.workspace.views.popitem()[1]
-        return lambda **values: self._slack.submit(view, values, user=PEOPLE[who]) and None
+        return lambda **values: self._slack.submit(view, values, user=PEOPLE[who])
 
     def another_bot_says(self, text: str) -> None:
         self._slack.say(self._written(text), user="U9BOT", bot_id="B9")
