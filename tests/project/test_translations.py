@@ -13,6 +13,7 @@ from tests.project.fences import Fence, fences, without_fences
 DOCS = Path(__file__).parents[2] / "docs"
 PAIRS = [
     ("operations.md", "operations.ja.md"),
+    ("setup.md", "setup.ja.md"),
 ]
 HEADING = re.compile(r"^(#+) .*$", re.MULTILINE)
 COMMENT = re.compile(r"(?:^| +)# .*$", re.MULTILINE)
