@@ -19,11 +19,12 @@ from bot.platforms.discord.api import UNREACHABLE_PAUSE_S, Budget, DiscordRefuse
 from bot.platforms.discord.invitation import application_of
 from bot.platforms.discord.network import Network
 from bot.platforms.discord.parsing import State
+from bot.platforms.discord.replies.layout import ButtonListener
 from bot.platforms.discord.settings import DiscordSettings, DiscordTiming
 from bot.platforms.platform import PlatformUnavailable
 from bot.settings import revealed
 from bot.store import Leases
-from bot.values.messages import MessageKey, TryLater
+from bot.values.messages import TryLater
 from bot.values.presence import Presence
 from inference.errors import safe_traceback
 from inference.failures import in_one_line
@@ -90,14 +91,10 @@ class GatewayListener(Protocol):
     async def on_unparsed(self, channel: int) -> None: ...
 
 
-class InteractionListener(Protocol):
+class InteractionListener(ButtonListener, Protocol):
     """Receives commands, buttons and modals."""
 
     def register(self, client: Client, tree: app_commands.CommandTree[Any]) -> None: ...
-
-    async def on_button(
-        self, interaction: discord.Interaction[Any], action: str, key: MessageKey
-    ) -> None: ...
 
     @property
     def translator(self) -> app_commands.Translator: ...

@@ -13,12 +13,12 @@ import discord
 from cachetools import LRUCache
 from discord import app_commands
 
-from bot.core.channel_settings.names import WORDS
 from bot.core.commands import ALWAYS, Command
 from bot.core.presets import MAX_NAME
 from bot.errors import UserFacingError
 from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.attachments import passing_attachment
+from bot.platforms.discord.commands.group import llava_group
 from bot.platforms.discord.connection import Client
 from bot.platforms.discord.deferrals import Deferrals, NotRecorded
 from bot.platforms.discord.events import (
@@ -59,17 +59,6 @@ MAX_TARGETS = 1000
 MAX_COPIES = 1000
 Interaction = discord.Interaction[discord.Client]
 
-SUBCOMMANDS = {
-    Command.HELP: ("help", "discord_llava_help"),
-    Command.STATUS: ("status", "discord_llava_status"),
-    Command.FORGET_ME: ("forget-me", "discord_llava_forget_me"),
-    Command.FORGET_THREAD: ("forget-thread", "discord_llava_forget_thread"),
-    Command.MUTE: ("mute", "discord_llava_mute"),
-    Command.UNMUTE: ("unmute", "discord_llava_unmute"),
-    Command.USAGE: ("usage", "discord_llava_usage"),
-}
-"""Command → (its name after /llava, its description)."""
-
 
 class InteractionHandler:
     """Handles commands, menu entries, modals and buttons. Lives as long as the adapter.
@@ -97,7 +86,7 @@ class InteractionHandler:
 
     def register(self, client: Client, tree: app_commands.CommandTree[Any]) -> None:
         """Have the client's buttons and the tree's commands call."""
-        client.add_dynamic_items(layout.AnswerButton)
+        client.add_dynamic_items(layout.AnswerButton, layout.PresetMenu)
 
         @app_commands.rename(picture="picture", question="question")
         @app_commands.describe(
@@ -116,18 +105,13 @@ class InteractionHandler:
         async def about(interaction: Interaction, message: discord.Message) -> None:
             await self._ask_about(interaction, message)
 
-        group = app_commands.Group(name="llava", description=word("discord_llava"))
-        for command, (name, description) in SUBCOMMANDS.items():
-            group.add_command(self._subcommand(command, name, description))
-        group.add_command(self._model_subcommand())
-        group.add_command(self._settings_subcommand())
         asking = app_commands.Command[Any, ..., None](
             name="ask", description=word("discord_ask"), callback=ask
         )
         asking.autocomplete("preset")(self._presets)
         tree.add_command(asking)
         tree.add_command(app_commands.ContextMenu(name=word("discord_about"), callback=about))
-        tree.add_command(group)
+        tree.add_command(llava_group(self._command, lambda: self._core.model_names))
         tree.error(self._failed)
 
     async def _presets(
@@ -136,46 +120,6 @@ class InteractionHandler:
         names = self._core.preset_names(interaction.locale.value)
         fitting = [name for name in names if typed.casefold() in name.casefold()]
         return [app_commands.Choice(name=name, value=name) for name in fitting[:MAX_OPTIONS]]
-
-    def _subcommand(
-        self, command: Command, name: str, description: str
-    ) -> app_commands.Command[Any, ..., None]:
-        async def run(interaction: Interaction) -> None:
-            await self._command(interaction, command)
-
-        return app_commands.Command(name=name, description=word(description), callback=run)
-
-    def _model_subcommand(self) -> app_commands.Command[Any, ..., None]:
-        @app_commands.describe(name=word("discord_llava_model_name"))
-        async def run(interaction: Interaction, name: str = "") -> None:
-            await self._command(interaction, Command.MODEL, argument=name)
-
-        command = app_commands.Command[Any, ..., None](
-            name="model", description=word("discord_llava_model"), callback=run
-        )
-
-        @command.autocomplete("name")
-        async def names(_: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-            fitting = [one for one in self._core.model_names if typed.lower() in one]
-            return [app_commands.Choice(name=one, value=one) for one in fitting[:MAX_OPTIONS]]
-
-        return command
-
-    def _settings_subcommand(self) -> app_commands.Command[Any, ..., None]:
-        choices = [app_commands.Choice(name=one, value=one) for one in WORDS]
-
-        @app_commands.describe(
-            change=word("discord_llava_settings_change"),
-            value=word("discord_llava_settings_value"),
-        )
-        @app_commands.choices(change=choices)
-        async def run(interaction: Interaction, change: str = "", value: str = "") -> None:
-            words = f"{change} {value}".strip()
-            await self._command(interaction, Command.SETTINGS, argument=words)
-
-        return app_commands.Command[Any, ..., None](
-            name="settings", description=word("discord_llava_settings"), callback=run
-        )
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -220,7 +164,10 @@ class InteractionHandler:
         self._targets[str(message.id)] = pictures
         await interaction.response.send_modal(ask_modal(str(message.id), locale))
 
-    async def _asked_in_modal(self, interaction: Interaction, target: str, question: str) -> None:
+    async def _asked_in_modal(
+        self, interaction: Interaction, target: str, question: str, *, is_looked_up: bool = True
+    ) -> None:
+        """`is_looked_up`: whether the pictures of `target` belong to the question."""
         locale, channel = self._locale(interaction), await self._where_asked(interaction)
         guild = str(interaction.guild_id or "")
         message = IncomingMessage(
@@ -231,7 +178,9 @@ class InteractionHandler:
             attachments=(*self._pictures_of(target), *self._adapter.pictures.of_text(question)),
             locale=locale,
             sent_at=time.time(),
-            context=Origin(AskedBy.MODAL, target, Token.of(interaction)).to_context(),
+            context=Origin(
+                AskedBy.MODAL, target if is_looked_up else "", Token.of(interaction)
+            ).to_context(),
         )
         async with self._deferrals.recorded(interaction, locale) as deferral:
             await interaction.response.defer(thinking=True, ephemeral=True)
@@ -275,6 +224,15 @@ class InteractionHandler:
             case _:
                 await interaction.response.defer()  # of another version of the bot
 
+    async def on_preset(self, interaction: Interaction, message: str, preset: str) -> None:
+        """See `InteractionListener`. The thread has the picture: nothing is looked up."""
+        if self._is_copy(interaction):
+            return
+        try:
+            await self._asked_in_modal(interaction, message, preset, is_looked_up=False)
+        except UserFacingError as refusal:
+            await self._say(interaction, refusal.key, self._locale(interaction), **refusal.values)
+
     async def _again(self, interaction: Interaction, key: MessageKey, locale: str) -> None:
         person = str(interaction.user.id)
         try:
@@ -289,7 +247,7 @@ class InteractionHandler:
     # -- /llava -------------------------------------------------------------------------------
 
     async def _command(
-        self, interaction: Interaction, command: Command, *, argument: str = ""
+        self, interaction: Interaction, command: Command, argument: str = ""
     ) -> None:
         if self._is_copy(interaction):
             return

@@ -79,6 +79,7 @@ class Discord:
             locales=Locales(store.people),
             forget=self._forget,
             pacer=EditPacer(timing.pace_s),
+            preset_names=core.preset_names,
         )
         self._backfill = Backfill(connection=self.connection, store=store)
         self._messages = MessageHandler(

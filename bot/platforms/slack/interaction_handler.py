@@ -12,7 +12,7 @@ import html
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Literal, TypeVar
 
 from slack_bolt.async_app import AsyncApp
@@ -68,6 +68,7 @@ class InteractionHandler:
         app.action(blocks.STOP)(self._on_stop)
         app.action(blocks.AGAIN)(self._on_again)
         app.action(blocks.FEEDBACK)(self._on_feedback)
+        app.action(blocks.PRESET)(self._on_preset)
         app.shortcut(blocks.SHORTCUT)(self._on_shortcut)
         app.view(blocks.ASK_VIEW)(self._on_ask)
         app.view(blocks.SETTINGS_VIEW)(self._on_settings)
@@ -158,16 +159,51 @@ class InteractionHandler:
         workspace = await self._workspace(context)
         view = body["view"]
         about = json.loads(view["private_metadata"])
-        author = _author(body)
+        question = settings_modal.filled_in(view, "question") or ""
+        await self._ask(workspace, about, _author(body), question, asked_in=view["id"])
+        await ack()
+
+    async def _on_preset(self, ack: Any, body: Event, context: Event) -> None:
+        """A preset was chosen under the answer about a picture: it is asked as in a modal."""
+        workspace = await self._workspace(context)
+        action, answer = body["actions"][0], body["message"]
+        channel, message = blocks.key_from(action["block_id"])
+        about = {
+            "channel": channel,
+            "ts": message,
+            "thread_ts": answer.get("thread_ts") or answer["ts"],
+        }
+        chosen = str(action["selected_option"]["value"])
+        asked_in = f"preset-{action['action_ts']}"
+        await self._ask(workspace, about, _author(body), chosen, asked_in=asked_in)
+        await ack()
+
+    async def _ask(
+        self,
+        workspace: Workspace,
+        about: Mapping[str, str],
+        author: Author,
+        question: str,
+        *,
+        asked_in: str,
+    ) -> None:
+        """Ask about a message, and return once that is written down.
+
+        Args:
+            workspace: where.
+            about: its `channel`, `ts` and `thread_ts`.
+            author: who asks.
+            question: as it was typed or chosen.
+            asked_in: the id of what it was asked in, the same for each copy of the event.
+        """
         if not await self._may_ask(workspace, about["channel"], author):
-            await ack()
             return
         thread = thread_key(workspace.team, about["channel"], about["thread_ts"])
         # Escaped, as the text of a message is: a modal sends it as it was typed.
-        text = html.escape((settings_modal.filled_in(view, "question") or "").strip(), quote=False)
+        text = html.escape(question.strip(), quote=False)
         self._message_handler.check_open()
         message = IncomingMessage(
-            key=message_key(workspace.team, about["channel"], view["id"]),
+            key=message_key(workspace.team, about["channel"], asked_in),
             thread=thread,
             author=author,
             text=text,
@@ -181,7 +217,6 @@ class InteractionHandler:
             told = notify_refusal(workspace, about["channel"], author.id, refusal)
             self._in_background(told)
         await self._message_handler.check_recorded(message.key)
-        await ack()
 
     # -- /llava -------------------------------------------------------------------------------
 

@@ -98,6 +98,7 @@ class Slack:
                 pictures_per_question=pictures_per_question,
             ),
             stop=core.stop,
+            preset_names=core.preset_names,
         )
         self._message_handler = MessageHandler(
             core=core,

@@ -39,7 +39,7 @@ from bot.values.messages import IncomingMessage
 from bot.values.presence import Presence
 
 STATIC = Path(__file__).parent / "static"
-PAGE_TEXTS = ("page_", "status_", "picture_", "what_")
+PAGE_TEXTS = ("page_", "preset_menu", "status_", "picture_", "what_")
 """How the keys of the sentences begin that the page says by itself."""
 SAMPLES_WITH_TEXT = frozenset({"receipt"})
 """The samples whose question asks for what is written in them, by the stems of their files."""
@@ -218,6 +218,7 @@ class Playground:
                 **self._loading.info(locale),
                 "model": self._model(locale),
                 "limits": self._uploads.limits_json(),
+                "presets": self._core.preset_names(locale),
                 "samples": [
                     {
                         "url": f"/static/samples/{file.name}",

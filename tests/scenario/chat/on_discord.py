@@ -15,7 +15,7 @@ from tests.engines import ScriptedModel
 from tests.scenario.chat.chat import BEN, BOT, Answer, PictureGiven
 from tests.scenario.discord.stage import MENTION, Stage, running_bot, small_of, text_of
 from tests.servers.discord import state
-from tests.servers.discord.people import button_ids
+from tests.servers.discord.people import button_ids, menu_of
 from tests.servers.discord.server import LocalDiscord
 from tests.servers.discord.state import ANN, KEI, OTHER_BOT, PICTURES
 from tests.waiting import until
@@ -73,9 +73,18 @@ class DiscordChat:
         self._discord.delete(message, channel=thread or PICTURES)
 
     def press(self, answer: Answer, button: str, *, who: str = "ann") -> None:
+        self._discord.press(self._message(answer), button, user=PEOPLE[who])
+
+    def _message(self, answer: Answer) -> Any:
         messages = [it for place in self._discord.world.messages.values() for it in place]
-        message = next(it for it in messages if it["id"] == answer.id)
-        self._discord.press(message, button, user=PEOPLE[who])
+        return next(it for it in messages if it["id"] == answer.id)
+
+    def presets(self, answer: Answer) -> list[str]:
+        menu = menu_of(self._message(answer))
+        return [] if menu is None else [option["label"] for option in menu["options"]]
+
+    def choose_preset(self, answer: Answer, preset: str, *, who: str = "ann") -> None:
+        self._discord.choose(self._message(answer), preset, user=PEOPLE[who])
 
     async def ask_about(self, message: str, question: str) -> None:
         self.choose_ask(message)

@@ -75,6 +75,19 @@ class SlackChat:
             side = "positive_button" if button == "good" else "negative_button"
         self._slack.press(answer.id, action, user=PEOPLE[who], side=side)
 
+    def presets(self, answer: Answer) -> list[str]:
+        message = self._slack.workspace.message("C1", answer.id)
+        assert message is not None
+        return [
+            option["text"]["text"]
+            for block in message["blocks"]
+            for element in block.get("elements", ())
+            for option in element.get("options", ())
+        ]
+
+    def choose_preset(self, answer: Answer, preset: str, *, who: str = "ann") -> None:
+        self._slack.choose(answer.id, blocks.PRESET, preset, user=PEOPLE[who])
+
     async def ask_about(self, message: str, question: str) -> None:
         self.choose_ask(message)
         await until(lambda: self.open_modals() > 0)

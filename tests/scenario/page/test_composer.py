@@ -162,3 +162,19 @@ async def test_the_box_is_as_high_as_its_text(page: Page) -> None:
     await page.go_back()
     await expect(page.locator("#question")).to_have_value("one\ntwo\nthree")
     assert await height() == three_lines
+
+
+async def test_a_picture_without_words_offers_presets_and_one_press_asks(
+    page: Page, backend: ScriptedModel
+) -> None:
+    presets = page.locator("#presets")
+    await expect(presets).to_be_hidden()
+    await attach(page, photo())
+    await expect(presets).to_be_visible()
+    await page.locator("#question").fill("What is it?")
+    await expect(presets).to_be_hidden()
+    await page.locator("#question").fill("")
+    await presets.get_by_role("button", name="Explain this chart").click()
+    await expect_answer(page, "answer to")
+    await expect(presets).to_be_hidden()
+    assert backend.requests[-1].messages[-1].text.startswith("Explain this chart: what it shows")

@@ -268,6 +268,20 @@ class People:
         data = {"custom_id": custom_id, "component_type": 2}
         return self.interact(COMPONENT, user, message["channel_id"], data, message)
 
+    def choose(self, message: Json, option: str, *, user: str = ANN) -> Asked:
+        """A user chooses from the menu under a message of the bot."""
+        menu = menu_of(message)
+        assert menu is not None
+        assert option in [it["label"] for it in menu["options"]]
+        data = {"custom_id": menu["custom_id"], "component_type": 3, "values": [option]}
+        return self.interact(COMPONENT, user, message["channel_id"], data, message)
+
+
+def menu_of(message: Json) -> Json | None:
+    """The menu of a message, if there is one."""
+    items = (item for row in message.get("components") or () for item in row["components"])
+    return next((item for item in items if item["type"] == 3), None)
+
 
 def shown_in(component: Json) -> str:
     """What a field of a modal holds before anybody changes it."""
@@ -281,5 +295,5 @@ def button_ids(message: Json) -> list[str]:
         item["custom_id"]
         for row in message.get("components") or ()
         for item in row.get("components", ())
-        if "custom_id" in item
+        if item.get("type") == 2 and "custom_id" in item
     ]

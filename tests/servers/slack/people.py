@@ -195,6 +195,39 @@ class People:
             },
         )
 
+    def choose(
+        self, ts: str, action_id: str, option: str, *, user: str = "U1ANN", channel: str = "C1"
+    ) -> asyncio.Future[Any]:
+        """A user chooses from a menu of the bot's message."""
+        message = self.workspace.message(channel, ts)
+        assert message is not None
+        block, element = next(
+            (block, element)
+            for block in message["blocks"]
+            for element in block.get("elements", ())
+            if element.get("action_id") == action_id
+        )
+        selected = next(it for it in element["options"] if it["text"]["text"] == option)
+        return self._tell(
+            "interactive",
+            self._who(user)
+            | {
+                "type": "block_actions",
+                "channel": {"id": channel},
+                "message": message,
+                "container": {"type": "message", "message_ts": ts, "channel_id": channel},
+                "actions": [
+                    {
+                        "type": element["type"],
+                        "action_id": action_id,
+                        "block_id": block["block_id"],
+                        "selected_option": selected,
+                        "action_ts": self.workspace.next_ts(),
+                    }
+                ],
+            },
+        )
+
     def use_shortcut(
         self, ts: str, *, user: str = "U1ANN", channel: str = "C1", trigger_id: str = ""
     ) -> asyncio.Future[Any]:

@@ -9,23 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.servers.slack.block_rules import MARKDOWN, ApiError, check_blocks
 from tests.servers.slack.state import Message, Workspace
 
 Arguments = dict[str, Any]
 
-UPDATE_TEXT, MARKDOWN, POST_TEXT, BLOCKS = 4000, 12_000, 40_000, 50
-BLOCK_TYPES = {
-    "actions", "context", "context_actions", "divider", "header", "image", "input", "markdown",
-    "section",
-}  # fmt: skip
-
-
-class ApiError(Exception):
-    """An answer of ``ok: false``."""
-
-    def __init__(self, error: str, **more: Any) -> None:
-        super().__init__(error)
-        self.body = {"ok": False, "error": error, **more}
+UPDATE_TEXT, POST_TEXT = 4000, 40_000
 
 
 @dataclass(frozen=True)
@@ -337,7 +326,7 @@ class WebApi:
     def _chat_stopStream(self, arguments: Arguments) -> dict[str, Any]:  # noqa: N802
         message = self._stream_of(arguments)
         _check_markdown(arguments)
-        _check_blocks(arguments.get("blocks") or [])
+        check_blocks(arguments.get("blocks") or [])
         message["text"] += arguments.get("markdown_text") or ""
         message["blocks"] = arguments.get("blocks") or []
         del self.workspace.streams[message["ts"]]
@@ -396,45 +385,12 @@ def _check_text(arguments: Arguments, limit: int) -> None:
         raise ApiError("no_text")
     if len(text.encode("utf-16-le")) // 2 > limit:
         raise ApiError("msg_too_long")
-    _check_blocks(blocks)
+    check_blocks(blocks)
 
 
 def _check_markdown(arguments: Arguments) -> None:
     if len(arguments.get("markdown_text") or "") > MARKDOWN:
         raise ApiError("msg_too_long")
-
-
-def _check_blocks(blocks: list[dict[str, Any]]) -> None:
-    if len(blocks) > BLOCKS:
-        raise ApiError("msg_blocks_too_many")
-    if sum(len(b["text"]) for b in blocks if b.get("type") == "markdown") > MARKDOWN:
-        raise ApiError("msg_too_long")
-    for block in blocks:
-        if block.get("type") not in BLOCK_TYPES:
-            raise ApiError("invalid_blocks", detail=f"type {block.get('type')}")
-        if block["type"] == "markdown" and not block["text"]:
-            raise ApiError("invalid_blocks", detail="empty markdown")
-        elements = block.get("elements", [])
-        if block["type"] in {"actions", "context", "context_actions"} and not (
-            1 <= len(elements) <= (25 if block["type"] == "actions" else 10)
-        ):
-            raise ApiError("invalid_blocks", detail="elements")
-        for element in elements:
-            _check_element(block["type"], element)
-
-
-def _check_element(block_type: str, element: dict[str, Any]) -> None:
-    if block_type == "context" and not 1 <= len(element.get("text", "")) <= 3000:
-        raise ApiError("invalid_blocks", detail="context")
-    if element.get("type") == "button":
-        if not 1 <= len(element["text"]["text"]) <= 75 or len(element.get("value", "")) > 2000:
-            raise ApiError("invalid_blocks", detail="button")
-        if not 1 <= len(element["action_id"]) <= 255:
-            raise ApiError("invalid_blocks", detail="action_id")
-    if element.get("type") == "feedback_buttons":
-        for side in ("positive_button", "negative_button"):
-            if not 1 <= len(element[side]["text"]["text"]) <= 75:
-                raise ApiError("invalid_blocks", detail=side)
 
 
 def _check_view(view: dict[str, Any]) -> None:
@@ -447,4 +403,4 @@ def _check_view(view: dict[str, Any]) -> None:
         raise ApiError("view_too_large")
     if any(block["type"] == "input" for block in view["blocks"]) and "submit" not in view:
         raise ApiError("invalid_arguments", detail="submit")
-    _check_blocks(view["blocks"])
+    check_blocks(view["blocks"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import discord
 
+from bot.platforms.chat.presets import offers_presets
 from bot.platforms.chat.waiting import patiently, waiting_sentence
 from bot.platforms.discord.api import (
     FORBIDDEN,
@@ -189,7 +190,10 @@ class DiscordExchange:
                     *self._note(destination),
                 ]
                 text = layout.final(self._last_text(ending), receipt)
-                buttons = layout.final_buttons(self._message.key, self._locale)
+                offered: Sequence[str] = ()
+                if self._asked_by is AskedBy.MESSAGE and offers_presets(self._message, ending):
+                    offered = self._adapter.preset_names(self._locale)
+                buttons = layout.final_buttons(self._message.key, self._locale, offered)
                 await self._parts.finish(destination, text, buttons)
             except DiscordRefused as exc:
                 self._refused(exc)

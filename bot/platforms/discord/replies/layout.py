@@ -17,8 +17,9 @@ from bot.values.messages import MessageKey, Receipt
 if TYPE_CHECKING:
     # At run time it asks for its parameter, which only the type checker has a use for.
     Button = ui.Button[ui.View]
+    Select = ui.Select[ui.View]
 else:
-    Button = ui.Button
+    Button, Select = ui.Button, ui.Select
 
 MAX_MESSAGE = 2000
 MAX_LENGTH = 1600
@@ -28,6 +29,8 @@ FENCE_ROOM = 10
 """For the line that closes an open block of code."""
 MAX_THREAD_NAME = 90
 STOP, AGAIN, GOOD, BAD = "stop", "again", "good", "bad"
+MAX_OPTIONS = 25
+"""Of a menu."""
 NO_PINGS = discord.AllowedMentions.none()
 
 
@@ -91,6 +94,12 @@ class ButtonListener(Protocol):
         """Somebody pressed it."""
         ...
 
+    async def on_preset(
+        self, interaction: discord.Interaction[Any], message: str, preset: str
+    ) -> None:
+        """Somebody chose a preset under the answer about a message's picture."""
+        ...
+
 
 class AnswerButton(
     ui.DynamicItem[Button], template=r"llava:(?P<action>\w+):(?P<channel>\d+):(?P<message>[\w:]+)"
@@ -125,18 +134,50 @@ class AnswerButton(
         await listener.on_button(interaction, self.action, key)
 
 
+class PresetMenu(ui.DynamicItem[Select], template=r"llava-preset:(?P<message>\d+)"):
+    """A menu under the answer about a picture; its id says of which message."""
+
+    def __init__(self, message: str, presets: Sequence[str] = ("-",), *, label: str = "") -> None:
+        """`presets` and `label` are not known, and not needed, once one was chosen."""
+        super().__init__(
+            ui.Select(
+                custom_id=f"llava-preset:{message}",
+                placeholder=label or None,
+                options=[discord.SelectOption(label=name) for name in presets[:MAX_OPTIONS]],
+            )
+        )
+        self.question = message
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: discord.Interaction[Any], _item: ui.Item[Any], match: re.Match[str], /
+    ) -> PresetMenu:
+        """From a menu in which something was chosen."""
+        return cls(match["message"])
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Pass it on to the adapter."""
+        listener: ButtonListener = interaction.client.interactions
+        data: dict[str, Any] = dict(interaction.data or {})
+        for chosen in data.get("values", ())[:1]:
+            await listener.on_preset(interaction, self.question, str(chosen))
+
+
 def running_buttons(key: MessageKey, locale: str) -> ui.View:
     """Under an unfinished answer."""
     return _view(AnswerButton(STOP, key.channel, key.message, label=say(locale, "button_stop")))
 
 
-def final_buttons(key: MessageKey, locale: str) -> ui.View:
-    """Under an answer."""
-    return _view(
+def final_buttons(key: MessageKey, locale: str, presets: Sequence[str] = ()) -> ui.View:
+    """Under an answer; `presets` to choose from."""
+    view = _view(
         AnswerButton(GOOD, key.channel, key.message),
         AnswerButton(BAD, key.channel, key.message),
         AnswerButton(AGAIN, key.channel, key.message, label=say(locale, "button_again")),
     )
+    if presets:
+        view.add_item(PresetMenu(key.message, presets, label=say(locale, "preset_menu")))
+    return view
 
 
 def _view(*buttons: AnswerButton) -> ui.View:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.texts import say
 from bot.values.messages import MessageKey, Receipt
 
 STOP, AGAIN, FEEDBACK = "llava_stop", "llava_again", "llava_feedback"
+PRESET = "llava_preset"
 SHORTCUT, ASK_VIEW, SETTINGS_VIEW = "llava_ask_about", "llava_ask", "llava_settings"
 COMMAND = "/llava"
 
@@ -82,14 +83,28 @@ def final(text: str, receipt: list[Block]) -> list[Block]:
     return [*([_markdown(text)] if text else []), *receipt]
 
 
-def receipt_blocks(key: MessageKey, receipt: Receipt, locale: str) -> list[Block]:
-    """Under an answer: the receipt, feedback buttons, *Ask again*."""
+def receipt_blocks(
+    key: MessageKey, receipt: Receipt, locale: str, presets: Sequence[str] = ()
+) -> list[Block]:
+    """Under an answer: the receipt, feedback buttons, *Ask again*, and a menu of presets."""
     line = receipt_line(receipt, locale)
     return [
         *([_context(line)] if line else []),
         _feedback(key, locale),
         _actions(_button(locale, AGAIN, "button_again", key)),
+        *([_preset_menu(key, presets, locale)] if presets else []),
     ]
+
+
+def _preset_menu(key: MessageKey, presets: Sequence[str], locale: str) -> Block:
+    """The block's id says about which question: an option's value has no room for it."""
+    menu = {
+        "type": "static_select",
+        "action_id": PRESET,
+        "placeholder": plain(say(locale, "preset_menu")),
+        "options": [{"text": plain(name), "value": name} for name in presets],
+    }
+    return {**_actions(menu), "block_id": value_of(key)}
 
 
 def receipt_line(receipt: Receipt, locale: str) -> str:

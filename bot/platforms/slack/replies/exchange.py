@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from bot.platforms.chat.presets import offers_presets
 from bot.platforms.chat.waiting import patiently, waiting_sentence
 from bot.platforms.slack.api import (
     UNREACHABLE_PAUSE_S,
@@ -164,7 +165,8 @@ class SlackExchange:
     async def end(self, ending: Ending) -> None:
         """Post the last text, the receipt, and the buttons."""
         workspace = await self._at()
-        receipt = blocks.receipt_blocks(self._message.key, ending.receipt, self._locale)
+        presets = self._adapter.preset_names(self._locale) if self._offers_presets(ending) else ()
+        receipt = blocks.receipt_blocks(self._message.key, ending.receipt, self._locale, presets)
         try:
             await self._parts.load(workspace)
             await self._parts.finish(workspace, self._last_text(ending), receipt)
@@ -177,6 +179,11 @@ class SlackExchange:
             # Even if an earlier revision of the question, or an earlier run, began it. Before the
             # question leaves the inbox: after a crash it is ended again, and so is its session.
             await self._end_session(workspace)
+
+    def _offers_presets(self, ending: Ending) -> bool:
+        """Whether a picture was posted without a question: then there is one to be chosen."""
+        is_message = Origin.of(self._message).asked_by is AskedBy.MESSAGE
+        return is_message and offers_presets(self._message, ending)
 
     def _last_text(self, ending: Ending) -> str:
         shown = self._parts.last_text

@@ -90,10 +90,11 @@ async function untilReachable(request) {
 }
 
 function useInfo(info) {
-  const { model, limits, samples, texts, language } = info;
+  const { model, limits, presets, samples, texts, language } = info;
   document.documentElement.lang = language;
   useTexts(texts);
   composer.limits = limits;
+  composer.presets = presets;
   $("samples").replaceChildren(...samples.map(sampleItem));
   showModel(model);
   showLoading(info, backOnline);

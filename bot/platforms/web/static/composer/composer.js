@@ -35,6 +35,17 @@ export class Composer {
     $("file-input").accept = ["image/*", ...limits.types].join();
   }
 
+  /** Questions with a name, to be chosen where a picture is attached and nothing is written. */
+  set presets(names) {
+    $("presets").replaceChildren(
+      ...names.map((name) => {
+        const button = el("button", { type: "button", class: "tool" }, name);
+        button.addEventListener("click", () => this.#askPreset(name));
+        return button;
+      }),
+    );
+  }
+
   /** Show that thread's draft and whether its answer is running. */
   show(thread) {
     const input = $("question");
@@ -101,6 +112,13 @@ export class Composer {
     this.focus();
   }
 
+  #askPreset(name) {
+    this.#thread.draft.text = $("question").value = name;
+    this.#changed(this.#thread);
+    $("question").focus({ preventScroll: true }); // the button is about to go
+    this.#ask();
+  }
+
   #move(picture, index) {
     const thread = this.#thread;
     const others = thread.draft.pictures.filter((other) => other !== picture);
@@ -130,6 +148,7 @@ export class Composer {
       catchFocus();
     });
     $("order-hint").hidden = draft.pictures.length < 2;
+    $("presets").hidden = !draft.pictures.length || Boolean(draft.text.trim()) || !$("presets").childElementCount;
     $("send").hidden = running && isEmpty;
     $("stop").hidden = !running;
     $("send").disabled = isEmpty;
