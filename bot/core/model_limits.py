@@ -53,11 +53,16 @@ def notes_on(
     """
     notes = []
     cannot_read = Limitation.NO_TEXT in model.limitations and not reads_pictures
-    if cannot_read and num_pictures and _READING.search(question):
+    if cannot_read and num_pictures and asks_to_read(question):
         notes.append(say(locale, "note_reads_no_text"))
     if Limitation.ONE_PICTURE in model.limitations and num_pictures > 1:
         notes.append(say(locale, "note_mixes_up_pictures"))
     return notes
+
+
+def asks_to_read(question: str) -> bool:
+    """Whether a question asks for what is written in a picture."""
+    return _READING.search(question) is not None
 
 
 def reads_text(model: ModelInfo | None, *, reads_pictures: bool = False) -> bool:

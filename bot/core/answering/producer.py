@@ -140,6 +140,7 @@ class AnswerProducer:
                 (
                     note_read(message.locale, list(conversation.read)),
                     note_unread(message.locale, texts.unread if texts else []),
+                    *(texts.quotes_on(message.text, message.locale) if texts else ()),
                     *notes_on(
                         model,
                         message.text,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
 
+from bot.core.answering.asked_lines import lines_on
 from bot.core.answering.pictured_text import is_needed
 from bot.errors import UserFacingError
 from bot.images.reading.pool import ReadingPool
 from bot.store import StoredPicture, Turn
 from bot.texts import say
 from bot.values.messages import Ending, Outcome, Receipt, ReceiptPicture
-from inference.types import ModelInfo, Picture
+from inference.types import Limitation, ModelInfo, Picture
 
 ReadPicture = Callable[[StoredPicture], Awaitable[Picture]]
 
@@ -22,6 +23,7 @@ class PictureTexts:
         self._pool = pool
         self._model = model
         self._asker = asker
+        self._texts: dict[int, str] = {}
         self.unread: list[int] = []
         """Numbers of the pictures that could not be read."""
 
@@ -32,7 +34,20 @@ class PictureTexts:
             self.unread.append(number)
             return ""
         needed = is_needed(self._model, reading, picture.width_px, picture.height_px)
+        if needed:
+            self._texts[number] = reading.text
         return reading.text if needed else ""
+
+    def quotes_on(self, question: str, locale: str) -> list[str]:
+        """For the receipt of a model that makes nothing of text: the lines that are asked for."""
+        if Limitation.NO_TEXT not in self._model.limitations:
+            return []
+        quoted = {number: lines_on(question, text) for number, text in self._texts.items()}
+        return [
+            say(locale, "note_text_quoted", number=number, text=" / ".join(lines))
+            for number, lines in quoted.items()
+            if lines
+        ]
 
 
 async def text_itself(

@@ -98,7 +98,10 @@ async def test_no_model_is_said_to_be_unable_to_read_what_is_read_for_it(tmp_pat
     exchange = shown()
     async with running_core(tmp_path, backend, readings=shared_readings()) as core:
         await core.answers.ask(message("Read it", "shown"), exchange)
-    assert exchange.ending.receipt.notes == ("Text read from picture 1.",)
+    assert exchange.ending.receipt.notes == (
+        "Text read from picture 1.",
+        f"It says in picture 1: “{' / '.join(LINES)}”",
+    )
 
 
 async def test_a_preset_gives_the_text_itself_without_the_model(
