@@ -14,8 +14,8 @@ from inference.bench.workloads import picture_of
 from inference.scheduling.lookup import Proposer
 from inference.types import GenerationRequest, Message, ModelSpec, Quantization, Role, Sampling
 from tests.gpu.small_models import small_backend, small_model
-from tests.proposals import answers_of, same_answers
 from tests.stepper import Stepper
+from tests.unit.backends.proposals import answers_of, same_answers
 
 pytestmark = [
     pytest.mark.gpu,

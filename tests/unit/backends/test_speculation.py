@@ -24,9 +24,9 @@ from inference.prompts.prompt import Prompt
 from inference.scheduling.lookup import Proposer
 from inference.scheduling.sequences import Plan, Sequence
 from inference.types import FinishReason, GenerationRequest, ModelSpec, Sampling, TextDelta
-from tests.proposals import answers_of, same_answers
 from tests.stepper import Stepper
 from tests.unit.backends.fast_path import COLOURS, asking, no_page_is_lost, user
+from tests.unit.backends.proposals import answers_of, same_answers
 
 
 def load(path: Path, **options: Any) -> BatchingBackend:
