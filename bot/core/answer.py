@@ -100,9 +100,9 @@ class Answers:
         """What the models are called, the default's first; empty where there is only one."""
         return self._engine.names
 
-    def preset_names(self, locale: str) -> list[str]:
+    def preset_names(self, locale: str, channel: str = "") -> list[str]:
         """See `Core.preset_names`."""
-        return self._presets.names(locale)
+        return self._presets.names(locale, channel)
 
     @property
     def reads_pictures(self) -> bool:

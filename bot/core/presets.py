@@ -37,6 +37,8 @@ class Preset:
     prompt: str = field(repr=False)
     language: str = ""
     """Of those who are offered it; empty is everybody."""
+    channels: frozenset[str] = frozenset()
+    """The platforms' ids of the channels where it is offered; none is everywhere."""
 
 
 class Presets:
@@ -59,10 +61,14 @@ class Presets:
         former = {_folded(name): say("en", BUILT_IN[READ_THE_TEXT]) for name in _FORMER_NAMES}
         self._prompts = former | {_folded(one.name): one.prompt for one in reversed(self._all)}
 
-    def names(self, locale: str) -> list[str]:
-        """What somebody of this language is offered, the team's own first."""
+    def names(self, locale: str, channel: str = "") -> list[str]:
+        """What somebody of this language is offered in a channel, the team's own first."""
         language = language_of(locale)
-        offered = [one.name for one in self._all if one.language in {"", language}]
+        offered = [
+            one.name
+            for one in self._all
+            if one.language in {"", language} and (not one.channels or channel in one.channels)
+        ]
         return list(dict.fromkeys(offered))
 
     def prompt_of(self, question: str) -> str:
@@ -105,11 +111,14 @@ def load_presets(path: Path | None) -> Presets:
 
 def _preset(path: Path, number: int, row: object) -> Preset:
     where = f"PRESETS_FILE: {path}: preset {number}"
-    known = {"name", "prompt", "language"}
+    known = {"name", "prompt", "language", "channels"}
     if not isinstance(row, dict) or set(row) - known or not {"name", "prompt"} <= set(row):
         raise ConfigurationError(f"{where} needs a name and a prompt, and may have a language.")
-    if not all(isinstance(value, str) for value in row.values()):
+    channels = row.get("channels", [])
+    if not all(isinstance(value, str) for key, value in row.items() if key != "channels"):
         raise ConfigurationError(f"{where}: name, prompt and language are texts.")
+    if not isinstance(channels, list) or not all(isinstance(one, str) for one in channels):
+        raise ConfigurationError(f"{where}: channels is a list of the platforms' ids.")
     name, prompt = clean_name(row["name"]).strip(), clean_words(row["prompt"]).strip()
     if not 0 < len(name) <= MAX_NAME or not 0 < len(prompt) <= MAX_PROMPT:
         raise ConfigurationError(
@@ -118,4 +127,4 @@ def _preset(path: Path, number: int, row: object) -> Preset:
     language = row.get("language", "")
     if language not in {"", *LANGUAGES}:
         raise ConfigurationError(f"{where}: the language is one of {', '.join(LANGUAGES)}.")
-    return Preset(name, prompt, language)
+    return Preset(name, prompt, language, frozenset(channels))

@@ -37,8 +37,8 @@ class Core(Protocol):
         """What the models are called, the default's first; empty where there is only one."""
         ...
 
-    def preset_names(self, locale: str) -> list[str]:
-        """The questions with a name that somebody of this language is offered."""
+    def preset_names(self, locale: str, channel: str = "") -> list[str]:
+        """The questions with a name that somebody of this language is offered in a channel."""
         ...
 
     @property

@@ -117,7 +117,8 @@ class InteractionHandler:
     async def _presets(
         self, interaction: Interaction, typed: str
     ) -> list[app_commands.Choice[str]]:
-        names = self._core.preset_names(interaction.locale.value)
+        channel = self._channel_id(interaction) or ""
+        names = self._core.preset_names(interaction.locale.value, channel)
         fitting = [name for name in names if typed.casefold() in name.casefold()]
         return [app_commands.Choice(name=name, value=name) for name in fitting[:MAX_OPTIONS]]
 

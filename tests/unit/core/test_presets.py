@@ -49,6 +49,16 @@ def test_everybody_is_offered_those_of_their_language() -> None:
     assert not set(Presets().names("en")) & set(Presets().names("ja"))
 
 
+def test_a_preset_of_some_channels_is_offered_there_alone(tmp_path: Path) -> None:
+    presets = load_presets(written(tmp_path, OWN.replace('see."', 'see."\nchannels = ["C1"]')))
+    assert "Safety check" in presets.names("en", "C1")
+    assert "Safety check" not in presets.names("en", "C2")
+    assert "Safety check" not in presets.names("en")
+    assert "安全確認" in presets.names("ja", "C2")
+    with pytest.raises(ConfigurationError, match="channels is a list"):
+        load_presets(written(tmp_path, OWN.replace('see."', 'see."\nchannels = "C1"')))
+
+
 def test_the_teams_own_come_first_and_take_the_place_of_others(tmp_path: Path) -> None:
     presets = load_presets(written(tmp_path, OWN))
     assert presets.names("en-GB")[0] == "Safety check"

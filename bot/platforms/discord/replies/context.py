@@ -32,8 +32,8 @@ class AdapterContext:
     forget: Callable[[IncomingMessage], Coroutine[Any, Any, None]]
     """A question that is no longer there."""
     pacer: EditPacer
-    preset_names: Callable[[str], list[str]]
-    """Of a language; see `Core`."""
+    preset_names: Callable[[str, str], list[str]]
+    """Of a language and a channel; see `Core`."""
     needs_mention_told: set[str] = field(default_factory=set)
     """Servers that know that follow-ups need a mention."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)

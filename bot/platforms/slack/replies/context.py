@@ -25,8 +25,8 @@ class AdapterContext:
     store: Store
     pictures: Pictures
     stop: Callable[[MessageKey], Awaitable[object]]
-    preset_names: Callable[[str], list[str]]
-    """Of a language; see `Core`."""
+    preset_names: Callable[[str, str], list[str]]
+    """Of a language and a channel; see `Core`."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from bot.platforms.chat.presets import offers_presets
@@ -165,7 +165,9 @@ class SlackExchange:
     async def end(self, ending: Ending) -> None:
         """Post the last text, the receipt, and the buttons."""
         workspace = await self._at()
-        presets = self._adapter.preset_names(self._locale) if self._offers_presets(ending) else ()
+        presets: Sequence[str] = ()
+        if self._offers_presets(ending):
+            presets = self._adapter.preset_names(self._locale, self._channel)
         receipt = blocks.receipt_blocks(self._message.key, ending.receipt, self._locale, presets)
         try:
             await self._parts.load(workspace)
