@@ -70,6 +70,13 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
     return build
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whichever test comes first puts the pocket model together, and others wait for it."""
+    for item in items:
+        if "pocket_data_dir" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(900))
+
+
 @pytest.fixture(scope="session")
 def pocket_data_dir() -> Path:
     """A data directory where the pocket model is put together once and kept between runs."""

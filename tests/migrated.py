@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from unittest.mock import patch
@@ -39,7 +39,7 @@ def migrating_once(folder: Path) -> Iterator[None]:
         yield
 
 
-def _is_at(connection: Connection, version: str, tables: list[str]) -> bool:
+def _is_at(connection: Connection, version: str, tables: Sequence[str]) -> bool:
     if "alembic_version" not in tables:
         return False
     found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all()

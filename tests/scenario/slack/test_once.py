@@ -104,6 +104,7 @@ async def test_an_answer_that_slack_would_not_take_is_delivered_at_the_next_star
         await until(lambda: len(backend.requests) == 1)
         await stage.quiet()
         assert len(await stage.store.inbox.unfinished()) == 1
+    monkeypatch.undo()
     slack.rules.refuses = {}
     async with running_bot(tmp_path, slack, backend) as stage:
         assert text_of(await stage.answered(ts)) == "answer to hello"
