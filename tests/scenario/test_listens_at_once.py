@@ -61,7 +61,7 @@ async def test_a_question_asked_during_the_load_is_answered_even_after_a_kill_an
     async with running_bot(tmp_path, *options, module=HELD, **held) as bot:
         await bot.wait_until_listening()
         bot.process.terminate()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             assert await bot.exit_code() == 0
         assert "Traceback" not in "".join(bot.log)
     async with running_bot(tmp_path, *options, module=HELD, **held) as bot:

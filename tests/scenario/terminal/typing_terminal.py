@@ -49,7 +49,7 @@ class TypingTerminal:
     async def see(self, text: str) -> None:
         """Wait until a text comes after what was seen before."""
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 while (at := self.screen.find(text, self._read_to)) < 0:
                     self._news.clear()
                     await self._news.wait()
@@ -58,7 +58,7 @@ class TypingTerminal:
         self._read_to = at + len(text)
 
     async def exit_code(self) -> int:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             return await self.process.wait()
 
     def _read(self) -> None:

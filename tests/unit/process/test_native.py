@@ -32,7 +32,7 @@ def run(body: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())},
-        timeout=60,
+        timeout=200,
     )
 
 

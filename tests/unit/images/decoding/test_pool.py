@@ -193,5 +193,5 @@ def test_a_bot_that_is_killed_leaves_no_decoder_behind() -> None:
         family = [host, *host.children()]
         assert len(family) == 2
         bot.kill()
-    _, alive = psutil.wait_procs(family, timeout=20)
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert alive == []
