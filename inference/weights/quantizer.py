@@ -48,10 +48,14 @@ class FewBitsQuantizer(HfQuantizer):
         for name, tensors in config.modules.items():
             module = model.get_submodule(name)
             model.set_submodule(name, FewBitsLinear(module, config.scheme, tensors))
+        self._dtypes = {name: each.dtype for name, each in model.named_parameters()}
         return model
 
     def _process_model_after_weight_loading(self, model: Any, **_: Any) -> Any:
         config: Any = self.quantization_config
+        # transformers before 5.23 leaves tensors that it renames in the checkpoint's type.
+        for name, parameter in model.named_parameters():
+            parameter.data = parameter.data.to(self._dtypes[name])
         for name in config.modules:
             module = model.get_submodule(name)
             on_gpu = next(module.buffers()).device.type == "cuda"
