@@ -160,10 +160,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int warp_n = warp % WARPS_N, warp_k = warp / WARPS_N;
     const int g = lane / 4, t = lane % 4;
-    const char* table = shared_table();
 #if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.launch_dependents;");
 #endif
+    const char* table = nullptr;
     const int k_blocks = k / K_BLOCK, tiles = n / 16;
     const int blocks_n = (n + BLOCK_ROWS - 1) / BLOCK_ROWS;
     const bf16* rows[M_TILES];
@@ -221,10 +221,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
         for (int stage = 0; stage < STAGES; stage++)
             if (first + warp_k + stage * WARPS_K < last) fetch(stage, first + warp_k + stage * WARPS_K);
 
-        // The weights do not depend on the kernel before; everything below does.
+        if (item == blockIdx.x) {
+            table = shared_table();
+            // The weights do not depend on the kernel before; everything below does.
 #if __CUDA_ARCH__ >= 900
-        if (item == blockIdx.x) asm volatile("griddepcontrol.wait;" ::: "memory");
+            asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
+        }
         for (int kb0 = first + warp_k; kb0 < last; kb0 += STAGES * WARPS_K) {
 #pragma unroll
             for (int stage = 0; stage < STAGES; stage++) {
