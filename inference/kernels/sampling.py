@@ -1,4 +1,8 @@
-"""Sample each sequence's next token on the device, in one kernel: no sort, no host."""
+"""Sample each sequence's next token on the device: no sort, no host.
+
+Three kernels: the bound of what may be chosen, by row; the likeliest with noise, by row and part of
+the vocabulary, since noise takes longest; and the best of the parts.
+"""
 
 from __future__ import annotations
 
@@ -7,90 +11,155 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+PART = 2048
+"""Tokens of the vocabulary that one program of `_best_of_part` looks at."""
+
 
 @triton.jit
-def _sample(
+def _bound(
     logits,
     temperatures,
     top_ps,
     top_ks,
-    seeds,
-    positions,
-    out,
+    bests,
+    leasts,
+    greedy,
     size,
     row_stride,
     BLOCK: tl.constexpr,
 ):
+    # A row's highest logit and its token, -1 if the row holds NaN or infinity. Candidates are the
+    # logits (less the best, over the temperature) of at least `least`.
     row = tl.program_id(0)
     base = logits + row.to(tl.int64) * row_stride
     i = tl.arange(0, BLOCK)
-    best = -float("inf")
-    token = 0
-    broken = 0
+    highest = tl.full([BLOCK], -float("inf"), tl.float32)
+    tokens = tl.zeros([BLOCK], tl.int32)
+    broken = tl.zeros([BLOCK], tl.int32)
     for begin in range(0, size, BLOCK):
         x = tl.load(base + begin + i, mask=begin + i < size, other=-float("inf")).to(tl.float32)
-        broken += tl.sum(1 - (x < float("inf")).to(tl.int32), 0)
-        here = tl.max(x, 0)
-        if here > best:
-            best = here
-            token = begin + tl.argmax(x, 0)
+        broken += 1 - (x < float("inf")).to(tl.int32)
+        tokens = tl.where(x > highest, begin + i, tokens)
+        highest = tl.where(x > highest, x, highest)
+    best = tl.max(highest, 0)
+    token = tl.min(tl.where(highest == best, tokens, size - 1), 0)
+    is_broken = tl.sum(broken, 0) > 0
+    tl.store(bests + row, best)
+    tl.store(greedy + row, tl.where(is_broken, -1, token))
     temperature = tl.load(temperatures + row)
-    if temperature > 0:
-        # Candidates are the logits (over the temperature, less the best) of at least `least`.
-        # Bisection finds the highest bound that still keeps enough of them.
-        least = -80.0
-        top_k = tl.load(top_ks + row)
+    least = -80.0
+    top_k = tl.load(top_ks + row)
+    top_p = tl.load(top_ps + row)
+    if (temperature > 0) & (is_broken == 0) & ((top_k > 0) | (top_p < 1)):
+        # Bisection finds the highest bound that still keeps enough. It ends when no other bound
+        # would keep other tokens, or when two bounds hardly differ.
+        inverse = 1.0 / temperature
         if top_k > 0:
             low, high = -80.0, 0.0
-            for _ in range(26):
+            kept = 0
+            steps = 0
+            while (steps < 26) & (kept != top_k):
                 middle = (low + high) / 2
-                kept = 0
+                counts = tl.zeros([BLOCK], tl.int32)
                 for begin in range(0, size, BLOCK):
                     inside = begin + i < size
                     x = tl.load(base + begin + i, mask=inside, other=-float("inf")).to(tl.float32)
-                    kept += tl.sum(((x - best) / temperature >= middle).to(tl.int32), 0)
+                    counts += ((x - best) * inverse >= middle).to(tl.int32)
+                kept = tl.sum(counts, 0)
                 if kept >= top_k:
                     low = middle
                 else:
                     high = middle
+                steps += 1
             least = low
-        top_p = tl.load(top_ps + row)
         if top_p < 1:
-            mass = 0.0
+            masses = tl.zeros([BLOCK], tl.float32)
+            counts = tl.zeros([BLOCK], tl.int32)
+            bests_too = tl.zeros([BLOCK], tl.int32)
             for begin in range(0, size, BLOCK):
                 inside = begin + i < size
                 x = tl.load(base + begin + i, mask=inside, other=-float("inf")).to(tl.float32)
-                x = (x - best) / temperature
-                mass += tl.sum(tl.where(x >= least, tl.exp(x), 0.0), 0)
+                x = (x - best) * inverse
+                masses += tl.where(x >= least, tl.exp(x), 0.0)
+                counts += (x >= least).to(tl.int32)
+                bests_too += (x >= 0).to(tl.int32)
+            enough = top_p * tl.sum(masses, 0)
+            kept_by_low = tl.sum(counts, 0)
+            kept_by_high = tl.sum(bests_too, 0)
             low, high = least, 0.0
-            for _ in range(26):
+            steps = 0
+            if kept_by_high >= enough:  # each of them has a mass of 1
+                low = 0.0
+                steps = 26
+            while (steps < 26) & (kept_by_low > kept_by_high + 1):
                 middle = (low + high) / 2
-                kept_mass = 0.0
+                masses = tl.zeros([BLOCK], tl.float32)
+                counts = tl.zeros([BLOCK], tl.int32)
                 for begin in range(0, size, BLOCK):
                     inside = begin + i < size
                     x = tl.load(base + begin + i, mask=inside, other=-float("inf")).to(tl.float32)
-                    x = (x - best) / temperature
-                    kept_mass += tl.sum(tl.where(x >= middle, tl.exp(x), 0.0), 0)
-                if kept_mass >= top_p * mass:
+                    x = (x - best) * inverse
+                    masses += tl.where(x >= middle, tl.exp(x), 0.0)
+                    counts += (x >= middle).to(tl.int32)
+                if tl.sum(masses, 0) >= enough:
                     low = middle
+                    kept_by_low = tl.sum(counts, 0)
                 else:
                     high = middle
+                    kept_by_high = tl.sum(counts, 0)
+                steps += 1
             least = low
-        # The largest of logits plus Gumbel noise is a sample of their softmax. The noise depends
-        # on the request's seed, the position and the token, not on the rest of the batch.
-        seed = tl.load(seeds + row) * 1000003 + tl.load(positions + row)
+    tl.store(leasts + row, least)
+
+
+@triton.jit
+def _best_of_part(
+    logits,
+    temperatures,
+    seeds,
+    positions,
+    bests,
+    leasts,
+    highest,
+    tokens,
+    size,
+    row_stride,
+    PART: tl.constexpr,
+):
+    # The largest of logits plus Gumbel noise is a sample of their softmax. The noise depends on the
+    # request's seed, the position and the token, not on the rest of the batch.
+    row = tl.program_id(0)
+    part = tl.program_id(1)
+    temperature = tl.load(temperatures + row)
+    if temperature > 0:
+        token = part * PART + tl.arange(0, PART)
+        at = logits + row.to(tl.int64) * row_stride + token
+        x = tl.load(at, mask=token < size, other=-float("inf")).to(tl.float32)
+        x = (x - tl.load(bests + row)) * (1.0 / temperature)
+        is_candidate = (token < size) & (x >= tl.load(leasts + row))
+        out = row * tl.num_programs(1) + part
         most = -float("inf")
-        for begin in range(0, size, BLOCK):
-            inside = begin + i < size
-            x = tl.load(base + begin + i, mask=inside, other=-float("inf")).to(tl.float32)
-            x = (x - best) / temperature
-            noise = -tl.log(-tl.log(tl.maximum(tl.rand(seed, begin + i), 1e-20)))
-            x = tl.where(inside & (x >= least), x + noise, -float("inf"))
-            here = tl.max(x, 0)
-            if here > most:
-                most = here
-                token = begin + tl.argmax(x, 0)
-    tl.store(out + row, tl.where(broken > 0, -1, token))
+        chosen = 0
+        if tl.max(is_candidate.to(tl.int32), 0) > 0:
+            seed = tl.load(seeds + row) * 1000003 + tl.load(positions + row)
+            noise = -tl.log(-tl.log(tl.maximum(tl.rand(seed, token), 1e-20)))
+            x = tl.where(is_candidate, x + noise, -float("inf"))
+            most = tl.max(x, 0)
+            chosen = part * PART + tl.argmax(x, 0)
+        tl.store(highest + out, most)
+        tl.store(tokens + out, chosen)
+
+
+@triton.jit
+def _choose(temperatures, greedy, highest, tokens, out, parts, PARTS: tl.constexpr):
+    row = tl.program_id(0)
+    token = tl.load(greedy + row)
+    if (tl.load(temperatures + row) > 0) & (token >= 0):
+        i = tl.arange(0, PARTS)
+        x = tl.load(highest + row * parts + i, mask=i < parts, other=-float("inf"))
+        if tl.max(x, 0) > -float("inf"):
+            token = tl.load(tokens + row * parts + tl.argmax(x, 0))
+    tl.store(out + row, token.to(tl.int64))
 
 
 def sample(
@@ -114,18 +183,51 @@ def sample(
     Returns: int64[rows]; -1 for a row that holds NaN or infinity, from which none can be chosen.
     """
     rows, size = logits.shape
-    out = torch.empty(rows, dtype=torch.int64, device=logits.device)
-    _sample[(rows,)](
+    parts = triton.cdiv(size, PART)
+
+    def empty(*shape: int, dtype: torch.dtype) -> Tensor:
+        return torch.empty(shape, dtype=dtype, device=logits.device)
+
+    bests, leasts = empty(rows, dtype=torch.float32), empty(rows, dtype=torch.float32)
+    greedy, out = empty(rows, dtype=torch.int32), empty(rows, dtype=torch.int64)
+    highest = empty(rows, parts, dtype=torch.float32)
+    tokens = empty(rows, parts, dtype=torch.int32)
+    stride = logits.stride(0)
+    _bound[(rows,)](
         logits,
         temperatures,
         top_ps,
         top_ks,
+        bests,
+        leasts,
+        greedy,
+        size,
+        stride,
+        BLOCK=8192,
+        num_warps=32,
+    )
+    _best_of_part[(rows, parts)](
+        logits,
+        temperatures,
         seeds,
         positions,
-        out,
+        bests,
+        leasts,
+        highest,
+        tokens,
         size,
-        logits.stride(0),
-        BLOCK=4096,
+        stride,
+        PART=PART,
         num_warps=8,
+    )
+    _choose[(rows,)](
+        temperatures,
+        greedy,
+        highest,
+        tokens,
+        out,
+        parts,
+        PARTS=triton.next_power_of_2(parts),
+        num_warps=4,
     )
     return out
