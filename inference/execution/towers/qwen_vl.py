@@ -2,11 +2,12 @@
 
 Qwen2-VL attends everywhere, Qwen2.5-VL in windows except in a few layers, and Qwen3-VL hands the
 output of three layers to the decoder's first ones (DeepStack). The towers run as transformers has
-them, but for attention in windows; what depends on a picture's size alone is kept by it.
+them, but for their attention; what depends on a picture's size alone is kept by it.
 """
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from itertools import groupby
 from typing import Any, TypeAlias
@@ -39,10 +40,8 @@ class QwenVLTower:
         """Take the whole model, as transformers loaded it, and its pictures' preprocessor."""
         self._visual = weights.model.visual
         self._visual.patch_embed = _LinearPatches(self._visual.patch_embed.proj)
-        if hasattr(self._visual, "fullatt_block_indexes"):
-            for index, block in enumerate(self._visual.blocks):
-                if index not in self._visual.fullatt_block_indexes:
-                    block.attn = _WindowAttention(block.attn)
+        for block in self._visual.blocks:
+            block.attn = _Attention(block.attn)
         self._preprocessor = preprocessor
         self._device: torch.device = weights.device
         self._inputs_of_size: LRUCache[Grid, SizeInputs] = LRUCache(MAX_SIZES)
@@ -54,14 +53,14 @@ class QwenVLTower:
         for size in USUAL_PX:
             inputs = self._preprocessor.blank(size)
             examples[_grid_of(inputs)] = inputs["pixel_values"]
-        largest = max(examples, key=lambda grid: len(examples[grid]))
+        largest = max(examples, key=math.prod)
         pixels = to_device(examples[largest], self._device)
         whole = self._forward(self._compute_inputs(largest), largest, pixels)
         # One for all graphs: they never run at the same time, and each result is 30 MB and more.
         results = torch.empty_like(whole.flatten(0, 1))
         # Largest first: the smaller graphs reuse its memory.
-        for grid, pixels in sorted(examples.items(), key=lambda item: -len(item[1])):
-            levels, tokens = len(whole), len(pixels) // self._visual.spatial_merge_size**2
+        for grid, pixels in sorted(examples.items(), key=lambda item: -math.prod(item[0])):
+            levels, tokens = len(whole), math.prod(grid) // self._visual.spatial_merge_size**2
             result = results[: levels * tokens].unflatten(0, (levels, tokens))
             # A graph keeps no reference to what it reads, so the function does.
             size_inputs = self._compute_inputs(grid)
@@ -134,10 +133,11 @@ class _LinearPatches(nn.Module):
         return nn.functional.linear(pixels.to(weight.dtype), weight.flatten(1), self.proj.bias)
 
 
-class _WindowAttention(nn.Module):
-    """Attention within windows, with one call for all windows of one size.
+class _Attention(nn.Module):
+    """Attention over a whole picture or in windows, with one call for all windows of one size.
 
-    transformers calls it once a window: two thousand times for a megapixel.
+    transformers calls it once a window, two thousand times for a megapixel, and rotates queries and
+    keys in a dozen steps.
     """
 
     def __init__(self, attention: Any) -> None:
@@ -155,8 +155,8 @@ class _WindowAttention(nn.Module):
         attention = self.attention
         count = len(hidden_states)
         qkv = attention.qkv(hidden_states).view(count, 3, attention.num_heads, -1)
-        queries, keys, values = qkv.unbind(1)  # [patches, heads, head]
-        queries, keys = apply_rotary_pos_emb_vision(queries, keys, *position_embeddings)
+        queries, keys = _rotated(qkv, *position_embeddings)  # [patches, heads, head]
+        values = qkv[:, 2]
         attended, begin = [], 0
         for length, windows in groupby(cu_seqlens.diff().tolist()):
             end = begin + length * len(list(windows))
@@ -167,7 +167,18 @@ class _WindowAttention(nn.Module):
             found = nn.functional.scaled_dot_product_attention(q, k, v, scale=attention.scaling)
             attended.append(found.transpose(1, 2).reshape(end - begin, -1))
             begin = end
-        return attention.proj(torch.cat(attended))  # type: ignore[no-any-return]
+        whole = attended[0] if len(attended) == 1 else torch.cat(attended)
+        return attention.proj(whole)  # type: ignore[no-any-return]
+
+
+def _rotated(qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+    if qkv.device.type == "cuda":
+        from inference.kernels.vision_rotation import rotate
+
+        return rotate(qkv, cos.contiguous(), sin.contiguous())
+    queries, keys, _ = qkv.unbind(1)
+    found: tuple[Tensor, Tensor] = apply_rotary_pos_emb_vision(queries, keys, cos, sin)
+    return found
 
 
 def _longest_first(index: Tensor, cu_seqlens: Tensor, merge: int) -> tuple[Tensor, Tensor]:
