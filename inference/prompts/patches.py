@@ -1,8 +1,8 @@
 """Pictures of any size as patches of bytes, for towers of Qwen's kind.
 
 A processor makes float32 patches, each twice: for two frames of a film. Those of a megapixel are
-25 MB, and take longer to make than anything else that is done for a picture. Here they are bytes,
-once, and the device computes the processor's own values from them.
+25 MB, and take longer to make than anything else that is done for a picture. Here the picture stays
+as it is, in bytes; the device cuts it into patches and computes the processor's own values.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from transformers.models.glm46v.image_processing_pil_glm46v import smart_resize as resize_frames
@@ -29,7 +28,7 @@ def counts_frames(image_processor: Any) -> bool:
 
 
 class BytePatches:
-    """Makes patches of bytes, and the processor's values of them."""
+    """Resizes pictures as a processor does, and makes its patches of them on the device."""
 
     def __init__(self, image_processor: Any, device: torch.device) -> None:
         """Take an image processor that `makes_patches`, and the model's device."""
@@ -41,7 +40,7 @@ class BytePatches:
         self._levels = self._processor_levels().to(device)
 
     def of(self, image: Image.Image) -> dict[str, Tensor]:
-        """Return an RGB image's ``pixel_values``, uint8[patches, 3 · patch²], and its grid."""
+        """Return an RGB image's ``pixel_values``, uint8[height, width, 3], and its grid."""
         size = self._processor.size
         options = {
             "factor": self._patch * self._merge,
@@ -58,20 +57,20 @@ class BytePatches:
         resized = image.resize((width, height), self._processor.resample)
         grid = [1, height // self._patch, width // self._patch]
         return {
-            "pixel_values": torch.from_numpy(self._cut(resized)),
+            "pixel_values": torch.from_numpy(np.array(resized)),
             "image_grid_thw": torch.tensor([grid]),
         }
 
-    def normalise(self, patches: Tensor) -> Tensor:
+    def normalise(self, pixels: Tensor) -> Tensor:
         """Return the processor's values: float32[patches, 3 · frames · patch²].
 
         Args:
-            patches: uint8[patches, 3 · patch²], on the device.
+            pixels: uint8[height, width, 3], on the device; sides as `of` makes them.
         """
-        count = len(patches)
-        first = torch.arange(0, 3 * LEVELS, LEVELS, device=patches.device)[:, None]
-        values = self._levels.flatten()[patches.view(count, 3, -1).long() + first]
-        return values[:, :, None].expand(-1, -1, self._frames, -1).reshape(count, -1)
+        patches = self._cut(pixels)
+        first = torch.arange(0, 3 * LEVELS, LEVELS, device=pixels.device)[:, None]
+        values = self._levels.flatten()[patches.long() + first]
+        return values[:, :, None].expand(-1, -1, self._frames, -1).reshape(len(patches), -1)
 
     def matches_processor(self) -> bool:
         """Whether these are the processor's own pixels."""
@@ -83,13 +82,16 @@ class BytePatches:
             values, wanted["pixel_values"]
         )
 
-    def _cut(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Cut an image into patches; those that become one token follow each other."""
+    def _cut(self, pixels: Tensor) -> Tensor:
+        """Cut [height, width, 3] into patches; those that become one token follow each other.
+
+        Returns: [patches, 3, patch²].
+        """
         patch, merge = self._patch, self._merge
-        pixels = np.asarray(image)
-        rows, columns = image.height // patch // merge, image.width // patch // merge
-        cut = pixels.reshape(rows, merge, patch, columns, merge, patch, 3)
-        return cut.transpose(0, 3, 1, 4, 6, 2, 5).reshape(-1, 3 * patch * patch)
+        height, width, _ = pixels.shape
+        rows, columns = height // patch // merge, width // patch // merge
+        cut = pixels.view(rows, merge, patch, columns, merge, patch, 3)
+        return cut.permute(0, 3, 1, 4, 6, 2, 5).reshape(-1, 3, patch * patch)
 
     def _processor_levels(self) -> Tensor:
         side = self._patch * self._merge
@@ -98,7 +100,7 @@ class BytePatches:
         image = Image.fromarray(pixels)
         found = self._processor(images=[image], return_tensors="pt", do_resize=False)
         values = found["pixel_values"].reshape(-1, 3, self._frames, self._patch**2)[:, :, 0]
-        patches = torch.from_numpy(self._cut(image)).long().view(-1, 3, self._patch**2)
+        patches = self._cut(torch.from_numpy(pixels)).long()
         levels = torch.zeros(3, LEVELS)
         for channel in range(3):
             levels[channel, patches[:, channel]] = values[:, channel]

@@ -48,8 +48,8 @@ class ImagePreprocessor:
         ``pixel_values`` is float32[1, 3, side, side], or [1, tiles, 3, side, side] with
         ``image_sizes`` or with ``rows`` and ``cols``, or [tiles, 3, side, side] with
         ``num_patches``. If the device resizes, it is uint8[1, height, width, 3]. With
-        ``image_grid_thw`` it is [patches, size], the processor's or, if the device normalises,
-        bytes: see `BytePatches`.
+        ``image_grid_thw`` it is [patches, size], the processor's, or uint8[height, width, 3], of
+        which the device makes the same: see `BytePatches`.
         """
         return self._pixels_of(self._family.picture_for(picture, self._processor))
 
@@ -81,7 +81,7 @@ class ImagePreprocessor:
         return {name: torch.as_tensor(value) for name, value in found.items()}
 
     def normalise_patches(self, pixels: Tensor) -> Tensor:
-        """Normalise patches, unless they are. Returns: float32[patches, size]."""
+        """Make a picture's patches, unless these are. Returns: float32[patches, size]."""
         if self._patches is None or pixels.dtype != torch.uint8:
             return pixels
         return self._patches.normalise(pixels)
