@@ -18,6 +18,10 @@ from inference.kernels.activation import Activation
 from inference.kernels.gpu import overlaps
 from inference.kernels.layer_cache import LayerCache
 
+FEW_TOKENS = 64
+TOKENS_AT_ONCE = 16
+"""Tokens of a prefill that one program of `_rope_and_store_kv` handles."""
+
 
 def _parts(product: Tensor) -> tuple[int, int]:
     """Return (splits, elements from one partial sum to the next) of a product."""
@@ -167,6 +171,7 @@ def _rope_and_store_kv(
     key_scales,
     value_scales,
     part_stride,
+    tokens,
     SPLITS: tl.constexpr,
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
@@ -178,17 +183,20 @@ def _rope_and_store_kv(
     HAS_NORMS: tl.constexpr,
     HAS_QUERY_SCALES: tl.constexpr,
     IN_8_BITS: tl.constexpr,
+    TOKENS: tl.constexpr,
     OVERLAPS: tl.constexpr,
 ):
+    # A program handles one head of TOKENS tokens; shapes are [TOKENS, half].
     if OVERLAPS:
         gdc_launch_dependents()
         gdc_wait()
-    token = tl.program_id(0).to(tl.int64)
+    token = (tl.program_id(0) * TOKENS + tl.arange(0, TOKENS)).to(tl.int64)[:, None]
+    is_token = token < tokens
     head = tl.program_id(1)
     half: tl.constexpr = HEAD // 2
     pairs: tl.constexpr = ROTARY // 2
-    i = tl.arange(0, half)
-    everything = i < half
+    i = tl.arange(0, half)[None, :]
+    everything = is_token & (i < half)
     # Columns i and pairs + i rotate together. Those behind them, if any, are only carried along.
     low_at, high_at = i, half + i
     if pairs < half:
@@ -208,40 +216,43 @@ def _rope_and_store_kv(
             norm = k_norm
             if head < HEADS:
                 norm = q_norm
-            scale = tl.rsqrt((tl.sum(low * low) + tl.sum(high * high)) / HEAD + eps)
-            low = _weighted(low * scale, norm, low_at, everything)
-            high = _weighted(high * scale, norm, high_at, everything)
+            squares = (tl.sum(low * low, 1) + tl.sum(high * high, 1))[:, None]
+            inverse_rms = tl.rsqrt(squares / HEAD + eps)
+            low = _weighted(low * inverse_rms, norm, low_at, i < half)
+            high = _weighted(high * inverse_rms, norm, high_at, i < half)
         rotates = i < pairs
         if AXES > 1:
             axis = tl.load(rope_axes + i, mask=rotates, other=0)
-            position = tl.load(positions + token * AXES + axis)
+            position = tl.load(positions + token * AXES + axis, mask=everything, other=0)
         else:
-            position = tl.load(positions + token)
-        cos = tl.load(rope_cos + position * pairs + i, mask=rotates, other=1.0)
-        sin = tl.load(rope_sin + position * pairs + i, mask=rotates, other=0.0)
+            position = tl.load(positions + token, mask=is_token, other=0)
+        angle = position * pairs + i
+        rotates = rotates & is_token
+        cos = tl.load(rope_cos + angle, mask=rotates, other=1.0)
+        sin = tl.load(rope_sin + angle, mask=rotates, other=0.0)
         low, high = low * cos - high * sin, high * cos + low * sin
     if head < HEADS:
         if HAS_QUERY_SCALES:
-            scale = (
-                tl.load(query_scales + tl.load(positions + token)).to(tl.bfloat16).to(tl.float32)
-            )
-            low = low.to(tl.bfloat16).to(tl.float32) * scale
-            high = high.to(tl.bfloat16).to(tl.float32) * scale
+            position = tl.load(positions + token, mask=is_token, other=0)
+            growth = tl.load(query_scales + position, mask=is_token, other=1.0)
+            growth = growth.to(tl.bfloat16).to(tl.float32)
+            low = low.to(tl.bfloat16).to(tl.float32) * growth
+            high = high.to(tl.bfloat16).to(tl.float32) * growth
         query = queries + (token * HEADS + head) * HEAD
-        tl.store(query + low_at, low.to(tl.bfloat16))
-        tl.store(query + high_at, high.to(tl.bfloat16))
+        tl.store(query + low_at, low.to(tl.bfloat16), mask=everything)
+        tl.store(query + high_at, high.to(tl.bfloat16), mask=everything)
     else:
-        kv_slot = tl.load(kv_slots + token).to(tl.int64)
+        kv_slot = tl.load(kv_slots + token, mask=is_token, other=0).to(tl.int64)
         kv_head = (head - HEADS) % KV_HEADS
         row = (kv_slot // PAGE * KV_HEADS + kv_head) * PAGE + kv_slot % PAGE
         if IN_8_BITS:
             # The same arithmetic as layer_cache.in_8_bits.
-            largest = tl.maximum(tl.max(tl.abs(low), 0), tl.max(tl.abs(high), 0))
+            largest = tl.maximum(tl.max(tl.abs(low), 1), tl.max(tl.abs(high), 1))[:, None]
             scale = (largest / 127).to(tl.float16)
             if head < HEADS + KV_HEADS:
-                tl.store(key_scales + row, scale)
+                tl.store(key_scales + row, scale, mask=is_token)
             else:
-                tl.store(value_scales + row, scale)
+                tl.store(value_scales + row, scale, mask=is_token)
             whole = scale.to(tl.float32)
             inverse = tl.where(whole > 0, 1 / whole, 0.0)
             low = tl.clamp(tl.floor(low * inverse + 0.5), -127.0, 127.0)
@@ -250,8 +261,8 @@ def _rope_and_store_kv(
             stored = keys + row * HEAD
         else:
             stored = values + row * HEAD
-        tl.store(stored + low_at, low.to(keys.dtype.element_ty))
-        tl.store(stored + high_at, high.to(keys.dtype.element_ty))
+        tl.store(stored + low_at, low.to(keys.dtype.element_ty), mask=everything)
+        tl.store(stored + high_at, high.to(keys.dtype.element_ty), mask=everything)
 
 
 def rope_and_store_kv(
@@ -282,7 +293,9 @@ def rope_and_store_kv(
     _, kv_heads, page, head = cache.keys.shape
     queries = torch.empty(tokens, heads, head, dtype=torch.bfloat16, device=product.device)
     splits, part_stride = _parts(product)
-    _rope_and_store_kv[(tokens, heads + 2 * kv_heads)](
+    # Many tokens would be many small programs; few tokens want a program each.
+    at_once = TOKENS_AT_ONCE if tokens > FEW_TOKENS else 1
+    _rope_and_store_kv[(triton.cdiv(tokens, at_once), heads + 2 * kv_heads)](
         product,
         product if bias is None else bias,
         product if norms is None else norms.queries,
@@ -300,6 +313,7 @@ def rope_and_store_kv(
         cache.key_scales,
         cache.value_scales,
         part_stride,
+        tokens,
         SPLITS=splits,
         HEADS=heads,
         KV_HEADS=kv_heads,
@@ -311,8 +325,9 @@ def rope_and_store_kv(
         HAS_NORMS=norms is not None,
         HAS_QUERY_SCALES=rope.query_scales is not None,
         IN_8_BITS=cache.key_scales is not None,
+        TOKENS=at_once,
         OVERLAPS=overlaps(),
-        num_warps=1,
+        num_warps=1 if at_once == 1 else 4,
         launch_pdl=overlaps(),
     )
     return queries
