@@ -41,7 +41,7 @@ from inference.scheduling.pages import PAGE_TOKENS, pages_for
 from inference.scheduling.sequences import DecodeRow, Plan, PrefillChunk, Sequence
 from inference.scheduling.shared_prefixes import Group, group_by_prefix
 
-BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
+BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96)
 """Batch sizes of the decode graphs, in rows; a step uses the next larger one."""
 PINNED_ROWS = 8
 """Up to this many rows, a row's results do not depend on the others.
@@ -107,7 +107,7 @@ class CudaRunner:
             cache: the same decoder's.
             processors: the same model's.
             context_tokens: longest sequence.
-            max_running: most sequences at once, up to 64.
+            max_running: most sequences at once.
             recorder: for this device.
             kernel_dir: where compiled kernels are kept.
         """
@@ -159,7 +159,7 @@ class CudaRunner:
         self._host_outs = [
             (
                 torch.zeros(max_running, dtype=torch.int64).pin_memory(),
-                torch.zeros(64, dtype=torch.int64).pin_memory(),
+                torch.zeros(max_running, dtype=torch.int64).pin_memory(),
             )
             for _ in range(3)
         ]
