@@ -269,7 +269,7 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
             # Greedy answers of random weights, or to nonsense, repeat themselves.
             temperature=1.0,
         )
-        await client.prepare(100 + 2 * sum(options.threads))
+        await client.prepare(3)
         report.prompt_tokens = await worker.prompt_tokens(client.question(client.new_picture()))
         await client.ask(client.question(client.new_picture()), tokens=8)
         now("first tokens")
@@ -282,7 +282,6 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
             report.picture_ms = await _picture_ms(worker, client)
         for threads in options.threads:
             now(f"{threads} threads")
-            await measure_throughput(client, threads, same_picture=options.same_picture)  # warm-up
             decoded = replace(backend.decoded) if isinstance(backend, BatchingBackend) else None
             report.throughput.append(
                 await measure_throughput(client, threads, same_picture=options.same_picture)
@@ -306,6 +305,7 @@ def _per_step(backend: BatchingBackend, before: Decoded) -> float:
 
 async def _picture_ms(worker: Worker, client: Client) -> float:
     """Return the median time of vision tower and projector, pixels already prepared."""
+    await client.stock(6)
     questions = [client.question(client.new_picture()) for _ in range(6)]
     times: list[float] = []
 

@@ -37,6 +37,8 @@ PASSAGE = (
     "brick, gas lamps and small glass shops. In February candles float on the water, and visitors "
     "arrive by the slow train to see them in the snow."
 )
+LONGEST_ANSWERS = 16
+"""How many times as long as asked for answers may become, for all threads to decode at once."""
 
 
 def picture_px(model: ModelInfo) -> tuple[int, int]:
@@ -142,14 +144,12 @@ class Client:
         self._text_tokens = text_tokens
         self._temperature = temperature
         self._pictures: list[Picture] = []
+        self._made = 0
         self._words = "?"
 
     async def prepare(self, pictures: int) -> None:
         """Make the pictures, off the event loop, and find words that fill the prompt."""
-        size_px = picture_px(self.worker.model)
-        self._pictures = await asyncio.to_thread(
-            lambda: [picture_of(number, size_px) for number in range(pictures)]
-        )
+        await self.stock(pictures)
         picture = self.new_picture()
         picture_tokens = await self.worker.prompt_tokens((self._question("a", picture),))
         picture_tokens -= await self.worker.prompt_tokens(
@@ -165,6 +165,15 @@ class Client:
                 return
             missing = left
             self._words += " a" * (left // 2) or "a"
+
+    async def stock(self, pictures: int) -> None:
+        """Make pictures, off the event loop, until there are so many that no request was about."""
+        size_px = picture_px(self.worker.model)
+        first = self._made
+        self._made += max(0, pictures - len(self._pictures))
+        self._pictures += await asyncio.to_thread(
+            lambda: [picture_of(number, size_px) for number in range(first, self._made)]
+        )
 
     def new_picture(self) -> Picture:
         """Return a picture that no request was about."""
@@ -210,20 +219,23 @@ class Client:
 async def measure_throughput(client: Client, threads: int, *, same_picture: bool) -> Throughput:
     """Start all threads at once and measure while all of them decode.
 
-    Prefilling many prompts takes long: then answers are longer, so that the first thread still
-    decodes when the last one starts.
+    The first time warms up. Prefilling many prompts takes long: then answers are longer, so that
+    the first thread still decodes for a while when the last one starts.
     """
     tokens = client.new_tokens * max(1, threads // 16 - 1)
-    shared = client.new_picture()
-    questions = [
-        client.question(shared if same_picture else client.new_picture(), i) for i in range(threads)
-    ]
-    answers = await asyncio.gather(
-        *(client.ask(question, seed=i, tokens=tokens) for i, question in enumerate(questions))
-    )
-    whole_s = max(a.ended_at for a in answers) - min(a.asked_at for a in answers)
-    begin = max(answer.times[0] if answer.times else answer.ended_at for answer in answers)
-    end = min(answer.ended_at for answer in answers)
+    is_warm = False
+    while True:
+        answers = await _together(client, threads, tokens, same_picture=same_picture)
+        begin = max(answer.times[0] if answer.times else answer.ended_at for answer in answers)
+        end = min(answer.ended_at for answer in answers)
+        begun = min(answer.asked_at for answer in answers)
+        suffices = end - begin > (begin - begun) / 4
+        if is_warm and (suffices or tokens >= LONGEST_ANSWERS * client.new_tokens):
+            break
+        is_warm = True
+        if not suffices:
+            tokens *= 2
+    whole_s = max(answer.ended_at for answer in answers) - begun
     # A token without text (half a character, say) arrives with the next one's text.
     tokens_in_window = sum(
         sum(begin < at <= end for at in answer.times)
@@ -249,6 +261,7 @@ async def measure_quoting(client: Client, decoded: Decoded) -> Quoting:
         client: asks.
         decoded: the engine's count.
     """
+    await client.stock(1)
     question = client.question(client.new_picture())
     thread = (*question, Message(role=Role.ASSISTANT, text=PASSAGE), *question)
     await client.ask(thread, temperature=0.0)
@@ -262,9 +275,24 @@ async def measure_quoting(client: Client, decoded: Decoded) -> Quoting:
     )
 
 
+async def _together(
+    client: Client, threads: int, tokens: int, *, same_picture: bool
+) -> list[Answered]:
+    """Ask so many questions at once, each about a new picture, or all about the same one."""
+    await client.stock(threads + 1)
+    shared = client.new_picture()
+    pictures = [shared if same_picture else client.new_picture() for _ in range(threads)]
+    asked = (
+        client.ask(client.question(picture, i), seed=i, tokens=tokens)
+        for i, picture in enumerate(pictures)
+    )
+    return await asyncio.gather(*asked)
+
+
 async def measure_first_tokens(client: Client, rounds: int, follow_up_tokens: int) -> FirstTokens:
     """Ask about a new picture, then a follow-up, with no other requests."""
     new, follow, hits = [], [], []
+    await client.stock(rounds)
     for i in range(rounds):
         first = client.question(client.new_picture(), i)
         answered = await client.ask(first, seed=i, tokens=16)
@@ -290,6 +318,7 @@ async def measure_first_tokens(client: Client, rounds: int, follow_up_tokens: in
 
 async def measure_gaps(client: Client, threads: int, pictures: int, every_s: float) -> Gaps:
     """Let threads decode while requests with new pictures arrive."""
+    await client.stock(threads + 1 + pictures)
     decoding = [
         asyncio.create_task(
             client.ask(
