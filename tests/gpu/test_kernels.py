@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
 
 from inference.execution.kv_cache import KVCache
 from inference.execution.rotation import Rotation, rotate
@@ -22,7 +23,7 @@ pytestmark = [
 ]
 
 if torch.cuda.is_available():
-    from inference.kernels import attention, decode_int8, fused, resize, sampling
+    from inference.kernels import attention, decode_int8, fused, resize, sampling, vision_rotation
 
 PAGE = 16
 
@@ -277,6 +278,40 @@ def test_queries_and_keys_are_normalised_and_rotate_by_three_positions_or_in_par
     assert error(values[:, kv_slots], whole[:, -kv_heads:].transpose(0, 1)) < 5e-3
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.int8])
+def test_many_tokens_are_rotated_and_stored_as_each_of_them_alone(dtype: torch.dtype) -> None:
+    count, num_heads, kv_heads, head = 75, 4, 2, 128
+    product = torch.randn(2, count, (num_heads + 2 * kv_heads) * head, device="cuda")
+    norms = fused.HeadNorms(bf16(head), bf16(head), 1e-6)
+    positions = torch.randint(0, 100, (count, 3), device="cuda", dtype=torch.int32)
+    kv_slots = torch.randperm(6 * PAGE, device="cuda")[:count].int()
+    angles = torch.outer(torch.arange(100.0), 10000 ** (-torch.arange(64.0) / 64)).cuda()
+    axes = (torch.arange(64, device="cuda") % 3).int()
+    rope = fused.RopeTable(angles.cos(), angles.sin(), axes)
+    together, alone = (empty_cache(kv_heads, head, 6, dtype) for _ in range(2))
+    got = fused.rope_and_store_kv(
+        product, None, norms, positions, kv_slots, rope, together, num_heads
+    )
+    for i in range(count):
+        one = slice(i, i + 1)
+        wanted = fused.rope_and_store_kv(
+            product[:, one], None, norms, positions[one], kv_slots[one], rope, alone, num_heads
+        )
+        assert error(got[one], wanted.float()) < 1e-3
+    for mine, other in ((together.keys, alone.keys), (together.values, alone.values)):
+        assert error(mine, other.float()) < 5e-3
+
+
+@pytest.mark.parametrize("head", [72, 80, 64])
+def test_a_towers_queries_and_keys_are_rotated_as_transformers_does(head: int) -> None:
+    qkv = bf16(50, 3, 16, head)
+    angles = torch.rand(50, head // 2, device="cuda") * 6
+    cos, sin = torch.cat([angles, angles], 1).cos(), torch.cat([angles, angles], 1).sin()
+    wanted = apply_rotary_pos_emb_vision(qkv[:, 0], qkv[:, 1], cos, sin)
+    for got, rotated in zip(vision_rotation.rotate(qkv, cos, sin), wanted, strict=True):
+        assert error(got, rotated.float()) < 1e-3
+
+
 def test_the_kernel_stores_the_same_int8_values_as_plain_torch() -> None:
     product = torch.randn(7, 3 * 4 * 64, device="cuda") * 3
     positions, kv_slots = int32([0] * 7), int32([3, 18, 40, 5, 77, 90, 16])
@@ -345,8 +380,9 @@ class TestSampling:
         got = self.choose(logits, temperature=0.0)
         assert torch.equal(logits[range(self.rows), got], logits[range(self.rows), wanted])
 
-    def test_nothing_outside_top_p_and_top_k_is_sampled(self) -> None:
-        logits = torch.randn(self.rows, 9001, device="cuda") * 3
+    @pytest.mark.parametrize("size", [9001, 151_936])
+    def test_nothing_outside_top_p_and_top_k_is_sampled(self, size: int) -> None:
+        logits = torch.randn(self.rows, size, device="cuda") * 3
         top_p, top_k = [0.5, 1.0, 0.9, 1.0, 1e-4, 0.7], [0, 3, 20, 1, 0, 2]
         for seed in range(30):
             got = self.choose(logits, temperature=0.8, top_p=top_p, top_k=top_k, seed=seed)
