@@ -38,9 +38,9 @@ log = logging.getLogger(__name__)
 
 HEADS = frozenset({64, 128, 256})
 """Sizes of heads that the kernels support."""
-ON_CPU_ONLY = frozenset({"mistral3", "gemma3", "pixtral"})
-"""Models and towers whose answers on a GPU have not been found to be the reference's."""
 MAX_RUNNING = {"cuda": 64, "cpu": 16}
+MAX_RUNNING_16_BITS = 128
+"""On a GPU. Of few-bit weights no product takes more than 64 rows at once."""
 CPU_PREFILL_BUDGET = 64
 IDLE_PREFILL_BUDGET = {"cuda": 2048, "cpu": 512}
 
@@ -78,8 +78,6 @@ def _why_not_on_gpu(config: Any, spec: ModelSpec, device: torch.device) -> str |
         return f"the device is {device.type}"
     if spec.dtype not in {"auto", "bfloat16"}:
         return f"the weights are {spec.dtype}"
-    if {config.model_type, config.vision_config.model_type} & ON_CPU_ONLY:
-        return "its answers have not been checked on a GPU"
     if torch.cuda.get_device_capability(device) < (8, 0):
         return "the GPU is older than Ampere"
     text = config.get_text_config(decoder=True)
@@ -140,7 +138,8 @@ def batching_backend(
     cache = KVCache(decoder.shape, num_pages, dtype=dtype, device=device)
     # Graphs for more sequences than the cache can hold would only cost memory.
     room = (num_pages - 1) * PAGE_TOKENS // SMALL_SEQUENCE_TOKENS
-    max_running = max(1, min(MAX_RUNNING[device.type], room))
+    most = MAX_RUNNING_16_BITS if on_gpu and decoder.bits == 16 else MAX_RUNNING[device.type]
+    max_running = max(1, min(most, room))
     processors = LogitsProcessors(weights.generation_config, device)
     runner: Runner
     prefill_budget = CPU_PREFILL_BUDGET

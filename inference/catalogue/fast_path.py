@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference.backends.assemble_batching import HEADS, ON_CPU_ONLY
+from inference.backends.assemble_batching import HEADS
 from inference.catalogue.shapes import MODELS
 from inference.execution.decoder import TEXT_MODELS
 from inference.execution.towers import MODEL_TYPES
@@ -14,7 +14,6 @@ def fast_models() -> frozenset[str]:
         model.name
         for model in MODELS
         if model.model_type in MODEL_TYPES
-        and model.model_type not in ON_CPU_ONLY
         and model.text_type in TEXT_MODELS
         and model.head in HEADS
     )

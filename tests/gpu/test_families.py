@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from inference.types import CacheQuantization, GenerationRequest, Message, Model
 from tests import tiny_models
 from tests.pictures import plain_picture
 from tests.stepper import Stepper
+from tests.tiny_models.gemma import gemma3
 
 pytestmark = [
     pytest.mark.gpu,
@@ -45,9 +48,9 @@ def load(path: Path, **options: Any) -> Any:
 
 
 FAMILIES = [
-    # Not yet those of `assemble_batching.ON_CPU_ONLY`.
     *("llava-next", "llava-onevision", "qwen2-vl", "qwen2.5-vl", "qwen3-vl"),
     *("smolvlm", "idefics3", "internvl3", "internvl3.5"),
+    *("mistral-3", "ministral-3", "pixtral", "gemma-3"),
 ]
 
 
@@ -58,6 +61,10 @@ def checkpoint_of(family: str, folder: Path) -> Path:
             for name, size in HEADS_OF_64.items():
                 patch.setitem(shape, name, size)
         build: Callable[[Path], Path] = tiny_models.TINY_MODELS[family]
+        if family == "gemma-3":
+            # The usual one's attention is sharper than a trained model's: on a CPU, too, an int8
+            # cache of it is beyond the tolerance.
+            build = partial(gemma3, query_pre_attn_scalar=80)
         return build(folder)
 
 
@@ -79,6 +86,7 @@ def test_each_family_matches_the_reference(
     reference = AutoModelForImageTextToText.from_pretrained(checkpoint, dtype=torch.float32).eval()
     for parameter in reference.parameters():
         parameter.data = parameter.data.bfloat16().float()
+    picture_token = reference.config.image_token_id
     stepper = Stepper(fast)
     shapes = [(60, 30), (30, 60), (50, 50), (400, 90), (33, 31)]  # different numbers of tiles
     jobs = [
@@ -102,8 +110,13 @@ def test_each_family_matches_the_reference(
     sampling = Sampling(temperature=0.0, max_new_tokens=12)
     jobs.append(stepper.ask(GenerationRequest(messages=(words,), sampling=sampling)))
     stepper.run()
+    compared = 0
     for job in jobs:
-        answer = stepper.tokens[job]
+        # Random weights may say a picture's token; the reference then wants a picture for it.
+        answer = list(takewhile(picture_token.__ne__, stepper.tokens[job]))
+        compared += len(answer)
+        if not answer:
+            continue
         inputs = dict(plain.wrapped._prepare(job.request.messages))
         assert inputs["input_ids"][0].tolist() == stepper.prompts[job].tokens
         inputs["input_ids"] = torch.cat([inputs["input_ids"], torch.tensor([answer])], 1)
@@ -114,3 +127,4 @@ def test_each_family_matches_the_reference(
         logits = reference(**inputs).logits[0, -len(answer) - 1 : -1]
         shortfall = logits.max(-1).values - logits[range(len(answer)), answer]
         assert float(shortfall.max()) < TOLERANCE * float(logits.std())
+    assert compared > len(jobs)

@@ -77,7 +77,7 @@ def gemma_tokenizer() -> PreTrainedTokenizerFast:
     return fast
 
 
-def gemma3(folder: Path) -> Path:
+def gemma3(folder: Path, *, query_pre_attn_scalar: int = 24) -> Path:
     """Two layers with windows shorter than a picture, one without; scores by another scale."""
     tokenizer = gemma_tokenizer()
     text = {name: value for name, value in LLAMA.items() if name != "model_type"}
@@ -91,7 +91,7 @@ def gemma3(folder: Path) -> Path:
             "num_hidden_layers": 3,
             "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
             "sliding_window": 12,
-            "query_pre_attn_scalar": 24,
+            "query_pre_attn_scalar": query_pre_attn_scalar,
         },
         image_token_index=id_of(tokenizer, "<image_soft_token>"),
         boi_token_index=id_of(tokenizer, "<start_of_image>"),
