@@ -16,6 +16,7 @@ from inference.errors import ModelUnavailable
 from inference.progress import StreamProgress
 from inference.serving.backend import run_inline
 from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling, TextDelta
+from inference.weights.quantizer import FewBitsConfig, FewBitsQuantizer
 from inference.weights.scheme import scheme_of
 from tests.few_bits import (
     Kind,
@@ -86,6 +87,17 @@ def answer(folder: Path) -> str:
     )
     chunks = run_inline(backend, request)
     return "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta))
+
+
+def test_what_a_loader_leaves_in_the_checkpoints_type_gets_the_models() -> None:
+    quantizer = FewBitsQuantizer(FewBitsConfig(scheme=None, modules={}))  # type: ignore[arg-type]
+    model = torch.nn.Linear(8, 8, dtype=torch.bfloat16)
+    quantizer._process_model_before_weight_loading(model)
+    model.weight.data = model.weight.data.half()  # as transformers before 5.23 does
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantizer, "remove_quantization_config", lambda _: None)
+        quantizer._process_model_after_weight_loading(model)
+    assert {each.dtype for each in model.parameters()} == {torch.bfloat16}
 
 
 @pytest.mark.parametrize("kind", KINDS)
