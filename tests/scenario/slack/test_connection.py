@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,12 @@ OAUTH: dict[str, Any] = {
     "client_secret": "s",
     "http_port": 0,
 }
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, slack: LocalSlack, backend: ScriptedModel) -> AsyncIterator[Stage]:
+    async with running_bot(tmp_path, slack, backend, timeouts=QUICK) as stage:
+        yield stage
 
 
 # -- Socket Mode ----------------------------------------------------------------------------------
