@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+# A test that fails beside others, on a machine that is busy with them, runs once more alone. It has
+# failed if it fails there, too; what needed that is in the first run's summary.
+ALONE := || { test $$? -eq 1 && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 LOCK := pyproject.toml requirements/install.sh $(wildcard requirements/*.txt)
 
 .DEFAULT_GOAL := help
@@ -35,13 +38,14 @@ imports: $(VENV)/.dev-installed
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.dev-installed packages
-	$(PYTEST) -m "not every_family and not heavy and not vllm"
+	$(PYTEST) -m "not every_family and not heavy and not vllm" \
+	  $(ALONE) -m "not every_family and not heavy and not vllm"; }
 
 test-families: $(VENV)/.dev-installed ## the tests of the fast path with every family of models
 	$(PYTEST) -m every_family
 
 test-heavy: $(VENV)/.dev-installed packages ## the tests that take minutes: faults, fuzzing, building
-	$(PYTEST) --timeout 480 -m heavy
+	$(PYTEST) --timeout 480 -m heavy $(ALONE) --timeout 480 -m heavy; }
 
 test-vllm: $(VENV)/.dev-installed ## the model's server is a real vLLM, without a GPU (4 GB on the disk)
 	@tests/vllm/install.sh $(BIN)/python .cache/vllm
