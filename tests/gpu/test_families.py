@@ -50,7 +50,7 @@ def load(path: Path, **options: Any) -> Any:
 FAMILIES = [
     *("llava-next", "llava-onevision", "qwen2-vl", "qwen2.5-vl", "qwen3-vl"),
     *("smolvlm", "idefics3", "internvl3", "internvl3.5"),
-    *("mistral-3", "ministral-3", "pixtral", "gemma-3"),
+    *("mistral-3", "ministral-3", "pixtral", "gemma-3", "glm-4.6v"),
 ]
 
 
