@@ -16,8 +16,9 @@ from aiohttp import web
 
 from tests.servers.faults import Fault, Faults, cut, strike
 from tests.servers.idle import close_idle
+from tests.servers.slack.block_rules import ApiError
 from tests.servers.slack.people import People
-from tests.servers.slack.web_api import METHODS, ApiError, Rules, WebApi
+from tests.servers.slack.web_api import METHODS, Rules, WebApi
 
 SHOWN_AS_PAGES = ("text/html", "application/vnd.slack-")
 """Files that Slack hands out as web pages."""

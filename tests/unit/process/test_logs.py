@@ -146,4 +146,4 @@ def test_the_log_is_json_where_stderr_is_no_terminal_unless_it_is_settled(log_fo
 
 
 def test_nothing_set_means_what_suits_the_place() -> None:
-    assert Settings().log_format == "auto"
+    assert Settings.model_validate({}).log_format == "auto"

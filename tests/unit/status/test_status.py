@@ -178,7 +178,7 @@ async def test_without_any_port_the_bot_is_asked_in_its_own_folder(tmp_path: Pat
     async with running_core(tmp_path / "core", ScriptedModel()) as core:
         health = Health(core.answers, core.store, presences=presences)
         async with running_monitoring(
-            MonitoringSettings(), health, Metrics(), folder=tmp_path
+            MonitoringSettings.model_validate({}), health, Metrics(), folder=tmp_path
         ) as address:
             told = await asked(here)
         gone = await asked(here)
@@ -198,7 +198,7 @@ async def test_a_folder_that_takes_no_socket_does_not_keep_the_bot_from_running(
     async with running_core(tmp_path, ScriptedModel()) as core:
         health = Health(core.answers, core.store)
         async with running_monitoring(
-            MonitoringSettings(), health, Metrics(), folder=too_long
+            MonitoringSettings.model_validate({}), health, Metrics(), folder=too_long
         ) as address:
             assert address is None
 
