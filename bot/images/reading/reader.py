@@ -20,13 +20,15 @@ from bot.values.readings import Reading
 
 THREADS: Final = 2
 _FORMATS: Final = ("PNG", "JPEG")
-_GLANCE_PX: Final = {"JPEG": 288 * 256, "PNG": 640 * 448}
+_GLANCE_PX: Final = {"JPEG": 256 * 224, "PNG": 640 * 448}
 """Size of what is looked at first. Photographs are JPEG; screenshots are PNG, nearly always hold
 text, and their letters are smaller."""
 _GLANCE_MARKED: Final = 0.2
 _GLANCE_MIN_PX: Final = 4
 _LONG_SIDE_PX: Final = (736, 1600)
 """The longer side of what boxes are searched in: the picture's own within these."""
+_MIN_SIDE_PX: Final = 8
+"""No letter fits into less."""
 _MIN_CHANCE: Final = 0.5
 MAX_BOXES: Final = 300
 """More are not read, the largest first: it bounds the time that a picture takes."""
@@ -57,12 +59,22 @@ class Reader:
             width, height = picture.size
             area_px = min(_GLANCE_PX[picture.format or "PNG"], width * height)
         long_side_px = sqrt(area_px * max(width, height) / min(width, height))
-        marked = self._detector.probabilities(_opened(data, round(long_side_px)), long_side_px)
-        return int((marked > _GLANCE_MARKED).sum()) >= _GLANCE_MIN_PX
+        small = _opened(data, round(long_side_px))
+        scale = long_side_px / max(small.shape)
+        halves = np.array_split(small, THREADS, axis=int(width > height))
+
+        def marked_px(half: Pixels) -> int:
+            marked = self._detector.probabilities(half, scale * max(half.shape))
+            return int((marked > _GLANCE_MARKED).sum())
+
+        with ThreadPoolExecutor(THREADS) as threads:
+            return sum(threads.map(marked_px, halves)) >= _GLANCE_MIN_PX
 
     def read(self, data: bytes, *, looks_first: bool = True) -> Reading:
         """Read an encoded picture; see `has_text` for `looks_first`."""
-        if looks_first and not self.has_text(data):
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            is_line = min(picture.size) < _MIN_SIDE_PX
+        if is_line or (looks_first and not self.has_text(data)):
             return Reading()
         pixels = _opened(data, None)
         boxes = self._detector.boxes(pixels, _within(max(pixels.shape)))

@@ -14,7 +14,7 @@ from bot.images.reading.limits import ReadingLimits
 from bot.images.reading.models import DETECTION, RECOGNITION, model_file
 from bot.images.reading.pool import MAX_KEPT_CHARS, ReadingPool, running_reading_pool
 from bot.values.readings import Reading
-from tests.pictures import photo, picture_of
+from tests.pictures import photo, picture_of, plain_picture
 from tests.reading import _PROCESS, shared_readings, written
 from tests.waiting import until
 
@@ -42,6 +42,13 @@ async def test_dark_mode_is_read_as_well() -> None:
 
 async def test_where_no_text_is_nothing_is_read() -> None:
     assert await shared_readings().read(picture_of(photo())) == Reading()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2000, 1), (2, 1500), (2000, 9)])
+async def test_a_picture_of_any_shape_can_be_searched(size: tuple[int, int]) -> None:
+    reading = await shared_readings(looks_first=False).read(plain_picture(size=size))
+    assert reading == Reading()
+    assert await shared_readings().read(plain_picture(size=size)) == Reading()
 
 
 async def test_it_reads_without_files_sockets_and_programs() -> None:
