@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bot.core.answering.options import AnswerOptions
+from bot.private_files import DATABASE
 from bot.values.messages import Outcome
 from inference.types import Limitation, PictureBound
 from tests.engines import PICTURE_TOKENS, ScriptedModel
 from tests.pictures import encode
 from tests.reading import shared_readings, written
 from tests.scenario.answers.test_erasure import WAYS
-from tests.scenario.core import Core, message, red, running_core
+from tests.scenario.core import Core, message, red, running_core, thread
 from tests.scenario.exchange import FakeExchange
+from tests.scenario.test_privacy import files_with
+from tests.waiting import until
 
 LINES = ("Connection refused: db-01", "Please try again in 5 minutes.")
 SCREENSHOT = encode(written(LINES))
@@ -134,6 +138,23 @@ async def test_where_there_is_no_text_or_no_picture_a_sentence_says_so(reading_c
         message("Read the text", in_thread="empty", id="other"), exchange
     )
     assert exchange.ending.outcome is Outcome.REFUSED
+
+
+async def test_what_was_read_is_in_the_database_alone_until_it_is_forgotten(
+    reading_core: Core, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    planted = encode(written(["planted42 secret"]))
+    for question in ("What is it?", "Read the text"):
+        exchange = FakeExchange({"p": planted})
+        await reading_core.answers.ask(message(question, "p"), exchange)
+        assert "planted42" in exchange.ending.text
+    folder, words = tmp_path, [b"planted42"]
+    held = await asyncio.to_thread(files_with, words, folder)
+    assert {name.partition("-wal")[0] for name in held} == {DATABASE}
+    await reading_core.erasure.author(thread().platform, None, message("q").author.id)
+    await until(lambda: not files_with(words, folder))
+    assert "planted42" not in caplog.text
 
 
 @pytest.mark.parametrize("way", WAYS)
