@@ -1,7 +1,7 @@
 """How well text in pictures is read: exact lines, reading order, and answers.
 
-Run: `python -m tests.evaluate.reading [--rounds N] [--questions N]`. The questions are put to the
-model `MODEL`, by default the pocket.
+Run: `python -m tests.evaluate.reading [--rounds N] [--questions N] [--seed N]`.
+The questions are put to the model `MODEL`, by default the pocket.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ from tests.evaluate.pages import (
 from tests.pictures import encode, picture_of
 from tests.scenario.core import message
 from tests.scenario.exchange import FakeExchange
-
-SEED = 19
 
 
 def comparable(line: str) -> str:
@@ -120,7 +118,7 @@ async def answers(rng: random.Random, count: int, *, shows: bool) -> None:
 
 async def evaluate(given: argparse.Namespace) -> None:
     """Read, ask, print."""
-    rng = random.Random(SEED)
+    rng = random.Random(given.seed)
     began_at = time.perf_counter()
     async with running_reading_pool("auto") as pool:
         if pool is None:
@@ -140,6 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="pages of each kind")
     parser.add_argument("--questions", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=19, help="of the pages")
     parser.add_argument("--verbose", action="store_true", help="print what was read wrong")
     given = parser.parse_args()
     if missing := missing_fonts():
