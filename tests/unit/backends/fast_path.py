@@ -38,6 +38,8 @@ FAMILIES = [
     *("idefics3", "internvl3.5", "mistral-3", "gemma-3", "glm-4.6v"),
 ]
 
+OF_ONE_SIZE = [family for family in FAMILIES if family not in ANY_SIZE]
+"""Those of them whose pictures are of a fixed size, or whose like is in a list above."""
 
 REPRESENTATIVES = {"llava-1.5", "qwen3-vl", "smolvlm", "internvl3.5", "ministral-3", "gemma-3"}
 """One of each kind; `make test` asks these alone, and `make test-families` the others."""

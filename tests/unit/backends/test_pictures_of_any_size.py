@@ -1,6 +1,7 @@
-"""Pictures whose tokens follow their size or shape: every answer is what `generate()` gives.
+"""Pictures of odd sizes, alone and several, cut and preempted: what `generate()` answers.
 
-The families are tables (`ANY_SIZE`, `IN_ROWS`, `TILED`): a new one is a row.
+The families are tables (`ANY_SIZE`, `IN_ROWS`, `TILED`, where tokens follow a picture's size or
+shape, and `OF_ONE_SIZE`): a new one is a row.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from transformers import vision_utils
 
 from inference.backends.batching import BatchingBackend
 from inference.backends.generate import GenerateModel
-from inference.scheduling.pages import pages_for
+from inference.scheduling.pages import PAGE_TOKENS, pages_for
 from inference.types import Message, Picture, Role
 from tests.pictures import photo, picture_of
 from tests.stepper import Stepper
 from tests.unit.backends.fast_path import (
     ANY_SIZE,
     IN_ROWS,
+    OF_ONE_SIZE,
     TILED,
     Alone,
     answer_of,
@@ -39,7 +41,12 @@ MOST_TOKENS = 48
 SIZES = [(1, 2000), (2000, 1), (30, 30), (4000, 3000), (200, 30), (61, 47), (90, 170)]
 
 
-@pytest.fixture(scope="module", params=each([*ANY_SIZE, *IN_ROWS, *TILED]))
+BOUNDED = each([*ANY_SIZE, *IN_ROWS, *TILED])
+"""Families with a bound on a picture's tokens."""
+OTHERS = [pytest.param(family, marks=pytest.mark.every_family) for family in OF_ONE_SIZE]
+
+
+@pytest.fixture(scope="module", params=[*BOUNDED, *OTHERS])
 def pair(
     request: pytest.FixtureRequest, tiny_checkpoint: Callable[[str], Path]
 ) -> tuple[BatchingBackend, GenerateModel]:
@@ -93,6 +100,7 @@ def test_pictures_of_every_size_are_answered_as_generate_answers_them_and_so_are
     assert all(bench.finished(job).cached_tokens for job in jobs[-2:])
 
 
+@pytest.mark.parametrize("pair", BOUNDED, indirect=True)
 def test_no_picture_takes_more_tokens_than_allowed_and_none_is_missing(
     bench: Stepper, pictures: list[Picture]
 ) -> None:
@@ -143,8 +151,11 @@ def test_preempted_sequences_with_pictures_go_on_as_generate_does(
     prompts = [bench.backend.prompt_of(request) for request in requests]
     pool = scheduler._pool
     lengths = [len(prompt.tokens) for prompt in prompts]
-    # For all prompts, and for one of them with its answer, but not for all answers.
-    room = max(sum(map(pages_for, lengths)), pages_for(max(lengths) + 70))
+    # For all prompts (one beginning is shared) and what the first answers take while the last is
+    # prefilled, and for one of them with its answer, but not for all answers.
+    shared = prompts[0].spans[0].start // PAGE_TOKENS * (len(prompts) - 1)
+    needed = sum(map(pages_for, lengths)) - shared + 2 * len(prompts)
+    room = max(needed, pages_for(max(lengths) + 70))
     held = [pool.allocate() for _ in range(pool.num_free - room)]
     jobs = [bench.ask(request) for request in requests]
     bench.run()
