@@ -44,7 +44,7 @@ SHOWN = {
     # ids of the platforms, which say who and where, never what
     *("platform", "team", "teams", "channel", "channels", "users", "roles", "user_id", "thread"),
     *("message", "ts", "thread_ts", "id", "owner", "about", "prefix", "next", "asked_by"),
-    *("admins", "direct_prefix", "person"),
+    *("admins", "direct_prefix", "person", "whose"),
     # words of ours: text keys, choices, digests, kinds
     *("key", "kind", "digest", "suffix", "event_type", "event_types", "follow_ups", "place"),
     *("markup", "channel_form", "title", "reason", "timings", "locale", "needs_mention_told"),
