@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 
 import torch
@@ -36,6 +37,13 @@ def use_expandable_segments(device: torch.device) -> None:
         # If the newer function exists, the older one warns.
         newer = getattr(torch._C, "_accelerator_setAllocatorSettings", None)
         (newer or torch.cuda.memory._set_allocator_settings)("expandable_segments:True")
+
+
+def trim_heap() -> None:
+    """Return freed memory to the system, where the C library (glibc) would keep it for later."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def to_device(values: Tensor, device: torch.device) -> Tensor:

@@ -43,7 +43,7 @@ from inference.backends.quantization import (
 from inference.backends.reporting import reporting_weights
 from inference.backends.sequential import SequentialBackend
 from inference.backends.warm_up import warm_up
-from inference.device import device_of, use_expandable_segments
+from inference.device import device_of, trim_heap, use_expandable_segments
 from inference.errors import ModelUnavailable
 from inference.execution.linears import UnsupportedWeights
 from inference.models import chat_template, family_of
@@ -268,6 +268,8 @@ def backend_of(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path) -> Backend:
                 )
             )
         warm_up(backend)
+    if weights.device.type == "cpu":
+        trim_heap()
     GpuMemory(loaded.model.device).note()
     return backend
 

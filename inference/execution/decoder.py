@@ -279,8 +279,10 @@ def decoder_of(
     taken = [_take_projections(module, skinny, order, int8=int8) for module in text.layers]
     vocabulary = len(weights.lm_head.weight)
     head = _head_of(weights, int8=int8)
-    if int8:
-        weights.float()
+    if device.type == "cpu":
+        if head is not weights.lm_head:
+            weights.lm_head.weight = None
+        _leave_files(weights, torch.float32 if int8 else None)
     embed = _embedding_of(weights, few_bits=taken[0].qkv.bits < 16)
     layers = []
     for module, own, rotation, window in zip(text.layers, taken, rotations, windows, strict=True):
@@ -342,6 +344,24 @@ def _take_projections(
         if hasattr(layer.mlp, name):
             setattr(layer.mlp, name, None)
     return taken
+
+
+def _leave_files(weights: Any, dtype: torch.dtype | None) -> None:
+    """Copy what is left of a model's weights, to a floating type if one is given.
+
+    The loader maps files into memory, and the last tensor that lies there keeps all pages that were
+    read of them.
+    """
+
+    def copied(tensor: Tensor) -> Tensor:
+        return tensor.to(dtype if tensor.is_floating_point() else None, copy=True)
+
+    for parameter in weights.parameters():
+        parameter.data = copied(parameter.data)
+    for module in weights.modules():
+        # A buffer may be a view: in place, it would keep what it is a view of.
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            setattr(module, name, copied(buffer))
 
 
 def _head_of(weights: Any, *, int8: bool) -> Callable[[Tensor], Tensor]:
@@ -423,14 +443,14 @@ def _embedding_of(weights: Any, *, few_bits: bool) -> Embed:
     """
     module = weights.get_decoder().embed_tokens
     table = module.weight.data
-    is_heads_too = table.data_ptr() == weights.lm_head.weight.data_ptr()
-    if table.device.type == "cuda" and few_bits and not is_heads_too:
+    on_gpu = table.device.type == "cuda"
+    if on_gpu and few_bits and table.data_ptr() != weights.lm_head.weight.data_ptr():
         from inference.kernels.fused import embed
 
         module.weight = None
         lookup: Embed = partial(embed, table.cpu().pin_memory())
     elif table.device.type == "cpu" and few_bits:
-        module.weight = weights.lm_head.weight = None
+        module.weight = None
         module.register_buffer("held", table.bfloat16())
         lookup = partial(_embed_from_16_bits, module.held)
     else:

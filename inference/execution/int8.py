@@ -35,29 +35,33 @@ class Int8Linear:
         self._scales = scales / ACTIVATION_LEVELS if self._is_exact else scales
         self._n = len(integers)
         self._packed = self._integers = None
+        self._levels = torch.tensor(float(ACTIVATION_LEVELS))
+        self._middle = torch.tensor(128.5)
         if self._is_exact and integers.numel() >= PACKED_FROM and _can_pack():
             self._packed = torch.ops.onednn.qlinear_prepack(integers, None)
             self._zeros = torch.zeros(self._n, dtype=torch.int32)
         else:
             self._integers = integers
+            self._transposed = integers.T
 
     def __call__(self, x: Tensor) -> Tensor:
         """See `Linear`."""
         if not self._is_exact:
             return self._dequantized_product(x)
-        largest = torch.linalg.vector_norm(x, torch.inf, 1, keepdim=True, dtype=torch.float32)
-        largest = largest.clamp_min_(SMALLEST)
-        rows = (x * (ACTIVATION_LEVELS / largest)).round_()
+        whole = x.float()
+        largest = torch.linalg.vector_norm(whole, torch.inf, 1, keepdim=True).clamp_min_(SMALLEST)
+        factors = torch.div(self._levels, largest)
         if self._packed is not None:
-            # The kernel wants unsigned integers: it takes the 128 off again.
+            # The kernel wants unsigned integers, and takes the 128 off again. Casting them cuts
+            # off what is behind the point, hence a half more.
             product = torch.ops.onednn.qlinear_pointwise(
-                rows.add_(128).to(torch.uint8),
+                torch.addcmul(self._middle, whole, factors).to(torch.uint8),
                 *(1.0, 128, self._packed, self._scales, self._zeros, None),
                 *(1.0, 0, torch.float32, "none", [], ""),
             )
         else:
-            assert self._integers is not None  # noqa: S101 - one of the two is there
-            product = torch._int_mm(rows.to(torch.int8), self._integers.T) * self._scales
+            rows = torch.mul(whole, factors).round_().to(torch.int8)
+            product = torch._int_mm(rows, self._transposed) * self._scales
         return product.mul_(largest).to(x.dtype)  # type: ignore[no-any-return]
 
     def _dequantized_product(self, x: Tensor) -> Tensor:

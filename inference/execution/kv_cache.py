@@ -6,9 +6,12 @@ reads besides the weights, and the memory per sequence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from inference.execution.shape import DecoderShape
 from inference.kernels.layer_cache import SCALE_DTYPE, LayerCache
@@ -26,8 +29,9 @@ class KVCache:
         self.page_bytes = page_bytes(shape, dtype)
         """Of one page, over all layers."""
         size = (shape.layers, num_pages, shape.kv_heads, PAGE_TOKENS)
-        self._keys = torch.zeros(*size, shape.head, dtype=dtype, device=device)
-        self._values = torch.zeros_like(self._keys)
+        self._keys, self._values = (
+            _zeros(*size, shape.head, dtype=dtype, device=device) for _ in range(2)
+        )
         self._key_scales = self._value_scales = None
         if dtype == torch.int8:
             self._key_scales = torch.zeros(size, dtype=SCALE_DTYPE, device=device)
@@ -46,6 +50,14 @@ class KVCache:
         for part in (self._keys, self._values, self._key_scales, self._value_scales):
             if part is not None:
                 part.index_fill_(1, at, 0)
+
+
+def _zeros(*size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    if device.type != "cpu":
+        return torch.zeros(size, dtype=dtype, device=device)
+    # numpy leaves it to the system to clear memory, which takes none until it is written to.
+    nothing = np.zeros(math.prod(size) * dtype.itemsize, np.uint8)
+    return torch.from_numpy(nothing).view(dtype).view(size)
 
 
 def page_bytes(shape: DecoderShape, dtype: torch.dtype) -> int:

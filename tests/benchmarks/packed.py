@@ -1,4 +1,4 @@
-"""Matrix products on a CPU: packed weights and `nn.functional.linear`, microseconds by rows.
+"""Matrix products on a CPU, microseconds by rows: packed weights, `nn.functional.linear`, 8 bits.
 
 Run: `python -m tests.benchmarks.packed` (the pocket model's sizes, float32).
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from inference.execution.int8 import Int8Linear
 from inference.execution.linears import PackedLinear
 
 SIZES = {"qkv": (960, 576), "gate and up": (3072, 576), "down": (576, 1536), "head": (49152, 576)}
@@ -40,11 +41,13 @@ def main() -> None:
             lambda x, weight=weight: nn.functional.linear(x, weight)  # type: ignore[misc]
             for weight in weights
         ]
+        few_bits: list[Callable[[Tensor], Tensor]] = [Int8Linear(weight) for weight in weights]
         for rows in (1, 4, 16, 48, 141):
             x = torch.randn(rows, k)
             print(
                 f"{name:12} {k}x{n}, {rows:3} rows: packed {microseconds(packed, x):8.0f} us, "
-                f"linear {microseconds(plain, x):8.0f} us"
+                f"linear {microseconds(plain, x):8.0f} us, "
+                f"8 bits {microseconds(few_bits, x):8.0f} us"
             )
 
 

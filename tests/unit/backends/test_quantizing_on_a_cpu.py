@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,3 +69,15 @@ def test_an_origin_in_a_gguf_is_no_quantization(
     backend, said = loaded(folder, quantize="int8")
     assert backend.model.weights == "int8"
     assert "no effect" not in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("quantize", ["none", "int8"])
+def test_a_loaded_model_keeps_no_weights_file_in_memory(
+    quantize: Quantization, tiny_checkpoint: Callable[[str], Path]
+) -> None:
+    folder = tiny_checkpoint("llava-1.5")
+    backend, _ = loaded(folder, quantize=quantize)
+    gc.collect()
+    assert str(folder / "model.safetensors") not in Path("/proc/self/maps").read_text()
+    assert backend.model.engine == "fast"
