@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from transformers import GotOcr2ImageProcessorPil, SmolVLMImageProcessorPil
+from transformers import (
+    Glm46VImageProcessorPil,
+    GotOcr2ImageProcessorPil,
+    Qwen2VLImageProcessorPil,
+    SmolVLMImageProcessorPil,
+)
 
-from inference.models import internvl, smolvlm
+from inference.models import glm, internvl, qwen_vl, smolvlm
 from inference.types import PictureBound
 from tests.tiny_models import smol_tokenizer
 
@@ -68,3 +73,22 @@ def test_internvls_canvas_is_the_one_that_its_processor_takes(tokens: int) -> No
             assert columns * rows * TILE**2 < size[0] * size[1]
     assert bound.seen(1000, 1000) != (1000, 1000)
     assert bound.seen(TILE, TILE) == (TILE, TILE)
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"), [(qwen_vl, Qwen2VLImageProcessorPil), (glm, Glm46VImageProcessorPil)]
+)
+def test_the_size_that_a_receipt_names_is_the_one_that_the_processor_makes(
+    family: Any, kind: Any
+) -> None:
+    processor = SimpleNamespace(image_processor=kind())
+    bound = family.bound_picture(processor, 100)
+    side = qwen_vl.token_px(processor.image_processor)
+    for size in [(1000, 750), (300, 1200), (4000, 3000), (90, 60)]:
+        found = processor.image_processor(images=[Image.new("RGB", size)], return_tensors="pt")
+        _, rows, columns = found["image_grid_thw"][0].tolist()
+        assert rows * columns // 4 <= 100
+        seen = bound.seen(*size)
+        assert (seen == size) is (size == (90, 60))
+        assert abs(columns * side // 2 - seen[0]) <= side
+        assert abs(rows * side // 2 - seen[1]) <= side
