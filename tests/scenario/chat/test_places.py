@@ -217,7 +217,10 @@ async def test_in_discord_a_picture_is_used_or_named(
         message = discord.world.message(PICTURES, shown)
         assert message is not None
         reference = {"type": 1, "channel_id": PICTURES, "message_id": shown}
-        forward = {"message_reference": reference, "message_snapshots": [snapshot_of(message)]}
+        forward: Json = {
+            "message_reference": reference,
+            "message_snapshots": [snapshot_of(message)],
+        }
         await ends(discord.say(question, **forward), asked)
 
     async def menu(asked: int) -> None:
