@@ -113,7 +113,9 @@ class AnswerProducer:
         sampling = self._options.sampling(model.sampling, again=message.again, channel=channel)
         async with self._preparing.turn(message.user):
             turns = await self._turns.history_up_to(message)
-            texts = self._readings and PictureTexts(self._readings, model, message.user)
+            texts = None
+            if self._readings is not None:
+                texts = PictureTexts(self._readings, model, message.user)
             conversation = await self._conversation(turns, engine, model, sampling, channel, texts)
         question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
         meter = Meter(
