@@ -26,4 +26,4 @@ def _result_of(data: bytes, limits: ReadingLimits) -> tuple[dict[str, Any], byte
 
 
 if __name__ == "__main__":
-    serve(Work(prepare=list, limits_of=ReadingLimits.from_json, result_of=_result_of))
+    serve(Work(prepare=lambda: None, limits_of=ReadingLimits.from_json, result_of=_result_of))
