@@ -282,11 +282,11 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
             report.picture_ms = await _picture_ms(worker, client)
         for threads in options.threads:
             now(f"{threads} threads")
-            decoded = replace(backend.decoded) if isinstance(backend, BatchingBackend) else None
+            decoded = _decoded(backend)
             report.throughput.append(
                 await measure_throughput(client, threads, same_picture=options.same_picture)
             )
-            report.tokens_per_step.append(None if decoded is None else _per_step(backend, decoded))
+            report.tokens_per_step.append(_per_step(decoded, _decoded(backend)))
         if isinstance(backend, BatchingBackend):
             report.quoting = await measure_quoting(client, backend.decoded)
         decoding = min(16, max(options.threads))
@@ -297,10 +297,16 @@ async def _measure_engine(report: Report, thread: DeviceThread, options: Options
         report.loop_lag_worst_ms = max(lags)
 
 
-def _per_step(backend: BatchingBackend, before: Decoded) -> float:
-    """Return how many tokens a step has brought a thread since then."""
-    steps = backend.decoded.steps - before.steps
-    return (backend.decoded.tokens - before.tokens) / max(1, steps)
+def _decoded(backend: object) -> Decoded | None:
+    """Return what decode steps have brought so far; None: they are not counted."""
+    return replace(backend.decoded) if isinstance(backend, BatchingBackend) else None
+
+
+def _per_step(before: Decoded | None, after: Decoded | None) -> float | None:
+    """Return how many tokens a step has brought a thread meanwhile."""
+    if before is None or after is None:
+        return None
+    return (after.tokens - before.tokens) / max(1, after.steps - before.steps)
 
 
 async def _picture_ms(worker: Worker, client: Client) -> float:

@@ -19,6 +19,7 @@ from inference.backends.batching import BatchingBackend
 from inference.backends.load import load_model
 from inference.execution import torch_runner
 from inference.execution.runner import NO_TOKEN, SequenceInputs, new_tokens_of
+from inference.execution.torch_runner import TorchRunner
 from inference.progress import StreamProgress
 from inference.prompts.prompt import Prompt
 from inference.scheduling.lookup import Proposer
@@ -89,7 +90,9 @@ def test_a_repetition_penalty_counts_proposed_tokens_up_to_their_row(
 ) -> None:
     request = asking(user("Say it"), tokens=30)
     (plain,) = same_answers(stepper, [request])
-    monkeypatch.setattr(stepper.backend._runner._processors, "repetition_penalty", 1.8)
+    runner = stepper.backend._runner
+    assert isinstance(runner, TorchRunner)
+    monkeypatch.setattr(runner._processors, "repetition_penalty", 1.8)
     (penalised,) = same_answers(stepper, [request])
     assert plain != penalised
 

@@ -11,7 +11,6 @@ import hashlib
 import random
 from collections import deque
 from collections.abc import Callable
-from itertools import zip_longest
 
 from inference.scheduling.lookup import Proposer, RowCosts, accepted
 from inference.scheduling.pages import PAGE_TOKENS, PagePool
@@ -86,7 +85,8 @@ class Device:
                 page = tables[id(sequence)][position // PAGE_TOKENS]
                 assert self.memory[page, position % PAGE_TOKENS] == content[: position + 1]
         out = []
-        for sequence, proposed in zip_longest(plan.sampled, proposals, fillvalue=()):
+        for index, sequence in enumerate(plan.sampled):
+            proposed = proposals[index] if index < len(proposals) else ()
             known = self.known(sequence)
             chosen = [
                 self.next_token(content_of(sequence, [*known, *proposed[:count]]))
