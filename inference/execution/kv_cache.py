@@ -6,7 +6,6 @@ reads besides the weights, and the memory per sequence.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,16 +28,18 @@ class KVCache:
         self.page_bytes = page_bytes(shape, dtype)
         """Of one page, over all layers."""
         size = (shape.layers, num_pages, shape.kv_heads, PAGE_TOKENS)
-        self._keys, self._values = (
-            _zeros(*size, shape.head, dtype=dtype, device=device) for _ in range(2)
-        )
+        self._keys, self._values = (_zeros(size, shape.head, dtype, device) for _ in range(2))
         self._key_scales = self._value_scales = None
         if dtype == torch.int8:
             self._key_scales = torch.zeros(size, dtype=SCALE_DTYPE, device=device)
             self._value_scales = torch.zeros_like(self._key_scales)
+        self._layers = [self._layer(index) for index in range(shape.layers)]
 
     def layer(self, index: int) -> LayerCache:
         """Return views of one layer's keys and values."""
+        return self._layers[index]
+
+    def _layer(self, index: int) -> LayerCache:
         scales = (self._key_scales, self._value_scales)
         key_scales, value_scales = (None if part is None else part[index] for part in scales)
         return LayerCache(self._keys[index], self._values[index], key_scales, value_scales)
@@ -52,12 +53,17 @@ class KVCache:
                 part.index_fill_(1, at, 0)
 
 
-def _zeros(*size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    if device.type != "cpu":
-        return torch.zeros(size, dtype=dtype, device=device)
-    # numpy leaves it to the system to clear memory, which takes none until it is written to.
-    nothing = np.zeros(math.prod(size) * dtype.itemsize, np.uint8)
-    return torch.from_numpy(nothing).view(dtype).view(size)
+def _zeros(
+    size: tuple[int, int, int, int], head: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Return [*size, head]; on a CPU with the heads of a token side by side: see `LayerCache`."""
+    if device.type == "cpu":
+        layers, pages, kv_heads, tokens = size
+        # numpy leaves it to the system to clear memory, which takes none until it is written to.
+        nothing = np.zeros(layers * pages * tokens * kv_heads * head * dtype.itemsize, np.uint8)
+        by_token = torch.from_numpy(nothing).view(dtype)
+        return by_token.view(layers, pages, tokens, kv_heads, head).transpose(2, 3)
+    return torch.zeros(*size, head, dtype=dtype, device=device)
 
 
 def page_bytes(shape: DecoderShape, dtype: torch.dtype) -> int:

@@ -132,14 +132,29 @@ def halves_first(shape: DecoderShape, pairs: int) -> Tensor:
     return torch.cat([rotated.flatten(), values])
 
 
+def signed(cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what `rotate` multiplies heads by, and what their other halves.
+
+    Args:
+        cos: [tokens, 1, rotary / 2]; `sin` alike.
+        sin: see `cos`.
+
+    Returns: each [tokens, 1, rotary].
+    """
+    return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
+
+
 def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate heads by their tokens' angles, in plain torch.
 
     Args:
         heads: [tokens, heads, head].
-        cos: [tokens, 1, rotary / 2]; `sin` alike.
-        sin: see `cos`.
+        cos: see `signed`.
+        sin: see `signed`.
     """
-    half = cos.shape[-1]
-    low, high, rest = heads.split([half, half, heads.shape[-1] - 2 * half], -1)
-    return torch.cat([low * cos - high * sin, high * cos + low * sin, rest], -1)
+    rotary = cos.shape[-1]
+    turned = heads if rotary == heads.shape[-1] else heads[..., :rotary]
+    rotated = (turned * cos).addcmul_(turned.roll(rotary // 2, -1), sin)
+    if turned is heads:
+        return rotated
+    return torch.cat([rotated, heads[..., rotary:]], -1)

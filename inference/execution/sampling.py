@@ -98,11 +98,25 @@ def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> in
         return int(logits.argmax())
     scaled = logits.float() / sampling.temperature
     if not sampling.top_k and sampling.top_p >= 1:
-        return int(torch.multinomial(scaled.softmax(-1), 1, generator=generator))
+        return _draw(scaled.softmax(-1), generator)
     values, ids = scaled.sort(descending=True)
     if sampling.top_k:
         values, ids = values[: sampling.top_k], ids[: sampling.top_k]
     chances = values.softmax(-1)
     before = chances.cumsum(-1) - chances
     chances = torch.where(before < sampling.top_p, chances, 0.0)
-    return int(ids[torch.multinomial(chances, 1, generator=generator)])
+    return int(ids[_draw(chances, generator)])
+
+
+def _draw(chances: Tensor, generator: torch.Generator) -> int:
+    """Draw an index with one random number; `multinomial` draws one for each chance.
+
+    Args:
+        chances: [n], in any unit.
+        generator: on the CPU.
+    """
+    below = chances.double().cumsum(-1)
+    drawn = torch.rand((), dtype=torch.float64, generator=generator) * below[-1]
+    at = int(torch.searchsorted(below, drawn, right=True))
+    # Rounding may end at the very top: the last that has a chance.
+    return at if at < len(below) else int(torch.searchsorted(below, below[-1]))

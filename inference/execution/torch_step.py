@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inference.execution.decoder import Decoder, Layer
 from inference.execution.kv_cache import KVCache
-from inference.execution.rotation import Rotation, rotate
+from inference.execution.rotation import Rotation, rotate, signed
 from inference.execution.runner import SequenceInputs
 from inference.prompts.positions import AXES, last_keys_of, positions_of
 from inference.scheduling.pages import PAGE_TOKENS
@@ -51,6 +51,8 @@ def rows_of(decode_rows: SequenceOf[DecodeRow[SequenceInputs]], padding: int) ->
 
 
 def _rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    if x.dtype == weight.dtype == torch.float32:
+        return nn.functional.rms_norm(x, weight.shape, weight, eps)
     whole = x.float()
     whole = whole * torch.rsqrt(whole.pow(2).mean(-1, keepdim=True) + eps)
     return (weight * whole.to(weight.dtype)).to(x.dtype)
@@ -149,10 +151,13 @@ class TorchStep:
         if layer.q_norm is not None and layer.k_norm is not None:
             queries = _rms_norm(queries, layer.q_norm, shape.eps)
             keys = _rms_norm(keys, layer.k_norm, shape.eps)
+            rotating = torch.cat([queries, keys], 1)
+        else:
+            rotating = heads[:, : shape.heads + shape.kv_heads]
         rotation = layer.rotation
         if rotation not in self._angles:
-            self._angles[rotation] = rotation.at(self._positions, self._dtype)
-        rotated = rotate(torch.cat([queries, keys], 1), *self._angles[rotation])
+            self._angles[rotation] = signed(*rotation.at(self._positions, self._dtype))
+        rotated = rotate(rotating, *self._angles[rotation])
         keys = rotated[:, shape.heads :]
         self._cache.layer(index).write(self._pages, self._offsets, keys, values)
         return rotation.scale(rotated[:, : shape.heads], self._positions)
@@ -171,9 +176,10 @@ class TorchStep:
             keys, values = cache.read(self._table, queries.dtype)
             if self._is_one_sequence:  # read once for all of its rows
                 keys, values = (x.expand(self._num_rows, -1, -1, -1) for x in (keys, values))
-            row_queries = queries[: self._num_rows, :, None]
+            # Heads that share keys stand as queries of one head: their keys are read once.
+            row_queries = queries[: self._num_rows].unflatten(1, (self._shape.kv_heads, -1))
             mask = self._masks.of(layer.window)[:, None, None]
-            attended = attention(row_queries, keys, values, mask, enable_gqa=True)
+            attended = attention(row_queries, keys, values, mask)
             out[: self._num_rows] = attended.flatten(1)
         for rows, pages, masks in self._chunks:
             keys, values = cache.read(pages, queries.dtype)

@@ -15,7 +15,8 @@ class LayerCache:
     """Keys and values of one layer.
 
     Shapes: keys and values [pages, kv_heads, PAGE_TOKENS, head]; for int8, scales
-    [pages, kv_heads, PAGE_TOKENS], the factors of the integers.
+    [pages, kv_heads, PAGE_TOKENS], the factors of the integers. On a CPU a token's heads lie side
+    by side in memory, so that pages are gathered with one copy.
     """
 
     keys: Tensor
@@ -36,7 +37,11 @@ class LayerCache:
             (self.keys, self.key_scales, keys),
             (self.values, self.value_scales, values),
         ):
-            if scales is None:
+            by_token = stored.transpose(1, 2)
+            if scales is None and by_token.is_contiguous():
+                slots = pages * by_token.shape[1] + offsets
+                by_token.flatten(0, 1).index_copy_(0, slots, new)
+            elif scales is None:
                 stored[pages, :, offsets] = new
             else:
                 stored[pages, :, offsets], scales[pages, :, offsets] = in_8_bits(new)
@@ -52,10 +57,11 @@ class LayerCache:
         """
         found = []
         for stored, scales in ((self.keys, self.key_scales), (self.values, self.value_scales)):
-            whole = stored[pages]
+            by_token = stored.transpose(1, 2).index_select(0, pages.flatten())
+            whole = by_token.view(*pages.shape, *by_token.shape[1:])
             if scales is not None:
-                whole = whole.float() * scales[pages].float()[..., None]
-            found.append(whole.to(dtype).transpose(-4, -3).flatten(-3, -2))
+                whole = whole.float() * scales[pages].float().transpose(-2, -1)[..., None]
+            found.append(whole.to(dtype).flatten(-4, -3).transpose(-3, -2))
         keys, values = found
         return keys, values
 

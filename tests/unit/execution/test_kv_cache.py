@@ -12,7 +12,7 @@ from inference.scheduling.pages import PAGE_TOKENS
 SHAPE = DecoderShape(hidden=0, heads=4, kv_heads=2, head=16, layers=3, eps=0)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 0.0), (torch.int8, 5e-3)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 0.0), (torch.int8, 6e-3)])
 def test_tokens_are_read_where_they_were_written(dtype: torch.dtype, tolerance: float) -> None:
     cache = KVCache(SHAPE, 5, dtype=dtype, device=torch.device("cpu"))
     slots = torch.randperm(5 * PAGE_TOKENS)[:20]
