@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from transformers import AddedToken, Glm46VConfig, Glm46VImageProcessorPil
 
@@ -43,6 +44,9 @@ def glm46v(folder: Path) -> Path:
     tokenizer.add_tokens(special, special_tokens=True)
     sizes = {"hidden_size": 64, "intermediate_size": 64, "out_hidden_size": LLAMA["hidden_size"]}
     rope = {"rope_type": "default", "rope_theta": 10000.0}
+    ids: dict[str, Any] = {
+        f"{name}_token_id": id_of(tokenizer, token) for name, token in MARKS.items()
+    }
     config = Glm46VConfig(
         vision_config=sizes
         | {"model_type": "glm4v_vision", "image_size": 70}
@@ -51,7 +55,7 @@ def glm46v(folder: Path) -> Path:
         | {"model_type": "glm4v_text", "vocab_size": len(tokenizer), "attention_bias": True}
         | {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32768}
         | {"rope_parameters": rope | {"partial_rotary_factor": 0.5, "mrope_section": [2, 1, 1]}},
-        **{f"{name}_token_id": id_of(tokenizer, token) for name, token in MARKS.items()},
+        **ids,
     )
     processor = Parts(
         "Glm46VProcessor",
