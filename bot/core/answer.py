@@ -283,8 +283,7 @@ class Answers:
                     answered = self._producer.answer(question, exchange, ticket, reply)
                     ending = await self._run_to_ending(question, answered, reply)
             if question.is_superseded:
-                await self._ledger.end(question)
-                return True
+                return True  # the claim of its next version ends it, and nothing before that
             ending = replace(ending, spent=question.spent)
             outcomes.QUESTIONS.add(platform, outcome_of(ending.outcome, ending.reason))
             is_kept = await self._ledger.keep(question, ending)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, case, delete, exists, func, or_, select, upda
 
 from bot.store.database.statements import is_postgresql
 from bot.store.processes.lease import Lease
-from bot.store.rows import is_message
+from bot.store.rows import is_message, now
 from bot.store.schema import inbox, processes, turns
 from bot.values.messages import IncomingMessage
 
@@ -37,7 +37,7 @@ def still_owns(connection: Connection, message: IncomingMessage, lease: Lease) -
 
 def end_earlier_revisions(connection: Connection, message: IncomingMessage) -> None:
     """Nobody answers, or writes, an earlier version of a question."""
-    if message.revision and is_postgresql(connection):
+    if message.revision:
         connection.execute(
             update(inbox)
             .where(
@@ -45,7 +45,7 @@ def end_earlier_revisions(connection: Connection, message: IncomingMessage) -> N
                 inbox.c.revision < message.revision,
                 inbox.c.ended_at.is_(None),
             )
-            .values(ended_at=func.now())
+            .values(ended_at=now())
         )
 
 
