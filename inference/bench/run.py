@@ -160,7 +160,7 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
             report.weights_memory_gib = torch.cuda.memory_allocated(device) / 2**30
         else:
             report.device_memory_gib = psutil.Process().memory_info().rss / 2**30
-        _compare(report, backend, size, options)
+        _compare(report, backend, size)
     return report
 
 
@@ -194,13 +194,13 @@ def _forecast(options: Options, progress: TextIO) -> dict[str, float]:
     return took
 
 
-def _compare(report: Report, backend: Any, size: int | None, options: Options) -> None:
+def _compare(report: Report, backend: Any, size: int | None) -> None:
     """Add the floor and the speed-up over `generate()` to each throughput."""
     for measured in report.throughput:
         floor = None
         if size is not None and isinstance(backend, BatchingBackend):
-            context = report.prompt_tokens + options.new_tokens // 2
-            own = TEXT_TOKENS + options.new_tokens // 2 if measured.same_picture else context
+            context = report.prompt_tokens + measured.new_tokens // 2
+            own = TEXT_TOKENS + measured.new_tokens // 2 if measured.same_picture else context
             floor = floor_tokens_per_second(
                 size,
                 backend.token_bytes,

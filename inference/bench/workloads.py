@@ -92,6 +92,8 @@ class Throughput:
 
     threads: int
     same_picture: bool
+    new_tokens: int
+    """Of each answer: more than asked for, where prefilling all prompts takes long."""
     tokens_per_second: float
     """While all of them decode."""
     whole_tokens_per_second: float
@@ -246,6 +248,7 @@ async def measure_throughput(client: Client, threads: int, *, same_picture: bool
     return Throughput(
         threads=threads,
         same_picture=same_picture,
+        new_tokens=tokens,
         tokens_per_second=rate,
         whole_tokens_per_second=sum(answer.end.new_tokens for answer in answers) / whole_s,
         step_ms=1e3 * threads / rate if rate else 0.0,
