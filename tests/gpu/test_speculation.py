@@ -12,7 +12,15 @@ from torch import Tensor
 from inference.backends.batching import BatchingBackend
 from inference.bench.workloads import picture_of
 from inference.scheduling.lookup import Proposer
-from inference.types import GenerationRequest, Message, ModelSpec, Quantization, Role, Sampling
+from inference.types import (
+    FinishReason,
+    GenerationRequest,
+    Message,
+    ModelSpec,
+    Quantization,
+    Role,
+    Sampling,
+)
 from tests.gpu.small_models import small_backend, small_model
 from tests.stepper import Stepper
 from tests.unit.backends.proposals import answers_of, same_answers
@@ -78,7 +86,7 @@ def test_an_answer_that_repeats_itself_takes_fewer_steps(backend: BatchingBacken
     stepper = Stepper(backend)
     job = stepper.ask(asking("say it again", tokens=300))
     stepper.run()
-    assert stepper.finished(job).new_tokens == 300
+    assert stepper.finished(job).reason in {FinishReason.LENGTH, FinishReason.REPETITION}
     assert decoded.steps - before[0] <= decoded.tokens - before[1]
 
 

@@ -43,6 +43,8 @@ def glm46v(folder: Path) -> Path:
     special = [AddedToken(token, normalized=False, special=True) for token in SPECIAL]
     tokenizer.add_tokens(special, special_tokens=True)
     sizes = {"hidden_size": 64, "intermediate_size": 64, "out_hidden_size": LLAMA["hidden_size"]}
+    quarter = LLAMA["hidden_size"] // 4 // 16  # of the pairs of a head that rotate
+    sections = [2 * quarter, quarter, quarter]
     rope = {"rope_type": "default", "rope_theta": 10000.0}
     ids: dict[str, Any] = {
         f"{name}_token_id": id_of(tokenizer, token) for name, token in MARKS.items()
@@ -54,7 +56,7 @@ def glm46v(folder: Path) -> Path:
         text_config=LLAMA
         | {"model_type": "glm4v_text", "vocab_size": len(tokenizer), "attention_bias": True}
         | {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32768}
-        | {"rope_parameters": rope | {"partial_rotary_factor": 0.5, "mrope_section": [2, 1, 1]}},
+        | {"rope_parameters": rope | {"partial_rotary_factor": 0.5, "mrope_section": sections}},
         **ids,
     )
     processor = Parts(
