@@ -104,7 +104,7 @@ async def test_no_model_is_said_to_be_unable_to_read_what_is_read_for_it(tmp_pat
         await core.answers.ask(message("Read it", "shown"), exchange)
     assert exchange.ending.receipt.notes == (
         "Text read from picture 1.",
-        f"It says in picture 1: “{' / '.join(LINES)}”",
+        f"Picture 1 says: “{' / '.join(LINES)}”",
     )
 
 

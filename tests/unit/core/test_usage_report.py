@@ -84,7 +84,7 @@ async def test_admins_see_what_the_apis_keys_ask_where_no_other_team_would(store
     )
     report = UsageReport(store, QuestionBounds())
     told = (await report.of(PLACE, "ann", "en", is_admin=True)).splitlines()
-    assert told[-2:] == ["The API's keys:", "• home: 1 question, 0 tokens"]
+    assert told[-2:] == ["By API key:", "• home: 1 question, 0 tokens"]
     assert "home" not in await report.of(PLACE, "ann", "en", is_admin=False)
     await uses(store, "eve", 1, team="other")
     assert "home" not in await report.of(PLACE, "ann", "en", is_admin=True)
