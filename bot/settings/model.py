@@ -93,9 +93,9 @@ class ModelSettings(SettingsGroup):
     )
     speculation: Speculation = Field(
         "auto",
-        description="`auto` lets the fast path propose the next tokens from the thread's own text, "
-        "and checks several in a step where that saves time; answers stay the same. `off` "
-        "computes a token per thread and step.",
+        description="`auto`: the fast path may propose the next tokens from the thread's own text "
+        "and check several in one step, where that saves time; answers stay the same. `off`: one "
+        "token per thread and step.",
     )
     max_pictures: Annotated[int, Field(ge=1)] | None = Field(
         None,
@@ -136,9 +136,9 @@ class ModelSettings(SettingsGroup):
     )
     ocr: ReadingChoice = Field(
         "auto",
-        description="Whether text in pictures is read, on this machine, and handed to the model: "
-        "`auto` (where a quick look finds some), `on` (each picture is searched) or `off`. Models "
-        "that read well by themselves get it where it is too small for them.",
+        description="Read text in pictures on this machine and give it to the model: `auto` (if a "
+        "quick look finds text), `on` (search every picture) or `off`. Models that read well get "
+        "only text that is too small for them.",
     )
 
     @property

@@ -36,8 +36,8 @@ class Settings(StorageSettings, LimitSettings, ModelSettings):
     )
     log_format: Literal["auto", "text", "json"] = Field(
         "auto",
-        description="How the log is written: `text` for people, `json` as one object per line, "
-        "`auto` as text at a terminal and as JSON everywhere else.",
+        description="`text` (for people), `json` (one object per line), or `auto`: text at a "
+        "terminal, JSON everywhere else.",
     )
     follow_ups: FollowUps = Field(
         "thread",
