@@ -13,7 +13,8 @@ from inference.backends.batching import BatchingBackend
 from inference.backends.quantization import bytes_of, quantization_of
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.execution.cuda_graphs import CudaGraphRecorder
-from inference.execution.decoder import Decoder, decoder_of, why_unsupported
+from inference.execution.decoder import Decoder, why_unsupported
+from inference.execution.decoder_weights import decoder_of
 from inference.execution.kv_cache import KVCache, page_bytes
 from inference.execution.linears import UnsupportedWeights
 from inference.execution.runner import Runner, SequenceInputs

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForImageTextToText
 
-from inference.execution.decoder import decoder_of
+from inference.execution.decoder_weights import decoder_of
 from inference.execution.linears import PackedLinear, UnsupportedWeights, _nf4, can_pack, fuse
 from inference.kernels.nf4 import NF4_VALUES
 from inference.kernels.skinny import Skinny
