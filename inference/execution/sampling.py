@@ -114,8 +114,13 @@ def _draw(chances: Tensor, generator: torch.Generator) -> int:
     Args:
         chances: [n], in any unit.
         generator: on the CPU.
+
+    Raises:
+        ValueError: nothing has a chance.
     """
     below = chances.double().cumsum(-1)
+    if not float(below[-1]) > 0:  # nor is it NaN
+        raise ValueError("no token has a chance")
     drawn = torch.rand((), dtype=torch.float64, generator=generator) * below[-1]
     at = int(torch.searchsorted(below, drawn, right=True))
     # Rounding may end at the very top: the last that has a chance.
