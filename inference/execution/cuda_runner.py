@@ -225,7 +225,7 @@ class CudaRunner:
         host["temperatures"][count:] = 0
         tables = host["tables"]
         tables[count:, 0] = 0
-        for row, (sequence, at, _, _) in enumerate(rows):
+        for row, (sequence, at) in enumerate(zip(sequences, positions, strict=True)):
             pages = sequence.pages
             tables[row, : len(pages)] = pages
             host["kv_slots"][row] = pages[at // PAGE_TOKENS] * PAGE_TOKENS + at % PAGE_TOKENS

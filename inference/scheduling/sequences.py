@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from inference.scheduling.lookup import Lookup
 from inference.scheduling.prefix_tree import Node, PageKey, PictureSpan
@@ -91,7 +91,8 @@ class PrefillChunk(Generic[Inputs]):
         return self.start + self.count
 
 
-class DecodeRow(NamedTuple, Generic[Inputs]):
+@dataclass(frozen=True, slots=True)
+class DecodeRow(Generic[Inputs]):
     """A row of a step that samples a token after one token of a sequence."""
 
     sequence: Sequence[Inputs]

@@ -54,7 +54,19 @@ SHOWN = {
     *("endpoint", "region", "model", "revision", "device", "family", "weights", "languages"),
     *("cache_dtype", "engine", "why_not_fast"),
     # numbers that are no tokens
-    *("pages", "positions", "rows", "grid", "canvases", "_own", "_claim", "counts", "probe"),
+    *(
+        "pages",
+        "positions",
+        "at",
+        "read",
+        "rows",
+        "grid",
+        "canvases",
+        "_own",
+        "_claim",
+        "counts",
+        "probe",
+    ),
     # what servers and their requests are made of
     *("addresses", "address", "problem", "clear_path", "finish_reason", "param", "mark"),
     # a thread's ts; what a token looks like, and whose it is
