@@ -102,9 +102,9 @@ async def test_what_comes_while_the_bot_shuts_down_is_the_next_starts(
         came = asyncio.Event()
         ask = chat.answers.ask
 
-        def asked_too_late(*question: Any) -> Any:
+        def asked_too_late(*question: Any, **how: Any) -> Any:
             came.set()
-            return ask(*question)
+            return ask(*question, **how)
 
         monkeypatch.setattr(chat.answers, "ask", asked_too_late)
         asked = chat.say("@bot what is it?")

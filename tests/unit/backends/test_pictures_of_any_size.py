@@ -154,7 +154,7 @@ def test_preempted_sequences_with_pictures_go_on_as_generate_does(
     # For all prompts (one beginning is shared) and what the first answers take while the last is
     # prefilled, and for one of them with its answer, but not for all answers.
     shared = prompts[0].spans[0].start // PAGE_TOKENS * (len(prompts) - 1)
-    needed = sum(map(pages_for, lengths)) - shared + 2 * len(prompts)
+    needed = sum(map(pages_for, lengths)) - shared + len(prompts)
     room = max(needed, pages_for(max(lengths) + 70))
     held = [pool.allocate() for _ in range(pool.num_free - room)]
     jobs = [bench.ask(request) for request in requests]

@@ -316,7 +316,8 @@ def test_a_backup_that_is_interrupted_leaves_nothing(old: Old, tmp_path: Path) -
 
 
 def test_a_backup_that_another_process_makes_is_left_alone(old: Old, tmp_path: Path) -> None:
-    target, seen = tmp_path / "second", []
+    target = tmp_path / "second"
+    seen: list[str] = []
 
     def meanwhile(what: str, *_: object) -> None:
         if what == "pictures" and not seen:
