@@ -96,12 +96,16 @@ def devices_of(
 
     Raises:
         ModelUnavailable: there is no such model; its message is one sentence for the operator.
+        ConfigurationError: `servers` has a key for none of `all_models`.
     """
     specs = settings.model_specs if all_models else {"": settings.model_spec}
     for spec in specs.values():
         check_name(spec.name)
     state = LoadState(StreamProgress(io.StringIO() if quiet else sys.stderr))
-    options = server_options(servers or ModelServerSettings.model_validate({}))
+    servers = servers or ModelServerSettings.model_validate({})
+    if all_models:
+        servers.check_keys(spec.name for spec in specs.values())
+    options = server_options(servers)
     remote = {
         name: RemoteModel(spec=spec, options=options, patience_s=patience_s)
         for name, spec in specs.items()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator
 
+from bot.errors import ConfigurationError
 from bot.settings import SettingsGroup, revealed
+from inference.names import is_remote, parse_remote
 
 
 class ModelServerSettings(SettingsGroup):
@@ -46,11 +49,33 @@ class ModelServerSettings(SettingsGroup):
         """The keys of single servers."""
         return _parsed(revealed(self.keys) or "")
 
+    def check_keys(self, models: Iterable[str]) -> None:
+        """Refuse a key for an address that no model has: its server would get another key.
+
+        `models`: as `MODEL` names them. Where no server runs any of them, no key is sent.
+
+        Raises: ConfigurationError, ModelUnavailable: a model's name cannot be parsed.
+        """
+        remote = [parse_remote(name) for name in models if is_remote(name)]
+        known = {address for name in remote for address in name.addresses}
+        unknown = [_shown(address) for address in self.keys_by_address if address not in known]
+        if remote and unknown:
+            raise ConfigurationError(
+                f"MODEL_SERVER_KEYS: no model is at {', '.join(unknown)}: "
+                "write the address as in MODEL or MODELS, or remove it."
+            )
+
     @field_validator("keys")
     @classmethod
     def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
         _parsed(revealed(keys) or "")
         return keys
+
+
+def _shown(address: str) -> str:
+    """Without a password."""
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def _parsed(given: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot.configuration import Configuration
+from bot.errors import ConfigurationError
 from bot.model_server_settings import ModelServerSettings
 from bot.platforms.findings import Finding
 from inference.errors import ModelUnavailable
@@ -18,10 +19,13 @@ def model_servers(configuration: Configuration, spec: ModelSpec) -> list[Finding
     from bot.composition import server_options
     from inference.remote.check import check_servers
 
-    options = server_options(configuration.of(ModelServerSettings))
+    settings = configuration.of(ModelServerSettings)
+    options = server_options(settings)
     try:
+        # Before any server gets a key that was meant for another.
+        settings.check_keys(spec.name for spec in configuration.bot.model_specs.values())
         checked = asyncio.run(check_servers(spec, options))
-    except ModelUnavailable as exc:
+    except (ModelUnavailable, ConfigurationError) as exc:
         return [Finding("the model's servers", str(exc))]
     serves = any(one.model is not None for one in checked)
     findings: list[Finding] = []

@@ -13,6 +13,7 @@ import pytest
 from bot.composition import devices_of, server_options
 from bot.configuration import Configuration
 from bot.doctor.model import are_here, model
+from bot.errors import ConfigurationError
 from bot.model_server_settings import ModelServerSettings
 from bot.settings import Settings
 from inference.errors import ModelUnavailable
@@ -155,6 +156,21 @@ def test_what_are_no_keys_of_servers_is_refused_without_repeating_it(keys: str) 
     with pytest.raises(ValueError, match=r"it has the form|two keys") as refused:
         ModelServerSettings.model_validate({"keys": keys})
     assert "secret" not in str(refused.value)
+
+
+def test_a_key_for_an_address_that_no_model_has_is_refused_and_names_the_address() -> None:
+    settings = Settings.model_validate({"model": "openai:http://gpu-1:8000/v1#tiny"})
+    servers = ModelServerSettings.model_validate(
+        {"api_key": "shared", "keys": "http://gpu-1:8000/v1/=a,http://me:pass@gpu-l:8000/v1=secret"}
+    )
+    with pytest.raises(ConfigurationError, match="no model is at http://gpu-l:8000/v1:") as refused:
+        devices_of(settings, servers, quiet=True)
+    assert "secret" not in str(refused.value)
+    assert "pass" not in str(refused.value)
+    (finding,) = model(Configuration([settings, servers]))
+    assert "http://gpu-l:8000/v1" in finding.fix
+    local = Settings.model_validate({"model": "pocket"})  # no key is sent anywhere
+    devices_of(local, servers, quiet=True)
 
 
 async def test_doctor_asks_the_servers_and_nothing_else() -> None:
