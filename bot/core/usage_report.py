@@ -17,6 +17,8 @@ LINES = 10
 """Of a list for admins."""
 API: Final = "api"
 """The platform whose people are keys."""
+PAGE: Final = ("web", "local")
+"""The operator's own page: people there belong to no workspace or server."""
 
 QUOTAS: Final = {
     "user_per_minute": "usage_quota_user_per_minute",
@@ -81,9 +83,10 @@ class UsageReport:
     async def _api(self, platform: str, team: str, locale: str) -> list[str]:
         """What the API's keys have asked. Other teams' admins would see them, too: then nobody."""
         sums = self._store.usage.sums
-        teams = await sums("team", platform=platform, days=DAYS, limit=2)
+        teams = {(it.platform, it.team) for it in await sums("platform", "team")}
+        others = {it for it in teams if it[0] != API and it[1]} - {(platform, team), PAGE}
         keys = await sums("person", platform=API, days=DAYS, limit=LINES)
-        if not keys or any(one.team not in {"", team} for one in teams):
+        if not keys or others:
             return []
         return [say(locale, "usage_api"), *(_line(locale, it, it.person) for it in keys)]
 

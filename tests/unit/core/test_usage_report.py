@@ -86,7 +86,23 @@ async def test_admins_see_what_the_apis_keys_ask_where_no_other_team_would(store
     told = (await report.of(PLACE, "ann", "en", is_admin=True)).splitlines()
     assert told[-2:] == ["By API key:", "• home: 1 question, 0 tokens"]
     assert "home" not in await report.of(PLACE, "ann", "en", is_admin=False)
+    await uses(store, "ann", 1, team="local")  # the page
+    assert "home" in await report.of(PLACE, "ann", "en", is_admin=True)
     await uses(store, "eve", 1, team="other")
+    assert "home" not in await report.of(PLACE, "ann", "en", is_admin=True)
+
+
+@pytest.mark.parametrize("platform", ["web", "slack"])
+async def test_the_apis_keys_are_hidden_whatever_else_is_asked_more_often(
+    store: Store, platform: str
+) -> None:
+    await uses(store, "ann", 3)
+    await uses(store, "ben", 3, team="")
+    for one, team, person in (("api", "", "home"), (platform, "other", "eve")):
+        await store.usage.add(
+            Use(platform=one, team=team, channel="", person=person, outcome="answered")
+        )
+    report = UsageReport(store, QuestionBounds())
     assert "home" not in await report.of(PLACE, "ann", "en", is_admin=True)
 
 
