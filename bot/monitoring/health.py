@@ -79,8 +79,10 @@ class Health:
         in_step, steps = named("device_in_step"), named("last_step_timestamp_seconds")
         if not isinstance(in_step, Gauge) or not isinstance(steps, Gauge):
             return None
+        # Its step's begin is noted before a device is in it: so the begins are read last.
+        devices = [device for device, is_in_step in in_step.read().items() if is_in_step]
         latest = steps.read()
-        busy = [latest[device] for device, is_in_step in in_step.read().items() if is_in_step]
+        busy = [latest[device] for device in devices if device in latest]
         return max(0.0, self._clock() - min(busy)) if busy else None
 
     @property

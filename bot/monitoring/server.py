@@ -7,6 +7,7 @@ side needs a password, and nobody else can pass for the bot.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -57,7 +58,8 @@ async def running_monitoring(
     finally:
         await runner.cleanup()
         if folder is not None:
-            await asyncio.to_thread((folder / STATUS).unlink, missing_ok=True)
+            with contextlib.suppress(OSError):  # the next start removes it
+                await asyncio.to_thread((folder / STATUS).unlink, missing_ok=True)
 
 
 async def _listen(runner: web.AppRunner, settings: MonitoringSettings, port: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from bot.monitoring.health import STEP_WITHIN_S, Health
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.server import running_monitoring
 from bot.monitoring.settings import MonitoringSettings
-from inference.serving.worker import LAST_STEP, Worker
+from inference.metrics import Gauge, Labels
+from inference.serving.worker import IN_STEP, LAST_STEP, Worker
 from inference.types import GenerationRequest, Message, Role, Sampling
 from tests.engines import HeldLoad, ScriptedModel, running_on_device
 from tests.scenario.core import Core, message, red, running_core
@@ -170,3 +171,38 @@ async def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
             with pytest.raises(ConfigurationError, match="set MONITORING_PORT to a free port"):
                 async with running_monitoring(settings, health, Metrics()):
                     pass
+
+
+async def test_a_device_that_begins_its_first_step_meanwhile_breaks_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_core(tmp_path, ScriptedModel()) as core:
+        health = Health(core.answers, core.store)
+        read = Gauge.read
+
+        def begins(gauge: Gauge) -> Mapping[Labels, float]:
+            values = read(gauge)
+            LAST_STEP.set(time.time(), "gpu 7")
+            IN_STEP.set(1, "gpu 7")
+            return values
+
+        monkeypatch.setattr(Gauge, "read", begins)
+        try:
+            for _ in range(2):
+                age_s = health.step_age_s
+                assert age_s is None or age_s >= 0
+        finally:
+            IN_STEP.set(0, "gpu 7")
+
+
+async def test_a_socket_that_cannot_be_removed_breaks_no_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    async with running_core(tmp_path / "data", ScriptedModel()) as core:
+        health = Health(core.answers, core.store)
+        settings = MonitoringSettings.model_validate({})
+        async with running_monitoring(settings, health, Metrics(), folder=tmp_path):
+            monkeypatch.setattr(Path, "unlink", refuses)
