@@ -148,6 +148,7 @@ class Commands:
                 command,
                 platform=platform,
                 team=team,
+                channel=place[2],
                 everywhere=one_person_everywhere,
                 thread=thread,
                 author=author,
@@ -163,6 +164,7 @@ class Commands:
         *,
         platform: str,
         team: str,
+        channel: str,
         everywhere: bool,
         thread: ThreadKey | None,
         author: Author,
@@ -171,7 +173,7 @@ class Commands:
     ) -> str:
         match command:
             case Command.HELP:
-                return self._help(locale)
+                return self._help(locale, channel)
             case Command.STATUS:
                 return await self._status.of(platform, team, locale, is_admin=is_admin)
             case Command.FORGET_ME:
@@ -224,12 +226,13 @@ class Commands:
         ]
         return "\n".join([say(locale, "models"), *lines])
 
-    def _help(self, locale: str) -> str:
+    def _help(self, locale: str, channel: str) -> str:
         model = self._engine.model
         known = []
         if model is not None:
             known = limitations(model, locale, reads_pictures=self._reads_pictures)
-        presets = say(locale, "help_presets", names=", ".join(self._presets.names(locale)))
+        names = self._presets.names(locale, channel)
+        presets = say(locale, "help_presets", names=", ".join(names))
         where = say(
             locale,
             "help_remote" if model is not None and model.engine == "remote" else "help_local",

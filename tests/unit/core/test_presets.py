@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from bot.core.answering.options import AnswerOptions
+from bot.core.commands import Command, Commands
 from bot.core.presets import Preset, Presets, load_presets
 from bot.errors import ConfigurationError
 from bot.texts import LANGUAGES
+from bot.values.messages import Author
 from tests.engines import ScriptedModel
-from tests.scenario.core import message, red, running_answers
+from tests.scenario.core import message, red, running_answers, running_core
 
 OWN = """
 [[preset]]
@@ -114,3 +117,31 @@ async def test_the_model_gets_the_prompt_and_the_thread_shows_the_name(tmp_path:
         assert backend.requests[1].messages[0].text == "List every hazard."
         assert (await store.turns(question.thread))[0].question == "hazards"
         assert answers.preset_names("en")[0] == "Hazards"
+
+
+async def test_help_names_the_presets_of_the_channel_it_is_asked_in(tmp_path: Path) -> None:
+    own = OWN.replace('see."', 'see."\nchannels = ["C1"]')
+    presets = await asyncio.to_thread(lambda: load_presets(written(tmp_path, own)))
+    async with running_core(tmp_path / "data", ScriptedModel()) as core:
+        commands = Commands(
+            store=core.store,
+            questions=core.questions,
+            erasure=core.erasure,
+            engine=core.engine,
+            options=AnswerOptions(presets=presets),
+        )
+
+        async def said(channel: str) -> str:
+            return await commands.run(
+                Command.HELP,
+                platform="slack",
+                team="T1",
+                thread=None,
+                channel=channel,
+                author=Author(id="U1", name="Ann"),
+                locale="en",
+                is_admin=False,
+            )
+
+        assert "Safety check" in await said("C1")
+        assert "Safety check" not in await said("C2")
