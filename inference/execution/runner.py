@@ -98,7 +98,7 @@ def new_tokens_of(plan: Plan[SequenceInputs], chosen: list[int]) -> list[list[in
         chosen: a token or `NO_TOKEN` for each of its `decode_rows`.
     """
     found, at = [], 0
-    for proposed in plan.proposals or ((),) * len(plan.decodes):
+    for proposed in plan.proposed:
         rows = chosen[at : at + 1 + len(proposed)]
         # Also behind a wrong proposal: what is NaN there would stay in the sequence's pages.
         found.append([NO_TOKEN] if NO_TOKEN in rows else accepted(proposed, rows))

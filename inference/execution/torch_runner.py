@@ -26,7 +26,7 @@ from inference.scheduling.sequences import Plan, Sequence
 log = logging.getLogger(__name__)
 
 ROW_COSTS = RowCosts(max_rows=16, row=0.06)
-"""Measured with the pocket model on two cores (tests/benchmarks/lookup.py)."""
+"""An estimate for a CPU with few cores, not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,11 @@ class TorchRunner:
         # As many rows as the layers have: see `fewest_rows`.
         padding = max(0, self._fewest_rows - len(last_rows))
         logits = decoder.head(hidden[last_rows + last_rows[:1] * padding])[: len(last_rows)]
-        return FinishedStep(self._new_tokens(plan, logits))
+        return FinishedStep(self._sampled(plan, logits))
 
-    def _new_tokens(self, plan: Plan[SequenceInputs], logits: Tensor) -> list[list[int]]:
+    def _sampled(self, plan: Plan[SequenceInputs], logits: Tensor) -> list[list[int]]:
         """Return the new tokens of each of `plan.sampled`; a row of logits for each sampled row."""
-        proposals = list(plan.proposals or ((),) * len(plan.decodes))
+        proposals = list(plan.proposed)
         proposals += [()] * (len(plan.sampled) - len(proposals))
         found, at = [], 0
         for sequence, proposed in zip(plan.sampled, proposals, strict=True):

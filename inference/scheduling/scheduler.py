@@ -143,8 +143,7 @@ class Scheduler(Generic[Inputs]):
         for chunk in plan.chunks:
             if not chunk.sequence.ended:
                 chunk.sequence.done = chunk.end
-        proposals = plan.proposals or ((),) * len(plan.decodes)
-        for sequence, proposed, tokens in zip(plan.decodes, proposals, sampled, strict=False):
+        for sequence, proposed, tokens in zip(plan.decodes, plan.proposed, sampled, strict=False):
             if not sequence.ended:
                 sequence.done += len(tokens)
                 self.decoded.count(len(proposed), len(tokens))

@@ -118,11 +118,15 @@ class Plan(Generic[Inputs]):
     """Of each decode, the tokens that may come next; empty where none is proposed for any."""
 
     @property
+    def proposed(self) -> tuple[tuple[int, ...], ...]:
+        """`proposals`, also where there are none: one tuple for each decode."""
+        return self.proposals or ((),) * len(self.decodes)
+
+    @property
     def decode_rows(self) -> list[DecodeRow[Inputs]]:
         """The rows of the decodes, one after the other; to be read before the step is complete."""
         rows = []
-        proposals = self.proposals or ((),) * len(self.decodes)
-        for sequence, at, proposed in zip(self.decodes, self.positions, proposals, strict=True):
+        for sequence, at, proposed in zip(self.decodes, self.positions, self.proposed, strict=True):
             newest = sequence.tokens[at] if at < len(sequence.tokens) else None
             rows.append(DecodeRow(sequence, at, newest, 0))
             for count, token in enumerate(proposed, 1):

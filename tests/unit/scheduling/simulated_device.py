@@ -66,7 +66,7 @@ class Device:
 
     def start(self, plan: Plan[None]) -> None:
         """Compute a step; its writes are visible from now on."""
-        proposals = plan.proposals or ((),) * len(plan.decodes)
+        proposals = plan.proposed
         rows = [
             (sequence, at, 1 + len(proposed), proposed)
             for sequence, at, proposed in zip(plan.decodes, plan.positions, proposals, strict=True)
