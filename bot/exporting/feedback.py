@@ -99,6 +99,9 @@ def _name(picture: StoredPicture) -> str:
 
 
 def _pseudonym(key: bytes, *parts: str) -> str:
-    """The same for the same question, in every export; nobody without the key can guess whose."""
+    """The same for the same question, in every export from one `DATA_DIR`, which holds the key.
+
+    Nobody without the key can guess whose it is.
+    """
     words = "\0".join(("feedback", *parts)).encode("utf-8", "replace")
     return hmac.digest(key, words, "sha256").hex()[:16]

@@ -50,9 +50,11 @@ The products have one kernel and one number of partial sums for them (`skinny.SH
 split as for `PINNED_AS` rows and shares no prefix, and the head has as many rows always, since
 cuBLAS chooses kernels by their number."""
 PINNED_AS = 2
-"""Between one, which wants many splits, and eight, which want few."""
+"""Between one, which wants many splits, and eight, which want few: an estimate, not measured."""
 ROW_COSTS = RowCosts(max_rows=PINNED_ROWS, row=0.03, wait=0.2)
-"""Rows read the same weights; but while proposals are checked, host and device take turns."""
+"""Rows read the same weights; but while proposals are checked, host and device take turns.
+
+Estimates, not measured."""
 PREFILL_GRAPH_TOKENS = (16, 64, 128, 192, 256, 512, 640)
 """Prefill sizes that have a graph, in tokens.
 

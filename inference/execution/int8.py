@@ -11,8 +11,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-# A weight of at least as many elements is packed in oneDNN's layout: with sixteen rows that is
-# faster, while for small ones the packed product costs more to call (tests/benchmarks/packed.py).
+# A weight of at least as many elements is packed in oneDNN's layout; for a smaller one the packed
+# product costs more to call. An estimate: no benchmark compares the two layouts.
 PACKED_FROM = 1 << 20
 # How much is dequantized at once where there is no product of integers.
 UNPACKED_BYTES = 8 * 1024 * 1024

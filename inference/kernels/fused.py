@@ -19,8 +19,9 @@ from inference.kernels.gpu import overlaps
 from inference.kernels.layer_cache import LayerCache
 
 FEW_TOKENS = 64
+"""Up to as many tokens have a program each in `_rope_and_store_kv`."""
 TOKENS_AT_ONCE = 16
-"""Tokens of a prefill that one program of `_rope_and_store_kv` handles."""
+"""Tokens that one program handles where there are more."""
 
 
 def _parts(product: Tensor) -> tuple[int, int]:

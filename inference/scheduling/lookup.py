@@ -23,7 +23,7 @@ ACCEPTED = Counter("spec_decode_num_accepted_tokens", "Proposed tokens that were
 NGRAM = 3
 """Tokens that must stand earlier in a sequence for those behind them to be proposed."""
 INDEXED_AT_ONCE = 1024
-"""Tokens that one call indexes at most: under a millisecond. A long prompt takes several steps."""
+"""Tokens that one call indexes at most, so that no step waits long for a long prompt's index."""
 FADING = 0.9
 """A token's weight in `Lookup.hit_rate`, for each token since."""
 

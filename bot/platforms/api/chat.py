@@ -37,7 +37,11 @@ log = logging.getLogger(__name__)
 KEEP_ALIVE_S: Final = 15
 BODIES_AT_ONCE: Final = 8
 BODIES_PER_KEY: Final = 2
-"""Bodies that are read or parsed, and as many whose pictures are fetched: a bound on memory."""
+"""Bodies that are read or parsed, and as many whose pictures are fetched.
+
+A request keeps its pictures until it ends: memory is bounded by how many requests each key may have
+at once (`Quotas`), and by `bodies.MAX_BYTES` and the bounds of `Fetching`.
+"""
 
 
 class ChatHandlers:
