@@ -5,8 +5,10 @@ Once the question is erased, nothing but this record tells which messages were i
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from bot.store import Store, StoreFailed
 from bot.values.messages import MessageKey
@@ -14,8 +16,11 @@ from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
+AGAIN_S = 3600.0
+"""From one try to the next for those that could not be removed."""
+
 Remove = Callable[[MessageKey, str], Awaitable[bool]]
-"""Deletes one of a question's messages. False: it may still be there, and is tried again later."""
+"""Deletes one of a question's messages. False: it may still be there, and is tried again."""
 
 
 class Removals:
@@ -26,6 +31,7 @@ class Removals:
         self._store = store
         self._remove = remove
         self._begun: set[str] = set()
+        """Recorded, and not yet tried: theirs is `run`."""
 
     async def record(self, key: MessageKey, messages: list[str]) -> None:
         """Before the question is erased."""
@@ -45,7 +51,10 @@ class Removals:
         """Remove them, after the erasure."""
         if not messages:
             return
-        removed = [await self._remove(key, message) for message in messages]
+        try:
+            removed = [await self._remove(key, message) for message in messages]
+        finally:
+            self._begun.discard(_id(key))
         if all(removed):
             await self._end(_id(key))
 
@@ -55,21 +64,34 @@ class Removals:
         except StoreFailed:
             self._store.late.add(lambda: self._store.deferrals.end(self._kind, id_))
 
+    async def keep_removing(self) -> None:
+        """Remove, now and every hour, what an earlier run left, or what could not be removed."""
+        while True:
+            await self.run_those_left()
+            await asyncio.sleep(AGAIN_S)
+
     async def run_those_left(self) -> None:
-        """Remove what an earlier run left."""
+        """Try once more what is recorded and was not removed."""
         try:
             left = await self._store.deferrals.unended(self._kind)
-            for id_, held in left.items():
-                if id_ not in self._begun:
-                    key = MessageKey(
-                        platform=held["platform"],
-                        team=held["team"],
-                        channel=held["channel"],
-                        message=held["message"],
-                    )
-                    await self.run(key, held["messages"])
-        except Exception as exc:  # noqa: BLE001 - the end of a task; the next start tries again
-            log.error("answers to deleted questions stay: %s", safe_traceback(exc))
+        except StoreFailed as exc:
+            log.warning("answers to deleted questions stay for now: %s", exc)
+            return
+        for id_, held in left.items():
+            if id_ not in self._begun:
+                await self._try(held)
+
+    async def _try(self, held: dict[str, Any]) -> None:
+        try:
+            key = MessageKey(
+                platform=held["platform"],
+                team=held["team"],
+                channel=held["channel"],
+                message=held["message"],
+            )
+            await self.run(key, held["messages"])
+        except Exception as exc:  # noqa: BLE001 - one that fails keeps no other; it is tried again
+            log.error("an answer to a deleted question stays: %s", safe_traceback(exc))
 
 
 def _id(key: MessageKey) -> str:

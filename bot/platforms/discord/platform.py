@@ -108,7 +108,9 @@ class Discord:
         if not self._has_ended_deferrals:  # once: later ones are this run's own
             self._has_ended_deferrals = True
             self._adapter.in_background(self._deferrals.end_those_left())
-            self._adapter.in_background(self._messages.removals.run_those_left())
+            self._adapter.in_background(
+                self._messages.removals.keep_removing(), name="discord-removals"
+            )
         self._presence.backfilled()
         await self._backfill.catch_up(self._messages, shard)
 

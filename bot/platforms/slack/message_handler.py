@@ -280,11 +280,15 @@ class MessageHandler:
     async def _remove(self, key: MessageKey, reply: str) -> bool:
         try:
             workspace = await self._adapter.workspaces.of(key.team)
+        except (SlackRefused, SlackUnreachable, NotInstalled, TryLater) as exc:
+            log.info("an answer stays for now: %s", type(exc).__name__)
+            return False
+        try:
             await workspace.api.patient_write("chat.delete", channel=key.channel, ts=reply)
         except (SlackUnreachable, TryLater) as exc:
             log.info("an answer stays for now: %s", exc)
             return False
-        except (SlackRefused, NotInstalled) as exc:
+        except SlackRefused as exc:
             log.info("an answer could not be deleted: %s", exc)
         return True
 

@@ -173,7 +173,9 @@ class Slack:
                 after_standby=self._backfill.catch_up,
             )
             await self._leased.open()
-        self._adapter.in_background(self._message_handler.removals.run_those_left())
+        self._adapter.in_background(
+            self._message_handler.removals.keep_removing(), name="slack-removals"
+        )
         # Beside new events: a workspace may have hundreds of channels to read.
         self._catching_up = asyncio.create_task(self._backfill.catch_up(), name="slack-backfill")
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from pathlib import Path
 
 import pytest
 
 from bot.platforms.chat.removals import Removals
+from bot.store import running_store
+from bot.values.messages import MessageKey
 from tests.scenario.chat.chat import Chat, Place, answered, landed, quiet, says
 from tests.scenario.core import BLUE, RED
 from tests.waiting import until
@@ -201,3 +205,29 @@ async def test_ask_again_about_a_forgotten_question_says_so(chat: Chat) -> None:
     await until(lambda: len(chat.told()) == 2)
     assert any("I have forgotten this question" in it for it in chat.told())
     assert len(landed(chat, asked)) == 1
+
+
+async def test_an_answer_that_could_not_be_removed_is_removed_later_beside_one_that_fails(
+    tmp_path: Path,
+) -> None:
+    removed: list[str] = []
+    works = False
+
+    async def remove(key: MessageKey, message: str) -> bool:
+        if key.message == "1":
+            raise RuntimeError
+        if works:
+            removed.append(message)
+        return works
+
+    async with running_store(tmp_path) as store:
+        removals = Removals("p", store=store, remove=remove)
+        for number in ("1", "2"):
+            key = MessageKey(platform="p", team="t", channel="c", message=number)
+            await removals.record(key, [f"answer {number}"])
+            with contextlib.suppress(RuntimeError):
+                await removals.run(key, [f"answer {number}"])
+        works = True
+        await removals.run_those_left()
+        assert removed == ["answer 2"]
+        assert list(await store.deferrals.unended("p removal")) == ["t/c/1"]

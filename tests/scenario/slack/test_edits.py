@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bot.platforms.slack.api import SlackRefused
+from bot.platforms.slack.events import message_key
+from bot.platforms.slack.workspaces import NotInstalled
 from tests.scenario.core import RED
 from tests.scenario.slack.stage import Stage, context_of, text_of
 from tests.waiting import until
@@ -107,3 +112,17 @@ async def test_slacks_status_ends_after_an_edit_in_mid_answer(stage: Stage) -> N
     stage.backend.release()
     await stage.answered(ts)
     await until(lambda: slack.workspace.sessions.get(("C1", ts)) == "active")
+
+
+@pytest.mark.parametrize("failed", [SlackRefused("fatal_error"), NotInstalled("T1")])
+async def test_an_answer_whose_workspace_cannot_be_looked_up_is_not_taken_for_removed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, failed: Exception
+) -> None:
+    async def fails(*_: object) -> None:
+        raise failed
+
+    ts = stage.slack.say(f"{BOT} hello")
+    await stage.answered(ts)
+    monkeypatch.setattr(stage.bot._workspaces, "of", fails)
+    handler = stage.bot._message_handler
+    assert not await handler._remove(message_key("T1", "C1", ts), ts)

@@ -38,9 +38,11 @@ class AdapterContext:
     """Servers that know that follow-ups need a mention."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def in_background(
+        self, work: Coroutine[Any, Any, None], *, name: str = "discord-aside"
+    ) -> asyncio.Task[None]:
         """Do something that nobody waits for."""
-        task = asyncio.create_task(work, name="discord-aside")
+        task = asyncio.create_task(work, name=name)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task

@@ -29,9 +29,9 @@ class AdapterContext:
     """Of a language and a channel; see `Core`."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def in_background(self, work: Coroutine[Any, Any, None], *, name: str = "slack-aside") -> None:
         """Do something that nobody waits for; its failure goes to the log."""
-        task = asyncio.create_task(work, name="slack-aside")
+        task = asyncio.create_task(work, name=name)
         self.tasks.add(task)
         task.add_done_callback(self._done)
 
