@@ -7,16 +7,22 @@ here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import discord
 
+from bot.platforms.chat.tenure import CLOSING_S
 from bot.values.messages import TryLater
+from inference.errors import safe_traceback
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -134,3 +140,14 @@ def _sorted_error(exc: discord.HTTPException) -> Exception:
     if exc.status >= 500:
         return TryLater(UNREACHABLE_PAUSE_S)
     return DiscordRefused(exc.status, exc.code)
+
+
+async def closed(closing: Coroutine[Any, Any, None]) -> None:
+    """Wait for a close of discord.py's, but not for ever; what fails in it is logged."""
+    failed: BaseException | None = None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSING_S):
+            # One that was cut short before cancels nobody here.
+            (failed,) = await asyncio.gather(closing, return_exceptions=True)
+            if isinstance(failed, Exception):
+                log.info("closing: %s", safe_traceback(failed))

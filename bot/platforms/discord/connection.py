@@ -15,7 +15,7 @@ import discord
 from discord import app_commands
 
 from bot.platforms.chat.tenure import CLOSING_S, Tenure
-from bot.platforms.discord.api import UNREACHABLE_PAUSE_S, Budget, DiscordRefused, read
+from bot.platforms.discord.api import UNREACHABLE_PAUSE_S, Budget, DiscordRefused, closed, read
 from bot.platforms.discord.invitation import application_of
 from bot.platforms.discord.network import Network
 from bot.platforms.discord.parsing import State
@@ -437,11 +437,7 @@ class Connection:
         self._presence.disconnected()
         self._logged_in.clear()
         if client is not None:
-            failed: BaseException | None = None
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CLOSING_S):
-                    # discord.py's own close, cut short before: that cancels nobody here.
-                    (failed,) = await asyncio.gather(client.close(), return_exceptions=True)
-            if isinstance(failed, Exception):
-                log.info("closing: %s", safe_traceback(failed))
-            await client.http.close()  # nobody may have answered the close: the sockets are cut
+            try:
+                await closed(client.close())
+            finally:
+                await closed(client.http.close())  # the close may be unanswered: cut the sockets

@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import discord
 
@@ -31,8 +31,12 @@ from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 RECORD_WITHIN_S = 1.5
 """A store that takes longer must not cost the person the response."""
+LEAST_S = 0.3
+"""What is left for the record, even if a look-up before it took most of the time."""
 ENDS_WITHIN_S = 10.0
 """A promise that is older is no process's any more."""
 
@@ -41,6 +45,18 @@ Interaction = discord.Interaction[discord.Client]
 
 class NotRecorded(UserFacingError):
     """The store could not record a promise in time, so that none may be made."""
+
+
+async def in_time(looking: Coroutine[Any, Any, T]) -> T:
+    """Look something up before anything is deferred. Raises: NotRecorded: it takes too long."""
+    task = asyncio.ensure_future(looking)
+    await asyncio.wait({task}, timeout=RECORD_WITHIN_S)
+    if task.done():
+        return task.result()
+    task.add_done_callback(lambda late: late.cancelled() or late.exception())  # nobody asks for it
+    failed = StoreFailed(TimeoutError())
+    log.warning("a command is not taken: %s", failed)
+    raise NotRecorded(failed.key)
 
 
 @dataclass(slots=True)
@@ -61,8 +77,12 @@ class Deferrals:
         self._responses = responses
 
     @asynccontextmanager
-    async def recorded(self, interaction: Interaction, locale: str) -> AsyncIterator[Deferral]:
+    async def recorded(
+        self, interaction: Interaction, locale: str, *, since: float | None = None
+    ) -> AsyncIterator[Deferral]:
         """Within it a response is deferred, and given or its question claimed.
+
+        `since`: on the monotonic clock, when its person began to wait, if that was before.
 
         Raises: NotRecorded: nothing may be deferred.
         """
@@ -76,7 +96,8 @@ class Deferrals:
             "channel": str(interaction.channel_id or ""),
             "locale": locale,
         }
-        await self._begin(id_, held)
+        waited_s = 0.0 if since is None else time.monotonic() - since
+        await self._begin(id_, held, within_s=max(RECORD_WITHIN_S - waited_s, LEAST_S))
         deferral = Deferral()
         try:
             yield deferral
@@ -93,9 +114,9 @@ class Deferrals:
         except Exception as exc:  # noqa: BLE001 - the end of a task; the next start tries again
             log.error("a response stays as it is: %s", safe_traceback(exc))
 
-    async def _begin(self, id_: str, held: dict[str, Any]) -> None:
+    async def _begin(self, id_: str, held: dict[str, Any], *, within_s: float) -> None:
         recording = asyncio.ensure_future(self._store.deferrals.begin(PLATFORM, id_, held))
-        await asyncio.wait({recording}, timeout=RECORD_WITHIN_S)
+        await asyncio.wait({recording}, timeout=within_s)
         failed = recording.exception() if recording.done() else StoreFailed(TimeoutError())
         if failed is None:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ from bot.platforms.discord.api import DiscordRefused, write
 from bot.platforms.discord.attachments import passing_attachment
 from bot.platforms.discord.commands.group import llava_group
 from bot.platforms.discord.connection import Client
-from bot.platforms.discord.deferrals import Deferrals, NotRecorded
+from bot.platforms.discord.deferrals import Deferrals, NotRecorded, in_time
 from bot.platforms.discord.events import (
     PLATFORM,
     MessageChannel,
@@ -129,8 +130,9 @@ class InteractionHandler:
     ) -> None:
         if self._is_copy(interaction):
             return
-        locale, channel = self._locale(interaction), await self._where_asked(interaction)
-        async with self._deferrals.recorded(interaction, locale) as deferral:
+        locale, began = self._locale(interaction), time.monotonic()
+        channel = await in_time(self._where_asked(interaction))
+        async with self._deferrals.recorded(interaction, locale, since=began) as deferral:
             response = await self._deferred(interaction)
             guild, message_id = str(interaction.guild_id or ""), str(response)
             links = self._adapter.pictures.of_text(question)
@@ -156,7 +158,7 @@ class InteractionHandler:
     async def _ask_about(self, interaction: Interaction, message: discord.Message) -> None:
         """The modal says in its id which message it is about: it outlives a restart."""
         locale = self._locale(interaction)
-        await self._where_asked(interaction)
+        await in_time(self._where_asked(interaction))
         # Discord sends this message whole, whatever the intents.
         pictures = self._adapter.pictures.of_target(message)
         if not pictures:
@@ -169,7 +171,8 @@ class InteractionHandler:
         self, interaction: Interaction, target: str, question: str, *, is_looked_up: bool = True
     ) -> None:
         """`is_looked_up`: whether the pictures of `target` belong to the question."""
-        locale, channel = self._locale(interaction), await self._where_asked(interaction)
+        locale, began = self._locale(interaction), time.monotonic()
+        channel = await in_time(self._where_asked(interaction))
         guild = str(interaction.guild_id or "")
         message = IncomingMessage(
             key=message_key(guild, str(channel.id), str(interaction.id)),
@@ -183,7 +186,7 @@ class InteractionHandler:
                 AskedBy.MODAL, target if is_looked_up else "", Token.of(interaction)
             ).to_context(),
         )
-        async with self._deferrals.recorded(interaction, locale) as deferral:
+        async with self._deferrals.recorded(interaction, locale, since=began) as deferral:
             await interaction.response.defer(thinking=True, ephemeral=True)
             deferral.is_kept = await self._ask(interaction, message)
 
@@ -229,10 +232,8 @@ class InteractionHandler:
         """See `InteractionListener`. The thread has the picture: nothing is looked up."""
         if self._is_copy(interaction):
             return
-        try:
-            await self._asked_in_modal(interaction, message, preset, is_looked_up=False)
-        except UserFacingError as refusal:
-            await self._say(interaction, refusal.key, self._locale(interaction), **refusal.values)
+        asking = self._asked_in_modal(interaction, message, preset, is_looked_up=False)
+        await self._or_told(interaction, asking, "a preset")
 
     async def _again(self, interaction: Interaction, key: MessageKey, locale: str) -> None:
         person = str(interaction.user.id)
@@ -327,15 +328,22 @@ class InteractionHandler:
         data: dict[str, Any] = dict(interaction.data or {})
         kind, _, about = str(data.get("custom_id", "")).partition(":")
         fields = fields_of(data)
+        if kind == ASK_MODAL:
+            asking = self._asked_in_modal(interaction, about, fields.get("question", ""))
+            await self._or_told(interaction, asking, "a modal")
+        elif kind == SETTINGS_MODAL:
+            await self._or_told(interaction, self._chosen(interaction, about, fields), "a modal")
+
+    async def _or_told(
+        self, interaction: Interaction, work: Coroutine[Any, Any, None], what: str
+    ) -> None:
+        """Do what was asked, or say why not."""
         try:
-            if kind == ASK_MODAL:
-                await self._asked_in_modal(interaction, about, fields.get("question", ""))
-            elif kind == SETTINGS_MODAL:
-                await self._chosen(interaction, about, fields)
+            await work
         except UserFacingError as refusal:
             await self._say(interaction, refusal.key, self._locale(interaction), **refusal.values)
         except discord.HTTPException as exc:
-            log.warning("a modal could not be answered: %s", safe_traceback(exc))
+            log.warning("%s could not be answered: %s", what, safe_traceback(exc))
 
     # -- helpers ------------------------------------------------------------------------------
 

@@ -183,6 +183,19 @@ async def test_a_close_of_discord_pys_own_that_was_cut_short_cancels_no_stop(sta
     assert client.http._HTTPClient__session.closed  # type: ignore[attr-defined]
 
 
+async def test_sockets_that_cannot_be_closed_break_no_stop(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails() -> None:
+        raise OSError
+
+    closes = stage.bot.connection.client.http.close
+    with monkeypatch.context() as patched:
+        patched.setattr(stage.bot.connection.client.http, "close", fails)
+        await stage.bot.close()
+    await closes()
+
+
 async def test_what_was_missed_knows_the_roles_of_who_said_it(
     tmp_path: Path, discord: LocalDiscord, backend: ScriptedModel
 ) -> None:

@@ -168,3 +168,28 @@ async def test_killed_between_thinking_and_the_claim_the_person_gets_a_sentence(
         await bot.exit_code()
     async with running_process(tmp_path, *options, **settings(discord)):
         await until(lambda: shown(asked) == (LOST, False), timeout_s=60)
+
+
+@pytest.mark.parametrize("how", ["command", "menu"])
+async def test_a_store_that_cannot_say_who_may_ask_costs_nobody_the_response(
+    how: str,
+    tmp_path: Path,
+    discord: LocalDiscord,
+    backend: ScriptedModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running_bot(tmp_path, discord, backend) as stage:
+        await until(lambda: bool(discord.world.commands))
+        answers = asyncio.Event()
+
+        async def slow(*_: Any) -> tuple[str, ...]:
+            await answers.wait()
+            return ()
+
+        monkeypatch.setattr(stage.store.channels, "people", slow)
+        if how == "command":
+            asked = discord.slash("ask", question="what?", file=discord.upload("red.png", RED))
+        else:
+            asked = discord.use_menu(discord.say("my cat", discord.upload("red.png", RED)))
+        await until(lambda: asked.said == [say("en", "store_failed")])
+        answers.set()

@@ -257,3 +257,15 @@ async def test_a_preset_chosen_twice_is_two_questions_and_the_model_gets_its_pro
     prompts = {it.messages[-1].text for it in stage.backend.requests}
     assert len(prompts) == 1
     assert "for people who cannot see it" in prompts.pop()
+
+
+async def test_a_preset_that_discord_takes_too_late_is_no_error(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    discord = stage.discord
+    asked = discord.say(MENTION, discord.upload("red.png", RED))
+    reply = await stage.answered(asked)
+    await stage.quiet()
+    discord.faults.next("create_interaction_response", Fault(status=404))
+    discord.choose(reply, "Explain this chart", user=BEN)
+    await until(lambda: "a preset could not be answered" in caplog.text)
