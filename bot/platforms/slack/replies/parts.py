@@ -84,7 +84,9 @@ class Parts:
         async with self._loaded:
             if not self._is_loaded:
                 known = await self._replies.of_question(self._message.thread, self._key)
-                self._held = {part: Part(ts) for part, ts in known.items()}
+                # What this run has posted, the store may have failed to remember.
+                posted = {part: one for part, one in self._held.items() if one.text is not None}
+                self._held = {part: Part(ts) for part, ts in known.items()} | posted
                 if not (self._held or is_waiting):
                     await self._made(workspace, 0)
                 self._is_loaded = not is_waiting
