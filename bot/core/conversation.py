@@ -18,7 +18,7 @@ from bot.values.messages import Outcome
 from inference.types import Message, ModelInfo, Picture, Role
 
 MIN_QUOTED_CHARS = 200
-"""Less of a picture's text than this is not worth its place."""
+"""Once so little is quoted of a picture, the next step leaves its text out."""
 MAX_SPEAKER_CHARS = 64
 """Of a name before a question; platforms allow longer ones."""
 
@@ -75,7 +75,7 @@ async def fit_to_context(
         UserFacingError: the question alone is too long for the model.
     """
     earlier, question = turns[:-1], turns[-1]
-    shown, left_out = _choose_pictures(turns, model.max_pictures)
+    shown, left_out = choose_pictures(turns, model.max_pictures)
     loaded = {picture.number: await read_picture(picture) for picture in shown}
     draft = _Draft(earlier, question, loaded, system_prompt, put)
     if text_for is not None:
@@ -127,10 +127,13 @@ async def _least(fits: Callable[[int], Awaitable[bool]], most: int) -> int:
     return high
 
 
-def _choose_pictures(
+def choose_pictures(
     turns: tuple[Turn, ...], limit: int
 ) -> tuple[tuple[StoredPicture, ...], tuple[StoredPicture, ...]]:
-    """The question's own pictures, then the latest of the thread, as many as the model takes."""
+    """The question's own pictures, then the latest of the thread, as many as the model takes.
+
+    Returns: those, and the ones left out, both in the thread's order.
+    """
     earlier = [picture for turn in turns[:-1] for picture in turn.pictures]
     by_worth = [*turns[-1].pictures, *reversed(earlier)]
     shown, left_out = by_worth[:limit], by_worth[limit:]

@@ -8,10 +8,17 @@ import contextlib
 from bot.core.answering.languages import in_its_language
 from bot.core.answering.meter import Meter
 from bot.core.answering.options import AnswerOptions
-from bot.core.answering.reading import PictureTexts, note_read, note_unread, text_itself
+from bot.core.answering.reading import (
+    PictureTexts,
+    note_read,
+    note_unread,
+    read_in_time,
+    text_itself,
+    without_texts_given,
+)
 from bot.core.answering.streaming import stream_answer
 from bot.core.bounds.fair_gate import FairGate
-from bot.core.conversation import Conversation, fit_to_context
+from bot.core.conversation import Conversation, choose_pictures, fit_to_context
 from bot.core.in_flight import InFlight
 from bot.core.ledger import Ledger
 from bot.core.model_limits import notes_on
@@ -111,11 +118,10 @@ class AnswerProducer:
         model = await self._model_for(question, reply, engine)
         await self._ledger.catch_up()  # it may hold an earlier answer of this thread
         sampling = self._options.sampling(model.sampling, again=message.again, channel=channel)
+        texts = await self._texts(message, model)
         async with self._preparing.turn(message.user):
             turns = await self._turns.history_up_to(message)
-            texts = None
-            if self._readings is not None:
-                texts = PictureTexts(self._readings, model, message.user)
+            turns = without_texts_given(turns, self._options.presets)
             conversation = await self._conversation(turns, engine, model, sampling, channel, texts)
         question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
         meter = Meter(
@@ -163,10 +169,23 @@ class AnswerProducer:
     async def _text_itself(self, message: IncomingMessage, readings: ReadingPool) -> Ending:
         """The text of the pictures as the answer: no model is asked, nor waited for."""
         await self._ledger.catch_up()
-        async with self._preparing.turn(message.user):
-            turns = await self._turns.history_up_to(message)
-            read_picture = self._store.read_picture
-            return await text_itself(readings, turns, read_picture, message.locale)
+        turns = await self._turns.history_up_to(message)
+        read_picture = self._store.read_picture
+        return await text_itself(readings, turns, read_picture, message.locale, message.user)
+
+    async def _texts(self, message: IncomingMessage, model: ModelInfo) -> PictureTexts | None:
+        """Read what the model will be shown, the latest first; `None` where nothing is read.
+
+        Outside the gate: a page takes long, and others need not wait for it.
+        """
+        if self._readings is None:
+            return None
+        turns = await self._turns.history_up_to(message)
+        shown, _ = choose_pictures(turns, model.max_pictures)
+        read_picture = self._store.read_picture
+        return PictureTexts(
+            model, await read_in_time(self._readings, shown[::-1], read_picture, message.user)
+        )
 
     async def _model_for(self, question: InFlight, reply: Reply, engine: Engine) -> ModelInfo:
         """Wait for the model. If it cannot be loaded, the question is left to the next start.

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import replace
+from typing import Final
 
 from bot.core.answering.asked_lines import lines_on
-from bot.core.answering.pictured_text import is_needed
+from bot.core.answering.pictured_text import cut, is_needed
+from bot.core.presets import Presets
 from bot.errors import UserFacingError
 from bot.images.reading.pool import ReadingPool
 from bot.store import StoredPicture, Turn
 from bot.texts import say
 from bot.values.messages import Ending, Outcome, Receipt, ReceiptPicture
+from bot.values.readings import Reading
 from inference.types import Limitation, ModelInfo, Picture
+
+READ_WITHIN_S: Final = 30.0
+"""For all pictures of a question, with the wait for a reader; what is late counts as unread."""
+MAX_GIVEN_CHARS: Final = 8000
+"""Of one picture's text as an answer."""
 
 ReadPicture = Callable[[StoredPicture], Awaitable[Picture]]
 
@@ -19,17 +30,17 @@ ReadPicture = Callable[[StoredPicture], Awaitable[Picture]]
 class PictureTexts:
     """What is read for one question."""
 
-    def __init__(self, pool: ReadingPool, model: ModelInfo, asker: Hashable) -> None:
-        self._pool = pool
+    def __init__(self, model: ModelInfo, readings: dict[int, Reading]) -> None:
+        """`readings`: by the picture's number, from `read_in_time`."""
         self._model = model
-        self._asker = asker
+        self._readings = readings
         self._texts: dict[int, str] = {}
         self.unread: list[int] = []
-        """Numbers of the pictures that could not be read."""
+        """Numbers of the pictures that were not read."""
 
     async def text_for(self, number: int, picture: Picture) -> str:
         """The text of a picture that the model is given; empty where it needs none."""
-        reading = await self._pool.read(picture, asker=self._asker)
+        reading = self._readings.get(number)
         if reading is None:
             self.unread.append(number)
             return ""
@@ -50,27 +61,57 @@ class PictureTexts:
         ]
 
 
+async def read_in_time(
+    pool: ReadingPool,
+    pictures: Sequence[StoredPicture],
+    read_picture: ReadPicture,
+    asker: Hashable,
+) -> dict[int, Reading]:
+    """Read pictures one by one, within `READ_WITHIN_S` for all of them.
+
+    Only one is in memory at a time: this may wait long, and outside every gate.
+
+    Returns: by number; those that could not be read, or not in time, are missing.
+
+    Raises: UserFacingError: a picture's file is gone; StoreFailed.
+    """
+    read: dict[int, Reading] = {}
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READ_WITHIN_S):
+            for stored in pictures:
+                reading = await pool.read(await read_picture(stored), asker=asker)
+                if reading is not None:
+                    read[stored.number] = reading
+    return read
+
+
 async def text_itself(
-    pool: ReadingPool, turns: tuple[Turn, ...], read_picture: ReadPicture, locale: str
+    pool: ReadingPool,
+    turns: tuple[Turn, ...],
+    read_picture: ReadPicture,
+    locale: str,
+    asker: Hashable,
 ) -> Ending:
     """Answer with the text of the question's pictures, or else of the latest ones before it.
 
-    Raises: UserFacingError: there is no picture, or none could be read.
+    In place of the text of a picture that could not be read stands a sentence.
+
+    Raises: UserFacingError: there is no picture.
     """
     pictured = next((turn for turn in reversed(turns) if turn.pictures), None)
     if pictured is None:
         raise UserFacingError("needs_picture")
-    parts: list[str] = []
-    for picture in pictured.pictures:
-        reading = await pool.read(await read_picture(picture))
-        if reading is None:
-            text = say(locale, "text_unread")
-        else:
-            text = _fenced(reading.text) if reading.lines else say(locale, "text_none")
-        if len(pictured.pictures) > 1:
-            text = f"{say(locale, 'text_of_picture', number=picture.number)}\n{text}"
-        parts.append(text)
-    numbers = [picture.number for picture in pictured.pictures]
+    readings = await read_in_time(pool, pictured.pictures, read_picture, asker)
+    parts = [
+        _given(readings.get(picture.number), picture, locale, is_only=len(pictured.pictures) == 1)
+        for picture in pictured.pictures
+    ]
+    is_cut = [number for number, it in readings.items() if len(it.text) > MAX_GIVEN_CHARS]
+    notes = (
+        note_read(locale, list(readings)),
+        _note_cut(locale, is_cut),
+        say(locale, "note_without_model"),
+    )
     return Ending(
         outcome=Outcome.ANSWERED,
         text="\n\n".join(parts),
@@ -80,9 +121,35 @@ async def text_itself(
                 for picture in pictured.pictures
             ),
             skipped=turns[-1].receipt.skipped,
-            notes=(note_read(locale, numbers), say(locale, "note_without_model")),
+            notes=tuple(note for note in notes if note),
         ),
     )
+
+
+def without_texts_given(turns: tuple[Turn, ...], presets: Presets) -> tuple[Turn, ...]:
+    """The turns as a model may see them: no text of a picture as if it were the model's own words.
+
+    What stands in a picture reaches a model only as a quotation, which says that it is no
+    instruction.
+    """
+    return tuple(
+        replace(turn, answer=None)
+        if not turn.model and presets.asks_for_text(turn.question)
+        else turn
+        for turn in turns
+    )
+
+
+def _given(reading: Reading | None, picture: StoredPicture, locale: str, *, is_only: bool) -> str:
+    if reading is None:
+        text = say(locale, "text_unread")
+    elif reading.lines:
+        text = _fenced(cut(reading.text, MAX_GIVEN_CHARS))
+    else:
+        text = say(locale, "text_none")
+    if is_only:
+        return text
+    return f"{say(locale, 'text_of_picture', number=picture.number)}\n{text}"
 
 
 def note_read(locale: str, numbers: list[int]) -> str:
@@ -97,6 +164,13 @@ def note_unread(locale: str, numbers: list[int]) -> str:
     if not numbers:
         return ""
     return say(locale, "note_text_unread", count=len(numbers), numbers=", ".join(map(str, numbers)))
+
+
+def _note_cut(locale: str, numbers: list[int]) -> str:
+    if not numbers:
+        return ""
+    listed = ", ".join(map(str, numbers))
+    return say(locale, "note_text_cut", count=len(numbers), numbers=listed, limit=MAX_GIVEN_CHARS)
 
 
 def _fenced(text: str) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable, Iterator
 from pathlib import Path
 
 import pytest
 
+from bot.core.answering import reading as core_reading
 from bot.core.answering.options import AnswerOptions
+from bot.images.decoding.process import DecodingProcess
+from bot.images.reading.limits import ReadingLimits
+from bot.images.reading.pool import ReadingPool
 from bot.private_files import DATABASE
 from bot.values.messages import Outcome
-from inference.types import Limitation, PictureBound
+from bot.values.readings import Reading
+from inference.types import Limitation, Picture, PictureBound, Role
 from tests.engines import PICTURE_TOKENS, ScriptedModel
 from tests.pictures import encode
 from tests.reading import shared_readings, written
@@ -166,3 +171,90 @@ async def test_whatever_erases_a_question_erases_what_was_read_for_it(
     assert reading_core.readings.num_kept == 1
     assert await WAYS[way](reading_core)
     assert reading_core.readings.num_kept == 0
+
+
+@pytest.fixture
+def endless() -> Iterator[ReadingPool]:
+    """A pool whose process comes to no end with any picture."""
+    process = DecodingProcess("tests.unit.images.reading.hanging")
+    pool = ReadingPool([process], limits=ReadingLimits())
+    yield pool
+    pool.close()
+    process.close()
+
+
+async def test_what_is_not_read_in_time_is_answered_about_without_its_text(
+    tmp_path: Path,
+    backend: ScriptedModel,
+    endless: ReadingPool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(core_reading, "READ_WITHIN_S", 0.2)
+    exchange, given = shown(), shown()
+    async with running_core(tmp_path, backend, readings=endless) as core, asyncio.timeout(30):
+        await core.answers.ask(message("What does it say?", "shown"), exchange)
+        await core.answers.ask(message("Read the text", "shown", in_thread="u"), given)
+    assert exchange.ending.outcome is Outcome.ANSWERED
+    assert backend.requests[-1].messages[0].text == "What does it say?"
+    assert exchange.ending.receipt.notes == ("The text in picture 1 could not be read this time.",)
+    assert given.ending.text.startswith("The text in this picture could not be read")
+    assert given.ending.receipt.notes == ("No model was used.",)
+
+
+async def test_nobody_waits_for_the_dense_pages_of_others_nor_for_ones_own(
+    tmp_path: Path,
+    backend: ScriptedModel,
+    endless: ReadingPool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(core_reading, "READ_WITHIN_S", 600)
+    async with running_core(tmp_path, backend, readings=endless) as core:
+        pages = [
+            core.answers.ask(message(question, "shown", in_thread=question), shown())
+            for question in ("What is it?", "And this?", "And that?")
+        ]
+        await until(lambda: endless._slots.num_waiting > 0)
+        exchange = FakeExchange()
+        async with asyncio.timeout(30):
+            await core.answers.ask(message("Hello?", in_thread="text"), exchange)
+        assert exchange.ending.outcome is Outcome.ANSWERED
+        assert not any(page.done() for page in pages)
+        await core.erasure.author("test", None, "ann")
+        await asyncio.gather(*pages)
+
+
+async def test_a_reader_knows_who_asks(reading_core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert reading_core.readings is not None
+    read, askers = reading_core.readings.read, []
+
+    async def recorded(picture: Picture, *, asker: Hashable = None) -> Reading | None:
+        askers.append(asker)
+        return await read(picture, asker=asker)
+
+    monkeypatch.setattr(reading_core.readings, "read", recorded)
+    for question in ("What is it?", "Read the text"):
+        await reading_core.answers.ask(message(question, "shown"), shown())
+    assert askers
+    assert set(askers) == {message("q").user}
+
+
+async def test_text_that_was_given_is_never_the_models_own_words(
+    reading_core: Core, backend: ScriptedModel
+) -> None:
+    await reading_core.answers.ask(message("Read the text", "shown"), shown())
+    await reading_core.answers.ask(message("What does it say?"), FakeExchange())
+    (asked,) = backend.requests[-1].messages
+    assert asked.role is Role.USER
+    assert asked.text == QUOTED + "What does it say?"
+
+
+async def test_of_a_long_text_the_beginning_is_given_and_the_receipt_says_so(
+    reading_core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core_reading, "MAX_GIVEN_CHARS", 30)
+    for locale, note in (("en", "only its first 30 characters"), ("ja", "最初の 30 文字")):
+        exchange = shown()
+        asked = message("Read the text", "shown", id=locale, in_thread=locale, locale=locale)
+        await reading_core.answers.ask(asked, exchange)
+        assert exchange.ending.text == f"```\n{LINES[0]}\n```"
+        assert note in exchange.ending.receipt.notes[1]
