@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingLimits:
-    """Bounds of one picture's reading; a page of 300 pieces of text takes about 20 s of them."""
+    """Bounds of one picture's reading."""
 
     processor_s: int = 45
     wall_s: float = 90

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from bot.images.decoding.fair_slots import FairSlots, NoRoom
 from bot.images.decoding.process import DecodingProcess, Stopped
@@ -43,10 +43,13 @@ MAX_KEPT_CHARS: Final = 2_000_000
 _EMPTY_CHARS: Final = 100
 """What a reading takes beside its text."""
 _BACKSTOP_S: Final = 5.0
+FAILED_S: Final = 600.0
+"""So long, a picture that crashed its process or reached a limit is not read again."""
+_MAX_FAILED: Final = 1000
 
 
 class ReadingPool:
-    """Reads in the given processes. Nothing of what it reads reaches the disk; see `running`."""
+    """Reads in the given processes and keeps it in memory; see `running_reading_pool`."""
 
     def __init__(
         self,
@@ -59,6 +62,8 @@ class ReadingPool:
         self._slots = FairSlots(processes, max_waiting=MAX_WAITING)
         self._threads = ThreadPoolExecutor(len(processes), thread_name_prefix="read")
         self._kept: LRUCache[str, Reading] = LRUCache(max_kept_chars, getsizeof=_size_of)
+        self._failed: TTLCache[str, bool] = TTLCache(_MAX_FAILED, FAILED_S)
+        """Digests of pictures that could not be read."""
         self._forgotten = 0
         self._working: dict[DecodingProcess, threading.Event] = {}
 
@@ -74,6 +79,8 @@ class ReadingPool:
         """
         if (kept := self._kept.get(picture.digest)) is not None:
             return kept
+        if picture.digest in self._failed:
+            return None
         try:
             process = await self._slots.acquire(asker)
         except NoRoom:
@@ -82,6 +89,9 @@ class ReadingPool:
         if (kept := self._kept.get(picture.digest)) is not None:  # somebody asked for it, too
             self._slots.release(process)
             return kept
+        if picture.digest in self._failed:
+            self._slots.release(process)
+            return None
         stop = threading.Event()
         self._working[process] = stop
         loop = asyncio.get_running_loop()
@@ -97,16 +107,20 @@ class ReadingPool:
                 return
             reading = work.result()
             # What was being read while somebody wanted to be forgotten is not kept.
-            if reading is not None and forgotten == self._forgotten:
+            if forgotten == self._forgotten:
                 self._keep(picture.digest, reading)
 
         work.add_done_callback(done)
-        return await asyncio.shield(work)
+        try:
+            return await asyncio.shield(work)
+        except (OSError, Stopped):
+            return None
 
     def forget(self) -> None:
         """Drop what was read."""
         self._forgotten += 1
         self._kept.clear()
+        self._failed.clear()
 
     def close(self) -> None:
         """End what is being read, and the threads."""
@@ -116,21 +130,23 @@ class ReadingPool:
             process.kill()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _keep(self, digest: str, reading: Reading) -> None:
-        if _size_of(reading) <= self._kept.maxsize:
+    def _keep(self, digest: str, reading: Reading | None) -> None:
+        if reading is None:
+            self._failed[digest] = True
+        elif _size_of(reading) <= self._kept.maxsize:
             self._kept[digest] = reading
 
     def _read_in(
         self, process: DecodingProcess, data: bytes, stop: threading.Event
     ) -> Reading | None:
-        """In a thread of the pool."""
+        """In a thread of the pool. Raises: OSError: it does not start; Stopped."""
         try:
             began_at = time.perf_counter()
             answer, payload = process.decode(data, self._limits, stop)
             READING_S.observe(time.perf_counter() - began_at)
         except (OSError, Stopped):
             UNREAD.add("not started")
-            return None
+            raise
         reading = _reading_in(answer, payload)
         if reading is None:
             reason = "time" if answer.get("ended") == "time" else "crash"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from unittest import mock
 
 import pytest
 
@@ -98,6 +99,24 @@ async def test_a_picture_that_crashes_its_reader_is_unread_and_the_next_one_is_r
         assert await pool.read(picture_of(written(["a", "b"]))) == Reading(
             lines=("fine",), text_px=1
         )
+    finally:
+        pool.close()
+        process.close()
+
+
+async def test_a_picture_that_could_not_be_read_is_not_tried_again_until_it_is_forgotten() -> None:
+    process = DecodingProcess("tests.unit.images.reading.crashing")
+    pool, picture = ReadingPool([process], limits=ReadingLimits()), picture_of(written(["crash"]))
+    try:
+        assert await pool.read(picture) is None
+        process.close()
+        tried = mock.Mock(wraps=process.decode)
+        with mock.patch.object(process, "decode", tried):
+            assert await pool.read(picture) is None
+            tried.assert_not_called()
+            pool.forget()
+            assert await pool.read(picture) is None
+            tried.assert_called_once()
     finally:
         pool.close()
         process.close()
