@@ -25,7 +25,7 @@ demo-slack: $(VENV)/.run-installed ## a local Slack with the bot in it, in a pag
 demo-discord: $(VENV)/.demo-installed ## a local Discord with the bot in it, in a page at http://127.0.0.1:8789
 	@$(BIN)/python -m tests.servers.discord.demo --open
 
-test: lint types imports pytest ## install what is missing and run every check
+test: lint types imports pytest ## install what is missing and run the quick checks
 
 lint: $(VENV)/.dev-installed
 	$(BIN)/ruff check
