@@ -20,7 +20,9 @@ def values_of(sentence: str) -> set[str]:
 
 def shown_in(sentence: str) -> set[str]:
     """Values that stand in a sentence, not those that only choose between its forms."""
-    return {name for _, name, spec, _ in Formatter().parse(sentence) if name and "|" not in spec}
+    return {
+        name for _, name, spec, _ in Formatter().parse(sentence) if name and "|" not in (spec or "")
+    }
 
 
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
@@ -90,6 +92,7 @@ NEVER_ONE = {
     "note_first_frame": "an animation has several frames",
     "note_later_frame": "an animation has several frames",
     "note_main_picture": "a file of one picture has no main one",
+    "note_text_cut": "limit: MAX_GIVEN_CHARS",
     "question_too_long": "words: a multiple of ten",
     "status": "days: RATINGS_DAYS",
     "usage_none": "days: DAYS",
