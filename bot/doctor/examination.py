@@ -36,6 +36,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         machine.folder,
         machine.disk,
         machine.decoding,
+        machine.reading,
         kept.database,
         kept.pictures,
     ),

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from bot.configuration import Configuration
 from bot.doctor.quantities import gigabytes
+from bot.errors import ConfigurationError
 from bot.images.decoding.process import DecodingProcess
+from bot.images.reading.files import check_installed
 from bot.platforms.findings import Finding
 from bot.private_files import OTHERS
 from bot.settings import Settings
@@ -125,3 +127,15 @@ def decoding(_configuration: Configuration) -> list[Finding]:
             )
         ]
     return [Finding(f"{what}, without {' and '.join(CONFINEMENT.values())}")]
+
+
+def reading(configuration: Configuration) -> list[Finding]:
+    """What is missing for reading text in pictures; nothing where all is there, or not wanted."""
+    if configuration.bot.ocr == "off":
+        return []
+    try:
+        check_installed()
+    except ConfigurationError as exc:
+        missing, _, fix = str(exc).partition(": ")
+        return [Finding(f"text in pictures is not read: {missing}", fix, warning=True)]
+    return []

@@ -12,7 +12,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from bot.images.reading.models import DETECTION, Floats, Pixels, Session
+from bot.images.reading.files import DETECTION
+from bot.images.reading.models import Floats, Pixels, Session
 
 _MARKED: Final = 0.3
 """Probability from which on a pixel is text."""

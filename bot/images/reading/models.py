@@ -1,33 +1,16 @@
-"""PP-OCRv6's two models, as the package `rapidocr` brings them: nothing is ever downloaded.
-
-Of the package only these files are used. Its own code would look for further models on the net.
-"""
+"""Runs PP-OCRv6's models."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnxruntime
 
-from bot.errors import ConfigurationError
-
-DETECTION: Final = "PP-OCRv6_det_small.onnx"
-RECOGNITION: Final = "PP-OCRv6_rec_small.onnx"
+from bot.images.reading.files import model_file
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
-
-
-def model_file(name: str) -> Path:
-    """Raises: ConfigurationError: the package is not complete."""
-    package = find_spec("rapidocr")  # finds it without running it
-    for folder in () if package is None else package.submodule_search_locations or ():
-        if (path := Path(folder) / "models" / name).is_file():
-            return path
-    raise ConfigurationError(f"rapidocr does not hold {name}: install it again, or set OCR=off.")
 
 
 class Session:

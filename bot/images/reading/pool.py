@@ -15,8 +15,10 @@ from typing import Any, Final
 
 from cachetools import LRUCache, TTLCache
 
+from bot.errors import ConfigurationError
 from bot.images.decoding.fair_slots import FairSlots, NoRoom
 from bot.images.decoding.process import DecodingProcess, Stopped
+from bot.images.reading.files import check_installed
 from bot.images.reading.limits import ReadingLimits
 from bot.values.cleaning import clean_words
 from bot.values.readings import Reading, ReadingChoice
@@ -183,7 +185,7 @@ async def running_reading_pool(choice: ReadingChoice) -> AsyncIterator[ReadingPo
 
     The process starts with the first picture.
     """
-    if choice == "off":
+    if choice == "off" or not await asyncio.to_thread(_is_installed):
         yield None
         return
     own = [DecodingProcess(MODULE) for _ in range(PROCESSES)]
@@ -193,6 +195,15 @@ async def running_reading_pool(choice: ReadingChoice) -> AsyncIterator[ReadingPo
     finally:
         pool.close()
         await asyncio.to_thread(_close_all, own)
+
+
+def _is_installed() -> bool:
+    try:
+        check_installed()
+    except ConfigurationError as exc:
+        log.warning("text in pictures is not read: %s", exc)
+        return False
+    return True
 
 
 def _close_all(processes: Sequence[DecodingProcess]) -> None:

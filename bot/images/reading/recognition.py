@@ -8,7 +8,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from bot.images.reading.models import RECOGNITION, Floats, Pixels, Session
+from bot.images.reading.files import RECOGNITION
+from bot.images.reading.models import Floats, Pixels, Session
 
 _HEIGHT_PX: Final = 48
 _MIN_WIDTH_PX: Final = 96

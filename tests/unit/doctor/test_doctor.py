@@ -23,6 +23,7 @@ from bot.doctor import examination, kept, listening, machine, ports
 from bot.doctor.examination import Area, examine, is_well
 from bot.doctor.report import as_document, as_text
 from bot.images.decoding.process import DecodingProcess
+from bot.images.reading import files
 from bot.monitoring.settings import MonitoringSettings
 from bot.platforms.api.settings import ApiSettings
 from bot.platforms.discord.settings import DiscordSettings
@@ -88,6 +89,19 @@ def test_what_decoders_are_kept_from_is_told(
     monkeypatch.undo()
     monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
     assert "do not start" in the(machine.decoding(configured(tmp_path))).what
+
+
+def test_what_is_missing_to_read_text_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert machine.reading(configured(tmp_path)) == []
+    monkeypatch.setattr(files, "find_spec", lambda _: None)
+    found = the(machine.reading(configured(tmp_path)))
+    assert found.warning
+    assert (found.what, found.fix) == (
+        "text in pictures is not read: onnxruntime is missing",
+        "install it again, or set OCR=off.",
+    )
 
 
 @pytest.mark.parametrize(

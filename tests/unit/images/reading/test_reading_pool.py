@@ -11,8 +11,9 @@ from unittest import mock
 import pytest
 
 from bot.images.decoding.process import DecodingProcess
+from bot.images.reading import files
+from bot.images.reading.files import DETECTION, RECOGNITION, model_file
 from bot.images.reading.limits import ReadingLimits
-from bot.images.reading.models import DETECTION, RECOGNITION, model_file
 from bot.images.reading.pool import MAX_KEPT_CHARS, ReadingPool, running_reading_pool
 from bot.values.readings import Reading
 from tests.pictures import photo, picture_of, plain_picture
@@ -152,3 +153,13 @@ def test_control_characters_and_hidden_ones_are_gone_from_what_was_read() -> Non
 async def test_switched_off_there_is_no_pool() -> None:
     async with running_reading_pool("off") as pool:
         assert pool is None
+
+
+async def test_without_its_models_it_says_so_once_and_reads_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(files, "RECOGNITION", "gone.onnx")
+    async with running_reading_pool("auto") as pool:
+        assert pool is None
+    (told,) = caplog.messages
+    assert told.endswith("rapidocr does not hold gone.onnx: install it again, or set OCR=off.")
