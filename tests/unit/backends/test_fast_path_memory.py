@@ -65,7 +65,8 @@ def test_an_aborted_sequence_changes_no_other_and_frees_its_pages(
     leaving, staying = (
         bench.ask(asking(user(f"Question {i}", COLOURS[i]), tokens=25)) for i in range(2)
     )
-    bench.step(6)
+    while not (bench.tokens[leaving] and bench.tokens[staying]):  # both have begun
+        bench.step()
     leaving.cancelled = True
     bench.step()
     assert bench.finished(leaving).reason is FinishReason.ABORTED
