@@ -42,7 +42,7 @@ pytest: $(VENV)/.dev-installed packages
 	  $(ALONE) -m "not every_family and not heavy and not vllm"; }
 
 test-families: $(VENV)/.dev-installed ## the tests of the fast path with every family of models
-	$(PYTEST) -m every_family
+	$(PYTEST) -m every_family $(ALONE) -m every_family; }
 
 test-heavy: $(VENV)/.dev-installed packages ## the tests that take minutes: faults, fuzzing, building
 	$(PYTEST) --timeout 480 -m heavy $(ALONE) --timeout 480 -m heavy; }
