@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from bot.values.limits import PictureLimits
 
@@ -16,10 +16,21 @@ _WAIT_FACTOR = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a process is to make of a file."""
+
+    kind: Literal["picture", "survey", "page"] = "picture"
+    """A picture; of a document, how many pages it has and what their text is, or one page."""
+    page: int = 0
+    """Which page, from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecodingLimits:
-    """Bounds of one picture's decoding."""
+    """Bounds of one picture's decoding, or of one look into a document."""
 
     pictures: PictureLimits
+    task: Task = field(default_factory=Task)
 
     @property
     def processor_s(self) -> int:
@@ -48,9 +59,11 @@ class DecodingLimits:
             "max_pixels": self.pictures.max_pixels,
             "max_side_px": self.pictures.max_side_px,
             "decode_s": self.pictures.decode_s,
+            "task": asdict(self.task),
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> DecodingLimits:
         """The limits that the bot has sent along with a picture."""
-        return cls(pictures=PictureLimits(**value))
+        bounds = {name: bound for name, bound in value.items() if name != "task"}
+        return cls(pictures=PictureLimits(**bounds), task=Task(**value["task"]))

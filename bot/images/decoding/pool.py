@@ -9,12 +9,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 from bot.errors import PictureRefused
 from bot.images.decoding.fair_slots import FairSlots, NoRoom
 from bot.images.decoding.frames import BrokenFrame
-from bot.images.decoding.limits import DecodingLimits
+from bot.images.decoding.limits import DecodingLimits, Task
 from bot.images.decoding.process import DecodingProcess, Stopped
 from bot.images.decoding.results import picture_in
 from bot.images.file_names import short_name
@@ -44,8 +45,18 @@ _BACKSTOP_S = 5.0
 """How much later than the process itself the bot ends what has reached its limit."""
 
 
-Result: TypeAlias = NormalisedPicture | dict[str, Any]
-"""A picture, or what has ended its decoding."""
+T = TypeVar("T")
+
+ReadResult: TypeAlias = Callable[[dict[str, Any], bytes], T]
+"""Checks what a process answers: a header and a payload. Raises: PictureRefused, BrokenFrame."""
+
+
+class _Ended(Exception):
+    """A process ended with the file; `how` it says so."""
+
+    def __init__(self, how: dict[str, Any]) -> None:
+        super().__init__("a decoding process ended")
+        self.how = how
 
 
 class DecodingPool:
@@ -53,7 +64,6 @@ class DecodingPool:
 
     def __init__(self, limits: PictureLimits, processes: Sequence[DecodingProcess]) -> None:
         self.limits = limits
-        self._decoding = DecodingLimits(pictures=limits)
         self._processes = processes
         self._slots = FairSlots(processes, max_waiting=MAX_WAITING)
         self._working: dict[DecodingProcess, threading.Event] = {}
@@ -88,19 +98,45 @@ class DecodingPool:
         check_size(name, len(data), self.limits)
         check_kind(name, data)
         name = short_name(name)
+        read = partial(picture_in, name, max_side_px=self.limits.max_side_px)
+        return await self.work_on(name, data, Task(), read, asker=asker, on_setback=on_setback)
+
+    async def work_on(
+        self,
+        name: str,
+        data: bytes,
+        task: Task,
+        read: ReadResult[T],
+        *,
+        asker: Hashable = None,
+        on_setback: Callable[[], None] = lambda: None,
+    ) -> T:
+        """Have a process do something with a file; see `decode`.
+
+        `name`: as it is shown. `read`: what is made of the process's answer.
+
+        Raises:
+            PictureRefused: with a sentence that names the file and the reason.
+        """
+        limits = DecodingLimits(pictures=self.limits, task=task)
         for _ in range(_ATTEMPTS):
-            result = await self._decode_once(name, data, asker)
-            if isinstance(result, NormalisedPicture):
-                return result
-            on_setback()
-            LOST.add("time" if result.get("ended") == "time" else "crash")
-            if result.get("ended") == "time":
-                limit_s = self._decoding.processor_s
-                raise PictureRefused("picture_takes_too_long", name=name, limit_s=limit_s)
-            log.warning("a picture has crashed its decoder (exit code %s)", result.get("code"))
+            try:
+                return await self._try(name, data, limits, read, asker)
+            except _Ended as ended:
+                on_setback()
+                how = ended.how
+            LOST.add("time" if how.get("ended") == "time" else "crash")
+            if how.get("ended") == "time":
+                raise PictureRefused(
+                    "picture_takes_too_long", name=name, limit_s=limits.processor_s
+                )
+            log.warning("a picture has crashed its decoder (exit code %s)", how.get("code"))
         raise PictureRefused("picture_undecodable", name=name)
 
-    async def _decode_once(self, name: str, data: bytes, asker: Hashable) -> Result:
+    async def _try(
+        self, name: str, data: bytes, limits: DecodingLimits, read: ReadResult[T], asker: Hashable
+    ) -> T:
+        """Raises: PictureRefused, _Ended."""
         try:
             process = await self._slots.acquire(asker)
         except NoRoom:
@@ -108,10 +144,11 @@ class DecodingPool:
         stop = threading.Event()
         self._working[process] = stop
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._threads, self._decode_in, process, name, data, stop)
+        in_thread = partial(_work_in, process, data, limits, read, stop)
+        work = loop.run_in_executor(self._threads, in_thread)
         work.add_done_callback(lambda done: self._done(process, done))
 
-        backstop = loop.call_later(self._decoding.wall_s + _BACKSTOP_S, process.kill)
+        backstop = loop.call_later(limits.wall_s + _BACKSTOP_S, process.kill)
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -125,22 +162,7 @@ class DecodingPool:
         finally:
             backstop.cancel()
 
-    def _decode_in(
-        self, process: DecodingProcess, name: str, data: bytes, stop: threading.Event
-    ) -> Result:
-        """In a thread of the pool. Raises: PictureRefused, OSError, Stopped."""
-        began_at = time.perf_counter()
-        answer, payload = process.decode(data, self._decoding, stop)
-        DECODING_S.observe(time.perf_counter() - began_at)
-        if "result" not in answer:
-            return answer
-        try:
-            max_side_px = self.limits.max_side_px
-            return picture_in(name, answer["result"], payload, max_side_px=max_side_px)
-        except BrokenFrame:
-            return {"ended": "crash"}
-
-    def _done(self, process: DecodingProcess, work: asyncio.Future[Result]) -> None:
+    def _done(self, process: DecodingProcess, work: asyncio.Future[T]) -> None:
         if not work.cancelled():
             work.exception()  # who still waits for it has it too
         del self._working[process]
@@ -152,6 +174,25 @@ class DecodingPool:
             stop.set()
             process.kill()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _work_in(
+    process: DecodingProcess,
+    data: bytes,
+    limits: DecodingLimits,
+    read: ReadResult[T],
+    stop: threading.Event,
+) -> T:
+    """In a thread of the pool. Raises: PictureRefused, OSError, Stopped, _Ended."""
+    began_at = time.perf_counter()
+    answer, payload = process.decode(data, limits, stop)
+    DECODING_S.observe(time.perf_counter() - began_at)
+    if "result" not in answer:
+        raise _Ended(answer)
+    try:
+        return read(answer["result"], payload)
+    except BrokenFrame:
+        raise _Ended({"ended": "crash"}) from None
 
 
 @asynccontextmanager
