@@ -195,8 +195,9 @@ class Client:
         seed: int = 0,
         tokens: int | None = None,
         temperature: float | None = None,
+        into: Answered | None = None,
     ) -> Answered:
-        """Send a request and record when each piece of text arrives."""
+        """Send a request and record when each piece of text arrives, in `into` if it is given."""
         request = GenerationRequest(
             messages=messages,
             sampling=Sampling(
@@ -206,7 +207,7 @@ class Client:
                 ignore_eos=True,  # all answers reach the requested length
             ),
         )
-        answered = Answered(time.perf_counter())
+        answered = into or Answered(time.perf_counter())
         async with aclosing(self.worker.stream(request)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from inference.backends.batching import BatchingBackend
-from inference.backends.load import backend_of, described
+from inference.backends.load import Loaded, backend_of, described
 from inference.bench.random_models import random_model
 from inference.device import device_of, use_expandable_segments
 from inference.scheduling.pages import PAGE_TOKENS, pages_for
@@ -26,12 +26,16 @@ def holding(spec: ModelSpec, *, threads: int, tokens: int) -> ModelSpec:
     return replace(spec, context_tokens=context, cache_tokens=threads * context)
 
 
-def random_backend(spec: ModelSpec, cache_dir: Path) -> BatchingBackend:
-    """Build the fast path. Raises: ModelUnavailable; SystemExit where the plain path takes it."""
+def random_model_of(spec: ModelSpec) -> Loaded:
+    """Build a model as `llava-bot bench --random-weights` does. Raises: ModelUnavailable."""
     transformers.logging.set_verbosity_error()
     device = device_of(spec.device)
     use_expandable_segments(device)
-    loaded = described(*random_model(spec, device), spec)
+    return described(*random_model(spec, device), spec)
+
+
+def fast_backend(loaded: Loaded, spec: ModelSpec, cache_dir: Path) -> BatchingBackend:
+    """Build the fast path. Raises: ModelUnavailable; SystemExit where the plain path takes it."""
     backend = backend_of(loaded, spec, cache_dir=cache_dir)
     if not isinstance(backend, BatchingBackend):
         raise SystemExit(f"{spec.name} takes the plain path: {backend.model.why_not_fast}")

@@ -13,7 +13,7 @@ import torch
 from inference.bench import random_llava
 from inference.types import ModelSpec
 from tests.benchmarks.card_memory import Watch, fill, row_of
-from tests.benchmarks.random_engine import holding, on_a_thread, random_backend
+from tests.benchmarks.random_engine import fast_backend, holding, on_a_thread, random_model_of
 
 CARD = "GPU-5a1b"
 SMALL = {
@@ -86,7 +86,7 @@ def test_every_thread_becomes_as_long_as_the_cache_has_room_for(
     monkeypatch.setitem(random_llava.TOWER, "num_hidden_layers", 3)
     monkeypatch.setitem(random_llava.TOWER, "intermediate_size", 64)
     spec = holding(ModelSpec(name="small", device="cpu"), threads=3, tokens=800)
-    backend = random_backend(spec, tmp_path)
+    backend = fast_backend(random_model_of(spec), spec, tmp_path)
     assert backend.model.cache_tokens == 3 * 800
     with on_a_thread(backend) as thread:
         assert 796 <= asyncio.run(fill(thread, 3, 800)) <= 800
