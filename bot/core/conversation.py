@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from bot.core.answering.moving import Apart, frames_apart, told
 from bot.core.answering.pictured_text import MAX_QUOTED_CHARS, cut, quoted
 from bot.errors import UserFacingError, words_of
 from bot.store import GonePicture, StoredPicture, Turn
@@ -43,6 +44,8 @@ class Conversation:
     """Pictures that the store keeps no more."""
     read: tuple[int, ...] = ()
     """Numbers of the pictures whose text is in the prompt."""
+    apart: dict[int, Apart] = field(default_factory=dict, repr=False)
+    """Sheets whose frames are shown one by one, by the picture's number."""
     prompt_tokens: int = 0
     """Its length, as counted."""
 
@@ -78,6 +81,7 @@ async def fit_to_context(
     shown, left_out = choose_pictures(turns, model.max_pictures)
     loaded = {picture.number: await read_picture(picture) for picture in shown}
     draft = _Draft(earlier, question, loaded, system_prompt, put)
+    draft.apart = await frames_apart(shown, loaded, model)
     if text_for is not None:
         draft.texts = {number: await text_for(number, one) for number, one in loaded.items()}
     budget = model.context_tokens - reserve_tokens
@@ -93,6 +97,8 @@ async def fit_to_context(
     no_room: list[StoredPicture] = []
     dropped = 0
     while not await fits(0):
+        if draft.show_less():
+            continue
         if await fits(bare):
             dropped = await _least(fits, bare)
             break
@@ -111,6 +117,7 @@ async def fit_to_context(
         left_out=left_out,
         no_room=tuple(no_room),
         gone=tuple(picture for turn in turns for picture in turn.gone),
+        apart=draft.apart,
         prompt_tokens=lengths[dropped],
     )
 
@@ -170,7 +177,13 @@ class _Draft:
         self._system_prompt = system_prompt
         self.pictures = pictures
         self.texts: dict[int, str] = {}
+        self.apart: dict[int, Apart] = {}
         self._quoted_chars = MAX_QUOTED_CHARS
+        self._sheets = {
+            picture.number: picture.sheet
+            for turn in (*earlier, question)
+            for picture in turn.pictures
+        }
         names = {turn.author_name for turn in (*earlier, question) if turn.author_name}
         self._says_who = len(names) > 1
 
@@ -192,6 +205,11 @@ class _Draft:
             return False
         self._quoted_chars = self._quoted_chars // 2 if self._quoted_chars > MIN_QUOTED_CHARS else 0
         return True
+
+    def show_less(self) -> bool:
+        """Show sheets instead of their frames. Returns: false where none are shown so."""
+        had_more, self.apart = bool(self.apart), {}
+        return had_more
 
     def least_worthy(self) -> StoredPicture | None:
         """What to drop first: the oldest of earlier turns, then the last of the question's own.
@@ -229,7 +247,13 @@ class _Draft:
         if self._says_who and turn.author_name:
             text = f"{_as_speaker(turn.author_name)}: {text}"
         texts = {number: self.texts.get(number, "") for number in numbers}
-        text = quoted(texts, self._quoted_chars) + text
-        return Message(
-            role=Role.USER, text=text, pictures=tuple(map(self.pictures.__getitem__, numbers))
+        moving = "".join(
+            told(number, self._sheets.get(number), self.apart.get(number)) for number in numbers
         )
+        text = moving + quoted(texts, self._quoted_chars) + text
+        pictures = tuple(picture for number in numbers for picture in self._as_shown(number))
+        return Message(role=Role.USER, text=text, pictures=pictures)
+
+    def _as_shown(self, number: int) -> tuple[Picture, ...]:
+        apart = self.apart.get(number)
+        return (self.pictures[number],) if apart is None else apart.pictures

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from bot.core.answering.moving import Apart, seconds
 from bot.core.conversation import Conversation
 from bot.store import GonePicture, StoredPicture, Turn
 from bot.texts import duration, say
@@ -29,7 +30,9 @@ def receipt_of(locale: str, model: ModelInfo, turn: Turn, conversation: Conversa
                 number=picture.number,
                 name=picture.name,
                 # What was done to it is news only in the turn it came with.
-                notes=_notes(locale, model, picture) if picture in turn.pictures else (),
+                notes=_notes(locale, model, picture, conversation.apart.get(picture.number))
+                if picture in turn.pictures
+                else (),
             )
             for picture in conversation.pictures
         ),
@@ -38,13 +41,24 @@ def receipt_of(locale: str, model: ModelInfo, turn: Turn, conversation: Conversa
     )
 
 
-def _notes(locale: str, model: ModelInfo, picture: StoredPicture) -> tuple[str, ...]:
+def _notes(
+    locale: str, model: ModelInfo, picture: StoredPicture, apart: Apart | None
+) -> tuple[str, ...]:
     """What was done to a picture, by the bot and for the model."""
+    if apart is not None:
+        return (_frames(locale, "note_frames_apart", apart.times_ms), *picture.notes)
+    if picture.sheet is not None:
+        sheet = _frames(locale, "note_frames_on_sheet", picture.sheet.times_ms)
+        return (sheet, *picture.notes)
     own = (picture.width_px, picture.height_px)
     seen = own if model.picture_bound is None else model.picture_bound.seen(*own)
     if seen == own:
         return picture.notes
     return (*picture.notes, say(locale, "note_seen_smaller", width=seen[0], height=seen[1]))
+
+
+def _frames(locale: str, key: str, times_ms: Sequence[int]) -> str:
+    return say(locale, key, count=len(times_ms), times=seconds(times_ms))
 
 
 def _dropped_picture(locale: str, picture: StoredPicture | GonePicture, reason: str) -> str:

@@ -23,7 +23,10 @@ from bot.images.containers.parts import Pixels, TooManyParts, orientation_of
 from bot.images.containers.signatures import other_kind, picture_format
 from bot.images.damage import Decoded, decode
 from bot.images.file_names import short_name
-from bot.images.frames import ANIMATED, first_that_shows, frame_notes, frames_of
+from bot.images.frames import ANIMATED, frame_notes, frames_of
+from bot.images.moving.animations import look_through
+from bot.images.moving.sheets import sheet_of
+from bot.images.moving.shots import Looked, Shot, telling
 from bot.images.opening import Opener
 from bot.images.tones import brightened, eight_bits, uses_few_bits
 from bot.images.transparency import is_empty, is_flat, on_ground, visible
@@ -71,8 +74,9 @@ def check_size(name: str, size_bytes: int, limits: PictureLimits) -> None:
 def normalise(name: str, data: bytes, limits: PictureLimits) -> NormalisedPicture:
     """Turn a file into an upright, bounded RGB picture without metadata.
 
-    Of several frames, pages or pictures, one is taken, and a note says which. A note also tells
-    what was done to make something visible, and what cannot be: a damaged file, one flat colour.
+    Frames of an animation are laid on one picture. Of several pages or pictures, one is taken, and
+    a note says which. A note also tells what was done to make something visible, and what cannot
+    be: a damaged file, one flat colour.
 
     Raises:
         PictureRefused: with a sentence that names the file and the reason.
@@ -140,11 +144,15 @@ def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> Norm
             picture, done = finish(brighter)
         else:
             picture, done = finish(file)
-        if kind in ANIMATED and frames > 1 and is_flat(picture) and not decoded.damaged:
+        if kind in ANIMATED and frames > 1 and not seen and not decoded.damaged:
             ground = picture if is_empty(file) else None
-            later = first_that_shows(file, frames, finish, ground)
-            if later is not None:
-                chosen, picture, done = later
+            first = Shot(number=1, at_ms=0, image=picture, notes=done, ground=ground)
+            looked = look_through(file, frames, finish, first, processor_s=limits.decode_s)
+            shots = telling(looked.shots) or [first]
+            if len(shots) > 1:
+                return _on_one_sheet(name, kind, shots, looked, notes, limits)
+            [shot] = shots
+            chosen, picture, done = shot.number, shot.image, shot.notes
     notes += frame_notes(kind, frames, chosen, more_pages=pixels.more_pages) + seen + done
     if is_flat(picture):
         notes += (("note_flat", {}),)
@@ -156,6 +164,20 @@ def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> Norm
         new_sizes = {"new_width": picture.width, "new_height": picture.height}
         notes += (("note_shrunk", sizes | new_sizes),)
     return NormalisedPicture(picture=_encode(picture, lossy=kind in LOSSY), name=name, notes=notes)
+
+
+def _on_one_sheet(
+    name: str, kind: str, shots: list[Shot], looked: Looked, notes: Notes, limits: PictureLimits
+) -> NormalisedPicture:
+    """The picture of two or more frames. Which they are is told where it is shown."""
+    picture, sheet = sheet_of(shots, limits.max_side_px)
+    if not looked.is_whole:
+        notes += (("note_only_beginning", {}),)
+    for note in (note for shot in shots for note in shot.notes):
+        notes += () if note in notes else (note,)
+    return NormalisedPicture(
+        picture=_encode(picture, lossy=kind in LOSSY), name=name, notes=notes, sheet=sheet
+    )
 
 
 def _decode(opener: Opener, kind: str, pixels: Pixels) -> Decoded:

@@ -22,7 +22,7 @@ from bot.store.schema import (
 )
 from bot.texts import sentences
 from bot.values.messages import IncomingMessage, MessageKey, Outcome, Receipt, ThreadKey
-from bot.values.pictures import NormalisedPicture
+from bot.values.pictures import NormalisedPicture, Sheet
 from bot.values.turns import GonePicture, StoredPicture, Turn
 
 TITLE_LENGTH = 80
@@ -172,6 +172,7 @@ def set_pictures(
                 digest=new.picture.digest,
                 name=new.name,
                 notes=sentences(locale, new.notes),
+                sheet=None if new.sheet is None else new.sheet.to_json(),
             )
         )
 
@@ -226,6 +227,7 @@ def _pictures_by_turn(
                 notes=tuple(row.notes),
                 width_px=row.width_px,
                 height_px=row.height_px,
+                sheet=None if row.sheet is None else Sheet.from_json(row.sheet),
             )
         )
     return shown

@@ -144,6 +144,7 @@ turn_pictures = Table(
     Column("digest", ForeignKey("pictures.digest"), nullable=False, index=True),
     Column("name", Text, nullable=False),
     Column("notes", JSON, nullable=False),  # what was done to it, as sentences for the user
+    Column("sheet", JSON(none_as_null=True), nullable=True),  # how frames lie on it
 )
 
 # Pictures of turns that had to make room for newer ones.

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from bot.values.cleaning import clean_words
 from bot.values.messages import Outcome, Receipt, ThreadKey
+from bot.values.pictures import Sheet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class StoredPicture:
     notes: tuple[str, ...] = field(repr=False)
     width_px: int
     height_px: int
+    sheet: Sheet | None = None
+    """The frames on it, if it is made of several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

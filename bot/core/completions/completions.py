@@ -15,6 +15,7 @@ from pathlib import PurePath
 from typing import Any
 
 from bot.core.answering.meter import Meter
+from bot.core.answering.moving import told
 from bot.core.answering.options import AnswerOptions
 from bot.core.bounds.fair_gate import FairGate
 from bot.core.completions.accounts import Accounts
@@ -23,6 +24,7 @@ from bot.errors import Busy, OutOfTime, PictureRefused, UserFacingError, refusal
 from bot.images.decoding.pool import DecodingPool
 from bot.values.cleaning import StreamCleaner, is_unseen
 from bot.values.messages import Outcome
+from bot.values.pictures import NormalisedPicture
 from bot.values.usage import NOTHING_SPENT, Spent
 from inference.engine import Engine, Engines
 from inference.errors import ContextExceeded, EngineDead, TooManyPictures
@@ -33,7 +35,6 @@ from inference.types import (
     GenerationRequest,
     Message,
     ModelInfo,
-    Picture,
     Role,
     Sampling,
     Started,
@@ -167,10 +168,15 @@ class Completions:
         characters = sum(len(message.text) for message in asked.messages)
         if characters > CHARACTERS_PER_TOKEN * model.context_tokens:
             raise ContextExceeded(characters // CHARACTERS_PER_TOKEN, model.context_tokens)
-        pictures = [await self._pictures_of(message, asked) for message in asked.messages]
+        decoded = [await self._pictures_of(message, asked) for message in asked.messages]
         messages = tuple(
-            Message(role=message.role, text=message.text, pictures=seen)
-            for message, seen in zip(asked.messages, pictures, strict=True)
+            Message(
+                role=message.role,
+                text="".join(told(at, one.sheet, None) for at, one in enumerate(seen, start=1))
+                + message.text,
+                pictures=tuple(one.picture for one in seen),
+            )
+            for message, seen in zip(asked.messages, decoded, strict=True)
         )
         tokens = await engine.prompt_tokens(messages)
         if tokens >= model.context_tokens:
@@ -179,15 +185,14 @@ class Completions:
 
     async def _pictures_of(
         self, message: AskedMessage, asked: AskedCompletion
-    ) -> tuple[Picture, ...]:
+    ) -> tuple[NormalisedPicture, ...]:
         """Decode a message's pictures, one after the other. Raises: PictureRefused."""
-        seen: list[Picture] = []
+        seen: list[NormalisedPicture] = []
         for number, file in enumerate(message.pictures, start=1):
             if not (data := file.take()):
                 raise PictureRefused("picture_empty", name=f"picture {number}")
-            decoded = await self._decoding.decode(f"picture {number}", data, asker=asked.user)
+            seen.append(await self._decoding.decode(f"picture {number}", data, asker=asked.user))
             del data  # it has been decoded, and the next one may be as large
-            seen.append(decoded.picture)
         return tuple(seen)
 
     def _sampling(self, asked: AskedCompletion, model: ModelInfo) -> Sampling:

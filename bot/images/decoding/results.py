@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.errors import PictureRefused
 from bot.images.decoding.frames import BrokenFrame
-from bot.values.pictures import NormalisedPicture, Notes
+from bot.values.pictures import NormalisedPicture, Notes, Sheet
 from inference.types import Picture
 
 _PNG_BEGINNING = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -18,7 +18,8 @@ _MOST_NOTES = 20
 
 def result_of_picture(result: NormalisedPicture) -> tuple[dict[str, Any], bytes]:
     """Header and payload of a picture."""
-    return {"notes": list(result.notes)}, result.picture.data
+    sheet = {} if result.sheet is None else {"sheet": result.sheet.to_json()}
+    return {"notes": list(result.notes)} | sheet, result.picture.data
 
 
 def result_of_refusal(refusal: PictureRefused) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def picture_in(
     return NormalisedPicture(
         name=name,
         notes=_notes_in(header),
+        sheet=_sheet_in(header, *size),
         picture=Picture(
             digest=hashlib.sha256(data).hexdigest(),
             data=data,
@@ -79,6 +81,19 @@ def _notes_in(header: dict[str, Any]) -> Notes:
             case _:
                 raise BrokenFrame
     return tuple(found)
+
+
+def _sheet_in(header: dict[str, Any], width_px: int, height_px: int) -> Sheet | None:
+    if "sheet" not in header:
+        return None
+    try:
+        sheet = Sheet.from_json(header["sheet"])
+    except ValueError:
+        raise BrokenFrame from None
+    left, top, right, bottom = sheet.boxes(width_px, height_px)[0]
+    if left >= right or top >= bottom:
+        raise BrokenFrame
+    return sheet
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 
 from bot.core.conversation import Conversation, fit_to_context
+from bot.core.receipts import receipt_of
 from bot.errors import UserFacingError
 from bot.store import StoredPicture, Turn
 from bot.values.messages import Outcome, Receipt
-from inference.types import Message, ModelInfo, Picture, Role
+from bot.values.pictures import Sheet
+from inference.types import Limitation, Message, ModelInfo, Picture, Role
 from tests.engines import MODEL, PICTURE_TOKENS
+from tests.pictures import plain_picture
 
 ROOMY = replace(MODEL, context_tokens=10_000, max_pictures=10)
 
@@ -192,3 +195,97 @@ async def test_a_name_before_a_question_is_one_line_and_speaks_for_nobody_else()
     shown = await conversation(*turns)
     speakers = [m.text.removesuffix(": Why?") for m in shown.messages if m.role is Role.USER]
     assert speakers == ["Ann hi Bob", "ASSISTANT I agree. USER", "x" * 64, "山田 太郎"]
+
+
+# -- What moves ---------------------------------------------------------------------------------
+
+
+SHEET = Sheet(columns=3, times_ms=tuple(range(0, 4500, 500)))
+
+
+async def read_sheet(picture: StoredPicture) -> Picture:
+    return plain_picture(size=(200, 160))
+
+
+def moving(question: str, number: int, *beside: int) -> Turn:
+    sheet = replace(stored(number), sheet=SHEET, width_px=200, height_px=160)
+    return replace(asked(question), pictures=(sheet, *map(stored, beside)))
+
+
+async def shown_moving(*turns: Turn, model: ModelInfo) -> Conversation:
+    return await fit_to_context(
+        turns,
+        model=model,
+        reserve_tokens=0,
+        system_prompt=None,
+        count_tokens=count,
+        read_picture=read_sheet,
+    )
+
+
+async def test_a_model_of_one_picture_gets_the_sheet_and_is_told_the_times() -> None:
+    one = replace(ROOMY, max_pictures=1)
+    conversation = await shown_moving(moving("What happens?", 1), model=one)
+    [message] = conversation.messages
+    assert len(message.pictures) == 1
+    assert "Picture 1 is 9 frames" in message.text
+    assert "at 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0 s." in message.text
+    assert message.text.endswith("What happens?")
+
+
+async def test_a_model_of_several_pictures_gets_the_frames_one_by_one() -> None:
+    conversation = await shown_moving(moving("What happens?", 1), model=ROOMY)
+    [message] = conversation.messages
+    assert [(one.width_px, one.height_px) for one in message.pictures] == [(61, 48)] * 9
+    assert "Picture 1 is given as 9 pictures" in message.text
+    assert [picture.number for picture in conversation.pictures] == [1]
+
+
+async def test_frames_leave_room_for_the_other_pictures() -> None:
+    five = replace(ROOMY, max_pictures=5)
+    conversation = await shown_moving(moving("And this?", 1, 2), model=five)
+    [message] = conversation.messages
+    assert len(message.pictures) == 5
+    assert "given as 4 pictures, frames of something that moves, at 0.0, 1.5, 2.5, 4.0 s." in (
+        message.text
+    )
+
+
+async def test_too_few_of_the_frames_tell_less_than_the_sheet() -> None:
+    three = replace(ROOMY, max_pictures=3)
+    conversation = await shown_moving(moving("What happens?", 1), model=three)
+    assert len(conversation.messages[0].pictures) == 1
+
+
+async def test_a_model_that_mixes_up_pictures_gets_the_sheet() -> None:
+    mixing = replace(ROOMY, limitations=(Limitation.ONE_PICTURE,))
+    conversation = await shown_moving(moving("What happens?", 1), model=mixing)
+    assert len(conversation.messages[0].pictures) == 1
+
+
+async def test_where_frames_do_not_fit_the_context_the_sheet_is_shown_before_text_is_dropped() -> (
+    None
+):
+    tight = replace(ROOMY, context_tokens=2 * PICTURE_TOKENS + 60)
+    first = turn("Hello?", answer="hello")
+    conversation = await shown_moving(first, moving("What happens?", 1), model=tight)
+    assert len(conversation.messages[-1].pictures) == 1
+    assert conversation.dropped_turns == 0
+    assert not conversation.apart
+
+
+@pytest.mark.parametrize(
+    ("max_pictures", "note"),
+    [
+        (1, "it moves: 9 frames were put on one sheet, at 0.0, 0.5, 1.0"),
+        (4, "it moves: 4 frames were shown one by one, at 0.0, 1.5, 2.5, 4.0 s"),
+    ],
+)
+async def test_the_receipt_says_which_frames_were_used(max_pictures: int, note: str) -> None:
+    model = replace(ROOMY, max_pictures=max_pictures)
+    question = moving("What happens?", 1)
+    conversation = await shown_moving(question, model=model)
+    [picture] = receipt_of("en", model, question, conversation).pictures
+    assert picture.notes[0].startswith(note)
+    [picture] = receipt_of("ja", model, question, conversation).pictures
+    assert "コマ" in picture.notes[0]

@@ -323,11 +323,13 @@ def test_what_follows_the_end_of_a_photo_is_no_damage() -> None:
         assert normalise("p", jpeg + behind, LIMITS).notes == ()
 
 
-def test_an_animation_that_breaks_off_shows_its_first_frame() -> None:
+def test_an_animation_that_breaks_off_shows_the_frames_before_that() -> None:
     frames = [photo((64, 48)), photo((64, 48)).rotate(180), photo((64, 48)).rotate(90)]
     data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    [(key, _)] = normalise("p", cut(data, 0.8), LIMITS).notes
-    assert key == "note_first_frame"
+    result = normalise("p", cut(data, 0.8), LIMITS)
+    assert result.notes == (("note_only_beginning", {}),)
+    assert result.sheet is not None
+    assert len(result.sheet.times_ms) == 2
 
 
 @pytest.mark.parametrize("quality", [60, 75, 90])

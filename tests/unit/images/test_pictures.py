@@ -200,16 +200,6 @@ def test_colours_of_a_wide_profile_are_brought_to_srgb() -> None:
     assert profile is not None
 
 
-@pytest.mark.parametrize("file_format", ["GIF", "WEBP", "PNG", "AVIF"])
-def test_an_animation_gives_its_first_frame_and_says_so(file_format: str) -> None:
-    frames = [striped(colour) for colour in (RED, GREEN, BLUE)]
-    data = encode(frames[0], file_format, save_all=True, append_images=frames[1:], duration=100)
-    result = normalise("dance.gif", data, LIMITS)
-    assert result.notes == (("note_first_frame", {"frames": 3}),)
-    assert sentences("en", result.notes) == ("animated: only the first of 3 frames was used",)
-    assert close(opened(result).getpixel((5, 5)), RED, 30)
-
-
 def test_a_tiff_of_several_pages_gives_its_first_page_and_says_so() -> None:
     pages = [striped(colour) for colour in (RED, GREEN)]
     result = normalise(

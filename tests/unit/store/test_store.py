@@ -20,6 +20,7 @@ from bot.values.messages import (
     Outcome,
     Receipt,
 )
+from bot.values.pictures import Sheet
 from bot.values.turns import ChannelSettings
 from tests.pictures import plain_picture
 from tests.unit.store.conftest import OpenStore
@@ -64,6 +65,13 @@ async def test_a_stop_that_came_after_the_answer_takes_nothing_of_it(store: Stor
     await store.answer_turn(incoming(), ending("A cat."))
     await store.inbox.stop(incoming().key)
     assert not await store.inbox.is_stopped(incoming())
+
+
+async def test_how_frames_lie_on_a_picture_is_kept(store: Store) -> None:
+    sheet = Sheet(columns=2, times_ms=(0, 400, 900))
+    await ask(store, incoming(), replace(new(), sheet=sheet), new(BLUE, "b.png"))
+    (turn,) = await store.turns(THREAD)
+    assert [picture.sheet for picture in turn.pictures] == [sheet, None]
 
 
 async def test_a_question_claimed_twice_is_claimed_once(store: Store) -> None:

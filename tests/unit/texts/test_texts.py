@@ -90,6 +90,8 @@ NEVER_ONE = {
     "gave_up": "attempts: MAX_ATTEMPTS",
     "http_long_title": "limit: MAX_TITLE",
     "note_first_frame": "an animation has several frames",
+    "note_frames_apart": "several frames",
+    "note_frames_on_sheet": "several frames",
     "note_later_frame": "an animation has several frames",
     "note_main_picture": "a file of one picture has no main one",
     "note_text_cut": "limit: MAX_GIVEN_CHARS",

@@ -1,0 +1,1 @@
+"""What moves, as a few of its frames on one picture."""
