@@ -269,6 +269,7 @@ async def running_round(
             "DISCORD_RESOLVE_TO": discord.address,
             "DISCORD_CA_FILE": str(discord.ca_file),
             "DRAIN_S": "1",
+            "DEVICE": "cpu",  # a device that several rounds share would be another test
             **NO_BOUNDS,
             "CHAOS_ORDERS": str(orders),
             "OMP_NUM_THREADS": "1",

@@ -13,6 +13,8 @@ import json
 import logging
 import sys
 import time
+from itertools import takewhile
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ def main() -> int:
     """Returns: 1 where something was neither decoded nor refused, or took too long."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=20_000, help="files in all")
+    parser.add_argument("--seconds", type=float, default=inf, help="end after so long")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--resume", type=Path, help="keep the score in this file, and go on")
@@ -46,10 +49,11 @@ def main() -> int:
 async def _run(arguments: argparse.Namespace) -> Score:
     score, spent_s = _read(arguments)
     async with running_pool(PictureLimits(), processes=arguments.processes) as pool:
-        while score.count < arguments.count:
-            begun = time.monotonic()
+        until = time.monotonic() + arguments.seconds
+        while score.count < arguments.count and (begun := time.monotonic()) < until:
             first = score.count
-            numbers = range(first, min(first + BATCH, arguments.count))
+            batch = range(first, min(first + BATCH, arguments.count))
+            numbers = takewhile(lambda _: time.monotonic() < until, batch)
             await fuzz(pool, arguments.seed, numbers, score, at_once=2 * arguments.processes)
             spent_s += time.monotonic() - begun
             report = score.to_json() | {"seed": arguments.seed, "seconds": round(spent_s)}

@@ -27,8 +27,14 @@ QUICK = {
 }
 
 
+PROGRAMS = "POSTGRES_BIN"
+"""The environment variable that names a folder of programs, where Debian's are not installed."""
+
+
 def installed() -> Path | None:
-    """The folder of the newest server's programs; `None`: there is none."""
+    """The folder of the server's programs, by default the newest; `None`: there is none."""
+    if named := os.environ.get(PROGRAMS):
+        return Path(named)
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=_version)
     if found:
         return found[-1].parent
