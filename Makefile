@@ -6,10 +6,11 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 # A test that fails beside others, on a machine that is busy with them, runs once more alone. It has
 # failed if it fails there, too; what needed that is in the first run's summary.
 ALONE := || { test $$? -eq 1 && $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+QUICK := "not every_family and not heavy and not llama_cpp and not vllm"
 LOCK := pyproject.toml requirements/install.sh $(wildcard requirements/*.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families test-heavy test-vllm packages lock upgrade audit docs format clean
+.PHONY: help install run demo-slack demo-discord test lint types imports pytest test-families test-heavy test-llama-cpp test-vllm packages lock upgrade audit docs format clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST)
@@ -38,8 +39,7 @@ imports: $(VENV)/.dev-installed
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.dev-installed packages
-	$(PYTEST) -m "not every_family and not heavy and not vllm" \
-	  $(ALONE) -m "not every_family and not heavy and not vllm"; }
+	$(PYTEST) -m $(QUICK) $(ALONE) -m $(QUICK); }
 
 test-families: $(VENV)/.dev-installed ## the tests of the fast path with every family of models
 	$(PYTEST) -m every_family $(ALONE) -m every_family; }
@@ -47,9 +47,13 @@ test-families: $(VENV)/.dev-installed ## the tests of the fast path with every f
 test-heavy: $(VENV)/.dev-installed packages ## the tests that take minutes: faults, fuzzing, building
 	$(PYTEST) --timeout 480 -m heavy $(ALONE) --timeout 480 -m heavy; }
 
+test-llama-cpp: $(VENV)/.dev-installed ## the model's server is a real llama.cpp (0.2 GB on the disk)
+	@tests/llama_cpp/install.sh $(BIN)/python .cache/llama_cpp
+	$(BIN)/python -m pytest -m llama_cpp tests/real_servers $(ALONE) -m llama_cpp tests/real_servers; }
+
 test-vllm: $(VENV)/.dev-installed ## the model's server is a real vLLM, without a GPU (4 GB on the disk)
 	@tests/vllm/install.sh $(BIN)/python .cache/vllm
-	$(BIN)/python -m pytest -m vllm tests/vllm
+	$(BIN)/python -m pytest -m vllm tests/real_servers $(ALONE) -m vllm tests/real_servers; }
 
 lock: $(VENV)/.maintenance-installed ## after a change of dependencies: lock versions and hashes
 	$(BIN)/python -m tests.project.lock --write

@@ -1,4 +1,4 @@
-"""The remote engine with a real vLLM: what the local server claims about it is true."""
+"""The remote engine with real servers: what the local one claims of them is true."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from inference.types import (
     TextDelta,
 )
 from tests.pictures import plain_picture
-from tests.vllm.server import VllmServer
+from tests.real_servers.process import CONTEXT_TOKENS, ServerProcess
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -34,7 +34,7 @@ COLOURS: tuple[Colour, ...] = (RED, WHITE, (0, 0, 0), (20, 60, 230))
 
 
 @asynccontextmanager
-async def connected(*servers: VllmServer, model: str = "tiny") -> AsyncIterator[RemoteEngine]:
+async def connected(*servers: ServerProcess, model: str = "tiny") -> AsyncIterator[RemoteEngine]:
     name = f"openai:{','.join(server.address for server in servers)}#{model}"
     options = ServerOptions(probe_every_s=0.2, answer_s=60, first_token_s=120)
     remote = RemoteModel(spec=ModelSpec(name=name), options=options, patience_s=60)
@@ -73,10 +73,11 @@ async def answer(engine: RemoteEngine, asked: GenerationRequest) -> tuple[list[s
     return texts, finished
 
 
-async def test_a_picture_goes_in_and_words_stream_out(server: VllmServer) -> None:
+async def test_a_picture_goes_in_and_words_stream_out(server: ServerProcess) -> None:
     async with connected(server) as engine:
-        assert engine.model.device == "vLLM"
-        assert (engine.model.context_tokens, engine.model.max_pictures) == (2048, 2)
+        model = engine.model
+        assert model.device == server.program
+        assert (model.context_tokens, model.max_pictures) == (CONTEXT_TOKENS, server.max_pictures)
         texts, finished = await answer(engine, request())
         # Its estimate of the same prompt: text as it counts it, a picture as the probe's was.
         counted = await engine.prompt_tokens(request().messages)
@@ -86,7 +87,7 @@ async def test_a_picture_goes_in_and_words_stream_out(server: VllmServer) -> Non
     assert abs(finished.prompt_tokens - counted) < 16
 
 
-async def test_the_model_sees_the_picture(server: VllmServer) -> None:
+async def test_the_model_sees_the_picture(server: ServerProcess) -> None:
     async with connected(server) as engine:
         answers = {
             colour: "".join((await answer(engine, request(colour=colour)))[0])
@@ -99,18 +100,18 @@ async def test_the_model_sees_the_picture(server: VllmServer) -> None:
     assert answers[None] != answers[RED]
 
 
-async def test_a_stop_halts_generation_there(server: VllmServer) -> None:
+async def test_a_stop_halts_generation_there(server: ServerProcess) -> None:
     async with connected(server) as engine:
         asked = request(max_new_tokens=1900, temperature=1)
         async with aclosing(engine.stream(asked)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     break
-            await server.until("num_requests_running", 1)
-        await server.until("num_requests_running", 0)
+            await server.until(server.running, 1)
+        await server.until(server.running, 0)
 
 
-async def test_fifty_at_once_are_all_answered(server: VllmServer) -> None:
+async def test_fifty_at_once_are_all_answered(server: ServerProcess) -> None:
     async with connected(server) as engine:
         asked = [request(str(number), thread=str(number)) for number in range(50)]
         answers = await asyncio.gather(*(answer(engine, one) for one in asked))
@@ -118,19 +119,19 @@ async def test_fifty_at_once_are_all_answered(server: VllmServer) -> None:
 
 
 async def test_a_prompt_that_is_too_long_is_refused_and_one_that_nearly_is_gets_less_room(
-    server: VllmServer,
+    server: ServerProcess,
 ) -> None:
     async with connected(server) as engine:
         with pytest.raises(ContextExceeded) as refused:
             await answer(engine, request("word " * 2000, colour=None))
-        assert refused.value.context_tokens == 2048
+        assert refused.value.context_tokens == CONTEXT_TOKENS
         _, finished = await answer(engine, request("word " * 370, colour=None, max_new_tokens=512))
     assert finished.new_tokens < 512
-    assert finished.prompt_tokens + finished.new_tokens <= 2048
+    assert finished.prompt_tokens + finished.new_tokens <= CONTEXT_TOKENS
 
 
 async def test_a_wrong_model_and_a_server_that_is_not_there_are_told_at_the_start(
-    server: VllmServer,
+    server: ServerProcess,
 ) -> None:
     with pytest.raises(ModelUnavailable, match=r"no model 'tinny'. Did you mean tiny\?"):
         async with connected(server, model="tinny"):
@@ -143,10 +144,10 @@ async def test_a_wrong_model_and_a_server_that_is_not_there_are_told_at_the_star
 
 
 async def test_an_answer_whose_server_is_killed_goes_on_at_the_other(
-    servers: list[VllmServer],
+    servers: list[ServerProcess],
 ) -> None:
     async with connected(*servers) as engine:
-        killed: VllmServer | None = None
+        killed: ServerProcess | None = None
         texts: list[str] = []
         finished = None
         asked = request(max_new_tokens=1500, temperature=1)
@@ -158,7 +159,7 @@ async def test_an_answer_whose_server_is_killed_goes_on_at_the_other(
                         [killed] = [
                             one
                             for one in servers
-                            if await asyncio.to_thread(one.figure, "num_requests_running")
+                            if await asyncio.to_thread(one.figure, one.running)
                         ]
                         await asyncio.to_thread(killed.kill)
                 elif isinstance(event, Finished):
@@ -167,7 +168,7 @@ async def test_an_answer_whose_server_is_killed_goes_on_at_the_other(
         assert finished is not None
         assert finished.new_tokens > 20
         [alive] = [one for one in servers if one is not killed]
-        assert await asyncio.to_thread(alive.figure, "generation_tokens_total") > 0
+        assert await asyncio.to_thread(alive.figure, alive.generated) > 0
         # The next question of the thread is answered, too.
         _, finished = await answer(engine, request())
         assert finished.new_tokens == 24

@@ -1,0 +1,1 @@
+"""Servers of models that people run, as processes of our own: vLLM and llama.cpp."""
