@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -57,19 +58,20 @@ async def test_a_device_whose_step_does_not_end_is_not_hidden_by_another_that_go
     tmp_path: Path,
 ) -> None:
     stuck, sound = ScriptedModel(device="gpu 0"), ScriptedModel(device="gpu 1")
+    released = threading.Event()
+    stuck.answer = lambda _: str(released.wait())  # `hold` makes progress: it asks for a stop
     async with (
         running_core(tmp_path, ScriptedModel()) as core,
         running_on_device(lambda: stuck, max_waiting=1) as first,
         running_on_device(lambda: sound, max_waiting=1) as second,
     ):
         health = Health(core.answers, core.store)
-        stuck.hold()
         waiting = asyncio.create_task(answered(first))
         await until(lambda: bool(stuck.requests))
         LAST_STEP.set(time.time() - 2 * STEP_WITHIN_S, "gpu 0")
         await answered(second)
         assert health.missing == ["step"]
-        stuck.release()
+        released.set()
         await waiting
         LAST_STEP.set(time.time() - 2 * STEP_WITHIN_S, "gpu 1")
         await until(lambda: health.missing == [])  # idle, it may be as long as it likes
