@@ -155,6 +155,13 @@ def build_parser() -> argparse.ArgumentParser:
     bench = command("bench", "bench [OPTION]...", "measure how fast a model is on this machine")
     _add_bench_arguments(bench)
 
+    evaluate = command(
+        "evaluate",
+        "evaluate {scienceqa DIR | vqa FILE.jsonl} [OPTION]...",
+        "count how many questions a model answers right",
+    )
+    _add_evaluate_arguments(evaluate)
+
     models = command(
         "models", "models [OPTION]...", "list the models that a card holds, and recommend one"
     )
@@ -182,17 +189,28 @@ def build_parser() -> argparse.ArgumentParser:
             help="ask the bot that runs there, instead of loading a model; with a password, "
             "http://name:password@host or PLAYGROUND_PASSWORD",
         )
-    for quiet in (ask, chat, bench, store):
+    for quiet in (ask, chat, bench, evaluate, store):
         quiet.add_argument(
             "-q", "--quiet", action="store_true", help="print answers and errors, nothing else"
         )
-    for logging in (ask, chat, setup, doctor, status, manifest, bench, models, store):
+    for logging in (
+        ask,
+        chat,
+        setup,
+        doctor,
+        status,
+        manifest,
+        bench,
+        evaluate,
+        models,
+        store,
+    ):
         logging.add_argument(
             "--verbose", action="store_true", help="log on stderr, as `run` does (LOG_LEVEL)"
         )
     for operators in (run, setup, doctor, status):
         add_setting_arguments(operators, platforms=True)
-    for users in (ask, chat, bench, store):
+    for users in (ask, chat, bench, evaluate, store):
         add_setting_arguments(users, platforms=False)
     parser.commands = commands.choices
     return parser
@@ -305,6 +323,44 @@ def _add_bench_arguments(bench: argparse.ArgumentParser) -> None:
     )
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
     bench.add_argument("--plot", metavar="FILE.png", help="plot tokens per second over threads")
+
+
+def _add_evaluate_arguments(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.add_argument(
+        "what",
+        choices=["scienceqa", "vqa"],
+        help="scienceqa: the data set in its own layout (problems.json, pid_splits.json, "
+        "pictures), asked in the words of LLaVA's authors; vqa: your own questions, a JSON object "
+        "per line with picture, question and answer or answers, or what `store feedback` wrote",
+    )
+    evaluate.add_argument("source", metavar="DIR|FILE.jsonl", help="where the questions are")
+    evaluate.add_argument(
+        "--split", default="test", metavar="NAME", help="of scienceqa: test, val, train … (test)"
+    )
+    evaluate.add_argument(
+        "--limit", type=_number_of(1, 1_000_000), metavar="N", help="only the first N questions"
+    )
+    evaluate.add_argument(
+        "--at-once", type=_number_of(1, 64), default=8, metavar="N", help="questions at once (8)"
+    )
+    evaluate.add_argument(
+        "--output",
+        metavar="FILE",
+        help="where the answers go; what is there already is not asked again (a file in the "
+        "current folder, named after questions and model)",
+    )
+    evaluate.add_argument(
+        "--pictures",
+        metavar="DIR",
+        help="of vqa: the folder of the pictures (that of the file; of feedback, where `store "
+        "feedback --pictures` wrote them)",
+    )
+    evaluate.add_argument(
+        "--as-asked",
+        action="store_true",
+        help="of vqa: do not ask for a single word or phrase",
+    )
+    evaluate.add_argument("--json", action="store_true", help="print the results as JSON")
 
 
 def _add_models_arguments(models: argparse.ArgumentParser) -> None:

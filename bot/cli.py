@@ -121,8 +121,8 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
             from bot.app import run
 
             return run(configuration, open_page=arguments.open and _has_screen())
-        case "bench":
-            return _bench(arguments, configuration.bot)
+        case "bench" | "evaluate" | "models":
+            return _measure(arguments, configuration)
         case "doctor":
             return asyncio.run(
                 _doctor(
@@ -136,8 +136,6 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
             return _setup(arguments)
         case "status":
             return _status(configuration, as_json=arguments.json)
-        case "models":
-            return _models(arguments)
         case "store":
             from bot.store_commands import run_store_command
 
@@ -172,6 +170,17 @@ def _setup(arguments: argparse.Namespace) -> int:
     )
 
 
+def _measure(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    """What is said about models without a bot."""
+    match arguments.command:
+        case "bench":
+            return _bench(arguments, configuration.bot)
+        case "evaluate":
+            return _evaluate(arguments, configuration)
+        case _:
+            return _models(arguments)
+
+
 def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
     from inference.bench.report import check_plot, plot, table
     from inference.bench.run import Options, run
@@ -194,6 +203,29 @@ def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.plot:
         plot(report, Path(arguments.plot))
     return 0
+
+
+def _evaluate(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    from bot.evaluation.command import Wishes, evaluate
+
+    def path(given: str | None) -> Path | None:
+        return None if given is None else Path(given)
+
+    return evaluate(
+        Wishes(
+            what=arguments.what,
+            source=Path(arguments.source),
+            split=arguments.split,
+            limit=arguments.limit,
+            at_once=arguments.at_once,
+            output=path(arguments.output),
+            pictures=path(arguments.pictures),
+            as_asked=arguments.as_asked,
+            as_json=arguments.json,
+            quiet=arguments.quiet,
+        ),
+        configuration,
+    )
 
 
 def _models(arguments: argparse.Namespace) -> int:

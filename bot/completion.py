@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 SHELLS = ("bash", "zsh", "fish")
-FILES = frozenset({"PICTURE", "FILE", "FILE.png"})
+FILES = frozenset({"PICTURE", "FILE", "FILE.png", "DIR|FILE.jsonl"})
 FOLDERS = frozenset({"DIR", "MODEL"})
 """What an argument's value is, by what `--help` calls it."""
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from bot import texts
+from bot import interrupts, texts
 from bot.configuration import Configuration
 from bot.core.access import Access, AllowList
 from bot.core.addressing import Addressing
@@ -41,6 +42,7 @@ from bot.settings import Settings, revealed
 from bot.store import address_of, running_store
 from bot.values.presence import Presences
 from inference.backends.load_beside import ModelsOfOneDevice
+from inference.engine import Engine
 from inference.names import check_name, is_remote
 from inference.progress import StreamProgress
 from inference.remote.connecting import RemoteModel
@@ -125,6 +127,32 @@ def devices_of(
     return Devices(
         loads.pop(first, []), state, name=first, beside=loads, remote=remote, names=list(specs)
     )
+
+
+def run_engine(
+    settings: Settings,
+    servers: ModelServerSettings,
+    use: Callable[[Engine], Coroutine[Any, Any, None]],
+    *,
+    max_waiting: int,
+    quiet: bool = False,
+) -> None:
+    """Load the first model and use it, without anything else of a bot.
+
+    `max_waiting`: most requests that wait besides those that run. `quiet`: print nothing of the
+    load. A signal raises KeyboardInterrupt.
+
+    Raises: ModelUnavailable: its message is one sentence for the operator.
+    """
+
+    async def run(devices: Devices) -> None:
+        async with starting_engine(devices, max_waiting=max_waiting) as engine:
+            await engine.loaded()
+            await use(engine)
+
+    with loading_devices(settings, servers, quiet=quiet) as devices:
+        interrupts.raise_keyboard_interrupt()
+        asyncio.run(run(devices))
 
 
 def server_options(settings: ModelServerSettings) -> ServerOptions:
