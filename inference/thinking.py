@@ -3,12 +3,14 @@
 Thinking hurts answers about pictures and takes the user's time, so a model does not think unless
 it is told to. Its template may have a switch for that. Where the template itself opens the
 thoughts, they are closed again at once: so are models with a switch told not to think. Where it
-asks for thoughts in words, empty ones are put before the answer.
+asks for thoughts in words, empty ones are put before the answer. A model that was never trained to
+leave them out goes on to think behind empty ones, and answers at once where its answer is begun.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -18,6 +20,21 @@ Marks: TypeAlias = tuple[str, str]
 THINK: Marks = ("<think>", "</think>")
 MARKS: tuple[Marks, ...] = (THINK, ("[THINK]", "[/THINK]"))
 """Qwen's, which others took over, and Mistral's, which are control tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrapping:
+    """What a model writes around its answers, and is never shown."""
+
+    around: Marks
+    """Before and behind an answer."""
+    within: tuple[str, ...] = ()
+    """Anywhere in it."""
+
+    @property
+    def straight_to_it(self) -> str:
+        """What a prompt ends with for a model that always thinks to answer at once."""
+        return "".join((*THINK, self.around[0]))
 
 
 class Thinking(StrEnum):

@@ -172,8 +172,13 @@ class BatchingBackend:
             inputs=inputs,
         )
         family = self._family
-        stops = job.request.stop
-        text = AnswerText(self._token_bytes, family.turn_marks, family.thinking, stops)
+        text = AnswerText(
+            self._token_bytes,
+            family.turn_marks,
+            family.thinking,
+            job.request.stop,
+            family.wrapping,
+        )
         request = _RunningRequest(job, prompt, text)
         self._scheduler.submit(sequence)
         self._requests[sequence] = request

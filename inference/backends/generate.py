@@ -78,7 +78,11 @@ class GenerateModel:
             options["eos_token_id"] = None
         listener = _Listener(
             AnswerText(
-                self._token_bytes, self._family.turn_marks, self._family.thinking, request.stop
+                self._token_bytes,
+                self._family.turn_marks,
+                self._family.thinking,
+                request.stop,
+                self._family.wrapping,
             ),
             on_text,
             cancelled,

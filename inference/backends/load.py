@@ -195,11 +195,15 @@ def completed_family(config: Any, processor: Any, spec: ModelSpec) -> Family:
     max_pictures = spec.max_pictures or family.max_pictures
     dialect = dialect_of(processor, name=spec.name, max_pictures=max_pictures)
     asks = chat_template.asks_for_thoughts(processor, dialect)
-    dialect = replace(dialect, thinks=spec.thinking, asks_for_thoughts=asks)
+    dialect = replace(dialect, asks_for_thoughts=asks)
+    if family.always_thinks and family.wrapping is not None:
+        at_once = chat_template.straight_to_it(processor, dialect, family.wrapping)
+        dialect = replace(dialect, straight_to_it=at_once)
+    dialect = replace(dialect, thinks=spec.thinking)
     return replace(
         family,
         render=partial(chat_template.render, dialect=dialect),
-        thinking=chat_template.thinking_of(processor, dialect),
+        thinking=chat_template.thinking_of(processor, dialect, always=family.always_thinks),
     )
 
 

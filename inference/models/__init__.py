@@ -65,6 +65,7 @@ FAMILIES: tuple[Family, ...] = (
     gemma.GEMMA_3,
     *qwen_vl.FAMILIES,
     glm.GLM_4V,
+    glm.GLM_4_1V,
 )
 
 

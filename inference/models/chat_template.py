@@ -10,6 +10,7 @@ from inference.errors import ModelUnavailable
 from inference.thinking import (
     Marks,
     Thinking,
+    Wrapping,
     asked_for,
     marks_of,
     opens_thoughts,
@@ -50,6 +51,8 @@ class Dialect:
     """The model thinks before it answers, if its template lets it."""
     asks_for_thoughts: Marks | None = None
     """Between which marks its template asks for thoughts in words, where nothing else stands."""
+    straight_to_it: str = ""
+    """What makes a model that always thinks answer at once, behind a prompt."""
 
     def content_of(self, role: Role) -> Content:
         """Return the shape for a role."""
@@ -88,16 +91,18 @@ def render(processor: Any, messages: tuple[Message, ...], dialect: Dialect = AS_
     if dialect.merges:
         messages = _merged(messages)
     # Not `processor.apply_chat_template`: some processors need their video part for it.
-    prompt = processor.tokenizer.apply_chat_template(
-        [as_template_message(message, dialect) for message in messages],
-        chat_template=dialect.template or template_of(processor),
-        tokenize=False,
-        add_generation_prompt=True,
-        enable_thinking=dialect.thinks,
+    prompt = str(
+        processor.tokenizer.apply_chat_template(
+            [as_template_message(message, dialect) for message in messages],
+            chat_template=dialect.template or template_of(processor),
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=dialect.thinks,
+        )
     )
     if dialect.thinks:
-        return str(prompt)
-    return without_thoughts(str(prompt), asks=dialect.asks_for_thoughts)
+        return prompt
+    return without_thoughts(prompt, asks=dialect.asks_for_thoughts) + dialect.straight_to_it
 
 
 def asks_for_thoughts(processor: Any, dialect: Dialect) -> Marks | None:
@@ -109,12 +114,30 @@ def asks_for_thoughts(processor: Any, dialect: Dialect) -> Marks | None:
     return asked_for(before)
 
 
-def thinking_of(processor: Any, dialect: Dialect) -> Thinking:
-    """Return what the prompts of a checkpoint's own template say of thoughts."""
+def straight_to_it(processor: Any, dialect: Dialect, wrapping: Wrapping) -> str:
+    """Return what must follow a prompt for a model that always thinks to answer at once.
+
+    Returns: nothing where the template itself has a switch.
+    """
+    question = (Message(role=Role.USER, text="Hello"),)
+    silent, thoughtful = (
+        render(processor, question, replace(dialect, thinks=thinks)) for thinks in (False, True)
+    )
+    return wrapping.straight_to_it if silent == thoughtful else ""
+
+
+def thinking_of(processor: Any, dialect: Dialect, *, always: bool = False) -> Thinking:
+    """Return what the prompts of a checkpoint's own template say of thoughts.
+
+    Args:
+        processor: the checkpoint's.
+        dialect: its template's.
+        always: the model thinks, even if its marks for it are no tokens.
+    """
     if opens_thoughts(render(processor, (Message(role=Role.USER, text="Hello"),), dialect)):
         return Thinking.OPENED
     marks = marks_of(processor.tokenizer.get_vocab())
-    return Thinking.NONE if marks is None else Thinking.POSSIBLE
+    return Thinking.POSSIBLE if always or marks is not None else Thinking.NONE
 
 
 def as_template_message(message: Message, dialect: Dialect) -> _TemplateMessage:

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from inference.models.images import open_picture
-from inference.thinking import Thinking
+from inference.thinking import Thinking, Wrapping
 from inference.types import Limitation, Message, Picture, PictureBound, Sampling
 
 DEFAULT_CONTEXT_TOKENS = 2048
@@ -72,6 +72,9 @@ class Family:
     context_tokens: int | None = None
     """Upper bound of the context, below what the config allows."""
     thinking: Thinking = Thinking.NONE
+    always_thinks: bool = False
+    """Its checkpoints think unless a switch of their template, or their `wrapping`, prevents it."""
+    wrapping: Wrapping | None = None
     turn_marks: tuple[str, str] | None = None
     """The text before a question and before its answer in the prompt, if it is plain text rather
     than a token: see `inference.prompts.next_turn`."""

@@ -7,7 +7,8 @@ from inference.prompts.next_turn import NextTurn
 from inference.prompts.repetition import LoopGuard
 from inference.prompts.stop_strings import StopStrings
 from inference.prompts.thoughts import Thoughts
-from inference.thinking import Thinking
+from inference.prompts.wrapping import Unwrapped
+from inference.thinking import Thinking, Wrapping
 from inference.types import FinishReason
 
 
@@ -20,13 +21,15 @@ class AnswerText:
         turn_marks: tuple[str, str] | None,
         thinking: Thinking = Thinking.NONE,
         stops: tuple[str, ...] = (),
+        wrapping: Wrapping | None = None,
     ) -> None:
-        """Take the bytes of the model's tokens, its family's `turn_marks` and `thinking`, and what
-        the asker wants the answer to end before.
+        """Take the bytes of the model's tokens, its family's `turn_marks`, `thinking` and
+        `wrapping`, and what the asker wants the answer to end before.
         """
         self._detokenizer = Detokenizer(token_bytes)
         self._opening_id, self._closing_id = token_bytes.thought_ids
         self._thoughts = Thoughts(thinking, token_bytes.thought_marks)
+        self._unwrapped = Unwrapped(wrapping)
         self._next_turn = NextTurn(turn_marks)
         self._stops = StopStrings(stops)
         self._loop_guard = LoopGuard()
@@ -39,7 +42,8 @@ class AnswerText:
         if self.ended is not None:
             return ""
         text = self._detokenizer.push(token_id)
-        shown = self._stops.push(self._next_turn.push(self._of_the_answer(token_id, text)))
+        said = self._unwrapped.push(self._of_the_answer(token_id, text))
+        shown = self._stops.push(self._next_turn.push(said))
         if self._stops.has_occurred:
             self.ended = FinishReason.STOP
         elif self._next_turn.has_begun:
@@ -58,5 +62,6 @@ class AnswerText:
 
     def flush(self) -> str:
         """End the answer. Returns: the text that was held back."""
-        rest = self._next_turn.push(self._thoughts.flush()) + self._next_turn.flush()
+        said = self._unwrapped.push(self._thoughts.flush()) + self._unwrapped.flush()
+        rest = self._next_turn.push(said) + self._next_turn.flush()
         return self._stops.push(rest) + self._stops.flush()

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from transformers import AddedToken, Glm46VConfig, Glm46VImageProcessorPil
+from transformers import (
+    AddedToken,
+    Glm4vConfig,
+    Glm4vImageProcessorPil,
+    Glm46VConfig,
+    Glm46VImageProcessorPil,
+)
 
 from tests.tiny_models.saving import Parts, save
 from tests.tiny_models.shapes import LLAMA
@@ -25,6 +31,18 @@ GLM_TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>\n{% if silent %}<think></think>\n{% endif %}"
     "{% endif %}"
 )
+# As that of GLM-4.1V-9B-Thinking, quoted in public code: it has no switch for thoughts.
+ALWAYS_THINKING_TEMPLATE = (
+    "[gMASK]<sop>{%- for msg in messages %}"
+    "{%- if msg.role == 'system' %}\n<|system|>\n{{ msg.content }}"
+    "{%- elif msg.role == 'user' %}\n<|user|>{{ '\n' }}"
+    "{%- if msg.content is string %}{{ msg.content }}{%- else %}"
+    "{%- for item in msg.content %}"
+    "{%- if item.type == 'image' %}<|begin_of_image|><|image|><|end_of_image|>"
+    "{%- elif item.type == 'text' %}{{ item.text }}{%- endif %}{%- endfor %}{%- endif %}"
+    "{%- elif msg.role == 'assistant' %}\n<|assistant|>\n{{ msg.content }}{%- endif %}"
+    "{%- endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
 SPECIAL = (
     *("[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>"),
     *("<|begin_of_image|>", "<|end_of_image|>", "<|image|>"),
@@ -39,6 +57,18 @@ MARKS = {
 
 def glm46v(folder: Path) -> Path:
     """Four norms a layer, half of a head rotated by neighbouring columns, one gate and up."""
+    return _glm(folder, "Glm46V", Glm46VConfig, Glm46VImageProcessorPil, GLM_TEMPLATE)
+
+
+def glm41v_thinking(folder: Path) -> Path:
+    """It always thinks, and writes marks around its answers."""
+    parts = ("Glm4v", Glm4vConfig, Glm4vImageProcessorPil)
+    return _glm(folder, *parts, ALWAYS_THINKING_TEMPLATE)
+
+
+def _glm(
+    folder: Path, kind: str, config_class: Any, image_processor_class: Any, template: str
+) -> Path:
     tokenizer = qwen_tokenizer("<think>", "</think>")
     special = [AddedToken(token, normalized=False, special=True) for token in SPECIAL]
     tokenizer.add_tokens(special, special_tokens=True)
@@ -49,7 +79,7 @@ def glm46v(folder: Path) -> Path:
     ids: dict[str, Any] = {
         f"{name}_token_id": id_of(tokenizer, token) for name, token in MARKS.items()
     }
-    config = Glm46VConfig(
+    config = config_class(
         vision_config=sizes
         | {"model_type": "glm4v_vision", "image_size": 70}
         | {"depth": 2, "num_heads": 4},
@@ -60,11 +90,11 @@ def glm46v(folder: Path) -> Path:
         **ids,
     )
     processor = Parts(
-        "Glm46VProcessor",
-        image_processor=Glm46VImageProcessorPil(
+        f"{kind}Processor",
+        image_processor=image_processor_class(
             size={"shortest_edge": 2 * 56**2, "longest_edge": 2 * 896**2}
         ),
         tokenizer=tokenizer,
-        chat_template=GLM_TEMPLATE,
+        chat_template=template,
     )
     return save(folder, config, processor, eos=id_of(tokenizer, "<|user|>"), is_attentive=True)

@@ -16,10 +16,11 @@ from inference.backends.load import load_model
 from inference.execution import torch_runner
 from inference.models import chat_template
 from inference.progress import StreamProgress
+from inference.prompts.answer_text import AnswerText
 from inference.thinking import THINK, Marks, Thinking
 from inference.types import Message, ModelSpec, Role, TextDelta
 from tests.stepper import Stepper
-from tests.tiny_models.glm import glm46v
+from tests.tiny_models.glm import glm41v_thinking, glm46v
 from tests.tiny_models.mistral import ministral3_reasoning
 from tests.tiny_models.qwen_vl import QWEN_TEMPLATE, qwen3_vl_thinking
 from tests.tiny_models.tiles import internvl3_5
@@ -55,6 +56,9 @@ THINKERS = {
     ),
     "its template has a switch": Thinker(
         glm46v, "?/nothink<|assistant|>\n<think></think>\n", "?<|assistant|>\n"
+    ),
+    "its template has no switch, and it always thinks": Thinker(
+        glm41v_thinking, "?<|assistant|>\n<think></think><answer>", "?<|assistant|>\n"
     ),
     "its template asks for thoughts in words": Thinker(
         ministral3_reasoning, "?[/INST][THINK][/THINK]", "?[/INST]", ("[THINK]", "[/THINK]")
@@ -129,6 +133,28 @@ def test_a_model_thinks_between_its_marks_and_shows_only_what_comes_behind_them(
     stepper.run()
     assert stepper.text(job) == shown
     fast.clear_caches()
+
+
+@pytest.mark.parametrize("thinks", [False, True])
+def test_the_marks_around_an_answer_are_not_shown_on_either_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, thinks: bool
+) -> None:
+    fast, plain = both_paths(glm41v_thinking(tmp_path), thinking=thinks)
+    tokenizer = fast._prompts._tokenizer
+    thoughts = "<think>It is a square.</think>\n<answer>" if thinks else ""
+    said = f"{thoughts}<|begin_of_box|>A square<|end_of_box|>.</answer>"
+    tokens = tokenizer(said, add_special_tokens=False)["input_ids"]
+    written = iter(tokens)
+    monkeypatch.setattr(torch_runner, "_choose", lambda *_: next(written))
+    request = asking(user("What is this?"), tokens=len(tokens))
+    stepper = Stepper(fast)
+    job = stepper.ask(request)
+    stepper.run()
+    assert stepper.text(job) == "A square."
+    answer = AnswerText(
+        plain._token_bytes, None, plain._family.thinking, (), plain._family.wrapping
+    )
+    assert "".join([*map(answer.push, tokens), answer.flush()]) == "A square."
 
 
 def test_a_model_that_only_thinks_says_nothing_on_either_path(thinker: Path) -> None:

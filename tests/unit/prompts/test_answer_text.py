@@ -9,7 +9,7 @@ import pytest
 from inference.prompts.answer_text import AnswerText
 from inference.prompts.detokenize import TokenBytes
 from inference.prompts.thoughts import Thoughts
-from inference.thinking import MARKS, Marks, Thinking
+from inference.thinking import MARKS, Marks, Thinking, Wrapping
 from inference.types import FinishReason
 from tests.tiny_models import byte_tokenizer, llama_tokenizer
 
@@ -117,3 +117,38 @@ def test_the_next_turn_is_seen_behind_thoughts() -> None:
     text, answer = said("byte-level", written, ("USER:", "ASSISTANT:"), OPENED)
     assert text == "A tomato. "
     assert answer.ended is FinishReason.NEXT_TURN
+
+
+WRAPPING = Wrapping(around=("<answer>", "</answer>"), within=("<|box|>",))
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("<answer>A cat.</answer>", "A cat."),
+        ("\n<answer>\nA <|box|>cat<|box|>.\n</answer>\n", "A cat."),
+        ("A cat.</answer>", "A cat."),  # the prompt has opened it
+        ("<think>Fur, so</think>\n<answer>A cat.</answer>", "A cat."),
+        ("<think>Fur, so <answer>", ""),
+        ("A cat, as <answer>1</answer> says.", "A cat, as <answer>1</answer> says."),
+        ("A cat </", "A cat </"),
+        ("A cat </answer", "A cat </answer"),
+        ("a < b\n\n| c |", "a < b\n\n| c |"),
+        ("<an", "<an"),
+        ("", ""),
+        ("<answer></answer>", ""),
+    ],
+)
+def test_marks_around_an_answer_are_left_out(kind: str, written: str, shown: str) -> None:
+    tokenizer = TOKENIZERS[kind]
+    answer = AnswerText(TokenBytes(tokenizer), None, POSSIBLE, (), WRAPPING)
+    ids = tokenizer(written, add_special_tokens=False)["input_ids"]
+    assert "".join([*map(answer.push, ids), answer.flush()]) == shown
+
+
+def test_text_in_marks_is_shown_as_it_comes() -> None:
+    tokenizer = TOKENIZERS["byte-level"]
+    answer = AnswerText(TokenBytes(tokenizer), None, POSSIBLE, (), WRAPPING)
+    ids = tokenizer("<answer>A cat", add_special_tokens=False)["input_ids"]
+    assert "".join(map(answer.push, ids)) == "A cat"
