@@ -33,6 +33,8 @@ DOCUMENTED: Final = (
     "Qwen/Qwen2.5-VL-3B-Instruct",
     "Qwen/Qwen2.5-VL-7B-Instruct",
     "Salesforce/blip2-opt-2.7b",
+    "Salesforce/blip-vqa-base",
+    "Salesforce/blip-image-captioning-base",
     "HuggingFaceTB/SmolVLM-Instruct",
     "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
     "OpenGVLab/InternVL3-8B-hf",

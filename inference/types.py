@@ -99,6 +99,10 @@ class Limitation(StrEnum):
     """It sees too few pixels to read small text."""
     ONE_PICTURE = "one_picture"
     """It takes several pictures and mixes them up."""
+    FEW_WORDS = "few_words"
+    """It answers each question by itself, in a word or two."""
+    CAPTION_ONLY = "caption_only"
+    """It says what a picture shows, whatever is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,8 @@ _SENTENCES: Final = {
     Limitation.NO_TEXT: "reads_no_text",
     Limitation.NO_SMALL_TEXT: "reads_no_small_text",
     Limitation.ONE_PICTURE: "mixes_up_pictures",
+    Limitation.FEW_WORDS: "answers_in_few_words",
+    Limitation.CAPTION_ONLY: "only_captions",
 }
 _OF_READING: Final = {Limitation.NO_TEXT, Limitation.NO_SMALL_TEXT}
 _READING: Final = re.compile(

@@ -35,6 +35,7 @@ from inference.backends.hub import download
 from inference.backends.load_errors import damaged
 from inference.backends.quantization import quantization_of, without_quantization
 from inference.errors import ModelUnavailable
+from inference.models import blip
 from inference.names import converted_internvl, converted_name
 from inference.progress import Progress
 from inference.weights.finding import quantized_modules
@@ -270,11 +271,18 @@ def _header_of(file: Path, name: str) -> dict[str, Tensor]:
     return found
 
 
+def auto_class_of(config: PreTrainedConfig) -> Any:
+    """Return transformers' loader for a model that answers about pictures."""
+    if blip.answers_questions(config):
+        return transformers.AutoModelForVisualQuestionAnswering
+    return transformers.AutoModelForImageTextToText
+
+
 def _loaded_on_meta(config: PreTrainedConfig, tensors: dict[str, Tensor]) -> tuple[Any, Any]:
     """Load meta tensors. Returns: (the model, its loading info)."""
     whole = copy.deepcopy(config)
     without_quantization(whole)
-    known: Any = transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING[type(config)]
+    known: Any = auto_class_of(config)._model_mapping[type(config)]
     model_class = known[0] if isinstance(known, tuple) else known
     with _without_progress_bar():
         model, info = model_class.from_pretrained(

@@ -13,7 +13,6 @@ import torch
 import transformers
 from transformers import (
     AutoConfig,
-    AutoModelForImageTextToText,
     GenerationConfig,
     PreTrainedConfig,
 )
@@ -21,6 +20,7 @@ from transformers import (
 from inference.backends.assemble_batching import batching_backend, why_not_fast
 from inference.backends.checkpoint import (
     Tensors,
+    auto_class_of,
     check_layout,
     check_tensors,
     refuse_incomplete,
@@ -171,7 +171,7 @@ def _checked_weights(
         config.quantization_config = settings_for(scheme, tensors.in_few_bits)
         options = {**options, "config": config}
     with reporting_weights(progress, sum(file.stat().st_size for file in files)):
-        found: Any = AutoModelForImageTextToText.from_pretrained(
+        found: Any = auto_class_of(config).from_pretrained(
             path,
             **options,
             **placement(spec, device, is_quantized=settings is not None, is_quantized_later=later),

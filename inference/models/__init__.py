@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from inference.models import (
+    blip,
     blip_2,
     chat_template,
     gemma,
@@ -58,6 +59,7 @@ FAMILIES: tuple[Family, ...] = (
         max_pictures=8,
         context_tokens=LONG_CONTEXT_TOKENS,
     ),
+    *blip.FAMILIES,
     blip_2.BLIP_2,
     *smolvlm.FAMILIES,
     internvl.INTERNVL,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from inference.errors import TooManyPictures
+from inference.models import blip
 from inference.models.family import Family
 from inference.prompts.neutral import Neutraliser
 from inference.types import Message, Picture
@@ -50,4 +51,5 @@ def stop_ids_of(weights: Any, processor: Any) -> frozenset[int]:
     """Return the tokens that end an answer of a model that transformers has loaded."""
     stop = weights.generation_config.eos_token_id
     ids = stop if isinstance(stop, list) else [stop]
-    return frozenset(i for i in (*ids, processor.tokenizer.eos_token_id) if i is not None)
+    ends = (*ids, processor.tokenizer.eos_token_id, blip.end_token_of(weights.config))
+    return frozenset(i for i in ends if i is not None)

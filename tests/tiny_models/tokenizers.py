@@ -54,6 +54,30 @@ def llama_tokenizer(*special: str) -> PreTrainedTokenizerFast:
     return _finished(tokenizer, special, bos=True)
 
 
+def wordpiece_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer of BERT's kind, as BLIP has: lower case, words and the letters to end them."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    words = ["a", "cat", "red", "what", "is", "this", "?", ".", *letters]
+    spelled = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[DEC]", *words, *(f"##{it}" for it in letters)]
+    vocabulary = {token: i for i, token in enumerate(dict.fromkeys(spelled))}
+    tokenizer = Tokenizer(models.WordPiece(vocab=vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        special_tokens=[(it, vocabulary[it]) for it in ("[CLS]", "[SEP]")],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        sep_token="[SEP]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        additional_special_tokens=["[DEC]"],
+    )
+
+
 QWEN_SPECIAL = (
     *("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
     *("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"),
