@@ -39,6 +39,14 @@ def test_a_dozen_faults_lose_and_double_nothing(
     assert chaos(tmp_path, tiny_checkpoint, *options) == []
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(900)  # three minutes on a machine that does nothing else
+def test_a_hundred_faults_lose_and_double_nothing(
+    tmp_path: Path, tiny_checkpoint: Callable[[str], Path]
+) -> None:
+    assert chaos(tmp_path, tiny_checkpoint, "--faults", "100", "--seed", "7004") == []
+
+
 def test_a_seed_gives_the_same_faults_and_the_dozen_are_of_twelve_kinds(tmp_path: Path) -> None:
     plan = Plan(seed=5803, faults=12, gap_s=0.15, asked_per_s=4, model=tmp_path)
     assert list(plan.fates()) == list(plan.fates())
