@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
+from cachetools import LRUCache
 from sqlalchemy import Connection, delete, func, select
 
 from bot.store.database import Database, StoreFailed
 from bot.store.database.statements import insert_into
-from bot.store.late import LateWrites
+from bot.store.late import MAX_WAITING, LateWrites
 from bot.store.rows import is_message, is_thread, now
 from bot.store.schema import feedback, inbox, replies, threads
 from bot.store.uninterrupted import uninterrupted
@@ -27,12 +29,15 @@ FEEDBACK = Counter(
 class Replies:
     """The replies' part of the store.
 
-    A failing store holds no reply up: writes are then done late, and reads find nothing.
+    A failing store holds no reply up: writes are then done late. Reads find what waits to be
+    written, too, and nothing else where the store cannot be read.
     """
 
     def __init__(self, database: Database, late: LateWrites) -> None:
         self._database = database
         self._late = late
+        self._unwritten: LRUCache[tuple[ThreadKey, str], dict[int, str]] = LRUCache(MAX_WAITING)
+        """Thread and question → its parts that the store does not hold yet."""
 
     @uninterrupted
     async def remember_part(
@@ -64,15 +69,26 @@ class Replies:
                 )
             )
 
-        await self._write(work)
+        key = thread, question.message
+        self._unwritten.setdefault(key, {})[part] = reply
 
-    async def _write(self, work: Callable[[Connection], None]) -> None:
+        async def write() -> None:
+            await self._database.write(work)
+            unwritten = self._unwritten.get(key, {})
+            if unwritten.get(part) == reply:
+                del unwritten[part]
+            if not unwritten:
+                self._unwritten.pop(key, None)
+
+        await self._write(write)
+
+    async def _write(self, write: Callable[[], Awaitable[None]]) -> None:
         """Write now or late, but in order: a forgotten part must not come back."""
         try:
             await self._late.flush()
-            await self._database.write(work)
+            await write()
         except StoreFailed:
-            self._late.add(lambda: self._database.write(work))
+            self._late.add(write)
 
     @uninterrupted
     async def of_question(self, thread: ThreadKey, question: MessageKey) -> dict[int, str]:
@@ -100,10 +116,11 @@ class Replies:
             )
             return {row.part: row.reply for row in found}
 
+        unwritten = self._unwritten.get((thread, question.message), {})
         try:
-            return await self._database.read(work)
+            return await self._database.read(work) | unwritten
         except StoreFailed:
-            return {}
+            return dict(unwritten)
 
     @uninterrupted
     async def thread_of(self, platform: str, reply: str) -> ThreadKey | None:
@@ -131,7 +148,8 @@ class Replies:
             )
             return set(found.scalars())
 
-        return await self._database.read(work)
+        unwritten = [parts for (its, _), parts in self._unwritten.items() if its == thread]
+        return (await self._database.read(work)).union(*(parts.values() for parts in unwritten))
 
     @uninterrupted
     async def forget_parts(
@@ -149,7 +167,10 @@ class Replies:
                 )
             )
 
-        await self._write(work)
+        unwritten = self._unwritten.get((thread, question.message), {})
+        for part in [part for part in unwritten if part >= from_part]:
+            del unwritten[part]
+        await self._write(partial(self._database.write, work))
 
     @uninterrupted
     async def rate(self, question: MessageKey, author: str, *, good: bool) -> bool:

@@ -89,6 +89,20 @@ async def test_an_answer_lands_though_nothing_of_it_can_be_remembered(
     assert [it.id for it in chat.seen(asked)] == [reply.id]
 
 
+async def test_an_answer_that_cannot_be_remembered_yet_goes_with_its_deleted_question(
+    chat: Chat,
+) -> None:
+    chat.backend.hold()
+    asked = chat.say("@bot what is it?")
+    await until(lambda: len(chat.backend.requests) == 1)
+    with locked(chat.store):
+        chat.backend.release()
+        await says(chat, asked, "answer to what is it?")
+        await quiet(chat)
+        chat.delete(asked)
+        await until(lambda: chat.seen(asked) == [])
+
+
 async def test_a_command_that_needs_the_disk_says_that_it_cannot_be_used(chat: Chat) -> None:
     asked = chat.say("@bot hello")
     await answered(chat, asked)
