@@ -240,6 +240,7 @@ def main() -> int:
         name=arguments.model,
         quantize=arguments.quantize,
         device="cuda:0",
+        max_pictures=1,  # of several, none could have as many tokens
         picture_tokens=arguments.picture_tokens,
     )
     spec = holding(spec, threads=arguments.threads, tokens=arguments.tokens)
