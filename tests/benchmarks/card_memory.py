@@ -34,7 +34,7 @@ from inference.errors import GenerationFailed, ModelUnavailable
 from inference.serving.device_thread import DeviceThread
 from inference.serving.worker import running_worker
 from inference.types import ModelSpec
-from tests.benchmarks.random_engine import fast_backend, holding, on_a_thread, random_model_of
+from tests.gpu.random_engine import fast_backend, holding, on_a_thread, random_model_of
 
 USUAL_GB = (8, 10, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 PRECISIONS = {"none": "bf16", "int8": "int8", "nf4": "4 bits"}

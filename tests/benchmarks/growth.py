@@ -32,7 +32,7 @@ from inference.bench.workloads import Answered, Client, picture_of
 from inference.serving.device_thread import DeviceThread
 from inference.serving.worker import Worker, running_worker
 from inference.types import Message, ModelSpec, Role
-from tests.benchmarks.random_engine import fast_backend, on_a_thread, random_model_of
+from tests.gpu.random_engine import fast_backend, on_a_thread, random_model_of
 from tests.waiting import until
 
 THREADS = (1, 2, 4, 8, 16, 32, 64, 128)

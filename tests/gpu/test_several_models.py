@@ -27,7 +27,7 @@ from inference.types import (
     Sampling,
     TextDelta,
 )
-from tests.benchmarks.random_engine import random_model_of
+from tests.gpu.random_engine import random_model_of
 from tests.gpu.test_families import checkpoint_of
 
 pytestmark = [

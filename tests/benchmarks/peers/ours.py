@@ -11,7 +11,7 @@ from inference.serving.device_thread import DeviceThread
 from inference.serving.worker import running_worker
 from inference.types import Message, ModelSpec, Role
 from tests.benchmarks.peers.results import Result, Workload
-from tests.benchmarks.random_engine import fast_backend, on_a_thread, random_model_of
+from tests.gpu.random_engine import fast_backend, on_a_thread, random_model_of
 
 
 class Asker:

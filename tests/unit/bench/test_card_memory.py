@@ -13,7 +13,7 @@ import torch
 from inference.bench import random_llava
 from inference.types import ModelSpec
 from tests.benchmarks.card_memory import Watch, fill, row_of
-from tests.benchmarks.random_engine import fast_backend, holding, on_a_thread, random_model_of
+from tests.gpu.random_engine import fast_backend, holding, on_a_thread, random_model_of
 
 CARD = "GPU-5a1b"
 SMALL = {
