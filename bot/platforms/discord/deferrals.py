@@ -37,6 +37,7 @@ RECORD_WITHIN_S = 1.5
 """A store that takes longer must not cost the person the response."""
 LEAST_S = 0.3
 """What is left for the record, even if a look-up before it took most of the time."""
+STORE_AGAIN_S = 5.0
 ENDS_WITHIN_S = 10.0
 """A promise that is older is no process's any more."""
 
@@ -148,33 +149,35 @@ class Deferrals:
 
     async def _end_those_left(self) -> None:
         left = await self._store.deferrals.unended(PLATFORM)
-        for id_, held in left.items():
-            token = Token(held["application"], held["token"], held["given_at"])
-            await asyncio.sleep(max(0, token.given_at + ENDS_WITHIN_S - time.time()))
-            if id_ not in await self._store.deferrals.unended(PLATFORM):
-                continue  # another process has kept it
-            await self._end_one(id_, held, token)
-            await self._end(id_)
+        # At once: one that Discord puts off keeps none of the others thinking.
+        await asyncio.gather(*(self._end_left(id_, held) for id_, held in left.items()))
+
+    async def _end_left(self, id_: str, held: dict[str, Any]) -> None:
+        token = Token(held["application"], held["token"], held["given_at"])
+        await asyncio.sleep(max(0, token.given_at + ENDS_WITHIN_S - time.time()))
+        if id_ in await self._store.deferrals.unended(PLATFORM):  # else another process has kept it
+            await self._settle(id_, held, token)
 
     async def _end_one(self, id_: str, held: dict[str, Any], token: Token) -> None:
-        if not token.is_good:
+        """Say that a command was lost, however often Discord or the store must be asked."""
+        while token.is_good:
+            try:
+                await self._say_lost(id_, held, token)
+            except DiscordRefused as exc:
+                log.info("a response stays as it is: %s", exc)
+            except (TryLater, StoreFailed) as exc:
+                log.info("a response stays as it is for now: %s", exc)
+                await asyncio.sleep(exc.after_s if isinstance(exc, TryLater) else STORE_AGAIN_S)
+                continue
             return
-        try:
-            response = await read(
-                lambda: self._response(token), timeout_s=self._connection.timeout_s
-            )
-        except (DiscordRefused, TryLater) as exc:
-            log.info("a response cannot be read: %s", exc)
-            return
+
+    async def _say_lost(self, id_: str, held: dict[str, Any], token: Token) -> None:
+        response = await read(lambda: self._response(token), timeout_s=self._connection.timeout_s)
         for message in (id_, str(response.id)):
             if await self._store.inbox.knows(message_key(held["guild"], held["channel"], message)):
                 return  # it is answered
-        if not response.flags.loading:
-            return
-        try:
+        if response.flags.loading:
             await self._responses.show(token, say(held["locale"], "discord_command_lost"))
-        except (DiscordRefused, TryLater) as exc:
-            log.info("a response stays as it is: %s", exc)
 
     async def _response(self, token: Token) -> discord.WebhookMessage:
         webhook = discord.Webhook.partial(

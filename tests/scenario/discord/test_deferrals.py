@@ -77,6 +77,22 @@ async def test_a_process_that_ends_before_the_claim_leaves_the_sentence_to_the_n
     assert backend.requests == []
 
 
+@pytest.mark.parametrize("cut", ["before", "after"])
+async def test_the_sentence_outlasts_a_discord_that_cannot_be_reached_at_the_next_start(
+    cut: str,
+    tmp_path: Path,
+    discord: LocalDiscord,
+    backend: ScriptedModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running_bot(tmp_path, discord, backend) as stage:
+        asked = await asked_with_nothing_claimed(stage, monkeypatch, "command")
+    discord.faults.next("update_original_webhook_message", Fault(cut=cut), times=2)
+    async with running_bot(tmp_path, discord, backend) as stage:
+        await until(lambda: shown(asked) == (LOST, False))
+        await until_none_is_left(stage)
+
+
 async def until_none_is_left(stage: Stage) -> None:
     async with asyncio.timeout(30):
         while await stage.store.deferrals.unended("discord"):  # noqa: ASYNC110 - it polls the store
