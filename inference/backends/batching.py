@@ -248,8 +248,7 @@ class BatchingBackend:
         OUT_OF_MEMORY.add()
         self._scheduler.undo(plan)
         self._runner.free_memory()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        torch.cuda.empty_cache()  # nothing where CUDA is not in use
         self._out_of_memory += 1
         if self._out_of_memory >= ATTEMPTS:
             self._out_of_memory = 0

@@ -45,8 +45,8 @@ SPARE_DESCRIPTORS = 4
 """A connection kept for its next use, more or less."""
 POOLED = {DATABASE: 2, f"{DATABASE}-wal": 2, "pipe": 3}
 """Made when they are first needed, up to a bound: further readers of the database, a decoder."""
-SPARE_THREADS = 10
-"""The loop's helper threads are made as they are needed."""
+SPARE_THREADS = 4 + min(32, (os.cpu_count() or 1) + 4)
+"""The loop's helper threads are made as they are needed, up to as many as that."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ from bot.platforms.slack.pictures.finder import Pictures
 from bot.platforms.slack.pictures.links import Links
 from bot.platforms.slack.replies.context import AdapterContext
 from bot.platforms.slack.replies.exchange import SlackExchange
+from bot.platforms.slack.replies.sessions import UnendedSessions
 from bot.platforms.slack.settings import SlackSettings
 from bot.platforms.slack.socket import DEFAULT_TIMEOUTS, Socket, WatchdogTimeouts
 from bot.platforms.slack.workspaces import NotInstalled, Workspace, Workspaces
@@ -97,6 +98,7 @@ class Slack:
                 fetch_links=fetch_links,
                 pictures_per_question=pictures_per_question,
             ),
+            sessions=UnendedSessions(store, self._workspaces),
             stop=core.stop,
             preset_names=core.preset_names,
         )
@@ -176,6 +178,7 @@ class Slack:
         self._adapter.in_background(
             self._message_handler.removals.keep_removing(), name="slack-removals"
         )
+        self._adapter.in_background(self._adapter.sessions.end_those_left())
         # Beside new events: a workspace may have hundreds of channels to read.
         self._catching_up = asyncio.create_task(self._backfill.catch_up(), name="slack-backfill")
 

@@ -9,6 +9,7 @@ import pytest
 
 from bot.platforms.slack.events import Event
 from bot.platforms.slack.pictures.places import attachments_of
+from bot.platforms.slack.replies.sessions import LEFT
 from bot.values.messages import Attachment
 from tests.engines import HeldLoad, ScriptedModel
 from tests.scenario.core import RED
@@ -203,6 +204,37 @@ async def test_a_process_that_ends_before_slacks_status_does_leaves_its_end_to_t
         await until(lambda: slack.workspace.sessions[("C1", ts)] == "active")
     assert len(slack.workspace.by_bot("C1", ts)) == 1
     assert len(backend.requests) == 1
+
+
+async def test_a_status_that_slack_did_not_end_at_once_is_ended_by_the_next_start(
+    tmp_path: Path, slack: LocalSlack, backend: ScriptedModel
+) -> None:
+    backend.hold()
+    async with running_bot(tmp_path, slack, backend) as stage:
+        ts = slack.say(f"{BOT} what is it?")
+        await until(lambda: slack.workspace.sessions.get(("C1", ts)) == "processing")
+        fault = Fault(status=429, retry_after_s=60)
+        slack.faults.next("agents.sessions.setStatus", fault)
+        backend.release()
+        await stage.quiet()
+        assert await stage.store.inbox.unfinished() == []
+        assert slack.workspace.sessions[("C1", ts)] == "processing"
+    async with running_bot(tmp_path, slack, backend) as stage:
+        await until(lambda: slack.workspace.sessions[("C1", ts)] == "active")
+        await until_none_is_left(stage)
+
+
+async def until_none_is_left(stage: Stage) -> None:
+    async with asyncio.timeout(30):
+        while await stage.store.deferrals.unended(LEFT):  # noqa: ASYNC110 - it polls the store
+            await asyncio.sleep(0.02)
+
+
+async def test_a_status_whose_beginning_broke_off_is_ended_too(stage: Stage) -> None:
+    stage.slack.faults.next("agents.sessions.setStatus", Fault(cut="after"))
+    ts = stage.slack.say(f"{BOT} what is it?")
+    await stage.answered(ts)
+    await until(lambda: stage.slack.workspace.sessions[("C1", ts)] == "active")
 
 
 async def test_a_stream_that_a_crash_left_unremembered_becomes_the_answer_of_its_own_question(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.platforms.slack.pictures.finder import Pictures
+from bot.platforms.slack.replies.sessions import UnendedSessions
 from bot.platforms.slack.workspaces import Workspaces
 from bot.store import Store
 from bot.values.messages import MessageKey
@@ -24,6 +25,7 @@ class AdapterContext:
     workspaces: Workspaces
     store: Store
     pictures: Pictures
+    sessions: UnendedSessions
     stop: Callable[[MessageKey], Awaitable[object]]
     preset_names: Callable[[str, str], list[str]]
     """Of a language and a channel; see `Core`."""

@@ -11,10 +11,10 @@ from bot.platforms.chat.presets import offers_presets
 from bot.platforms.chat.waiting import patiently, waiting_sentence
 from bot.platforms.slack.api import (
     UNREACHABLE_PAUSE_S,
-    UNSUPPORTED,
     SlackApi,
     SlackRefused,
     SlackUnreachable,
+    Unsure,
 )
 from bot.platforms.slack.events import MENTION, with_names
 from bot.platforms.slack.origin import AskedBy, Origin
@@ -23,6 +23,7 @@ from bot.platforms.slack.replies.context import AdapterContext
 from bot.platforms.slack.replies.markdown import slack_markdown
 from bot.platforms.slack.replies.notices import find_notice, notice_of
 from bot.platforms.slack.replies.parts import CANNOT_WRITE, Parts
+from bot.platforms.slack.replies.sessions import note_refusal, set_session
 from bot.platforms.slack.workspaces import Workspace
 from bot.texts import say
 from bot.values.messages import (
@@ -56,7 +57,7 @@ class SlackExchange:
         self._locale = message.locale
         self._workspace: Workspace | None = None
         self._in_session = False
-        self._begun = begun
+        self._may_be_in_session = begun
         self._parts = Parts(message, replies=adapter.store.replies, stop=adapter.stop, unsure=begun)
 
     @property
@@ -176,7 +177,8 @@ class SlackExchange:
             if exc.error not in CANNOT_WRITE:
                 raise
             await self._tell_directly(workspace.api, exc.error)
-        may_have_begun = self._begun and workspace.has_sessions.may_try(self._channel)
+        may_try = workspace.has_sessions.may_try(self._channel)
+        may_have_begun = self._may_be_in_session and may_try
         if may_have_begun or workspace.has_sessions.has_worked(self._channel):
             # Even if an earlier revision of the question, or an earlier run, began it. Before the
             # question leaves the inbox: after a crash it is ended again, and so is its session.
@@ -201,12 +203,11 @@ class SlackExchange:
             return False
         try:
             await self._set_session(workspace, "processing")
-        except TryLater:
+        except TryLater as later:
+            self._may_be_in_session |= isinstance(later, Unsure)
             return False
         except SlackRefused as exc:
-            log.info("no agent session here: %s", exc)
-            if exc.error in UNSUPPORTED:
-                workspace.has_sessions.note_refusal(self._channel)
+            note_refusal(workspace, self._message, exc)
             return False
         workspace.has_sessions.note_success(self._channel)
         self._in_session = True
@@ -216,34 +217,16 @@ class SlackExchange:
         """Once; if Slack asks for later, in the background, so that the answer need not wait."""
         try:
             await self._set_session(workspace, "active")
-        except TryLater:
-            self._adapter.in_background(self._end_session_patiently(workspace))
+        except TryLater as later:
+            sessions = self._adapter.sessions
+            held = await sessions.record(self._message.thread, self._message.author.id)
+            self._adapter.in_background(sessions.end(held, after_s=later.after_s))
         except SlackRefused as exc:
-            self._not_ended(workspace, exc)
+            note_refusal(workspace, self._message, exc)
 
-    async def _end_session_patiently(self, workspace: Workspace) -> None:
-        try:
-            await self._set_session(workspace, "active", patiently=True)
-        except (SlackRefused, TryLater) as exc:
-            self._not_ended(workspace, exc)
-
-    def _not_ended(self, workspace: Workspace, exc: SlackRefused | TryLater) -> None:
-        if isinstance(exc, SlackRefused) and exc.error in UNSUPPORTED:
-            workspace.has_sessions.note_refusal(self._channel)
-        else:
-            log.warning("Slack still shows its status: %s", exc)
-
-    async def _set_session(
-        self, workspace: Workspace, status: str, *, patiently: bool = False
-    ) -> None:
-        write = workspace.api.patient_write if patiently else workspace.api.write
-        await write(
-            "agents.sessions.setStatus",
-            channel_id=self._channel,
-            thread_ts=self._thread,
-            status=status,
-            initiator_user_id=self._message.author.id,
-        )
+    async def _set_session(self, workspace: Workspace, status: str) -> None:
+        author = self._message.author.id
+        await set_session(workspace, self._channel, self._thread, author, status)
 
     async def _tell_directly(self, api: SlackApi, error: str) -> None:
         """The bot may not post in the channel: tell the user why, in a direct message."""
