@@ -11,7 +11,8 @@ from inference.types import ModelInfo
 MAX_QUOTED_CHARS: Final = 4000
 """Of one picture."""
 _SMALL_PX: Final = 18
-"""Text that a model sees lower than this, it misreads, however well it reads. Boxes are a little
+"""Where text is lower than this in what a model sees, it is given the text. Chosen, not measured:
+text that is given twice costs tokens, and text that is misread costs the answer. Boxes are a little
 higher than their letters."""
 _LINE: Final = "> "
 """Before every line of a quotation: no text in it can end it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -76,12 +75,11 @@ async def read_in_time(
     Raises: UserFacingError: a picture's file is gone; StoreFailed.
     """
     read: dict[int, Reading] = {}
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(READ_WITHIN_S):
-            for stored in pictures:
-                reading = await pool.read(await read_picture(stored), asker=asker)
-                if reading is not None:
-                    read[stored.number] = reading
+    until = asyncio.get_running_loop().time() + READ_WITHIN_S
+    for stored in pictures:
+        reading = await pool.read(await read_picture(stored), asker=asker, until=until)
+        if reading is not None:
+            read[stored.number] = reading
     return read
 
 

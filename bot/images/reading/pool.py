@@ -31,7 +31,7 @@ READING_S = Histogram("picture_reading_seconds", "Reading the text of one pictur
 UNREAD = Counter(
     "pictures_unread",
     "Pictures whose text was not read: their process crashed or reached a limit of time, did not "
-    "start, or too many waited.",
+    "start, too many waited, or those who asked have left.",
     ("reason",),
 )
 
@@ -74,27 +74,50 @@ class ReadingPool:
         """How many pictures' readings are kept."""
         return len(self._kept)
 
-    async def read(self, picture: Picture, *, asker: Hashable = None) -> Reading | None:
-        """Read a picture, or recall what was read. Returns: `None`: it could not be read.
+    async def read(
+        self, picture: Picture, *, asker: Hashable = None, until: float | None = None
+    ) -> Reading | None:
+        """Read a picture, or recall what was read. Returns: `None`: it could not be read in time.
 
-        Cancelled, the reading goes on: it is short, and somebody may ask again.
+        Cancelled, the reading ends at once, process and all.
+
+        `until`: of the loop's clock. A reading that has begun by then goes on without its asker,
+        who may ask again.
         """
+        is_late = until is not None and asyncio.get_running_loop().time() >= until
         if (kept := self._kept.get(picture.digest)) is not None:
             return kept
-        if picture.digest in self._failed:
+        if is_late or picture.digest in self._failed:
             return None
         try:
-            process = await self._slots.acquire(asker)
+            async with asyncio.timeout_at(until):
+                process = await self._slots.acquire(asker)
+        except TimeoutError:
+            return None
         except NoRoom:
             UNREAD.add("no room")
             return None
-        if (kept := self._kept.get(picture.digest)) is not None:  # somebody asked for it, too
+        kept = self._kept.get(picture.digest)
+        if kept is not None or picture.digest in self._failed:  # somebody asked for it, too
             self._slots.release(process)
             return kept
-        if picture.digest in self._failed:
-            self._slots.release(process)
-            return None
         stop = threading.Event()
+        work = self._begin(process, picture, stop)
+        try:
+            async with asyncio.timeout_at(until):
+                return await asyncio.shield(work)
+        except (OSError, Stopped):  # a time-out is an OSError
+            return None
+        except asyncio.CancelledError:
+            stop.set()
+            if not work.done():
+                process.kill()
+            raise
+
+    def _begin(
+        self, process: DecodingProcess, picture: Picture, stop: threading.Event
+    ) -> asyncio.Future[Reading | None]:
+        """Have a process read, which is released at the end. It ends whether awaited or not."""
         self._working[process] = stop
         loop = asyncio.get_running_loop()
         forgotten = self._forgotten
@@ -113,10 +136,7 @@ class ReadingPool:
                 self._keep(picture.digest, reading)
 
         work.add_done_callback(done)
-        try:
-            return await asyncio.shield(work)
-        except (OSError, Stopped):
-            return None
+        return work
 
     def forget(self) -> None:
         """Drop what was read."""
@@ -146,8 +166,11 @@ class ReadingPool:
             began_at = time.perf_counter()
             answer, payload = process.decode(data, self._limits, stop)
             READING_S.observe(time.perf_counter() - began_at)
-        except (OSError, Stopped):
+        except OSError:
             UNREAD.add("not started")
+            raise
+        except Stopped:
+            UNREAD.add("left")
             raise
         reading = _reading_in(answer, payload)
         if reading is None:

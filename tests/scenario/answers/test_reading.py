@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Hashable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -201,6 +202,23 @@ async def test_what_is_not_read_in_time_is_answered_about_without_its_text(
     assert given.ending.receipt.notes == ("No model was used.",)
 
 
+@pytest.mark.parametrize("question", ["What is it?", "Read the text"])
+@pytest.mark.parametrize("way", ["stop", "forget"])
+async def test_what_is_being_read_ends_with_its_question(
+    way: str, question: str, tmp_path: Path, backend: ScriptedModel, endless: ReadingPool
+) -> None:
+    async with running_core(tmp_path, backend, readings=endless) as core:
+        asked = message(question, "shown")
+        page = core.answers.ask(asked, shown())
+        await until(lambda: bool(endless._working))
+        if way == "stop":
+            assert await core.answers.stop(asked.key)
+        else:
+            await core.erasure.author("test", None, "ann")
+        await page
+        await until(lambda: not endless._working)
+
+
 async def test_nobody_waits_for_the_dense_pages_of_others_nor_for_ones_own(
     tmp_path: Path,
     backend: ScriptedModel,
@@ -227,9 +245,9 @@ async def test_a_reader_knows_who_asks(reading_core: Core, monkeypatch: pytest.M
     assert reading_core.readings is not None
     read, askers = reading_core.readings.read, []
 
-    async def recorded(picture: Picture, *, asker: Hashable = None) -> Reading | None:
+    async def recorded(picture: Picture, *, asker: Hashable = None, **rest: Any) -> Reading | None:
         askers.append(asker)
-        return await read(picture, asker=asker)
+        return await read(picture, asker=asker, **rest)
 
     monkeypatch.setattr(reading_core.readings, "read", recorded)
     for question in ("What is it?", "Read the text"):
