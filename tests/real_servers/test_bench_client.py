@@ -79,7 +79,11 @@ async def test_vllms_own_benchmark_measures_the_bot(
 async def measured(engine: Engines, tokenizer: str, folder: Path) -> dict[str, Any]:
     """Run it against an API, and count with it."""
     await engine.loaded()
-    bounds = {"keys_at_once": QUESTIONS, "keys_per_minute": 1000, "keys_per_day": 10_000}
+    bounds: dict[str, Any] = {
+        "keys_at_once": QUESTIONS,
+        "keys_per_minute": 1000,
+        "keys_per_day": 10_000,
+    }
     async with running_api(engine, folder, **bounds) as stage:
         result = await bench(stage, tokenizer, folder)
         used = (await stage.used())["home", Outcome.ANSWERED.value]
