@@ -46,7 +46,7 @@ BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96)
 PINNED_ROWS = 8
 """Up to this many rows, a row's results do not depend on the others.
 
-The products have one kernel and one number of partial sums for them (`skinny.SHAPES`), attention is
+The products have one kernel and one number of partial sums for them (`skinny_shapes`), attention is
 split as for `PINNED_AS` rows and shares no prefix, and the head has as many rows always, since
 cuBLAS chooses kernels by their number."""
 PINNED_AS = 2

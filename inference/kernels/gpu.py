@@ -13,6 +13,23 @@ def multiprocessors(device_index: int) -> int:
     return int(torch.cuda.get_device_properties(device_index).multi_processor_count)
 
 
+@functools.cache
+def architecture(device_index: int) -> str:
+    """Return a device's architecture as compilers call it: ``sm_90``."""
+    major, minor = torch.cuda.get_device_capability(device_index)
+    return f"sm_{major}{minor}"
+
+
+@functools.cache
+def has_large_shared_memory(device_index: int) -> bool:
+    """Whether two blocks with 65 KB of shared memory each are resident on a multiprocessor.
+
+    They are on an A100 and an H100, and not on consumer cards, which have 100 KB.
+    """
+    properties = torch.cuda.get_device_properties(device_index)
+    return int(properties.shared_memory_per_multiprocessor) >= 160 * 1024
+
+
 def overlaps() -> bool:
     """Whether a kernel may start while the one before it finishes (programmatic dependent launch).
 

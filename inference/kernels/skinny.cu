@@ -16,7 +16,7 @@
 // STAGES (loads in flight per warp), MIN_BLOCKS (per multiprocessor), SCALE_WEIGHTS_FIRST (4 bits:
 // scale each weight before the product instead of each block's sum: fewer registers, one more
 // rounding), and for 4 bits: INTEGERS (0: NF4's values), SCALES (per row and 64 inputs: 1 or 2),
-// ZEROS (1: each scale has an integer that means zero; 0: it is 8).
+// ZEROS (1: each scale has an integer that means zero; 0: it is 8), WIDE_TABLE (see TABLE_STRIDE).
 
 // Compiled at run time, without CUDA's headers: 16-bit numbers are held as raw bits.
 
@@ -105,32 +105,52 @@ __device__ __forceinline__ u32 word(const uint4& value, int index) {
     return index == 0 ? value.x : index == 1 ? value.y : index == 2 ? value.z : value.w;
 }
 
-// A table from each byte to its pair of weights, one copy per lane; 4 bits only.
-__device__ __forceinline__ const char* shared_table() {
+// 4 bits: a table from each byte to its pair of weights, in shared memory at TABLE_AT + TABLE_STRIDE *
+// byte + 4 * lane: every lane has a copy of its own, in its own bank. If the stride is 256, one
+// instruction makes the offset of a byte and a lane, and half of the space is unused; if it is 128, two
+// do. As the place is constant, none adds it. What the launch asks for begins at 1024 or earlier: below
+// lies the driver's own.
+extern __shared__ u32 shared[];
+constexpr int TABLE_AT = 1024;
+constexpr int TABLE_STRIDE = WIDE_TABLE ? 256 : 128;
+constexpr int TABLE_WORDS = BITS == 4 ? (TABLE_AT + 256 * TABLE_STRIDE) / 4 : 0;
+
+// By a block of BLOCK threads, sixteen bytes (of one pair) each at a time.
+template <int BLOCK>
+__device__ __forceinline__ void fill_table() {
 #if BITS == 4
-    __shared__ u32 table[256 * 32];
-    for (int i = threadIdx.x; i < 256 * 32; i += blockDim.x) {
-        const int byte = i / 32;
-        table[i] = bf16_pair(value_of(byte & 15), value_of(byte >> 4));
+#pragma unroll
+    for (int turn = 0; turn < 256 * 8 / BLOCK; turn++) {
+        const int i = threadIdx.x + BLOCK * turn, byte = i / 8;
+        const u32 pair = bf16_pair(value_of(byte & 15), value_of(byte >> 4));
+        asm volatile("st.shared.v4.u32 [%0], {%1, %1, %1, %1};"
+            :: "r"(TABLE_AT + TABLE_STRIDE * byte + 16 * (i % 8)), "r"(pair) : "memory");
     }
     __syncthreads();
-    return reinterpret_cast<const char*>(table);
-#else
-    return nullptr;
 #endif
+}
+
+__device__ __forceinline__ u32 from_table(u32 offset) {
+    u32 pair;
+    asm volatile("ld.shared.u32 %0, [%1 + %2];" : "=r"(pair) : "r"(offset), "n"(TABLE_AT));
+    return pair;
 }
 
 // The left operand of step s, unpacked from what the lane has loaded.
 __device__ __forceinline__ void dequantize(
-    u32 (&a)[4], const uint4 (&w)[LOADS], int s, const char* table, u32 lane) {
+    u32 (&a)[4], const uint4 (&w)[LOADS], int s, u32 lane) {
 #if BITS == 4
-    // A byte is two adjacent weights: the table maps it to a pair of bfloat16. Every lane has its
-    // own copy, in its own bank.
+    // A byte is two adjacent weights: the table maps it to a pair of bfloat16.
     const u32 bytes = word(w[0], s);
-    const u32 offsets[4] = {bytes << 7, bytes >> 1, bytes >> 9, bytes >> 17};
 #pragma unroll
-    for (int r = 0; r < 4; r++)
-        a[r] = *reinterpret_cast<const u32*>(table + ((offsets[r] & 0x7f80u) | 4 * lane));
+    for (int r = 0; r < 4; r++) {
+#if WIDE_TABLE
+        a[r] = from_table(__byte_perm(bytes, 4 * lane, 0x5504 | r << 4));  // 0, 0, byte r, 4 * lane
+#else
+        const u32 shifted = r == 0 ? bytes << 7 : bytes >> (8 * r - 7);
+        a[r] = from_table((shifted & 0x7f80u) | 4 * lane);
+#endif
+    }
 #elif BITS == 8
     // Stored as w + 128, the lowest byte of the float 2^23 + w + 128.
     const u32 rows[2] = {word(w[s / 2], 2 * (s % 2)), word(w[s / 2], 2 * (s % 2) + 1)};
@@ -156,14 +176,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
     const bf16* x,                // [m, k]; the kernel before may still be writing it
     float* __restrict__ out,               // [splits, m, n]
     int m, int n, int k, int splits) {
-    extern __shared__ float sums[];  // [WARPS_K - 1][WARPS_N][LIVE][32]
+    float* sums = reinterpret_cast<float*>(shared + TABLE_WORDS);  // [WARPS_K - 1][WARPS_N][LIVE][32]
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int warp_n = warp % WARPS_N, warp_k = warp / WARPS_N;
     const int g = lane / 4, t = lane % 4;
 #if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.launch_dependents;");
 #endif
-    const char* table = nullptr;
     const int k_blocks = k / K_BLOCK, tiles = n / 16;
     const int blocks_n = (n + BLOCK_ROWS - 1) / BLOCK_ROWS;
     const bf16* rows[M_TILES];
@@ -222,7 +241,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
             if (first + warp_k + stage * WARPS_K < last) fetch(stage, first + warp_k + stage * WARPS_K);
 
         if (item == blockIdx.x) {
-            table = shared_table();
+            fill_table<THREADS>();
             // The weights do not depend on the kernel before; everything below does.
 #if __CUDA_ARCH__ >= 900
             asm volatile("griddepcontrol.wait;" ::: "memory");
@@ -247,7 +266,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) skinny(
 #pragma unroll
                     for (int s = 0; s < 4; s++) {
                         u32 a[4];
-                        dequantize(a, w[stage][nt], s, table, lane);
+                        dequantize(a, w[stage][nt], s, lane);
 #if BITS == 4
                         const int group = s / GROUP_STEPS;
                         const u32 scales_of_group = scale[stage][nt][group];
@@ -334,7 +353,7 @@ extern "C" __global__ void __launch_bounds__(256) unpack(
     const unsigned short* __restrict__ zeros, const float* __restrict__ row_scales, bf16* __restrict__ out,
     int first_tile, int tiles, int k) {
 #if BITS != 16
-    const char* table = shared_table();
+    fill_table<256>();
     const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
     const int k_blocks = k / K_BLOCK, warps = gridDim.x * (blockDim.x / 32);
     for (int item = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32; item < tiles * k_blocks;
@@ -360,8 +379,8 @@ extern "C" __global__ void __launch_bounds__(256) unpack(
 #endif
             }
             u32 low[4], high[4];
-            dequantize(low, w, 2 * pair, table, lane);
-            dequantize(high, w, 2 * pair + 1, table, lane);
+            dequantize(low, w, 2 * pair, lane);
+            dequantize(high, w, 2 * pair + 1, lane);
 #pragma unroll
             for (int i = 0; i < 2; i++) {
                 bf16* row = out + (static_cast<long long>(tile) * 16 + g + 8 * i) * k

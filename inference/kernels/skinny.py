@@ -7,7 +7,7 @@ takes as long as reading the weights. ``skinny.cu`` explains their layout.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,61 +15,12 @@ import torch
 from torch import Tensor
 
 from inference.kernels.cuda_source import Kernel, compile_source
-from inference.kernels.gpu import multiprocessors
+from inference.kernels.gpu import architecture, has_large_shared_memory, multiprocessors
+from inference.kernels.skinny_shapes import SHAPES, Product, Shape, shape_for
 from inference.kernels.skinny_weights import BLOCK, TILE_ROWS, Encoding, SkinnyWeight
 
 SOURCE = Path(__file__).with_name("skinny.cu")
 MAX_ROWS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The tiling of a launch: see the macros in ``skinny.cu``."""
-
-    n_tiles: int
-    warps_n: int
-    warps_k: int
-    stages: int
-    min_blocks: int
-    scale_weights_first: bool = False
-
-    @property
-    def threads(self) -> int:
-        """Per block."""
-        return 32 * self.warps_n * self.warps_k
-
-    @property
-    def block_rows(self) -> int:
-        """Output features per block."""
-        return TILE_ROWS * self.n_tiles * self.warps_n
-
-
-# By bits and m_tiles (eights of rows, rounded up to a power of two); measured on an H100 (4 bits)
-# and an H200 (tests/benchmarks/skinny.py --sweep).
-SHAPES: dict[tuple[int, int], Shape] = {
-    (4, 1): Shape(2, 8, 1, 4, 2),
-    (4, 2): Shape(2, 8, 1, 2, 1),
-    (4, 4): Shape(2, 8, 1, 2, 2, scale_weights_first=True),
-    (4, 8): Shape(2, 2, 4, 4, 1, scale_weights_first=True),
-    (8, 1): Shape(2, 2, 4, 3, 2),
-    (8, 2): Shape(2, 2, 4, 2, 2),
-    (8, 4): Shape(2, 4, 2, 2, 1),
-    (8, 8): Shape(1, 8, 1, 2, 1),
-    (16, 1): Shape(1, 2, 4, 4, 1),
-    (16, 2): Shape(1, 2, 4, 3, 1),
-    (16, 4): Shape(1, 4, 2, 3, 1),
-    (16, 8): Shape(1, 4, 2, 2, 1),
-}
-# For few outputs: warps split the inputs; otherwise there are too many partial sums to add.
-NARROW = 8192
-NARROW_SHAPES: dict[tuple[int, int], Shape] = {(4, 1): Shape(2, 2, 4, 4, 2)}
-
-
-def shape_for(weight: SkinnyWeight, m_tiles: int) -> Shape:
-    """Return the tiling of a product with a weight."""
-    key = (weight.encoding.bits, m_tiles)
-    narrow = NARROW_SHAPES.get(key) if weight.n <= NARROW else None
-    return narrow or SHAPES[key]
 
 
 class Skinny:
@@ -80,6 +31,15 @@ class Skinny:
         self._kernels: dict[tuple[Encoding, int, Shape], tuple[Kernel, int]] = {}
         self._unpack: dict[Encoding, Kernel] = {}
 
+    @property
+    def _wide_table(self) -> bool:
+        return has_large_shared_memory(torch.cuda.current_device())
+
+    def _shape_for(self, weight: SkinnyWeight, m_tiles: int) -> Shape:
+        product = Product(weight.encoding.bits, m_tiles, weight.n, weight.k)
+        device = torch.cuda.current_device()
+        return shape_for(product, architecture(device), multiprocessors(device))
+
     def check(self) -> None:
         """Compile one kernel. Raises: KernelUnavailable."""
         self._kernel(Encoding(16), 1, SHAPES[16, 1])
@@ -87,9 +47,9 @@ class Skinny:
     def splits(self, weight: SkinnyWeight, rows: int, shape: Shape | None = None) -> int:
         """Return how many partial sums a product has, so that the device is evenly busy."""
         m_tiles = _m_tiles(rows)
-        shape = shape or shape_for(weight, m_tiles)
+        shape = shape or self._shape_for(weight, m_tiles)
         _, resident = self._kernel(weight.encoding, m_tiles, shape)
-        return best_splits(weight.n, weight.k, shape, resident)
+        return shape.splits or best_splits(weight.n, weight.k, shape, resident)
 
     def __call__(
         self,
@@ -115,10 +75,10 @@ class Skinny:
         """
         rows = x.shape[0]
         m_tiles = _m_tiles(rows)
-        shape = shape or shape_for(weight, m_tiles)
+        shape = shape or self._shape_for(weight, m_tiles)
         kernel, resident = self._kernel(weight.encoding, m_tiles, shape)
         if splits is None:
-            splits = best_splits(weight.n, weight.k, shape, resident)
+            splits = shape.splits or best_splits(weight.n, weight.k, shape, resident)
         if out is None:
             out = torch.empty(splits, rows, weight.n, dtype=torch.float32, device=x.device)
         items = -(-weight.n // shape.block_rows) * splits
@@ -150,7 +110,9 @@ class Skinny:
         kernel = self._unpack.get(encoding)
         if kernel is None:
             binary = self._compiled(encoding, 1, SHAPES[encoding.bits, 1])
-            kernel = self._unpack[encoding] = Kernel(binary, "unpack")
+            kernel = self._unpack[encoding] = Kernel(
+                binary, "unpack", shared_bytes=self._table_bytes(encoding)
+            )
         kernel.launch(
             (4 * multiprocessors(torch.cuda.current_device()), 1, 1),
             256,
@@ -166,14 +128,14 @@ class Skinny:
 
     def _kernel(self, encoding: Encoding, m_tiles: int, shape: Shape) -> tuple[Kernel, int]:
         """Return the kernel, and how many of its blocks are resident at once."""
-        key = (encoding, m_tiles, shape)
+        key = (encoding, m_tiles, replace(shape, splits=0))
         if key not in self._kernels:
             live = shape.n_tiles * m_tiles * 4
             sums = (shape.warps_k - 1) * shape.warps_n * live * 32 * 4
             kernel = Kernel(
                 self._compiled(encoding, m_tiles, shape),
                 "skinny",
-                shared_bytes=sums,
+                shared_bytes=self._table_bytes(encoding) + sums,
             )
             resident = kernel.blocks_per_multiprocessor(shape.threads)
             resident *= multiprocessors(torch.cuda.current_device())
@@ -192,9 +154,14 @@ class Skinny:
                 "STAGES": shape.stages,
                 "MIN_BLOCKS": shape.min_blocks,
                 "SCALE_WEIGHTS_FIRST": int(shape.scale_weights_first),
+                "WIDE_TABLE": int(self._wide_table),
             },
             self._cache_dir,
         )
+
+    def _table_bytes(self, encoding: Encoding) -> int:
+        """Return the size of the table of pairs of 4-bit weights, and of what lies before it."""
+        return 1024 + 256 * (256 if self._wide_table else 128) if encoding.bits == 4 else 0
 
 
 def _addresses(weight: SkinnyWeight) -> tuple[Tensor, Tensor, Tensor, Tensor]:

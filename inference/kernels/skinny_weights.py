@@ -139,6 +139,25 @@ def pack_int8(weights: Tensor, row_scales: Tensor) -> SkinnyWeight:
     return SkinnyWeight(Encoding(8), data, row_scales.float().contiguous(), n, k)
 
 
+def pack_rows_in_8_bits(weight: Tensor, rows_at_once: int = 4096) -> SkinnyWeight:
+    """Quantize each row of a weight to 8 bits, with a scale of its own, and pack it.
+
+    Args:
+        weight: in a floating type, [n, k]; n must be a multiple of 16, k of 64.
+        rows_at_once: a multiple of 16; more take more memory meanwhile.
+    """
+    n, k = weight.shape
+    data = torch.empty(n * k, dtype=torch.uint8, device=weight.device)
+    scales = torch.empty(n, device=weight.device)
+    for first in range(0, n, rows_at_once):
+        rows = weight[first : first + rows_at_once].float()
+        scale = (rows.abs().amax(1) / 127).clamp(min=torch.finfo(torch.float32).tiny)
+        packed = pack_int8((rows / scale[:, None]).round().to(torch.int8), scale)
+        data[first * k : (first + len(rows)) * k] = packed.data
+        scales[first : first + len(rows)] = packed.scales
+    return SkinnyWeight(Encoding(8), data, scales, n, k)
+
+
 def hold_bf16(weights: Tensor) -> SkinnyWeight:
     """Wrap bfloat16[n, k] without a copy; n must be a multiple of 16, k of 64."""
     n, k = weights.shape

@@ -1,32 +1,42 @@
 """Matrix products with few rows: microseconds by shape, bits and rows, compared with cuBLAS.
 
-Run on a GPU: `python -m tests.benchmarks.skinny [--sweep BITS | --prompts]`. Weights are never in
-the L2 cache: each launch of a graph reads another copy.
+Run on a GPU: `python -m tests.benchmarks.skinny [--tune BITS [--models NAME …] | --prompts]`.
+`--tune` times tilings for the sizes of the catalogue's models and writes the best ones into
+inference/kernels/skinny_shapes.json, for this architecture. Weights are never in the L2 cache: each
+launch of a graph reads another copy.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import math
+import re
 import statistics
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import torch
 
+from inference.catalogue.shapes import MODELS, CatalogueModel
 from inference.execution import linears
+from inference.kernels import fused, skinny_shapes
 from inference.kernels.cuda_source import KernelUnavailable
-from inference.kernels.skinny import Shape, Skinny, shape_for
+from inference.kernels.gpu import architecture, multiprocessors
+from inference.kernels.skinny import Skinny
+from inference.kernels.skinny_shapes import SHAPES, Product, Shape, shape_for
 from inference.kernels.skinny_weights import Bits, Encoding, SkinnyWeight
 
 SIZES = [(12288, 4096), (4096, 4096), (22016, 4096), (4096, 11008)]
 CACHE_BYTES = 256e6
+LARGEST_LAYER = 60_000
+"""Outputs of a layer's product; what has more is a head."""
 
 
 def graphed_us(launch: Callable[[int], object], copies: int) -> float:
@@ -148,58 +158,160 @@ def prompts(skinny: Skinny) -> None:
             print(f"{line}  layer {total:.1f} us", flush=True)
 
 
+# Worth trying, by m_tiles: the best of all combinations for one model's sizes on an H200.
+CANDIDATES: dict[int, list[tuple[int, ...]]] = {
+    1: [
+        *((2, warps_n, warps_k, stages, blocks)
+          for warps_n, warps_k in ((8, 1), (4, 2), (2, 4))
+          for stages in (2, 3, 4)
+          for blocks in (1, 2)),
+        *((4, 8, 1, 2, 2), (4, 4, 2, 1, 2), (4, 4, 1, 2, 2), (4, 4, 2, 2, 2), (4, 2, 2, 2, 2)),
+        *((2, 4, 1, 2, 1), (2, 2, 2, 2, 1), (2, 4, 4, 2, 1), (1, 4, 4, 3, 1)),
+    ],
+    2: [
+        *((2, 8, 1, 4, 1), (2, 8, 1, 2, 1), (2, 4, 1, 4, 2), (2, 4, 2, 3, 2), (2, 4, 4, 3, 1)),
+        *((4, 4, 1, 3, 2), (4, 4, 1, 2, 2), (4, 4, 2, 3, 1), (2, 2, 4, 3, 1), (2, 2, 4, 2, 2)),
+        *((4, 8, 1, 1, 2, True), (4, 8, 1, 2, 2, True)),
+    ],
+    4: [
+        (*shape, True)
+        for shape in [
+            *((4, 4, 2, 3, 1), (4, 4, 2, 2, 1), (4, 4, 1, 2, 2), (4, 4, 1, 1, 3), (4, 2, 2, 2, 2)),
+            *((2, 4, 2, 4, 1), (2, 4, 1, 4, 2), (2, 2, 4, 4, 1), (2, 2, 4, 2, 2), (2, 8, 1, 2, 2)),
+        ]
+    ],
+    8: [
+        (*shape, True)
+        for shape in [
+            *((2, 2, 4, 2, 1), (2, 2, 4, 3, 1), (2, 2, 4, 4, 1)),
+            *((2, 4, 2, 2, 1), (2, 4, 2, 3, 1), (2, 4, 1, 3, 1)),
+        ]
+    ],
+}  # fmt: skip
+ROWS = {1: (1, 8), 2: (16,), 4: (32,), 8: (64,)}
+"""Of the products that are timed, by m_tiles."""
+SPLITS = (1, 2, 3, 4, 6, 8)
+
+
 def candidates(bits: Bits, m_tiles: int) -> list[Shape]:
     """Return the shapes worth trying."""
-    warps = ((2, 2), (2, 4), (4, 1), (4, 2), (8, 1))
+    shapes = [Shape(*fields) for fields in CANDIDATES[m_tiles]]
+    if bits == 4:
+        return [*shapes, SHAPES[bits, m_tiles]]
+    plain = [replace(shape, scale_weights_first=False) for shape in shapes]
+    return [*plain, SHAPES[bits, m_tiles]]
+
+
+def sizes_of(model: CatalogueModel) -> list[tuple[int, int]]:
+    """Return (outputs, inputs) of a layer's four products."""
+    attention = model.heads * model.head
     return [
-        Shape(n_tiles, warps_n, warps_k, stages, min_blocks, scale_weights_first)
-        for n_tiles, (warps_n, warps_k), stages, min_blocks, scale_weights_first in product(
-            (1, 2) if m_tiles > 1 else (1, 2, 4),
-            warps,
-            (2, 4),
-            (1, 2),
-            (False, True) if bits == 4 and m_tiles > 2 else (False,),
-        )
-        if n_tiles * m_tiles <= (16 if scale_weights_first or bits != 4 else 8)
+        (attention + 2 * model.kv_heads * model.head, model.hidden),
+        (model.hidden, attention),
+        (2 * model.intermediate, model.hidden),
+        (model.hidden, model.intermediate),
     ]
 
 
-def sweep(skinny: Skinny, bits: Bits, rows_list: list[int]) -> None:
-    """Find the best shapes for each size, and for a whole layer."""
-    encoding = BY_BITS[bits]
-    for rows in rows_list:
-        m_tiles = next(t for t in (1, 2, 4, 8) if rows <= 8 * t)
+def time_with_its_reader(
+    skinny: Skinny, weights: list[SkinnyWeight], rows: int, shape: Shape
+) -> float:
+    """Time a product and the kernel that adds its partial sums: many of them cost that one."""
+    n, k = weights[0].n, weights[0].k
+    x = torch.randn(rows, k, device="cuda").bfloat16()
+    residual = torch.zeros(rows, n, device="cuda", dtype=torch.bfloat16)
+    norm = torch.ones(n, device="cuda", dtype=torch.bfloat16)
+    out = torch.empty(skinny.splits(weights[0], rows, shape), rows, n, device="cuda")
+    is_residual = n <= 8192 and n <= 2 * k  # o and down; the others are read once, wherever
+
+    def launch(copy: int) -> None:
+        splits = len(out)
+        product = skinny(x, weights[copy], out=out, shape=shape, splits=splits, overlapping=True)
+        if n > LARGEST_LAYER:  # a head
+            return
+        if is_residual:
+            fused.add_rms_norm(residual, product, None, norm, 1e-6)
+        else:
+            fused.gate_mul(product)
+
+    return graphed_us(launch, len(weights))
+
+
+def best_shape(skinny: Skinny, bits: Bits, m_tiles: int, n: int, k: int) -> dict[Shape, float]:
+    """Time one size's products. Returns: microseconds, of the shapes that could be launched."""
+    weights, _ = random_weights(BY_BITS[bits], n, k)
+    took: dict[Shape, float] = {}
+
+    def measure(shape: Shape) -> None:
+        with contextlib.suppress(KernelUnavailable):  # more than the device has
+            took[shape] = sum(
+                time_with_its_reader(skinny, weights, rows, shape) for rows in ROWS[m_tiles]
+            )
+
+    for shape in candidates(bits, m_tiles):
+        measure(shape)
+    for shape in sorted(took, key=took.__getitem__)[:3]:
+        for splits in SPLITS:
+            if splits <= k // 64:
+                measure(replace(shape, splits=splits))
+    return took
+
+
+def tune(skinny: Skinny, bits: Bits, sizes: list[tuple[int, int]]) -> None:
+    """Find the best shape of each size, and write them into the table of this architecture."""
+    lines, best = [], []
+    for m_tiles, rows in ROWS.items():
         shapes = candidates(bits, m_tiles)
         with ThreadPoolExecutor(16) as pool:
-            list(pool.map(lambda shape: skinny._compiled(encoding, m_tiles, shape), shapes))  # noqa: B023
-        layer: dict[Shape, float] = defaultdict(float)
-        for n, k in SIZES:
-            weights, data_bytes = random_weights(encoding, n, k)
-            results = []
+            list(pool.map(lambda shape: _compile(skinny, bits, m_tiles, shape), shapes))  # noqa: B023
+        total: dict[Shape, float] = defaultdict(float)
+        before = after = 0.0
+        for n, k in sizes:
+            took = best_shape(skinny, bits, m_tiles, n, k)
+            found = min(took, key=took.__getitem__)
+            lines.append([bits, m_tiles, n, k, *astuple(found)])
             for shape in shapes:
-                try:
-                    splits = skinny.splits(weights[0], rows, shape)
-                    us = time_skinny(skinny, weights, rows, shape, splits)
-                except KernelUnavailable:
-                    us, splits = math.inf, 0
-                results.append((us, shape, splits))
-                layer[shape] += us
-            for us, shape, splits in sorted(results, key=lambda result: result[0])[:2]:
-                speed = data_bytes / us / 1e6
-                print(f"{bits} {k}x{n} M={rows}: {us:.1f} us ({speed:.2f}) {shape} {splits}")
-        now = shape_for(replace(weights[0], n=1 << 20), m_tiles)
-        print(f"{bits} M={rows} layer now: {layer.get(now, math.nan):.1f} us {now}")
-        for shape, us in sorted(layer.items(), key=lambda item: item[1])[:3]:
-            print(f"{bits} M={rows} layer: {us:.1f} us {shape}", flush=True)
+                total[shape] += took.get(shape, math.inf)
+            default = shape_for(Product(bits, m_tiles, n, k), "", 0)
+            before += took.get(default, math.nan)
+            after += took[found]
+            print(f"{bits} bits, {rows} rows, {k}x{n}: {took[found]:.1f} us {found}")
+        print(f"{bits} bits, {rows} rows: {before:.1f} -> {after:.1f} us", flush=True)
+        best.append([bits, m_tiles, *astuple(min(total, key=total.__getitem__))])
+    _write(bits, lines, best)
+
+
+def _compile(skinny: Skinny, bits: Bits, m_tiles: int, shape: Shape) -> None:
+    with contextlib.suppress(KernelUnavailable):  # it is not launched either
+        skinny._compiled(BY_BITS[bits], m_tiles, shape)
+
+
+def _write(bits: Bits, lines: list[list[int]], best: list[list[int]]) -> None:
+    device = torch.cuda.current_device()
+    path = Path(skinny_shapes.__file__).with_name(skinny_shapes.FILE)
+    tables = json.loads(path.read_text())
+    table = tables.setdefault(architecture(device), {"shapes": [], "best": []})
+    table["measured_on"] = torch.cuda.get_device_name()
+    table["multiprocessors"] = multiprocessors(device)
+    for name, new in (("shapes", lines), ("best", best)):
+        table[name] = sorted([line for line in table[name] if line[0] != bits] + new)
+    text = json.dumps(tables, indent=1)
+    # A line for each list of numbers.
+    path.write_text(re.sub(r"\[\s+([^\[\]]*?)\s+\]", _on_one_line, text) + "\n")
+    print(f"written: {path.name}, {len(table['shapes'])} sizes")
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    return "[" + re.sub(r"\s+", " ", found[1]) + "]"
 
 
 def main() -> None:
     """Read the arguments, measure, print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sweep", type=int, choices=[4, 8, 16])
+    parser.add_argument("--tune", type=int, choices=[4, 8], help="write the table of shapes")
+    parser.add_argument("--models", nargs="*", default=[], help="of the catalogue; all if none")
     parser.add_argument("--prompts", action="store_true")
     parser.add_argument("--kernels", type=Path, help="folder for compiled kernels")
-    parser.add_argument("--rows", type=int, nargs="*", default=[1, 8, 32])
     arguments = parser.parse_args()
     print(torch.cuda.get_device_name(), torch.__version__)
     a, b = (torch.empty(1 << 30, dtype=torch.uint8, device="cuda") for _ in range(2))
@@ -207,8 +319,12 @@ def main() -> None:
     skinny = Skinny(arguments.kernels or Path(tempfile.mkdtemp()))
     if arguments.prompts:
         prompts(skinny)
-    elif arguments.sweep:
-        sweep(skinny, arguments.sweep, arguments.rows)
+    elif arguments.tune:
+        chosen = [m for m in MODELS if not arguments.models or m.name in arguments.models]
+        sizes = {size for model in chosen for size in sizes_of(model)}
+        if arguments.tune == 8:
+            sizes |= {(model.vocabulary, model.hidden) for model in chosen}
+        tune(skinny, arguments.tune, sorted(sizes))
     else:
         table(skinny)
 
