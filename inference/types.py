@@ -159,6 +159,8 @@ class ModelInfo:
     """Format of the weights: ``bfloat16``, ``float32``, ``nf4``, ``int4``, ``int8``."""
     weights_bytes: int | None = None
     """Memory of all weights on the device."""
+    step_bytes: int | None = None
+    """Weights that a decode step reads; None if the engine does not hold them itself."""
     limitations: tuple[Limitation, ...] = ()
     reads_text: bool = False
     """It reads text in pictures well by itself, where it sees it large enough."""

@@ -170,6 +170,7 @@ def batching_backend(
             engine="fast",
             weights="int8" if int8 else model.weights,
             weights_bytes=decoder.projections_bytes + bytes_of(weights),
+            step_bytes=decoder.step_bytes,
             cache_tokens=pool.num_usable * PAGE_TOKENS,
             cache_dtype=str(dtype).removeprefix("torch."),
         ),

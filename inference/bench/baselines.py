@@ -46,17 +46,6 @@ def read_bandwidth(device: torch.device) -> float:
     return max(timed(memory.sum, size), timed(lambda: other.copy_(memory), 2 * size))
 
 
-def weight_bytes(weights: Any) -> int:
-    """Return the bytes of weights a decode step reads at least: decoder layers and LM head."""
-    parts = [*weights.model.language_model.layers.parameters(), *weights.lm_head.parameters()]
-    total = sum(part.nbytes for part in parts)
-    for module in weights.model.language_model.layers.modules():
-        state = getattr(getattr(module, "weight", None), "quant_state", None)
-        if state is not None:  # scales, which bitsandbytes stores outside the parameter
-            total += state.absmax.nbytes
-    return int(total)
-
-
 def floor_tokens_per_second(
     weights_bytes: int,
     token_bytes: float,
@@ -69,7 +58,7 @@ def floor_tokens_per_second(
     """Return the fastest possible speed: each step reads weights, keys and values once.
 
     Args:
-        weights_bytes: see `weight_bytes`.
+        weights_bytes: see `ModelInfo.step_bytes`.
         token_bytes: keys and values of one token.
         threads: sequences that decode together.
         context_tokens: of each sequence.

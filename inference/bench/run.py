@@ -26,7 +26,6 @@ from inference.bench.baselines import (
     floor_tokens_per_second,
     measure_generate,
     read_bandwidth,
-    weight_bytes,
 )
 from inference.bench.forecast import (
     Plan,
@@ -129,9 +128,6 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
         if options.generate:
             _measure_generate(report, loaded, options, now)
         now("starting the engine")
-        is_llava = hasattr(getattr(loaded.weights, "model", None), "language_model")
-        size = weight_bytes(loaded.weights) if is_llava else None
-        report.weight_gb = (size or 0) / 1e9
         begun = time.perf_counter()
         backend = backend_of(loaded, spec, cache_dir=cache_dir)
         del loaded
@@ -141,6 +137,7 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
             torch.cuda.empty_cache()
         report.engine_start_s = time.perf_counter() - begun
         report.path = backend.model.engine
+        report.weight_gb = (backend.model.step_bytes or 0) / 1e9
         report.cache_tokens = backend.model.cache_tokens
 
         def on_this_device() -> Any:
@@ -160,7 +157,7 @@ def run(options: Options, *, cache_dir: Path, progress: TextIO) -> Report:
             report.weights_memory_gib = torch.cuda.memory_allocated(device) / 2**30
         else:
             report.device_memory_gib = psutil.Process().memory_info().rss / 2**30
-        _compare(report, backend, size)
+        _compare(report, backend)
     return report
 
 
@@ -194,8 +191,9 @@ def _forecast(options: Options, progress: TextIO) -> dict[str, float]:
     return took
 
 
-def _compare(report: Report, backend: Any, size: int | None) -> None:
+def _compare(report: Report, backend: Any) -> None:
     """Add the floor and the speed-up over `generate()` to each throughput."""
+    size = backend.model.step_bytes
     for measured in report.throughput:
         floor = None
         if size is not None and isinstance(backend, BatchingBackend):

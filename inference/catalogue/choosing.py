@@ -127,8 +127,8 @@ def recommended(fits: Collection[Fit]) -> Fit | None:
 def _fit(model: CatalogueModel, precision: str, card: Card, need: Need, *, is_fast: bool) -> Fit:
     few_bits = precision != "bf16"
     in_layers = model.in_layers * PRECISIONS[precision]
-    matrix = 2 * model.embedding
-    # With few bits, an embedding that is not the head too lies in the host's memory.
+    # Beside few bits, the head has 8, and the embedding lies in the host's memory.
+    matrix = (1 if few_bits else 2) * model.embedding
     embedding = 0 if model.tied or few_bits else matrix
     token = cache_bytes_per_token(model, int8=few_bits and model.suits_int8_keys)
     read = in_layers + matrix

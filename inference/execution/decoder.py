@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inference.execution.linears import DenseLinear, Linear
 from inference.execution.rotation import Rotation, rope_kinds
@@ -169,6 +169,12 @@ class Decoder:
             for layer in self.layers
             for linear in (layer.qkv_proj, layer.o_proj, layer.gate_up_proj, layer.down_proj)
         )
+
+    @property
+    def step_bytes(self) -> int:
+        """Weights that a decode step reads: the layers' matrices and the head."""
+        own = self.head.parameters() if isinstance(self.head, nn.Module) else ()
+        return self.projections_bytes + sum(part.nbytes for part in own)
 
     @property
     def device(self) -> torch.device:

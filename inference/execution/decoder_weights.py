@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from inference.execution.decoder import Decoder, Embed, Layer
 from inference.execution.int8 import Int8Linear
 from inference.execution.linears import (
+    Head8Bits,
     Linear,
     PackedLinear,
     can_pack,
     check_fusable,
     fuse,
+    head_fits_8_bits,
 )
 from inference.execution.rotation import ROTATES_NEIGHBOURS, halves_first, rotations_of
 from inference.execution.shape import shape_of, windows_of
@@ -60,12 +62,13 @@ def decoder_of(
             check_fusable(projections, skinny)
     taken = [_take_projections(module, skinny, order, int8=int8) for module in text.layers]
     vocabulary = len(weights.lm_head.weight)
-    head = _head_of(weights, int8=int8)
+    few_bits = taken[0].qkv.bits < 16
+    head = _head_of(weights, skinny if few_bits else None, int8=int8)
+    if head is not weights.lm_head:
+        weights.lm_head.weight = None
     if device.type == "cpu":
-        if head is not weights.lm_head:
-            weights.lm_head.weight = None
         _leave_files(weights, torch.float32 if int8 else None)
-    embed = _embedding_of(weights, few_bits=taken[0].qkv.bits < 16)
+    embed = _embedding_of(weights, few_bits=few_bits)
     layers = []
     for module, own, rotation, window in zip(text.layers, taken, rotations, windows, strict=True):
         norms = _norms_of(module, text.config)
@@ -146,12 +149,15 @@ def _leave_files(weights: Any, dtype: torch.dtype | None) -> None:
             setattr(module, name, copied(buffer))
 
 
-def _head_of(weights: Any, *, int8: bool) -> Callable[[Tensor], Tensor]:
+def _head_of(weights: Any, skinny: Skinny | None, *, int8: bool) -> Callable[[Tensor], Tensor]:
+    """Return the head; with a kernel for few bits it is held in 8, if it is large."""
     weight: Tensor = weights.lm_head.weight.data
     if int8:
         return Int8Linear(weight)
     if can_pack(weight):
         return PackedLinear(weight)
+    if skinny is not None and head_fits_8_bits(weights.lm_head):
+        return Head8Bits(skinny, weight)
     head: Callable[[Tensor], Tensor] = weights.lm_head
     return head
 
@@ -226,7 +232,9 @@ def _embedding_of(weights: Any, *, few_bits: bool) -> Embed:
     module = weights.get_decoder().embed_tokens
     table = module.weight.data
     on_gpu = table.device.type == "cuda"
-    if on_gpu and few_bits and table.data_ptr() != weights.lm_head.weight.data_ptr():
+    head = weights.lm_head.weight
+    is_head = head is not None and table.data_ptr() == head.data_ptr()
+    if on_gpu and few_bits and not is_head:
         from inference.kernels.fused import embed
 
         module.weight = None

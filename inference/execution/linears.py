@@ -12,12 +12,14 @@ from inference.execution.int8 import Int8Linear
 from inference.kernels.skinny import Skinny
 from inference.kernels.skinny_weights import (
     BLOCK,
+    TILE_ROWS,
     SkinnyWeight,
     fits_int4,
     hold_bf16,
     pack_int4,
     pack_int8,
     pack_nf4,
+    pack_rows_in_8_bits,
 )
 from inference.weights.integers import IntegerWeight, concatenated
 from inference.weights.module import FewBitsLinear
@@ -27,6 +29,8 @@ UNPACKED_BYTES = 48 * 1024 * 1024
 # Up to this many rows our kernel reads 16-bit weights faster than cuBLAS does
 # (tests/benchmarks/skinny.py, H200).
 SKINNY_ROWS_16_BITS = 16
+# A head of less stays in 16 bits beside few-bit weights.
+HEAD_BYTES = 64 * 1024 * 1024
 
 
 class UnsupportedWeights(Exception):
@@ -116,6 +120,38 @@ class SkinnyLinear:
             self._skinny.unpack(self._weight, unpacked, first)
             torch.mm(x, unpacked.T, out=out[:, first : first + rows])
         return out
+
+
+class Head8Bits:
+    """A language model's head, held in 8 bits."""
+
+    def __init__(self, skinny: Skinny, weight: Tensor) -> None:
+        """Quantize a weight, bfloat16[vocabulary, hidden]: see `pack_rows_in_8_bits`."""
+        self._linear = SkinnyLinear(skinny, pack_rows_in_8_bits(weight))
+        self.nbytes = self._linear.nbytes
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return logits, [tokens, vocabulary]."""
+        product = self._linear(x)
+        if product.dim() == 2:
+            return product
+        return product[0] if len(product) == 1 else product.sum(0)
+
+
+def head_fits_8_bits(head: nn.Module) -> bool:
+    """Whether `Head8Bits` can hold a head, and whether that is worth it.
+
+    What a step reads of a small one does not matter.
+    """
+    if type(head) is not nn.Linear or getattr(head, "bias", None) is not None:
+        return False
+    n, k = head.weight.shape
+    return (
+        head.weight.dtype == torch.bfloat16
+        and head.weight.nbytes >= HEAD_BYTES
+        and n % TILE_ROWS == 0
+        and k % BLOCK == 0
+    )
 
 
 class ReorderedLinear:

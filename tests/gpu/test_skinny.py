@@ -8,8 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from inference.execution.linears import Head8Bits
+from inference.kernels import skinny as skinny_module
+from inference.kernels.gpu import architecture
 from inference.kernels.nf4 import NF4_VALUES
 from inference.kernels.skinny import Skinny
+from inference.kernels.skinny_shapes import measured_shapes
 from inference.kernels.skinny_weights import (
     SkinnyWeight,
     hold_bf16,
@@ -83,6 +87,46 @@ def test_products_of_random_sizes_are_correct(skinny: Skinny, bits: int, rows: i
         got = skinny(x, weight, out=out).sum(0)
         # NF4's sixteen values are in bfloat16: 2e-3; the others are exact up to summation order.
         assert error(got, x.float() @ dense.T) < (3e-3 if bits == 4 else 1e-4)
+
+
+def test_every_measured_tiling_gives_the_product(skinny: Skinny) -> None:
+    shapes = measured_shapes(architecture(torch.cuda.current_device()))
+    if not shapes:
+        pytest.skip("nothing was measured on this architecture")
+    for bits in (4, 8):
+        weight, dense = random_weight(bits, 1600, 1536)
+        for m_tiles, shape in sorted(
+            {(p.m_tiles, s) for p, s in shapes if p.bits == bits}, key=str
+        ):
+            x = torch.randn(8 * m_tiles - 3, 1536, device="cuda").bfloat16()
+            got = skinny(x, weight, shape=shape).sum(0)
+            assert error(got, x.float() @ dense.T) < (4e-3 if bits == 4 else 1e-4), shape
+
+
+@pytest.mark.parametrize("rows", [1, 13, 64])
+def test_a_card_with_little_shared_memory_gets_the_same_bits(
+    skinny: Skinny,
+    rows: int,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weight, _ = random_weight(4, 1024, 4096)
+    x = torch.randn(rows, 4096, device="cuda").bfloat16()
+    wanted = skinny(x, weight, splits=2)
+    unpacked = skinny.unpack(weight, torch.empty(1024, 4096, device="cuda", dtype=x.dtype))
+    monkeypatch.setattr(skinny_module, "has_large_shared_memory", lambda _: False)
+    small = Skinny(tmp_path_factory.mktemp("kernels"))
+    assert torch.equal(small(x, weight, splits=2), wanted)
+    assert torch.equal(small.unpack(weight, torch.empty_like(unpacked)), unpacked)
+
+
+@pytest.mark.parametrize("rows", [1, 8, 64, 65])
+def test_a_head_in_8_bits_gives_nearly_the_same_logits(skinny: Skinny, rows: int) -> None:
+    weight = torch.randn(32_064, 1024, device="cuda").bfloat16() * 0.02
+    x = torch.randn(rows, 1024, device="cuda").bfloat16()
+    logits = Head8Bits(skinny, weight)(x)
+    assert logits.shape == (rows, 32_064)
+    assert error(logits, x.float() @ weight.float().T) < 1e-2
 
 
 @pytest.mark.parametrize("bits", [4, 8])
