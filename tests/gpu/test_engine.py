@@ -19,6 +19,8 @@ from transformers.generation.logits_process import RepetitionPenaltyLogitsProces
 from inference.backends.batching import BatchingBackend
 from inference.bench.workloads import picture_of
 from inference.errors import GenerationFailed
+from inference.execution import linears
+from inference.execution.linears import Head8Bits
 from inference.serving.backend import Job
 from inference.types import (
     FinishReason,
@@ -90,7 +92,9 @@ def both(
     weights, processor = small_model(spec)
     reference = float32_reference(weights)
     folder = tmp_path_factory.mktemp("kernels")
-    return small_backend(weights, processor, spec, folder), reference
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(linears, "HEAD_BYTES", 0)  # as if the head were large
+        return small_backend(weights, processor, spec, folder), reference
 
 
 @pytest.fixture
@@ -127,6 +131,22 @@ def test_the_device_makes_the_processors_own_pixels(both: Any) -> None:
         preprocessor._family.picture_for(picture, preprocessor._processor)
     )
     assert torch.equal(preprocessor.normalise(preprocessor.resize(read.cuda())).cpu(), wanted)
+
+
+def test_a_large_head_has_8_bits_beside_few_bit_weights_alone(both: Any) -> None:
+    backend, _ = both
+    decoder = backend._runner._decoder
+    assert isinstance(decoder.head, Head8Bits) == (decoder.bits < 16)
+    vocabulary, hidden = decoder.vocabulary, decoder.shape.hidden
+    head_bytes = (
+        vocabulary * hidden + 4 * vocabulary if decoder.bits < 16 else 2 * vocabulary * hidden
+    )
+    layers = sum(
+        linear.nbytes
+        for layer in decoder.layers
+        for linear in (layer.qkv_proj, layer.o_proj, layer.gate_up_proj, layer.down_proj)
+    )
+    assert backend.model.step_bytes == layers + vocabulary * of_row
 
 
 def compiled() -> int:

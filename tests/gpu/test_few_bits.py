@@ -15,7 +15,6 @@ from transformers import AutoModelForImageTextToText
 
 from inference.backends.batching import BatchingBackend
 from inference.backends.load import load_model
-from inference.execution import linears
 from inference.progress import StreamProgress
 from inference.types import GenerationRequest, Message, ModelSpec, Role, Sampling
 from tests.few_bits import (
@@ -87,34 +86,6 @@ def test_each_layout_answers_as_the_weights_that_it_means(
         logits = reference(input_ids=tokens).logits[0, -len(answer) - 1 : -1]
         shortfall = logits.max(-1).values - logits[range(len(answer)), answer]
         assert float(shortfall.max()) < TOLERANCE * float(logits.std())
-
-
-@torch.inference_mode()
-def test_a_large_head_is_held_in_8_bits_beside_few_bit_weights(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    few = tmp_path / "few"
-    store_checkpoint(checkpoint, few, tmp_path / "dense", awq(64))
-    whole = load(few)
-    monkeypatch.setattr(linears, "HEAD_BYTES", 0)
-    backend = load(few)
-    assert isinstance(whole, BatchingBackend)
-    assert isinstance(backend, BatchingBackend)
-    assert whole.model.step_bytes is not None
-    assert backend.model.step_bytes is not None
-    assert backend.model.step_bytes < whole.model.step_bytes
-    answers = []
-    for engine in (whole, backend):
-        stepper = Stepper(engine)
-        job = stepper.ask(
-            GenerationRequest(
-                messages=(Message(role=Role.USER, text="What is it?"),),
-                sampling=Sampling(temperature=0.0, max_new_tokens=1),
-            )
-        )
-        stepper.run()
-        answers.append(stepper.tokens[job])
-    assert answers[0] == answers[1]
 
 
 @torch.inference_mode()

@@ -156,7 +156,7 @@ def test_the_command_prints_a_table_and_one_recommendation(
     assert cli.main(["models", "--memory", "12", "--threads", "4"]) == 0
     out = capsys.readouterr().out
     assert "what it holds with 4 threads of 2,000 tokens" in out
-    assert out.splitlines()[-1] == "Recommended: MODEL=Qwen/Qwen3-VL-8B-Instruct QUANTIZE=nf4"
+    assert out.splitlines()[-1] == "Recommended: MODEL=Qwen/Qwen3-VL-8B-Instruct QUANTIZE=int8"
 
 
 def test_the_command_prints_json(here: None, capsys: pytest.CaptureFixture[str]) -> None:
