@@ -138,9 +138,7 @@ def test_a_large_head_has_8_bits_beside_few_bit_weights_alone(both: Any) -> None
     decoder = backend._runner._decoder
     assert isinstance(decoder.head, Head8Bits) == (decoder.bits < 16)
     vocabulary, hidden = decoder.vocabulary, decoder.shape.hidden
-    head_bytes = (
-        vocabulary * hidden + 4 * vocabulary if decoder.bits < 16 else 2 * vocabulary * hidden
-    )
+    of_row = hidden + 4 if decoder.bits < 16 else 2 * hidden  # with its scale
     layers = sum(
         linear.nbytes
         for layer in decoder.layers
