@@ -183,7 +183,8 @@ def report(fit: Fit, backend: BatchingBackend, watch: Watch, loaded: tuple[int, 
         f"the table says {gb(said)}: weights {gb(fit.weights_bytes)}, "
         f"cache {gb(fit.cache_bytes)}, the rest {gb(rest)}"
     )
-    print(f"the engine holds weights of {gb(backend.model.weights_bytes)}, a cache of {gb(cache)}")
+    held = backend.model.weights_bytes or 0
+    print(f"the engine holds weights of {gb(held)}, a cache of {gb(cache)}")
     peak = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
     for when, (allocated, reserved) in (("loading", loaded), ("answering", peak)):
         print(f"torch, {when}: {gb(allocated)} allocated at most, {gb(reserved)} reserved")

@@ -26,7 +26,7 @@ import torch
 
 from inference.backends.batching import BatchingBackend
 from inference.bench import random_models
-from inference.bench.baselines import floor_tokens_per_second, read_bandwidth, weight_bytes
+from inference.bench.baselines import floor_tokens_per_second, read_bandwidth
 from inference.bench.random_qwen import qwen3
 from inference.bench.workloads import Answered, Client, picture_of
 from inference.serving.device_thread import DeviceThread
@@ -292,14 +292,18 @@ def main(*argv: str) -> None:
         loaded = random_model_of(spec)
         device = torch.device(loaded.weights.device)
         bandwidth = read_bandwidth(device)
-        size = weight_bytes(loaded.weights)
         backend = fast_backend(loaded, spec, arguments.cache or Path(kernels))
         del loaded
-        machine = Machine(weights_bytes=size, token_bytes=backend.token_bytes, bandwidth=bandwidth)
+        machine = Machine(
+            weights_bytes=backend.model.step_bytes or 0,
+            token_bytes=backend.token_bytes,
+            bandwidth=bandwidth,
+        )
         on = torch.cuda.get_device_name(device) if device.type == "cuda" else "a CPU"
+        weights_gb = machine.weights_bytes / 1e9
         print(
             f"{spec.name}, {backend.model.weights}, on {on}, read at {bandwidth / 1e9:,.0f} GB/s: "
-            f"weights of {size / 1e9:.2f} GB, {backend.token_bytes / 1e3:.0f} KB a token\n",
+            f"weights of {weights_gb:.2f} GB, {backend.token_bytes / 1e3:.0f} KB a token\n",
             flush=True,
         )
 

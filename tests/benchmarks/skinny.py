@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -159,7 +160,7 @@ def prompts(skinny: Skinny) -> None:
 
 
 # Worth trying, by m_tiles: the best of all combinations for one model's sizes on an H200.
-CANDIDATES: dict[int, list[tuple[int, ...]]] = {
+CANDIDATES: dict[int, list[tuple[Any, ...]]] = {
     1: [
         *((2, warps_n, warps_k, stages, blocks)
           for warps_n, warps_k in ((8, 1), (4, 2), (2, 4))

@@ -21,7 +21,12 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def own(rows: list[Json], pictures: Path, **changes: Any) -> vqa.OwnQuestions:
-    options = {"title": "q.jsonl", "pictures": pictures, "briefly": True, "system": ""}
+    options: dict[str, Any] = {
+        "title": "q.jsonl",
+        "pictures": pictures,
+        "briefly": True,
+        "system": "",
+    }
     return vqa.load(rows, **(options | changes))
 
 

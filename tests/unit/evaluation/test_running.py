@@ -20,6 +20,7 @@ from bot.errors import EXIT_ENGINE_DEAD, CommandFailed
 from bot.evaluation import command
 from bot.evaluation.asking import Asking
 from bot.evaluation.command import Wishes, evaluate
+from bot.evaluation.files import AnswersFile
 from bot.evaluation.questions import Answer, Asked, Json, Question
 from bot.images.decoding.pool import DecodingPool
 from bot.values.limits import PictureLimits
@@ -160,7 +161,7 @@ def test_an_answer_that_cannot_be_kept_ends_the_command(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(command.AnswersFile, "add", full)
+    monkeypatch.setattr(AnswersFile, "add", full)
     with pytest.raises(CommandFailed, match="cannot be written: No space left"):
         evaluate(wishes, configuration)
     with pytest.raises(CommandFailed, match="something else than an evaluation's answers"):
