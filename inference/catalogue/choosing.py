@@ -13,8 +13,12 @@ THREAD_TOKENS = 2000
 # Bytes for each number of the decoder's matrices.
 PRECISIONS = {"bf16": 2.0, "int8": 1.0, "4 bits": 0.53125}
 """4 bits: NF4, and AWQ or GPTQ in groups of 64 and more; int4 with zeros takes 3% more."""
-SHARE_OF_FLOOR = {"bf16": 0.8, "int8": 0.7, "4 bits": 0.5}
-"""Of the speed at which memory could be read; measured: docs/performance.md."""
+LAYER_S = 30e-6
+"""What a layer takes besides reading: kernels that begin and end; docs/performance.md, H200."""
+UNPACKING_S = 8e-15
+"""For a weight of few bits and a row, where memory is read at `UNPACKING_BANDWIDTH`."""
+UNPACKING_BANDWIDTH = 3.5e12
+"""Between an H100's and an H200's; a card that reads more slowly also computes more slowly."""
 
 OVERHEAD_BYTES = 1.76e9
 """CUDA's context, cuBLAS, graphs and activations; docs/performance.md, both measured models."""
@@ -43,7 +47,14 @@ MEASURED: dict[tuple[str, str, str], dict[int, float]] = {
     ("H100", "llava-hf/llava-1.5-7b-hf", "4 bits"): {1: 449, 8: 2811, 32: 5229},
     ("H100", "llava-hf/llava-1.5-13b-hf", "4 bits"): {1: 269, 8: 1725, 32: 3165},
     ("H200", "llava-hf/llava-1.5-7b-hf", "bf16"): {1: 249, 8: 1578, 32: 4420},
-    ("H200", "llava-hf/llava-1.5-7b-hf", "4 bits"): {1: 506, 8: 3135, 32: 5666},
+    ("H200", "llava-hf/llava-1.5-7b-hf", "4 bits"): {1: 559, 8: 2936, 32: 6462},
+    ("H200", "Qwen/Qwen3-VL-8B-Instruct", "bf16"): {1: 217, 8: 1575, 32: 4743},
+    ("H200", "Qwen/Qwen3-VL-8B-Instruct", "4 bits"): {1: 458, 8: 2937, 32: 5642},
+    ("H200", "Qwen/Qwen3-VL-4B-Instruct", "bf16"): {1: 333, 8: 2299, 32: 6276},
+    ("H200", "Qwen/Qwen3-VL-4B-Instruct", "4 bits"): {1: 599, 8: 3798, 32: 7266},
+    ("H200", "Qwen/Qwen2.5-VL-7B-Instruct", "bf16"): {1: 235, 8: 1747, 32: 5870},
+    ("H200", "Qwen/Qwen2.5-VL-7B-Instruct", "4 bits"): {1: 499, 8: 3621, 32: 7640},
+    ("H200", "OpenGVLab/InternVL3_5-8B-HF", "bf16"): {1: 214, 8: 1455, 32: 3577},
 }
 """Tokens per second by threads, from docs/performance.md; its threads are shorter."""
 TYPICAL = ((9, 0.25e12), (13, 0.33e12), (17, 0.46e12), (25, 0.85e12), (49, 0.7e12), (81, 1.6e12))
@@ -131,20 +142,24 @@ def _fit(model: CatalogueModel, precision: str, card: Card, need: Need, *, is_fa
     matrix = (1 if few_bits else 2) * model.embedding
     embedding = 0 if model.tied or few_bits else matrix
     token = cache_bytes_per_token(model, int8=few_bits and model.suits_int8_keys)
-    read = in_layers + matrix
-    measured = _measured(model, precision, card)
     each = need.thread_tokens * token
-    per_second = card.bandwidth * SHARE_OF_FLOOR[precision]
+    unpacking = UNPACKING_S * UNPACKING_BANDWIDTH / card.bandwidth if few_bits else 0.0
+
+    def computed(threads: int) -> float:
+        """Tokens per second of so many threads together."""
+        step_s = (in_layers + matrix + threads * each) / card.bandwidth
+        step_s += model.layers * LAYER_S + threads * model.in_layers * unpacking
+        return threads / step_s
+
+    measured = _measured(model, precision, card)
     return Fit(
         model=model,
         precision=precision,
         weights_bytes=in_layers + matrix + embedding + 2 * model.tower,
         cache_bytes=need.threads * each,
         is_fast=is_fast,
-        tokens_per_second=measured.get(1, per_second / (read + each)),
-        all_tokens_per_second=measured.get(
-            need.threads, need.threads * per_second / (read + need.threads * each)
-        ),
+        tokens_per_second=measured.get(1, computed(1)),
+        all_tokens_per_second=measured.get(need.threads, computed(need.threads)),
         is_measured=1 in measured and need.threads in measured,
     )
 

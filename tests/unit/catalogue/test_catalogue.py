@@ -15,8 +15,8 @@ from bot import cli
 from bot.doctor import model as doctor_model
 from inference.bench import random_models
 from inference.bench.random_llava import TEXT_SHAPES
-from inference.catalogue import Card, Need, as_text, fast_models, fits_on, recommended
-from inference.catalogue.choosing import BANDWIDTH, MEASURED
+from inference.catalogue import Card, Need, as_text, choosing, fast_models, fits_on, recommended
+from inference.catalogue.choosing import MEASURED
 from inference.catalogue.shapes import MODELS
 from tests.models_document import FILE, document
 
@@ -97,16 +97,27 @@ def test_measured_speeds_stand_in_the_document() -> None:
     assert "194*" in as_text(card, Need(threads=32), found)
 
 
-def test_computed_speeds_are_near_the_measured_ones() -> None:
-    for (part, name, precision), speeds in MEASURED.items():
-        card = Card(name="", memory_bytes=1e12)
+@pytest.mark.parametrize("threads", [1, 8, 32])
+def test_computed_speeds_are_near_the_measured_ones(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = dict(MEASURED)
+    monkeypatch.setattr(choosing, "MEASURED", {})
+    for (part, name, precision), speeds in measured.items():
+        if threads not in speeds:
+            continue
+        tokens = 700 if "llava" in name else 2900 if "Intern" in name else 1300
         found = next(
             fit
-            for fit in fits_on(card, Need(thread_tokens=700), fast=EVERY)
+            for fit in fits_on(
+                Card(name=part, memory_bytes=1e12),
+                Need(threads=threads, thread_tokens=tokens),
+                fast=EVERY,
+            )
             if (fit.model.name, fit.precision) == (name, precision)
         )
-        computed = found.tokens_per_second * BANDWIDTH[part] / card.bandwidth
-        assert computed == pytest.approx(speeds[1], rel=0.25)
+        wanted = pytest.approx(speeds[threads], rel=0.25)
+        assert found.all_tokens_per_second == wanted, (part, name, precision)
 
 
 def test_eight_billion_parameters_fit_a_card_of_12_gb_in_4_bits_but_not_one_of_8() -> None:
