@@ -230,7 +230,11 @@ async def running_services(
             overview=Overview(health, store, history, bounds=settings.question_bounds),
             answers=answers,
             completions=Completions(
-                engine=engine, decoding=decoding, options=options, accounts=Accounts(store)
+                engine=engine,
+                decoding=decoding,
+                options=options,
+                accounts=Accounts(store),
+                readings=readings,
             ),
             erasure=erasure,
             addressing=Addressing(store, questions, settings.follow_ups),

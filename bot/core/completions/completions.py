@@ -17,11 +17,15 @@ from typing import Any
 from bot.core.answering.meter import Meter
 from bot.core.answering.moving import told
 from bot.core.answering.options import AnswerOptions
+from bot.core.answering.pictured_text import MAX_QUOTED_CHARS
 from bot.core.bounds.fair_gate import FairGate
 from bot.core.completions.accounts import Accounts
 from bot.core.completions.asked import AskedCompletion, AskedMessage
+from bot.core.completions.quoting import Texts, texts_in, with_texts
+from bot.core.conversation import MIN_QUOTED_CHARS
 from bot.errors import Busy, OutOfTime, PictureRefused, UserFacingError, refusal_of
 from bot.images.decoding.pool import DecodingPool
+from bot.images.reading.pool import ReadingPool
 from bot.values.cleaning import StreamCleaner, is_unseen
 from bot.values.messages import Outcome
 from bot.values.pictures import NormalisedPicture
@@ -59,11 +63,14 @@ class Completions:
         decoding: DecodingPool,
         options: AnswerOptions,
         accounts: Accounts,
+        readings: ReadingPool | None = None,
     ) -> None:
         """`options`: what a conversation that does not choose gets; its system prompt is not used.
 
-        `accounts`: where what has ended is counted.
+        `accounts`: where what has ended is counted. `readings`: reads text in pictures; `None`: it
+        is not read.
         """
+        self._readings = readings
         self._engine = engine
         self._decoding = decoding
         self._options = options
@@ -138,12 +145,17 @@ class Completions:
             raise Busy("api_loading")
         model = await engine.admitted()  # a full queue costs no decoding
         async with self._preparing.turn(asked.user):
-            messages, prompt_tokens = await self._messages(asked, engine, model)
+            given = await self._messages(asked, model)
+        texts: Texts = {}
+        if self._readings is not None:  # outside the gate: a page takes long
+            texts = await texts_in(given, model, self._readings, asked.user)
+        async with self._preparing.turn(asked.user):
+            messages, prompt_tokens = await self._fitted(asked, given, texts, engine, model)
         request = GenerationRequest(
             messages=messages,
             sampling=self._sampling(asked, model),
             user_id=asked.user.id_everywhere,
-            thread=_thread_of(asked, messages),
+            thread=_thread_of(asked, given),
             stop=asked.stop,
             background=asked.background,
         )
@@ -154,10 +166,8 @@ class Completions:
             async for event in events:
                 yield event
 
-    async def _messages(
-        self, asked: AskedCompletion, engine: Engine, model: ModelInfo
-    ) -> tuple[tuple[Message, ...], int]:
-        """The conversation as the model gets it, and its tokens.
+    async def _messages(self, asked: AskedCompletion, model: ModelInfo) -> tuple[Message, ...]:
+        """The conversation with its pictures decoded.
 
         Raises: UserFacingError, RequestRejected.
         """
@@ -169,7 +179,7 @@ class Completions:
         if characters > CHARACTERS_PER_TOKEN * model.context_tokens:
             raise ContextExceeded(characters // CHARACTERS_PER_TOKEN, model.context_tokens)
         decoded = [await self._pictures_of(message, asked) for message in asked.messages]
-        messages = tuple(
+        return tuple(
             Message(
                 role=message.role,
                 text="".join(told(at, one.sheet, None) for at, one in enumerate(seen, start=1))
@@ -178,7 +188,30 @@ class Completions:
             )
             for message, seen in zip(asked.messages, decoded, strict=True)
         )
-        tokens = await engine.prompt_tokens(messages)
+
+    async def _fitted(
+        self,
+        asked: AskedCompletion,
+        given: tuple[Message, ...],
+        texts: Texts,
+        engine: Engine,
+        model: ModelInfo,
+    ) -> tuple[tuple[Message, ...], int]:
+        """The conversation as the model gets it, and its tokens.
+
+        As much of its pictures' text is quoted as leaves room for the answer.
+
+        Raises: UserFacingError, RequestRejected.
+        """
+        most = self._sampling(asked, model).max_new_tokens
+        room = model.context_tokens - min(most, model.context_tokens // 4)
+        chars = MAX_QUOTED_CHARS if texts else 0
+        while True:
+            messages = with_texts(given, texts, chars)
+            tokens = await engine.prompt_tokens(messages)
+            if not chars or tokens <= room:
+                break
+            chars = chars // 2 if chars > MIN_QUOTED_CHARS else 0
         if tokens >= model.context_tokens:
             raise ContextExceeded(tokens + 1, model.context_tokens)
         return messages, tokens

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from bot.core.answering.options import AnswerOptions
 from bot.core.completions.accounts import Accounts
 from bot.core.completions.completions import Completions
+from bot.images.reading.pool import ReadingPool
 from bot.platforms.api.server import Api
 from bot.platforms.api.settings import ApiSettings
 from bot.store import Store, running_store
@@ -74,6 +75,7 @@ async def running_api(
     *,
     options: AnswerOptions | None = None,
     private_hosts: frozenset[str] = frozenset(),
+    readings: ReadingPool | None = None,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
     """The API over a running engine."""
@@ -83,6 +85,7 @@ async def running_api(
             decoding=shared_pool(PictureLimits(max_bytes=100_000)),
             options=options or AnswerOptions(),
             accounts=Accounts(store),
+            readings=readings,
         )
         keys = SecretStr(f"home={KEY},lab={OTHER_KEY}")
         made = ApiSettings(port=0, keys=keys, **settings)
