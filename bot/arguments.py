@@ -162,6 +162,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_evaluate_arguments(evaluate)
 
+    compare = command(
+        "compare",
+        "compare --model A --model B [OPTION]... PICTURE... QUESTION",
+        "ask several models about the same pictures, and show them beside each other",
+    )
+    _add_compare_arguments(compare)
+
     models = command(
         "models", "models [OPTION]...", "list the models that a card holds, and recommend one"
     )
@@ -189,7 +196,7 @@ def build_parser() -> argparse.ArgumentParser:
             help="ask the bot that runs there, instead of loading a model; with a password, "
             "http://name:password@host or PLAYGROUND_PASSWORD",
         )
-    for quiet in (ask, chat, bench, evaluate, store):
+    for quiet in (ask, chat, bench, evaluate, compare, store):
         quiet.add_argument(
             "-q", "--quiet", action="store_true", help="print answers and errors, nothing else"
         )
@@ -202,6 +209,7 @@ def build_parser() -> argparse.ArgumentParser:
         manifest,
         bench,
         evaluate,
+        compare,
         models,
         store,
     ):
@@ -212,6 +220,9 @@ def build_parser() -> argparse.ArgumentParser:
         add_setting_arguments(operators, platforms=True)
     for users in (ask, chat, bench, evaluate, store):
         add_setting_arguments(users, platforms=False)
+    add_setting_arguments(
+        compare, platforms=False, without={"model", "models", "model_revision", "devices"}
+    )
     parser.commands = commands.choices
     return parser
 
@@ -361,6 +372,26 @@ def _add_evaluate_arguments(evaluate: argparse.ArgumentParser) -> None:
         help="of vqa: do not ask for a single word or phrase",
     )
     evaluate.add_argument("--json", action="store_true", help="print the results as JSON")
+
+
+def _add_compare_arguments(compare: argparse.ArgumentParser) -> None:
+    compare.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        dest="compared",
+        metavar="MODEL",
+        help="a model to ask, as MODEL has it; :nf4, :int8 or :none behind it is its precision; "
+        "may be given several times",
+    )
+    compare.add_argument("picture", nargs="+", metavar="PICTURE", help=f"{PICTURE}; each by itself")
+    compare.add_argument(
+        "question", metavar="QUESTION", type=_question, help="in quotes; - reads standard input"
+    )
+    compare.add_argument(
+        "--html", metavar="FILE", help="write a page, too, with the pictures in it"
+    )
+    compare.add_argument("--json", action="store_true", help="print the answers as JSON")
 
 
 def _add_models_arguments(models: argparse.ArgumentParser) -> None:

@@ -121,7 +121,7 @@ def _command(arguments: argparse.Namespace, configuration: Configuration) -> int
             from bot.app import run
 
             return run(configuration, open_page=arguments.open and _has_screen())
-        case "bench" | "evaluate" | "models":
+        case "bench" | "compare" | "evaluate" | "models":
             return _measure(arguments, configuration)
         case "doctor":
             return asyncio.run(
@@ -175,6 +175,8 @@ def _measure(arguments: argparse.Namespace, configuration: Configuration) -> int
     match arguments.command:
         case "bench":
             return _bench(arguments, configuration.bot)
+        case "compare":
+            return _compare(arguments, configuration)
         case "evaluate":
             return _evaluate(arguments, configuration)
         case _:
@@ -203,6 +205,23 @@ def _bench(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.plot:
         plot(report, Path(arguments.plot))
     return 0
+
+
+def _compare(arguments: argparse.Namespace, configuration: Configuration) -> int:
+    from bot.evaluation.comparing import Wishes, compare
+    from bot.platforms.terminal.pictures import read_pictures, read_question
+
+    question = read_question(arguments.question, arguments.picture)
+    limits = configuration.bot.picture_limits
+    files = asyncio.run(read_pictures(arguments.picture, limits, check=False))
+    wishes = Wishes(
+        models=arguments.compared,
+        question=question,
+        html=None if arguments.html is None else Path(arguments.html),
+        as_json=arguments.json,
+        quiet=arguments.quiet,
+    )
+    return compare(wishes, files, configuration)
 
 
 def _evaluate(arguments: argparse.Namespace, configuration: Configuration) -> int:

@@ -155,6 +155,15 @@ def run_engine(
         asyncio.run(run(devices))
 
 
+def peak_gpu_bytes(device: str) -> int | None:
+    """The most that this process has held of its model's GPU; None where it has none."""
+    if not device.startswith("cuda"):
+        return None
+    from inference.backends.gpu_memory import peak_bytes
+
+    return peak_bytes(device)
+
+
 def server_options(settings: ModelServerSettings) -> ServerOptions:
     """How the servers of models are talked to."""
     return ServerOptions(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import SecretStr
@@ -20,8 +20,12 @@ from bot.settings import Settings, SettingsGroup, choices_of
 SECRET = "Others on this machine can read it in the list of processes: better in .env."  # noqa: S105
 
 
-def add_setting_arguments(parser: argparse.ArgumentParser, *, platforms: bool) -> None:
+def add_setting_arguments(
+    parser: argparse.ArgumentParser, *, platforms: bool, without: Collection[str] = ()
+) -> None:
     """Add an argument for every setting of the bot and, if asked for, of its platforms.
+
+    `without`: settings that the command has otherwise.
 
     Each `dest` is the variable's name in lower case, as `load_configuration` takes it.
     """
@@ -30,7 +34,8 @@ def add_setting_arguments(parser: argparse.ArgumentParser, *, platforms: bool) -
     for name in Settings.model_fields:
         if name in beginnings:
             section = parser.add_argument_group(f"settings: {beginnings[name]}")
-        _add(section, Settings, name)
+        if name not in without:
+            _add(section, Settings, name)
     for title, group in further_groups().items() if platforms else ():
         section = parser.add_argument_group(f"settings: {title}")
         for name in group.model_fields:

@@ -72,31 +72,7 @@ class Asking:
             return Answer(error=exc.sentence(LOCALE))
         except OSError as exc:
             return Answer(error=f"a picture cannot be read: {exc.strerror}")
-        try:
-            return await self._generate(question.id, messages)
-        except (RequestRejected, GenerationFailed) as exc:
-            return Answer(error=str(exc))
-
-    async def _generate(self, id_: str, messages: tuple[Message, ...]) -> Answer:
-        model = await self.engine.loaded()
-        if model.needs_picture and not any(message.pictures for message in messages):
-            return Answer(error="the model needs a picture")
-        request = GenerationRequest(messages=messages, sampling=self.sampling, thread=id_)
-        text, finished = "", None
-        async with aclosing(self.engine.stream(request)) as events:
-            async for event in events:
-                if isinstance(event, TextDelta):
-                    text += event.text
-                elif isinstance(event, Finished):
-                    finished = event
-        if finished is None:
-            return Answer(error="the answer did not end")
-        return Answer(
-            text=text.strip(),
-            first_token_s=finished.first_token_s,
-            total_s=finished.total_s,
-            new_tokens=finished.new_tokens,
-        )
+        return await answer_to(self.engine, messages, self.sampling, thread=question.id)
 
     async def _messages(self, question: Question) -> tuple[Message, ...]:
         """Raises: PictureRefused, OSError."""
@@ -120,3 +96,31 @@ class Asking:
     def _read(self, path: Path) -> bytes:
         check_size(path.name, path.stat().st_size, self.decoding.limits)
         return path.read_bytes()
+
+
+async def answer_to(
+    engine: Engine, messages: tuple[Message, ...], sampling: Sampling, *, thread: str
+) -> Answer:
+    """Have a conversation answered; what fails is said in the answer. Raises: EngineDead."""
+    model = await engine.loaded()
+    if model.needs_picture and not any(message.pictures for message in messages):
+        return Answer(error="the model needs a picture")
+    request = GenerationRequest(messages=messages, sampling=sampling, thread=thread)
+    text, finished = "", None
+    try:
+        async with aclosing(engine.stream(request)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    text += event.text
+                elif isinstance(event, Finished):
+                    finished = event
+    except (RequestRejected, GenerationFailed) as exc:
+        return Answer(error=str(exc))
+    if finished is None:
+        return Answer(error="the answer did not end")
+    return Answer(
+        text=text.strip(),
+        first_token_s=finished.first_token_s,
+        total_s=finished.total_s,
+        new_tokens=finished.new_tokens,
+    )

@@ -135,12 +135,8 @@ class AnswersFile:
 
     def add(self, question: Question, answer: Answer, judged: Json) -> None:
         """Write an answer. From any thread. Raises: OSError."""
-        row: Json = {"id": question.id, "question": question.fingerprint}
-        if answer.error is None:
-            row |= {"text": answer.text, **judged, **_timings(answer)}
-        else:
-            row |= {"error": answer.error}
-        self._write(row)
+        row = {"id": question.id, "question": question.fingerprint}
+        self._write(row | answer.to_json() | judged)
 
     def _write(self, row: Mapping[str, Any]) -> None:
         line = f"{json.dumps(row, ensure_ascii=False)}\n".encode("utf-8", "replace")
@@ -151,14 +147,6 @@ class AnswersFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def _timings(answer: Answer) -> Json:
-    return {
-        "first_token_s": round(answer.first_token_s, 4),
-        "total_s": round(answer.total_s, 4),
-        "new_tokens": answer.new_tokens,
-    }
 
 
 def _answer_in(row: Json) -> Answer:

@@ -52,6 +52,17 @@ class Answer:
     total_s: float = 0.0
     new_tokens: int = 0
 
+    def to_json(self) -> Json:
+        """Its text with how long it took, or the reason."""
+        if self.error is not None:
+            return {"error": self.error}
+        return {
+            "text": self.text,
+            "first_token_s": round(self.first_token_s, 4),
+            "total_s": round(self.total_s, 4),
+            "new_tokens": self.new_tokens,
+        }
+
 
 Answers: TypeAlias = Mapping[str, Answer]
 """By the question's id."""

@@ -55,13 +55,19 @@ def _parse(part: str) -> NamedModel:
         raise ValueError(f"it has the form {FORM}")
     if _NAME.fullmatch(name.lower()) is None:
         raise ValueError("a name has letters, digits, dots and hyphens, at most 30")
+    model, quantize = split_precision(model)
+    return NamedModel(name=name.lower(), model=_known(model), quantize=quantize)
+
+
+def split_precision(model: str) -> tuple[str, Quantization | None]:
+    """Take `owner/name:nf4` apart. Returns: (the model, its precision if one is named)."""
     if is_remote(model):  # its server decides about precision, and its name may have a colon
-        return NamedModel(name=name.lower(), model=_known(model))
+        return model, None
     rest, colon, precision = model.rpartition(":")
     for quantize in get_args(Quantization):
         if colon and rest and precision == quantize:
-            return NamedModel(name=name.lower(), model=_known(rest), quantize=quantize)
-    return NamedModel(name=name.lower(), model=_known(model))
+            return rest, quantize
+    return model, None
 
 
 def _known(model: str) -> str:

@@ -14,6 +14,11 @@ TOTAL = Gauge("gpu_memory_total_bytes", "Memory of the GPU.", ("device",))
 INTERVAL_S = 5.0
 
 
+def peak_bytes(device: str) -> int:
+    """Return the most that this process has held of a GPU so far."""
+    return torch.cuda.max_memory_reserved(device)
+
+
 class GpuMemory:
     """Notes one device's memory; of a CPU nothing. On the device's thread.
 
