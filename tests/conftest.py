@@ -39,6 +39,15 @@ def new_databases_are_migrated(tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(autouse=True)
+def files_are_as_private_as_before() -> Iterator[None]:
+    """A command that a test runs in its own process keeps all files of that private."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(autouse=True)
 def nothing_of_ours_blocks_the_loop() -> Iterator[None]:
     """A file, a lock or a sleep that our code waits for on a loop's thread fails the test."""
     with blockbuster_ctx(scanned_modules=["bot", "inference"]) as blocked:

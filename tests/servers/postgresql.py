@@ -65,6 +65,8 @@ class PostgresqlServer:
         """Make the cluster's files."""
         secret = self._folder / "secret"
         secret.write_text(PASSWORD)
+        if (user := _user()) is not None:
+            shutil.chown(secret, user)
         self._run(
             "initdb", "--pgdata", self._data, "--username", USER, "--pwfile", secret,
             "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync",
