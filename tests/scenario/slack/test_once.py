@@ -234,7 +234,7 @@ async def test_a_status_whose_beginning_broke_off_is_ended_too(stage: Stage) -> 
     stage.slack.faults.next("agents.sessions.setStatus", Fault(cut="after"))
     ts = stage.slack.say(f"{BOT} what is it?")
     await stage.answered(ts)
-    await until(lambda: stage.slack.workspace.sessions[("C1", ts)] == "active")
+    await until(lambda: stage.slack.workspace.sessions.get(("C1", ts)) == "active")
 
 
 async def test_a_stream_that_a_crash_left_unremembered_becomes_the_answer_of_its_own_question(
