@@ -10,7 +10,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.configuration import Configuration
@@ -38,7 +38,7 @@ class Wishes:
 
     models: Sequence[str]
     """Names, with `:nf4`, `:int8` or `:none` where one is held otherwise than `QUANTIZE` says."""
-    question: str
+    question: str = field(repr=False)
     html: Path | None = None
     as_json: bool = False
     quiet: bool = False

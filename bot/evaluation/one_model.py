@@ -10,7 +10,7 @@ import base64
 import json
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot import interrupts, private_files
@@ -40,7 +40,7 @@ class Task:
     """What one model is asked."""
 
     model: str
-    question: str
+    question: str = field(repr=False)
     pictures: tuple[Picture, ...]
     quiet: bool = False
 

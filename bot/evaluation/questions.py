@@ -47,7 +47,7 @@ class Answer:
     """What a model said, or why it said nothing."""
 
     text: str = field(default="", repr=False)
-    error: str | None = None
+    error: str | None = field(default=None, repr=False)
     first_token_s: float = 0.0
     total_s: float = 0.0
     new_tokens: int = 0

@@ -52,7 +52,8 @@ SHOWN = {
     # the operator's: settings but their values, models, machines
     *("path", "lines", "problems", "variable", "origin", "what", "fix", "file", "bucket"),
     *("endpoint", "region", "model", "revision", "device", "family", "weights", "languages"),
-    *("cache_dtype", "engine", "why_not_fast"),
+    *("split", "models", "subject", "category", "rating"),
+    *("cache_dtype", "engine", "why_not_fast", "within"),
     # numbers that are no tokens
     *(
         "pages",
@@ -66,6 +67,7 @@ SHOWN = {
         "_claim",
         "counts",
         "probe",
+        "times_ms",
     ),
     # what servers and their requests are made of
     *("addresses", "address", "problem", "clear_path", "finish_reason", "param", "mark"),
