@@ -82,8 +82,8 @@ def test_an_installation_that_fails_is_named_and_skipped(checkout: Checkout) -> 
 @pytest.mark.parametrize(
     ("late", "named", "limit_s"),
     [
-        ("tests/vllm/install.sh", "tests/vllm/install.sh ended with status 124", 48 * 60 - 2000),
-        ("test-vllm", "the rest of test-vllm, since it was not done", 57 * 60 - 2000),
+        ("tests/vllm/install.sh", "tests/vllm/install.sh ended with status 124", 47 * 60 - 2000),
+        ("test-vllm", "the rest of test-vllm, since it was not done", 54 * 60 - 2000),
     ],
 )
 def test_what_takes_too_long_is_ended_named_and_skipped(
