@@ -132,6 +132,6 @@ def test_one_slip_in_any_setting_is_seen(name: str, at: int, letter: str, slip: 
         name[:at] + name[at : at + 2][::-1] + name[at + 2 :],
     ][slip]
     known = known_names()
-    if misspelt in known:
+    if misspelt in known or len(misspelt) < 3:  # two letters could mean anything
         return
     assert known.meant_in_file(misspelt, "x")
