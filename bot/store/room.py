@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, union_all, update
 
 from bot.store.database import Database
 from bot.store.question_bounds import DAY
 from bot.store.rows import erase_threads, now
-from bot.store.schema import gone_pictures, inbox, pictures, threads, turn_pictures, turns
+from bot.store.schema import (
+    gone_pictures,
+    inbox,
+    pictures,
+    threads,
+    turn_documents,
+    turn_pictures,
+    turns,
+)
 from bot.store.uninterrupted import uninterrupted
 
 KEPT_AFTER_SWEEP = 0.95
@@ -83,10 +91,16 @@ def _kept_bytes(connection: Connection) -> int:
 
 
 def _remove_oldest(connection: Connection, keep_bytes: int) -> int:
+    used = union_all(
+        *(
+            select(table.c.digest, table.c.turn_id).where(table.c.digest.is_not(None))
+            for table in (turn_pictures, turn_documents)
+        )
+    ).subquery()
     by_use = connection.execute(
         select(pictures.c.digest, pictures.c.size_bytes)
-        .join(turn_pictures, turn_pictures.c.digest == pictures.c.digest)
-        .join(turns, turns.c.id == turn_pictures.c.turn_id)
+        .join(used, used.c.digest == pictures.c.digest)
+        .join(turns, turns.c.id == used.c.turn_id)
         .join(threads, threads.c.id == turns.c.thread_id)
         .group_by(pictures.c.digest, pictures.c.size_bytes)
         .order_by(func.max(threads.c.touched_at), func.max(turns.c.id), pictures.c.digest)
@@ -112,3 +126,6 @@ def _mark_gone(connection: Connection, digests: list[str]) -> None:
         )
     )
     connection.execute(delete(turn_pictures).where(theirs))
+    connection.execute(
+        update(turn_documents).where(turn_documents.c.digest.in_(digests)).values(digest=None)
+    )

@@ -17,10 +17,12 @@ from bot.store.schema import (
     pictures,
     replies,
     threads,
+    turn_documents,
     turn_pictures,
     turns,
 )
 from bot.texts import sentences
+from bot.values.documents import SentDocument, StoredDocument, StoredPage
 from bot.values.messages import IncomingMessage, MessageKey, Outcome, Receipt, ThreadKey
 from bot.values.pictures import NormalisedPicture, Sheet
 from bot.values.turns import GonePicture, StoredPicture, Turn
@@ -144,16 +146,33 @@ def set_pictures(
     thread_id: int,
     turn_id: int,
     new_pictures: Sequence[NormalisedPicture],
+    documents: Sequence[SentDocument],
     locale: str,
+    *,
+    adds: bool = False,
 ) -> None:
-    """Give a turn its pictures, numbered on from the thread's last. Their own rows exist.
+    """Give a turn its pictures, numbered on from the thread's last, and its documents.
 
-    `locale`: the language that the notes on them are kept in.
+    The rows of their files exist.
+
+    `locale`: the language that the notes on them are kept in. `adds`: what it has stays.
     """
-    for table in (turn_pictures, gone_pictures):
-        connection.execute(delete(table).where(table.c.turn_id == turn_id))
+    if not adds:
+        for table in (turn_pictures, gone_pictures, turn_documents):
+            connection.execute(delete(table).where(table.c.turn_id == turn_id))
+    for document in documents:
+        connection.execute(
+            insert(turn_documents).values(
+                turn_id=turn_id,
+                digest=document.digest,
+                name=document.name,
+                suffix=document.suffix,
+                num_pages=document.num_pages,
+            )
+        )
     if not new_pictures:
         return
+    ids = _documents_of(connection, thread_id)
     highest = (
         connection.execute(
             select(func.coalesce(func.max(table.c.number), 0))
@@ -163,24 +182,42 @@ def set_pictures(
         for table in (turn_pictures, gone_pictures)
     )
     first_number = max(highest) + 1
-    for position, new in enumerate(new_pictures):
+    has = select(func.count()).where(turn_pictures.c.turn_id == turn_id)
+    first_position = connection.execute(has).scalar_one()
+    for index, new in enumerate(new_pictures):
+        page = new.page
         connection.execute(
             insert(turn_pictures).values(
                 turn_id=turn_id,
-                position=position,
-                number=first_number + position,
+                position=first_position + index,
+                number=first_number + index,
                 digest=new.picture.digest,
                 name=new.name,
                 notes=sentences(locale, new.notes),
                 sheet=None if new.sheet is None else new.sheet.to_json(),
+                document_id=None if page is None else ids.get(page.document),
+                page=None if page is None else page.number,
+                page_text=None if page is None else page.text,
             )
         )
+
+
+def _documents_of(connection: Connection, thread_id: int) -> dict[str, int]:
+    """A thread's documents: digest → id, the latest."""
+    rows = connection.execute(
+        select(turn_documents.c.digest, turn_documents.c.id)
+        .join(turns)
+        .where(turns.c.thread_id == thread_id)
+        .order_by(turn_documents.c.id)
+    )
+    return {row.digest: row.id for row in rows}
 
 
 def as_turns(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Turn, ...]:
     """Rows of turns as values, with their pictures."""
     ids = [row.id for row in rows]
     shown, gone = _pictures_by_turn(connection, ids), _gone_by_turn(connection, ids)
+    documents = _documents_by_turn(connection, ids)
     return tuple(
         Turn(
             message=row.message,
@@ -193,6 +230,7 @@ def as_turns(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Turn, ..
             model=row.model,
             pictures=tuple(shown.get(row.id, ())),
             gone=tuple(gone.get(row.id, ())),
+            documents=tuple(documents.get(row.id, ())),
         )
         for row in rows
     )
@@ -210,8 +248,12 @@ def _pictures_by_turn(
             pictures.c.file,
             pictures.c.width_px,
             pictures.c.height_px,
+            turn_documents.c.name.label("document_name"),
+            turn_documents.c.num_pages,
         )
-        .join(pictures)
+        .select_from(turn_pictures)
+        .join(pictures, pictures.c.digest == turn_pictures.c.digest)
+        .outerjoin(turn_documents, turn_documents.c.id == turn_pictures.c.document_id)
         .where(turn_pictures.c.turn_id.in_(turn_ids))
         .order_by(turn_pictures.c.turn_id, turn_pictures.c.position)
     )
@@ -228,9 +270,46 @@ def _pictures_by_turn(
                 width_px=row.width_px,
                 height_px=row.height_px,
                 sheet=None if row.sheet is None else Sheet.from_json(row.sheet),
+                page=_page_of(row),
             )
         )
     return shown
+
+
+def _page_of(row: Row[Any]) -> StoredPage | None:
+    if row.document_id is None:
+        return None
+    return StoredPage(
+        document=row.document_id,
+        number=row.page,
+        num_pages=row.num_pages,
+        name=row.document_name,
+        text=row.page_text,
+    )
+
+
+def _documents_by_turn(
+    connection: Connection, turn_ids: Sequence[int]
+) -> dict[int, list[StoredDocument]]:
+    documents: dict[int, list[StoredDocument]] = {}
+    for row in connection.execute(
+        select(turn_documents, pictures.c.file)
+        .select_from(turn_documents)
+        .outerjoin(pictures, pictures.c.digest == turn_documents.c.digest)
+        .where(turn_documents.c.turn_id.in_(turn_ids))
+        .order_by(turn_documents.c.id)
+    ):
+        documents.setdefault(row.turn_id, []).append(
+            StoredDocument(
+                id=row.id,
+                digest=row.digest or "",
+                file=row.file or "",
+                name=row.name,
+                suffix=row.suffix,
+                num_pages=row.num_pages,
+            )
+        )
+    return documents
 
 
 def _gone_by_turn(connection: Connection, turn_ids: Sequence[int]) -> dict[int, list[GonePicture]]:

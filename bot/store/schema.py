@@ -106,7 +106,8 @@ turns = Table(
     UniqueConstraint("thread_id", "message"),
 )
 
-# Their bytes are in a folder or a bucket (`bot.store.pictures`).
+# Their bytes are in a folder or a bucket (`bot.store.pictures`), as those of documents, which are
+# no pixels large.
 pictures = Table(
     "pictures",
     metadata,
@@ -135,6 +136,19 @@ identity = Table(
     Column("id", String, nullable=False),
 )
 
+# Documents that came with a question. Their bytes are kept as pictures' are.
+turn_documents = Table(
+    "turn_documents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("turn_id", ForeignKey("turns.id", ondelete="CASCADE"), nullable=False, index=True),
+    # None: it had to make room for newer files.
+    Column("digest", ForeignKey("pictures.digest"), nullable=True, index=True),
+    Column("name", Text, nullable=False),
+    Column("suffix", String, nullable=False),
+    Column("num_pages", Integer, nullable=False),  # 0: text alone
+)
+
 turn_pictures = Table(
     "turn_pictures",
     metadata,
@@ -145,6 +159,16 @@ turn_pictures = Table(
     Column("name", Text, nullable=False),
     Column("notes", JSON, nullable=False),  # what was done to it, as sentences for the user
     Column("sheet", JSON(none_as_null=True), nullable=True),  # how frames lie on it
+    # Which page it shows, of a document that came with this question or an earlier one: forgotten,
+    # that one takes its pages along.
+    Column(
+        "document_id",
+        ForeignKey("turn_documents.id", ondelete="CASCADE"),
+        nullable=True,
+        index=True,
+    ),
+    Column("page", Integer, nullable=True),
+    Column("page_text", Text, nullable=True),  # what the file itself says is written there
 )
 
 # Pictures of turns that had to make room for newer ones.

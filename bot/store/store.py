@@ -66,6 +66,7 @@ from bot.store.schema import (
 from bot.store.sharing import Sharing
 from bot.store.uninterrupted import uninterrupted
 from bot.store.usage import Usage, count, forget_person
+from bot.values.documents import SentDocument, StoredDocument
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.values.picture_places import PictureFolder, PicturePlace
 from bot.values.pictures import NormalisedPicture
@@ -166,16 +167,19 @@ class Store:
         question: str,
         new_pictures: Sequence[NormalisedPicture],
         receipt: Receipt,
+        documents: Sequence[SentDocument] = (),
     ) -> bool:
-        """Save a question with its pictures before it is answered.
+        """Save a question with its pictures and documents before it is answered.
 
-        When it is asked again, its pictures stay as they are and `new_pictures` is ignored.
+        When it is asked again, its pictures stay as they are, and new ones are added: further
+        pages of a document.
+
         Returns: false when its thread was erased after the claim, or another process has taken the
         question; then nothing is saved.
         """
         while True:
             # Files first, and before the database is locked for writing.
-            files = await self._pictures.write([new.picture for new in new_pictures])
+            files = await self._pictures.write([*(n.picture for n in new_pictures), *documents])
 
             def work(connection: Connection, files: dict[str, str] = files) -> bool:
                 if not still_owns(connection, message, self.lease):
@@ -184,9 +188,10 @@ class Store:
                 if thread_id is not None:
                     settle(connection, files)
                     turn_id = upsert_turn(connection, thread_id, message, question, receipt)
-                    is_edit = message.revision and not (message.again or message.keeps_pictures)
-                    if new_pictures or is_edit:
-                        set_pictures(connection, thread_id, turn_id, new_pictures, message.locale)
+                    adds = message.again or message.keeps_pictures
+                    if new_pictures or documents or (message.revision and not adds):
+                        new = (new_pictures, documents, message.locale)
+                        set_pictures(connection, thread_id, turn_id, *new, adds=adds)
                 return thread_id is not None
 
             # Gone: this process slept for longer than a reservation lasts.
@@ -421,6 +426,16 @@ class Store:
             width_px=stored.width_px,
             height_px=stored.height_px,
         )
+
+    @uninterrupted
+    async def read_document(self, stored: StoredDocument) -> bytes | None:
+        """A document's bytes; `None`: it is gone, or was changed. Raises: StoreFailed."""
+        if not stored.digest:
+            return None
+        try:
+            return await self._pictures.read(stored.file, stored.digest)
+        except PictureLost:
+            return None
 
     @uninterrupted
     async def picture_file(self, thread: ThreadKey, number: int) -> PictureFile | None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from math import ceil
 from typing import Any, Final, TypeAlias
 
+from bot.values.documents import PageOf
 from inference.types import Picture
 
 Notes = tuple[tuple[str, dict[str, int]], ...]
@@ -77,6 +78,8 @@ class NormalisedPicture:
     notes: Notes = ()
     sheet: Sheet | None = None
     """The frames on it, if it is made of several."""
+    page: PageOf | None = None
+    """Of a document, where it is a page."""
 
 
 def even_indices(count: int, most: int) -> list[int]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from bot.values.cleaning import clean_words
+from bot.values.documents import StoredDocument, StoredPage
 from bot.values.messages import Outcome, Receipt, ThreadKey
 from bot.values.pictures import Sheet
 
@@ -28,6 +29,8 @@ class StoredPicture:
     height_px: int
     sheet: Sheet | None = None
     """The frames on it, if it is made of several."""
+    page: StoredPage | None = None
+    """Of a document, where it is a page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,8 @@ class Turn:
     receipt: Receipt
     pictures: tuple[StoredPicture, ...]
     gone: tuple[GonePicture, ...] = ()
+    documents: tuple[StoredDocument, ...] = ()
+    """Sent with it."""
     may_pass: bool = True
     """Of a refused one: whether it may succeed when it is asked again."""
     model: str = ""

@@ -10,9 +10,10 @@ from typing import Protocol
 from bot.errors import CommandFailed
 
 SUFFIXES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg"}
+"""Of pictures, by how they begin; documents have others."""
 MARKER = "llava-bot-store"
 """Beside the pictures: the id of the database that they belong to."""
-_NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{6,128}(-[0-9a-f]{16})?\.(png|jpg)")
+_NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{6,128}(-[0-9a-f]{16})?\.(png|jpg|pdf|tif|txt)")
 """What a sweep may remove: earlier versions wrote names without a nonce."""
 
 

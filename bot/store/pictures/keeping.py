@@ -25,6 +25,7 @@ from bot.store.pictures.rows import (
     reserve,
     settle,
 )
+from bot.values.documents import SentDocument
 from inference.types import Picture
 
 log = logging.getLogger(__name__)
@@ -76,20 +77,20 @@ class Pictures:
                 "each other's: give this one a folder or a prefix of its own."
             )
 
-    async def write(self, new_pictures: Sequence[Picture]) -> dict[str, str]:
-        """Reserve and write pictures. Returns: digest → file, for `settle`.
+    async def write(self, new: Sequence[Picture | SentDocument]) -> dict[str, str]:
+        """Reserve and write pictures and documents. Returns: digest → file, for `settle`.
 
         Raises:
             StoreFailed: one could not be written.
         """
-        if not new_pictures:
+        if not new:
             return {}
-        by_digest = {picture.digest: picture for picture in new_pictures}
+        by_digest = {kept.digest: kept for kept in new}
 
         names = await self._database.write(
             lambda connection: {
-                digest: reserve(connection, picture)
-                for digest, picture in sorted(by_digest.items())  # in one order: no deadlocks
+                digest: reserve(connection, kept)
+                for digest, kept in sorted(by_digest.items())  # in one order: no deadlocks
             }
         )
         await self._each(

@@ -17,11 +17,18 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from bot.store.database.statements import insert_into
 from bot.store.pictures.files import new_name, suffix_of
-from bot.store.schema import discarded_pictures, identity, pictures, turn_pictures
+from bot.store.schema import (
+    discarded_pictures,
+    identity,
+    pictures,
+    turn_documents,
+    turn_pictures,
+)
+from bot.values.documents import SentDocument
 from inference.types import Picture
 
 RESERVED = timedelta(hours=1)
@@ -32,19 +39,20 @@ class PictureGone(Exception):
     """A reserved picture was removed before a turn referred to it: its writer was too slow."""
 
 
-def reserve(connection: Connection, picture: Picture) -> str:
-    """Make a picture's row, or keep it. Returns: the name of its file."""
-    suffix = suffix_of(picture.data)
+def reserve(connection: Connection, kept: Picture | SentDocument) -> str:
+    """Make the row of a picture or a document, or keep it. Returns: the name of its file."""
+    is_picture = isinstance(kept, Picture)
+    suffix = suffix_of(kept.data) if is_picture else kept.suffix
     until = datetime.now(UTC) + RESERVED
     row = connection.execute(
         insert_into(connection, pictures)
         .values(
-            digest=picture.digest,
+            digest=kept.digest,
             suffix=suffix,
-            file=new_name(picture.digest, suffix),
-            width_px=picture.width_px,
-            height_px=picture.height_px,
-            size_bytes=len(picture.data),
+            file=new_name(kept.digest, suffix),
+            width_px=kept.width_px if is_picture else 0,
+            height_px=kept.height_px if is_picture else 0,
+            size_bytes=len(kept.data),
             reserved_until=until,
         )
         .on_conflict_do_update(index_elements=["digest"], set_={"reserved_until": until})
@@ -71,8 +79,11 @@ def settle(connection: Connection, files: Mapping[str, str]) -> None:
 
 def discard_unused(connection: Connection) -> int:
     """Remove the rows that no turn refers to, and remember their files. Returns: how many."""
-    is_unused = (
-        ~select(turn_pictures.c.turn_id).where(turn_pictures.c.digest == pictures.c.digest).exists()
+    is_unused = and_(
+        *(
+            ~select(table.c.turn_id).where(table.c.digest == pictures.c.digest).exists()
+            for table in (turn_pictures, turn_documents)
+        )
     )
     is_free = or_(
         pictures.c.reserved_until.is_(None), pictures.c.reserved_until < datetime.now(UTC)
