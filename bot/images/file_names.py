@@ -6,6 +6,8 @@ PICTURE_SUFFIXES = {
     ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
 }  # fmt: skip
 """Names of files that may be pictures end in one of these; the bytes decide."""
+DOCUMENT_SUFFIXES = {".pdf"}
+"""Names of files that may be documents."""
 
 MAX_NAME_LENGTH = 60
 

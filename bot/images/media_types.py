@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from bot.images.file_names import PICTURE_SUFFIXES
+from bot.images.file_names import DOCUMENT_SUFFIXES, PICTURE_SUFFIXES
 
 SVG = "image/svg+xml"
 KINDS = {
     SVG: "what_svg",
     "application/json": "what_text",
     "application/msword": "what_document",
-    "application/pdf": "what_pdf",
     "application/rtf": "what_document",
     "application/x-7z-compressed": "what_archive",
     "application/x-tar": "what_archive",
@@ -34,12 +33,13 @@ FAMILIES = {
 
 
 def kind_of(name: str, media_type: str | None) -> str:
-    """The text key of a file's kind; empty when it may be a picture: its bytes decide.
+    """The text key of a file's kind; empty when it may be a picture or a document.
 
-    Platforms guess media types, so a name that ends as a picture's is enough to look at the bytes.
+    Then its bytes decide. Platforms guess media types, so a name that ends as such a file's is
+    enough to look at the bytes.
     """
     media_type = (media_type or "").partition(";")[0].strip().lower()
-    if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES:
+    if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES | DOCUMENT_SUFFIXES:
         return ""
     known = KINDS.get(media_type)
     if known is not None:

@@ -163,7 +163,7 @@ def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> Norm
         sizes = {"width": width, "height": height}
         new_sizes = {"new_width": picture.width, "new_height": picture.height}
         notes += (("note_shrunk", sizes | new_sizes),)
-    return NormalisedPicture(picture=_encode(picture, lossy=kind in LOSSY), name=name, notes=notes)
+    return NormalisedPicture(picture=encode(picture, lossy=kind in LOSSY), name=name, notes=notes)
 
 
 def _on_one_sheet(
@@ -256,7 +256,8 @@ def _clean(image: Image.Image) -> Image.Image:
     return clean
 
 
-def _encode(image: Image.Image, *, lossy: bool) -> Picture:
+def encode(image: Image.Image, *, lossy: bool) -> Picture:
+    """An RGB image as it is stored: JPEG if `lossy`, otherwise PNG."""
     file = io.BytesIO()
     if lossy:
         image.save(file, "JPEG", quality=95, subsampling=0)

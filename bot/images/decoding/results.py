@@ -39,8 +39,7 @@ def picture_in(
         PictureRefused: what the process refused it with.
         BrokenFrame: it is neither a picture as the bot stores them nor a refusal.
     """
-    if "refused" in header:
-        raise _refusal_in(name, header)
+    check_refusal(name, header)
     size = stored_size(data)
     if size is None or not 0 < max(size) <= max_side_px:
         raise BrokenFrame
@@ -55,6 +54,12 @@ def picture_in(
             height_px=size[1],
         ),
     )
+
+
+def check_refusal(name: str, header: dict[str, Any]) -> None:
+    """Raises: PictureRefused: what the process refused the file with; BrokenFrame."""
+    if "refused" in header:
+        raise _refusal_in(name, header)
 
 
 def _refusal_in(name: str, header: dict[str, Any]) -> PictureRefused:
