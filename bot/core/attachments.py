@@ -7,15 +7,20 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TypeAlias
 
 from bot.errors import NotAPicture, PictureRefused
 from bot.images.decoding.pool import DecodingPool
-from bot.images.file_names import PICTURE_SUFFIXES, short_name
+from bot.images.documents.documents import Documents
+from bot.images.file_names import DOCUMENT_SUFFIXES, PICTURE_SUFFIXES, short_name
 from bot.images.normalise import check_size
+from bot.values.documents import SentDocument
 from bot.values.limits import PictureLimits
 from bot.values.messages import Attachment
 from bot.values.pictures import NormalisedPicture
 from inference.metrics import Counter
+
+_Result: TypeAlias = NormalisedPicture | SentDocument | PictureRefused
 
 Open = Callable[[Attachment], AsyncIterator[bytes]]
 
@@ -36,9 +41,10 @@ DOWNLOADS_AT_ONCE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedPictures:
-    """What became of a message's attachments: each one is in one of the two."""
+    """What became of a message's attachments: each one is in one of the three."""
 
     pictures: tuple[NormalisedPicture, ...]
+    documents: tuple[SentDocument, ...]
     refusals: tuple[PictureRefused, ...]
 
 
@@ -63,14 +69,15 @@ class _Batch:
             raise TimeoutError
 
 
-def _count_pictures(results: Mapping[int, NormalisedPicture | PictureRefused]) -> int:
+def _count_used(results: Mapping[int, _Result]) -> int:
     return sum(not isinstance(result, PictureRefused) for result in results.values())
 
 
 def may_be_picture(attachment: Attachment) -> bool:
-    """Whether a file's name and kind allow it to be a picture."""
+    """Whether a file's name and kind allow it to be a picture, or a document."""
     suffix = PurePosixPath(attachment.name).suffix.lower()
-    return not attachment.kind and (not suffix or suffix in PICTURE_SUFFIXES)
+    known = PICTURE_SUFFIXES | DOCUMENT_SUFFIXES
+    return not attachment.kind and (not suffix or suffix in known)
 
 
 def latest(shown: Sequence[Sequence[Attachment]], limit: int) -> list[Attachment]:
@@ -92,9 +99,10 @@ class Attachments:
         pictures_per_thread: int = 200,
     ) -> None:
         self._decoding = decoding
+        self.documents = Documents(decoding)
         self.limits: PictureLimits = decoding.limits
-        self._pictures_per_question = pictures_per_question
-        self._pictures_per_thread = pictures_per_thread
+        self.pictures_per_question = pictures_per_question
+        self.pictures_per_thread = pictures_per_thread
         self.fetch_within_s: float = FETCH_WITHIN_S
 
     async def fetch(
@@ -106,7 +114,9 @@ class Attachments:
         asker: Hashable = None,
         on_setback: Callable[[], None] = lambda: None,
     ) -> FetchedPictures:
-        """Fetch and normalise a message's attachments. Refuses; never raises for one.
+        """Fetch a message's attachments: pictures are normalised, documents opened.
+
+        Refuses; never raises for one.
 
         The first that can be used are, and no more are fetched than are needed. A message that
         names hundreds of files costs a few attempts, and one sentence for the rest. The same file
@@ -116,15 +126,15 @@ class Attachments:
         its decoder or reached its limit.
         """
         attachments = tuple(dict.fromkeys(attachments))
-        tried = attachments[: self._pictures_per_question + SPARE_FILES]
+        tried = attachments[: self.pictures_per_question + SPARE_FILES]
         until = asyncio.get_running_loop().time() + self.fetch_within_s
         batch = _Batch(open_, until=until, asker=asker, on_setback=on_setback)
-        results: dict[int, NormalisedPicture | PictureRefused] = {}
+        results: dict[int, _Result] = {}
         waiting = deque(enumerate(tried))
-        room = max(0, self._pictures_per_thread - num_in_thread)
-        limit = min(self._pictures_per_question, room)
+        room = max(0, self.pictures_per_thread - num_in_thread)
+        limit = min(self.pictures_per_question, room)
         while waiting:
-            wanted = limit - _count_pictures(results)
+            wanted = limit - _count_used(results)
             if not wanted:
                 results |= {
                     index: self._one_too_many(file, is_thread_full=limit == room)
@@ -138,15 +148,16 @@ class Attachments:
         refusals = [result for result in in_order if isinstance(result, PictureRefused)]
         if surplus := len(attachments) - len(tried):
             refusals.append(PictureRefused("files_not_tried", count=surplus, limit=len(tried)))
-        pictures = [found for found in in_order if not isinstance(found, PictureRefused)]
+        pictures = [found for found in in_order if isinstance(found, NormalisedPicture)]
+        documents = [found for found in in_order if isinstance(found, SentDocument)]
         USED.add(by=len(pictures))
         for refusal in refusals:
             SKIPPED.add(refusal.key)
-        return FetchedPictures(pictures=tuple(pictures), refusals=tuple(refusals))
+        return FetchedPictures(
+            pictures=tuple(pictures), documents=tuple(documents), refusals=tuple(refusals)
+        )
 
-    async def _try_one(
-        self, attachment: Attachment, batch: _Batch
-    ) -> NormalisedPicture | PictureRefused:
+    async def _try_one(self, attachment: Attachment, batch: _Batch) -> _Result:
         try:
             return await self._fetch_one(attachment, batch)
         except PictureRefused as refusal:
@@ -156,15 +167,17 @@ class Attachments:
         if attachment.kind:
             return NotAPicture(attachment.kind, name=short_name(attachment.name))
         if is_thread_full:
-            name, limit = short_name(attachment.name), self._pictures_per_thread
+            name, limit = short_name(attachment.name), self.pictures_per_thread
             return PictureRefused("thread_full", name=name, limit=limit)
         return PictureRefused(
             "pictures_too_many",
             name=short_name(attachment.name),
-            limit=self._pictures_per_question,
+            limit=self.pictures_per_question,
         )
 
-    async def _fetch_one(self, attachment: Attachment, batch: _Batch) -> NormalisedPicture:
+    async def _fetch_one(
+        self, attachment: Attachment, batch: _Batch
+    ) -> NormalisedPicture | SentDocument:
         if attachment.kind:
             raise NotAPicture(attachment.kind, name=short_name(attachment.name))
         if attachment.size_bytes is not None:
@@ -180,9 +193,11 @@ class Attachments:
         except OSError:
             raise PictureRefused("picture_unreachable", name=short_name(attachment.name)) from None
         async with batch.decoding:
-            return await self._decoding.decode(
-                attachment.name, data, asker=batch.asker, on_setback=batch.on_setback
-            )
+            name, asker, on_setback = attachment.name, batch.asker, batch.on_setback
+            opened = await self.documents.open(name, data, asker=asker, on_setback=on_setback)
+            if opened is not None:
+                return opened
+            return await self._decoding.decode(name, data, asker=asker, on_setback=on_setback)
 
     async def _read(self, attachment: Attachment, open_: Open) -> bytes:
         """Read an attachment up to the limit, ignoring its announced size."""

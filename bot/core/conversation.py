@@ -8,11 +8,12 @@ earlier turns, oldest first, then the question's own except its first.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 from bot.core.answering.moving import Apart, frames_apart, told
 from bot.core.answering.pictured_text import MAX_QUOTED_CHARS, cut, quoted
+from bot.core.documents.notes import label_of
 from bot.errors import UserFacingError, words_of
 from bot.store import GonePicture, StoredPicture, Turn
 from bot.values.messages import Outcome
@@ -60,6 +61,7 @@ async def fit_to_context(
     read_picture: ReadPicture,
     put: Callable[[str], str] = str,
     text_for: TextFor | None = None,
+    wanted: Collection[int] = (),
 ) -> Conversation:
     """Choose what the model is shown of a thread whose last turn is the question.
 
@@ -73,14 +75,15 @@ async def fit_to_context(
         put: how a question is put to the model.
         text_for: reads the text of a numbered picture, to be quoted before the question that it
             belongs to; empty is none.
+        wanted: numbers of earlier pictures that the question is about.
 
     Raises:
         UserFacingError: the question alone is too long for the model.
     """
     earlier, question = turns[:-1], turns[-1]
-    shown, left_out = choose_pictures(turns, model.max_pictures)
+    shown, left_out = choose_pictures(turns, model.max_pictures, wanted)
     loaded = {picture.number: await read_picture(picture) for picture in shown}
-    draft = _Draft(earlier, question, loaded, system_prompt, put)
+    draft = _Draft(earlier, question, loaded, system_prompt, put, wanted)
     draft.apart = await frames_apart(shown, loaded, model)
     if text_for is not None:
         draft.texts = {number: await text_for(number, one) for number, one in loaded.items()}
@@ -135,14 +138,17 @@ async def _least(fits: Callable[[int], Awaitable[bool]], most: int) -> int:
 
 
 def choose_pictures(
-    turns: tuple[Turn, ...], limit: int
+    turns: tuple[Turn, ...], limit: int, wanted: Collection[int] = ()
 ) -> tuple[tuple[StoredPicture, ...], tuple[StoredPicture, ...]]:
     """The question's own pictures, then the latest of the thread, as many as the model takes.
+
+    `wanted`: numbers of earlier ones that come first, because the question is about them.
 
     Returns: those, and the ones left out, both in the thread's order.
     """
     earlier = [picture for turn in turns[:-1] for picture in turn.pictures]
     by_worth = [*turns[-1].pictures, *reversed(earlier)]
+    by_worth.sort(key=lambda picture: picture.number not in wanted)
     shown, left_out = by_worth[:limit], by_worth[limit:]
     return (
         tuple(sorted(shown, key=lambda picture: picture.number)),
@@ -170,14 +176,18 @@ class _Draft:
         pictures: dict[int, Picture],
         system_prompt: str | None,
         put: Callable[[str], str],
+        wanted: Collection[int],
     ) -> None:
         self._put = put
+        self._wanted = wanted
         self._earlier = earlier
         self._question = question
         self._system_prompt = system_prompt
         self.pictures = pictures
         self.texts: dict[int, str] = {}
         self.apart: dict[int, Apart] = {}
+        stored = [picture for turn in (*earlier, question) for picture in turn.pictures]
+        self._labels = {one.number: label_of(one) for one in stored if one.page is not None}
         self._quoted_chars = MAX_QUOTED_CHARS
         self._sheets = {
             picture.number: picture.sheet
@@ -214,10 +224,14 @@ class _Draft:
     def least_worthy(self) -> StoredPicture | None:
         """What to drop first: the oldest of earlier turns, then the last of the question's own.
 
-        The question's first picture stays.
+        Those of earlier turns that the question is about count as its own. The first stays.
         """
         shown = self.shown()
-        own = [picture for picture in shown if picture in self._question.pictures]
+        own = [
+            picture
+            for picture in shown
+            if picture in self._question.pictures or picture.number in self._wanted
+        ]
         earlier = [picture for picture in shown if picture not in own]
         return next(iter([*earlier, *reversed(own[1:])]), None)
 
@@ -250,7 +264,7 @@ class _Draft:
         moving = "".join(
             told(number, self._sheets.get(number), self.apart.get(number)) for number in numbers
         )
-        text = moving + quoted(texts, self._quoted_chars) + text
+        text = moving + quoted(texts, self._labels, self._quoted_chars) + text
         pictures = tuple(picture for number in numbers for picture in self._as_shown(number))
         return Message(role=Role.USER, text=text, pictures=pictures)
 

@@ -176,7 +176,7 @@ def _on_one_sheet(
     for note in (note for shot in shots for note in shot.notes):
         notes += () if note in notes else (note,)
     return NormalisedPicture(
-        picture=_encode(picture, lossy=kind in LOSSY), name=name, notes=notes, sheet=sheet
+        picture=encode(picture, lossy=kind in LOSSY), name=name, notes=notes, sheet=sheet
     )
 
 

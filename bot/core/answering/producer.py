@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 from bot.core.answering.languages import in_its_language
 from bot.core.answering.meter import Meter
@@ -19,6 +20,7 @@ from bot.core.answering.reading import (
 from bot.core.answering.streaming import stream_answer
 from bot.core.bounds.fair_gate import FairGate
 from bot.core.conversation import Conversation, choose_pictures, fit_to_context
+from bot.core.documents.notes import page_notes
 from bot.core.in_flight import InFlight
 from bot.core.ledger import Ledger
 from bot.core.model_limits import notes_on
@@ -99,12 +101,13 @@ class AnswerProducer:
             await self._model_for(question, reply, engine)
         await self._count_attempt(question)
         reply.status(Status(Stage.LOADING if engine.model is None else Stage.READING))
+        wanted: Sequence[int] = ()
         turn = None if question.is_new else await self._store.turn(message)
         if turn is None:
             async with self._preparing.turn(message.user):
                 if engine.model is not None:
                     await engine.admitted()  # a full queue costs no download
-                await self._turns.open(question, exchange, engine.model)
+                wanted = await self._turns.open(question, exchange, engine.model)
         elif turn.outcome is not None:
             # The process ended after the answer was stored and before it was delivered.
             return Ending(
@@ -118,11 +121,13 @@ class AnswerProducer:
         model = await self._model_for(question, reply, engine)
         await self._ledger.catch_up()  # it may hold an earlier answer of this thread
         sampling = self._options.sampling(model.sampling, again=message.again, channel=channel)
-        texts = await self._texts(message, model)
+        texts = await self._texts(message, model, wanted)
         async with self._preparing.turn(message.user):
             turns = await self._turns.history_up_to(message)
             turns = without_texts_given(turns, self._options.presets)
-            conversation = await self._conversation(turns, engine, model, sampling, channel, texts)
+            conversation = await self._conversation(
+                turns, engine, model, sampling, channel, texts, wanted
+            )
         question.receipt_known(receipt_of(message.locale, model, turns[-1], conversation))
         meter = Meter(
             question.spends,
@@ -148,6 +153,7 @@ class AnswerProducer:
                 (
                     note_read(message.locale, list(conversation.read)),
                     note_unread(message.locale, texts.unread if texts else []),
+                    *page_notes(message.locale, conversation.pictures, turns[-1]),
                     *(texts.quotes_on(message.text, message.locale) if texts else ()),
                     *notes_on(
                         model,
@@ -173,19 +179,20 @@ class AnswerProducer:
         read_picture = self._store.read_picture
         return await text_itself(readings, turns, read_picture, message.locale, message.user)
 
-    async def _texts(self, message: IncomingMessage, model: ModelInfo) -> PictureTexts | None:
+    async def _texts(
+        self, message: IncomingMessage, model: ModelInfo, wanted: Sequence[int]
+    ) -> PictureTexts | None:
         """Read what the model will be shown, the latest first; `None` where nothing is read.
 
         Outside the gate: a page takes long, and others need not wait for it.
         """
-        if self._readings is None:
-            return None
         turns = await self._turns.history_up_to(message)
-        shown, _ = choose_pictures(turns, model.max_pictures)
-        read_picture = self._store.read_picture
-        return PictureTexts(
-            model, await read_in_time(self._readings, shown[::-1], read_picture, message.user)
-        )
+        shown, _ = choose_pictures(turns, model.max_pictures, wanted)
+        readings, read_picture = self._readings, self._store.read_picture
+        if readings is None and not any(one.page and one.page.text for one in shown):
+            return None
+        read = await read_in_time(readings, shown[::-1], read_picture, message.user)
+        return PictureTexts(model, read, can_read=readings is not None)
 
     async def _model_for(self, question: InFlight, reply: Reply, engine: Engine) -> ModelInfo:
         """Wait for the model. If it cannot be loaded, the question is left to the next start.
@@ -224,6 +231,7 @@ class AnswerProducer:
         sampling: Sampling,
         channel: ChannelSettings,
         texts: PictureTexts | None,
+        wanted: Sequence[int],
     ) -> Conversation:
         conversation = await fit_to_context(
             turns,
@@ -236,6 +244,7 @@ class AnswerProducer:
                 self._options.presets.prompt_of(question), model, channel.language
             ),
             text_for=None if texts is None else texts.text_for,
+            wanted=wanted,
         )
         if conversation.gone and not conversation.pictures:
             raise UserFacingError("pictures_gone", limit_gb=self._turns.max_kept_gb)

@@ -29,9 +29,15 @@ ReadPicture = Callable[[StoredPicture], Awaitable[Picture]]
 class PictureTexts:
     """What is read for one question."""
 
-    def __init__(self, model: ModelInfo, readings: dict[int, Reading]) -> None:
-        """`readings`: by the picture's number, from `read_in_time`."""
+    def __init__(
+        self, model: ModelInfo, readings: dict[int, Reading], *, can_read: bool = True
+    ) -> None:
+        """`readings`: by the picture's number, from `read_in_time`.
+
+        `can_read`: otherwise text is known only where a page's file holds it.
+        """
         self._model = model
+        self._can_read = can_read
         self._readings = readings
         self._texts: dict[int, str] = {}
         self.unread: list[int] = []
@@ -41,7 +47,8 @@ class PictureTexts:
         """The text of a picture that the model is given; empty where it needs none."""
         reading = self._readings.get(number)
         if reading is None:
-            self.unread.append(number)
+            if self._can_read:
+                self.unread.append(number)
             return ""
         needed = is_needed(self._model, reading, picture.width_px, picture.height_px)
         if needed:
@@ -61,22 +68,31 @@ class PictureTexts:
 
 
 async def read_in_time(
-    pool: ReadingPool,
+    pool: ReadingPool | None,
     pictures: Sequence[StoredPicture],
     read_picture: ReadPicture,
     asker: Hashable,
 ) -> dict[int, Reading]:
     """Read pictures one by one, within `READ_WITHIN_S` for all of them.
 
-    Only one is in memory at a time: this may wait long, and outside every gate.
+    What a page's file says of its text is taken from there. Only one picture is in memory at a
+    time: this may wait long, and outside every gate.
 
     Returns: by number; those that could not be read, or not in time, are missing.
 
     Raises: UserFacingError: a picture's file is gone; StoreFailed.
     """
-    read: dict[int, Reading] = {}
+    read = {
+        stored.number: Reading(lines=tuple(stored.page.text.splitlines()))
+        for stored in pictures
+        if stored.page is not None and stored.page.text
+    }
+    if pool is None:
+        return read
     until = asyncio.get_running_loop().time() + READ_WITHIN_S
     for stored in pictures:
+        if stored.number in read:
+            continue
         reading = await pool.read(await read_picture(stored), asker=asker, until=until)
         if reading is not None:
             read[stored.number] = reading
@@ -147,6 +163,8 @@ def _given(reading: Reading | None, picture: StoredPicture, locale: str, *, is_o
         text = say(locale, "text_none")
     if is_only:
         return text
+    if picture.page is not None:
+        return f"{picture.name}\n{text}"
     return f"{say(locale, 'text_of_picture', number=picture.number)}\n{text}"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bot.errors import CommandFailed, PictureRefused
 from bot.images.decoding.pool import DecodingPool, running_pool
+from bot.images.documents.documents import Documents
 from bot.images.normalise import check_size
 from bot.platforms.terminal.fetch import fetch, is_address
 from bot.values.limits import PictureLimits
@@ -28,7 +29,7 @@ class TerminalError(CommandFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFile:
-    """A picture named on the command line, read and known to be usable."""
+    """A picture or document named on the command line, read and known to be usable."""
 
     name: str = field(repr=False)
     data: bytes = field(repr=False)
@@ -86,7 +87,7 @@ async def _read_picture(
             name, data = STDIN_NAME, await asyncio.to_thread(_read_stdin_picture, limits)
         else:
             name, data = Path(source).name, await asyncio.to_thread(_read_file, source, limits)
-        if decoding is not None:
+        if decoding is not None and await Documents(decoding).open(name, data) is None:
             await decoding.decode(name, data)
     except PictureRefused as exc:
         raise TerminalError(exc.sentence(locale_of_environment())) from None

@@ -111,12 +111,12 @@ FILES: Rows = {
         Named("“message.txt” was left out: it is a text file, and I can only look at pictures."),
     ),
     "a PDF": (
-        files(lambda w: w.file("a.pdf", b"%PDF", content_type="application/pdf")),
-        Named("it is a PDF"),
+        files(lambda w: w.file("a.pdf", b"%PDF-1.7", content_type="application/pdf")),
+        Named("“a.pdf” was left out: the file is damaged"),
     ),
     "a PDF with a wrong type": (
         files(lambda w: w.file("a.pdf", b"%PDF-1.7", content_type="image/png")),
-        Named("it is a PDF"),
+        Named("“a.pdf” was left out: the file is damaged"),
     ),
     "a video": (
         files(lambda w: w.file("a.mp4", b"..", content_type="video/mp4")),
@@ -213,14 +213,14 @@ COMPONENTS: Rows = {
         components(lambda w: {"type": 13, "id": 1, "file": w.own_media(), "name": "red.png"}),
         Used(),
     ),
-    "a file component that is no picture": (
+    "a file component whose name and type are wrong": (
         components(
             lambda w: {
                 "type": 13, "id": 1, "name": "a.pdf", "size": 9,
                 "file": w.own_media() | {"content_type": "application/pdf"},
             }
         ),
-        Named("“a.pdf” was left out: it is a PDF"),
+        Used(),
     ),
     "a container's gallery": (
         components(lambda w: {"type": 17, "id": 1, "components": [gallery("red")(w)]}),

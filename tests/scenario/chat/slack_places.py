@@ -95,7 +95,7 @@ FILES: Rows = {
     ),
     "a PDF": (
         file("report.pdf", b"%PDF-1.7", mimetype="application/pdf", filetype="pdf"),
-        Named("it is a PDF, and I can only look at pictures. Try a screenshot of it."),
+        Named("“report.pdf” was left out: the file is damaged or incomplete."),
     ),
     "a document": (
         file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.documents import pdf_of
 from tests.scenario.chat.chat import Chat, Place, answered, quiet, says
 from tests.scenario.core import BLUE, RED
 from tests.waiting import until
@@ -45,6 +46,18 @@ async def test_the_answer_grows_in_one_message(chat: Chat) -> None:
     reply = await answered(chat, asked)
     assert (reply.id, reply.text) == (growing.id, "one two three")
     assert len(chat.seen(asked)) == 1
+
+
+async def test_pages_of_a_document_are_asked_about_and_others_later(chat: Chat) -> None:
+    report = ("report.pdf", pdf_of([f"Section {number}" for number in range(1, 10)]))
+    asked = chat.say("@bot what is on page 4?", report)
+    reply = await answered(chat, asked)
+    assert reply.small.startswith("Picture 1: report.pdf (p. 4)")
+    assert "“report.pdf” has 9 pages; this answer is about page 4." in reply.small
+    chat.say("And page 8?", thread=asked)
+    reply = await answered(chat, asked, times=2)
+    assert "Picture 2: report.pdf (p. 8)" in reply.small
+    assert len(chat.backend.requests[-1].messages[-1].pictures) == 1
 
 
 async def test_several_pictures_at_once(chat: Chat) -> None:
@@ -127,10 +140,10 @@ async def test_a_picture_without_words_asks_what_is_in_it(chat: Chat) -> None:
 
 
 async def test_what_is_left_out_stands_in_the_receipt_with_its_reason(chat: Chat) -> None:
-    asked = chat.say("@bot compare", ("red.png", RED), ("notes.pdf", b"%PDF-1.7 secret"))
+    asked = chat.say("@bot compare", ("red.png", RED), ("notes.zip", b"PK\3\4 secret"))
     reply = await answered(chat, asked)
     assert "Picture 1: red.png" in reply.small
-    assert "“notes.pdf” was left out: it is a PDF" in reply.small
+    assert "“notes.zip” was left out: " in reply.small
 
 
 # -- restarts -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from playwright.async_api import Page, expect
 from bot.errors import PictureRefused
 from bot.images.normalise import normalise
 from bot.values.limits import PictureLimits
+from tests.documents import pdf_of
 from tests.engines import ScriptedModel
 from tests.pictures import encode
 from tests.scenario.page.reader import ask, attach, expect_answer, photo
@@ -39,7 +40,6 @@ def jpeg_header(width: int, height: int, *, progressive: bool) -> bytes:
 REFUSED = {
     "empty.png": b"",
     "large.png": bytes(150_000),
-    "a.pdf": b"%PDF-1.7 ...",
     "drawing.svg": b"<?xml version='1.0'?><svg/>",
     "page.html": b"<!doctype html><p>",
     "film.mp4": b"\0\0\0\x18ftypisom\0\0\0\0isomiso2",
@@ -75,7 +75,7 @@ async def test_what_the_server_would_refuse_is_refused_at_once_in_the_same_words
 async def test_a_good_file_beside_a_bad_one_is_kept_and_asked_about(
     page: Page, backend: ScriptedModel
 ) -> None:
-    await attach(page, photo("a.pdf", REFUSED["a.pdf"]), photo("good.png"))
+    await attach(page, photo("drawing.svg", REFUSED["drawing.svg"]), photo("good.png"))
     await expect(page.locator("#composer-note")).to_contain_text("Try a screenshot of it.")
     await expect(page.locator("#pending > *")).to_have_count(1)
     await ask(page, "What?")
@@ -95,11 +95,23 @@ async def test_a_question_sent_with_a_file_that_is_found_bad_meanwhile_waits_for
             };
         }"""
     )
-    await ask(page, "What?", photo("a.pdf", REFUSED["a.pdf"]), photo("good.png"))
+    await ask(page, "What?", photo("drawing.svg", REFUSED["drawing.svg"]), photo("good.png"))
     await page.evaluate("dispatchEvent(new Event('test-go-on'))")
-    await expect(page.locator("#composer-note")).to_contain_text("“a.pdf” was left out")
+    await expect(page.locator("#composer-note")).to_contain_text("“drawing.svg” was left out")
     await expect(page.locator("#question")).to_have_value("What?")
     assert backend.requests == []
+
+
+async def test_a_document_is_a_tile_and_its_pages_are_pictures_once_it_was_asked_about(
+    page: Page, backend: ScriptedModel
+) -> None:
+    await attach(page, photo("report.pdf", pdf_of(["One", "Two"])))
+    await expect(page.locator("#pending .file-tile")).to_contain_text("PDF")
+    await ask(page, "What is on page 2?")
+    receipt = page.locator("[data-role=receipt]")
+    await expect(receipt).to_contain_text("report.pdf (p. 2)")
+    await expect(receipt).to_contain_text("“report.pdf” has 2 pages; this answer is about page 2.")
+    assert len(backend.requests[-1].messages[0].pictures) == 1
 
 
 async def test_every_kind_of_picture_passes_the_check(page: Page) -> None:

@@ -134,7 +134,7 @@ class Tour:
             page,
             photo("cat.png"),
             photo(LONG_NAME, BLUE),
-            photo("notes.pdf", b"%PDF-1.7"),
+            photo("notes.svg", b"<svg/>"),
         )
         await expect(page.locator("#composer-note p")).to_have_count(1)
         await page.evaluate("document.getElementById('drop-overlay').hidden = false")

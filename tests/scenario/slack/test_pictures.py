@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.documents import pdf_of
 from tests.engines import ScriptedModel
 from tests.scenario.core import BLUE, RED
 from tests.scenario.slack.stage import Stage, context_of, running_bot, text_of
@@ -325,6 +326,15 @@ async def test_a_file_larger_than_it_says_is_refused_while_it_streams(stage: Sta
     assert "the limit is" in text_of(await stage.answered(ts))
 
 
+async def test_a_document_earlier_in_the_thread_is_found(stage: Stage) -> None:
+    slack = stage.slack
+    minutes = slack.upload("minutes.pdf", pdf_of(["Agreed: we ship on Friday"]))
+    ts = slack.say("the minutes", minutes, user="U2BEN")
+    slack.say(f"{BOT} when do we ship?", thread=ts)
+    assert "minutes.pdf (p. 1)" in context_of(await stage.answered(ts))
+    assert "> Agreed: we ship on Friday" in stage.backend.requests[-1].messages[0].text
+
+
 async def test_something_else_earlier_in_the_thread_does_not_refuse_the_question(
     stage: Stage,
 ) -> None:
@@ -332,7 +342,7 @@ async def test_something_else_earlier_in_the_thread_does_not_refuse_the_question
     preview = {"from_url": "https://example.org/news", "image_url": "https://example.org/a.png"}
     ts = slack.say(
         "see <https://example.org/news>",
-        slack.upload("report.pdf", b"%PDF-1.7"),
+        slack.upload("report.zip", b"PK"),
         user="U2BEN",
         attachments=[preview],
     )
@@ -341,4 +351,4 @@ async def test_something_else_earlier_in_the_thread_does_not_refuse_the_question
     reply = await stage.answered(ts)
     assert text_of(reply) == "answer to hello"
     assert "broken.png" in context_of(reply)
-    assert "report.pdf" not in context_of(reply)
+    assert "report.zip" not in context_of(reply)

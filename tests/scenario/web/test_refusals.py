@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bot.images.file_names import PICTURE_SUFFIXES
+from bot.images.file_names import DOCUMENT_SUFFIXES, PICTURE_SUFFIXES
 from bot.values.limits import QuestionBounds
 from tests.engines import ScriptedModel
 from tests.pictures import plain_picture
@@ -106,7 +106,7 @@ async def test_a_thread_whose_only_question_was_taken_back_is_not_listed(client:
 
 async def test_the_limits_that_a_page_checks_are_those_of_the_server(client: Client) -> None:
     limits = (await client.get("/api/info"))[1]["limits"]
-    assert limits["types"] == sorted(PICTURE_SUFFIXES)
+    assert limits["types"] == sorted(PICTURE_SUFFIXES | DOCUMENT_SUFFIXES)
     assert limits["file_mb"] == 0.1
     assert limits["pictures_per_question"] == 2
     narrow = plain_picture((0, 0, 0), (limits["aspect"] + 1, 1)).data

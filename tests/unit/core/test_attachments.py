@@ -24,7 +24,6 @@ def attachments() -> Iterator[Attachments]:
 @pytest.mark.parametrize(
     ("kind", "data"),
     [
-        ("what_pdf", b"%PDF-1.7 ..."),
         ("what_svg", b"<?xml version='1.0'?><svg xmlns='x'/>"),
         ("what_html", b"<!DOCTYPE html><html>login</html>"),
         ("what_video", b"\0\0\0\x20ftypisom\0\0\0\0"),

@@ -1,4 +1,4 @@
-// Whether a file can be a picture of a question, found out before it is sent. It refuses only
+// Whether a file can be a picture or a document of a question, found out before it is sent. It refuses only
 // what the server would refuse (bot/images), in the same sentences; the server checks the rest.
 
 import { t } from "../texts.js";
@@ -36,6 +36,7 @@ export async function examine(file, limits) {
   }
   const format = formatOf(head);
   if (!format) {
+    if (isPdf(head)) return { problem: null };
     const what = otherKind(head, file.type);
     return what ? refused(NO_SCREENSHOT[what] ?? "picture_is_document", { what: t(what) }) : refused("picture_unknown");
   }
@@ -79,9 +80,11 @@ function formatByBrands(head) {
   return HEIF_BRANDS.includes(brands[0]) ? "HEIF" : null;
 }
 
+/** Some have something before their beginning. */
+const isPdf = (head) => ascii(head, 0, 1024).includes("%PDF-");
+
 function otherKind(head, type) {
   const start = ascii(head, 0, 4096).trimStart().toLowerCase();
-  if (start.startsWith("%pdf")) return "what_pdf";
   if (start.includes("<svg")) return "what_svg";
   if (start.startsWith("<!doctype html") || start.startsWith("<html")) return "what_html";
   if (ascii(head, 4, 4) === "ftyp" || ascii(head, 0, 4) === "\x1aE\xdf\xa3") return "what_video";
