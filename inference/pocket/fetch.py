@@ -244,10 +244,13 @@ def _workspace(cache_dir: Path) -> Iterator[Path]:
 
 
 def _assemble(gguf: Path, released: Path, out: Path, progress: Progress) -> None:
+    import transformers
+
     from inference.pocket.assemble import assemble
     from inference.pocket.concepts import load_concepts
     from inference.pocket.gguf_progress import reporting_gguf
 
+    transformers.logging.set_verbosity_error()  # on Pillow in torchvision's place: as is meant
     try:
         with reporting_gguf(progress, LANGUAGE.num_bytes):
             assemble(gguf, released, _HERE / "delta.safetensors", load_concepts(), out)

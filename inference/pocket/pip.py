@@ -55,7 +55,10 @@ def run_pip(
 def _size_of(folder: Path) -> int:
     """Bytes of the wheels in a folder; one that pip is copying to its place counts once."""
     sizes: dict[str, int] = {}
-    for path in folder.rglob("*.whl"):
-        with suppress(OSError):  # it has just been moved
-            sizes[path.name] = max(sizes.get(path.name, 0), path.stat().st_size)
+    # Not rglob: it raises when pip removes one of its folders meanwhile; walk goes on.
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(".whl"):
+                with suppress(OSError):  # it has just been moved
+                    sizes[name] = max(sizes.get(name, 0), (Path(parent) / name).stat().st_size)
     return sum(sizes.values())

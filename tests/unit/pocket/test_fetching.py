@@ -101,6 +101,29 @@ def test_a_wheel_that_pip_moves_to_its_place_counts_once_and_goes_on_counting(
     assert seen == [0, 60, 60, 60]
 
 
+def test_a_folder_that_pip_removes_meanwhile_ends_no_download(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed = tmp_path / "pip" / "pip-unpack-1"
+    removed.mkdir(parents=True)
+    (tmp_path / WHEEL).write_bytes(bytes(60))
+    list_folder = os.scandir
+
+    def scandir(path: Path | str) -> object:
+        if Path(path) == removed:
+            removed.rmdir()
+        return list_folder(path)
+
+    pip = mock.Mock(returncode=0)
+    pip.poll.side_effect = [None, 0, 0]
+    monkeypatch.setattr("inference.pocket.pip.subprocess.Popen", lambda *_, **__: pip)
+    monkeypatch.setattr("inference.pocket.pip.POLL_S", 0)
+    monkeypatch.setattr(os, "scandir", scandir)
+    seen: list[int] = []
+    assert run_pip([], tmp_path, seen.append)[0] == 0
+    assert (seen, removed.exists()) == ([60], False)
+
+
 def test_a_second_start_downloads_only_the_part_that_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
