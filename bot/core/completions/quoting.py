@@ -47,6 +47,7 @@ def with_texts(messages: tuple[Message, ...], texts: Texts, max_chars: int) -> t
                     number: texts.get(number, "")
                     for _, number in zip(message.pictures, numbers, strict=False)
                 },
+                {},
                 max_chars,
             )
             + message.text,
