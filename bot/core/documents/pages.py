@@ -61,7 +61,8 @@ class DocumentPages:
         search = _Search(self._store, self._documents, question, asker, on_setback)
         stored = [it for turn in earlier for it in turn.documents if it.num_pages]
         paged = [document for document in sent if document.num_pages]
-        meant = documents_meant(question, [*paged, *stored]) or paged or stored[-1:]
+        known: list[SentDocument | StoredDocument] = [*paged, *stored]
+        meant = documents_meant(question, known) or paged or stored[-1:]
         shown = _pages_shown(earlier)
         for index, document in enumerate(meant):
             room = limit - len(search.found.pictures) - len(search.found.shown)

@@ -41,8 +41,10 @@ class PictureGone(Exception):
 
 def reserve(connection: Connection, kept: Picture | SentDocument) -> str:
     """Make the row of a picture or a document, or keep it. Returns: the name of its file."""
-    is_picture = isinstance(kept, Picture)
-    suffix = suffix_of(kept.data) if is_picture else kept.suffix
+    if isinstance(kept, Picture):
+        suffix, size_px = suffix_of(kept.data), (kept.width_px, kept.height_px)
+    else:
+        suffix, size_px = kept.suffix, (0, 0)
     until = datetime.now(UTC) + RESERVED
     row = connection.execute(
         insert_into(connection, pictures)
@@ -50,8 +52,8 @@ def reserve(connection: Connection, kept: Picture | SentDocument) -> str:
             digest=kept.digest,
             suffix=suffix,
             file=new_name(kept.digest, suffix),
-            width_px=kept.width_px if is_picture else 0,
-            height_px=kept.height_px if is_picture else 0,
+            width_px=size_px[0],
+            height_px=size_px[1],
             size_bytes=len(kept.data),
             reserved_until=until,
         )

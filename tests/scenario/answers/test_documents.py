@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,13 +34,13 @@ async def core(tmp_path: Path, backend: ScriptedModel) -> AsyncIterator[Core]:
         yield core
 
 
-def about(text: str, *files: str, **changes: object) -> IncomingMessage:
+def about(text: str, *files: str, **changes: Any) -> IncomingMessage:
     attachments = tuple(Attachment(name=name, ref=name) for name in files)
     return message(text, attachments=attachments, **changes)
 
 
 async def asked(
-    core: Core, text: str, *files: str, data: bytes = REPORT, **changes: object
+    core: Core, text: str, *files: str, data: bytes = REPORT, **changes: Any
 ) -> FakeExchange:
     """Ask about files of these names, all with the same bytes."""
     exchange = FakeExchange(dict.fromkeys(files, data))
