@@ -213,6 +213,21 @@ def _documents_of(connection: Connection, thread_id: int) -> dict[str, int]:
     return {row.digest: row.id for row in rows}
 
 
+def find_picture(
+    connection: Connection, thread: ThreadKey, number: int
+) -> tuple[str, str, str] | None:
+    """Of a thread's picture, digest, suffix and file; `None`: there is none."""
+    found = connection.execute(
+        select(pictures.c.digest, pictures.c.suffix, pictures.c.file)
+        .join(turn_pictures)
+        .join(turns)
+        .join(threads)
+        .where(*is_thread(thread), turn_pictures.c.number == number)
+    )
+    row = found.first()
+    return None if row is None else (row.digest, row.suffix, row.file)
+
+
 def as_turns(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Turn, ...]:
     """Rows of turns as values, with their pictures."""
     ids = [row.id for row in rows]

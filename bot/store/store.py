@@ -20,6 +20,7 @@ from bot.private_files import DATABASE, make_folder
 from bot.store.channels import Channels, forget_chooser
 from bot.store.database import Database, open_database
 from bot.store.deferrals import Deferrals
+from bot.store.documents import Documents
 from bot.store.exporting import Exporting
 from bot.store.health import StoreHealth
 from bot.store.inbox import Inbox
@@ -45,6 +46,7 @@ from bot.store.rows import (
     as_turns,
     erase_questions,
     erase_threads,
+    find_picture,
     is_message,
     is_thread,
     now,
@@ -58,15 +60,13 @@ from bot.store.schema import (
     guests,
     inbox,
     people,
-    pictures,
     threads,
-    turn_pictures,
     turns,
 )
 from bot.store.sharing import Sharing
 from bot.store.uninterrupted import uninterrupted
 from bot.store.usage import Usage, count, forget_person
-from bot.values.documents import SentDocument, StoredDocument
+from bot.values.documents import SentDocument
 from bot.values.messages import Ending, IncomingMessage, MessageKey, Receipt, ThreadKey
 from bot.values.picture_places import PictureFolder, PicturePlace
 from bot.values.pictures import NormalisedPicture
@@ -137,6 +137,7 @@ class Store:
         self.leases = Leases(database)
         self.usage = Usage(database)
         self.exporting = Exporting(database)
+        self.documents = Documents(kept)
         self.room = Room(database, self._erase)
 
     @property
@@ -428,31 +429,11 @@ class Store:
         )
 
     @uninterrupted
-    async def read_document(self, stored: StoredDocument) -> bytes | None:
-        """A document's bytes; `None`: it is gone, or was changed. Raises: StoreFailed."""
-        if not stored.digest:
-            return None
-        try:
-            return await self._pictures.read(stored.file, stored.digest)
-        except PictureLost:
-            return None
-
-    @uninterrupted
     async def picture_file(self, thread: ThreadKey, number: int) -> PictureFile | None:
         """A thread's picture as it is on disk; `None`: there is none, or its file was changed."""
-
-        def work(connection: Connection) -> tuple[str, str, str] | None:
-            found = connection.execute(
-                select(pictures.c.digest, pictures.c.suffix, pictures.c.file)
-                .join(turn_pictures)
-                .join(turns)
-                .join(threads)
-                .where(*is_thread(thread), turn_pictures.c.number == number)
-            )
-            row = found.first()
-            return None if row is None else (row.digest, row.suffix, row.file)
-
-        found = await self._database.read(work)
+        found = await self._database.read(
+            lambda connection: find_picture(connection, thread, number)
+        )
         if found is None:
             return None
         digest, suffix, file = found

@@ -30,7 +30,7 @@ class SentDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDocument:
-    """A document of a thread. Its bytes are read with `Store.read_document`."""
+    """A document of a thread. Its bytes are read with `Store.documents`."""
 
     id: int
     digest: str

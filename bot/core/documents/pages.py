@@ -141,7 +141,7 @@ class _Search:
         return chosen
 
     async def _load(self, stored: StoredDocument) -> SentDocument | None:
-        data = await self._store.read_document(stored)
+        data = await self._store.documents.read(stored)
         if data is None:
             return None
         return SentDocument(

@@ -10,8 +10,8 @@ import pytest
 
 from bot.core.answering.options import AnswerOptions
 from bot.values.messages import Attachment, IncomingMessage, Outcome
-from tests.documents import locked_pdf, pdf_of
 from tests.engines import ScriptedModel
+from tests.hostile_pictures.documents import locked_pdf, pdf_of
 from tests.reading import shared_readings
 from tests.scenario.answers.test_other_words import reworded
 from tests.scenario.core import Core, message, red, running_core, thread

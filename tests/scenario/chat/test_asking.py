@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.documents import pdf_of
+from tests.hostile_pictures.documents import pdf_of
 from tests.scenario.chat.chat import Chat, Place, answered, quiet, says
 from tests.scenario.core import BLUE, RED
 from tests.waiting import until

@@ -12,8 +12,8 @@ from playwright.async_api import Page, expect
 from bot.errors import PictureRefused
 from bot.images.normalise import normalise
 from bot.values.limits import PictureLimits
-from tests.documents import pdf_of
 from tests.engines import ScriptedModel
+from tests.hostile_pictures.documents import pdf_of
 from tests.pictures import encode
 from tests.scenario.page.reader import ask, attach, expect_answer, photo
 

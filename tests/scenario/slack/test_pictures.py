@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.documents import pdf_of
 from tests.engines import ScriptedModel
+from tests.hostile_pictures.documents import pdf_of
 from tests.scenario.core import BLUE, RED
 from tests.scenario.slack.stage import Stage, context_of, running_bot, text_of
 from tests.servers.slack.server import LocalSlack, running_slack

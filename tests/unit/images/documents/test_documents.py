@@ -13,8 +13,8 @@ from bot.images.decoding.pool import DecodingPool
 from bot.images.documents.documents import Documents
 from bot.values.documents import SentDocument
 from bot.values.limits import PictureLimits
-from tests.documents import assembled, locked_pdf, pdf_of, pdf_with
 from tests.hostile_pictures.decoding import shared_pool
+from tests.hostile_pictures.documents import assembled, locked_pdf, pdf_of, pdf_with
 from tests.pictures import encode, photo
 
 PAGES = ["Contents of the report", "Revenue grew by 12 percent", "Risks and outlook (2027)"]
