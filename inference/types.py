@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf, sqrt
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 
 class Role(StrEnum):
@@ -40,6 +40,10 @@ class Message:
     pictures: tuple[Picture, ...] = ()
 
 
+LEAST_TEMPERATURE: Final = 1e-5
+"""Below it, sampling is greedy but for ties, as in vLLM; float32 cannot divide by far less."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How to sample the next token.
@@ -48,7 +52,7 @@ class Sampling:
     """
 
     temperature: float = 0.2
-    """0 is greedy."""
+    """0 is greedy; less than `LEAST_TEMPERATURE` becomes 0."""
     top_p: float = 1.0
     top_k: int = 0
     """0 turns it off."""
@@ -68,6 +72,8 @@ class Sampling:
         wrong = [name for name, is_right in in_range.items() if not is_right]
         if wrong:
             raise ValueError(f"out of range: {', '.join(wrong)}")
+        if self.temperature < LEAST_TEMPERATURE:
+            object.__setattr__(self, "temperature", 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,17 @@ def test_what_rounding_puts_past_the_end_is_the_last_token_that_has_a_chance(
     assert _draw(chances, torch.Generator()) == 1
 
 
+@pytest.mark.parametrize("temperature", [5e-324, 1e-320, 1e-40, 1e-30, 9e-6])
+def test_a_temperature_that_float32_cannot_divide_by_takes_the_likeliest(
+    temperature: float,
+) -> None:
+    sampling = Sampling(temperature=temperature)
+    assert sampling.temperature == 0
+    logits = torch.tensor([0.0, 3.0, 2.5, -1.0])
+    assert choose(logits, sampling, torch.Generator()) == 1
+    assert choose(logits, Sampling(temperature=1e-5), torch.Generator()) == 1
+
+
 def test_top_k_and_top_p_leave_the_likeliest_tokens() -> None:
     logits = torch.tensor([0.0, 3.0, 2.5, -1.0])
     generator = torch.Generator().manual_seed(3)
