@@ -32,13 +32,15 @@ class Quotas:
         per_minute: int = 0,
         per_day: int = 0,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """0 is no bound."""
+        """0 is no bound. `clock`: says which day it is. `monotonic`: nobody sets it back."""
         self._used_today = used_today
         self._at_once = at_once
         self._per_minute = per_minute
         self._per_day = per_day
         self._clock = clock
+        self._monotonic = monotonic
         self._running: Counter[str] = Counter()
         self._latest: dict[str, deque[float]] = {}
         self._day = 0
@@ -56,7 +58,7 @@ class Quotas:
         latest = self._latest.setdefault(name, deque(maxlen=self._per_minute))
         try:
             # Counted before it waits for the store: others of the key may come meanwhile.
-            latest.append(self._clock())
+            latest.append(self._monotonic())
             try:
                 await self._check_day(name)
             except ApiRefusal:
@@ -75,7 +77,7 @@ class Quotas:
         latest: Sequence[float] = self._latest.get(name, ())
         if self._per_minute and len(latest) >= self._per_minute:
             # The request that many before this one must lie more than a minute ago.
-            left_s = latest[0] + MINUTE_S - self._clock()
+            left_s = latest[0] + MINUTE_S - self._monotonic()
             if left_s > 0:
                 raise _too_many("api_per_minute", self._per_minute, retry_s=math.ceil(left_s))
 

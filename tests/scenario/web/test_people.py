@@ -179,6 +179,8 @@ def test_a_cookie_ends_on_the_server_too(monkeypatch: pytest.MonkeyPatch) -> Non
     assert SESSIONS.read(request) == "x"  # type: ignore[arg-type]
     monkeypatch.setattr(signer, "get_timestamp", lambda: at + MAX_AGE_S + 1)
     assert SESSIONS.read(request) is None  # type: ignore[arg-type]
+    monkeypatch.setattr(signer, "get_timestamp", lambda: at - 3600)  # the clock was set back
+    assert SESSIONS.read(request) == "x"  # type: ignore[arg-type]
 
 
 async def test_a_key_that_cannot_be_kept_is_told_at_the_start(tmp_path: Path) -> None:

@@ -89,12 +89,24 @@ async def let_through(quotas: Quotas, name: str = "home") -> ApiRefusal | None:
 
 async def test_a_minute_is_the_last_sixty_seconds() -> None:
     clock = Clock()
-    quotas = Quotas(none_used, at_once=5, per_minute=2, clock=clock)
+    quotas = Quotas(none_used, at_once=5, per_minute=2, monotonic=clock)
     for later_s, retry_s in ((0, None), (40, None), (10, 10), (10, None), (0, 40), (40, None)):
         clock.now += later_s
         refusal = await let_through(quotas)
         assert (refusal and refusal.retry_s) == retry_s
     assert await let_through(quotas, "lab") is None
+
+
+async def test_a_clock_that_is_set_back_makes_nobody_wait_longer() -> None:
+    clock, monotonic = Clock(), Clock()
+    quotas = Quotas(none_used, at_once=5, per_minute=1, clock=clock, monotonic=monotonic)
+    assert await let_through(quotas) is None
+    clock.now -= 86_400
+    refusal = await let_through(quotas)
+    assert refusal is not None
+    assert refusal.retry_s == 60
+    monotonic.now += 60
+    assert await let_through(quotas) is None
 
 
 async def test_requests_that_wait_for_the_store_count_in_their_minute() -> None:

@@ -27,7 +27,11 @@ class Sessions:
         value = request.cookies.get(self.cookie, "")
         try:
             signed = value.encode("utf-8", "surrogateescape")
-            return self._signer.unsign(signed, max_age=MAX_AGE_S).decode()
+            # Its age is compared here: the signer refuses what seems to be from the future, and a
+            # clock that is set back would take everybody's threads from them.
+            session, signed_at = self._signer.unsign(signed, return_timestamp=True)
+            age_s = self._signer.get_timestamp() - signed_at.timestamp()
+            return session.decode() if age_s <= MAX_AGE_S else None
         except (BadSignature, UnicodeError):
             return None
 
