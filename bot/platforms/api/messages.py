@@ -88,9 +88,11 @@ def _message(given: Any, param: str, body: Body) -> ParsedMessage:
     if not isinstance(given, dict):
         raise _wrong(param, "api_field", field=param)
     role = given.get("role")
+    if not isinstance(role, str):
+        raise _wrong(f"{param}.role", "api_role")
     if role in TOOL_ROLES or given.get("tool_calls") or given.get("function_call"):
         raise _wrong(f"{param}.role", "api_tools")
-    if not isinstance(role, str) or role not in ROLES:
+    if role not in ROLES:
         raise _wrong(f"{param}.role", "api_role")
     content = given.get("content")
     texts: list[str] = []

@@ -71,6 +71,8 @@ async def test_only_keys_are_let_in_and_guesses_become_slow(stage: Stage) -> Non
     ("message", "options", "param"),
     [
         ({"role": "tool", "content": "x", "tool_call_id": "1"}, {}, "messages[0].role"),
+        ({"role": ["user"], "content": "x"}, {}, "messages[0].role"),
+        ({"role": {}, "content": "x", "tool_calls": []}, {}, "messages[0].role"),
         ({"role": "user", "content": " \u200b "}, {}, "messages[0].content"),
         ({"role": "assistant", "content": "Hello"}, {}, "messages"),
         ({"role": "user", "content": [{"type": "input_audio"}]}, {}, "messages[0].content[0]"),
