@@ -4,6 +4,7 @@ from __future__ import annotations
 
 PICTURE_SUFFIXES = {
     ".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif",
+    ".mp4", ".m4v", ".mov", ".webm",
 }  # fmt: skip
 """Names of files that may be pictures end in one of these; the bytes decide."""
 DOCUMENT_SUFFIXES = {".pdf"}

@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 from bot.images.file_names import DOCUMENT_SUFFIXES, PICTURE_SUFFIXES
 
 SVG = "image/svg+xml"
+VIDEOS = {"video/mp4", "video/quicktime", "video/webm", "video/x-m4v", "video/x-matroska"}
+"""Their frames are looked at."""
 KINDS = {
     SVG: "what_svg",
     "application/json": "what_text",
@@ -39,7 +41,8 @@ def kind_of(name: str, media_type: str | None) -> str:
     enough to look at the bytes.
     """
     media_type = (media_type or "").partition(";")[0].strip().lower()
-    if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES | DOCUMENT_SUFFIXES:
+    is_named = PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES | DOCUMENT_SUFFIXES
+    if is_named or media_type in VIDEOS:
         return ""
     known = KINDS.get(media_type)
     if known is not None:

@@ -20,7 +20,7 @@ from PIL import AvifImagePlugin, Image, ImageCms
 from bot.errors import NotAPicture, PictureRefused
 from bot.images.containers.metadata import pixels_of
 from bot.images.containers.parts import Pixels, TooManyParts, orientation_of
-from bot.images.containers.signatures import other_kind, picture_format
+from bot.images.containers.signatures import FILMS, other_kind, picture_format
 from bot.images.damage import Decoded, decode
 from bot.images.file_names import short_name
 from bot.images.frames import ANIMATED, frame_notes, frames_of
@@ -34,7 +34,7 @@ from bot.values.limits import PictureLimits
 from bot.values.pictures import NormalisedPicture, Notes
 from inference.types import Picture
 
-LOSSY = {"JPEG", "WEBP", "HEIF", "AVIF"}
+LOSSY = {"JPEG", "WEBP", "HEIF", "AVIF", *FILMS}
 
 _CODEC_THREADS = 4
 
@@ -109,6 +109,9 @@ def check_kind(name: str, data: bytes) -> str:
 @cache
 def prepare() -> None:
     """Load the decoders: all modules that any picture needs."""
+    from bot.images.moving import films  # FFmpeg, which the bot's own process does without
+
+    films.prepare()
     Image.init()
     # As many threads as a large photo profits from; on a large machine they would be a hundred.
     AvifImagePlugin.DEFAULT_MAX_THREADS = min(_CODEC_THREADS, os.cpu_count() or 1)
@@ -121,6 +124,8 @@ def prepare() -> None:
 
 
 def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> NormalisedPicture:
+    if kind in FILMS:
+        return _normalise_film(name, kind, data, limits)
     pixels = pixels_of(kind, data)
     opener = Opener(
         name,
@@ -164,6 +169,22 @@ def _normalise(name: str, kind: str, data: bytes, limits: PictureLimits) -> Norm
         new_sizes = {"new_width": picture.width, "new_height": picture.height}
         notes += (("note_shrunk", sizes | new_sizes),)
     return NormalisedPicture(picture=encode(picture, lossy=kind in LOSSY), name=name, notes=notes)
+
+
+def _normalise_film(name: str, kind: str, data: bytes, limits: PictureLimits) -> NormalisedPicture:
+    from bot.images.moving.films import look_at_film
+
+    looked = look_at_film(name, kind, data, limits)
+    shots = telling(looked.shots) or [looked.shots[0]]
+    if len(shots) > 1:
+        return _on_one_sheet(name, kind, shots, looked, (), limits)
+    picture = _bound(shots[0].image, limits.max_side_px)
+    notes: Notes = (("note_film_still", {}),)
+    if not looked.is_whole:
+        notes += (("note_only_beginning", {}),)
+    if is_flat(picture):
+        notes += (("note_flat", {}),)
+    return NormalisedPicture(picture=encode(picture, lossy=True), name=name, notes=notes)
 
 
 def _on_one_sheet(

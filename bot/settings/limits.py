@@ -64,6 +64,12 @@ class LimitSettings(SettingsGroup):
         ge=336,
         description="Pictures are scaled down to this longer side before they are stored.",
     )
+    video_max_s: int = Field(
+        300,
+        ge=0,
+        le=3600,
+        description="Longest video whose frames are looked at, in seconds; 0: none is.",
+    )
     pictures_max_gb: float = Field(
         20,
         ge=0,
@@ -93,4 +99,5 @@ class LimitSettings(SettingsGroup):
             max_side_px=self.picture_side_px,
             max_kept_bytes=int(self.pictures_max_gb * 1e9),
             decode_s=self.picture_decode_s,
+            max_video_s=self.video_max_s,
         )

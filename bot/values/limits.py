@@ -19,6 +19,8 @@ class PictureLimits:
     max_side_px: int = 2048
     decode_s: int = 5
     """Processor time, in whole seconds, that decoding one may take."""
+    max_video_s: int = 300
+    """Longer videos are refused; 0: all are."""
     max_kept_bytes: int = 0
     """Of all pictures in the store together; 0 is no bound."""
 

@@ -7,6 +7,10 @@ import struct
 HEIF_BRANDS = {
     b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1",
 }  # fmt: skip
+FILMS = {"MP4", "WEBM"}
+"""Kinds of videos; QuickTime's are MP4, too."""
+_OF_QUICKTIME = {b"moov", b"mdat", b"wide"}
+"""How a QuickTime file may begin that names no brand."""
 BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
 
 _BEGINNINGS = (
@@ -23,7 +27,7 @@ _BEGINNINGS = (
 
 
 def picture_format(data: bytes) -> str | None:
-    """The picture format by Pillow's name, or None.
+    """The picture format by Pillow's name, ``MP4`` or ``WEBM`` for a video, or None.
 
     The file may still be damaged: only its first bytes are read.
     """
@@ -34,6 +38,10 @@ def picture_format(data: bytes) -> str | None:
         return "WEBP"
     if data[4:8] == b"ftyp":
         return _kind_by_brands(data)
+    if data.startswith(b"\x1aE\xdf\xa3"):
+        return "WEBM"
+    if data[4:8] in _OF_QUICKTIME:
+        return "MP4"
     return _bitmap(data)
 
 
@@ -42,7 +50,7 @@ def _kind_by_brands(data: bytes) -> str | None:
     brands = {data[8:12]} | {data[at : at + 4] for at in range(16, min(size, 256), 4)}
     if brands & {b"avif", b"avis"}:
         return "AVIF"
-    return "HEIF" if data[8:12] in HEIF_BRANDS else None
+    return "HEIF" if data[8:12] in HEIF_BRANDS else "MP4"
 
 
 def _bitmap(data: bytes) -> str | None:
@@ -66,6 +74,6 @@ def other_kind(data: bytes) -> str | None:
         "what_pdf": head.startswith(b"%pdf"),
         "what_svg": b"<svg" in head,
         "what_html": head.startswith((b"<!doctype html", b"<html")),
-        "what_video": data[4:8] == b"ftyp" or data.startswith(b"\x1aE\xdf\xa3"),
+        "what_video": data[:4] == b"RIFF" and data[8:12] == b"AVI ",
     }
     return next((what for what, is_it in kinds.items() if is_it), None)

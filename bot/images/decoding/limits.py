@@ -59,6 +59,7 @@ class DecodingLimits:
             "max_pixels": self.pictures.max_pixels,
             "max_side_px": self.pictures.max_side_px,
             "decode_s": self.pictures.decode_s,
+            "max_video_s": self.pictures.max_video_s,
             "task": asdict(self.task),
         }
 

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from bot.errors import PictureRefused
+from bot.errors import NotAPicture, PictureRefused
+from bot.images.containers.signatures import FILMS
 from bot.images.decoding.fair_slots import FairSlots, NoRoom
 from bot.images.decoding.frames import BrokenFrame
 from bot.images.decoding.limits import DecodingLimits, Task
@@ -96,8 +97,10 @@ class DecodingPool:
             PictureRefused: with a sentence that names the file and the reason.
         """
         check_size(name, len(data), self.limits)
-        check_kind(name, data)
+        kind = check_kind(name, data)
         name = short_name(name)
+        if kind in FILMS and not self.limits.max_video_s:
+            raise NotAPicture("what_video", name=name)
         read = partial(picture_in, name, max_side_px=self.limits.max_side_px)
         return await self.work_on(name, data, Task(), read, asker=asker, on_setback=on_setback)
 

@@ -166,6 +166,9 @@ def _media(
 
 def _in_embeds(embeds: Iterable[discord.Embed], source: dict[str, str]) -> Iterator[_Found]:
     for embed in embeds:
+        if embed.type in {"video", "gifv"} and names_a_picture(embed.video.url or ""):
+            yield _film(embed, source)
+            continue
         if embed.type == "video":
             yield _video(embed)
         for part in SHOWN_IN_EMBEDS.get(embed.type, ()):
@@ -183,6 +186,18 @@ def _in_embeds(embeds: Iterable[discord.Embed], source: dict[str, str]) -> Itera
                 )
                 if is_all:
                     break
+
+
+def _film(embed: discord.Embed, source: dict[str, str]) -> _Found:
+    """A video that can be fetched: one that was linked to, or what stands for an animation."""
+    address = embed.video.url or ""
+    return _copy(
+        address,
+        embed.video.proxy_url,
+        source,
+        name=file_name(address),
+        stands_for=embed.url or "",
+    )
 
 
 def _video(embed: discord.Embed) -> _Found:

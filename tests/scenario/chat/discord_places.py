@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.scenario.chat.places import BYTES, Json, Named, Ornament, Rows, Used
+from tests.scenario.chat.places import BYTES, FILM, Json, Named, Ornament, Rows, Used
 from tests.servers.discord.server import LocalDiscord
 from tests.servers.discord.state import File
 
@@ -37,6 +37,12 @@ class DiscordWorld:
         file = self.file(f"{colour}.png", BYTES[colour])
         address = f"https://pictures.example/{file.id}/{colour}.png"
         return {"url": address, "proxy_url": self.discord.proxied(file), "width": 60, "height": 40}
+
+    def embedded_film(self) -> Json:
+        """A video of an embed, with Discord's copy of it."""
+        file = self.file("a.mp4", FILM, content_type="video/mp4")
+        address = f"https://pictures.example/{file.id}/a.mp4"
+        return {"url": address, "proxy_url": self.discord.proxied(file), "width": 64, "height": 48}
 
     def media(self, colour: str = "red", **more: Any) -> Json:
         """A media item of a component."""
@@ -119,8 +125,16 @@ FILES: Rows = {
         Named("“a.pdf” was left out: the file is damaged"),
     ),
     "a video": (
-        files(lambda w: w.file("a.mp4", b"..", content_type="video/mp4")),
-        Named("“a.mp4” was left out: it is a video, and"),
+        files(lambda w: w.file("a.avi", b"..", content_type="video/x-msvideo")),
+        Named("“a.avi” was left out: it is a video, and"),
+    ),
+    "a video whose frames can be seen": (
+        files(lambda w: w.file("a.mp4", FILM, content_type="video/mp4")),
+        Used(),
+    ),
+    "a broken video": (
+        files(lambda w: w.file("a.mp4", FILM[:99], content_type="video/mp4")),
+        Named("“a.mp4” was left out: the video is damaged"),
     ),
     "a sound": (
         files(lambda w: w.file("a.mp3", b"..", content_type="audio/mpeg")),
@@ -146,6 +160,14 @@ EMBEDS: Rows = {
         Used(),
     ),
     "an animation": (embeds(lambda w: {"thumbnail": w.embed()}, kind="gifv"), Used()),
+    "an animation's video": (
+        embeds(lambda w: {"thumbnail": w.embed("blue"), "video": w.embedded_film()}, kind="gifv"),
+        Used(),
+    ),
+    "a video that is linked to": (
+        embeds(lambda w: {"video": (it := w.embedded_film()), "url": it["url"]}, kind="video"),
+        Used(),
+    ),
     "an embed's image": (embeds(lambda w: {"image": w.embed()}), Used()),
     "an embed's thumbnail": (embeds(lambda w: {"thumbnail": w.embed()}), Used()),
     "an embed's image and thumbnail": (
@@ -240,10 +262,10 @@ COMPONENTS: Rows = {
         components(
             lambda w: {
                 "type": 12, "id": 1,
-                "items": [{"media": w.media(content_type="video/mp4", url="https://v.example/a.mp4")}],
+                "items": [{"media": {"id": "1", **w.embedded_film(), "content_type": "video/mp4"}}],
             }
         ),
-        Named("“a.mp4” was left out: it is a video"),
+        Used(),
     ),
     "a link in a text display": (
         components(lambda w: text_display(f"see {w.web}/red.png")),

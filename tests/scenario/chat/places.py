@@ -13,10 +13,13 @@ from PIL import Image
 
 from tests.engines import ScriptedModel
 from tests.pictures import encode
+from tests.unit.images.moving.drawn_films import film
 
 Json = dict[str, Any]
 COLOURS = ("red", "blue", "lime", "yellow")
 BYTES = {colour: encode(Image.new("RGB", (60, 40), colour)) for colour in COLOURS}
+FILM = film([Image.new("RGB", (64, 48), "red")] * 3)
+"""A video in which nothing changes: one picture of it is used."""
 RGB = {(255, 0, 0): "red", (0, 0, 255): "blue", (0, 255, 0): "lime", (255, 255, 0): "yellow"}
 
 
@@ -51,7 +54,7 @@ def seen_by(backend: ScriptedModel) -> tuple[str, ...]:
         for picture in message.pictures:
             with Image.open(io.BytesIO(picture.data)) as image:
                 pixel = image.convert("RGB").getpixel((5, 5))
-            found.append(RGB[pixel])  # type: ignore[index]
+            found.append(RGB[tuple(255 * round(value / 255) for value in pixel)])  # type: ignore[union-attr,index]
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ From Slack's reference of blocks, of attachments and of the file object.
 
 from __future__ import annotations
 
-from tests.scenario.chat.places import BYTES, Named, Ornament, Rows, Used
+from tests.scenario.chat.places import BYTES, FILM, Named, Ornament, Rows, Used
 from tests.scenario.chat.slack_messages import (
     PAGE,
     attached,
@@ -106,15 +106,20 @@ FILES: Rows = {
     ),
     "an archive": (file("a.zip", b"PK", mimetype="application/zip"), Named("it is an archive")),
     "a drawing": (file("a.svg", b"<svg/>", mimetype="image/svg+xml"), Named("it is an SVG")),
-    "a video": (file("a.mp4", b"..", mimetype="video/mp4"), Named("it is a video, and")),
+    "a video": (file("a.avi", b"..", mimetype="video/x-msvideo"), Named("it is a video, and")),
+    "a video whose frames can be seen": (file("a.mp4", FILM, mimetype="video/mp4"), Used()),
+    "a broken video": (
+        file("a.mp4", FILM[:99], mimetype="video/mp4"),
+        Named("“a.mp4” was left out: the video is damaged"),
+    ),
     "a sound": (file("a.mp3", b"..", mimetype="audio/mpeg"), Named("it is an audio file")),
     "a voice clip": (
         file("audio_message.m4a", b"..", subtype="slack_audio", mimetype="video/mp4"),
         Named("it is a voice message"),
     ),
     "a video clip": (
-        file("clip.mp4", b"..", subtype="slack_video", mimetype="video/mp4"),
-        Named("it is a video"),
+        file("clip.mp4", FILM, subtype="slack_video", mimetype="video/mp4"),
+        Used(),
     ),
     "a document kept elsewhere": (
         file("Budget", mode="external", is_external=True, filetype="gsheet", external_type="gdrive",

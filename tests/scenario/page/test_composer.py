@@ -42,7 +42,7 @@ REFUSED = {
     "large.png": bytes(150_000),
     "drawing.svg": b"<?xml version='1.0'?><svg/>",
     "page.html": b"<!doctype html><p>",
-    "film.mp4": b"\0\0\0\x18ftypisom\0\0\0\0isomiso2",
+    "film.avi": b"RIFF\0\0\0\0AVI LIST",
     "unknown.png": b"\x01\x02\x03\x04 and so on",
     "many-pixels.png": png_header(12_000, 12_000),
     "many-pixels.jpg": jpeg_header(15_000, 15_000, progressive=False),

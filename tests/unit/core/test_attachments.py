@@ -26,7 +26,7 @@ def attachments() -> Iterator[Attachments]:
     [
         ("what_svg", b"<?xml version='1.0'?><svg xmlns='x'/>"),
         ("what_html", b"<!DOCTYPE html><html>login</html>"),
-        ("what_video", b"\0\0\0\x20ftypisom\0\0\0\0"),
+        ("what_video", b"RIFF\0\0\0\0AVI LIST"),
     ],
 )
 async def test_another_kind_of_file_gets_the_same_sentence_by_its_description_and_by_its_bytes(

@@ -328,11 +328,9 @@ def test_too_many_bytes_are_refused_by_their_number() -> None:
             b"\n<!DOCTYPE html><html>login</html>",
             "it is a web page, and I can only look at pictures. Try a screenshot",
         ),
-        (
-            b"\0\0\0\x20ftypisom\0\0\0\0",
-            "it is a video, and I can only look at pictures. Try",
-        ),
-        (b"\x1aE\xdf\xa3\x01\0\0\0", "it is a video, and I can only look at pictures. Try"),
+        (b"RIFF\0\0\0\0AVI LIST", "it is a video, and I can only look at pictures. Try"),
+        (b"\0\0\0\x20ftypisom\0\0\0\0", "the video is damaged"),
+        (b"\x1aE\xdf\xa3\x01\0\0\0", "the video is damaged"),
         (b"\xff\xd8\xff\xe0garbage", "damaged or incomplete"),
     ],
 )

@@ -68,7 +68,7 @@ MEDIA_TYPES = {
     "application/vnd.slack-huddle-transcript": "what_text",
     "application/vnd.slack-list": "what_list",
 }
-CLIPS = {"slack_audio": "what_voice", "slack_video": "what_video"}
+CLIPS = {"slack_audio": "what_voice"}
 GONE = frozenset({"tombstone", "hidden_by_limit"})
 
 FILE_IN_ADDRESS = re.compile(r"/files(?:-pri/T[A-Z0-9]+-|/[A-Z0-9]+/)(F[A-Z0-9]+)\b")

@@ -66,6 +66,7 @@ function formatOf(head) {
   if (["II*\0", "MM\0*", "MM*\0", "II\0*", "II+\0", "MM\0+"].includes(start)) return "TIFF";
   if (start === "RIFF" && ascii(head, 8, 4) === "WEBP") return "WEBP";
   if (ascii(head, 4, 4) === "ftyp") return formatByBrands(head);
+  if (start === "\x1aE\xdf\xa3" || ["moov", "mdat", "wide"].includes(ascii(head, 4, 4))) return "VIDEO";
   if (head.byteLength >= 18 && start.startsWith("BM")) return BMP_HEADER_SIZES.includes(head.getUint32(14, true)) ? "BMP" : null;
   if (head.byteLength >= 16 && BMP_HEADER_SIZES.includes(head.getUint32(0, true))) {
     return head.getUint16(head.getUint8(0) === 12 ? 8 : 12, true) === 1 ? "DIB" : null;
@@ -77,7 +78,7 @@ function formatByBrands(head) {
   const brands = [ascii(head, 8, 4)];
   for (let at = 16; at < Math.min(head.getUint32(0), 256); at += 4) brands.push(ascii(head, at, 4));
   if (brands.includes("avif") || brands.includes("avis")) return "AVIF";
-  return HEIF_BRANDS.includes(brands[0]) ? "HEIF" : null;
+  return HEIF_BRANDS.includes(brands[0]) ? "HEIF" : "VIDEO";
 }
 
 /** Some have something before their beginning. */
@@ -87,7 +88,7 @@ function otherKind(head, type) {
   const start = ascii(head, 0, 4096).trimStart().toLowerCase();
   if (start.includes("<svg")) return "what_svg";
   if (start.startsWith("<!doctype html") || start.startsWith("<html")) return "what_html";
-  if (ascii(head, 4, 4) === "ftyp" || ascii(head, 0, 4) === "\x1aE\xdf\xa3") return "what_video";
+  if (ascii(head, 0, 4) === "RIFF" && ascii(head, 8, 4) === "AVI ") return "what_video";
   return KINDS.find(([begin]) => begin.test(type))?.[1];
 }
 
