@@ -52,6 +52,7 @@ class Zygote:
             if "ready" in told:
                 self._ready.set()
             elif "started" in told:
+                self.ended.pop(told["started"], None)  # the system gives numbers out again
                 self._started.put_nowait(told["started"])
             else:
                 self.ended[told["ended"]] = told["code"]

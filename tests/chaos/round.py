@@ -96,7 +96,9 @@ def small_disk(folder: Path) -> Iterator[bool]:
         yield is_mounted
     finally:
         if is_mounted:
-            shutil.copytree(folder, folder.with_name("data-kept"), dirs_exist_ok=True)
+            kept = folder.with_name("data-kept")
+            sockets = shutil.ignore_patterns("*.sock")  # of a bot that was killed
+            shutil.copytree(folder, kept, dirs_exist_ok=True, ignore=sockets)
             _returncode(["/bin/umount", "--lazy", str(folder)])
 
 
