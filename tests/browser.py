@@ -24,7 +24,7 @@ def chromium() -> str:
     """The path of an installed Chromium."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     found = next((path for name in names if (path := shutil.which(name))), None)
-    assert found, "Chromium is missing: run `make browser`"
+    assert found, "Chromium is missing: run `make packages`"
     return found
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
+from time import monotonic
 
 from bot.core.access import Access
 from bot.core.answering import outcomes
@@ -258,11 +259,13 @@ class Answers:
                 question.recorded()
                 return False
             question.claimed(attempt_begun=attempt_begun, reached=claim.reached)
+            log.info("%s: a question is accepted", message.key.platform)
             await self._process(question, exchange, ticket)
         return True
 
     async def _resume(self, question: InFlight, exchange: Exchange, ticket: Ticket) -> bool:
         """Answer it, unless it was stopped right before its process ended."""
+        log.info("%s: a question is resumed", question.message.key.platform)
         if await self._ledger.was_stopped(question.message):
             question.stop()
         return await self._process(question, exchange, ticket)
@@ -283,11 +286,15 @@ class Answers:
                     answered = self._producer.answer(question, exchange, ticket, reply)
                     ending = await self._run_to_ending(question, answered, reply)
             if question.is_superseded:
+                log.info("%s: a later version of the question takes its place", platform)
                 return True  # the claim of its next version ends it, and nothing before that
             ending = replace(ending, spent=question.spent)
-            outcomes.QUESTIONS.add(platform, outcome_of(ending.outcome, ending.reason))
+            outcome = outcome_of(ending.outcome, ending.reason)
+            outcomes.QUESTIONS.add(platform, outcome)
             is_kept = await self._ledger.keep(question, ending)
-            if await reply.finish(ending):
+            is_delivered = await reply.finish(ending)
+            _log_end(question, ending, outcome, is_delivered=is_delivered)
+            if is_delivered:
                 await self._ledger.end(question, None if is_kept else ending)
             else:
                 await self._ledger.undelivered(question, None if is_kept else ending)
@@ -363,3 +370,14 @@ class Answers:
         if not task.cancelled() and (exc := task.exception()) is not None:
             # A bug of ours that no handler caught: the question stays in the inbox.
             log.error("a question was left unfinished: %s", safe_traceback(exc))
+
+
+def _log_end(question: InFlight, ending: Ending, outcome: str, *, is_delivered: bool) -> None:
+    end = outcomes.in_words(
+        question.message.key.platform,
+        outcome,
+        ending.spent,
+        after_s=monotonic() - question.arrived_at,
+        reason=ending.reason,
+    )
+    log.info("%s%s", end, "" if is_delivered else "; not delivered yet")

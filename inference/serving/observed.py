@@ -5,6 +5,7 @@ The names are vLLM's, which dashboards know.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -13,6 +14,8 @@ from typing import Self
 from inference.errors import InferenceError
 from inference.metrics import Counter, Gauge, Histogram
 from inference.types import Finished, GenerationEvent, Started, TextDelta
+
+log = logging.getLogger(__name__)
 
 BY_MODEL = ("model",)
 RUNNING = Gauge("num_requests_running", "Requests that the device has started on.", BY_MODEL)
@@ -81,6 +84,7 @@ class Observation:
                 now = self._clock()
                 if self._text_at is None:
                     FIRST_TOKEN_S.observe(now - self._arrived_at, self._model)
+                    log.debug("%s: the first text", self._model)
                 else:
                     INTER_TOKEN_S.observe(now - self._text_at, self._model)
                 self._text_at = now
@@ -89,8 +93,10 @@ class Observation:
                 WAITING.add(-1, self._model)
                 self._state = RUNNING
                 RUNNING.add(1, self._model)
+                log.debug("%s: the device starts on it", self._model)
             case Finished():
                 self._has_finished = True
+                log.debug("%s: done: %s", self._model, event.reason.value)
                 self._count(event)
 
     def _count(self, finished: Finished) -> None:

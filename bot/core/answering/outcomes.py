@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.values.usage import Spent
 from inference.metrics import Counter, Histogram
 
 BY_PLATFORM = ("platform",)
@@ -43,3 +44,22 @@ RATE_WAITS = Counter(
 )
 RATE_WAIT_S = Counter("rate_limit_wait_seconds", "How long replies waited for that.", BY_PLATFORM)
 EDIT_FAILURES = Counter("reply_write_failures", "Calls that wrote a reply and failed.", BY_PLATFORM)
+
+
+def in_words(platform: str, outcome: str, spent: Spent, *, after_s: float, reason: str = "") -> str:
+    """One end for the log: figures and names of ours, nobody's words.
+
+    Args:
+        platform: where the question was asked.
+        outcome: answered, stopped, refused or failed.
+        spent: what it cost; nothing of it is said if no model was asked.
+        after_s: how long it took, from its event on.
+        reason: the key of the sentence that it ended in, if it did.
+    """
+    end = f"{platform}: {outcome}{f' ({reason})' if reason else ''} after {after_s:.1f} s"
+    if not spent.model:
+        return end
+    return (
+        f"{end}; {spent.model}: {spent.pictures} pictures, {spent.prompt_tokens} tokens read, "
+        f"{spent.generated_tokens} generated, the first {spent.first_token_s:.2f} s after the start"
+    )

@@ -33,6 +33,7 @@ class Accounts:
         *,
         reason: str = "",
         spent: Spent = NOTHING_SPENT,
+        after_s: float,
     ) -> None:
         """Count one.
 
@@ -41,9 +42,12 @@ class Accounts:
             outcome: how it ended.
             reason: the key of the sentence that it ended in, if it did.
             spent: what it cost by then.
+            after_s: how long it took.
         """
         platform = asked.user.platform
-        outcomes.QUESTIONS.add(platform, outcome.value)
+        ended = outcome_of(outcome.value, reason)
+        log.info(outcomes.in_words(platform, ended, spent, after_s=after_s, reason=reason))
+        outcomes.QUESTIONS.add(platform, ended)
         if reason:
             outcomes.REFUSALS.add(platform, reason)
         use = Use(
@@ -51,7 +55,7 @@ class Accounts:
             team="",
             channel="",
             person=asked.user.id,
-            outcome=outcome_of(outcome.value, reason),
+            outcome=ended,
             reason=reason,
             spent=spent,
         )

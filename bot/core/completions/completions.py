@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import PurePath
+from time import monotonic
 from typing import Any
 
 from bot.core.answering.meter import Meter
@@ -30,6 +31,7 @@ from bot.values.cleaning import StreamCleaner, is_unseen
 from bot.values.messages import Outcome
 from bot.values.pictures import NormalisedPicture
 from bot.values.usage import NOTHING_SPENT, Spent
+from inference.about import current_question
 from inference.engine import Engine, Engines
 from inference.errors import ContextExceeded, EngineDead, TooManyPictures
 from inference.types import (
@@ -116,7 +118,7 @@ class Completions:
             UserFacingError: with a sentence.
             InferenceError: see `Engine.stream`.
         """
-        run = _Run()
+        run, began_at = _Run(), monotonic()
         outcome, reason = Outcome.STOPPED, ""
         self._running.add(run)
         self._none_runs.clear()
@@ -133,7 +135,9 @@ class Completions:
             self._running.discard(run)
             if not self._running:
                 self._none_runs.set()
-            self.accounts.ended(asked, outcome, reason=reason, spent=run.spent)
+            self.accounts.ended(
+                asked, outcome, reason=reason, spent=run.spent, after_s=monotonic() - began_at
+            )
 
     async def _complete(
         self, asked: AskedCompletion, run: _Run
@@ -156,6 +160,7 @@ class Completions:
             sampling=self._sampling(asked, model),
             user_id=asked.user.id_everywhere,
             thread=_thread_of(asked, given),
+            question=current_question(),
             stop=asked.stop,
             background=asked.background,
         )

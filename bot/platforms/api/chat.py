@@ -28,7 +28,9 @@ from bot.platforms.api.messages import Link, asked_messages, links_of, parse_mes
 from bot.platforms.api.models import Models
 from bot.platforms.api.options import LEAST_TOP_P, Options, parse_options
 from bot.platforms.api.quotas import Quotas
-from bot.platforms.api.shapes import DONE, Shapes, as_sse
+from bot.platforms.api.shapes import DONE, Shapes, as_sse, new_id
+from bot.values.presence import Presence
+from inference.about import about
 from inference.errors import safe_traceback
 from inference.types import Finished, GenerationEvent, TextDelta
 
@@ -55,8 +57,10 @@ class ChatHandlers:
         quotas: Quotas,
         fetching: Fetching,
         background: bool,
+        presence: Presence,
     ) -> None:
         """`background`: never ahead of people's questions."""
+        self._presence = presence
         self._completions = completions
         self._models = models
         self._quotas = quotas
@@ -70,9 +74,15 @@ class ChatHandlers:
         return [web.post("/v1/chat/completions", self._complete)]
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
+        self._presence.event()
+        completion_id = new_id()
+        with about(completion_id):
+            return await self._completed(request, completion_id)
+
+    async def _completed(self, request: web.Request, completion_id: str) -> web.StreamResponse:
         async with self._quotas.admitted(request[KEY_NAME]):
             options, asked = await self._asked(request)
-            shapes = Shapes(self._models.shown(options.model))
+            shapes = Shapes(self._models.shown(options.model), completion_id)
             async with aclosing(self._completions.stream(asked)) as events:
                 if options.stream:
                     return await _stream(request, events, shapes, options)

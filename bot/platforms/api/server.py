@@ -65,6 +65,7 @@ class Api:
             ),
             fetching=self._fetching,
             background=settings.priority == "after_chats",
+            presence=self._presence,
         )
         self._runner: web.AppRunner | None = None
 

@@ -20,11 +20,16 @@ FINISH_REASONS: Final = {
 DONE: Final = b"data: [DONE]\n\n"
 
 
+def new_id() -> str:
+    """Name a completion: for its client, and in the log's lines about it."""
+    return f"chatcmpl-{secrets.token_hex(12)}"
+
+
 class Shapes:
     """The shapes of one completion: all have its id, its time and its model."""
 
-    def __init__(self, model: str) -> None:
-        self.id = f"chatcmpl-{secrets.token_hex(12)}"
+    def __init__(self, model: str, completion_id: str) -> None:
+        self.id = completion_id
         self._common = {"id": self.id, "created": int(time.time()), "model": model}
 
     def whole(self, text: str, finished: Finished) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ import openai
 import pytest
 
 from bot.core.answering.options import AnswerOptions
+from bot.core.answering.outcomes import QUESTIONS
 from bot.core.completions.asked import PictureFile
+from bot.logs.formats import Text
+from bot.values.presence import EVENTS
 from inference.types import FinishReason, GenerationRequest, Message, Role, Sampling
 from tests.engines import ScriptedModel
 from tests.scenario.api.conftest import (
@@ -264,3 +268,32 @@ async def test_nothing_that_was_said_reaches_a_log(
     ours = [r.getMessage() for r in caplog.records if r.name.startswith(("bot", "inference"))]
     assert ours
     assert not any(word in line for line in ours for word in ("SECRET", KEY, data_address(RED)))
+
+
+async def test_a_request_has_the_id_of_its_completion_in_the_log_and_is_an_event(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.handler.setFormatter(Text())
+    caplog.set_level(logging.DEBUG, "bot")
+    caplog.set_level(logging.DEBUG, "inference")
+    events = EVENTS.read().get(("api",), 0)
+    async with scripted_api(tmp_path, ScriptedModel()) as stage, stage.client() as client:
+        answer = await client.chat.completions.create(
+            model="scripted", messages=[asking("secret-words", RED)]
+        )
+    mine = [line for line in caplog.text.splitlines() if answer.id in line]
+    steps = ("the device starts", "the first text", "done: stop", "api: answered after")
+    assert [step for line in mine for step in steps if step in line] == list(steps)
+    assert "secret" not in caplog.text
+    assert EVENTS.read()["api",] == events + 1
+
+
+async def test_what_fails_here_is_counted_as_failed(tmp_path: Path) -> None:
+    model = ScriptedModel()
+    model.raises = RuntimeError()
+    failed = QUESTIONS.read().get(("api", "failed"), 0)
+    async with scripted_api(tmp_path, model) as stage, stage.client() as client:
+        with pytest.raises(openai.InternalServerError):
+            await client.chat.completions.create(model="scripted", messages=[asking("What?", RED)])
+        assert ("home", "failed") in await stage.used()
+    assert QUESTIONS.read()["api", "failed"] == failed + 1

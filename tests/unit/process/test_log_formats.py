@@ -53,6 +53,21 @@ async def test_a_question_has_one_id_in_all_its_lines_those_of_the_engine_too(
     assert "secret" not in "".join(lines.lines)
 
 
+async def test_the_life_of_a_question_can_be_followed_by_its_id(
+    tmp_path: Path, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("bot", "inference"):
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.DEBUG)
+        logging.getLogger(name).manager._clear_cache()  # type: ignore[attr-defined]
+    async with running_core(tmp_path, ScriptedModel()) as core:
+        question = message("secret-words")
+        await core.answers.ask(question, FakeExchange())
+    mine = [line for line in lines.lines if question.log_id in line]
+    steps = ("accepted", "the device starts", "the first text", "done: stop", "answered after")
+    assert [step for line in mine for step in steps if step in line] == list(steps)
+    assert "secret" not in "".join(lines.lines)
+
+
 def test_an_id_is_the_same_in_every_process_and_another_for_every_version() -> None:
     one = message("What is it?")
     assert one.log_id == replace(one, text="Other words").log_id

@@ -7,7 +7,7 @@ const LEFT = 36;
 const RIGHT = 8;
 const BELOW = 22;
 const TOP = 8;
-const LABEL = 52;
+const LABEL = 68;
 
 /** Bars, one per label, each stacked from the values of all series.
  *
