@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -104,18 +105,18 @@ class _Search:
 
     async def in_sent(self, document: SentDocument, limit: int) -> None:
         """Draw its pages."""
-        chosen = self._choose(document, document.texts, limit)
+        chosen = await self._choose(document, document.texts, limit)
         await self._draw(document, chosen.pages)
 
     async def in_stored(self, stored: StoredDocument, shown: dict[int, int], limit: int) -> None:
         """Find its pages among those shown, and draw the others. `shown`: page → picture."""
-        chosen = self._choose(stored, (), limit)
+        chosen = await self._choose(stored, (), limit)
         document: SentDocument | None = None
         if chosen.is_default:  # it names none: its words may stand somewhere
             document = await self._load(stored)
             if document is not None:
                 texts = await self._texts_of(document)
-                chosen = self._choose(document, texts, limit)
+                chosen = await self._choose(document, texts, limit)
         if chosen.is_default and shown:
             return
         self.found.shown += [shown[page] for page in chosen.pages if page in shown]
@@ -128,11 +129,14 @@ class _Search:
         else:
             await self._draw(document, new)
 
-    def _choose(
+    async def _choose(
         self, document: SentDocument | StoredDocument, texts: Sequence[str], limit: int
     ) -> ChosenPages:
         name, count = document.name, document.num_pages
-        chosen = choose_pages(self._question, count, texts, limit=limit, name=name)
+        # In a thread: a document of many pages has millions of letters.
+        chosen = await asyncio.to_thread(
+            choose_pages, self._question, count, texts, limit=limit, name=name
+        )
         if chosen.missing:
             refusal = PictureRefused(
                 "page_missing", name=name, count=count, page=", ".join(map(str, chosen.missing))

@@ -7,13 +7,20 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-_NUMBER: Final = r"\d{1,4}(?!\d)"
+MAX_CHARS: Final = 1000
+"""At a question's beginning and at its end, where pages are looked for."""
+MAX_LISTED: Final = 20
+
+# A question may be anything: no pattern begins anew within a run of digits, goes through a list
+# without end, or has two ways to read the same spaces. Their time grows with the text, not its
+# square.
+_NUMBER: Final = r"(?<!\d)\d{1,4}(?!\d)"
 _TO: Final = r"(?:-|–|—|‐|−|~|〜|to|through|thru|until|till|から)"
 _AND: Final = r"(?:,\s*and|,\s*or|,|、|;|&|・|and|or|plus|と|や)"
 _PAGE: Final = r"(?:pages?|pgs?\.?|pp?\.?|slides?|ページ|ぺージ|頁)"
 _PAGE_BEHIND: Final = r"(?:ページ|ぺージ|頁|枚)目?"
 _RANGE: Final = rf"{_NUMBER}(?:\s*{_TO}\s*(?:{_PAGE}\s*)?{_NUMBER})?"
-_LIST: Final = rf"{_RANGE}(?:\s*{_AND}\s*(?:{_PAGE}\s*)?{_RANGE})*"
+_LIST: Final = rf"{_RANGE}(?:\s*{_AND}\s*(?:{_PAGE}\s*)?{_RANGE}){{0,{MAX_LISTED - 1}}}"
 _ORDINALS: Final = (
     "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
 )  # fmt: skip
@@ -23,8 +30,8 @@ _WORDS: Final = (
 _KANJI: Final = "一二三四五六七八九十"
 
 _NO_PAGE: Final = re.compile(
-    r"全\s*\d+\s*(?:ページ|頁|枚)|\d+\s*(?:ページ|頁|枚)(?:以内|以下|程度|くらい|ぐらい|で|に(?:まとめ|要約))"
-    r"|\d+\s*枚目の(?:画像|写真|図|絵)"
+    r"全\s*\d+\s*(?:ページ|頁|枚)|(?<!\d)\d+\s*(?:ページ|頁|枚)(?:以内|以下|程度|くらい|ぐらい|で|に(?:まとめ|要約))"
+    r"|(?<!\d)\d+\s*枚目の(?:画像|写真|図|絵)"
 )
 """How long something is, or what is counted otherwise."""
 _LAST_SOME: Final = re.compile(
@@ -49,7 +56,7 @@ _JAPANESE_RANGE: Final = re.compile(
     rf"({_NUMBER})\s*{_PAGE_BEHIND}?\s*(?:から|~|〜|-|–|—)\s*({_NUMBER})\s*{_PAGE_BEHIND}"
 )
 _BEHIND: Final = re.compile(rf"(?<![\d.])({_LIST})\s*{_PAGE_BEHIND}")
-_BEFORE: Final = re.compile(rf"(?<![a-z]){_PAGE}\s*(?:no\.?|number|#)?\s*({_LIST})(?!\s*%)")
+_BEFORE: Final = re.compile(rf"(?<![a-z]){_PAGE}\s*(?:(?:no\.?|number|#)\s*)?({_LIST})(?!\s*%)")
 _ONE_RANGE: Final = re.compile(rf"({_NUMBER})(?:\s*{_TO}\s*(?:{_PAGE}\s*)?({_NUMBER}))?")
 
 
@@ -59,6 +66,8 @@ def pages_named(question: str, num_pages: int) -> tuple[list[int], list[int]]:
     Returns: those that a document of so many pages has, and those that it has not.
     """
     text = unicodedata.normalize("NFKC", question).lower()
+    if len(text) > 2 * MAX_CHARS:
+        text = f"{text[:MAX_CHARS]}\n{text[-MAX_CHARS:]}"
     named: dict[int, int] = {}
     """Page → where it is named."""
 

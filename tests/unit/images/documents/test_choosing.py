@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass
+from typing import Any, cast
 
 import pytest
 
-from bot.images.documents.choosing import choose_pages, documents_meant
+from bot.core.documents.pages import DocumentPages
+from bot.errors import PictureRefused
+from bot.images.documents.choosing import ChosenPages, choose_pages, documents_meant
+from bot.images.documents.documents import Documents
 from bot.images.documents.page_numbers import pages_named
+from bot.store import Store
+from bot.values.documents import SentDocument
 
 
 @dataclass(frozen=True)
@@ -115,3 +123,42 @@ def test_a_document_is_meant_by_its_name_or_by_its_stem() -> None:
     assert documents_meant("pages 4–6 of report.pdf", files) == files[:1]
     assert documents_meant("What does the budget 2024 say?", files) == files[1:2]
     assert documents_meant("Reporting, and a word", files) == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["1", "1,", "1 , ", "1-1,", "page 1,", "1 and ", "page" + " " * 400, "全1", "最後の1"],
+)
+def test_a_question_of_any_form_is_read_in_a_moment(question: str) -> None:
+    began = time.process_time()
+    choose_pages((question * 40_000)[:40_000], 12, (), limit=3)
+    assert time.process_time() - began < 5
+
+
+def test_pages_are_named_at_both_ends_of_a_long_question() -> None:
+    pasted = "lorem ipsum " * 1000
+    assert pages_named(f"Page 3?\n{pasted}", 12) == ([3], [])
+    assert pages_named(f"{pasted}\nWhat does page 3 say of it?", 12) == ([3], [])
+
+
+async def test_pages_are_chosen_in_a_thread_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def choose(*given: Any, **more: Any) -> ChosenPages:
+        threads.append(threading.current_thread())
+        return choose_pages(*given, **more)
+
+    monkeypatch.setattr("bot.core.documents.pages.choose_pages", choose)
+    document = SentDocument(
+        name="a.pdf", digest="0", data=b"", suffix="pdf", num_pages=2, texts=("one", "two")
+    )
+    pages = DocumentPages(cast("Store", None), cast("Documents", NothingDrawn()))
+    found = await pages.find("two?", [document], [], limit=1, asker=None, on_setback=lambda: None)
+    assert len(found.refusals) == 1
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+class NothingDrawn:
+    async def page(self, *_: Any, **__: Any) -> None:
+        raise PictureRefused("picture_damaged", name="")
