@@ -82,6 +82,7 @@ class NotAPicture(PictureRefused):
     _SENTENCES: ClassVar = {
         "what_archive": "picture_is_other",
         "what_audio": "picture_is_other",
+        "what_document": "picture_is_office",
         "what_sticker": "sticker_unknown",
         "what_video": "picture_is_video",
         "what_voice": "picture_is_other",

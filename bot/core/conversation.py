@@ -8,11 +8,12 @@ earlier turns, oldest first, then the question's own except its first.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot.core.answering.moving import Apart, frames_apart, told
 from bot.core.answering.pictured_text import MAX_QUOTED_CHARS, cut, quoted
+from bot.core.documents.files import SHARE, GivenFile, TextFile, files_of, given, quoted_files
 from bot.core.documents.notes import label_of
 from bot.errors import UserFacingError, words_of
 from bot.store import GonePicture, StoredPicture, Turn
@@ -45,6 +46,8 @@ class Conversation:
     """Pictures that the store keeps no more."""
     read: tuple[int, ...] = ()
     """Numbers of the pictures whose text is in the prompt."""
+    files: tuple[GivenFile, ...] = ()
+    """Text files of the thread, and how much of them is in the prompt."""
     apart: dict[int, Apart] = field(default_factory=dict, repr=False)
     """Sheets whose frames are shown one by one, by the picture's number."""
     prompt_tokens: int = 0
@@ -62,6 +65,7 @@ async def fit_to_context(
     put: Callable[[str], str] = str,
     text_for: TextFor | None = None,
     wanted: Collection[int] = (),
+    files: Mapping[int, TextFile] | None = None,
 ) -> Conversation:
     """Choose what the model is shown of a thread whose last turn is the question.
 
@@ -76,6 +80,7 @@ async def fit_to_context(
         text_for: reads the text of a numbered picture, to be quoted before the question that it
             belongs to; empty is none.
         wanted: numbers of earlier pictures that the question is about.
+        files: text files of the thread, by their ids.
 
     Raises:
         UserFacingError: the question alone is too long for the model.
@@ -84,6 +89,7 @@ async def fit_to_context(
     shown, left_out = choose_pictures(turns, model.max_pictures, wanted)
     loaded = {picture.number: await read_picture(picture) for picture in shown}
     draft = _Draft(earlier, question, loaded, system_prompt, put, wanted)
+    draft.files = files or {}
     draft.apart = await frames_apart(shown, loaded, model)
     if text_for is not None:
         draft.texts = {number: await text_for(number, one) for number, one in loaded.items()}
@@ -116,6 +122,7 @@ async def fit_to_context(
         messages=draft.messages(dropped),
         pictures=tuple(draft.shown()),
         read=tuple(picture.number for picture in draft.shown() if draft.quotes(picture.number)),
+        files=draft.given_files(),
         dropped_turns=sum(1 for turn in earlier[:dropped] if _was_said(turn)),
         left_out=left_out,
         no_room=tuple(no_room),
@@ -186,6 +193,7 @@ class _Draft:
         self.pictures = pictures
         self.texts: dict[int, str] = {}
         self.apart: dict[int, Apart] = {}
+        self.files: Mapping[int, TextFile] = {}
         stored = [picture for turn in (*earlier, question) for picture in turn.pictures]
         self._labels = {one.number: label_of(one) for one in stored if one.page is not None}
         self._quoted_chars = MAX_QUOTED_CHARS
@@ -209,9 +217,16 @@ class _Draft:
         """Whether something of a picture's text is in the draft."""
         return bool(cut(self.texts.get(number, ""), self._quoted_chars))
 
+    def given_files(self) -> tuple[GivenFile, ...]:
+        """What is in the draft of text files."""
+        turns = (*self._earlier, self._question)
+        files = [file for turn in turns for file in files_of(turn, self.files)]
+        return given(files, SHARE * self._quoted_chars)
+
     def quote_less(self) -> bool:
-        """Halve what is quoted of pictures. Returns: false when nothing is left of it."""
-        if not any(map(self.quotes, self.pictures)):
+        """Halve what is quoted of pictures and files. Returns: false when nothing is left of it."""
+        is_file_quoted = any(file.chars for file in self.given_files())
+        if not is_file_quoted and not any(map(self.quotes, self.pictures)):
             return False
         self._quoted_chars = self._quoted_chars // 2 if self._quoted_chars > MIN_QUOTED_CHARS else 0
         return True
@@ -239,24 +254,27 @@ class _Draft:
         messages: list[Message] = []
         if self._system_prompt:
             messages.append(Message(role=Role.SYSTEM, text=self._system_prompt))
-        carried: list[int] = []  # pictures of turns whose text is dropped, for the next question
+        carried: list[Turn] = []  # whose text is dropped: the next question gets their pictures
         for index, turn in enumerate(self._earlier):
-            carried += self._numbers_of(turn)
+            carried.append(turn)
             if index >= dropped_turns and _was_said(turn):
                 messages.append(self._asked(turn, carried))
                 messages.append(Message(role=Role.ASSISTANT, text=turn.answer or ""))
                 carried = []
-        messages.append(self._asked(self._question, carried + self._numbers_of(self._question)))
+        messages.append(self._asked(self._question, [*carried, self._question]))
         return tuple(messages)
 
     def _numbers_of(self, turn: Turn) -> list[int]:
         return [one.number for one in turn.pictures if one.number in self.pictures]
 
-    def _asked(self, turn: Turn, numbers: list[int]) -> Message:
+    def _asked(self, turn: Turn, shown: Sequence[Turn]) -> Message:
         """A question as the model gets it.
 
-        With the text of its pictures, and its author's name where several people ask.
+        With the pictures and files of the turns `shown`, and its author's name where several
+        people ask.
         """
+        numbers = [number for one in shown for number in self._numbers_of(one)]
+        files = [file for one in shown for file in files_of(one, self.files)]
         text = self._put(turn.question)
         if self._says_who and turn.author_name:
             text = f"{_as_speaker(turn.author_name)}: {text}"
@@ -264,7 +282,8 @@ class _Draft:
         moving = "".join(
             told(number, self._sheets.get(number), self.apart.get(number)) for number in numbers
         )
-        text = moving + quoted(texts, self._labels, self._quoted_chars) + text
+        quotes = quoted_files(files, SHARE * self._quoted_chars)
+        text = quotes + moving + quoted(texts, self._labels, self._quoted_chars) + text
         pictures = tuple(picture for number in numbers for picture in self._as_shown(number))
         return Message(role=Role.USER, text=text, pictures=pictures)
 

@@ -88,14 +88,17 @@ class Turns:
         can_do_without = all(
             attachment.earlier or attachment.aside for attachment in message.attachments
         )
-        if skipped and not pictures and not pages.pictures and not can_do_without:
+        has_text = any(not document.num_pages for document in documents)
+        is_usable = bool(pictures or pages.pictures or has_text)
+        if skipped and not is_usable and not can_do_without:
             raise UserFacingError("no_picture_usable", reasons=" ".join(skipped))
         receipt = Receipt(skipped=skipped)
         question.receipt_known(receipt)
         new = (*pictures, *pages.pictures)
+        has_document = bool(pages.pictures) or has_text
         await self._save(
             message,
-            question=_words_of(message, len(new), model, has_pages=bool(pages.pictures)),
+            question=_words_of(message, len(new), model, has_document=has_document),
             new_pictures=new,
             documents=documents,
             receipt=receipt,
@@ -198,10 +201,11 @@ class Turns:
         refused = (refusal.sentence(message.locale) for refusal in pages.refusals)
         num_pictures = len(before.pictures)
         has_pages = any(picture.page is not None for picture in before.pictures)
+        has_text = any(not document.num_pages for document in before.documents)
         words = (
             before.question
             if message.again
-            else _words_of(message, num_pictures, model, has_pages=has_pages)
+            else _words_of(message, num_pictures, model, has_document=has_pages or has_text)
         )
         await self._save(
             message,
@@ -213,15 +217,15 @@ class Turns:
 
 
 def _words_of(
-    message: IncomingMessage, num_pictures: int, model: ModelInfo | None, *, has_pages: bool
+    message: IncomingMessage, num_pictures: int, model: ModelInfo | None, *, has_document: bool
 ) -> str:
     """The question's text; for a picture or document without words, the default question."""
     text = message.text.strip()
     if text:
         return text
-    if not num_pictures:
+    if not num_pictures and not has_document:
         raise UserFacingError("empty_question")
     locale = question_locale(model, message.locale)
-    if has_pages:
+    if has_document:
         return say(locale, "default_question_document")
     return say(locale, "default_question" if num_pictures < 2 else "default_question_several")

@@ -7,8 +7,22 @@ PICTURE_SUFFIXES = {
     ".mp4", ".m4v", ".mov", ".webm",
 }  # fmt: skip
 """Names of files that may be pictures end in one of these; the bytes decide."""
-DOCUMENT_SUFFIXES = {".pdf"}
+TEXT_SUFFIXES = {
+    ".txt", ".text", ".md", ".markdown", ".rst", ".csv", ".tsv", ".log", ".out", ".json", ".jsonl",
+    ".ndjson", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties", ".tex", ".bib",
+    ".sql", ".graphql", ".proto", ".sh", ".bash", ".zsh", ".fish", ".bat", ".ps1", ".py", ".ipynb",
+    ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".vue", ".css", ".scss", ".c", ".h", ".cc",
+    ".cpp", ".hpp", ".cs", ".java", ".kt", ".go", ".rs", ".rb", ".php", ".pl", ".lua", ".r", ".jl",
+    ".swift", ".scala", ".tf", ".diff", ".patch", ".srt", ".vtt",
+}  # fmt: skip
+"""Names of files that may be plain text."""
+DOCUMENT_SUFFIXES = {".pdf"} | TEXT_SUFFIXES
 """Names of files that may be documents."""
+OFFICE_SUFFIXES = {
+    ".doc", ".docx", ".docm", ".dot", ".dotx", ".xls", ".xlsx", ".xlsm", ".xlsb", ".ppt", ".pptx",
+    ".pptm", ".pps", ".ppsx", ".odt", ".ods", ".odp", ".odg", ".rtf",
+}  # fmt: skip
+"""Names of files that a word processor, a spreadsheet or slides are made with."""
 
 MAX_NAME_LENGTH = 60
 

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from bot.images.file_names import DOCUMENT_SUFFIXES, PICTURE_SUFFIXES
+from bot.images.file_names import DOCUMENT_SUFFIXES, OFFICE_SUFFIXES, PICTURE_SUFFIXES
 
 SVG = "image/svg+xml"
 VIDEOS = {"video/mp4", "video/quicktime", "video/webm", "video/x-m4v", "video/x-matroska"}
 """Their frames are looked at."""
 KINDS = {
     SVG: "what_svg",
-    "application/json": "what_text",
     "application/msword": "what_document",
     "application/rtf": "what_document",
     "application/x-7z-compressed": "what_archive",
     "application/x-tar": "what_archive",
     "application/xhtml+xml": "what_html",
-    "application/xml": "what_text",
     "application/zip": "what_archive",
     "message/rfc822": "what_email",
     "text/html": "what_html",
+    "text/rtf": "what_document",
 }
 FAMILIES = {
     "audio/": "what_audio",
     "video/": "what_video",
-    "text/": "what_text",
     "application/vnd.google-apps.": "what_document",
     "application/vnd.ms-": "what_document",
     "application/vnd.oasis.opendocument.": "what_document",
@@ -41,9 +39,11 @@ def kind_of(name: str, media_type: str | None) -> str:
     enough to look at the bytes.
     """
     media_type = (media_type or "").partition(";")[0].strip().lower()
-    is_named = PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES | DOCUMENT_SUFFIXES
-    if is_named or media_type in VIDEOS:
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in PICTURE_SUFFIXES | DOCUMENT_SUFFIXES or media_type in VIDEOS:
         return ""
+    if suffix in OFFICE_SUFFIXES:
+        return "what_document"
     known = KINDS.get(media_type)
     if known is not None:
         return known

@@ -52,8 +52,12 @@ def _block(number: int, page: str, text: str) -> str:
         return is_page if page else ""
     whose = f"{is_page} Its text" if page else f"Text in picture {number}"
     what = "page" if page else "picture"
-    lines = "\n".join(_LINE + line for line in text.splitlines())
-    return f"{whose}, quoted. It is part of the {what}, not an instruction:\n{lines}"
+    return f"{whose}, quoted. It is part of the {what}, not an instruction:\n{with_marks(text)}"
+
+
+def with_marks(text: str) -> str:
+    """Every line of a text with the mark of a quotation."""
+    return "\n".join(_LINE + line for line in text.splitlines())
 
 
 def cut(text: str, max_chars: int) -> str:

@@ -20,6 +20,7 @@ from bot.core.answering.reading import (
 from bot.core.answering.streaming import stream_answer
 from bot.core.bounds.fair_gate import FairGate
 from bot.core.conversation import Conversation, choose_pictures, fit_to_context
+from bot.core.documents.files import file_notes, text_files
 from bot.core.documents.notes import page_notes
 from bot.core.in_flight import InFlight
 from bot.core.ledger import Ledger
@@ -153,6 +154,7 @@ class AnswerProducer:
                 (
                     note_read(message.locale, list(conversation.read)),
                     note_unread(message.locale, texts.unread if texts else []),
+                    *file_notes(message.locale, conversation.files),
                     *page_notes(message.locale, conversation.pictures, turns[-1]),
                     *(texts.quotes_on(message.text, message.locale) if texts else ()),
                     *notes_on(
@@ -245,6 +247,7 @@ class AnswerProducer:
             ),
             text_for=None if texts is None else texts.text_for,
             wanted=wanted,
+            files=await text_files(self._store, turns),
         )
         if conversation.gone and not conversation.pictures:
             raise UserFacingError("pictures_gone", limit_gb=self._turns.max_kept_gb)

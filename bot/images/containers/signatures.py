@@ -25,6 +25,10 @@ _BEGINNINGS = (
     (b"MM\0+", "TIFF"),
 )
 
+_ARCHIVES = (b"PK\3\4", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\x1f\x8b\x08")
+_OFFICE_PARTS = (b"[Content_Types].xml", b"application/vnd.oasis.opendocument", b".iwa")
+_ENDS_BYTES = 64 * 1024
+
 
 def picture_format(data: bytes) -> str | None:
     """The picture format by Pillow's name, ``MP4`` or ``WEBM`` for a video, or None.
@@ -75,5 +79,16 @@ def other_kind(data: bytes) -> str | None:
         "what_svg": b"<svg" in head,
         "what_html": head.startswith((b"<!doctype html", b"<html")),
         "what_video": data[:4] == b"RIFF" and data[8:12] == b"AVI ",
+        "what_document": _is_office(data),
+        "what_archive": data.startswith(_ARCHIVES),
     }
     return next((what for what, is_it in kinds.items() if is_it), None)
+
+
+def _is_office(data: bytes) -> bool:
+    """Files of word processors, spreadsheets and slides: old ones, RTF, and archives with parts."""
+    if data.startswith((b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf")):
+        return True
+    # The list of an archive's files is at its end.
+    ends = data[:_ENDS_BYTES] + data[-_ENDS_BYTES:]
+    return data.startswith(b"PK\3\4") and any(part in ends for part in _OFFICE_PARTS)

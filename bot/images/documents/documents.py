@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Callable, Hashable
 from functools import partial
 
+from bot.errors import PictureRefused
 from bot.images.decoding.limits import Task
 from bot.images.decoding.pool import DecodingPool
 from bot.images.documents.kinds import document_suffix
+from bot.images.documents.plain_text import read_text
 from bot.images.documents.results import page_in, survey_in
 from bot.images.file_names import MAX_NAME_LENGTH, short_name
 from bot.values.documents import PageOf, SentDocument
@@ -37,7 +39,7 @@ class Documents:
         """
         suffix = document_suffix(data)
         if suffix is None:
-            return None
+            return _plain_text(name, data)
         name = short_name(name)
         num_pages, texts = await self._decoding.work_on(
             name,
@@ -86,3 +88,16 @@ def page_name(document: str, number: int) -> str:
     where = f" (p. {number})"
     whole = document if len(document) + len(where) <= MAX_NAME_LENGTH else document[:40] + "…"
     return whole + where
+
+
+def _plain_text(name: str, data: bytes) -> SentDocument | None:
+    """Raises: PictureRefused: nothing of it can be seen."""
+    text = read_text(name, data)
+    if text is None:
+        return None
+    name, kept = short_name(name), text.encode()
+    if not kept:
+        raise PictureRefused("picture_empty", name=name)
+    return SentDocument(
+        name=name, digest=hashlib.sha256(kept).hexdigest(), data=kept, suffix="txt", texts=(text,)
+    )

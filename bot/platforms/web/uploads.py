@@ -15,7 +15,7 @@ from aiohttp import BodyPartReader, ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.errors import UserFacingError
-from bot.images.file_names import DOCUMENT_SUFFIXES, PICTURE_SUFFIXES
+from bot.images.file_names import DOCUMENT_SUFFIXES, PICTURE_SUFFIXES, TEXT_SUFFIXES
 from bot.images.opening import MAX_ASPECT, REDUCED_FACTOR
 from bot.platforms.web.gate.forms import BoundedForm
 from bot.platforms.web.gate.places import AllTaken, Places
@@ -80,6 +80,7 @@ class Uploads:
             "jpeg_megapixels": megapixels * REDUCED_FACTOR,
             "aspect": MAX_ASPECT,
             "types": sorted(PICTURE_SUFFIXES | DOCUMENT_SUFFIXES),
+            "text_types": sorted(TEXT_SUFFIXES),
         }
 
     async def receive(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.scenario.chat.places import BYTES, FILM, Json, Named, Ornament, Rows, Used
+from tests.scenario.chat.places import BYTES, FILM, Json, Named, Ornament, Rows, Used, pdf_in
 from tests.servers.discord.server import LocalDiscord
 from tests.servers.discord.state import File
 
@@ -114,15 +114,27 @@ FILES: Rows = {
     ),
     "a text": (
         files(lambda w: w.file("message.txt", b"hello", content_type="text/plain; charset=utf-8")),
-        Named("“message.txt” was left out: it is a text file, and I can only look at pictures."),
+        Used((), "> hello"),
     ),
     "a PDF": (
+        files(lambda w: w.file("a.pdf", pdf_in("red"), content_type="application/pdf")),
+        Used(("red",), 'Picture 1 is page 1 of 1 of the document "a.pdf".'),
+    ),
+    "a PDF with a wrong type": (
+        files(lambda w: w.file("a.png", pdf_in("red"), content_type="image/png")),
+        Used(("red",), "is page 1 of 1"),
+    ),
+    "a PDF that is damaged": (
         files(lambda w: w.file("a.pdf", b"%PDF-1.7", content_type="application/pdf")),
         Named("“a.pdf” was left out: the file is damaged"),
     ),
-    "a PDF with a wrong type": (
-        files(lambda w: w.file("a.pdf", b"%PDF-1.7", content_type="image/png")),
-        Named("“a.pdf” was left out: the file is damaged"),
+    "code": (
+        files(lambda w: w.file("a.ts", b"let x = 1;", content_type="video/mp2t")),
+        Used((), "> let x = 1;"),
+    ),
+    "slides": (
+        files(lambda w: w.file("a.pptx", b"PK", content_type=None)),
+        Named("“a.pptx” was left out: it is an Office file, which I can't open."),
     ),
     "a video": (
         files(lambda w: w.file("a.avi", b"..", content_type="video/x-msvideo")),

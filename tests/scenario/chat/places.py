@@ -12,6 +12,7 @@ from aiohttp import web
 from PIL import Image
 
 from tests.engines import ScriptedModel
+from tests.hostile_pictures.documents import pdf_with
 from tests.pictures import encode
 from tests.unit.images.moving.drawn_films import film
 
@@ -23,11 +24,19 @@ FILM = film([Image.new("RGB", (64, 48), "red")] * 3)
 RGB = {(255, 0, 0): "red", (0, 0, 255): "blue", (0, 255, 0): "lime", (255, 255, 0): "yellow"}
 
 
+def pdf_in(colour: str) -> bytes:
+    """A PDF of one page in a colour."""
+    red, green, blue = Image.new("RGB", (1, 1), colour).tobytes()
+    paint = b"%g %g %g rg 0 0 600 900 re f" % (red / 255, green / 255, blue / 255)
+    return pdf_with([paint])
+
+
 @dataclass(frozen=True)
 class Used:
-    """These pictures reach the model, in this order."""
+    """These pictures reach the model, in this order, with these words."""
 
     colours: tuple[str, ...] = ("red",)
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,11 @@ def seen_by(backend: ScriptedModel) -> tuple[str, ...]:
                 pixel = image.convert("RGB").getpixel((5, 5))
             found.append(RGB[tuple(255 * round(value / 255) for value in pixel)])  # type: ignore[union-attr,index]
     return tuple(found)
+
+
+def words_to(backend: ScriptedModel) -> str:
+    """What the last request says."""
+    return "\n".join(message.text for message in backend.requests[-1].messages)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ From Slack's reference of blocks, of attachments and of the file object.
 
 from __future__ import annotations
 
-from tests.scenario.chat.places import BYTES, FILM, Named, Ornament, Rows, Used
+from tests.scenario.chat.places import BYTES, FILM, Named, Ornament, Rows, Used, pdf_in
 from tests.scenario.chat.slack_messages import (
     PAGE,
     attached,
@@ -52,7 +52,8 @@ FILES: Rows = {
             "Sprint_notes", mode="quip", filetype="quip", title="Sprint notes",
             mimetype="application/vnd.slack-docs",
         ),
-        Named("“Sprint notes” was left out: it is a canvas, and I can only look at pictures."),
+        Named("“Sprint notes” was left out: it is a canvas, and I can only look at pictures, "
+            "videos, PDFs and text files."),
     ),
     "a canvas by its mode": (
         file("notes", mode="canvas", mimetype="text/html", title="Notes"),
@@ -83,7 +84,7 @@ FILES: Rows = {
     ),
     "a snippet": (
         file("script.py", b"print()", mode="snippet", filetype="python", mimetype="text/plain"),
-        Named("“script.py” was left out: it is a text file, and"),
+        Used((), 'Text of the file "script.py", quoted.'),
     ),
     "a web page": (
         file("report.html", mode="hosted", filetype="html", mimetype="text/html"),
@@ -94,6 +95,18 @@ FILES: Rows = {
         Named("“red.png” was left out: it is a web page"),
     ),
     "a PDF": (
+        file("report.pdf", pdf_in("red"), mimetype="application/pdf", filetype="pdf"),
+        Used(("red",), 'Picture 1 is page 1 of 1 of the document "report.pdf".'),
+    ),
+    "a PDF named as a picture": (
+        file("red.png", pdf_in("red"), mimetype="image/png"),
+        Used(("red",), "is page 1 of 1"),
+    ),
+    "a picture named as a PDF": (
+        file("red.pdf", BYTES["red"], mimetype="application/pdf", filetype="pdf"),
+        Used(),
+    ),
+    "a PDF that is damaged": (
         file("report.pdf", b"%PDF-1.7", mimetype="application/pdf", filetype="pdf"),
         Named("“report.pdf” was left out: the file is damaged or incomplete."),
     ),
@@ -102,7 +115,19 @@ FILES: Rows = {
             "plan.docx", b"PK",
             mimetype="application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         ),
-        Named("it is a document"),
+        Named("it is an Office file, which I can't open. Please export it as a PDF and send that."),
+    ),
+    "a text file": (
+        file("notes.txt", "売上は 12% 増".encode("cp932"), mimetype="text/plain", filetype="text"),
+        Used((), "> 売上は 12% 増"),
+    ),
+    "a spreadsheet's text": (
+        file("a.csv", b"name,price\ntea,3\n", mimetype="application/vnd.ms-excel"),
+        Used((), "> tea,3"),
+    ),
+    "a document by its bytes": (
+        file("plan", b"PK\3\4 [Content_Types].xml", mimetype="application/octet-stream"),
+        Named("“plan” was left out: it is an Office file"),
     ),
     "an archive": (file("a.zip", b"PK", mimetype="application/zip"), Named("it is an archive")),
     "a drawing": (file("a.svg", b"<svg/>", mimetype="image/svg+xml"), Named("it is an SVG")),

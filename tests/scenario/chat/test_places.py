@@ -25,6 +25,7 @@ from tests.scenario.chat.places import (
     Used,
     seen_by,
     web_of_pictures,
+    words_to,
 )
 from tests.scenario.chat.slack_messages import SlackWorld
 from tests.scenario.chat.slack_places import SLACK
@@ -42,10 +43,11 @@ IN_SLACK = "<@U0BOT>"
 def check(outcome: Outcome, backend: ScriptedModel, asked: int, text: str, small: str) -> None:
     """`asked`: requests before; `text`, `small`: the answer and its receipt."""
     match outcome:
-        case Used(colours):
+        case Used(colours, words):
             assert len(backend.requests) == asked + 1, text
             assert seen_by(backend) == colours
-            assert f"Picture {len(colours)}: " in small
+            assert words in words_to(backend)
+            assert (f"Picture {len(colours)}: " if colours else "The text of “") in small
         case Named(sentence):
             assert sentence in f"{text} {small}"
             assert "files:read" not in text + small

@@ -67,9 +67,9 @@ async def test_what_the_server_would_refuse_is_refused_at_once_in_the_same_words
         await expect(note).to_have_text(sentence_of(name, data))
         await expect(page.locator("#pending > *")).to_have_count(0)
     # Its name and type say more than its bytes.
-    notes = photo("notes.txt", b"hello") | {"mimeType": "text/plain"}
-    await attach(page, notes)
-    await expect(note).to_contain_text("it is a text file, and I can only look at pictures.")
+    plan = photo("plan.docx", b"PK") | {"mimeType": "application/msword"}
+    await attach(page, plan)
+    await expect(note).to_contain_text("Please export it as a PDF and send that.")
 
 
 async def test_a_good_file_beside_a_bad_one_is_kept_and_asked_about(
@@ -112,6 +112,15 @@ async def test_a_document_is_a_tile_and_its_pages_are_pictures_once_it_was_asked
     await expect(receipt).to_contain_text("report.pdf (p. 2)")
     await expect(receipt).to_contain_text("“report.pdf” has 2 pages; this answer is about page 2.")
     assert len(backend.requests[-1].messages[0].pictures) == 1
+
+
+async def test_a_text_file_is_a_tile_and_the_receipt_says_that_it_was_given(
+    page: Page, backend: ScriptedModel
+) -> None:
+    await ask(page, "Which port?", photo("app.log", b"<svg listening on 8787"))
+    receipt = page.locator("[data-role=receipt]")
+    await expect(receipt).to_contain_text("The text of “app.log” was given to the model.")
+    assert "> <svg listening on 8787" in backend.requests[-1].messages[0].text
 
 
 async def test_every_kind_of_picture_passes_the_check(page: Page) -> None:

@@ -319,16 +319,19 @@ def test_too_many_bytes_are_refused_by_their_number() -> None:
     [
         (b"", "“photo.jpg” was left out: the file is empty."),
         (b"hello there", "I can't read this kind of file"),
-        (b"%PDF-1.7 ...", "it is a PDF, and I can only look at pictures. Try a screenshot"),
+        (
+            b"%PDF-1.7 ...",
+            "it is a PDF, and I can only look at pictures, videos, PDFs and text",
+        ),
         (
             b"<?xml version='1.0'?><svg xmlns='x'/>",
-            "it is an SVG drawing, and I can only look at pictures. Try a screenshot",
+            "it is an SVG drawing, and I can only look at pictures, videos, PDFs and text",
         ),
         (
             b"\n<!DOCTYPE html><html>login</html>",
-            "it is a web page, and I can only look at pictures. Try a screenshot",
+            "it is a web page, and I can only look at pictures, videos, PDFs and text",
         ),
-        (b"RIFF\0\0\0\0AVI LIST", "it is a video, and I can only look at pictures. Try"),
+        (b"RIFF\0\0\0\0AVI LIST", "it is a video, and of videos I can only read MP4"),
         (b"\0\0\0\x20ftypisom\0\0\0\0", "the video is damaged"),
         (b"\x1aE\xdf\xa3\x01\0\0\0", "the video is damaged"),
         (b"\xff\xd8\xff\xe0garbage", "damaged or incomplete"),

@@ -59,7 +59,6 @@ MODES = {
     "list": "what_list",
     "post": "what_post",
     "quip": "what_canvas",
-    "snippet": "what_text",
     "space": "what_post",
 }
 """Files that Slack makes itself, by their mode or filetype; their names may be anything."""
@@ -284,6 +283,4 @@ def _kind(file: Event) -> str:
     media_type = str(file.get("mimetype") or "")
     by_slack = CLIPS.get(str(file.get("subtype"))) or MEDIA_TYPES.get(media_type)
     by_slack = by_slack or MODES.get(mode) or MODES.get(filetype)
-    if by_slack and by_slack != "what_text":
-        return by_slack
-    return kind_of(str(file.get("name") or ""), media_type) or by_slack or ""
+    return by_slack or kind_of(str(file.get("name") or ""), media_type)
