@@ -11,7 +11,15 @@ from contextlib import asynccontextmanager
 
 from bot.core.answering import outcomes
 from bot.core.splitting import split
-from bot.values.messages import Ending, Exchange, Outcome, ReplyLimits, Status, TryLater
+from bot.values.messages import (
+    Ending,
+    Exchange,
+    LongText,
+    Outcome,
+    ReplyLimits,
+    Status,
+    TryLater,
+)
 from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
@@ -70,11 +78,26 @@ class Reply:
         landed = True
         if ending.outcome is not Outcome.REFUSED:
             self._text = ending.text
-            landed = await self._retry_until_delivered(lambda: self._write(complete=True))
+            is_bounded = self._exchange.limits.max_length is not None
+            if ending.long is not None and is_bounded:
+                landed = await self._put_into_file(ending.long)
+            landed = landed and await self._retry_until_delivered(
+                lambda: self._write(complete=True)
+            )
         landed = landed and await self._retry_until_delivered(lambda: self._exchange.end(ending))
         outcomes.WRITES.observe(self._num_writes + 1, self._platform)
         outcomes.DURATION_S.observe(time.monotonic() - self._asked_at, self._platform)
         return landed
+
+    async def _put_into_file(self, long: LongText) -> bool:
+        """Post the file, and show what stands beside it; where there can be none, the beginning."""
+        self._text = long.without_file
+
+        async def attach() -> None:
+            if await self._exchange.attach(long.file):
+                self._text = long.beside_file
+
+        return await self._retry_until_delivered(attach)
 
     async def write(self) -> None:
         """The writer: at most one call to the platform at a time, `pace_s` apart, until `close`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from cachetools import LRUCache
 from sqlalchemy import Connection, delete, func, select
@@ -18,6 +19,8 @@ from bot.store.uninterrupted import uninterrupted
 from bot.values.messages import MessageKey, ThreadKey
 from inference.metrics import Counter
 
+FILE = -2
+"""The `part` of the file beside an answer."""
 NOTICE = -1
 """The `part` of the message that repeats a question which nobody else could see."""
 
@@ -50,6 +53,11 @@ class Replies:
     async def remember_notice(self, thread: ThreadKey, question: MessageKey, notice: str) -> None:
         """Remember the message that repeats a question from a modal or a command."""
         await self._remember(thread, question, NOTICE, notice)
+
+    @uninterrupted
+    async def remember_file(self, thread: ThreadKey, question: MessageKey, file: str) -> None:
+        """Remember the file beside an answer."""
+        await self._remember(thread, question, FILE, file)
 
     async def _remember(
         self, thread: ThreadKey, question: MessageKey, part: int, reply: str
@@ -94,7 +102,7 @@ class Replies:
     async def of_question(self, thread: ThreadKey, question: MessageKey) -> dict[int, str]:
         """Part (from 0) → message that holds it; empty where the store cannot be read."""
         messages = await self._read(thread, question)
-        return {part: reply for part, reply in messages.items() if part != NOTICE}
+        return {part: reply for part, reply in messages.items() if part >= 0}
 
     @uninterrupted
     async def notice_of(self, thread: ThreadKey, question: MessageKey) -> str | None:
@@ -102,8 +110,13 @@ class Replies:
         return (await self._read(thread, question)).get(NOTICE)
 
     @uninterrupted
+    async def file_of(self, thread: ThreadKey, question: MessageKey) -> str | None:
+        """The file beside an answer; `None`: none is known, or the store cannot be read."""
+        return (await self._read(thread, question)).get(FILE)
+
+    @uninterrupted
     async def messages_of(self, thread: ThreadKey, question: MessageKey) -> list[str]:
-        """Every message of the bot's for a question: its notice and its reply's parts."""
+        """Every message of the bot's for a question: its notice, its reply's parts, its file."""
         return list((await self._read(thread, question)).values())
 
     async def _read(self, thread: ThreadKey, question: MessageKey) -> dict[int, str]:
@@ -156,6 +169,17 @@ class Replies:
         self, thread: ThreadKey, question: MessageKey, *, from_part: int = 0
     ) -> None:
         """Forget parts that are no longer there."""
+        await self._forget(thread, question, lambda part: part >= from_part)
+
+    @uninterrupted
+    async def forget_file(self, thread: ThreadKey, question: MessageKey) -> None:
+        """Forget a file that is no longer there."""
+        await self._forget(thread, question, lambda part: part == FILE)
+
+    async def _forget(
+        self, thread: ThreadKey, question: MessageKey, is_gone: Callable[[Any], Any]
+    ) -> None:
+        """`is_gone`: of a part's number, or of the column of them."""
         thread_id = select(threads.c.id).where(*is_thread(thread)).scalar_subquery()
 
         def work(connection: Connection) -> None:
@@ -163,12 +187,12 @@ class Replies:
                 delete(replies).where(
                     replies.c.thread_id == thread_id,
                     replies.c.message == question.message,
-                    replies.c.part >= from_part,
+                    is_gone(replies.c.part),
                 )
             )
 
         unwritten = self._unwritten.get((thread, question.message), {})
-        for part in [part for part in unwritten if part >= from_part]:
+        for part in [part for part in unwritten if is_gone(part)]:
             del unwritten[part]
         await self._write(partial(self._database.write, work))
 

@@ -230,6 +230,25 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextFile:
+    """A file beside an answer."""
+
+    name: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongText:
+    """What a chat shows in place of an answer that is too long for its messages."""
+
+    file: TextFile
+    beside_file: str
+    """The answer where the file stands beside it."""
+    without_file: str = field(repr=False)
+    """The answer where no file can be posted: its beginning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """The end of every accepted question."""
 
@@ -244,6 +263,8 @@ class Ending:
     """Of a refused question: whether it may succeed when it is asked again."""
     reason: str = ""
     """Of a refused question: the key of its sentence."""
+    long: LongText | None = None
+    """For platforms whose messages are short; `None`: the text is shown wherever it is."""
     spent: Spent = NOTHING_SPENT
 
 
@@ -270,7 +291,7 @@ class ReplyLimits:
 
 
 class TryLater(Exception):
-    """The platform takes no more calls just now. Raised by `Exchange.show` and `end`."""
+    """The platform takes no more calls just now. Raised by `Exchange.show`, `attach`, `end`."""
 
     def __init__(self, after_s: float) -> None:
         super().__init__(f"try again in {after_s:g} s")
@@ -280,7 +301,7 @@ class TryLater(Exception):
 class Exchange(Protocol):
     """One question and its reply, as the adapter offers them. Lives as long as the answer.
 
-    Only one task ever calls `status`, `show` and `end`, one call at a time.
+    Only one task ever calls `status`, `show`, `attach` and `end`, one call at a time.
     """
 
     @property
@@ -314,6 +335,16 @@ class Exchange(Protocol):
 
         Raises:
             TryLater: not now; the writer comes back with the latest text.
+        """
+        ...
+
+    async def attach(self, file: TextFile) -> bool:
+        """Post a file beside the reply; called before `end`, where messages have a `max_length`.
+
+        Returns: false where no file can be posted.
+
+        Raises:
+            TryLater: not now.
         """
         ...
 

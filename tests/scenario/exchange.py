@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from bot.values.messages import Attachment, Ending, IncomingMessage, ReplyLimits, Stage, Status
+from bot.values.messages import (
+    Attachment,
+    Ending,
+    IncomingMessage,
+    ReplyLimits,
+    Stage,
+    Status,
+    TextFile,
+)
 
 
 class FakeExchange:
@@ -34,6 +42,9 @@ class FakeExchange:
     async def show(self, part: int, text: str) -> None:
         assert part == 0
         self.shown.append(text)
+
+    async def attach(self, file: TextFile) -> bool:
+        raise AssertionError(file.name)
 
     async def end(self, ending: Ending) -> None:
         self.endings.append(ending)

@@ -6,9 +6,10 @@ Its libraries log all they can: see `chatty_bot.py`.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import stat
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +18,12 @@ import pytest
 
 from bot.private_files import DATABASE
 from tests.pictures import encode, photo
+from tests.reading import written
 from tests.scenario.command import RunningBot, running_bot
 from tests.scenario.discord.stage import MENTION
 from tests.scenario.discord.stage import has_button as has_discord_button
 from tests.scenario.playground import events
+from tests.scenario.readme.test_set_up import free_port
 from tests.scenario.slack.stage import has_button
 from tests.servers.discord.server import LocalDiscord, running_discord
 from tests.servers.slack.server import LocalSlack, running_slack
@@ -92,8 +95,8 @@ class Place:
         return [it.encode() for it in tokens]
 
     @asynccontextmanager
-    async def running(self, model: str) -> AsyncIterator[RunningBot]:
-        """A bot until it has ended in good order."""
+    async def running(self, model: str, **more: str) -> AsyncIterator[RunningBot]:
+        """A bot until it has ended in good order. `more`: settings."""
         settings = {
             "SLACK_BOT_TOKEN": self.slack.workspace.bot_token,
             "SLACK_APP_TOKEN": self.slack.workspace.app_token,
@@ -106,19 +109,22 @@ class Place:
             "PYTHONASYNCIODEBUG": "1",
             "LOG_LEVEL": "DEBUG",
             "TMPDIR": str(self.temporary),
+            **more,
         }
         options = ("--model", model, "--temperature", "1", "--max-new-tokens", "20")
         module = "tests.scenario.chatty_bot"
         async with running_bot(self.data_dir, *options, module=module, **settings) as bot:
-            self.log = bot.log
+            self.log += bot.log
+            bot.log = self.log
             await bot.wait_until_ready()
             yield bot
             bot.process.terminate()
             assert await bot.exit_code() == 0
 
-    async def ask_in_slack(self, words: str) -> str:
+    async def ask_in_slack(self, words: str, shown: bytes | None = None) -> str:
         """Ask about a picture. Returns: the question's ts, once it is answered."""
-        ts = self.slack.say(f"<@U0BOT> {words}", self.slack.upload("planted.png", picture()))
+        file = self.slack.upload("planted.png", shown or picture())
+        ts = self.slack.say(f"<@U0BOT> {words}", file)
         await until(
             lambda: any(
                 has_button(it, "llava_again") for it in self.slack.workspace.by_bot("C1", ts)
@@ -127,10 +133,10 @@ class Place:
         )
         return ts
 
-    async def ask_in_discord(self, words: str) -> str:
+    async def ask_in_discord(self, words: str, shown: bytes | None = None) -> str:
         """Ask about a picture. Returns: the thread, once it is answered."""
         await until(lambda: bool(self.discord.gateway.connected), timeout_s=WAIT_S)
-        file = self.discord.upload("planted.png", picture())
+        file = self.discord.upload("planted.png", shown or picture())
         asked = self.discord.say(f"{MENTION} {words}", file)
         world = self.discord.world
         await until(
@@ -235,3 +241,79 @@ async def test_words_and_pictures_are_in_private_files_and_nowhere_else_and_can_
     assert "asyncio" in log
     assert MARKER not in log.lower()
     assert [it for it in place.secrets if it.decode() in log] == []
+
+
+# -- words that stand in a picture alone ----------------------------------------------------------
+
+IN_THE_PICTURE = b"zephyrine"
+QUESTIONS = ("Read the text", "What does it say?")
+
+
+def screenshot() -> bytes:
+    """Each is another one; the words are the same."""
+    return encode(written((f"zephyrine {next(_pictures)} quoted", "zephyrine total 12.40")))
+
+
+async def ask_everywhere(
+    place: Place, http: aiohttp.ClientSession, questions: Sequence[str] = QUESTIONS
+) -> tuple[list[str], list[str]]:
+    """Each question on each platform. Returns: the threads in Slack, and in Discord."""
+    for words in questions:
+        async with http.post("/api/threads") as made:
+            thread = str((await made.json())["thread_id"])
+        form = aiohttp.FormData({"text": words})
+        form.add_field("images", screenshot(), filename="a.png")
+        async with http.post(f"/api/threads/{thread}/messages", data=form) as response:
+            assert [name async for name, _ in events(response)][-1] == "done"
+    in_slack = [await place.ask_in_slack(words, screenshot()) for words in questions]
+    in_discord = [await place.ask_in_discord(words, screenshot()) for words in questions]
+    return in_slack, in_discord
+
+
+async def metrics_at(port: int) -> bytes:
+    address = f"http://127.0.0.1:{port}/metrics"
+    async with aiohttp.ClientSession() as http, http.get(address) as response:
+        assert response.status == 200
+        return await response.read()
+
+
+def make_old(data_dir: Path) -> None:
+    """As if nobody had used the threads for a year."""
+    with closing(sqlite3.connect(data_dir / DATABASE)) as database, database:
+        database.execute("UPDATE threads SET touched_at = datetime(touched_at, '-1 year')")
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(400)  # three platforms, whose libraries log everything, and a reader
+async def test_words_that_stand_in_a_picture_alone_are_in_the_database_alone_until_they_go(
+    place: Place, talkative: str
+) -> None:
+    port = free_port()
+    settings = {"OCR": "on", "MONITORING_PORT": str(port)}
+    words = [IN_THE_PICTURE]
+
+    async with place.running(talkative, **settings) as bot:
+        async with aiohttp.ClientSession(bot.address, headers=NAMED) as http:
+            in_slack, in_discord = await ask_everywhere(place, http)
+            held = {it.partition("-wal")[0] for it in await asyncio.to_thread(place.held, words)}
+            assert held == {DATABASE}  # the answers that give the text
+            for ts in in_slack:
+                place.slack.say("<@U0BOT> forget this thread", thread=ts)
+            for thread in in_discord:
+                place.discord.say("forget this thread", channel=thread)
+            async with http.delete("/api/me") as response:
+                assert (await response.json())["questions"] == len(QUESTIONS)
+        await until(lambda: place.held(words) == set(), timeout_s=60)
+        assert IN_THE_PICTURE not in (await metrics_at(port)).lower()
+
+        async with aiohttp.ClientSession(bot.address, headers=NAMED) as http:
+            await ask_everywhere(place, http, QUESTIONS[:1])
+        assert await asyncio.to_thread(place.held, words) != set()
+    assert await asyncio.to_thread(place.held, words) == {DATABASE}
+
+    await asyncio.to_thread(make_old, place.data_dir)
+    async with place.running(talkative, **settings):
+        await until(lambda: place.held(words) == set(), timeout_s=60)
+        assert IN_THE_PICTURE not in (await metrics_at(port)).lower()
+    assert await asyncio.to_thread(place.held, words) == set()
+    assert IN_THE_PICTURE.decode() not in "".join(place.log).lower()

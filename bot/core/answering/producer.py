@@ -7,10 +7,12 @@ import contextlib
 from collections.abc import Sequence
 
 from bot.core.answering.languages import in_its_language
+from bot.core.answering.long_text import long_text
 from bot.core.answering.meter import Meter
 from bot.core.answering.options import AnswerOptions
 from bot.core.answering.reading import (
     PictureTexts,
+    is_text_given,
     note_read,
     note_unread,
     read_in_time,
@@ -111,9 +113,12 @@ class AnswerProducer:
                 wanted = await self._turns.open(question, exchange, engine.model)
         elif turn.outcome is not None:
             # The process ended after the answer was stored and before it was delivered.
+            text = turn.answer or ""
+            is_given = is_text_given(turn, self._options.presets)
             return Ending(
                 outcome=turn.outcome,
-                text=turn.answer or "",
+                text=text,
+                long=long_text(text, message.locale) if is_given else None,
                 receipt=turn.receipt,
                 may_pass=turn.may_pass,
             )

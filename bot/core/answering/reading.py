@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from bot.core.answering.asked_lines import lines_on
-from bot.core.answering.pictured_text import cut, is_needed
+from bot.core.answering.long_text import long_text
+from bot.core.answering.pictured_text import is_needed
 from bot.core.presets import Presets
 from bot.errors import UserFacingError
 from bot.images.reading.pool import ReadingPool
@@ -20,8 +21,6 @@ from inference.types import Limitation, ModelInfo, Picture
 
 READ_WITHIN_S: Final = 30.0
 """For all pictures of a question, with the wait for a reader; what is late counts as unread."""
-MAX_GIVEN_CHARS: Final = 8000
-"""Of one picture's text as an answer."""
 
 ReadPicture = Callable[[StoredPicture], Awaitable[Picture]]
 
@@ -120,15 +119,12 @@ async def text_itself(
         _given(readings.get(picture.number), picture, locale, is_only=len(pictured.pictures) == 1)
         for picture in pictured.pictures
     ]
-    is_cut = [number for number, it in readings.items() if len(it.text) > MAX_GIVEN_CHARS]
-    notes = (
-        note_read(locale, list(readings)),
-        _note_cut(locale, is_cut),
-        say(locale, "note_without_model"),
-    )
+    notes = (note_read(locale, list(readings)), say(locale, "note_without_model"))
+    text = "\n\n".join(parts)
     return Ending(
         outcome=Outcome.ANSWERED,
-        text="\n\n".join(parts),
+        text=text,
+        long=long_text(text, locale),
         receipt=Receipt(
             pictures=tuple(
                 ReceiptPicture(number=picture.number, name=picture.name)
@@ -147,18 +143,20 @@ def without_texts_given(turns: tuple[Turn, ...], presets: Presets) -> tuple[Turn
     instruction.
     """
     return tuple(
-        replace(turn, answer=None)
-        if not turn.model and presets.asks_for_text(turn.question)
-        else turn
-        for turn in turns
+        replace(turn, answer=None) if is_text_given(turn, presets) else turn for turn in turns
     )
+
+
+def is_text_given(turn: Turn, presets: Presets) -> bool:
+    """Whether a turn's answer is what stands in pictures, and not a model's words."""
+    return not turn.model and presets.asks_for_text(turn.question)
 
 
 def _given(reading: Reading | None, picture: StoredPicture, locale: str, *, is_only: bool) -> str:
     if reading is None:
         text = say(locale, "text_unread")
     elif reading.lines:
-        text = _fenced(cut(reading.text, MAX_GIVEN_CHARS))
+        text = _fenced(reading.text)
     else:
         text = say(locale, "text_none")
     if is_only:
@@ -180,13 +178,6 @@ def note_unread(locale: str, numbers: list[int]) -> str:
     if not numbers:
         return ""
     return say(locale, "note_text_unread", count=len(numbers), numbers=", ".join(map(str, numbers)))
-
-
-def _note_cut(locale: str, numbers: list[int]) -> str:
-    if not numbers:
-        return ""
-    listed = ", ".join(map(str, numbers))
-    return say(locale, "note_text_cut", count=len(numbers), numbers=listed, limit=MAX_GIVEN_CHARS)
 
 
 def _fenced(text: str) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bot.store import Lease
-from bot.values.messages import Attachment, Ending, Exchange, IncomingMessage, ReplyLimits, Status
+from bot.values.messages import (
+    Attachment,
+    Ending,
+    Exchange,
+    IncomingMessage,
+    ReplyLimits,
+    Status,
+    TextFile,
+)
 
 
 class NoLongerOurs(Exception):
@@ -46,6 +54,11 @@ class FencedExchange:
         """Make or edit a message of the reply. Raises: NoLongerOurs, TryLater."""
         self._check()
         await self._exchange.show(part, text)
+
+    async def attach(self, file: TextFile) -> bool:
+        """Post a file beside the reply. Raises: NoLongerOurs, TryLater."""
+        self._check()
+        return await self._exchange.attach(file)
 
     async def end(self, ending: Ending) -> None:
         """The last call. Raises: NoLongerOurs."""

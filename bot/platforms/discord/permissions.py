@@ -15,6 +15,7 @@ NEEDED = {
     "create_public_threads": "to open a thread under a question",
     "send_messages_in_threads": "to answer there",
     "connect": "to answer in the text of voice channels",
+    "attach_files": "to post a long text that it read as a file",
 }
 """Permission, as discord.py calls it → what it is for."""
 
@@ -25,6 +26,7 @@ NAMES = {
     "create_public_threads": "permission_create_public_threads",
     "send_messages_in_threads": "permission_send_messages_in_threads",
     "connect": "permission_connect",
+    "attach_files": "permission_attach_files",
 }
 IN_THREADS = ("view_channel", "read_message_history", "send_messages_in_threads")
 IN_TEXT = (

@@ -17,6 +17,7 @@ BOT_SCOPES = {
     "chat:write": "to answer",
     "commands": "for /llava and “Ask about this picture”",
     "files:read": "to look at pictures",
+    "files:write": "to post a long text that it read as a file",
     "groups:history": "to receive follow-ups and find pictures in private channels",
     "groups:read": "to know which private channels it is in",
     "im:history": "to receive direct messages",

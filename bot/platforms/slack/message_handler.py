@@ -31,6 +31,7 @@ from bot.platforms.slack.notifier import notify, notify_refusal
 from bot.platforms.slack.origin import Origin
 from bot.platforms.slack.replies.context import AdapterContext
 from bot.platforms.slack.replies.exchange import SlackExchange
+from bot.platforms.slack.replies.files import file_id
 from bot.platforms.slack.shapes import is_ts, well_formed
 from bot.platforms.slack.workspaces import NotInstalled, Workspace
 from bot.store import StoreFailed
@@ -284,7 +285,10 @@ class MessageHandler:
             log.info("an answer stays for now: %s", type(exc).__name__)
             return False
         try:
-            await workspace.api.patient_write("chat.delete", channel=key.channel, ts=reply)
+            if (file := file_id(reply)) is not None:
+                await workspace.api.patient_write("files.delete", file=file)
+            else:
+                await workspace.api.patient_write("chat.delete", channel=key.channel, ts=reply)
         except (SlackUnreachable, TryLater) as exc:
             log.info("an answer stays for now: %s", exc)
             return False

@@ -18,6 +18,7 @@ from bot.values.messages import (
     Outcome,
     ReplyLimits,
     Status,
+    TextFile,
     ThreadKey,
 )
 from inference.standard_streams import OutputLost
@@ -63,6 +64,10 @@ class TerminalExchange:
         self._status.clear()
         await self._print(text[self._printed :])
         self._printed = len(text)
+
+    async def attach(self, file: TextFile) -> bool:  # noqa: ARG002 - it posts none
+        """Not needed: the terminal prints a text of any length."""
+        return False
 
     async def end(self, ending: Ending) -> None:
         """Finish the line."""

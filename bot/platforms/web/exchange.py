@@ -15,6 +15,7 @@ from bot.values.messages import (
     Receipt,
     ReplyLimits,
     Status,
+    TextFile,
 )
 
 CHUNK_BYTES = 256 * 1024
@@ -77,6 +78,10 @@ class PlaygroundExchange:
             self._on_change()
         if added:
             self._send(("delta", {"text": added}))
+
+    async def attach(self, file: TextFile) -> bool:  # noqa: ARG002 - it posts none
+        """Not needed: the page shows a text of any length, and saves it as a file."""
+        return False
 
     async def end(self, ending: Ending) -> None:
         """Send the ending to the followers."""

@@ -15,7 +15,7 @@ from bot.images.decoding.process import DecodingProcess
 from bot.images.reading.limits import ReadingLimits
 from bot.images.reading.pool import ReadingPool
 from bot.private_files import DATABASE
-from bot.values.messages import Outcome
+from bot.values.messages import Ending, Outcome
 from bot.values.readings import Reading
 from inference.types import Limitation, Picture, PictureBound, Role
 from tests.engines import PICTURE_TOKENS, ScriptedModel
@@ -123,6 +123,30 @@ async def test_a_preset_gives_the_text_itself_without_the_model(
     assert exchange.ending.text == "```\n" + "\n".join(LINES) + "\n```"
     assert exchange.ending.receipt.notes[0] == "Text read from picture 1."
     assert backend.requests == []
+
+
+async def test_a_long_text_that_was_not_delivered_is_a_file_after_a_restart_too(
+    tmp_path: Path, backend: ScriptedModel
+) -> None:
+    class Unreachable(FakeExchange):
+        async def end(self, ending: Ending) -> None:
+            self.endings.append(ending)
+            await asyncio.Event().wait()
+
+    process = DecodingProcess("tests.unit.images.reading.wordy")
+    pool = ReadingPool([process], limits=ReadingLimits())
+    unreachable, again = Unreachable({"shown": SCREENSHOT}), FakeExchange()
+    async with running_core(tmp_path, backend, readings=pool) as core:
+        asked = core.answers.ask(message("Read the text", "shown"), unreachable)
+        await until(lambda: bool(unreachable.endings))
+        await core.answers.drain(0)
+        assert asked.cancelled()
+        (left,) = await core.store.inbox.unfinished()
+        await core.restarted().resume(left, again)
+    pool.close()
+    process.close()
+    assert again.ending.long is not None
+    assert again.ending.long == unreachable.ending.long
 
 
 async def test_it_gives_the_text_of_the_latest_pictures_of_the_thread(
@@ -264,15 +288,3 @@ async def test_text_that_was_given_is_never_the_models_own_words(
     (asked,) = backend.requests[-1].messages
     assert asked.role is Role.USER
     assert asked.text == QUOTED + "What does it say?"
-
-
-async def test_of_a_long_text_the_beginning_is_given_and_the_receipt_says_so(
-    reading_core: Core, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(core_reading, "MAX_GIVEN_CHARS", 30)
-    for locale, note in (("en", "only its first 30 characters"), ("ja", "最初の 30 文字")):
-        exchange = shown()
-        asked = message("Read the text", "shown", id=locale, in_thread=locale, locale=locale)
-        await reading_core.answers.ask(asked, exchange)
-        assert exchange.ending.text == f"```\n{LINES[0]}\n```"
-        assert note in exchange.ending.receipt.notes[1]

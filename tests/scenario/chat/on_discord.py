@@ -138,6 +138,14 @@ class DiscordChat:
             for it in self._discord.world.by_bot(place)
         ]
 
+    def files(self, place: str) -> list[tuple[str, bytes]]:
+        world = self._discord.world
+        held = [file["id"] for it in world.by_bot(place) for file in it["attachments"]]
+        return [(world.files[id_].name, world.files[id_].data) for id_ in held]
+
+    def may_not_post_files(self) -> None:
+        self._discord.deny("attach_files")
+
     def told(self) -> list[str]:
         """To one alone; and what is said under a message, without buttons."""
         alone = [it for asked in self._discord.interactions.by_token.values() for it in asked.said]

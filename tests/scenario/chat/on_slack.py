@@ -143,6 +143,15 @@ class SlackChat:
             for it in self._slack.workspace.by_bot(channel or "C1", thread)
         ]
 
+    def files(self, place: str) -> list[tuple[str, bytes]]:
+        held = self._slack.workspace.files
+        messages = self._slack.workspace.by_bot("C1", place)
+        shown = [held[file["id"]] for it in messages for file in it.get("files", ())]
+        return [(file.name, file.data) for file in shown]
+
+    def may_not_post_files(self) -> None:
+        self._slack.workspace.scopes.discard("files:write")
+
     def told(self) -> list[str]:
         w = self._slack.workspace
         return [it["text"] for it in [*w.ephemerals, *self._slack.responses]]

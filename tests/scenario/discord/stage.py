@@ -12,6 +12,7 @@ from typing import Any
 from bot.core.access import AllowList
 from bot.core.answer import Answers
 from bot.core.answering.options import AnswerOptions
+from bot.images.reading.pool import ReadingPool
 from bot.platforms.discord.events import message_key, thread_key
 from bot.platforms.discord.platform import Discord
 from bot.platforms.discord.settings import DiscordSettings, DiscordTiming
@@ -99,6 +100,7 @@ async def running_bot(
     questions_per_user: int = 10,
     load: HeldLoad | None = None,
     beside: Mapping[str, ScriptedModel] | None = None,
+    readings: ReadingPool | None = None,
     store_at: Mapping[str, Any] | None = None,
     wait: bool = True,
     **options: Any,
@@ -116,6 +118,7 @@ async def running_bot(
         max_waiting=1000,
         load=load,
         beside=beside,
+        readings=readings,
         store_at=store_at,
         allow={"discord": allow} if allow is not None else None,
     ) as core:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -273,6 +275,19 @@ async def test_a_code_block_has_its_language_and_a_button_that_copies_it(page: P
     await page.locator(".code button").press("Enter")
     assert await page.evaluate("window.copied") == "print(1)\n\n  x"
     await expect(page.locator(".code button")).to_have_text("Copied")
+
+
+async def test_a_long_code_block_can_be_downloaded(page: Page) -> None:
+    text = "\\n".join(f"line {number}" for number in range(400))
+    await page.evaluate(ANSWER)
+    await page.evaluate(f"() => showMarkdown(answer, '```\\n{text}\\n```')")
+    async with page.expect_download() as downloading:
+        await page.get_by_role("button", name="Download").click()
+    download = await downloading.value
+    assert download.suggested_filename == "text.txt"
+    file = Path(await download.path())
+    content = await asyncio.to_thread(file.read_text, encoding="utf-8")
+    assert content == text.replace("\\n", "\n") + "\n"
 
 
 ROW = "| " + " | ".join(f"a wide column {it}" for it in range(12)) + " |"

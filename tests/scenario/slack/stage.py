@@ -12,6 +12,7 @@ from typing import Any
 from bot.core.access import AllowList
 from bot.core.answer import Answers
 from bot.core.answering.options import AnswerOptions
+from bot.images.reading.pool import ReadingPool
 from bot.platforms.slack.events import message_key, thread_key
 from bot.platforms.slack.platform import Slack
 from bot.platforms.slack.settings import SlackSettings
@@ -114,6 +115,7 @@ async def running_bot(
     load: HeldLoad | None = None,
     store_at: Mapping[str, Any] | None = None,
     beside: Mapping[str, ScriptedModel] | None = None,
+    readings: ReadingPool | None = None,
     **options: Any,
 ) -> AsyncIterator[Stage]:
     """The adapter, connected, over a core with its state in `folder`."""
@@ -127,6 +129,7 @@ async def running_bot(
         load=load,
         store_at=store_at,
         beside=beside,
+        readings=readings,
         allow={"slack": allow} if allow is not None else None,
     ) as core:
         answers, store = core.answers, core.store

@@ -48,6 +48,7 @@ MEMBERS_MAY = (
     "view_channel",
     "send_messages",
     "read_message_history",
+    "attach_files",
     "connect",
     "create_public_threads",
     "send_messages_in_threads",

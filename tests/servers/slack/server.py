@@ -35,6 +35,7 @@ class LocalSlack(People):
         self.faults = Faults()
         self.api = WebApi(self.workspace, self.rules, self.sockets.ticket)
         self.api.describe = self.describe
+        self.api.upload_address = lambda id_: f"{self.base}/upload/v1/{id_}"
         self.downloads: list[tuple[str, str]] = []
         """(path, Authorization) of every file that was asked for."""
         self.asked: list[tuple[str, float]] = []
@@ -102,6 +103,14 @@ class LocalSlack(People):
             content_type = "text/html"
         return web.Response(body=file.data, content_type=content_type)
 
+    async def handle_upload(self, request: web.Request) -> web.Response:
+        file = self.workspace.files.get(request.match_info["id"])
+        data = await request.read()
+        if file is None or file.uploading != len(data):
+            raise web.HTTPBadRequest
+        file.data, file.uploading = data, None
+        return web.Response(text=f"OK - {len(data)}")
+
     async def handle_response(self, request: web.Request) -> web.Response:
         answer = await request.json()
         told = {"user": request.match_info["user"], "channel": request.query.get("channel", "")}
@@ -113,6 +122,7 @@ class LocalSlack(People):
             web.route("*", "/api/{method}", self.handle_call),
             web.get("/link/", self.sockets.handle),
             web.get("/files-pri/{place}/{name}", self.handle_file),
+            web.post("/upload/v1/{id}", self.handle_upload),
             web.post("/response/{user}", self.handle_response),
         ]
 

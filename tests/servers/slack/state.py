@@ -12,8 +12,8 @@ Message = dict[str, Any]
 ALL_SCOPES = frozenset(
     {
         "app_mentions:read", "assistant:write", "channels:history", "channels:read", "chat:write",
-        "commands", "files:read", "groups:history", "groups:read", "im:history", "im:read",
-        "im:write", "mpim:history", "mpim:read", "users:read",
+        "commands", "files:read", "files:write", "groups:history", "groups:read", "im:history",
+        "im:read", "im:write", "mpim:history", "mpim:read", "users:read",
     }
 )  # fmt: skip
 
@@ -32,6 +32,8 @@ class File:
     redirects_to: str = ""
     withheld: bool = False
     """Slack sends its login page instead, whatever the token's scopes."""
+    uploading: int | None = None
+    """Bytes that are still to come, at the address that the bot was given."""
     described: dict[str, Any] = field(default_factory=dict)
     """What else events and files.info say about it: mode, mimetype, title…"""
 

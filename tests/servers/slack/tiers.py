@@ -25,8 +25,10 @@ TIERS = {
     "conversations.info": 3,
     "conversations.open": 3,
     "conversations.replies": 3,
+    "files.completeUploadExternal": 4,
+    "files.getUploadURLExternal": 4,
     "files.info": 4,
     "users.info": 4,
     "views.open": 4,
 }
-"""The reference does not describe `users.conversations`."""
+"""The reference does not describe `files.delete` and `users.conversations`."""

@@ -18,6 +18,7 @@ from bot.values.messages import (
     ReplyLimits,
     Stage,
     Status,
+    TextFile,
 )
 from tests.waiting import until
 
@@ -48,6 +49,9 @@ class RecordingExchange:
     async def show(self, part: int, text: str) -> None:
         await self._call((part, text))
         self.parts[part] = text
+
+    async def attach(self, file: TextFile) -> bool:
+        raise AssertionError(file.name)
 
     async def end(self, ending: Ending) -> None:
         await self._call("end")

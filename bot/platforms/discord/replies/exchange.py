@@ -35,6 +35,7 @@ from bot.values.messages import (
     ReplyLimits,
     Stage,
     Status,
+    TextFile,
     TryLater,
 )
 
@@ -59,6 +60,8 @@ class DiscordExchange:
         self._message = message = with_context(message)
         self._asked_by = Origin.of(message).asked_by
         self._begun = begun
+        self._revision = message.revision
+        self._has_file = False
         self._locale = message.locale
         self._parts = Parts(
             message,
@@ -96,6 +99,7 @@ class DiscordExchange:
     async def complete(self, message: IncomingMessage) -> IncomingMessage:
         """Add the user's language and the pictures, and post a notice of what nobody else saw."""
         message = with_context(message)
+        self._revision = message.revision
         if self._begun:
             await self._make_sure_it_is_there()
         self._locale = await self._adapter.locales.of(message.author.id, message.locale)
@@ -179,12 +183,26 @@ class DiscordExchange:
         except DiscordRefused as exc:
             self._refused(exc)
 
+    async def attach(self, file: TextFile) -> bool:
+        """See `Exchange.attach`."""
+        if self._cannot:
+            return False
+        try:
+            await self._parts.attach(await self._find_destination(), file, self._revision)
+        except DiscordRefused as exc:
+            log.warning("a file was not posted: %s", exc)
+            return False
+        self._has_file = True
+        return True
+
     async def end(self, ending: Ending) -> None:
         """The last text, the receipt, and what can be done next."""
         if self._cannot is None:
             try:
                 await self._parts.load()
                 destination = await self._find_destination()
+                if (self._begun or self._revision) and not self._has_file:
+                    await self._parts.detach()
                 receipt = [
                     *layout.receipt_lines(ending.receipt, self._locale),
                     *self._note(destination),

@@ -31,7 +31,7 @@ from bot.platforms.discord.replies import layout
 from bot.platforms.discord.replies.destinations import Destination
 from bot.platforms.discord.replies.writing import edit, post, remove
 from bot.store import Replies, StoreFailed
-from bot.values.messages import IncomingMessage, MessageKey, ThreadKey, TryLater
+from bot.values.messages import IncomingMessage, MessageKey, TextFile, ThreadKey, TryLater
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +209,7 @@ class Parts:
             urgent=urgent,
         )
 
-    def _nonce(self, number: int) -> str:
+    def _nonce(self, number: int | str) -> str:
         """The same for each attempt at one message: Discord makes it once."""
         key = self._key
         about = f"{key.channel}/{key.message}/{number}/{self._made_again}"
@@ -333,6 +333,33 @@ class Parts:
             part.has_buttons = None  # an unfinished answer has others
             await self._edit(destination, last, part, text, buttons)
         await self._remove(after=last)
+
+    async def attach(self, destination: Destination, file: TextFile, revision: int) -> None:
+        """Post a file in a message of its own, in place of one that is there.
+
+        `revision`: of the question that it answers.
+
+        Raises: TryLater, DiscordRefused.
+        """
+        await self.detach()
+        made = await post(
+            self._connection,
+            destination.channel,
+            "",
+            file=file,
+            nonce=self._nonce(f"file/{revision}"),
+        )
+        await self._replies.remember_file(
+            self._thread, self._key, reply_id(destination.channel, made.id)
+        )
+
+    async def detach(self) -> None:
+        """Delete the file of an earlier answer, if there is one. Raises: TryLater."""
+        earlier = await self._replies.file_of(self._thread, self._key)
+        if earlier is not None:
+            await remove(self._connection, *ids_of(earlier))
+            await self._replies.forget_file(self._thread, self._key)
+            self._made_again += 1
 
     async def leave(self, sentence: str) -> bool:
         """Replace the first message with the reason why there is no answer. False: it cannot be."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from typing import Any
 
@@ -11,6 +12,7 @@ from discord import ui
 from bot.platforms.discord.api import GONE, DiscordRefused, write
 from bot.platforms.discord.connection import Connection
 from bot.platforms.discord.replies import layout
+from bot.values.messages import TextFile
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,7 @@ async def post(
     reply_to: int | None = None,
     nonce: str | None = None,
     pinged: str | None = None,
+    file: TextFile | None = None,
     urgent: bool = True,
 ) -> discord.Message:
     """Post a message.
@@ -36,6 +39,7 @@ async def post(
         reply_to: the message of the same channel that it answers.
         nonce: the same for each attempt, so that Discord makes it once.
         pinged: the only user it pings.
+        file: attached to it.
         urgent: do not put it off while many others write.
 
     Raises:
@@ -51,6 +55,8 @@ async def post(
         )
     if nonce is not None:
         more["nonce"] = nonce
+    if file is not None:
+        more["file"] = discord.File(io.BytesIO(file.text.encode()), filename=file.name)
     users = [] if pinged is None else [discord.Object(int(pinged))]
     mentions = discord.AllowedMentions(
         everyone=False, roles=False, users=users or False, replied_user=False

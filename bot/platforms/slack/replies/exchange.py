@@ -15,11 +15,13 @@ from bot.platforms.slack.api import (
     SlackRefused,
     SlackUnreachable,
     Unsure,
+    reason,
 )
 from bot.platforms.slack.events import MENTION, with_names
 from bot.platforms.slack.origin import AskedBy, Origin
 from bot.platforms.slack.replies import blocks
 from bot.platforms.slack.replies.context import AdapterContext
+from bot.platforms.slack.replies.files import attach, detach
 from bot.platforms.slack.replies.markdown import slack_markdown
 from bot.platforms.slack.replies.notices import find_notice, notice_of
 from bot.platforms.slack.replies.parts import CANNOT_WRITE, Parts
@@ -34,6 +36,7 @@ from bot.values.messages import (
     ReplyLimits,
     Stage,
     Status,
+    TextFile,
     TryLater,
 )
 
@@ -58,6 +61,8 @@ class SlackExchange:
         self._workspace: Workspace | None = None
         self._in_session = False
         self._may_be_in_session = begun
+        self._may_have_file = begun
+        self._has_file = False
         self._parts = Parts(message, replies=adapter.store.replies, stop=adapter.stop, unsure=begun)
 
     @property
@@ -79,6 +84,7 @@ class SlackExchange:
     async def complete(self, message: IncomingMessage) -> IncomingMessage:
         """The author's name and language, people's names in the text, the pictures."""
         workspace = await patiently(self._at)
+        self._may_have_file |= message.revision > 0
         users = [message.author.id, *MENTION.findall(message.text)]
         people, attachments = await asyncio.gather(
             asyncio.gather(*(workspace.person(user) for user in users)),
@@ -163,9 +169,22 @@ class SlackExchange:
         await self._parts.load(workspace)
         await self._parts.show(workspace, part, text)
 
+    async def attach(self, file: TextFile) -> bool:
+        """See `Exchange.attach`."""
+        workspace = await self._at()
+        try:
+            await attach(workspace.api, self._adapter.store.replies, self._message, file)
+        except SlackRefused as exc:
+            log.warning("a file was not posted: %s", reason(exc))
+            return False
+        self._has_file = True
+        return True
+
     async def end(self, ending: Ending) -> None:
         """Post the last text, the receipt, and the buttons."""
         workspace = await self._at()
+        if self._may_have_file and not self._has_file:
+            await detach(workspace.api, self._adapter.store.replies, self._message)
         presets: Sequence[str] = ()
         if self._offers_presets(ending):
             presets = self._adapter.preset_names(self._locale, self._channel)

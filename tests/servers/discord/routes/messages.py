@@ -61,6 +61,8 @@ def replied(rest: Rest, channel: str, body: Json) -> Json:
 async def create_message(rest: Rest, call: Call) -> Json:
     channel, body = call.parameters["channel_id"], call.body
     rest.need_to_write(channel)
+    if call.uploads:
+        rest.need(channel, "attach_files")
     rest.check_content(body)
     if not body.get("content") and not body.get("embeds") and not call.uploads:
         raise DiscordError(400, 50006, "Cannot send an empty message")
