@@ -84,7 +84,7 @@ class ModelSettings(SettingsGroup):
     quantize_cache: CacheQuantization = Field(
         "auto",
         description="Store the KV cache in 8 bits (`int8`: twice as many tokens fit) or in the "
-        "weights' data type (`none`); `auto` is `int8` for quantized weights.",
+        "weights' data type (`none`); `auto` is `int8` for quantized weights (on a CPU, 16 bits).",
     )
     engine: EngineChoice = Field(
         "auto",

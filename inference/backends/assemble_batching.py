@@ -221,8 +221,10 @@ def _cache_dtype(spec: ModelSpec, decoder: Decoder) -> torch.dtype:
     # leave little of the small ones.
     layer = decoder.layers[0]
     suits = decoder.bits < 16 and layer.qkv_bias is None and layer.k_norm is None
-    # A CPU, which alone computes in float32, would take longer to dequantize it than to read it.
-    suits = suits and decoder.dtype != torch.float32
+    if suits and decoder.dtype == torch.float32 and spec.quantize_cache == "auto":
+        # A CPU, which alone computes in float32, would take longer to dequantize 8 bits than to
+        # read 16.
+        return torch.bfloat16
     in_8_bits = {"none": False, "int8": True, "auto": suits}[spec.quantize_cache]
     return torch.int8 if in_8_bits else decoder.dtype
 

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 # A weight of at least as many elements is packed in oneDNN's layout; for a smaller one the packed
-# product costs more to call. An estimate: no benchmark compares the two layouts.
-PACKED_FROM = 1 << 20
+# product takes longer with any number of rows (tests/benchmarks/cpu_step.py).
+PACKED_FROM = 1 << 23
 # How much is dequantized at once where there is no product of integers.
 UNPACKED_BYTES = 8 * 1024 * 1024
 ACTIVATION_LEVELS = 127
 SMALLEST = 1e-30
-"""What the largest of a row of zeros counts as."""
+"""What the largest of a weight's row of zeros counts as."""
 
 
 class Int8Linear:
@@ -49,7 +49,9 @@ class Int8Linear:
         if not self._is_exact:
             return self._dequantized_product(x)
         whole = x.float()
-        largest = torch.linalg.vector_norm(whole, torch.inf, 1, keepdim=True).clamp_min_(SMALLEST)
+        # A row of zeros is divided by zero. What is made of that does not matter: it is multiplied
+        # by the row's largest, zero, in the end. So is whatever a NaN becomes by NaN.
+        largest = whole.abs().amax(1, keepdim=True)
         factors = torch.div(self._levels, largest)
         if self._packed is not None:
             # The kernel wants unsigned integers, and takes the 128 off again. Casting them cuts
@@ -60,9 +62,11 @@ class Int8Linear:
                 *(1.0, 0, torch.float32, "none", [], ""),
             )
         else:
-            rows = torch.mul(whole, factors).round_().to(torch.int8)
+            rounded = torch.mul(whole, factors).round_()
+            rows = torch.empty_like(rounded, dtype=torch.int8).copy_(rounded)  # quicker than `to`
             product = torch._int_mm(rows, self._transposed) * self._scales
-        return product.mul_(largest).to(x.dtype)  # type: ignore[no-any-return]
+        product.mul_(largest)
+        return product if x.dtype == torch.float32 else product.to(x.dtype)
 
     def _dequantized_product(self, x: Tensor) -> Tensor:
         """Multiply in the activations' type, a piece of the weight at a time."""

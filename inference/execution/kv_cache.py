@@ -6,6 +6,7 @@ reads besides the weights, and the memory per sequence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,12 +29,22 @@ class KVCache:
         self.page_bytes = page_bytes(shape, dtype)
         """Of one page, over all layers."""
         size = (shape.layers, num_pages, shape.kv_heads, PAGE_TOKENS)
-        self._keys, self._values = (_zeros(size, shape.head, dtype, device) for _ in range(2))
+        self._by_token = None
+        if device.type == "cpu" and dtype != torch.int8:
+            by_token = (shape.layers, num_pages, PAGE_TOKENS, 2 * shape.kv_heads, shape.head)
+            self._by_token = _zeros(by_token, dtype, device)
+            self._keys, self._values = self._by_token.transpose(2, 3).chunk(2, 2)
+        else:
+            self._keys, self._values = (_zeros((*size, shape.head), dtype, device) for _ in "kv")
         self._key_scales = self._value_scales = None
         if dtype == torch.int8:
             self._key_scales = torch.zeros(size, dtype=SCALE_DTYPE, device=device)
             self._value_scales = torch.zeros_like(self._key_scales)
         self._layers = [self._layer(index) for index in range(shape.layers)]
+
+    def attended_dtype(self, computed: torch.dtype) -> torch.dtype:
+        """Return the type in which plain torch attends: the cache's own, or that of activations."""
+        return computed if self.dtype == torch.int8 else self.dtype
 
     def layer(self, index: int) -> LayerCache:
         """Return views of one layer's keys and values."""
@@ -42,7 +53,10 @@ class KVCache:
     def _layer(self, index: int) -> LayerCache:
         scales = (self._key_scales, self._value_scales)
         key_scales, value_scales = (None if part is None else part[index] for part in scales)
-        return LayerCache(self._keys[index], self._values[index], key_scales, value_scales)
+        by_token = None if self._by_token is None else self._by_token[index]
+        return LayerCache(
+            self._keys[index], self._values[index], key_scales, value_scales, by_token
+        )
 
     @torch.inference_mode()
     def erase(self, pages: Sequence[int]) -> None:
@@ -53,17 +67,12 @@ class KVCache:
                 part.index_fill_(1, at, 0)
 
 
-def _zeros(
-    size: tuple[int, int, int, int], head: int, dtype: torch.dtype, device: torch.device
-) -> Tensor:
-    """Return [*size, head]; on a CPU with the heads of a token side by side: see `LayerCache`."""
-    if device.type == "cpu":
-        layers, pages, kv_heads, tokens = size
-        # numpy leaves it to the system to clear memory, which takes none until it is written to.
-        nothing = np.zeros(layers * pages * tokens * kv_heads * head * dtype.itemsize, np.uint8)
-        by_token = torch.from_numpy(nothing).view(dtype)
-        return by_token.view(layers, pages, tokens, kv_heads, head).transpose(2, 3)
-    return torch.zeros(*size, head, dtype=dtype, device=device)
+def _zeros(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    if device.type != "cpu":
+        return torch.zeros(size, dtype=dtype, device=device)
+    # numpy leaves it to the system to clear memory, which takes none until it is written to.
+    nothing = np.zeros(math.prod(size) * dtype.itemsize, np.uint8)
+    return torch.from_numpy(nothing).view(dtype).view(size)
 
 
 def page_bytes(shape: DecoderShape, dtype: torch.dtype) -> int:

@@ -133,7 +133,7 @@ def halves_first(shape: DecoderShape, pairs: int) -> Tensor:
 
 
 def signed(cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what `rotate` multiplies heads by, and what their other halves.
+    """Return what `rotate_` multiplies heads by, and what their other halves.
 
     Args:
         cos: [tokens, 1, rotary / 2]; `sin` alike.
@@ -144,8 +144,8 @@ def signed(cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
 
 
-def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate heads by their tokens' angles, in plain torch.
+def rotate_(heads: Tensor, cos: Tensor, sin: Tensor) -> None:
+    """Rotate heads by their tokens' angles, in place, in plain torch.
 
     Args:
         heads: [tokens, heads, head].
@@ -154,7 +154,5 @@ def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """
     rotary = cos.shape[-1]
     turned = heads if rotary == heads.shape[-1] else heads[..., :rotary]
-    rotated = (turned * cos).addcmul_(turned.roll(rotary // 2, -1), sin)
-    if turned is heads:
-        return rotated
-    return torch.cat([rotated, heads[..., rotary:]], -1)
+    others = turned.roll(rotary // 2, -1)
+    turned.mul_(cos).addcmul_(others, sin)

@@ -15,36 +15,38 @@ class LayerCache:
     """Keys and values of one layer.
 
     Shapes: keys and values [pages, kv_heads, PAGE_TOKENS, head]; for int8, scales
-    [pages, kv_heads, PAGE_TOKENS], the factors of the integers. On a CPU a token's heads lie side
-    by side in memory, so that pages are gathered with one copy.
+    [pages, kv_heads, PAGE_TOKENS], the factors of the integers.
     """
 
     keys: Tensor
     values: Tensor
     key_scales: Tensor | None
     value_scales: Tensor | None
+    by_token: Tensor | None = None
+    """On a CPU without scales: [pages, PAGE_TOKENS, 2 · kv_heads, head], contiguous, in which keys
+    and values are views. A token's lie side by side, so that one copy stores or gathers both."""
 
-    def write(self, pages: Tensor, offsets: Tensor, keys: Tensor, values: Tensor) -> None:
+    def write(self, slots: Tensor, new: Tensor) -> None:
         """Store tokens' keys and values, in plain torch.
 
         Args:
-            pages: int64[tokens].
-            offsets: int64[tokens], in the page.
-            keys: [tokens, kv_heads, head]; `values` alike.
-            values: see `keys`.
+            slots: int64[tokens], page · PAGE_TOKENS + place in the page.
+            new: [tokens, 2 · kv_heads, head]: keys, then values.
         """
-        for stored, scales, new in (
+        if self.by_token is not None:
+            self.by_token.flatten(0, 1).index_copy_(0, slots, new.to(self.by_token.dtype))
+            return
+        page_tokens = self.keys.shape[2]
+        pages, offsets = slots // page_tokens, slots % page_tokens
+        keys, values = new.chunk(2, 1)
+        for stored, scales, part in (
             (self.keys, self.key_scales, keys),
             (self.values, self.value_scales, values),
         ):
-            by_token = stored.transpose(1, 2)
-            if scales is None and by_token.is_contiguous():
-                slots = pages * by_token.shape[1] + offsets
-                by_token.flatten(0, 1).index_copy_(0, slots, new)
-            elif scales is None:
-                stored[pages, :, offsets] = new
+            if scales is None:
+                stored[pages, :, offsets] = part
             else:
-                stored[pages, :, offsets], scales[pages, :, offsets] = in_8_bits(new)
+                stored[pages, :, offsets], scales[pages, :, offsets] = in_8_bits(part)
 
     def read(self, pages: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Gather the keys and values of pages, in plain torch.
@@ -55,6 +57,11 @@ class LayerCache:
 
         Returns: (keys, values), each […, kv_heads, pages · PAGE_TOKENS, head].
         """
+        if self.by_token is not None:
+            both = self.by_token.index_select(0, pages.flatten()).to(dtype)
+            both = both.view(*pages.shape[:-1], -1, *both.shape[2:]).transpose(-3, -2)
+            half = self.keys.shape[1]
+            return both[..., :half, :, :], both[..., half:, :, :]
         found = []
         for stored, scales in ((self.keys, self.key_scales), (self.values, self.value_scales)):
             by_token = stored.transpose(1, 2).index_select(0, pages.flatten())

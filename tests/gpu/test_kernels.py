@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
 
 from inference.execution.kv_cache import KVCache
-from inference.execution.rotation import Rotation, rotate, signed
+from inference.execution.rotation import Rotation, rotate_, signed
 from inference.execution.shape import DecoderShape
 from inference.kernels.layer_cache import LayerCache
 
@@ -228,7 +228,8 @@ def test_rope_rotates_queries_and_keys_and_stores_keys_and_values(
     got = fused.rope_and_store_kv(product, bias, None, positions, kv_slots, rope, cache, num_heads)
     whole = (product.sum(0) + bias.float()).view(4, -1, head)
     angle = angles[positions.long()][:, None]
-    rotated = rotate(whole, *signed(angle.cos(), angle.sin()))
+    rotated = whole.clone()
+    rotate_(rotated, *signed(angle.cos(), angle.sin()))
     assert error(got, rotated[:, :num_heads]) < 5e-3
     keys, values = cache.read(torch.arange(6, device="cuda"), torch.float32)
     new_keys, new_values = rotated[:, num_heads : num_heads + kv_heads], whole[:, -kv_heads:]
@@ -270,8 +271,11 @@ def test_queries_and_keys_are_normalised_and_rotate_by_three_positions_or_in_par
     whole = product.sum(0).view(4, -1, head)
     normed = whole * torch.rsqrt(whole.pow(2).mean(-1, keepdim=True) + 1e-6)
     cos, sin = signed(*rotation.at(positions.long(), torch.float32))
-    queries = rotation.scale(rotate(normed[:, :num_heads] * q_norm, cos, sin), positions.long())
-    new_keys = rotate(normed[:, num_heads : num_heads + kv_heads] * k_norm, cos, sin)
+    queries = normed[:, :num_heads] * q_norm
+    new_keys = normed[:, num_heads : num_heads + kv_heads] * k_norm
+    for heads in (queries, new_keys):
+        rotate_(heads, cos, sin)
+    queries = rotation.scale(queries, positions.long())
     assert error(got, queries) < 1e-2
     keys, values = cache.read(torch.arange(6, device="cuda"), torch.float32)
     assert error(keys[:, kv_slots], new_keys.transpose(0, 1)) < 1e-2

@@ -50,6 +50,26 @@ def test_a_model_answers_with_weights_and_head_in_8_bits(
         assert stepper.finished(job).new_tokens >= 1
 
 
+@pytest.mark.parametrize(
+    ("family", "options", "dtype"),
+    [
+        ("llava-1.5", {"quantize": "int8"}, torch.bfloat16),
+        ("llava-1.5", {"quantize": "int8", "quantize_cache": "none"}, torch.float32),
+        ("llava-1.5", {"quantize": "int8", "quantize_cache": "int8"}, torch.int8),
+        ("llava-1.5", {}, torch.float32),
+        ("qwen2.5-vl", {"quantize": "int8"}, torch.float32),  # has biases
+    ],
+)
+def test_beside_weights_in_8_bits_the_cache_has_16(
+    family: str,
+    options: dict[str, Any],
+    dtype: torch.dtype,
+    tiny_checkpoint: Callable[[str], Path],
+) -> None:
+    backend, _ = loaded(tiny_checkpoint(family), **options)
+    assert backend._runner.cache.dtype == dtype  # type: ignore[attr-defined]
+
+
 def test_weights_in_8_bits_take_less_memory(tiny_checkpoint: Callable[[str], Path]) -> None:
     whole, _ = loaded(tiny_checkpoint("llava-1.5"))
     small, _ = loaded(tiny_checkpoint("llava-1.5"), quantize="int8")

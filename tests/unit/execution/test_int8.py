@@ -32,12 +32,17 @@ def without_integers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "_int_mm", missing)
 
 
-def reference(weight: Tensor, x: Tensor) -> Tensor:
+def reference(weight: Tensor, x: Tensor, *, is_packed: bool = False) -> Tensor:
     """The product of a weight and of rows that are rounded as the layer rounds them."""
     integers, scales = quantized(weight, weight_levels() or 127)
     if weight_levels() is not None:
         largest = x.abs().amax(1, keepdim=True)
-        x = (x * (127 / largest)).round() * (largest / 127)
+        factors = 127 / largest
+        if is_packed:  # beside 128, fewer bits are left to what is behind the point
+            rounded = torch.addcmul(torch.tensor(128.5), x, factors).floor() - 128
+        else:
+            rounded = (x * factors).round()
+        x = rounded * (largest / 127)
     return x @ (integers * scales[:, None]).T
 
 
@@ -53,7 +58,7 @@ def test_a_product_is_that_of_the_rounded_weight_and_rows(
         without_integers(monkeypatch)
     weight, x = torch.randn(size), torch.randn(17, size[1])
     linear = Int8Linear(weight)
-    wanted = reference(weight, x)
+    wanted = reference(weight, x, is_packed=kind == "packed")
     got = linear(x)
     assert torch.allclose(got, wanted, atol=1e-3, rtol=1e-4)
     assert float((got - x @ weight.T).norm() / got.norm()) < 0.03

@@ -13,7 +13,7 @@ from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLTextConfi
 from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLTextConfig
 from transformers.models.stablelm.modeling_stablelm import apply_rotary_pos_emb
 
-from inference.execution.rotation import halves_first, rotate, rotations_of, signed
+from inference.execution.rotation import halves_first, rotate_, rotations_of, signed
 from inference.execution.shape import DecoderShape
 
 CPU = torch.device("cpu")
@@ -62,7 +62,8 @@ def test_a_part_of_each_head_is_rotated_and_the_rest_carried_along() -> None:
     heads, positions = torch.randn(9, 3, 32), torch.arange(9) * 5
     cos, sin = text.rotary_emb(torch.zeros(1), positions[None])
     turned, _ = apply_rotary_pos_emb(heads[None, ..., :8], heads[None, ..., :8], cos, sin, 2)
-    got = rotate(heads, *signed(*rotation.at(positions, torch.float32)))
+    got = heads.clone()
+    rotate_(got, *signed(*rotation.at(positions, torch.float32)))
     assert torch.allclose(got[..., :8], turned[0])
     assert torch.equal(got[..., 8:], heads[..., 8:])
 
@@ -81,7 +82,8 @@ def test_neighbours_that_become_halves_give_the_products_of_queries_and_keys_unc
     q, k = rotate_neighbours(queries[None], keys[None], cos, sin, 2)
     ordered = qkv[:, halves_first(shape, 8)].view(20, 3, 2, 32).transpose(0, 1)
     angles = signed(*rotation.at(positions, torch.float32))
-    got = [rotate(heads, *angles) for heads in ordered[:2]]
+    got = ordered[:2].clone()
+    rotate_(got, *angles)
     wanted = torch.einsum("shd,thd->hst", q[0], k[0])
     assert torch.allclose(torch.einsum("shd,thd->hst", *got), wanted, atol=1e-4)
     assert torch.equal(ordered[2].flatten(1), qkv[:, 4 * 32 :])
