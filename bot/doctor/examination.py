@@ -42,7 +42,12 @@ CHECKS: dict[str, tuple[Check, ...]] = {
     ),
     MODEL: (model.model,),
     "The playground": (listening.playground,),
-    "Other ports": (listening.monitoring, listening.api, listening.slack_http),
+    "Other ports": (
+        listening.monitoring,
+        listening.api,
+        listening.slack_http,
+        listening.same_ports,
+    ),
 }
 """By area, in the order of the report. A new check is a function here."""
 

@@ -169,6 +169,17 @@ def test_the_ports_of_health_checks_the_api_and_slack_are_tried_where_they_are_u
     assert the(listening.slack_http(both)).is_well
 
 
+def test_two_on_one_port_are_told(tmp_path: Path) -> None:
+    apart = configured(tmp_path, port=8790, monitoring={"port": 9464}, api={"port": 0})
+    assert listening.same_ports(apart) == []
+    other_addresses = {"host": "127.0.0.2", "port": 8790}
+    assert listening.same_ports(configured(tmp_path, port=8790, monitoring=other_addresses)) == []
+    everywhere = {"host": "::", "port": 8790}
+    finding = the(listening.same_ports(configured(tmp_path, port=8790, monitoring=everywhere)))
+    assert finding.what == "the playground and monitoring are both set to port 8790"
+    assert finding.fix == "set MONITORING_PORT to another."
+
+
 # -- the examination ------------------------------------------------------------------------------
 
 
