@@ -60,6 +60,6 @@ def in_words(platform: str, outcome: str, spent: Spent, *, after_s: float, reaso
     if not spent.model:
         return end
     return (
-        f"{end}; {spent.model}: {spent.pictures} pictures, {spent.prompt_tokens} tokens read, "
-        f"{spent.generated_tokens} generated, the first {spent.first_token_s:.2f} s after the start"
+        f"{end}; {spent.model}: pictures: {spent.pictures}, tokens read: {spent.prompt_tokens}, "
+        f"generated: {spent.generated_tokens}, first token: {spent.first_token_s:.2f} s"
     )
