@@ -40,7 +40,7 @@ def pdf_with(
 
 def assembled(objects: Sequence[bytes], *, trailer: bytes = b"") -> bytes:
     """A PDF of these objects, numbered from 1; the first is the catalogue."""
-    data = b"%PDF-1.7\n"
+    data = bytearray(b"%PDF-1.7\n")
     offsets = []
     for number, body in enumerate(objects, 1):
         offsets.append(len(data))
@@ -49,7 +49,7 @@ def assembled(objects: Sequence[bytes], *, trailer: bytes = b"") -> bytes:
     data += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
     data += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     data += b"trailer\n<< /Size %d /Root 1 0 R %s >>\n" % (len(objects) + 1, trailer)
-    return data + b"startxref\n%d\n%%%%EOF\n" % start
+    return bytes(data) + b"startxref\n%d\n%%%%EOF\n" % start
 
 
 def locked_pdf() -> bytes:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Hashable
 from functools import partial
 
 from bot.errors import PictureRefused
+from bot.images.containers.parts import TooManyParts
 from bot.images.decoding.limits import Task
 from bot.images.decoding.pool import DecodingPool
 from bot.images.documents.kinds import document_suffix
 from bot.images.documents.plain_text import read_text
 from bot.images.documents.results import page_in, survey_in
 from bot.images.file_names import MAX_NAME_LENGTH, short_name
-from bot.values.documents import PageOf, SentDocument
+from bot.values.documents import DocumentSuffix, PageOf, SentDocument
 from bot.values.pictures import NormalisedPicture
 
 
@@ -37,7 +38,7 @@ class Documents:
 
         Raises: PictureRefused.
         """
-        suffix = document_suffix(data)
+        suffix = _suffix_of(name, data)
         if suffix is None:
             return _plain_text(name, data)
         name = short_name(name)
@@ -88,6 +89,15 @@ def page_name(document: str, number: int) -> str:
     where = f" (p. {number})"
     whole = document if len(document) + len(where) <= MAX_NAME_LENGTH else document[:40] + "…"
     return whole + where
+
+
+def _suffix_of(name: str, data: bytes) -> DocumentSuffix | None:
+    """Raises: PictureRefused: it has too many pages."""
+    try:
+        return document_suffix(data)
+    except TooManyParts as exc:
+        limit = exc.limit
+        raise PictureRefused("picture_too_many_parts", name=short_name(name), limit=limit) from None
 
 
 def _plain_text(name: str, data: bytes) -> SentDocument | None:

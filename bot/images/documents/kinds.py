@@ -1,8 +1,9 @@
-"""Which files are documents, by their first bytes. Pure."""
+"""Which files are documents, by their bytes. Pure."""
 
 from __future__ import annotations
 
 from bot.images.containers.signatures import picture_format
+from bot.images.containers.tiff_pages import pages_of
 from bot.values.documents import DocumentSuffix
 
 _HEAD_BYTES = 1024
@@ -10,7 +11,11 @@ _HEAD_BYTES = 1024
 
 
 def document_suffix(data: bytes) -> DocumentSuffix | None:
-    """What kind of document a file is; `None`: it is none."""
-    if b"%PDF-" in data[:_HEAD_BYTES] and picture_format(data) is None:
-        return "pdf"
-    return None
+    """What kind of document a file is; `None`: it is none. A TIFF of one page is a picture.
+
+    Raises: TooManyParts: it is a TIFF with too many pages.
+    """
+    picture = picture_format(data)
+    if picture is None:
+        return "pdf" if b"%PDF-" in data[:_HEAD_BYTES] else None
+    return "tif" if picture == "TIFF" and len(pages_of(data)) > 1 else None

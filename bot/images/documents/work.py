@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from bot.errors import PictureRefused
+from bot.images.containers.tiff_pages import alone, pages_of
 from bot.images.decoding.limits import DecodingLimits
+from bot.images.decoding.results import result_of_picture
 from bot.images.documents import pdf
-from bot.images.normalise import encode
+from bot.images.documents.kinds import document_suffix
+from bot.images.normalise import encode, normalise
 
 MAX_HEADER_TEXT_BYTES = 40_000
 """Of a page's text, as it is written into a header."""
@@ -29,7 +32,10 @@ def survey(data: bytes, limits: DecodingLimits) -> tuple[dict[str, Any], bytes]:
     Raises: PictureRefused.
     """
     with _refusing():
-        num_pages, texts = pdf.survey(data, limits.pictures)
+        if document_suffix(data) == "tif":
+            num_pages, texts = len(pages_of(data)), []
+        else:
+            num_pages, texts = pdf.survey(data, limits.pictures)
     return {"pages": num_pages}, json.dumps(texts, ensure_ascii=False).encode(errors="replace")
 
 
@@ -39,11 +45,20 @@ def page(data: bytes, limits: DecodingLimits) -> tuple[dict[str, Any], bytes]:
     Raises: PictureRefused.
     """
     with _refusing():
+        if document_suffix(data) == "tif":
+            return _page_of_tiff(data, limits)
         image, text = pdf.render(data, limits.task.page, limits.pictures)
         picture = encode(image, lossy=False)
         if len(picture.data) > DENSE_BYTES:
             picture = encode(image, lossy=True)
     return {"notes": [], "text": _for_header(text)}, picture.data
+
+
+def _page_of_tiff(data: bytes, limits: DecodingLimits) -> tuple[dict[str, Any], bytes]:
+    starts = pages_of(data)
+    picture = normalise("", alone(data, starts[limits.task.page - 1]), limits.pictures)
+    header, payload = result_of_picture(picture)
+    return header | {"text": ""}, payload
 
 
 @contextmanager

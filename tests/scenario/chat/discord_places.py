@@ -10,7 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.scenario.chat.places import BYTES, FILM, Json, Named, Ornament, Rows, Used, pdf_in
+from tests.scenario.chat.places import (
+    BYTES,
+    FILM,
+    Json,
+    Named,
+    Ornament,
+    Rows,
+    Used,
+    pdf_in,
+    tiff_in,
+)
 from tests.servers.discord.server import LocalDiscord
 from tests.servers.discord.state import File
 
@@ -119,6 +129,10 @@ FILES: Rows = {
     "a PDF": (
         files(lambda w: w.file("a.pdf", pdf_in("red"), content_type="application/pdf")),
         Used(("red",), 'Picture 1 is page 1 of 1 of the document "a.pdf".'),
+    ),
+    "a TIFF of two pages": (
+        files(lambda w: w.file("fax.tif", tiff_in("red", "blue"), content_type="image/tiff")),
+        Used(("red", "blue"), 'Picture 2 is page 2 of 2 of the document "fax.tif".'),
     ),
     "a PDF with a wrong type": (
         files(lambda w: w.file("a.png", pdf_in("red"), content_type="image/png")),

@@ -31,6 +31,14 @@ def pdf_in(colour: str) -> bytes:
     return pdf_with([paint])
 
 
+def tiff_in(*colours: str) -> bytes:
+    """A TIFF of a page in each colour."""
+    file = io.BytesIO()
+    first, *others = (Image.new("RGB", (60, 40), colour) for colour in colours)
+    first.save(file, "TIFF", save_all=True, append_images=others)
+    return file.getvalue()
+
+
 @dataclass(frozen=True)
 class Used:
     """These pictures reach the model, in this order, with these words."""

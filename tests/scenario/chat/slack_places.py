@@ -5,7 +5,7 @@ From Slack's reference of blocks, of attachments and of the file object.
 
 from __future__ import annotations
 
-from tests.scenario.chat.places import BYTES, FILM, Named, Ornament, Rows, Used, pdf_in
+from tests.scenario.chat.places import BYTES, FILM, Named, Ornament, Rows, Used, pdf_in, tiff_in
 from tests.scenario.chat.slack_messages import (
     PAGE,
     attached,
@@ -97,6 +97,10 @@ FILES: Rows = {
     "a PDF": (
         file("report.pdf", pdf_in("red"), mimetype="application/pdf", filetype="pdf"),
         Used(("red",), 'Picture 1 is page 1 of 1 of the document "report.pdf".'),
+    ),
+    "a TIFF of two pages": (
+        file("fax.tif", tiff_in("red", "blue"), mimetype="image/tiff"),
+        Used(("red", "blue"), 'Picture 2 is page 2 of 2 of the document "fax.tif".'),
     ),
     "a PDF named as a picture": (
         file("red.png", pdf_in("red"), mimetype="image/png"),
