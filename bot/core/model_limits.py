@@ -23,7 +23,10 @@ _READING: Final = re.compile(
     re.IGNORECASE,
 )
 """Words of a question that asks for what is written in a picture. A note too many does no harm."""
-_LANGUAGE_SENTENCES: Final[dict[tuple[str, ...], str]] = {("en",): "english_only"}
+_LANGUAGE_SENTENCES: Final[dict[tuple[str, ...], str]] = {
+    ("en",): "english_only",
+    ("en", "ja"): "english_and_japanese",
+}
 
 
 def limitations(model: ModelInfo, locale: str, *, reads_pictures: bool = False) -> list[str]:

@@ -27,6 +27,7 @@ from inference.backends.checkpoint import (
     unused_tensors,
     weight_files,
 )
+from inference.backends.direct import DirectBackend
 from inference.backends.generate import GenerateModel
 from inference.backends.gpu_memory import GpuMemory
 from inference.backends.hub import check_reachable
@@ -51,6 +52,7 @@ from inference.models.family import Family
 from inference.models.processor import complete_processor, load_processor
 from inference.models.template_probe import dialect_of
 from inference.names import POCKET, check_name, is_folder, is_hub_name, is_remote, resolve_name
+from inference.pocket.answering.looker import found_answers
 from inference.progress import LoadProgress, Phase, Progress
 from inference.serving.backend import Backend
 from inference.thinking import Thinking
@@ -98,6 +100,9 @@ def warmed_up(loaded: Loaded, spec: ModelSpec, *, cache_dir: Path, progress: Pro
     """Choose the path of a loaded model and run it once; see `load_model`."""
     progress.report(LoadProgress(phase=Phase.WARMING_UP))
     backend = backend_of(loaded, spec, cache_dir=cache_dir)
+    if loaded.family.name == POCKET:
+        found = found_answers(loaded.weights)
+        backend = DirectBackend(backend, found, loaded.processor.tokenizer)
     why_not = backend.model.why_not_fast
     path = "fast" if why_not is None else f"plain ({why_not})"
     held = in_words(backend.model)

@@ -119,6 +119,6 @@ POCKET = Family(
     max_pictures=4,
     context_tokens=2048,  # SmolLM2 takes more, but two cores do not prefill it in time
     sampling=Sampling(temperature=0.0, max_new_tokens=160),
-    limitations=(Limitation.MAIN_SUBJECT_ONLY, Limitation.NO_TEXT, Limitation.ONE_PICTURE),
-    languages=("en",),
+    limitations=(Limitation.MAIN_SUBJECT_ONLY, Limitation.NO_TEXT),
+    languages=("en", "ja"),
 )

@@ -1,10 +1,10 @@
 """The pocket model: a small LLaVA whose parts come from a package registry.
 
-EfficientNet-lite0 looks, a projector anchored in its classes speaks word vectors, and SmolLM2-135M
-answers. The base weights are downloaded and checked (:mod:`inference.pocket.fetch`), the trained
-delta lies beside this file, and :mod:`inference.pocket.recipe.train` makes that delta from its
-seed. The result is an ordinary `LlavaForConditionalGeneration`; call :func:`register` before the
-Auto classes load it.
+EfficientNet-lite2 and NanoDet look, rules put what they found into words, and SmolLM2-135M talks
+about the rest. The base weights are downloaded and checked (:mod:`inference.pocket.fetch`), what
+was trained lies beside this file, and :mod:`inference.pocket.recipe` makes it from its seed. The
+result is an ordinary `LlavaForConditionalGeneration`, whose projector is anchored in the classes'
+names; call :func:`register` before the Auto classes load it.
 """
 
 from __future__ import annotations

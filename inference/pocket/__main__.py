@@ -17,6 +17,8 @@ from inference.progress import StreamProgress
 
 HERE = Path(__file__).parent
 
+GRAPHICS = 200
+
 RECIPE = "inference.pocket.recipe"
 """What trains and evaluates the pocket; not in the wheel."""
 
@@ -51,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--steps", type=int, default=None)
     train.add_argument("--out", type=Path, default=HERE / "delta.safetensors")
     train.add_argument("--parts", type=Path, help="folder that holds the two released files")
-    evaluate = commands.add_parser("evaluate", help="name the photos of a folder per class")
-    evaluate.add_argument("folder", type=Path)
+    evaluate = commands.add_parser("evaluate", help="ask about drawn graphics, or name photos")
+    evaluate.add_argument("folder", type=Path, nargs="?", help="default: graphics and wordings")
     evaluate.add_argument("--model", type=Path, help="a checkpoint (default: the pocket)")
     evaluate.add_argument("--cache", type=Path, help="folder (default: the bot's)")
     evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -74,12 +76,25 @@ def run(args: argparse.Namespace) -> None:
         from inference.pocket.recipe.evaluate import evaluate, report
 
         model = args.model or ensure_pocket(args.cache or default_cache(), progress=progress)
+        if args.folder is None:
+            run_checks(model)
+            return
         result = evaluate(args.folder, model, progress=sys.stderr)
         print(json.dumps(result.figures()) if args.json else report(result, verbose=args.verbose))
     else:
         from inference.pocket.recipe.wordnet import write_classes
 
         print(write_classes(args.data_noun, args.synset_ids, HERE / "classes.json"), "kinds")
+
+
+def run_checks(model: Path) -> None:
+    """Print how wordings are understood and graphics answered."""
+    from inference.pocket.recipe.checking import check_graphics, check_wordings
+    from inference.pocket.recipe.evaluate import PocketModel
+
+    print("Wordings", *check_wordings().lines(), sep="\n  ")
+    graphics = check_graphics(PocketModel(model).eyes, GRAPHICS)
+    print(f"{GRAPHICS} drawn graphics", *graphics.lines(), sep="\n  ")
 
 
 def run_training(args: argparse.Namespace) -> None:

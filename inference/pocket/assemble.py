@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -105,19 +106,40 @@ def trained_start(concepts: Concepts) -> int:
     return Columns(len(concepts.names)).colours
 
 
-def build_tower(released: Path, name_lengths: Tensor, concepts: Concepts) -> PocketVisionModel:
-    """Load the released classifier and tell the tower what its classes are called.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The files that a checkpoint is made of."""
 
-    Raises:
-        KeyError: `released` is not the EfficientNet-lite0 state dict.
-    """
-    tower = PocketVisionModel(PocketVisionConfig(num_kinds=len(concepts.kinds)))
-    state = torch.load(released, map_location="cpu", weights_only=True)
-    tower.net.load_state_dict(fold_released(state))
+    gguf: Path
+    """SmolLM2-135M-Instruct."""
+    released: Path
+    """The EfficientNet-lite2 state dict."""
+    detector: Path
+    heads: Path
+    delta: Path
+    """What `train` wrote."""
+
+
+def membership_of(concepts: Concepts) -> Tensor:
+    """Shape: (1000, num_kinds), 1 where the class belongs to the kind."""
     membership = torch.zeros(NUM_CLASSES, len(concepts.kinds))
     for index, kind in enumerate(concepts.kinds):
         membership[list(kind.members), index] = 1.0
-    tower.membership.copy_(membership)
+    return membership
+
+
+def build_tower(parts: Parts, name_lengths: Tensor, concepts: Concepts) -> PocketVisionModel:
+    """Load what sees, and tell the tower what its classes are called.
+
+    Raises:
+        KeyError: a file is not what its name says.
+    """
+    tower = PocketVisionModel(PocketVisionConfig(num_kinds=len(concepts.kinds)))
+    state = torch.load(parts.released, map_location="cpu", weights_only=True)
+    tower.net.load_state_dict(fold_released(state))
+    for network, file in ((tower.detector, parts.detector), (tower.heads, parts.heads)):
+        network.load_state_dict({name: value.float() for name, value in load_file(file).items()})
+    tower.membership.copy_(membership_of(concepts))
     tower.name_lengths.copy_(name_lengths)
     prototypes, owners = prototype_table()
     tower.prototypes.copy_(prototypes)
@@ -127,7 +149,7 @@ def build_tower(released: Path, name_lengths: Tensor, concepts: Concepts) -> Poc
 
 
 def build_processor(tokenizer: Any) -> LlavaProcessor:
-    """The whole picture squeezed to 224 by 224; one `<image>` becomes as many as there are rows."""
+    """The whole picture squeezed to 260 by 260; one `<image>` becomes as many as there are rows."""
     # Where torchvision is missing the plain name warns and falls back to the one with Pillow,
     # which older versions know under the plain name only.
     reader = getattr(transformers, "CLIPImageProcessorPil", transformers.CLIPImageProcessor)
@@ -156,21 +178,16 @@ def build_processor(tokenizer: Any) -> LlavaProcessor:
 
 
 @torch.no_grad()
-def assemble(gguf: Path, released: Path, delta_file: Path, concepts: Concepts, out: Path) -> None:
+def assemble(parts: Parts, concepts: Concepts, out: Path) -> None:
     """Write the checkpoint into the folder `out`.
-
-    Args:
-        gguf: SmolLM2-135M-Instruct.
-        released: the EfficientNet-lite0 state dict.
-        delta_file: what `train` wrote.
 
     Raises:
         KeyError: a file is not what its name says.
         OSError: the disk is full or `out` is not writable.
     """
-    tokenizer = load_tokenizer(gguf)
-    delta = load_file(delta_file)
-    language = load_language_model(gguf)
+    tokenizer = load_tokenizer(parts.gguf)
+    delta = load_file(parts.delta)
+    language = load_language_model(parts.gguf)
     first_layer = anchored_columns(tokenizer, language.get_input_embeddings().weight, concepts)
     first_layer[:, trained_start(concepts) :] = delta["bridge.columns"].float()
     prefix = "lora."
@@ -181,7 +198,7 @@ def assemble(gguf: Path, released: Path, delta_file: Path, concepts: Concepts, o
     # Never an answer, never read as a word: the rows stand in its place.
     language.get_input_embeddings().weight[image_token_id] = 0.0
     lengths = torch.tensor([len(tokens) for tokens in name_tokens(tokenizer, concepts)])
-    tower = build_tower(released, lengths, concepts)
+    tower = build_tower(parts, lengths, concepts)
     config = LlavaConfig(
         vision_config=tower.config,
         text_config=language.config,

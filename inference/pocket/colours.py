@@ -78,7 +78,7 @@ def pixel_colours(pixel_values: Tensor, prototypes: Tensor, owners: Tensor) -> T
 def colour_shares(pixels: Tensor, activation: Tensor) -> tuple[Tensor, Tensor]:
     """Split the colours between the thing and what is behind it.
 
-    Shape: pixels (batch, 56 * 56, 11), activation (batch, 7, 7) of the top class -> two of
+    Shape: pixels (batch, 56 * 56, 11), activation (batch, h, w) of the top class -> two of
     (batch, 11), each summing to one: the thing's and the background's.
     """
     low = activation.amin((1, 2), keepdim=True)

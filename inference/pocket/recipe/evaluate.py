@@ -9,20 +9,27 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import torch
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
+from inference.pocket.answering.conversation import Conversation
 from inference.pocket.concepts import SURE, Concepts, load_concepts
 from inference.pocket.recipe.phrases import VAGUE_KINDS
+from inference.pocket.seeing.facts import Facts
+from inference.pocket.seeing.parts import read
+from inference.pocket.seeing.vocabulary import grocery_folders, load_vocabulary
+from inference.types import Message, Picture, Role
 
 QUESTION = "What is in this picture?"
 SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"])
 # How the answers sound when they commit themselves to nothing.
 UNSURE = re.compile(r"not sure|best guess", re.IGNORECASE)
 NUM_CLOSE_KINDS = 2
+_SHOWN = Picture(digest="", data=b"", width_px=1, height_px=1)
+_ROLES = (Role.USER, Role.ASSISTANT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +112,11 @@ class Matcher:
         self.names = [
             {normalised(n) for n in (c.name, *c.synonyms, c.wnid)} for c in concepts.classes
         ]
+        vocabulary = load_vocabulary()
+        self.groceries = {
+            folder: {normalised(vocabulary.names[index].name)}
+            for folder, index in zip(grocery_folders(), vocabulary.groceries, strict=True)
+        }
         self.above = [{normalised(n) for n in (*c.kinds, *c.hypernyms)} for c in concepts.classes]
 
     def classes_of(self, label: str) -> set[int]:
@@ -121,6 +133,7 @@ class Matcher:
         """Every name that is right to say of a photo in this folder, normalised."""
         meant = spellings(label)
         words = set(meant)
+        words |= self.groceries.get(label, set())
         for names in self.names:  # "racket" for a tennis racket
             words |= {n for n in names if any(s.endswith(" " + n) for s in meant)}
         for i in self.classes_of(label):
@@ -161,7 +174,7 @@ def read_photo(path: Path) -> Image.Image:
 
 
 class PocketModel:
-    """A loaded checkpoint that answers one question about one picture."""
+    """A loaded checkpoint that answers questions about one picture, as in the bot."""
 
     def __init__(self, model_dir: Path) -> None:
         from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -172,31 +185,37 @@ class PocketModel:
         self.processor: Any = AutoProcessor.from_pretrained(model_dir)
         self.model: Any = AutoModelForImageTextToText.from_pretrained(model_dir)
         self.model.eval()
+        self.eyes = self.model.model.vision_tower.eyes()
 
     @torch.no_grad()
     def ask(self, picture: Image.Image | None, *turns: str) -> tuple[str, float, int]:
         """Ask the last of `turns` (user, assistant, user, …) about the picture.
 
         Returns:
-            The answer without its stop token, the top class's probability, and its index.
+            The answer, how sure of the main thing, and the index of its name.
         """
-        messages: list[dict[str, Any]] = []
-        for i, turn in enumerate(turns):
-            content: list[dict[str, str]] = [{"type": "text", "text": turn}]
-            if i == 0 and picture is not None:
-                content.insert(0, {"type": "image"})
-            messages.append({"role": ("user", "assistant")[i % 2], "content": content})
-        text = self.processor.apply_chat_template(messages, add_generation_prompt=True)
-        inputs = self.processor(
-            images=None if picture is None else [picture], text=text, return_tensors="pt"
+        facts = None if picture is None else self.eyes.look(read(picture))
+        shown = () if picture is None else (_SHOWN,)
+        asked = tuple(
+            Message(role=_ROLES[i % 2], text=turn, pictures=() if i else shown)
+            for i, turn in enumerate(turns)
         )
+        conversation = Conversation(self.eyes.vocabulary, lambda _picture: cast("Facts", facts))
+        answer = conversation.answer(asked)
+        if not isinstance(answer, str):
+            answer = self._said(answer)
+        return (answer, 0.0, 0) if facts is None else (answer, facts.sure, facts.first)
+
+    def _said(self, asked: tuple[Message, ...]) -> str:
+        """What the language model says, greedily, without its stop token."""
+        messages = [
+            {"role": message.role.value, "content": [{"type": "text", "text": message.text}]}
+            for message in asked
+        ]
+        text = self.processor.apply_chat_template(messages, add_generation_prompt=True)
+        inputs = self.processor(text=text, return_tensors="pt")
         out = self.model.generate(**inputs)[0, inputs["input_ids"].shape[1] :]
-        answer = self.processor.decode(out, skip_special_tokens=True).strip()
-        if picture is None:
-            return answer, 0.0, 0
-        seen = self.model.model.vision_tower.see(inputs["pixel_values"])
-        best = seen.probabilities[0].max(-1)
-        return answer, best.values.item(), int(best.indices)
+        return str(self.processor.decode(out, skip_special_tokens=True)).strip()
 
 
 def evaluate(folder: Path, model_dir: Path, *, progress: TextIO) -> Evaluation:
@@ -207,8 +226,8 @@ def evaluate(folder: Path, model_dir: Path, *, progress: TextIO) -> Evaluation:
         OSError: the checkpoint cannot be read.
     """
     photos = find_photos(folder)
-    model, concepts = PocketModel(model_dir), load_concepts()
-    matcher = Matcher(concepts)
+    model, vocabulary = PocketModel(model_dir), load_vocabulary()
+    matcher = Matcher(load_concepts())
     asked = []
     for path, label in tqdm(photos, file=progress, unit="photo"):
         try:
@@ -217,7 +236,7 @@ def evaluate(folder: Path, model_dir: Path, *, progress: TextIO) -> Evaluation:
             tqdm.write(f"{path} cannot be read and is left out.", file=progress)
             continue
         answer, probability, index = model.ask(photo, QUESTION)
-        seen = concepts.classes[index].name
+        seen = vocabulary.names[index].name
         asked.append(
             Asked(
                 path=path,

@@ -29,13 +29,14 @@ from inference.pocket.assemble import (
     IMAGE_TOKEN,
     STOP_TOKEN,
     anchored_columns,
-    build_tower,
     load_language_model,
     load_tokenizer,
+    membership_of,
     name_tokens,
     trained_start,
 )
 from inference.pocket.concepts import Concepts, load_concepts
+from inference.pocket.efficientnet import fold_released
 from inference.pocket.lora import LoraLinear, add_lora
 from inference.pocket.recipe.dialogues import Dialogue, Scenes, Writer, draw_scenes
 from inference.pocket.recipe.replay import (
@@ -95,9 +96,8 @@ class Student:
         first_layer = anchored_columns(tokenizer, embeddings.cpu(), concepts).to(device)
         start = trained_start(concepts)
         lengths = torch.tensor([len(t) for t in name_tokens(tokenizer, concepts)])
-        tower: Any = build_tower(released, lengths, concepts)
-        tower.to(device)
-        weight = F.normalize(tower.net.classifier.weight.detach().flatten(1), dim=-1)
+        state = fold_released(torch.load(released, map_location=device, weights_only=True))
+        weight = F.normalize(state["classifier.weight"].flatten(1), dim=-1)
         return cls(
             language=language,
             tokenizer=tokenizer,
@@ -108,7 +108,7 @@ class Student:
             layer=nn.Parameter(torch.eye(first_layer.shape[0], device=device)),
             name_lengths=lengths.to(device),
             similarity=weight @ weight.T,
-            membership=tower.membership,
+            membership=membership_of(concepts).to(device),
         )
 
     def picture_vectors(self, guesses: Guesses) -> Tensor:

@@ -38,7 +38,7 @@ pytestmark = [
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CAT = ("cat.jpg", (SAMPLES / "cat.jpg").read_bytes())
-ANSWER = "The picture shows an Egyptian cat."
+ANSWER = "This is an Egyptian cat."
 RECEIPT = "Picture 1: cat.jpg"
 MADE_BY_MAKE = 2
 """Lines that make itself prints before the bot's own."""

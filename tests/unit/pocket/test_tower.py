@@ -49,7 +49,7 @@ def peaked(index: int, level: float) -> torch.Tensor:
 def test_a_picture_becomes_as_many_rows_as_the_layout_has() -> None:
     tower = PocketVisionModel(PocketVisionConfig(num_kinds=NUM_KINDS)).eval()
     tower.prototypes.copy_(prototype_table()[0])
-    rows = tower(torch.zeros(2, 3, 224, 224)).last_hidden_state
+    rows = tower(torch.zeros(2, 3, 260, 260)).last_hidden_state
     assert rows.shape == (2, len(ROWS), tower.config.hidden_size)
 
 
@@ -94,7 +94,7 @@ def test_a_probability_lies_between_its_two_buckets() -> None:
 @pytest.mark.parametrize("name", PAINT)
 def test_a_plain_square_has_the_colour_that_it_was_painted_in(name: str) -> None:
     rgb = torch.tensor(PAINT[name], dtype=torch.float32)
-    picture = ((rgb - 127) / 128)[None, :, None, None].expand(1, 3, 224, 224)
+    picture = ((rgb - 127) / 128)[None, :, None, None].expand(1, 3, 260, 260)
     pixels = pixel_colours(picture, *prototype_table())
     thing, behind = colour_shares(pixels, torch.zeros(1, 7, 7))
     assert COLOURS[thing.argmax()] == name
@@ -103,7 +103,7 @@ def test_a_plain_square_has_the_colour_that_it_was_painted_in(name: str) -> None
 
 
 def test_the_colour_of_the_thing_is_not_the_colour_behind_it() -> None:
-    picture = torch.ones(1, 3, 224, 224)
+    picture = torch.ones(1, 3, 260, 260)
     picture[:, :, 64:160, 64:160] = ((torch.tensor([220.0, 20, 30]) - 127) / 128)[:, None, None]
     activation = torch.zeros(1, 7, 7)
     activation[:, 2:5, 2:5] = 1

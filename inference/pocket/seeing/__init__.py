@@ -1,0 +1,1 @@
+"""What the pocket finds in a picture: things, how many, where, and which colours."""
