@@ -32,6 +32,8 @@ from tests.deploy.files import (
 )
 
 TARGETS = ("cpu", "cuda")
+API_PORT = 8790
+"""Of the documents; by default the API listens nowhere."""
 SERVICES = sorted(compose()["services"])
 MONITORED = {"/healthz", "/readyz"}
 
@@ -111,10 +113,23 @@ def test_compose_gives_the_bot_its_settings_secrets_and_time_to_end() -> None:
     assert secrets["target"] == bot["environment"]["CREDENTIALS_DIRECTORY"]
     assert secrets["read_only"]
     port = PlaygroundSettings.model_fields["port"].default
-    assert bot["ports"] == [f"127.0.0.1:{port}:{port}"]
+    ours = [f"127.0.0.1:{port}:{port}", f"127.0.0.1:{API_PORT}:{API_PORT}"]
+    assert bot["ports"] == ours
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    assert f"`API_PORT={API_PORT}` and `API_HOST=0.0.0.0`" in page
     assert set(TARGETS) <= set(stages())
     assert bot["build"]["target"] == "${BOT_TARGET:-cuda}"
     assert (DEPLOY / bot["build"]["context"] / bot["build"]["dockerfile"]).is_file()
+
+
+def test_compose_takes_every_setting_from_a_file_that_nobody_commits_and_may_be_missing() -> None:
+    (file,) = compose()["services"]["bot"]["env_file"]
+    assert not file["required"]
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    name = file["path"].removeprefix("./")
+    assert f"/deploy/{name}" in ignored
+    for page in ("operations.md", "operations.ja.md"):
+        assert f"`deploy/{name}`" in (ROOT / "docs" / page).read_text(encoding="utf-8")
 
 
 def test_every_name_that_compose_refers_to_is_declared() -> None:
