@@ -211,6 +211,7 @@ async def running_services(
             timeout_s=settings.answer_timeout_s,
             presets=await asyncio.to_thread(load_presets, settings.presets_file),
             reads_pictures=readings is not None,
+            looks_closer=settings.look_closer,
         )
         answers = Answers(
             store=store,

@@ -156,6 +156,9 @@ class ModelInfo:
     """Most pictures in one prompt."""
     picture_bound: PictureBound | None = None
     """How large it sees pictures. None where all of them are brought to one size."""
+    tower_px: int | None = None
+    """The longer side of what it sees of each picture, where all of them are brought to one size
+    and that is known."""
     needs_picture: bool = False
     """The model cannot answer without a picture."""
     sampling: Sampling
@@ -180,6 +183,13 @@ class ModelInfo:
     """The path that runs the model: ``fast``, or ``transformers``, one request at a time."""
     why_not_fast: str | None = None
     """Why the fast path does not run it."""
+
+    def seen(self, width_px: int, height_px: int) -> tuple[int, int] | None:
+        """The size at which it sees a picture of this size; None where that is not known."""
+        bound = self.picture_bound
+        if bound is None and self.tower_px is not None:
+            bound = PictureBound(max_side_px=self.tower_px)
+        return None if bound is None else bound.seen(width_px, height_px)
 
 
 class FinishReason(StrEnum):

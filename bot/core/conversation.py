@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from bot.core.answering.closer import Closer, LooksOn, look_closer, told_closer
 from bot.core.answering.moving import Apart, frames_apart, told
 from bot.core.answering.pictured_text import MAX_QUOTED_CHARS, cut, quoted
 from bot.core.documents.files import SHARE, GivenFile, TextFile, files_of, given, quoted_files
@@ -50,6 +51,8 @@ class Conversation:
     """Text files of the thread, and how much of them is in the prompt."""
     apart: dict[int, Apart] = field(default_factory=dict, repr=False)
     """Sheets whose frames are shown one by one, by the picture's number."""
+    closer: tuple[Closer, ...] = ()
+    """Parts of pictures that the question is about, beside the whole."""
     prompt_tokens: int = 0
     """Its length, as counted."""
 
@@ -66,6 +69,7 @@ async def fit_to_context(
     text_for: TextFor | None = None,
     wanted: Collection[int] = (),
     files: Mapping[int, TextFile] | None = None,
+    parts: LooksOn | None = None,
 ) -> Conversation:
     """Choose what the model is shown of a thread whose last turn is the question.
 
@@ -81,6 +85,7 @@ async def fit_to_context(
             belongs to; empty is none.
         wanted: numbers of earlier pictures that the question is about.
         files: text files of the thread, by their ids.
+        parts: which parts of a picture a question is about, to be shown beside the whole.
 
     Raises:
         UserFacingError: the question alone is too long for the model.
@@ -90,7 +95,11 @@ async def fit_to_context(
     loaded = {picture.number: await read_picture(picture) for picture in shown}
     draft = _Draft(earlier, question, loaded, system_prompt, put, wanted)
     draft.files = files or {}
-    draft.apart = await frames_apart(shown, loaded, model)
+    if parts is not None:
+        draft.closer = await look_closer(turns, loaded, model, parts)
+    num_parts = sum(map(len, draft.closer.values()))
+    rest = replace(model, max_pictures=model.max_pictures - num_parts)
+    draft.apart = await frames_apart(shown, loaded, rest)
     if text_for is not None:
         draft.texts = {number: await text_for(number, one) for number, one in loaded.items()}
     budget = model.context_tokens - reserve_tokens
@@ -111,7 +120,7 @@ async def fit_to_context(
         if await fits(bare):
             dropped = await _least(fits, bare)
             break
-        if draft.quote_less():
+        if draft.closer.pop(question.message, None) or draft.quote_less():
             continue
         picture = draft.least_worthy()
         if picture is None:
@@ -128,6 +137,7 @@ async def fit_to_context(
         no_room=tuple(no_room),
         gone=tuple(picture for turn in turns for picture in turn.gone),
         apart=draft.apart,
+        closer=draft.closer.get(question.message, ()),
         prompt_tokens=lengths[dropped],
     )
 
@@ -194,6 +204,7 @@ class _Draft:
         self.texts: dict[int, str] = {}
         self.apart: dict[int, Apart] = {}
         self.files: Mapping[int, TextFile] = {}
+        self.closer: dict[str, tuple[Closer, ...]] = {}
         stored = [picture for turn in (*earlier, question) for picture in turn.pictures]
         self._labels = {one.number: label_of(one) for one in stored if one.page is not None}
         self._quoted_chars = MAX_QUOTED_CHARS
@@ -232,7 +243,14 @@ class _Draft:
         return True
 
     def show_less(self) -> bool:
-        """Show sheets instead of their frames. Returns: false where none are shown so."""
+        """Leave out what earlier questions looked closer at, then the frames of sheets.
+
+        Returns: false where there is nothing of these.
+        """
+        own = {key: it for key, it in self.closer.items() if key == self._question.message}
+        if own != self.closer:
+            self.closer = own
+            return True
         had_more, self.apart = bool(self.apart), {}
         return had_more
 
@@ -283,9 +301,12 @@ class _Draft:
             told(number, self._sheets.get(number), self.apart.get(number)) for number in numbers
         )
         quotes = quoted_files(files, SHARE * self._quoted_chars)
-        text = quotes + moving + quoted(texts, self._labels, self._quoted_chars) + text
-        pictures = tuple(picture for number in numbers for picture in self._as_shown(number))
-        return Message(role=Role.USER, text=text, pictures=pictures)
+        closer = self.closer.get(turn.message, ())
+        text = quoted(texts, self._labels, self._quoted_chars) + text
+        text = quotes + moving + told_closer(closer, self._labels) + text
+        pictures = [picture for number in numbers for picture in self._as_shown(number)]
+        pictures += [it.picture for it in closer]
+        return Message(role=Role.USER, text=text, pictures=tuple(pictures))
 
     def _as_shown(self, number: int) -> tuple[Picture, ...]:
         apart = self.apart.get(number)

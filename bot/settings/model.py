@@ -141,6 +141,12 @@ class ModelSettings(SettingsGroup):
         "only text that is too small for them.",
     )
 
+    look_closer: bool = Field(
+        True,
+        description="Show the part of a picture that a question is about (“top right”, “the small "
+        "print”) to the model at full size, beside the whole, where it sees the whole smaller.",
+    )
+
     @property
     def model_specs(self) -> dict[str, ModelSpec]:
         """What to load, and how to hold it, by name; the first answers where none is chosen.

@@ -18,6 +18,9 @@ class Reading:
 
     lines: tuple[str, ...] = field(default=(), repr=False)
     """In reading order; the cells of a table's row between `CELL_GAP`."""
+    boxes: tuple[tuple[int, int, int, int], ...] = ()
+    """Where each line stands in the picture: left, top, right and bottom in pixels. Empty where
+    that is not known."""
     text_px: float = 0
     """Height of small text in the picture: a quarter of its lines are smaller."""
 

@@ -229,6 +229,7 @@ def described(
         context_tokens=context_tokens,
         max_pictures=max_pictures,
         picture_bound=family.bound_picture(processor, picture_tokens),
+        tower_px=family.tower_px(processor),
         needs_picture=family.needs_picture,
         sampling=_sampling(family, spec, context_tokens),
         limitations=family.limitations,

@@ -57,6 +57,8 @@ class Family:
     bound_picture: Callable[[Any, int], PictureBound | None] = _one_size
     """(processor, tokens) → how large pictures are seen; from then on the processor shrinks larger
     ones, so that none takes more tokens. None where a picture's tokens do not follow its size."""
+    tower_px: Callable[[Any], int | None] = _no_bound
+    """(processor) → see `ModelInfo.tower_px`."""
     grid_of: Callable[[Mapping[str, Any], Any], tuple[int, int] | None] = _no_grid
     """(a picture's tensors, processor) → rows and columns of its embeddings, where the positions
     of tokens follow them."""

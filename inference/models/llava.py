@@ -93,10 +93,15 @@ def _pad(picture: Image.Image, processor: Any) -> Image.Image:
     return pad_to_square(picture, tuple(processor.image_processor.image_mean))
 
 
+def _tower_px(processor: Any) -> int | None:
+    crop = getattr(processor.image_processor, "crop_size", None)
+    return None if crop is None else int(crop["height"])
+
+
 def _twice_tower_px(processor: Any) -> int | None:
     """Twice the tower's side: decoding a fraction then costs less quality than JPEG itself."""
-    crop = getattr(processor.image_processor, "crop_size", None)
-    return None if crop is None else 2 * int(crop["height"])
+    side = _tower_px(processor)
+    return None if side is None else 2 * side
 
 
 LLAVA_1_5 = Family(
@@ -106,6 +111,7 @@ LLAVA_1_5 = Family(
     fits=_is_llava_1_5,
     fit_picture=_pad,
     min_px=_twice_tower_px,
+    tower_px=_tower_px,
     max_pictures=4,  # 576 tokens each in a context of 4,096
     turn_marks=("USER:", "ASSISTANT:"),
     limitations=(Limitation.NO_SMALL_TEXT,),
@@ -116,6 +122,7 @@ POCKET = Family(
     model_types=frozenset({"llava"}),
     render=chat_template.render,
     fits=lambda config, _template: config.vision_config.model_type == "pocket_vision",
+    tower_px=_tower_px,
     max_pictures=4,
     context_tokens=2048,  # SmolLM2 takes more, but two cores do not prefill it in time
     sampling=Sampling(temperature=0.0, max_new_tokens=160),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 from bot.core.answering.pictured_text import cut
@@ -28,17 +29,22 @@ def lines_on(question: str, text: str) -> list[str]:
 
     Where it asks for what is written and names nothing that is, the beginning of the text.
     """
-    wanted = _stems(question)
     lines = text.splitlines()
-    scores = [len(wanted & _stems(line)) for line in lines]
-    best = max(scores, default=0)
-    if best:
-        found = [line for line, score in zip(lines, scores, strict=True) if score == best]
+    if best := matching(question, lines):
+        found = [lines[index] for index in best]
     elif asks_to_read(question):
         found = lines
     else:
         found = []
     return cut("\n".join(found[:MAX_LINES]), MAX_CHARS).splitlines()
+
+
+def matching(question: str, lines: Sequence[str]) -> list[int]:
+    """The indices of the lines with most of a question's words; none where no line has any."""
+    wanted = _stems(question)
+    scores = [len(wanted & _stems(line)) for line in lines]
+    best = max(scores, default=0)
+    return [index for index, score in enumerate(scores) if best and score == best]
 
 
 def _stems(text: str) -> set[str]:

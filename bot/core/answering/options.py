@@ -23,6 +23,8 @@ class AnswerOptions:
     presets: Presets = field(default_factory=Presets, repr=False, compare=False)
     reads_pictures: bool = False
     """Text in pictures is read for models (`bot.images.reading`)."""
+    looks_closer: bool = True
+    """Parts of pictures are shown at full size to questions about them."""
     timeout_s: float = 900
     """How long an answer may take, from the device starting on it."""
 

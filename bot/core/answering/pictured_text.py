@@ -10,7 +10,7 @@ from inference.types import ModelInfo
 
 MAX_QUOTED_CHARS: Final = 4000
 """Of one picture."""
-_SMALL_PX: Final = 18
+SMALL_PX: Final = 18
 """Where text is lower than this in what a model sees, it is given the text. Chosen, not measured:
 text that is given twice costs tokens, and text that is misread costs the answer. Boxes are a little
 higher than their letters."""
@@ -28,7 +28,7 @@ def is_needed(model: ModelInfo, reading: Reading, width_px: int, height_px: int)
     if not model.reads_text or model.picture_bound is None:
         return True
     seen_px = model.picture_bound.seen(width_px, height_px)[0]
-    return reading.text_px * seen_px / width_px < _SMALL_PX
+    return reading.text_px * seen_px / width_px < SMALL_PX
 
 
 def quoted(texts: Mapping[int, str], pages: Mapping[int, str], max_chars: int) -> str:

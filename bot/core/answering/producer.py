@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
+from bot.core.answering.closer import Look, LooksOn, looks_on, notes_closer
 from bot.core.answering.languages import in_its_language
 from bot.core.answering.long_text import long_text
 from bot.core.answering.meter import Meter
@@ -34,7 +35,7 @@ from bot.core.thread_queues import Ticket
 from bot.core.turns import Turns
 from bot.errors import UserFacingError
 from bot.images.reading.pool import ReadingPool
-from bot.store import Store, StoreFailed, Turn
+from bot.store import Store, StoredPicture, StoreFailed, Turn
 from bot.texts import duration
 from bot.values.messages import Ending, Exchange, IncomingMessage, Outcome, Stage, Status
 from bot.values.turns import ChannelSettings
@@ -160,6 +161,7 @@ class AnswerProducer:
                     note_read(message.locale, list(conversation.read)),
                     note_unread(message.locale, texts.unread if texts else []),
                     *file_notes(message.locale, conversation.files),
+                    *notes_closer(message.locale, conversation.closer),
                     *page_notes(message.locale, conversation.pictures, turns[-1]),
                     *(texts.quotes_on(message.text, message.locale) if texts else ()),
                     *notes_on(
@@ -253,12 +255,25 @@ class AnswerProducer:
             text_for=None if texts is None else texts.text_for,
             wanted=wanted,
             files=await text_files(self._store, turns),
+            parts=self._parts(model, texts),
         )
         if conversation.gone and not conversation.pictures:
             raise UserFacingError("pictures_gone", limit_gb=self._turns.max_kept_gb)
         if model.needs_picture and not conversation.pictures:
             raise UserFacingError("needs_picture")
         return conversation
+
+    def _parts(self, model: ModelInfo, texts: PictureTexts | None) -> LooksOn | None:
+        """Which parts of a picture a question is about; `None` where nobody looks closer."""
+        if not self._options.looks_closer:
+            return None
+        presets = self._options.presets
+
+        def parts(question: str, picture: StoredPicture) -> tuple[Look, ...]:
+            reading = texts.reading_of(picture.number) if texts else None
+            return looks_on(presets.prompt_of(question), picture, model, reading)
+
+        return parts
 
     async def _generate(
         self,

@@ -54,6 +54,10 @@ class PictureTexts:
             self._texts[number] = reading.text
         return reading.text if needed else ""
 
+    def reading_of(self, number: int) -> Reading | None:
+        """What was read in a picture; `None`: it was not."""
+        return self._readings.get(number)
+
     def quotes_on(self, question: str, locale: str) -> list[str]:
         """For the receipt of a model that makes nothing of text: the lines that are asked for."""
         if Limitation.NO_TEXT not in self._model.limitations:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
+from bot.values.pictures import Box
 from bot.values.readings import CELL_GAP
 
 _GUTTER_HEIGHTS: Final = 0.9
@@ -34,6 +35,8 @@ class Piece:
     right: float
     bottom: float
     text: str = field(repr=False)
+    at: Box = (0, 0, 0, 0)
+    """Where it stands in the picture, which may be tilted."""
 
     @property
     def height(self) -> float:
@@ -71,8 +74,14 @@ def upright(quads: Sequence[Quad], texts: Sequence[str]) -> list[Piece]:
         left = (turned[0][0] + turned[3][0]) / 2
         right = (turned[1][0] + turned[2][0]) / 2
         top, bottom = middle_y - height / 2, middle_y + height / 2
-        pieces.append(Piece(min(left, right), top, max(left, right), bottom, text))
+        pieces.append(Piece(min(left, right), top, max(left, right), bottom, text, _around(quad)))
     return pieces
+
+
+def _around(quad: Quad) -> Box:
+    xs, ys = [x for x, _ in quad], [y for _, y in quad]
+    left, top = max(0, math.floor(min(xs))), max(0, math.floor(min(ys)))
+    return left, top, max(left, math.ceil(max(xs))), max(top, math.ceil(max(ys)))
 
 
 def _weighted_median(values: Sequence[tuple[float, float]]) -> float:
@@ -84,12 +93,21 @@ def _weighted_median(values: Sequence[tuple[float, float]]) -> float:
     return 0.0
 
 
-def in_reading_order(pieces: Sequence[Piece]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a page."""
+
+    text: str = field(repr=False)
+    box: Box
+    """Where it stands in the picture."""
+
+
+def in_reading_order(pieces: Sequence[Piece]) -> list[Line]:
     """The lines of a page: columns of running text one after the other, tables by their rows."""
     if not pieces:
         return []
     bands = _bands(pieces)
-    lines: list[str] = []
+    lines: list[Line] = []
     at = 0
     while at < len(bands):
         end, columns = _longest_columns(bands, at)
@@ -174,8 +192,13 @@ def _is_prose(pieces: Sequence[Piece]) -> bool:
     return median(longest) >= _PROSE_HEIGHTS
 
 
-def _rows_as_lines(pieces: Sequence[Piece]) -> list[str]:
-    return [_joined(row) for row in _rows(pieces)]
+def _rows_as_lines(pieces: Sequence[Piece]) -> list[Line]:
+    return [Line(_joined(row), _together(row)) for row in _rows(pieces)]
+
+
+def _together(row: Sequence[Piece]) -> Box:
+    lefts, tops, rights, bottoms = zip(*(piece.at for piece in row), strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 def _rows(pieces: Sequence[Piece]) -> list[list[Piece]]:

@@ -21,6 +21,7 @@ from bot.images.decoding.process import DecodingProcess, Stopped
 from bot.images.reading.files import check_installed
 from bot.images.reading.limits import ReadingLimits
 from bot.values.cleaning import clean_words
+from bot.values.pictures import Box
 from bot.values.readings import Reading, ReadingChoice
 from inference.metrics import Counter, Histogram
 from inference.types import Picture
@@ -48,6 +49,8 @@ _BACKSTOP_S: Final = 5.0
 FAILED_S: Final = 600.0
 """So long, a picture that crashed its process or reached a limit is not read again."""
 _MAX_FAILED: Final = 1000
+_MAX_SIDE_PX: Final = 100_000
+"""No stored picture is larger."""
 
 
 class ReadingPool:
@@ -194,8 +197,27 @@ def _reading_in(answer: dict[str, Any], payload: bytes) -> Reading | None:
         return None
     if not isinstance(text_px, (int, float)) or not math.isfinite(text_px):
         return None
-    clean = (" ".join(clean_words(line).split()) for line in lines)
-    return Reading(lines=tuple(line for line in clean if line), text_px=float(text_px))
+    boxes = _boxes_in(result.get("boxes", []), len(lines))
+    clean = [" ".join(clean_words(line).split()) for line in lines]
+    return Reading(
+        lines=tuple(line for line in clean if line),
+        boxes=tuple(box for line, box in zip(clean, boxes, strict=True) if line) if boxes else (),
+        text_px=float(text_px),
+    )
+
+
+def _boxes_in(value: object, count: int) -> list[Box]:
+    """The boxes of so many lines; none where they are not all there and sound."""
+    boxes: list[Box] = []
+    for box in value if isinstance(value, list) else []:
+        match box:
+            case [int(left), int(top), int(right), int(bottom)] if (
+                0 <= left <= right <= _MAX_SIDE_PX and 0 <= top <= bottom <= _MAX_SIDE_PX
+            ):
+                boxes.append((left, top, right, bottom))
+            case _:
+                return []
+    return boxes if len(boxes) == count else []
 
 
 def _size_of(reading: Reading) -> int:

@@ -94,7 +94,11 @@ class Reader:
         quads = [[(float(x), float(y)) for x, y in box] for box, _ in found]
         lines = in_reading_order(upright(quads, [text for _, text in found]))
         heights = sorted(_height(box) for box, _ in found)
-        return Reading(lines=tuple(lines), text_px=heights[len(heights) // 4])
+        return Reading(
+            lines=tuple(line.text for line in lines),
+            boxes=tuple(line.box for line in lines),
+            text_px=heights[len(heights) // 4],
+        )
 
 
 def _height(box: Floats) -> float:

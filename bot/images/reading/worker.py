@@ -38,7 +38,7 @@ def result_of(data: bytes, limits: ReadingLimits) -> tuple[dict[str, Any], bytes
     """Read one picture, in a child."""
     reading = _reader.read(data, looks_first=limits.looks_first)
     lines = json.dumps(reading.lines).encode()
-    return {"text_px": reading.text_px}, lines
+    return {"text_px": reading.text_px, "boxes": reading.boxes}, lines
 
 
 if __name__ == "__main__":

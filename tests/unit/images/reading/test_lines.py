@@ -21,7 +21,7 @@ def ordered(pieces: list[Piece]) -> list[str]:
     """Whatever order the detector found them in."""
     shuffled = list(pieces)
     random.Random(1).shuffle(shuffled)  # noqa: S311 - any order
-    return in_reading_order(shuffled)
+    return [line.text for line in in_reading_order(shuffled)]
 
 
 def prose(left: float, top: float, name: str, lines: int) -> list[Piece]:
@@ -106,7 +106,7 @@ def test_a_tilted_page_is_read_as_if_it_were_straight(degrees: float) -> None:
         + [turned(x, y) for x, y in ((p.right, p.bottom), (p.left, p.bottom))]
         for p in page
     ]
-    lines = in_reading_order(upright(quads, [p.text for p in page]))
+    lines = [line.text for line in in_reading_order(upright(quads, [p.text for p in page]))]
     assert firsts(lines) == ["a0", "a1", "a2", "a3", "a4", "TOTAL"]
     assert lines[-1] == "TOTAL | 12.40"
 

@@ -33,6 +33,10 @@ async def test_a_screenshot_is_read_line_by_line() -> None:
     assert reading is not None
     assert reading.lines == LINES
     assert 15 < reading.text_px < 40
+    first, second = reading.boxes
+    assert first[:2] < (30, 30)
+    assert first[3] <= second[1] + 15
+    assert all(right < 620 and bottom < 120 for _, _, right, bottom in reading.boxes)
 
 
 async def test_dark_mode_is_read_as_well() -> None:
@@ -148,6 +152,16 @@ def test_control_characters_and_hidden_ones_are_gone_from_what_was_read() -> Non
     reading = _reading_in({"result": {"text_px": 1}}, payload)
     assert reading is not None
     assert reading.lines == ("abc d",)
+
+
+@pytest.mark.parametrize(
+    "boxes", [[], [[0, 0, 9, 9]] * 2, [[9, 0, 0, 9]], [[0, 0, 9]], [[0, 0, 10**9, 9]], "a", None]
+)
+def test_boxes_that_cannot_be_are_left_out_and_the_text_stays(boxes: object) -> None:
+    from bot.images.reading.pool import _reading_in
+
+    reading = _reading_in({"result": {"text_px": 1, "boxes": boxes}}, b'["fine"]')
+    assert reading == Reading(lines=("fine",), text_px=1)
 
 
 async def test_switched_off_there_is_no_pool() -> None:
