@@ -42,6 +42,7 @@ from bot.values.messages import (
     Outcome,
     ThreadKey,
 )
+from bot.values.turns import ChannelPlace
 from bot.values.usage import outcome_of
 from inference.about import about
 from inference.engine import Engines
@@ -101,9 +102,14 @@ class Answers:
         """What the models are called, the default's first; empty where there is only one."""
         return self._engine.names
 
-    def preset_names(self, locale: str, channel: str = "") -> list[str]:
+    async def preset_names(self, locale: str, place: ChannelPlace | None = None) -> list[str]:
         """See `Core.preset_names`."""
-        return self._presets.names(locale, channel)
+        presets = self._presets
+        if place is None:
+            return presets.names(locale)
+        with suppress(StoreFailed):  # then those that are everywhere
+            presets = presets.with_own((await self._store.channels.settings(*place)).presets)
+        return presets.names(locale, place[2])
 
     @property
     def reads_pictures(self) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 
 from bot.core.answering.options import AnswerOptions
-from bot.core.channel_settings.words import SettingsInWords, Usual
+from bot.core.channel_settings.words import NEUTRAL, SettingsInWords, Usual
 from bot.core.erasure import Erasure
 from bot.core.in_flight import InFlightQuestions
 from bot.core.model_limits import limitations
@@ -173,7 +174,7 @@ class Commands:
     ) -> str:
         match command:
             case Command.HELP:
-                return self._help(locale, channel)
+                return await self._help(locale, (platform, team, channel))
             case Command.STATUS:
                 return await self._status.of(platform, team, locale, is_admin=is_admin)
             case Command.FORGET_ME:
@@ -226,12 +227,15 @@ class Commands:
         ]
         return "\n".join([say(locale, "models"), *lines])
 
-    def _help(self, locale: str, channel: str) -> str:
+    async def _help(self, locale: str, place: ChannelPlace) -> str:
         model = self._engine.model
         known = []
         if model is not None:
             known = limitations(model, locale, reads_pictures=self._reads_pictures)
-        names = self._presets.names(locale, channel)
+        presets = self._presets
+        with suppress(StoreFailed):  # help needs no store
+            presets = presets.with_own((await self._store.channels.settings(*place)).presets)
+        names = (name.translate(NEUTRAL) for name in presets.names(locale, place[2]))
         presets = say(locale, "help_presets", names=", ".join(names))
         where = say(
             locale,

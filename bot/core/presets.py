@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -53,13 +53,13 @@ class Presets:
         )
         self._all = (*self._own, *built_in)
         self._reading = {
-            _folded(name)
+            folded(name)
             for language in LANGUAGES
             for name in (say(language, READ_THE_TEXT), *_FORMER_NAMES)
-        } - {_folded(one.name) for one in self._own}
+        } - {folded(one.name) for one in self._own}
         # The team's own come first where names are the same.
-        former = {_folded(name): say("en", BUILT_IN[READ_THE_TEXT]) for name in _FORMER_NAMES}
-        self._prompts = former | {_folded(one.name): one.prompt for one in reversed(self._all)}
+        former = {folded(name): say("en", BUILT_IN[READ_THE_TEXT]) for name in _FORMER_NAMES}
+        self._prompts = former | {folded(one.name): one.prompt for one in reversed(self._all)}
 
     def names(self, locale: str, channel: str = "") -> list[str]:
         """What somebody of this language is offered in a channel, the team's own first."""
@@ -69,18 +69,26 @@ class Presets:
             for one in self._all
             if one.language in {"", language} and (not one.channels or channel in one.channels)
         ]
-        return list(dict.fromkeys(offered))
+        first = {folded(name): name for name in reversed(offered)}
+        return [name for name in dict.fromkeys(offered) if first[folded(name)] == name]
+
+    def with_own(self, own: Sequence[tuple[str, str]]) -> Presets:
+        """With (name, prompt) of a channel's own before them."""
+        if not own:
+            return self
+        return Presets((*(Preset(name, prompt) for name, prompt in own), *self._own))
 
     def prompt_of(self, question: str) -> str:
         """The prompt, if a question is the name of a preset in any language; else the question."""
-        return self._prompts.get(_folded(question), question)
+        return self._prompts.get(folded(question), question)
 
     def asks_for_text(self, question: str) -> bool:
         """Whether a question is the name of the preset that wants a picture's text itself."""
-        return _folded(question) in self._reading
+        return folded(question) in self._reading
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """What names that count as the same have in common."""
     words = unicodedata.normalize("NFKC", name).casefold().split()
     return " ".join(words).strip(" .!?。")
 

@@ -60,7 +60,9 @@ async def _record(store: Store, rated: RatedTurn, key: bytes) -> dict[str, Any]:
         "good": rated.good,
         "bad": rated.bad,
         "model": rated.turn.model,
-        "settings": {name: value for name, value in settings.items() if value not in {"", None}},
+        "settings": {
+            name: value for name, value in settings.items() if value not in {"", None, ()}
+        },
         "before": [_said(turn) for turn in rated.before],
         **_said(rated.turn),
     }

@@ -9,6 +9,7 @@ from typing import Protocol
 from bot.core.access import Access
 from bot.errors import UserFacingError
 from bot.values.messages import Author, Exchange, IncomingMessage, MessageKey, ThreadKey
+from bot.values.turns import ChannelPlace
 from inference.progress import LoadProgress
 from inference.types import ModelInfo
 
@@ -37,8 +38,11 @@ class Core(Protocol):
         """What the models are called, the default's first; empty where there is only one."""
         ...
 
-    def preset_names(self, locale: str, channel: str = "") -> list[str]:
-        """The questions with a name that somebody of this language is offered in a channel."""
+    async def preset_names(self, locale: str, place: ChannelPlace | None = None) -> list[str]:
+        """The questions with a name that somebody of this language is offered.
+
+        `place`: in a channel, whose own come first.
+        """
         ...
 
     @property

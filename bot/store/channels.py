@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import asdict
 from datetime import UTC
 from time import monotonic
@@ -198,16 +199,21 @@ def _settings(connection: Connection, platform: str, team: str, channel: str) ->
             channels.c.people,
             channels.c.temperature,
             channels.c.max_new_tokens,
+            channels.c.presets,
         ).filter_by(platform=platform, team=team, channel=channel)
     )
     row = found.mappings().first()
     if row is None:
         return ChannelSettings()
-    return ChannelSettings(**{**row, "people": tuple(row["people"].split())})
+    presets = tuple((name, prompt) for name, prompt in json.loads(row["presets"] or "[]"))
+    return ChannelSettings(
+        **{**row, "people": tuple(row["people"].split()), "presets": presets},
+    )
 
 
 def _as_columns(settings: ChannelSettings) -> dict[str, Any]:
-    return {**asdict(settings), "people": " ".join(settings.people)}
+    presets = json.dumps(settings.presets, ensure_ascii=False) if settings.presets else ""
+    return {**asdict(settings), "people": " ".join(settings.people), "presets": presets}
 
 
 def _as_text(value: object) -> str:

@@ -283,6 +283,7 @@ channels = Table(
     Column("people", Text, nullable=False, server_default=""),  # ids, between spaces
     Column("temperature", Float, nullable=True),
     Column("max_new_tokens", Integer, nullable=True),
+    Column("presets", Text, nullable=False, server_default=""),  # JSON: [[name, prompt], …]
 )
 
 # Who changed such a setting; what they wrote stays, as the setting's own words do.

@@ -27,6 +27,11 @@ class ThreadKey:
     thread: str
 
     @property
+    def place(self) -> tuple[str, str, str]:
+        """(platform, team, channel)."""
+        return self.platform, self.team, self.channel
+
+    @property
     def id_everywhere(self) -> str:
         """One string that no other thread has."""
         return _joined(self.platform, self.team, self.channel, self.thread)

@@ -181,6 +181,8 @@ class ChannelSettings:
     """Who may ask; nobody named is everybody."""
     temperature: float | None = None
     max_new_tokens: int | None = None
+    presets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """(name, prompt) of the channel's own questions with a name."""
 
     def __post_init__(self) -> None:
         """Clean what was written."""

@@ -99,6 +99,7 @@ class AnswerProducer:
         await wait_for_earlier(self._store, message)
         thread = message.thread
         channel = await self._store.channels.settings(thread.platform, thread.team, thread.channel)
+        presets = self._options.presets.with_own(channel.presets)
         engine = self._engine.of(channel.model)
         if not message.text.strip():
             # The default question is put in a language that the model understands.
@@ -123,7 +124,7 @@ class AnswerProducer:
                 receipt=turn.receipt,
                 may_pass=turn.may_pass,
             )
-        if self._readings is not None and self._options.presets.asks_for_text(message.text):
+        if self._readings is not None and presets.asks_for_text(message.text):
             return await self._text_itself(message, self._readings)
         model = await self._model_for(question, reply, engine)
         await self._ledger.catch_up()  # it may hold an earlier answer of this thread
@@ -242,6 +243,7 @@ class AnswerProducer:
         texts: PictureTexts | None,
         wanted: Sequence[int],
     ) -> Conversation:
+        presets = self._options.presets.with_own(channel.presets)
         conversation = await fit_to_context(
             turns,
             model=model,
@@ -250,7 +252,7 @@ class AnswerProducer:
             count_tokens=engine.prompt_tokens,
             read_picture=self._store.read_picture,
             put=lambda question: in_its_language(
-                self._options.presets.prompt_of(question), model, channel.language
+                presets.prompt_of(question), model, channel.language
             ),
             text_for=None if texts is None else texts.text_for,
             wanted=wanted,

@@ -8,17 +8,19 @@ import json
 from dataclasses import replace
 from typing import Final
 
-from bot.core.channel_settings.names import FIELDS
+from bot.core.channel_settings.names import FIELDS, SettingName
 from bot.values.turns import ChannelSettings
 
 USUAL_MODEL: Final = "*"
 """In a menu, the model of channels that have chosen none; no model's name."""
 _MARK: Final = 6
+_IN_FORMS: Final = tuple(field for name, field in FIELDS.items() if name is not SettingName.PRESETS)
+"""Presets are chosen in words alone."""
 
 
 def marks(shown: ChannelSettings) -> str:
     """A short mark of each setting, for the form to carry: 48 letters, digits, `-` and `_`."""
-    return "".join(_mark(getattr(shown, field)) for field in FIELDS.values())
+    return "".join(_mark(getattr(shown, field)) for field in _IN_FORMS)
 
 
 def merged(chosen: ChannelSettings, now: ChannelSettings, marks: str) -> ChannelSettings:
@@ -28,10 +30,11 @@ def merged(chosen: ChannelSettings, now: ChannelSettings, marks: str) -> Channel
     """
     fields = [
         field
-        for number, field in enumerate(FIELDS.values())
+        for number, field in enumerate(_IN_FORMS)
         if _mark(getattr(chosen, field)) == marks[number * _MARK : (number + 1) * _MARK]
     ]
-    return replace(chosen, **{field: getattr(now, field) for field in fields})
+    kept = (*fields, FIELDS[SettingName.PRESETS])
+    return replace(chosen, **{field: getattr(now, field) for field in kept})
 
 
 def _mark(value: object) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
+from bot.core.channel_settings.presets import with_preset
 from bot.errors import UserFacingError
 from bot.texts import say
 from bot.values.turns import ChannelSettings
@@ -49,6 +50,7 @@ class SettingName(StrEnum):
     PEOPLE = "people"
     TEMPERATURE = "temperature"
     LENGTH = "length"
+    PRESETS = "presets"
 
 
 WORDS: Final = ("show", "history", "reset", *SettingName)
@@ -63,6 +65,7 @@ FIELDS: Final = {
     SettingName.PEOPLE: "people",
     SettingName.TEMPERATURE: "temperature",
     SettingName.LENGTH: "max_new_tokens",
+    SettingName.PRESETS: "presets",
 }
 """Setting → the field of `ChannelSettings`."""
 
@@ -84,6 +87,7 @@ def changed(
         SettingName.PEOPLE: _people,
         SettingName.TEMPERATURE: _temperature,
         SettingName.LENGTH: _length,
+        SettingName.PRESETS: lambda words: with_preset(chosen.presets, words),
     }
     return _with(chosen, name, parsers[name](words))
 

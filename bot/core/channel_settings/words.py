@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.core.answering.options import AnswerOptions
 from bot.core.channel_settings.names import FIELDS, LANGUAGES, SettingName, changed, without
+from bot.core.channel_settings.presets import names_of
 from bot.errors import UserFacingError
 from bot.store import Store
 from bot.texts import say
 from bot.values.turns import ChannelPlace, ChannelSettings
 
 SHOW, LOG, RESET = "show", "history", "reset"
-OTHER_WORDS = {"log": LOG, "表示": SHOW, "履歴": LOG, "リセット": RESET}
+OTHER_WORDS = {"log": LOG, "表示": SHOW, "履歴": LOG, "リセット": RESET, "プリセット": "presets"}
 MAX_SHOWN = 300
 """Characters of a system prompt or a note where settings are shown."""
 MAX_LOGGED = 60
@@ -56,6 +58,8 @@ class SettingsInWords:
             lines = self._shown(chosen, locale, models)
             ending = "settings_how" if is_admin else "settings_admins"
             return "\n".join([say(locale, "settings_shown"), *lines, say(locale, ending)])
+        if first == SettingName.PRESETS and not rest:
+            return _presets_shown(chosen, locale, is_admin=is_admin)
         if not is_admin:
             return say(locale, "settings_admins")
         if first == LOG:
@@ -119,18 +123,41 @@ class SettingsInWords:
                 at=f"{entry.at:%Y-%m-%d %H:%M} UTC",
                 who=f"<@{entry.person}>" if entry.person else "…",
                 name=names.get(entry.setting, entry.setting),
-                before=_clipped(entry.before, MAX_LOGGED) or "–",
-                after=_clipped(entry.after, MAX_LOGGED) or "–",
+                before=_logged(entry.setting, entry.before),
+                after=_logged(entry.setting, entry.after),
             )
             for entry in entries
         ]
         return "\n".join([say(locale, "settings_log"), *lines])
 
 
+def _presets_shown(chosen: ChannelSettings, locale: str, *, is_admin: bool) -> str:
+    lines = [
+        say(
+            locale,
+            "setting_presets_line",
+            name=_clipped(name, MAX_SHOWN),
+            prompt=_clipped(prompt, MAX_SHOWN),
+        )
+        for name, prompt in chosen.presets
+    ]
+    heading = "setting_presets_shown" if lines else "setting_presets_none"
+    how = [say(locale, "setting_presets_how")] if is_admin else []
+    return "\n".join([say(locale, heading), *lines, *how])
+
+
+def _logged(setting: str, value: str) -> str:
+    if setting == FIELDS[SettingName.PRESETS] and value:
+        value = names_of(json.loads(value))
+    return _clipped(value, MAX_LOGGED) or "–"
+
+
 def _written(name: SettingName, value: object) -> str:
     match value:
         case None:
             return ""
+        case tuple() if name is SettingName.PRESETS:
+            return _clipped(names_of(value), MAX_SHOWN)
         case tuple():
             return " ".join(f"<@{person}>" for person in value)
         case float():

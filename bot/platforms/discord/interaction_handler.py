@@ -119,7 +119,9 @@ class InteractionHandler:
         self, interaction: Interaction, typed: str
     ) -> list[app_commands.Choice[str]]:
         channel = self._channel_id(interaction) or ""
-        names = self._core.preset_names(interaction.locale.value, channel)
+        guild = "" if interaction.guild_id is None else str(interaction.guild_id)
+        place = (PLATFORM, guild, channel)
+        names = await self._core.preset_names(interaction.locale.value, place)
         fitting = [name for name in names if typed.casefold() in name.casefold()]
         return [app_commands.Choice(name=name, value=name) for name in fitting[:MAX_OPTIONS]]
 

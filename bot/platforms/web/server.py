@@ -218,7 +218,7 @@ class Playground:
                 **self._loading.info(locale),
                 "model": self._model(locale),
                 "limits": self._uploads.limits_json(),
-                "presets": self._core.preset_names(locale),
+                "presets": await self._core.preset_names(locale),
                 "samples": [
                     {
                         "url": f"/static/samples/{file.name}",

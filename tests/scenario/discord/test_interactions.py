@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bot.values.turns import ChannelSettings
 from tests.scenario.core import BLUE, RED
 from tests.scenario.discord.stage import MENTION, Stage, small_of, text_of
-from tests.servers.discord.state import ANN, BEN, KEI, LOUNGE, PICTURES
+from tests.servers.discord.state import ANN, BEN, GUILD, KEI, LOUNGE, PICTURES
 from tests.servers.faults import Fault
 from tests.waiting import until
 
@@ -257,6 +258,15 @@ async def test_a_preset_chosen_twice_is_two_questions_and_the_model_gets_its_pro
     prompts = {it.messages[-1].text for it in stage.backend.requests}
     assert len(prompts) == 1
     assert "for people who cannot see it" in prompts.pop()
+
+
+async def test_the_presets_of_a_channel_are_offered_while_somebody_types(stage: Stage) -> None:
+    chosen = ChannelSettings(presets=(("Tools", "Name every tool."),))
+    await stage.store.channels.choose("discord", GUILD, PICTURES, chosen)
+    for typed, offered in (("", ["Tools", "Alt text"]), ("tool", ["Tools"])):
+        asked = stage.discord.type_option("ask", "preset", typed)
+        await until(lambda asked=asked: asked.answered)  # type: ignore[misc]
+        assert asked.choices[:2] == offered
 
 
 async def test_a_preset_that_discord_takes_too_late_is_no_error(

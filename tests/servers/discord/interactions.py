@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.servers.discord.state import BOT, DM, EPHEMERAL, LOADING, Json, World
 
-COMMAND, COMPONENT, MODAL = 2, 3, 5
+COMMAND, COMPONENT, AUTOCOMPLETE, MODAL = 2, 3, 4, 5
 TOKEN_LIFE_S = 15 * 60
 
 
@@ -26,6 +26,8 @@ class Asked:
     response: Json | None = None
     is_ephemeral: bool = False
     followups: list[Json] = field(default_factory=list)
+    choices: list[str] = field(default_factory=list)
+    """What is offered while somebody types."""
 
     def respond(self, world: World, data: Json, *, deferred: bool) -> None:
         """Make the response's message; an ephemeral one is in no channel."""

@@ -7,7 +7,14 @@ import time
 from typing import Any
 
 from tests.servers.discord.gateway import Gateway, without_content
-from tests.servers.discord.interactions import COMMAND, COMPONENT, MODAL, Asked, Interactions
+from tests.servers.discord.interactions import (
+    AUTOCOMPLETE,
+    COMMAND,
+    COMPONENT,
+    MODAL,
+    Asked,
+    Interactions,
+)
 from tests.servers.discord.rest import Rest
 from tests.servers.discord.state import (
     ANN,
@@ -230,6 +237,15 @@ class People:
         if sub:
             data["options"] = [{"name": sub, "type": 1, "options": options}]
         return self.interact(COMMAND, user, channel, data)
+
+    def type_option(
+        self, command: str, option: str, typed: str, *, user: str = ANN, channel: str = PICTURES
+    ) -> Asked:
+        """A user types into an option of a command, and is offered choices."""
+        published = next(it for it in self.world.commands if it["name"] == command)
+        options = [{"name": option, "type": 3, "value": typed, "focused": True}]
+        data = {"id": published["id"], "name": command, "type": 1, "options": options}
+        return self.interact(AUTOCOMPLETE, user, channel, data)
 
     def use_menu(self, message_id: str, *, user: str = ANN, channel: str = PICTURES) -> Asked:
         """A user chooses “Ask about this picture” in a message's menu."""

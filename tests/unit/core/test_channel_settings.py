@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.core.answering.options import AnswerOptions
+from bot.core.channel_settings.forms import marks, merged
 from bot.core.channel_settings.names import SettingName, changed, without
 from bot.core.channel_settings.words import SettingsInWords, Usual
 from bot.errors import UserFacingError
@@ -51,6 +52,8 @@ async def told(store: Store, words: str, *, is_admin: bool = True, by: str = "U1
         ("temperature", "０.７", ChannelSettings(temperature=0.7)),
         ("temperature", "0,7", ChannelSettings(temperature=0.7)),
         ("length", "128", ChannelSettings(max_new_tokens=128)),
+        ("presets", "Hazards = List them.", ChannelSettings(presets=(("Hazards", "List them."),))),
+        ("presets", "a ＝ b = c", ChannelSettings(presets=(("a", "b = c"),))),
     ],
 )
 def test_each_setting_can_be_written(name: str, words: str, chosen: ChannelSettings) -> None:
@@ -73,6 +76,12 @@ def test_each_setting_can_be_written(name: str, words: str, chosen: ChannelSetti
         ("length", "15", "from 16 to 8192"),
         ("length", "1e3", "from 16 to 8192"),
         ("length", "9" * 5000, "from 16 to 8192"),
+        ("presets", "List every hazard.", "“Name = What the model is to do”"),
+        ("presets", "= List every hazard.", "“Name = What the model is to do”"),
+        ("presets", " .!  = x", "“Name = What the model is to do”"),
+        ("presets", f"{'x' * 76} = List them.", "at most 75 characters"),
+        ("presets", f"Hazards = {'x' * 2001}", "at most 2000"),
+        ("presets", "Hazards =", "no preset of this name"),
     ],
 )
 async def test_what_it_cannot_be_is_told_with_what_it_can(
@@ -200,3 +209,36 @@ def test_who_is_not_told_by_an_id_is_refused_and_locks_nobody_out(words: str) ->
     with pytest.raises(UserFacingError) as refused:
         changed(ChannelSettings(), SettingName.PEOPLE, words, models=MODELS)
     assert str(refused.value) == "setting_people_unknown"
+
+
+async def test_presets_are_made_changed_listed_removed_and_reset(store: Store) -> None:
+    assert "no presets of its own" in await told(store, "presets", is_admin=False)
+    await told(store, "presets Hazards = List every hazard, <@U1>.")
+    await told(store, "presets Prices = Read the prices.", by="U2")
+    await told(store, "presets  hazards. = Only the worst one, <!channel> @everyone.")
+    shown = await told(store, "presets", is_admin=False)
+    assert "• hazards. = Only the worst one, ‹!channel› ＠everyone." in shown
+    assert "• Prices = Read the prices." in shown
+    assert "/llava settings presets" not in shown
+    assert "presets: hazards., Prices (chosen" in await told(store, "show")
+    await told(store, "presets PRICES =")
+    assert "Prices" not in await told(store, "presets")
+    history = await told(store, "history")
+    assert "<@U2>: presets: Hazards → Hazards, Prices" in history
+    await told(store, "reset presets")
+    assert (await store.channels.settings(*PLACE)).presets == ()
+
+
+async def test_only_admins_make_presets_and_a_channel_has_ten_at_most(store: Store) -> None:
+    assert "Only admins" in await told(store, "presets Hazards = x", is_admin=False)
+    assert (await store.channels.settings(*PLACE)).presets == ()
+    for number in range(10):
+        assert "Saved" in await told(store, f"presets p{number} = x")
+    assert "at most 10 presets" in await told(store, "presets p10 = x")
+    assert "Saved" in await told(store, "presets p3 = y")
+
+
+def test_a_form_leaves_presets_as_they_are() -> None:
+    now = ChannelSettings(note="old", presets=(("a", "b"),))
+    sent = ChannelSettings(note="new")
+    assert merged(sent, now, marks(now)) == replace(now, note="new")

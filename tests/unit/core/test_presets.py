@@ -116,7 +116,7 @@ async def test_the_model_gets_the_prompt_and_the_thread_shows_the_name(tmp_path:
         ]
         assert backend.requests[1].messages[0].text == "List every hazard."
         assert (await store.turns(question.thread))[0].question == "hazards"
-        assert answers.preset_names("en")[0] == "Hazards"
+        assert (await answers.preset_names("en"))[0] == "Hazards"
 
 
 async def test_help_names_the_presets_of_the_channel_it_is_asked_in(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ NEVER_ONE = {
     "note_later_frame": "an animation has several frames",
     "note_main_picture": "a file of one picture has no main one",
     "question_too_long": "words: a multiple of ten",
+    "setting_presets_number": "limit: MAX_OF_CHANNEL",
     "status": "days: RATINGS_DAYS",
     "text_cut": "limit: WITHOUT_FILE",
     "usage_none": "days: DAYS",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from bot.platforms.discord.replies.notifier import Notifier
 from bot.platforms.discord.replies.parts import EditPacer
 from bot.store import Store
 from bot.values.messages import IncomingMessage
+from bot.values.turns import ChannelPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class AdapterContext:
     forget: Callable[[IncomingMessage], Coroutine[Any, Any, None]]
     """A question that is no longer there."""
     pacer: EditPacer
-    preset_names: Callable[[str, str], list[str]]
+    preset_names: Callable[[str, ChannelPlace], Awaitable[list[str]]]
     """Of a language and a channel; see `Core`."""
     needs_mention_told: set[str] = field(default_factory=set)
     """Servers that know that follow-ups need a mention."""

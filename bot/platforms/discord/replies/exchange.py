@@ -210,7 +210,8 @@ class DiscordExchange:
                 text = layout.final(self._last_text(ending), receipt)
                 offered: Sequence[str] = ()
                 if self._asked_by is AskedBy.MESSAGE and offers_presets(self._message, ending):
-                    offered = self._adapter.preset_names(self._locale, self._message.thread.channel)
+                    place = self._message.thread.place
+                    offered = await self._adapter.preset_names(self._locale, place)
                 buttons = layout.final_buttons(self._message.key, self._locale, offered)
                 await self._parts.finish(destination, text, buttons)
             except DiscordRefused as exc:

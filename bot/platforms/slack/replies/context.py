@@ -13,6 +13,7 @@ from bot.platforms.slack.replies.sessions import UnendedSessions
 from bot.platforms.slack.workspaces import Workspaces
 from bot.store import Store
 from bot.values.messages import MessageKey
+from bot.values.turns import ChannelPlace
 from inference.errors import safe_traceback
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class AdapterContext:
     pictures: Pictures
     sessions: UnendedSessions
     stop: Callable[[MessageKey], Awaitable[object]]
-    preset_names: Callable[[str, str], list[str]]
+    preset_names: Callable[[str, ChannelPlace], Awaitable[list[str]]]
     """Of a language and a channel; see `Core`."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 

@@ -187,7 +187,7 @@ class SlackExchange:
             await detach(workspace.api, self._adapter.store.replies, self._message)
         presets: Sequence[str] = ()
         if self._offers_presets(ending):
-            presets = self._adapter.preset_names(self._locale, self._channel)
+            presets = await self._adapter.preset_names(self._locale, self._message.thread.place)
         receipt = blocks.receipt_blocks(self._message.key, ending.receipt, self._locale, presets)
         try:
             await self._parts.load(workspace)

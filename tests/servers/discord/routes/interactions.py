@@ -24,6 +24,8 @@ async def create_interaction_response(rest: Rest, call: Call) -> Json | None:
     asked.response_type = kind
     if kind == 9:
         rest.interactions.modals.append((asked, data))
+    elif kind == 8:
+        asked.choices = [it["name"] for it in data["choices"]]
     elif kind in {4, 5}:
         asked.respond(rest.world, data, deferred=kind == 5)
         if not asked.is_ephemeral and asked.response is not None:
