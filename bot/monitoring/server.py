@@ -25,7 +25,6 @@ from bot.platforms.listening.connections import (
     BoundedSite,
     Connections,
     in_use,
-    without_version,
 )
 from bot.private_files import STATUS
 from inference.errors import safe_traceback
@@ -95,7 +94,7 @@ def _app(health: Health, metrics: Metrics) -> web.Application:
         body = await asyncio.to_thread(metrics.exposition)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    app = web.Application(middlewares=[in_use, without_version], client_max_size=1024)
+    app = web.Application(middlewares=[in_use], client_max_size=1024)
     app.add_routes(
         [web.get("/healthz", alive), web.get("/readyz", ready), web.get("/metrics", scraped)]
     )

@@ -20,7 +20,6 @@ from bot.platforms.listening.connections import (
     BoundedSite,
     Connections,
     in_use,
-    without_version,
 )
 from bot.platforms.listening.senders import Senders
 from bot.values.messages import IncomingMessage
@@ -86,7 +85,6 @@ class Api:
         app = web.Application(
             middlewares=[
                 in_use,
-                without_version,
                 failures_are_errors,
                 gate(Keys(settings.named_keys), self._senders),
             ]

@@ -200,7 +200,13 @@ class Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """As aiohttp's, and in time: a file is sent by the kernel, where no stall is noticed."""
+        """As aiohttp's, and in time: a file is sent by the kernel, where no stall is noticed.
+
+        No response tells the server's version, not even those that aiohttp makes by itself, before
+        any middleware; a stream says so when it begins.
+        """
+        if not resp.prepared:
+            resp.headers["Server"] = "llava-bot"
         try:
             async with asyncio.timeout(RESPONSE_S):
                 return await super().finish_response(request, resp, start_time)
@@ -249,20 +255,6 @@ async def in_use(
         return await handler(request)
     with connection.in_use():
         return await handler(request)
-
-
-@web.middleware
-async def without_version(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """No response tells the server's version."""
-    try:
-        response = await handler(request)
-    except web.HTTPException as exc:
-        exc.headers["Server"] = "llava-bot"
-        raise
-    response.headers["Server"] = "llava-bot"
-    return response
 
 
 class BoundedSite(web.BaseSite):

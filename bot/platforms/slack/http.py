@@ -18,7 +18,6 @@ from bot.platforms.listening.connections import (
     BoundedSite,
     Connections,
     in_use,
-    without_version,
 )
 from bot.platforms.slack.states import TooManyInstallations
 
@@ -60,9 +59,7 @@ class HttpServer:
 
     async def open(self) -> None:
         """Listen. Raises: PlatformUnavailable."""
-        server = web.Application(
-            middlewares=[in_use, without_version], client_max_size=MAX_BODY_BYTES
-        )
+        server = web.Application(middlewares=[in_use], client_max_size=MAX_BODY_BYTES)
         if self._verifier is not None:
             server.router.add_post(EVENTS, self._events)
         if self._oauth is not None:

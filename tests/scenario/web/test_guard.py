@@ -145,6 +145,13 @@ async def test_every_response_has_the_headers_and_names_no_version(
         assert response.headers.getall("Server") == ["llava-bot"]
 
 
+async def test_what_aiohttp_refuses_by_itself_names_no_version(client: Client) -> None:
+    headers = {"Expect": "the unexpected"}
+    async with client.http.post("/api/threads", headers=headers) as response:
+        assert response.status == 417
+        assert response.headers.getall("Server") == ["llava-bot"]
+
+
 async def test_with_a_password_nothing_is_shown_without_it(
     tmp_path: Path, backend: ScriptedModel
 ) -> None:
