@@ -100,9 +100,13 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> Sequence[str]:
 def _folder(arguments: argparse.Namespace, missing: str) -> Path:
     if arguments.folder is None or arguments.source is not None:
         raise CommandFailed(f"{missing[0].upper()}{missing[1:]}.")
+    return _path(arguments.folder).absolute()
+
+
+def _path(given: str) -> Path:
     with suppress(RuntimeError):  # nobody's home: then it is a folder of that name
-        return Path(arguments.folder).expanduser().absolute()
-    return Path(arguments.folder).absolute()
+        return Path(given).expanduser()
+    return Path(given)
 
 
 def _check_sqlite(settings: Settings, instead: str) -> None:
@@ -118,5 +122,5 @@ def _migrate(arguments: argparse.Namespace, settings: Settings, bars: _Bars) -> 
     if (database_url := revealed(settings.database_url)) is None:
         raise ConfigurationError("Say where to: set DATABASE_URL to a PostgreSQL database.")
     place = settings.pictures_at or PictureFolder(settings.data_dir / "pictures")
-    source = Path(arguments.source).expanduser()
+    source = _path(arguments.source)
     return asyncio.run(move_store(source, address_of(database_url), place, bars)).summary()

@@ -78,7 +78,7 @@ class Manifest:
             if int(data["format"]) > FORMAT:
                 raise CommandFailed(newer(folder))
             return cls._of(data)
-        except (KeyError, TypeError, ValueError):
+        except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
             raise CommandFailed(
                 f"{folder} cannot be restored: its {MANIFEST} is damaged."
             ) from None

@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, func, select
 
 from bot.errors import CommandFailed
 from bot.private_files import DATABASE, FILE
-from bot.store.database import StoreFailed, open_database, store_failures
+from bot.store.database import DatabaseUnusable, StoreFailed, open_database, store_failures
 from bot.store.database.sqlite import migrate
 from bot.store.moving.rows import copy, digest_of, is_empty, lock, moved_tables
 from bot.store.pictures.files import PictureFiles
@@ -72,21 +72,29 @@ async def move_store(source: Path, url: URL, place: PicturePlace, progress: Prog
     """
     if not (source / DATABASE).is_file():
         raise CommandFailed(f"{source} holds no store of the bot's: there is no {DATABASE}.")
-    with (
-        _nobody_runs_on(source),
-        tempfile.TemporaryDirectory(prefix="llava-bot-") as folder,
-    ):
-        copied = await asyncio.to_thread(_copy_of_database, source, Path(folder))
-        engine = create_engine(URL.create("sqlite", database=str(copied)), hide_parameters=True)
+    with _nobody_runs_on(source):
         try:
-            return await _move(source, engine, url, place, progress)
+            with (
+                store_failures(),
+                tempfile.TemporaryDirectory(prefix="llava-bot-") as folder,
+            ):
+                copied = await asyncio.to_thread(_copy_of_database, source, Path(folder))
+                with _disposing(copied) as engine:
+                    return await _move(source, engine, url, place, progress)
         except StoreFailed as exc:
             raise CommandFailed(
                 f"The store could not be moved ({exc.reason}). The database is as empty as before, "
                 "and the same command begins again."
             ) from None
-        finally:
-            await asyncio.to_thread(engine.dispose)
+
+
+@contextmanager
+def _disposing(database: Path) -> Iterator[Engine]:
+    engine = create_engine(URL.create("sqlite", database=str(database)), hide_parameters=True)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @contextmanager
@@ -107,7 +115,10 @@ def _copy_of_database(source: Path, folder: Path) -> Path:
     for name in (DATABASE, f"{DATABASE}-wal"):
         if (source / name).exists():
             shutil.copyfile(source / name, folder / name)
-    migrate(folder / DATABASE)
+    try:
+        migrate(folder / DATABASE)
+    except DatabaseUnusable as exc:  # nobody knows the copy
+        raise CommandFailed(str(exc).replace(str(folder), str(source))) from None
     return folder / DATABASE
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -162,6 +164,15 @@ async def test_a_folder_that_a_bot_runs_on_or_that_holds_none_is_refused(
     (tmp_path / "empty").mkdir()
     result = await migrate(tmp_path / "empty", postgresql_url)
     assert (result.code, "holds no store" in result.last_sentence) == (1, True)
+    result = await llava_bot(
+        "store",
+        "migrate",
+        "--from",
+        "~nobodys/old",
+        data_dir=tmp_path,
+        variables={"DATABASE_URL": postgresql_url.render_as_string(hide_password=False)},
+    )
+    assert (result.code, "~nobodys/old holds no store" in result.last_sentence) == (1, True)
     result = await llava_bot("store", "migrate", "--from", str(source), data_dir=tmp_path)
     assert (result.code, "DATABASE_URL" in result.last_sentence) == (1, True)
 
@@ -178,6 +189,28 @@ async def test_a_damaged_picture_stops_the_move_and_the_same_command_begins_agai
     assert await num_threads(postgresql_url, tmp_path / "other") == 0
     picture.write_bytes(right)
     shutil.rmtree(tmp_path / "new" / "pictures")
+    assert (await migrate(source, postgresql_url)).code == 0
+    assert await num_threads(postgresql_url, tmp_path / "other") == 1
+
+
+@pytest.mark.heavy
+async def test_a_damaged_source_is_named_and_moves_nothing(
+    source: Path, postgresql_url: URL, tmp_path: Path
+) -> None:
+    database = source / "llava-bot.db"
+    whole = database.read_bytes()
+    with closing(sqlite3.connect(database)) as opened:
+        ((size,),) = opened.execute("PRAGMA page_size")
+        ((page,),) = opened.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'turns'")
+    database.write_bytes(whole[: (page - 1) * size] + b"\1" * size + whole[page * size :])
+    result = await migrate(source, postgresql_url)
+    assert result.code == 1
+    assert "could not be moved (SQLITE_CORRUPT" in result.err
+    database.write_bytes(b"no database" * 1000)
+    result = await migrate(source, postgresql_url)
+    assert result.code == 1
+    assert f"{database} is damaged" in result.err
+    database.write_bytes(whole)
     assert (await migrate(source, postgresql_url)).code == 0
     assert await num_threads(postgresql_url, tmp_path / "other") == 1
 
