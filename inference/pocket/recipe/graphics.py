@@ -83,9 +83,10 @@ def draw_graphic(
                     piece, (round(x * width - 1.1 * size), round(y * height - 1.1 * size)), piece
                 )
             else:
-                tone = tuple(
+                red, green, blue = (
                     max(0, min(255, v + rng.randint(-STRAY, STRAY))) for v in TONES[colour]
                 )
+                tone = red, green, blue
                 draw_shape(draw, name, (x * width, y * height), size, rng, tone, TONES[ground])
         things.append(Drawn(name, colour, tuple(middles)))
     return Graphic(image, tuple(things), ground)

@@ -199,6 +199,7 @@ class Eyes:
         others = [piece for piece in pieces if piece.shape is None]
         emoji = self._emoji_of([square_around(picture, piece) for piece in others])
         groups: dict[tuple[int, tuple[int, ...]], list[Piece]] = {}
+        key: tuple[int, tuple[int, ...]]
         for piece in pieces:
             if piece.shape is not None:
                 key = self.vocabulary.shapes[piece.shape], (self._colour_of(piece.rgb),)

@@ -18,7 +18,8 @@ _MARGIN = 0.08  # of a box's side, around it
 def read(image: Image.Image) -> Tensor:
     """Bring a picture's longer side to the detector's. Shape: any -> (3, h, w)."""
     scale = DETECTOR_PX / max(image.size)
-    size = tuple(max(8, round(side * scale)) for side in image.size)
+    width, height = (max(8, round(side * scale)) for side in image.size)
+    size = width, height
     # Enlarged with plain edges, so that a graphic's flat colours stay flat.
     method = Image.Resampling.BOX if scale < 1 else Image.Resampling.NEAREST
     small = image.convert("RGB").resize(

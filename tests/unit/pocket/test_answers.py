@@ -1,4 +1,4 @@
-"""The built pocket answers; every sentence here came out of the language model."""
+"""The built pocket answers: its eyes, its words, and its language model together."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from inference.pocket.recipe.evaluate import QUESTION, PocketModel
+from tests.photos import SAMPLES
 
 pytestmark = pytest.mark.heavy
 
@@ -50,6 +51,21 @@ def test_the_colour_is_told_in_the_next_turn_from_the_same_picture(pocket: Pocke
         first, _, _ = pocket.ask(painted(colour), QUESTION)
         second, _, _ = pocket.ask(painted(colour), QUESTION, first, "What colour is it?")
         assert name in second
+
+
+def test_a_photo_is_named_placed_and_asked_about(pocket: PocketModel) -> None:
+    with Image.open(SAMPLES / "cat.jpg") as opened:
+        cat = opened.convert("RGB")
+    for question, wanted in (
+        (QUESTION, "cat"),
+        ("How many cats are there?", "one"),
+        ("Is there a dog?", "No"),
+        ("Is it an animal?", "Yes"),
+        ("これは何ですか？", "写っています。"),
+        ("Who is this?", "I can't tell who"),
+    ):
+        answer, _, _ = pocket.ask(cat, question)
+        assert wanted in answer
 
 
 def test_it_chats_without_a_picture(pocket: PocketModel) -> None:
