@@ -21,6 +21,9 @@ checked() {
     pip_install --require-hashes --no-deps --no-build-isolation --requirement "requirements/$1.txt"
 }
 
+# A notebook's kernel asks for colours, and pip would paint its JSON, too.
+unset FORCE_COLOR TTY_COMPATIBLE
+
 # What pip would take for torch here: "2.13.0", "2.13.0+cpu", or nothing if it is installed.
 torch_on_offer() {
     pip_install --dry-run --no-deps --report - "$torch" | "$python" -c '

@@ -116,7 +116,8 @@ def test_the_lock_names_no_index() -> None:
 PYTHON = """#!/bin/sh
 [ "$2" = pip ] || exec "{real}" "$@"
 echo "$@" >> "{log}"
-case "$*" in *--report*) echo '{report}' ;; esac
+painted=${{FORCE_COLOR:+painted}}
+case "$*" in *--report*) echo "$painted"'{report}' ;; esac
 """
 
 
@@ -139,6 +140,13 @@ def checked(lines: list[str]) -> list[str]:
         for it in lines
     ]
     return [it[1] for it in found if it is not None]
+
+
+def test_it_installs_where_colours_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as a notebook's kernel does
+    assert checked(installed(tmp_path, "run", torch="2.13.0")) == ["build", "run", "torch"]
 
 
 @pytest.mark.parametrize(
