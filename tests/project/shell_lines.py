@@ -30,6 +30,29 @@ RUN_BY: Final = {
 }
 """How a line begins → the test that runs it."""
 
+OURS_RUN_BY: Final = {
+    "ask": "tests/scenario/terminal/test_asking_a_running_bot.py",
+    "bench": "tests/scenario/terminal/test_bench_command.py",
+    "chat": "tests/scenario/terminal/test_chat_terminal.py",
+    "compare": "tests/scenario/terminal/test_compare_command.py",
+    "completion": COMPLETION,
+    "doctor": "tests/scenario/terminal/test_command_line.py",
+    "evaluate scienceqa": "tests/scenario/terminal/test_evaluate_command.py",
+    "evaluate vqa": "tests/unit/evaluation/test_running.py",
+    "manifest discord": "tests/scenario/discord/test_setting_up.py",
+    "manifest slack": "tests/scenario/slack/test_setting_up.py",
+    "models": "tests/scenario/readme/test_outputs.py",
+    "run": "tests/scenario/command.py",
+    "setup": "tests/scenario/terminal/test_setting_up.py",
+    "store audit": "tests/unit/store/test_exporting.py",
+    "store backup": "tests/scenario/test_store_commands.py",
+    "store feedback": "tests/unit/store/test_exporting.py",
+    "store migrate": "tests/scenario/several/test_store_migrate.py",
+    "store restore": "tests/scenario/test_store_commands.py",
+    "store thread": "tests/unit/store/test_exporting.py",
+}
+"""Our own commands → a test that runs them; the arguments of every line are parsed besides."""
+
 NOT_RUN: Final = {
     "docker build ": "it downloads gigabytes; hadolint reads the file, and its stages are checked",
     "docker run ": "it needs a container engine and a GPU",

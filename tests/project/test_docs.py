@@ -14,7 +14,7 @@ import pytest
 
 from bot.arguments import build_parser
 from tests.project.fences import fences, without_fences
-from tests.project.shell_lines import NOT_RUN, RUN_BY, rules_for
+from tests.project.shell_lines import NOT_RUN, OURS_RUN_BY, RUN_BY, rules_for
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -187,6 +187,20 @@ def test_what_is_said_of_others_commands_is_of_commands_that_there_are() -> None
     used = {rule for line in lines for rule in rules_for(line)}
     assert {*RUN_BY, *NOT_RUN} - used == set()
     assert [test for test in RUN_BY.values() if not (ROOT / test).is_file()] == []
+
+
+def test_each_of_our_commands_in_a_block_is_run_by_a_test() -> None:
+    of_two_words = {command.split()[0] for command in OURS_RUN_BY if " " in command}
+    found: set[str] = set()
+    for document in named(DOCUMENTS):
+        for line in commands(document):
+            words = re.sub(r"^([A-Z_]+=\S+ )*(\.venv/bin/)?", "", line).split()
+            if words[0] == "llava-bot" and not words[1].startswith("-") and "--help" not in words:
+                found.add(" ".join(words[1 : 3 if words[1] in of_two_words else 2]))
+    assert found == set(OURS_RUN_BY)
+    for command, test in OURS_RUN_BY.items():
+        text = (ROOT / test).read_text(encoding="utf-8")
+        assert all(word in text for word in command.split()), f"{test} does not run {command}"
 
 
 @pytest.mark.parametrize("document", named(DOCUMENTS))

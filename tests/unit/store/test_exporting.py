@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bot.arguments import build_parser
 from bot.errors import CommandFailed
 from bot.exporting.audit import audit
 from bot.exporting.feedback import export_feedback
@@ -18,12 +20,15 @@ from bot.exporting.thread import export_thread
 from bot.private_files import SESSION_KEY
 from bot.settings import Settings
 from bot.store import Store, running_store
+from bot.store_commands import run_store_command
 from bot.values.messages import Author, IncomingMessage, ThreadKey
 from bot.values.turns import ChannelSettings
 from bot.values.usage import Spent
+from tests.project.fences import fences
 from tests.unit.store.conftest import OpenStore
 from tests.unit.store.questions import RED, ask, ending, incoming, new
 
+OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 SLACK = ThreadKey(platform="slack", team="T1", channel="C1", thread="1700000000.000100")
 
 
@@ -163,3 +168,25 @@ async def test_the_history_of_settings_is_read_in_the_terminal(settings: Setting
     assert "people: – → 'U1 U2'" in people
     first = json.loads((await audit(settings, as_json=True))[0])
     assert (first["person"], first["platform"]) == ("U9", "slack")
+
+
+async def test_the_commands_of_the_document_do_what_it_says(
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run() -> list[str]:
+        page = OPERATIONS.read_text(encoding="utf-8").replace("/C0123ABCD/", "/C1/")
+        (block,) = (it.body for it in fences(page) if it.body.startswith("llava-bot store feedb"))
+        lines = block.splitlines()
+        for line in lines:
+            arguments = build_parser().parse_args(shlex.split(line)[1:])
+            assert run_store_command(arguments, settings) == 0
+        assert len(lines_of(tmp_path / "feedback.jsonl")) == 2
+        assert (tmp_path / "thread" / "thread.md").is_file()
+        return lines
+
+    monkeypatch.chdir(tmp_path)
+    assert len(await asyncio.to_thread(run)) == 3
+    assert "temperature" in capsys.readouterr().out
