@@ -236,7 +236,7 @@ class _Draft:
 
     def quote_less(self) -> bool:
         """Halve what is quoted of pictures and files. Returns: false when nothing is left of it."""
-        is_file_quoted = any(file.chars for file in self.given_files())
+        is_file_quoted = any(file.quote for file in self.given_files())
         if not is_file_quoted and not any(map(self.quotes, self.pictures)):
             return False
         self._quoted_chars = self._quoted_chars // 2 if self._quoted_chars > MIN_QUOTED_CHARS else 0

@@ -161,7 +161,7 @@ class AnswerProducer:
                 (
                     note_read(message.locale, list(conversation.read)),
                     note_unread(message.locale, texts.unread if texts else []),
-                    *file_notes(message.locale, conversation.files),
+                    *file_notes(message.locale, model, conversation.files, message.text),
                     *notes_closer(message.locale, conversation.closer),
                     *page_notes(message.locale, conversation.pictures, turns[-1]),
                     *(texts.quotes_on(message.text, message.locale) if texts else ()),

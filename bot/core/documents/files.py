@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from bot.core.answering.asked_lines import lines_on
 from bot.core.answering.pictured_text import cut, with_marks
 from bot.store import Store, Turn
 from bot.texts import say
+from inference.types import Limitation, ModelInfo
 
 MAX_FILES: Final = 8
 """Of a thread, the latest ones."""
@@ -30,7 +32,7 @@ class GivenFile:
     """What a model is given of a text file."""
 
     name: str = field(repr=False)
-    chars: int
+    quote: str = field(repr=False)
     is_whole: bool
     is_gone: bool = False
 
@@ -58,7 +60,7 @@ def given(files: Iterable[TextFile], max_chars: int) -> tuple[GivenFile, ...]:
     return tuple(
         GivenFile(
             name=file.name,
-            chars=len(quote),
+            quote=quote,
             is_whole=quote == file.text,
             is_gone=file.text is None,
         )
@@ -66,9 +68,19 @@ def given(files: Iterable[TextFile], max_chars: int) -> tuple[GivenFile, ...]:
     )
 
 
-def file_notes(locale: str, files: Iterable[GivenFile]) -> list[str]:
-    """What a receipt says of text files."""
-    return [_note(locale, file) for file in files]
+def file_notes(
+    locale: str, model: ModelInfo, files: Sequence[GivenFile], question: str
+) -> list[str]:
+    """What a receipt says of text files; for a model that makes nothing of text, lines of them."""
+    notes = [_note(locale, file) for file in files]
+    if Limitation.NO_TEXT not in model.limitations:
+        return notes
+    quoted = {file.name: lines_on(question, file.quote) for file in files}
+    return notes + [
+        say(locale, "note_file_quoted", name=name, text=" / ".join(lines))
+        for name, lines in quoted.items()
+        if lines
+    ]
 
 
 def files_of(turn: Turn, files: Mapping[int, TextFile]) -> list[TextFile]:
@@ -85,8 +97,8 @@ def _block(name: str, text: str) -> str:
 def _note(locale: str, file: GivenFile) -> str:
     if file.is_gone:
         return say(locale, "file_gone", name=file.name)
-    if not file.chars:
+    if not file.quote:
         return say(locale, "note_file_no_room", name=file.name)
     if file.is_whole:
         return say(locale, "note_file_read", name=file.name)
-    return say(locale, "note_file_cut", name=file.name, count=file.chars)
+    return say(locale, "note_file_cut", name=file.name, count=len(file.quote))

@@ -32,8 +32,9 @@ def survey(data: bytes, limits: DecodingLimits) -> tuple[dict[str, Any], bytes]:
     Raises: PictureRefused.
     """
     with _refusing():
+        texts: list[str] = []
         if document_suffix(data) == "tif":
-            num_pages, texts = len(pages_of(data)), []
+            num_pages = len(pages_of(data))
         else:
             num_pages, texts = pdf.survey(data, limits.pictures)
     return {"pages": num_pages}, json.dumps(texts, ensure_ascii=False).encode(errors="replace")

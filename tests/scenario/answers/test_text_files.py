@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.values.messages import Outcome
+from inference.types import Limitation
 from tests.engines import ScriptedModel
 from tests.scenario.answers.test_documents import about
 from tests.scenario.core import Core, message, red, running_core, thread
@@ -80,6 +81,16 @@ async def test_no_more_is_quoted_than_fits_and_the_receipt_says_how_much(
     count = len("\n".join(f"line {number}" for number in range(quoted)))
     (note,) = exchange.ending.receipt.notes
     assert note == f"Only the first {count} characters of “long.txt” were given to the model."
+
+
+async def test_for_a_model_that_makes_nothing_of_text_the_receipt_quotes_the_lines_asked_for(
+    tmp_path: Path,
+) -> None:
+    backend = ScriptedModel(context_tokens=2000, limitations=frozenset({Limitation.NO_TEXT}))
+    async with running_core(tmp_path, backend) as core:
+        log = b"start\nlistening on 8787\nerror: disk full"
+        exchange = await asked(core, "What is the error?", {"app.log": log})
+    assert "“app.log” says: “error: disk full”" in exchange.ending.receipt.notes
 
 
 async def test_words_in_a_file_cannot_end_its_quotation(core: Core, backend: ScriptedModel) -> None:
