@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 import zlib
 
@@ -64,7 +65,7 @@ async def test_what_the_server_would_refuse_is_refused_at_once_in_the_same_words
     note = page.locator("#composer-note")
     for name, data in REFUSED.items():
         await attach(page, photo(name, data))
-        await expect(note).to_have_text(sentence_of(name, data))
+        await expect(note).to_have_text(await asyncio.to_thread(sentence_of, name, data))
         await expect(page.locator("#pending > *")).to_have_count(0)
     # Its name and type say more than its bytes.
     plan = photo("plan.docx", b"PK") | {"mimeType": "application/msword"}
