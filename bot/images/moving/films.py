@@ -168,7 +168,7 @@ def _shots(film: _Film, limits: PictureLimits) -> Iterator[Shot]:
             frame = decoding.at(pts)
         except av.FFmpegError:
             return
-        if frame is None or frame.width * frame.height > limits.max_pixels:
+        if frame is None:
             return
         at_ms = max(0, int(((frame.pts or 0) - film.first_pts) * film.tick_s * 1000))
         if at_ms > seen_ms:

@@ -42,7 +42,7 @@ def backend() -> ScriptedModel:
 
 def shown() -> FakeExchange:
     return FakeExchange(
-        {"poster": encode(POSTER), "red": encode(Image.new("RGB", (90, 90), "red"))}
+        {"poster": encode(POSTER), "red": encode(Image.new("RGB", (800, 800), "red"))}
     )
 
 
@@ -144,7 +144,7 @@ async def test_of_several_pictures_the_one_that_is_named_is_meant(
         await core.answers.ask(
             message("What is in the top right of picture 2?", "red", "poster"), exchange
         )
-    assert [one.width_px for one in asked(backend).pictures] == [90, 1200, 660]
+    assert [one.width_px for one in asked(backend).pictures] == [800, 1200, 660]
     assert exchange.ending.receipt.notes == ("Looked closer at the top right of picture 2.",)
 
 
