@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from bot.private_files import DATABASE
+from tests.hostile_pictures.documents import pdf_of
 from tests.pictures import encode, photo
 from tests.reading import written
 from tests.scenario.command import RunningBot, running_bot
@@ -121,9 +122,11 @@ class Place:
             bot.process.terminate()
             assert await bot.exit_code() == 0
 
-    async def ask_in_slack(self, words: str, shown: bytes | None = None) -> str:
+    async def ask_in_slack(
+        self, words: str, shown: bytes | None = None, name: str = "planted.png"
+    ) -> str:
         """Ask about a picture. Returns: the question's ts, once it is answered."""
-        file = self.slack.upload("planted.png", shown or picture())
+        file = self.slack.upload(name, shown or picture())
         ts = self.slack.say(f"<@U0BOT> {words}", file)
         await until(
             lambda: any(
@@ -316,4 +319,32 @@ async def test_words_that_stand_in_a_picture_alone_are_in_the_database_alone_unt
         await until(lambda: place.held(words) == set(), timeout_s=60)
         assert IN_THE_PICTURE not in (await metrics_at(port)).lower()
     assert await asyncio.to_thread(place.held, words) == set()
+    assert IN_THE_PICTURE.decode() not in "".join(place.log).lower()
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(240)  # three platforms, all of whose libraries log everything
+async def test_documents_are_in_the_store_alone_until_they_are_forgotten(
+    place: Place, talkative: str
+) -> None:
+    documents = {
+        "zephyrine.pdf": pdf_of(["zephyrine in the contract", "a second page"]),
+        "zephyrine.txt": b"zephyrine in the log",
+    }
+    words = [IN_THE_PICTURE]
+    async with place.running(talkative) as bot:
+        asked = [
+            await place.ask_in_slack("What is on page 1?", data, name)
+            for name, data in documents.items()
+        ]
+        held = {it.partition("-wal")[0] for it in await asyncio.to_thread(place.held, words)}
+        assert DATABASE in held
+        assert {Path(it).suffix for it in held - {DATABASE}} == {".pdf", ".txt"}
+        assert await asyncio.to_thread(readable_by_others, place.data_dir) == []
+        for ts in asked:
+            place.slack.say("<@U0BOT> forget this thread", thread=ts)
+        await until(lambda: place.held(words) == set(), timeout_s=60)
+        assert bot.process.returncode is None
+    assert await asyncio.to_thread(place.held, words) == set()
+    assert await asyncio.to_thread(stored_pictures, place.data_dir) == []
     assert IN_THE_PICTURE.decode() not in "".join(place.log).lower()
