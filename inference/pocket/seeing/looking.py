@@ -33,7 +33,7 @@ MAX_EMOJI: Final = 8
 """Different ones that are looked at."""
 ALIKE: Final = 0.06
 """Mean difference below which two pieces are the same emoji."""
-GROCERY_SURE: Final = 0.5
+GROCERY_SURE: Final = 0.4
 GROCERY_KINDS: Final = (
     "fruit", "vegetable", "food", "squash", "citrus fruit", "container", "shop", "mushroom",
 )  # fmt: skip
