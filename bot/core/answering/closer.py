@@ -67,10 +67,13 @@ def looks_on(
 ) -> tuple[Look, ...]:
     """The parts of a picture that a question is about and that the model sees too small.
 
-    None where the model sees the picture as large as it is, or where that is not known.
+    None where the model sees the picture as large as it is, or where that is not known, nor for a
+    model that looks at places by itself and cannot use more pictures of the same.
 
     `reading`: the text of the picture, for questions about some of it.
     """
+    if Limitation.MAIN_SUBJECT_ONLY in model.limitations:
+        return ()
     width, height = picture.width_px, picture.height_px
     seen = model.seen(width, height)
     if picture.sheet is not None or seen is None or seen == (width, height):

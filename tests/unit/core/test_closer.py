@@ -66,6 +66,11 @@ def test_frames_of_something_that_moves_are_not_cut_apart() -> None:
     assert looks_on("the top right?", sheet, SMALL_TOWER) == ()
 
 
+def test_nothing_is_cut_for_a_model_that_knows_places_by_itself() -> None:
+    small = replace(SMALL_TOWER, limitations=(Limitation.MAIN_SUBJECT_ONLY,))
+    assert looks_on("What is in the top right?", LARGE, small) == ()
+
+
 def test_the_second_sign_is_the_second_block_of_text() -> None:
     [look] = looks_on("What does the second sign say?", LARGE, SMALL_TOWER, SIGNS)
     left, top, right, bottom = look.box
