@@ -140,7 +140,8 @@ class DiscordMessage:
         own = None if self.event.guild is None else self.event.guild.self_role
         text = self.event.content
         for mention in (rf"<@!?{self.bot_user}>", *([] if own is None else [rf"<@&{own.id}>"])):
-            text = re.sub(rf"[ \t]*{mention}[,:]?[ \t]*", " ", text)
+            # Not anew at each of many spaces: the loop waits.
+            text = re.sub(rf"(?:(?<![ \t])[ \t]+)?{mention}[,:]?[ \t]*", " ", text)
         return text
 
     @property

@@ -15,11 +15,13 @@ PLATFORM = "slack"
 
 ANSWERED_SUBTYPES = {None, "file_share", "thread_broadcast", "me_message"}
 
-MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>")
-EVERYBODY = re.compile(r"<!(?:here|channel|everyone|subteam)\b[^>]*>")
-LINK = re.compile(r"<((?:https?|mailto):[^|>]+)(?:\|([^>]*))?>")
-CHANNEL = re.compile(r"<#[CG][A-Z0-9]+(?:\|([^>]*))?>")
-SPECIAL = re.compile(r"<!([a-z_]+)(?:\^[^|>]*)?(?:\|([^>]*))?>")
+# A message has up to 40,000 characters, and the loop waits: no pattern reads on from a `<` past
+# the next one, or begins anew within a run of spaces.
+MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
+EVERYBODY = re.compile(r"<!(?:here|channel|everyone|subteam)\b[^<>]*>")
+LINK = re.compile(r"<((?:https?|mailto):[^|<>]+)(?:\|([^<>]*))?>")
+CHANNEL = re.compile(r"<#[CG][A-Z0-9]+(?:\|([^<>]*))?>")
+SPECIAL = re.compile(r"<!([a-z_]+)(?:\^[^|<>]*)?(?:\|([^<>]*))?>")
 
 Event = Mapping[str, Any]
 
@@ -130,7 +132,7 @@ def plain_text(text: str, bot_user: str) -> str:
 
     People stay as ``<@U…>``; their names are looked up later.
     """
-    text = re.sub(rf"\s*<@{bot_user}(?:\|[^>]*)?>[,:]?\s*", " ", text)
+    text = re.sub(rf"(?:(?<!\s)\s+)?<@{bot_user}(?:\|[^<>]*)?>[,:]?\s*", " ", text)
     text = LINK.sub(lambda found: found[2] or found[1].removeprefix("mailto:"), text)
     text = CHANNEL.sub(lambda found: f"#{found[1] or 'channel'}", text)
     text = SPECIAL.sub(lambda found: found[2] or f"@{found[1]}", text)
