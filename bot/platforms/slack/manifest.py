@@ -74,8 +74,8 @@ def manifest(*, address: str | None = None, name: str = "llava-bot") -> dict[str
             "slash_commands": [
                 {
                     "command": blocks.COMMAND,
-                    "description": "Help, status, forget, mute, settings",
-                    "usage_hint": "help | status | forget me | settings | mute LINK",
+                    "description": "Help, status, usage, settings, forget, mute",
+                    "usage_hint": "help | status | usage | settings | forget me | mute LINK",
                     "should_escape": False,
                     **at_url("url"),
                 }

@@ -71,6 +71,9 @@ def test_the_manifest_names_what_the_code_uses() -> None:
         )
     )
     assert called <= set(METHODS)
+    (command,) = made["features"]["slash_commands"]
+    for word in ("help", "status", "usage", "settings", "forget me", "mute"):
+        assert word in command["usage_hint"]
 
 
 @pytest.mark.parametrize("address", [None, "https://bot.example.org"])
