@@ -236,10 +236,10 @@ class Commands:
         with suppress(StoreFailed):  # help needs no store
             presets = presets.with_own((await self._store.channels.settings(*place)).presets)
         names = (name.translate(NEUTRAL) for name in presets.names(locale, place[2]))
-        presets = say(locale, "help_presets", names=", ".join(names))
+        offered = say(locale, "help_presets", names=", ".join(names))
         where = say(
             locale,
             "help_remote" if model is not None and model.engine == "remote" else "help_local",
         )
-        lines = (f"{say(locale, 'help')}\n{where}", presets, " ".join(known))
+        lines = (f"{say(locale, 'help')}\n{where}", offered, " ".join(known))
         return "\n".join(filter(None, lines))
