@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+
+from PIL import Image
 
 A4 = (595, 842)
 
@@ -50,6 +53,18 @@ def assembled(objects: Sequence[bytes], *, trailer: bytes = b"") -> bytes:
     data += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     data += b"trailer\n<< /Size %d /Root 1 0 R %s >>\n" % (len(objects) + 1, trailer)
     return bytes(data) + b"startxref\n%d\n%%%%EOF\n" % start
+
+
+def scan_of(jpeg: bytes) -> bytes:
+    """A PDF with a page that is a picture, and a stamp."""
+    width, height = Image.open(io.BytesIO(jpeg)).size
+    picture = (
+        b"<< /Type /XObject /Subtype /Image /Width %d /Height %d /ColorSpace /DeviceRGB "
+        b"/BitsPerComponent 8 /Filter /DCTDecode /Length %d >>\nstream\n%s\nendstream"
+        % (width, height, len(jpeg), jpeg)
+    )
+    draws = b"q 595 0 0 842 0 0 cm /X Do Q BT /F 10 Tf 20 20 Td (Scanned with a phone) Tj ET"
+    return pdf_with([draws], extra=[picture])
 
 
 def locked_pdf() -> bytes:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from bot.core.answering.options import AnswerOptions
 from bot.values.messages import Attachment, IncomingMessage, Outcome
 from tests.engines import ScriptedModel
-from tests.hostile_pictures.documents import locked_pdf, pdf_of
-from tests.reading import shared_readings
+from tests.hostile_pictures.documents import locked_pdf, pdf_of, scan_of
+from tests.pictures import encode
+from tests.reading import shared_readings, written
 from tests.scenario.answers.test_other_words import reworded
 from tests.scenario.core import Core, message, red, running_core, thread
 from tests.scenario.exchange import FakeExchange
@@ -223,3 +225,23 @@ async def test_where_a_document_is_gone_its_pages_that_were_shown_are_left(
     assert names(exchange) == ["report.pdf (p. 1)"]
     (sentence,) = exchange.ending.receipt.skipped
     assert sentence.startswith("“report.pdf” was deleted to make room for newer files: only")
+
+
+@pytest.mark.heavy
+async def test_a_scan_is_read_where_the_file_holds_no_text(
+    tmp_path: Path, backend: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.core.answering.reading.READ_WITHIN_S", 100)
+    page = Image.new("RGB", (420, 594), "white")
+    page.paste(written(["Invoice 4711", "TOTAL 12.40"]), (20, 20))
+    data = scan_of(encode(page, "JPEG"))
+    options = AnswerOptions(reads_pictures=True)
+    side = {"max_side_px": 800}
+    async with running_core(
+        tmp_path, backend, options=options, readings=shared_readings(), picture_limits=side
+    ) as core:
+        exchange = await asked(core, "What is the total?", "scan.pdf", data=data)
+    text = backend.requests[-1].messages[0].text
+    assert 'Picture 1 is page 1 of 1 of the document "scan.pdf". Its text, quoted.' in text
+    assert "12.40" in text
+    assert "Text read from picture 1." in exchange.ending.receipt.notes

@@ -16,7 +16,7 @@ from bot.images.documents.documents import Documents
 from bot.values.documents import SentDocument
 from bot.values.limits import PictureLimits
 from tests.hostile_pictures.decoding import shared_pool
-from tests.hostile_pictures.documents import assembled, locked_pdf, pdf_of, pdf_with
+from tests.hostile_pictures.documents import assembled, locked_pdf, pdf_of, pdf_with, scan_of
 from tests.hostile_pictures.files import tiff_of_many_pages
 from tests.pictures import encode, photo
 
@@ -38,18 +38,6 @@ async def opened(documents: Documents, data: bytes = REPORT) -> SentDocument:
     document = await documents.open("report.pdf", data)
     assert document is not None
     return document
-
-
-def scan(size: tuple[int, int] = (400, 560)) -> bytes:
-    """A page that is a picture, with a stamp."""
-    jpeg = encode(photo(size), "JPEG")
-    picture = (
-        b"<< /Type /XObject /Subtype /Image /Width %d /Height %d /ColorSpace /DeviceRGB "
-        b"/BitsPerComponent 8 /Filter /DCTDecode /Length %d >>\nstream\n%s\nendstream"
-        % (*size, len(jpeg), jpeg)
-    )
-    draws = b"q 595 0 0 842 0 0 cm /X Do Q BT /F 10 Tf 20 20 Td (Scanned with a phone) Tj ET"
-    return pdf_with([draws], extra=[picture])
 
 
 async def test_a_document_says_how_many_pages_it_has_and_what_is_written_there(
@@ -75,7 +63,7 @@ async def test_a_page_is_a_picture_within_the_bound_with_its_number_and_text(
 
 
 async def test_what_is_stamped_on_a_scan_is_not_its_text(documents: Documents) -> None:
-    document = await opened(documents, scan())
+    document = await opened(documents, scan_of(encode(photo((400, 560)), "JPEG")))
     assert document.texts == ("",)
     page = await documents.page(document, 1)
     assert page.page is not None
