@@ -37,6 +37,7 @@ def test_it_runs_from_top_to_bottom(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    tmp_path.chmod(0o755)  # as a folder that was made by hand: the bot makes its own one private
     (tmp_path / "models").symlink_to(pocket_data_dir / "models")
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     NotebookClient(
