@@ -7,9 +7,10 @@ reads besides the weights, and the memory per sequence.
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Sequence
+from contextlib import suppress
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,9 +71,14 @@ class KVCache:
 def _zeros(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     if device.type != "cpu":
         return torch.zeros(size, dtype=dtype, device=device)
-    # numpy leaves it to the system to clear memory, which takes none until it is written to.
-    nothing = np.zeros(math.prod(size) * dtype.itemsize, np.uint8)
-    return torch.from_numpy(nothing).view(dtype).view(size)
+    # The system clears memory as it is written to, and takes none before.
+    nothing = mmap.mmap(-1, math.prod(size) * dtype.itemsize)
+    # Huge pages would be taken for the first token of each layer: 70 MB for the pocket. Only Linux
+    # has them, and not every kernel.
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        with suppress(OSError):
+            nothing.madvise(mmap.MADV_NOHUGEPAGE)
+    return torch.frombuffer(nothing, dtype=dtype).view(size)
 
 
 def page_bytes(shape: DecoderShape, dtype: torch.dtype) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -42,3 +46,26 @@ def test_several_tables_are_read_at_once() -> None:
 def test_page_bytes_is_the_size_of_a_page() -> None:
     assert page_bytes(SHAPE, torch.bfloat16) == 2 * 3 * 2 * PAGE_TOKENS * 16 * 2
     assert page_bytes(SHAPE, torch.int8) == 2 * 3 * 2 * PAGE_TOKENS * (16 + 2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_cache_on_a_cpu_takes_memory_as_it_is_written_to() -> None:
+    shape = DecoderShape(hidden=0, heads=4, kv_heads=4, head=64, layers=8, eps=0)
+    cache = KVCache(shape, 1024, dtype=torch.bfloat16, device=torch.device("cpu"))
+    for index in range(shape.layers):
+        cache.layer(index).write(torch.tensor([5]), torch.ones(1, 8, 64))
+    whole = cache._by_token
+    assert whole is not None
+    middle = whole.data_ptr() + whole.nbytes // 2
+    assert _resident_kib(middle) < 1024  # of 128 MiB
+
+
+def _resident_kib(address: int) -> int:
+    """What the mapping takes that an address lies in."""
+    is_it = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if found := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
+            is_it = int(found[1], 16) <= address < int(found[2], 16)
+        elif is_it and line.startswith("Rss:"):
+            return int(line.split()[1])
+    raise AssertionError("nothing is mapped there")
