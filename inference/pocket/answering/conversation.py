@@ -32,8 +32,11 @@ from inference.types import Message, Picture, Role
 
 MAX_QUOTED_CHARS: Final = 600
 _QUOTED: Final = re.compile(
-    r"Text in picture (?P<number>\d+), quoted\.[^\n]*\n(?P<lines>(?:> [^\n]*(?:\n|$))+)\s*"
+    r"(?:Text in picture (?P<number>\d+)|Picture (?P<page>\d+) is [^\n]*\. Its text), quoted\."
+    r"[^\n]*\n(?P<lines>(?:> ?[^\n]*(?:\n|$))+)\s*"
 )
+_PAGE: Final = re.compile(r"^Picture \d+ is [^\n]*\.\n\n", re.MULTILINE)
+"""A page without text."""
 _MOVING: Final = re.compile(r"^(?:Picture \d+ is [^\n]*something that moves[^\n]*\n+)+")
 _IN_ENGLISH: Final = re.compile(r"\s*Answer in English unless[^\n]*$")
 _IN_JAPANESE: Final = re.compile(r"\s*特に指定がなければ、日本語で[^\n]*$")
@@ -83,7 +86,7 @@ class Conversation:
         turns = [message for message in messages if message.role is Role.USER]
         if not turns or messages[-1].role is not Role.USER:
             return messages
-        asked = _asked(turns[-1])
+        asked = _with_quotes(_asked(turns[-1]), turns)
         if is_other_language(asked.text):
             return limit(Kind.LANGUAGE, japanese=asked.japanese)
         questions = self._read(asked.text)
@@ -199,13 +202,21 @@ def _words_alone(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 def _asked(message: Message) -> _Asked:
     """Take a message apart: text that was read, who speaks, the language that is asked for."""
     text = _MOVING.sub("", message.text)
-    quoted = {int(m["number"]): _unquoted(m["lines"]) for m in _QUOTED.finditer(text)}
-    text = _QUOTED.sub("", text).strip()
+    quoted = {int(m["number"] or m["page"]): _unquoted(m["lines"]) for m in _QUOTED.finditer(text)}
+    text = _PAGE.sub("", _QUOTED.sub("", text)).strip()
     in_english, in_japanese = _IN_ENGLISH.search(text), _IN_JAPANESE.search(text)
     text = _IN_JAPANESE.sub("", _IN_ENGLISH.sub("", text))
     text = _SPEAKER.sub("", text)
     japanese = (is_japanese(text) or in_japanese is not None) and in_english is None
     return _Asked(text, quoted, japanese)
+
+
+def _with_quotes(asked: _Asked, turns: list[Message]) -> _Asked:
+    """Without pictures of its own, a message is about the text of the latest ones."""
+    if turns[-1].pictures:
+        return asked
+    pictured = [turn for turn in turns if turn.pictures]
+    return replace(asked, quoted=_asked(pictured[-1]).quoted) if pictured else asked
 
 
 def _unquoted(lines: str) -> str:

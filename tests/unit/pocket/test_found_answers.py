@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.core.answering.pictured_text import quoted
 from inference.pocket.answering.conversation import Conversation
 from inference.pocket.answering.limits import limit
 from inference.pocket.answering.questions import LIMITS, Kind
@@ -214,6 +215,21 @@ def test_text_that_was_read_is_read_out_and_handed_on() -> None:
     left = ask(QUOTED + "What is the price of the milk?")
     assert isinstance(left, tuple)
     assert left[-1].pictures
+
+
+def test_text_of_the_picture_before_answers_a_follow_up_too() -> None:
+    left = ask(QUOTED + "What is this?", "When was it sold?")
+    assert isinstance(left, tuple)
+    assert ask("What is this?", "When was it sold?") == limit(Kind.WHEN, japanese=False)
+
+
+def test_a_page_is_read_as_the_bot_quotes_it() -> None:
+    of_page = {1: "page 2 of “bill no. 4. Its text.pdf”"}
+    page = quoted({1: "MILK 1.20\n\nTOTAL 12.40"}, of_page, 400)
+    assert ask(page + "What does it say?") == "It says: “MILK 1.20 / TOTAL 12.40”"
+    assert isinstance(ask(page + "What is the price of the milk?"), tuple)
+    bare = quoted({1: ""}, of_page, 400)
+    assert ask(bare + "What is this?") == "I see a tabby cat and two cups."
 
 
 def test_the_language_that_is_asked_for_is_answered_in() -> None:
