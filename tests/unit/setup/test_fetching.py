@@ -19,5 +19,5 @@ def test_the_folder_that_a_download_begins_is_closed_to_others(
 
     monkeypatch.setattr(fetching, "fetch", fetch)
     data = tmp_path / "share" / "llava-bot"
-    fetch_models(Settings(data_dir=data))
+    fetch_models(Settings.model_validate({"data_dir": data}))
     assert data.stat().st_mode & 0o777 == 0o700
