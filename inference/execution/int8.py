@@ -53,6 +53,7 @@ class Int8Linear:
         # by the row's largest, zero, in the end. So is whatever a NaN becomes by NaN.
         largest = whole.abs().amax(1, keepdim=True)
         factors = torch.div(self._levels, largest)
+        product: Tensor
         if self._packed is not None:
             # The kernel wants unsigned integers, and takes the 128 off again. Casting them cuts
             # off what is behind the point, hence a half more.

@@ -81,9 +81,10 @@ class PocketVisionModel(PreTrainedModel):
         """What finds things, on the CPU in float32; shares the weights where it can."""
         source = self
         if self.device.type != "cpu" or self.dtype != torch.float32:
-            source = copy.deepcopy(self).to("cpu", torch.float32)
+            source = copy.deepcopy(self)
+            nn.Module.to(source, "cpu", torch.float32)
         for network in (source.net, source.detector):  # a third quicker on a CPU
-            network.to(memory_format=torch.channels_last)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return Eyes(
             net=source.net,
             detector=source.detector,

@@ -14,7 +14,7 @@ from discord.gateway import DiscordWebSocket
 
 from bot import texts
 from bot.platforms.discord.settings import PACE_S
-from tests.benchmarks.crowd import PROBES
+from tests.benchmarks.crowds.crowd import PROBES
 from tests.benchmarks.load import crowd, main
 from tests.scenario.discord.stage import MENTION, Stage, running_bot
 from tests.servers.discord.server import LocalDiscord
@@ -44,7 +44,7 @@ def listen(stage: Stage, received: dict[str, float]) -> None:
 async def load(num_threads: int) -> dict[str, Any]:
     """Let the crowd ask. Returns: the figures."""
     texts.load()
-    people = await crowd("tests.benchmarks.discord_crowd", num_threads)
+    people = await crowd("tests.benchmarks.crowds.discord", num_threads)
     discord = LocalDiscord()  # only its address and its token are used here
     there = await people.line()
     discord.port, discord.ca_file = there["port"], Path(there["ca_file"])

@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import WSMessage
 
 from bot import texts
-from tests.benchmarks.crowd import PROBES
+from tests.benchmarks.crowds.crowd import PROBES
 from tests.benchmarks.load import crowd, main
 from tests.scenario.slack.stage import QUICK, Stage, running_bot
 from tests.servers.slack.server import LocalSlack
@@ -43,7 +43,7 @@ def listen(stage: Stage, received: dict[str, float]) -> None:
 async def load(num_threads: int) -> dict[str, Any]:
     """Let the crowd ask. Returns: the figures."""
     texts.load()
-    people = await crowd("tests.benchmarks.slack_crowd", num_threads)
+    people = await crowd("tests.benchmarks.crowds.slack", num_threads)
     slack = LocalSlack()  # only its address and its tokens are used here
     slack.base = (await people.line())["base"]
     timeouts = replace(QUICK, check_s=1, unconnected_s=5, ping_s=5)

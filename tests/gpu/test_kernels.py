@@ -79,7 +79,7 @@ def full_cache(kv_heads: int, head: int, pages: int, dtype: torch.dtype) -> Laye
     keys, values = (
         (torch.randn(len(kv_slots), kv_heads, head, device="cuda") * sizes).bfloat16() for _ in "kv"
     )
-    cache.write(kv_slots // PAGE, kv_slots % PAGE, keys, values)
+    cache.write(kv_slots, torch.cat([keys, values], 1))
     return cache
 
 
@@ -273,8 +273,8 @@ def test_queries_and_keys_are_normalised_and_rotate_by_three_positions_or_in_par
     cos, sin = signed(*rotation.at(positions.long(), torch.float32))
     queries = normed[:, :num_heads] * q_norm
     new_keys = normed[:, num_heads : num_heads + kv_heads] * k_norm
-    for heads in (queries, new_keys):
-        rotate_(heads, cos, sin)
+    for rotating in (queries, new_keys):
+        rotate_(rotating, cos, sin)
     queries = rotation.scale(queries, positions.long())
     assert error(got, queries) < 1e-2
     keys, values = cache.read(torch.arange(6, device="cuda"), torch.float32)
@@ -325,7 +325,7 @@ def test_the_kernel_stores_the_same_int8_values_as_plain_torch() -> None:
     mine, plain = (empty_cache(4, 64, 6, torch.int8) for _ in range(2))
     fused.rope_and_store_kv(product, None, None, positions, kv_slots, rope, mine, 4)
     _, keys, values = product.bfloat16().float().view(7, 3, 4, 64).unbind(1)
-    plain.write(kv_slots.long() // PAGE, kv_slots.long() % PAGE, keys, values)
+    plain.write(kv_slots.long(), torch.cat([keys, values], 1))
     for got, wanted in ((mine.keys, plain.keys), (mine.values, plain.values)):
         assert int((got.int() - wanted.int()).abs().max()) <= 1  # halves may round either way
     assert mine.key_scales is not None

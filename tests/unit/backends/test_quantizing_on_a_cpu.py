@@ -67,7 +67,7 @@ def test_beside_weights_in_8_bits_the_cache_has_16(
     tiny_checkpoint: Callable[[str], Path],
 ) -> None:
     backend, _ = loaded(tiny_checkpoint(family), **options)
-    assert backend._runner.cache.dtype == dtype  # type: ignore[attr-defined]
+    assert backend._runner.cache.dtype == dtype
 
 
 def test_weights_in_8_bits_take_less_memory(tiny_checkpoint: Callable[[str], Path]) -> None:

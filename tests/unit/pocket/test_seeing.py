@@ -29,7 +29,8 @@ def eyes() -> Eyes:
     prototypes, owners = prototype_table()
     tower.prototypes.copy_(prototypes)
     tower.prototype_owners.copy_(owners)
-    return tower.eyes()
+    found: Eyes = tower.eyes()
+    return found
 
 
 def drawn(seed: int) -> Graphic:
@@ -98,7 +99,8 @@ def test_a_box_at_the_rim_is_cut_out_whole() -> None:
     assert min(cut(picture, (0.99, 0.99, 1.0, 1.0)).shape[1:]) >= 8
     square, share_x, share_y = squared(picture)
     assert square.shape == (3, DETECTOR_PX, DETECTOR_PX)
-    assert (share_x, share_y) == (1.0, pytest.approx(100 / DETECTOR_PX))
+    assert share_x == 1.0
+    assert share_y == pytest.approx(100 / DETECTOR_PX)
 
 
 def test_a_place_is_one_of_nine() -> None:

@@ -8,6 +8,7 @@ from string import Formatter
 
 import pytest
 
+from bot.core.answering.parts_named import PLACES
 from bot.errors import UserFacingError
 from bot.texts import LANGUAGES, catalogue, language_of, say
 
@@ -41,6 +42,7 @@ def test_every_sentence_is_used_and_every_used_sentence_exists() -> None:
     words = set(re.findall(r"\w+", code))
     for sample in (ROOT / "bot/platforms/web/static/samples").glob("*.jpg"):
         words |= {f"sample_{sample.stem}", f"sample_{sample.stem}_question"}
+    words |= {f"part_{place}" for place in (*PLACES, "text")}
     unused = [key for key in catalogue("en") if key not in words]
     assert unused == []
     named = set(re.findall(r"[\"'](page_[a-z_]+|http_[a-z_]+|picture_[a-z_]+)[\"']", code))

@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.benchmarks.crowd import (
+from tests.benchmarks.crowds.crowd import (
     DUPLICATES,
     FOLLOW_UPS,
     PROBE_EVERY_S,
