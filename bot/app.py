@@ -8,9 +8,7 @@ import gc
 import logging
 import tempfile
 import webbrowser
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -36,6 +34,7 @@ from bot.platforms.terminal.pictures import locale_of_environment
 from bot.platforms.terminal.terminal import Terminal
 from bot.settings import revealed
 from bot.store import LeaseRecord, StoreFailed
+from bot.sweep import running_sweep
 from bot.values.messages import IncomingMessage
 from inference.errors import ModelUnavailable, safe_traceback
 from inference.serving.fleet import Devices
@@ -44,7 +43,6 @@ from inference.types import ModelInfo
 
 log = logging.getLogger(__name__)
 
-SWEEP_INTERVAL_S = 3600
 LOCKED_WITHIN_S = 2.0
 """A backup and `doctor` hold the folder's lock for a moment, to see whether a bot has it."""
 CLOSING_S = 5.0
@@ -168,7 +166,7 @@ async def _run(
             state=settings.data_dir,
             database_url=revealed(settings.database_url),
         ) as services,
-        _running_sweep(services),
+        running_sweep(services),
         running_monitoring(
             configuration.of(MonitoringSettings),
             services.health,
@@ -396,34 +394,3 @@ def _lock_data_dir(data_dir: Path) -> None:
         ) from None
     # Run after the interpreter has waited for its threads; a process that is killed needs no call.
     atexit.register(lock.release)
-
-
-@asynccontextmanager
-async def _running_sweep(services: Services) -> AsyncIterator[None]:
-    """Erase what is kept no longer, now and every hour."""
-    store, settings = services.store, services.settings
-
-    async def sweep() -> None:
-        while True:
-            try:
-                gone = await store.room.tidy()
-                if settings.thread_days:
-                    age = timedelta(days=settings.thread_days)
-                    gone += await services.erasure.older_than(age)
-                if settings.usage_days:
-                    await store.usage.forget_older_than(settings.usage_days)
-                if max_bytes := settings.picture_limits.max_kept_bytes:
-                    await store.room.make_room(max_bytes)
-            except Exception as exc:  # noqa: BLE001 - retried in an hour
-                log.error("expired threads were not erased: %s", safe_traceback(exc))
-            else:
-                if gone:
-                    log.info("%d expired threads erased", gone)
-            await asyncio.sleep(SWEEP_INTERVAL_S)
-
-    sweeping = asyncio.create_task(sweep(), name="sweep")
-    try:
-        yield
-    finally:
-        sweeping.cancel()
-        await asyncio.gather(sweeping, return_exceptions=True)
