@@ -238,7 +238,7 @@ class Outcome(StrEnum):
 class TextFile:
     """A file beside an answer."""
 
-    name: str
+    name: str = field(repr=False)
     text: str = field(repr=False)
 
 
@@ -247,7 +247,7 @@ class LongText:
     """What a chat shows in place of an answer that is too long for its messages."""
 
     file: TextFile
-    beside_file: str
+    beside_file: str = field(repr=False)
     """The answer where the file stands beside it."""
     without_file: str = field(repr=False)
     """The answer where no file can be posted: its beginning."""

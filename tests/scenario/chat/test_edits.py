@@ -35,7 +35,7 @@ async def test_a_question_edited_while_it_is_answered_stops_and_is_answered_as_i
     chat.backend.answer = lambda request: f"long answer to {request.messages[-1].text}"
     asked = chat.say("@bot one")
     chat.backend.release(1)
-    await until(lambda: len(chat.seen(asked)) == 1)
+    await until(lambda: len(chat.seen(asked)) == len(chat.backend.requests) == 1)
     chat.edit(asked, "@bot two")
     await until(lambda: len(chat.backend.requests) == 2)
     chat.backend.release()

@@ -141,7 +141,7 @@ async def test_a_refused_question_whose_upload_is_gone_asks_for_its_pictures(
     client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
-    refused = (await client.answer(thread, "q", ("a.txt", b"no picture")))[-1]
+    refused = (await client.answer(thread, "q", ("a.bin", bytes(range(256)))))[-1]
     assert refused[0] == "error"
     async with client.http.post(f"/api/threads/{thread}/again") as response:
         stream = [event async for event in events(response)]
@@ -197,8 +197,8 @@ async def test_two_threads_stream_at_once_and_the_second_knows_its_position(
 async def test_sentences_come_in_the_visitors_language(client: Client) -> None:
     thread = await client.make_thread()
     japanese = {"Accept-Language": "ja-JP,ja;q=0.9,en;q=0.5"}
-    stream = await client.answer(thread, "何？", ("notes.txt", b"hello"), **japanese)
-    assert "「notes.txt」は使えませんでした" in stream[-1][1]["message"]
+    stream = await client.answer(thread, "何？", ("notes.bin", bytes(range(256))), **japanese)
+    assert "「notes.bin」は使えませんでした" in stream[-1][1]["message"]
     async with client.http.get("/api/info", headers=japanese) as response:
         info = await response.json()
     assert info["language"] == "ja"

@@ -14,18 +14,20 @@ from tests.scenario.core import RED
 from tests.scenario.playground import Client, events
 from tests.waiting import until
 
+NO_FORMAT = bytes(range(256)) * 8
+
 
 async def test_a_picture_that_cannot_be_used_is_an_error_event_with_a_sentence(
     client: Client, backend: ScriptedModel
 ) -> None:
     thread = await client.make_thread()
-    stream = await client.answer(thread, "What?", ("notes.txt", b"hello"))
+    stream = await client.answer(thread, "What?", ("notes.bin", NO_FORMAT))
     assert stream[-1][0] == "error"
-    assert "“notes.txt” was left out" in stream[-1][1]["message"]
+    assert "“notes.bin” was left out" in stream[-1][1]["message"]
     assert not any(name == "delta" for name, _ in stream)
     _, shown = await client.get(f"/api/threads/{thread}")
     assert shown["turns"][0]["state"] == "refused"
-    assert "notes.txt" in shown["turns"][0]["answer"]
+    assert "notes.bin" in shown["turns"][0]["answer"]
     assert backend.requests == []
 
 

@@ -48,7 +48,7 @@ SHOWN = {
     # words of ours: text keys, choices, digests, kinds
     *("key", "kind", "digest", "suffix", "event_type", "event_types", "follow_ups", "place"),
     *("markup", "channel_form", "title", "reason", "timings", "locale", "needs_mention_told"),
-    *("outcome", "language", "people", "setting", "bound"),
+    *("outcome", "language", "people", "setting", "bound", "where", "document"),
     # the operator's: settings but their values, models, machines
     *("path", "lines", "problems", "variable", "origin", "what", "fix", "file", "bucket"),
     *("endpoint", "region", "model", "revision", "device", "family", "weights", "languages"),
@@ -68,6 +68,12 @@ SHOWN = {
         "counts",
         "probe",
         "times_ms",
+        "shown",
+        "missing",
+        "boxes",
+        "order",
+        "offset_kind",
+        "count_kind",
     ),
     # what servers and their requests are made of
     *("addresses", "address", "problem", "clear_path", "finish_reason", "param", "mark"),

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -101,6 +102,7 @@ async def test_a_picture_that_crashes_its_reader_is_unread_and_the_next_one_is_r
         pid = process.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
+        await until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][1] == "Z")
         assert await pool.read(picture_of(written(["a", "b"]))) == Reading(
             lines=("fine",), text_px=1
         )
